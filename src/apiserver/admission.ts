@@ -1,0 +1,47 @@
+import type { ApiObject, FieldError, Kind } from "#api/kind.ts";
+import type { User } from "./user.ts";
+
+export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+/** A request as admission sees it: after decoding and defaulting, before validation. */
+export interface AdmissionRequest {
+  readonly operation: Operation;
+  readonly kind: Kind;
+  readonly version: string;
+  readonly resource: string;
+  readonly group: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly user: User;
+  readonly dryRun: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Mutating plugins change it in place; undefined for deletions. */
+  object: ApiObject | undefined;
+  /** The stored object (security.md, CVE-2021-25735), undefined for creations. Never changed. */
+  readonly oldObject: ApiObject | undefined;
+  /** Warnings for the client. */
+  readonly warnings: string[];
+  /** Key and value for the audit entry. */
+  readonly auditAnnotations: Record<string, string>;
+}
+
+export type Verdict =
+  | { readonly allowed: true }
+  /** 403 with this message, unless `code`/`reason` say otherwise; `causes` are listed in details. */
+  | {
+      readonly allowed: false;
+      readonly message: string;
+      readonly code?: number;
+      readonly reason?: string;
+      readonly causes?: readonly FieldError[];
+      readonly retryAfterSeconds?: number;
+    };
+
+/** One admission step. All mutate steps run before all validate steps; the order is the list in admission/all.ts. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  mutate?(request: AdmissionRequest): Verdict | Promise<Verdict>;
+  validate?(request: AdmissionRequest): Verdict | Promise<Verdict>;
+}

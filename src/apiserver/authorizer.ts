@@ -1,0 +1,34 @@
+import type { User } from "./user.ts";
+
+/** What a request wants to do, as authorizers and reviews see it. */
+export interface Attributes {
+  readonly user: User;
+  /** get, list, watch, create, update, patch, delete, deletecollection, proxy...; HTTP verbs for non-resource URLs. */
+  readonly verb: string;
+  readonly isResource: boolean;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** For non-resource URLs. */
+  readonly path: string;
+}
+
+export type Decision =
+  | { readonly allowed: true; readonly reason: string }
+  /** `denied`: no later authorizer may allow it. */
+  | { readonly allowed: false; readonly denied: boolean; readonly reason: string };
+
+export interface Authorizer {
+  authorize(attributes: Attributes): Decision;
+  /** The rules that hold for a user in a namespace, for SelfSubjectRulesReview. */
+  rulesFor(user: User, namespace: string): ResourceRules;
+}
+
+export interface ResourceRules {
+  readonly resourceRules: readonly { verbs: string[]; apiGroups: string[]; resources: string[]; resourceNames: string[] }[];
+  readonly nonResourceRules: readonly { verbs: string[]; nonResourceURLs: string[] }[];
+  readonly incomplete: boolean;
+}

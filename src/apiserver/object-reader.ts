@@ -1,0 +1,18 @@
+import type { ApiObject } from "#api/kind.ts";
+
+/** A resource as stored, whatever version it is served in. */
+export interface GroupResource {
+  readonly group: string;
+  readonly resource: string;
+}
+
+/**
+ * The stored objects as the API server's own stages see them: head, so that a write that was just accepted counts. Decoded
+ * forms are cached beside the stored bytes and shared: never change what you get.
+ */
+export interface ObjectReader {
+  get(resource: GroupResource, namespace: string | undefined, name: string): ApiObject | undefined;
+  list(resource: GroupResource, namespace?: string): ApiObject[];
+  /** Calls back, in a turn of its own, after objects of the resource changed (visible state). For caches: look again. */
+  onChange(resource: GroupResource, changed: () => void): { close(): void };
+}

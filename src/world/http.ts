@@ -1,0 +1,118 @@
+import type { Connection } from "./sockets.ts";
+
+/** Header names in lower case. A header given several times is joined with ", ". */
+export type Headers = Readonly<Record<string, string>>;
+
+/** One HTTP request, read whole. Bodies are bounded by whoever accepts them. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path and query as sent, e.g. `/api/v1/pods?limit=5`. */
+  readonly target: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  /** Aborted when the caller goes away or its deadline passes. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where a streamed body's bytes go. */
+export interface ByteSink {
+  /** Hands over bytes (not copied: the writer must not change them afterwards). False: stop until `drained`. */
+  write(chunk: Uint8Array): boolean;
+  end(): void;
+  /** Breaks the stream off: the reader sees an error, not an end. */
+  abort(error: Error): void;
+}
+
+/** A body made while it is sent: watches, logs, large lists. */
+export interface ByteStream {
+  /** Starts writing into `sink`; called once. */
+  open(sink: ByteSink): void;
+  /** The sink has room again after a `write` that returned false. */
+  drained(): void;
+  /** The reader went away: free what the stream holds. Not called after `end` or `abort`. */
+  close(): void;
+}
+
+export type HttpBody = Uint8Array | readonly Uint8Array[] | ByteStream;
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: HttpBody;
+}
+
+/** Who is at the other end of a connection, before any token is looked at. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+  /** DER of the client certificate, when the client sent one that the server's client CA signed. */
+  readonly certificate?: Uint8Array;
+}
+
+/** What answers requests: the API server, the agent's API. Never rejects. */
+export interface HttpHandler {
+  handle(request: HttpRequest, peer: Peer): Promise<HttpResponse>;
+  /** A request to change protocols (WebSocket, SPDY). The handler owns the connection and answers on it. */
+  upgrade?(request: HttpRequest, peer: Peer, connection: Connection): void;
+}
+
+/** How a request travels: a direct call, a message port, HTTPS. Rejects only when no answer came at all. */
+export interface Transport {
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** Opens a connection that changes protocol. Absent where the transport cannot. */
+  upgrade?(request: HttpRequest): Promise<UpgradeResult>;
+}
+
+export type UpgradeResult =
+  | { readonly upgraded: true; readonly headers: Headers; readonly connection: Connection }
+  | { readonly upgraded: false; readonly response: HttpResponse };
+
+export interface TlsIdentity {
+  /** PEM chain, leaf first. */
+  readonly certificate: string;
+  /** PEM PKCS#8. */
+  readonly key: string;
+}
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: a free port. */
+  readonly port: number;
+  readonly tls?: TlsIdentity & {
+    /** PEM; client certificates are asked for and passed on when this CA signed them. */
+    readonly clientCa?: string;
+    /** Further certificates by server name. */
+    readonly byName?: ReadonlyMap<string, TlsIdentity>;
+  };
+  readonly bodyBytesMax: number;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** New connections get the new certificate; existing ones go on. */
+  replaceTls(tls: NonNullable<HttpServerOptions["tls"]>): void;
+  /** Stops accepting, ends idle connections, breaks the rest off after `graceMs` milliseconds. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface TransportOptions {
+  /** e.g. `https://127.0.0.1:6443`. */
+  readonly baseUrl: string;
+  /** PEM of the CA that must have signed the server's certificate. */
+  readonly ca?: string;
+  readonly identity?: TlsIdentity;
+  readonly bearerToken?: () => string | undefined;
+  /** Certificate name to expect when it differs from the host of the URL. */
+  readonly serverName?: string;
+  readonly connectTimeoutMs?: number;
+}
+
+export interface Http {
+  /** HTTP/1.1 and, under TLS, HTTP/2 by ALPN. Rejects with `AddressInUseError` when the port is taken. */
+  listen(options: HttpServerOptions, handler: HttpHandler): Promise<HttpServer>;
+  transport(options: TransportOptions): Transport & { close(): void };
+}
+
+export class AddressInUseError extends Error {
+  override readonly name = "AddressInUseError";
+}
