@@ -1,0 +1,133 @@
+import type { World } from "#world/world.ts";
+import type { CertificateRequest } from "#world/crypto.ts";
+import type { TlsIdentity } from "#world/http.ts";
+import { clusterPaths } from "./settings.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+const caDays = 3650;
+const leafDays = 365;
+/** Leaves are made anew at a start when they end within this time. */
+const renewBeforeDays = 90;
+/** Clocks of nodes may differ: certificates count from a little earlier. */
+const backdateMs = 5 * 60 * 1000;
+
+type PkiWorld = Pick<World, "disk" | "crypto" | "certificates" | "clock">;
+
+export interface Pki {
+  readonly caCertificate: string;
+  readonly server: TlsIdentity;
+  readonly admin: TlsIdentity;
+  /** Key that service account tokens are signed with. */
+  readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
+  /** A client and serving identity for a node of this machine. */
+  node(name: string, address: string): Promise<TlsIdentity>;
+  readonly ca: { readonly certificate: string; readonly key: string };
+}
+
+export interface ServerNames {
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** Loads the cluster's keys and certificates, making what is missing and renewing what ends soon. */
+export async function openPki(world: PkiWorld, dataDir: string, serverNames: ServerNames): Promise<Pki> {
+  const folder = clusterPaths(dataDir).pki;
+  await world.disk.makeDirectory(folder, 0o700);
+  const ca = await openCa(world, folder);
+  const serviceAccountKey = await openKey(world, `${folder}/service-account`);
+  const server = await openLeaf(world, folder, ca, "server", {
+    subject: { commonName: "kube-apiserver" },
+    ...serverNames,
+    usages: ["server"],
+  });
+  const admin = await openLeaf(world, folder, ca, "admin", {
+    subject: { commonName: "kubernetes-admin", organizations: ["system:masters"] },
+    usages: ["client"],
+  });
+  return {
+    caCertificate: ca.certificate,
+    ca,
+    server,
+    admin,
+    serviceAccountKey,
+    node: (name, address) =>
+      openLeaf(world, folder, ca, `node-${name}`, {
+        subject: { commonName: `system:node:${name}`, organizations: ["system:nodes"] },
+        dnsNames: [name],
+        addresses: [address],
+        usages: ["client", "server"],
+      }),
+  };
+}
+
+async function openCa(world: PkiWorld, folder: string): Promise<TlsIdentity> {
+  const found = await readIdentity(world, `${folder}/ca`);
+  if (found !== undefined) return found;
+  const { privateKey, publicKey } = world.crypto.generateKey();
+  const now = world.clock.now();
+  const certificate = await world.certificates.issue(
+    {
+      subject: { commonName: "steersman-ca" },
+      publicKey,
+      usages: ["ca"],
+      notBefore: now - backdateMs,
+      notAfter: now + caDays * dayMs,
+    },
+    { selfSignedWith: privateKey },
+  );
+  return await writeIdentity(world, `${folder}/ca`, { certificate, key: privateKey });
+}
+
+async function openLeaf(
+  world: PkiWorld,
+  folder: string,
+  ca: TlsIdentity,
+  name: string,
+  request: Omit<CertificateRequest, "publicKey" | "notBefore" | "notAfter">,
+): Promise<TlsIdentity> {
+  const now = world.clock.now();
+  const found = await readIdentity(world, `${folder}/${name}`);
+  if (found !== undefined && isStillGood(world, found, request, now)) return found;
+  const { privateKey, publicKey } = world.crypto.generateKey();
+  const notBefore = now - backdateMs;
+  const notAfter = now + leafDays * dayMs;
+  const certificate = await world.certificates.issue({ ...request, publicKey, notBefore, notAfter }, ca);
+  return await writeIdentity(world, `${folder}/${name}`, { certificate, key: privateKey });
+}
+
+function isStillGood(
+  world: PkiWorld,
+  identity: TlsIdentity,
+  request: Pick<CertificateRequest, "dnsNames" | "addresses">,
+  now: number,
+): boolean {
+  const info = world.certificates.read(identity.certificate);
+  return (
+    info !== undefined &&
+    info.notAfter - now > renewBeforeDays * dayMs &&
+    (request.dnsNames ?? []).every((name) => info.dnsNames.includes(name)) &&
+    (request.addresses ?? []).every((address) => info.addresses.includes(address))
+  );
+}
+
+async function openKey(world: PkiWorld, path: string): Promise<{ privateKey: string; publicKey: string }> {
+  if ((await world.disk.stat(`${path}.key`)) !== undefined && (await world.disk.stat(`${path}.pub`)) !== undefined) {
+    return { privateKey: await world.disk.readText(`${path}.key`), publicKey: await world.disk.readText(`${path}.pub`) };
+  }
+  const pair = world.crypto.generateKey();
+  await world.disk.writeAtomically(`${path}.key`, pair.privateKey, 0o600);
+  await world.disk.writeAtomically(`${path}.pub`, pair.publicKey, 0o600);
+  return pair;
+}
+
+async function readIdentity(world: PkiWorld, path: string): Promise<TlsIdentity | undefined> {
+  if ((await world.disk.stat(`${path}.crt`)) === undefined) return undefined;
+  return { certificate: await world.disk.readText(`${path}.crt`), key: await world.disk.readText(`${path}.key`) };
+}
+
+/** The key goes first: a certificate on disk always has its key. */
+async function writeIdentity(world: PkiWorld, path: string, identity: TlsIdentity): Promise<TlsIdentity> {
+  await world.disk.writeAtomically(`${path}.key`, identity.key, 0o600);
+  await world.disk.writeAtomically(`${path}.crt`, identity.certificate, 0o600);
+  return identity;
+}
