@@ -32,6 +32,9 @@ export interface CertificateInfo {
   readonly subject: CertificateSubject;
   readonly dnsNames: readonly string[];
   readonly addresses: readonly string[];
+  /** Other alternative names, where the engine reads them: signers refuse requests that carry any. */
+  readonly emailAddresses?: readonly string[];
+  readonly uris?: readonly string[];
   readonly notBefore: number;
   readonly notAfter: number;
   /** SPKI PEM. */
