@@ -1,0 +1,76 @@
+import type { Writable } from "node:stream";
+import type { ByteStream, HttpBody, HttpResponse } from "#world/http.ts";
+import { stalledAnswerTimeoutMs } from "./http-limits.ts";
+
+/** Whether a body is made while it is sent. */
+export function isStream(body: HttpBody): body is ByteStream {
+  return "open" in body;
+}
+
+/** Whether a body is one piece. */
+export function isWhole(body: Uint8Array | readonly Uint8Array[]): body is Uint8Array {
+  return body instanceof Uint8Array;
+}
+
+/** Sends a streamed body, with back-pressure; a client that takes nothing for a minute is cut off. */
+export function pour(body: ByteStream, into: Writable): void {
+  let done = false;
+  let stall: NodeJS.Timeout | undefined;
+  into.on("drain", () => {
+    clearTimeout(stall);
+    stall = undefined;
+    if (!done) body.drained();
+  });
+  into.on("error", () => undefined);
+  into.on("close", () => {
+    clearTimeout(stall);
+    if (done) return;
+    done = true;
+    body.close();
+  });
+  body.open({
+    write(chunk) {
+      if (done) return true;
+      const room = into.write(chunk);
+      if (!room && stall === undefined) stall = setTimeout(() => into.destroy(), stalledAnswerTimeoutMs);
+      return room;
+    },
+    end() {
+      if (done) return;
+      done = true;
+      into.end();
+      if (!into.writableFinished) watchStall(into, into.writableLength);
+    },
+    abort() {
+      if (done) return;
+      done = true;
+      into.destroy();
+    },
+  });
+}
+
+/** Small answers fit into the kernel's buffers: only larger ones can stall. In bytes. */
+const smallAnswerBytes = 64 * 1024;
+
+/** Cuts a client off that does not take the rest of its answer: a minute, and a minute more for each MB. */
+export function watchStall(into: Writable, length: number): void {
+  if (length <= smallAnswerBytes) return;
+  const megabytes = Math.ceil(length / 1_000_000);
+  const timer = setTimeout(() => into.destroy(), stalledAnswerTimeoutMs * (1 + megabytes));
+  into.on("close", () => clearTimeout(timer));
+}
+
+/** The Status of a body beyond the limit. */
+export function bodyTooLarge(bytesMax: number): HttpResponse {
+  return failure(413, "RequestEntityTooLarge", `Request entity too large: limit is ${bytesMax}`);
+}
+
+/** The Status of a handler that broke its promise never to reject. */
+export function internalError(): HttpResponse {
+  return failure(500, "InternalError", "Internal error occurred");
+}
+
+function failure(code: number, reason: string, message: string): HttpResponse {
+  const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code };
+  return { status: code, headers: { "content-type": "application/json" }, body: Buffer.from(`${JSON.stringify(status)}\n`) };
+}

@@ -1,0 +1,27 @@
+/** Time for a client to send its headers, in milliseconds. */
+export const headersTimeoutMs = 60_000;
+/** Time for a client to send a whole request, in milliseconds. */
+export const requestTimeoutMs = 300_000;
+/** How often the two limits above are looked at, in milliseconds. */
+export const connectionCheckIntervalMs = 30_000;
+/** An idle HTTP/1.1 connection is kept this long, in milliseconds. */
+export const keepAliveTimeoutMs = 120_000;
+/** Bytes of all header lines of a request: OIDC tokens and impersonation headers are long. */
+export const headerBytesMax = 256 * 1024;
+/** A client that takes no byte of an answer for this long is cut off, in milliseconds. */
+export const stalledAnswerTimeoutMs = 60_000;
+/** Time for the TLS handshake, in milliseconds. */
+export const handshakeTimeoutMs = 10_000;
+/** HTTP/2 streams that one connection may have open; Go's server allows 250. */
+export const streamsPerConnectionMax = 250;
+/** Memory of one HTTP/2 session in MB, a bound against header and settings floods. */
+export const sessionMemoryMegabytesMax = 32;
+/** Rapid reset (CVE-2023-44487): this many resets at once, then so many a second, before the session is closed. */
+export const streamResetBurst = 500;
+export const streamResetsPerSecond = 50;
+/** Answers up to this size are read whole by a transport, larger or unbounded ones are streams. In bytes. */
+export const wholeAnswerBytesMax = 1024 * 1024;
+/** Connections that one transport may hold to its server. */
+export const transportConnectionsMax = 256;
+/** Time to connect where the caller gives none, in milliseconds. */
+export const connectTimeoutDefaultMs = 10_000;

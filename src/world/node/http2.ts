@@ -1,0 +1,111 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants } from "node:http2";
+import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
+import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
+
+const noBytes = new Uint8Array(0);
+
+class Http2Request implements HttpRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+  readonly #stream: ServerHttp2Stream;
+  #controller: AbortController | undefined;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array) {
+    this.method = headers[":method"] ?? "GET";
+    this.target = headers[":path"] ?? "/";
+    this.headers = plainHeaders(headers);
+    this.body = body;
+    this.#stream = stream;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    const controller = new AbortController();
+    this.#controller = controller;
+    const stream = this.#stream;
+    if (stream.destroyed) controller.abort();
+    else {
+      stream.once("close", () => {
+        if (!stream.writableFinished) controller.abort();
+      });
+    }
+    return controller.signal;
+  }
+}
+
+/** Reads one HTTP/2 request, bounded, and writes the handler's answer. */
+export function answerHttp2(
+  handler: HttpHandler,
+  bodyBytesMax: number,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  peer: Peer,
+): void {
+  stream.on("error", () => undefined);
+  if (stream.readableEnded || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
+    stream.resume();
+    handle(handler, new Http2Request(stream, headers, noBytes), stream, peer);
+    return;
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let refused = false;
+  stream.on("data", (chunk: Uint8Array) => {
+    length += chunk.length;
+    if (length <= bodyBytesMax) chunks.push(chunk);
+    else if (!refused) {
+      refused = true;
+      respond(stream, bodyTooLarge(bodyBytesMax), false);
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  });
+  stream.on("end", () => {
+    if (refused || stream.destroyed) return;
+    const first = chunks[0];
+    const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
+    handle(handler, new Http2Request(stream, headers, body), stream, peer);
+  });
+}
+
+function handle(handler: HttpHandler, request: HttpRequest, stream: ServerHttp2Stream, peer: Peer): void {
+  handler.handle(request, peer).then(
+    (answer) => respond(stream, answer, request.method === "HEAD"),
+    () => respond(stream, internalError(), false),
+  );
+}
+
+function respond(stream: ServerHttp2Stream, answer: HttpResponse, headOnly: boolean): void {
+  const body = answer.body;
+  if (stream.destroyed || stream.closed || stream.headersSent) {
+    if (isStream(body)) body.close();
+    return;
+  }
+  if (isStream(body)) {
+    stream.respond({ ":status": answer.status, ...answer.headers });
+    if (headOnly) {
+      body.close();
+      stream.end();
+    } else pour(body, stream);
+    return;
+  }
+  const whole = isWhole(body) ? body : Buffer.concat(body);
+  stream.respond({ ":status": answer.status, ...answer.headers, "content-length": String(whole.length) });
+  if (headOnly) stream.end();
+  else stream.end(whole);
+  watchStall(stream, whole.length);
+}
+
+/** Names of HTTP/2 are lower case already; its pseudo headers become `host`. */
+function plainHeaders(headers: IncomingHttpHeaders): Headers {
+  const plain: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    if (name === ":authority") plain.host = String(value);
+    else if (!name.startsWith(":")) plain[name] = typeof value === "string" ? value : value.join(", ");
+  }
+  return plain;
+}
