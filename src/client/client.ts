@@ -26,6 +26,8 @@ export interface ListOptions {
   readonly limit?: number;
   readonly continue?: string;
   readonly resourceVersion?: string;
+  /** Ask for metadata alone (PartialObjectMetadata); a server that cannot answers whole objects. */
+  readonly metadataOnly?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -11,6 +11,19 @@ interface ActionCommon {
   readonly namespace?: string | undefined;
   /** A sentence: which rule fired, with the numbers it saw. */
   readonly reason: string;
+  /** Written for people once the action has succeeded. */
+  readonly event?: EventText;
+  /** Written for people when the server refused the action; the server's message is appended. */
+  readonly failureEvent?: EventText;
+}
+
+/** What `kubectl describe` shows under Events. */
+export interface EventText {
+  readonly about: EventAction["about"];
+  readonly type: "Normal" | "Warning";
+  /** CamelCase: `ScalingReplicaSet`. */
+  readonly eventReason: string;
+  readonly message: string;
 }
 
 export interface CreateAction extends ActionCommon {

@@ -1,0 +1,175 @@
+import { events as eventResource } from "#api/generated/resources.ts";
+import type { Event } from "#api/generated/core-v1.ts";
+import type { Draft } from "#api/resource.ts";
+import type { Client } from "#client/client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { Clock } from "#world/clock.ts";
+import type { Random } from "#world/random.ts";
+import type { EventText } from "./action.ts";
+import { limits } from "./limits.ts";
+
+/** Writes Events beside the work: never awaited, bounded, combined. A lost Event changes nothing. */
+export interface EventRecorder {
+  record(event: EventText): void;
+}
+
+export interface EventRecorderOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** `deployment-controller`: the From column of kubectl describe. */
+  readonly source: string;
+  /** The node, for agents. */
+  readonly host?: string;
+  readonly onProblem?: (problem: string, error: unknown) => void;
+}
+
+interface Series {
+  /** Name of the stored Event; undefined before the first was written. */
+  name: string | undefined;
+  count: number;
+  firstMs: number;
+  lastMs: number;
+}
+
+interface Similar {
+  readonly texts: Set<string>;
+  lastMs: number;
+}
+
+interface Bucket {
+  tokens: number;
+  filledMs: number;
+}
+
+/**
+ * Counts repeats into one Event, combines many texts of one object and reason into one, and limits what one object may cause,
+ * with the numbers that client-go's correlator documents (10 similar in 10 minutes, 25 at once, one more each 5 minutes).
+ */
+export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
+  const series = new Map<string, Series>();
+  const similar = new Map<string, Similar>();
+  const buckets = new Map<string, Bucket>();
+  const waiting: EventText[] = [];
+  let writing = false;
+
+  const drain = async (): Promise<void> => {
+    writing = true;
+    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
+      try {
+        await write(options, event, series);
+      } catch (error) {
+        options.onProblem?.(`cannot write the event ${event.eventReason}`, error);
+      }
+    }
+    writing = false;
+  };
+  return {
+    record(event) {
+      const nowMs = options.clock.now();
+      const combined = combine(similar, event, nowMs);
+      if (!mayPass(buckets, combined, nowMs)) return;
+      if (waiting.length >= limits.eventsWaitingMax) waiting.shift();
+      waiting.push(combined);
+      if (!writing) void drain();
+    },
+  };
+}
+
+function identity(event: EventText): string {
+  const { about } = event;
+  return `${about.kind}/${about.namespace ?? ""}/${about.name}/${about.uid}`;
+}
+
+function combine(similar: Map<string, Similar>, event: EventText, nowMs: number): EventText {
+  const key = `${identity(event)}/${event.type}/${event.eventReason}`;
+  let known = similar.get(key);
+  if (known === undefined || nowMs - known.lastMs > limits.eventWindowMs) known = { texts: new Set(), lastMs: nowMs };
+  remember(similar, key, known);
+  known.lastMs = nowMs;
+  if (known.texts.size < limits.eventSimilarMax) known.texts.add(event.message);
+  if (known.texts.has(event.message)) return event;
+  return { ...event, message: `(combined from similar events): ${event.message}` };
+}
+
+function mayPass(buckets: Map<string, Bucket>, event: EventText, nowMs: number): boolean {
+  const key = identity(event);
+  const bucket = buckets.get(key) ?? { tokens: limits.eventBurst, filledMs: nowMs };
+  remember(buckets, key, bucket);
+  const refill = Math.floor((nowMs - bucket.filledMs) / limits.eventRefillMs);
+  if (refill > 0) {
+    bucket.tokens = Math.min(limits.eventBurst, bucket.tokens + refill);
+    bucket.filledMs += refill * limits.eventRefillMs;
+  }
+  if (bucket.tokens < 1) return false;
+  bucket.tokens--;
+  return true;
+}
+
+async function write(options: EventRecorderOptions, event: EventText, allSeries: Map<string, Series>): Promise<void> {
+  const combinedText = event.message.startsWith("(combined from similar events): ");
+  const key = `${identity(event)}/${event.type}/${event.eventReason}/${combinedText ? "combined" : event.message}`;
+  const nowMs = options.clock.now();
+  let known = allSeries.get(key);
+  if (known === undefined || nowMs - known.lastMs > limits.eventWindowMs) {
+    known = { name: undefined, count: 0, firstMs: nowMs, lastMs: nowMs };
+  }
+  remember(allSeries, key, known);
+  known.count++;
+  known.lastMs = nowMs;
+  const namespace = event.about.namespace ?? "default";
+  if (known.name !== undefined) {
+    try {
+      const patch = { count: known.count, lastTimestamp: seconds(nowMs), message: event.message };
+      await options.client.patch(eventResource, { namespace, name: known.name }, patch, { type: "merge" });
+      return;
+    } catch (error) {
+      // The event has expired: write a new one that goes on counting.
+      if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
+    }
+  }
+  const object = eventObject(options, event, known, namespace);
+  await options.client.create<Event>(eventResource, { namespace }, object);
+  known.name = object.metadata?.name;
+}
+
+function eventObject(options: EventRecorderOptions, event: EventText, series: Series, namespace: string): Draft<Event> {
+  const suffix = Math.floor(options.clock.now() * 1000 + options.random.float() * 1000).toString(16);
+  const { about } = event;
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { name: `${about.name}.${suffix}`, namespace },
+    involvedObject: {
+      apiVersion: about.apiVersion,
+      kind: about.kind,
+      name: about.name,
+      uid: about.uid,
+      ...(about.namespace === undefined ? {} : { namespace: about.namespace }),
+    },
+    reason: event.eventReason,
+    message: event.message.slice(0, 1024),
+    type: event.type,
+    count: series.count,
+    firstTimestamp: seconds(series.firstMs),
+    lastTimestamp: seconds(series.lastMs),
+    source: { component: options.source, ...(options.host === undefined ? {} : { host: options.host }) },
+    reportingComponent: options.source,
+    reportingInstance: options.host ?? "",
+  };
+}
+
+function seconds(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+}
+
+/** Sets a value as the most recent one and forgets the least recent beyond `eventSeriesMax`. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= limits.eventSeriesMax) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
+}
