@@ -1,0 +1,96 @@
+import type { Clock } from "#world/clock.ts";
+import type { Certificates, Crypto } from "#world/crypto.ts";
+import type { HttpRequest, Peer } from "#world/http.ts";
+import type { Authentication, Authenticator } from "../authenticator.ts";
+import type { ObjectReader } from "../object-reader.ts";
+import type { User } from "../user.ts";
+import { fromBase64Url } from "./base64.ts";
+import { checkBootstrapToken } from "./bootstrap-tokens.ts";
+import { createCertificateChecker } from "./client-certificates.ts";
+import { anonymousUser, withAuthenticated } from "./groups.ts";
+import { tokenCharsMax } from "./limits.ts";
+import { createServiceAccountTokenChecker } from "./service-account-tokens.ts";
+import type { ServiceAccountKey } from "./signing-key.ts";
+
+export interface AuthenticatorOptions {
+  readonly clock: Clock;
+  readonly crypto: Crypto;
+  readonly certificates: Pick<Certificates, "read">;
+  readonly objects: ObjectReader;
+  /** The current key and those of before a rotation. */
+  readonly serviceAccountKeys: readonly ServiceAccountKey[];
+  /** Who issues service account tokens, e.g. `https://kubernetes.default.svc.cluster.local`. */
+  readonly issuer: string;
+  /** The audiences of this API; the first is the default of new tokens. */
+  readonly audiences: readonly string[];
+  /** Where a caller without credentials is system:anonymous; elsewhere such a caller gets 401. */
+  readonly anonymousPaths?: readonly string[];
+  /** Tokens fixed at the start of the process. */
+  readonly staticTokens?: ReadonlyMap<string, User>;
+}
+
+/** The paths at which nobody needs to say who they are. */
+export const healthPaths = ["/livez", "/readyz", "/healthz", "/version", "/version/"];
+
+const none: Authentication = { ok: false, reason: "none" };
+const anonymous: Authentication = { ok: true, user: anonymousUser };
+
+/** Finds out who makes a request: by client certificate, else by bearer token, else anonymous where that is allowed. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const certificates = createCertificateChecker(options);
+  const serviceAccounts = createServiceAccountTokenChecker({ ...options, keys: options.serviceAccountKeys });
+  const anonymousPaths = new Set(options.anonymousPaths ?? healthPaths);
+
+  function checkToken(token: string, audiences: readonly string[]): Authentication {
+    if (tokenCharsMax < token.length) return { ok: false, reason: "invalid", detail: "token is too long" };
+    const asked = audiences.length === 0 ? options.audiences : audiences;
+    const bound = serviceAccounts.check(token, asked);
+    if (bound !== undefined) return bound;
+    // Other kinds of tokens say nothing of audiences: they are for this API and nobody else.
+    const shared = asked.filter((audience) => options.audiences.includes(audience));
+    const other = checkStatic(token) ?? checkBootstrapToken(options, token);
+    if (other?.ok !== true) return other ?? { ok: false, reason: "invalid", detail: "nobody knows this token" };
+    if (shared.length === 0) return { ok: false, reason: "invalid", detail: "token is for other audiences" };
+    return { ...other, audiences: shared };
+  }
+
+  function checkStatic(token: string): Authentication | undefined {
+    const known = staticUsers.get(token);
+    return known === undefined ? undefined : { ok: true, user: known };
+  }
+  const staticUsers = new Map<string, User>();
+  for (const [token, user] of options.staticTokens ?? []) {
+    staticUsers.set(token, { ...user, groups: withAuthenticated(user.groups) });
+  }
+
+  return {
+    checkToken,
+    authenticate(request: HttpRequest, peer: Peer) {
+      const byCertificate = peer.certificate === undefined ? undefined : certificates.check(peer.certificate);
+      if (byCertificate?.ok === true) return byCertificate;
+      const token = bearerToken(request);
+      if (token !== undefined) return checkToken(token, options.audiences);
+      if (byCertificate !== undefined) return byCertificate;
+      return anonymousPaths.has(pathOf(request.target)) ? anonymous : none;
+    },
+  };
+}
+
+function pathOf(target: string): string {
+  const question = target.indexOf("?");
+  return question === -1 ? target : target.slice(0, question);
+}
+
+const socketProtocolPrefix = "base64url.bearer.authorization.k8s.io.";
+
+/** The token of the Authorization header, or the one that browsers can only send as a WebSocket protocol. */
+export function bearerToken(request: HttpRequest): string | undefined {
+  const header = request.headers["authorization"];
+  const match = header === undefined ? null : /^bearer +(\S+)\s*$/i.exec(header);
+  if (match !== null) return match[1];
+  const protocols = request.headers["sec-websocket-protocol"];
+  if (protocols === undefined || !protocols.includes(socketProtocolPrefix)) return undefined;
+  const named = protocols.split(",").map((protocol) => protocol.trim()).find((protocol) => protocol.startsWith(socketProtocolPrefix));
+  const bytes = fromBase64Url(named?.slice(socketProtocolPrefix.length) ?? "");
+  return bytes === undefined || bytes.length === 0 ? undefined : new TextDecoder().decode(bytes);
+}
