@@ -1,7 +1,8 @@
 import type { World } from "#world/world.ts";
 import type { CertificateRequest } from "#world/crypto.ts";
 import type { TlsIdentity } from "#world/http.ts";
-import { clusterPaths } from "./settings.ts";
+import { addressAt } from "#base/cidr.ts";
+import { clusterPaths, type ClusterSettings } from "./settings.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const caDays = 3650;
@@ -130,4 +131,20 @@ async function writeIdentity(world: PkiWorld, path: string, identity: TlsIdentit
   await world.disk.writeAtomically(`${path}.key`, identity.key, 0o600);
   await world.disk.writeAtomically(`${path}.crt`, identity.certificate, 0o600);
   return identity;
+}
+
+/** The keys and certificates of a cluster with these settings. */
+export function openClusterPki(world: PkiWorld, dataDir: string, settings: ClusterSettings): Promise<Pki> {
+  return openPki(world, dataDir, {
+    dnsNames: [
+      "localhost",
+      "kubernetes",
+      "kubernetes.default",
+      "kubernetes.default.svc",
+      "kubernetes.default.svc.cluster.local",
+    ],
+    addresses: ["127.0.0.1", settings.serverAddress, addressAt(settings.serviceRange, 1)].filter(
+      (address, index, all) => all.indexOf(address) === index,
+    ),
+  });
 }

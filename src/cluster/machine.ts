@@ -1,0 +1,126 @@
+import { addressAt, parseCidr } from "#base/cidr.ts";
+import type { Disk } from "#world/disk.ts";
+import type { Processes } from "#world/processes.ts";
+import type { ClusterSettings, NodeSettings } from "./settings.ts";
+
+/** Where the clusters of this machine are listed, so that two never choose the same ranges. */
+const registryFolder = "/var/lib/steersman/clusters";
+const commandTimeoutMs = 20_000;
+
+/** Networks that the machine has addresses or routes for. */
+export async function machineNetworks(processes: Processes): Promise<string[]> {
+  const routes = await ip(processes, ["-j", "-4", "route", "show", "table", "all"]);
+  const addresses = await ip(processes, ["-j", "-4", "address", "show"]);
+  const networks = new Set<string>();
+  for (const { dst } of JSON.parse(routes || "[]") as { dst?: string }[]) {
+    // The default route covers everything and takes nothing.
+    if (dst !== undefined && dst !== "default" && parseCidr(dst) !== undefined) networks.add(dst);
+  }
+  for (const { addr_info } of JSON.parse(addresses || "[]") as { addr_info?: { local: string; prefixlen: number }[] }[]) {
+    for (const { local, prefixlen } of addr_info ?? []) networks.add(`${local}/${prefixlen}`);
+  }
+  return [...networks];
+}
+
+/** Settings of the other clusters that were made on this machine and not reset. */
+export async function registeredClusters(disk: Disk): Promise<(ClusterSettings & { dataDir: string })[]> {
+  if ((await disk.stat(registryFolder)) === undefined) return [];
+  const files = await disk.list(registryFolder);
+  return await Promise.all(
+    files
+      .filter((file) => file.endsWith(".json"))
+      .map(async (file) => JSON.parse(await disk.readText(`${registryFolder}/${file}`)) as ClusterSettings & { dataDir: string }),
+  );
+}
+
+export async function registerCluster(disk: Disk, settings: ClusterSettings, dataDir: string): Promise<void> {
+  await disk.makeDirectory(registryFolder, 0o755);
+  await disk.writeAtomically(`${registryFolder}/${settings.id}.json`, `${JSON.stringify({ ...settings, dataDir })}\n`, 0o600);
+}
+
+export async function unregisterCluster(disk: Disk, settings: ClusterSettings): Promise<void> {
+  await disk.remove(`${registryFolder}/${settings.id}.json`);
+  // The last cluster leaves nothing behind.
+  for (const folder of [registryFolder, "/var/lib/steersman"]) {
+    const rest = (await disk.stat(folder)) === undefined ? undefined : await disk.list(folder);
+    if (rest?.length === 0) await disk.remove(folder);
+  }
+}
+
+/** Name of the bridge that carries the nodes' addresses; at most 15 characters. */
+export function nodeBridge(clusterId: string): string {
+  return `steer-${clusterId}-n`;
+}
+
+function namespaceName(clusterId: string, node: NodeSettings): string {
+  return `steer-${clusterId}-${node.name}`;
+}
+
+export function namespacePath(clusterId: string, nodeName: string): string {
+  return `/run/netns/steer-${clusterId}-${nodeName}`;
+}
+
+/**
+ * Makes the nodes' own network: a bridge that holds the first node's address, and for every further node a network namespace
+ * behind a veth pair. What exists already stays.
+ */
+export async function createNodeNetwork(processes: Processes, settings: ClusterSettings): Promise<void> {
+  const bridge = nodeBridge(settings.id);
+  const gateway = settings.serverAddress;
+  if (!(await linkExists(processes, bridge))) {
+    await ip(processes, ["link", "add", bridge, "type", "bridge"]);
+    await ip(processes, ["address", "add", `${gateway}/24`, "dev", bridge]);
+  }
+  await ip(processes, ["link", "set", bridge, "up"]);
+  for (const [index, node] of settings.nodes.entries()) {
+    if (node.networkNamespace !== undefined) await createNamespace(processes, settings, node, index, gateway);
+  }
+}
+
+async function createNamespace(
+  processes: Processes,
+  settings: ClusterSettings,
+  node: NodeSettings,
+  index: number,
+  gateway: string,
+): Promise<void> {
+  const name = namespaceName(settings.id, node);
+  const existing = await ip(processes, ["-j", "netns", "list"]);
+  if ((JSON.parse(existing || "[]") as { name: string }[]).some((namespace) => namespace.name === name)) return;
+  const outside = `st-${settings.id}-${index}`;
+  await ip(processes, ["netns", "add", name]);
+  await ip(processes, ["link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name]);
+  await ip(processes, ["link", "set", outside, "master", nodeBridge(settings.id), "up"]);
+  await ip(processes, ["-n", name, "link", "set", "lo", "up"]);
+  await ip(processes, ["-n", name, "address", "add", `${node.address}/24`, "dev", "eth0"]);
+  await ip(processes, ["-n", name, "link", "set", "eth0", "up"]);
+  await ip(processes, ["-n", name, "route", "add", "default", "via", gateway]);
+}
+
+/** Removes the bridge and the namespaces. What is gone already is fine. */
+export async function removeNodeNetwork(processes: Processes, settings: ClusterSettings): Promise<void> {
+  const listed = await ip(processes, ["-j", "netns", "list"]);
+  const names = (JSON.parse(listed || "[]") as { name: string }[]).map(({ name }) => name);
+  for (const [index, node] of settings.nodes.entries()) {
+    const name = namespaceName(settings.id, node);
+    if (names.includes(name)) await ip(processes, ["netns", "delete", name]);
+    if (await linkExists(processes, `st-${settings.id}-${index}`)) await ip(processes, ["link", "delete", `st-${settings.id}-${index}`]);
+  }
+  if (await linkExists(processes, nodeBridge(settings.id))) await ip(processes, ["link", "delete", nodeBridge(settings.id)]);
+}
+
+/** Addresses of the nodes: the first is the bridge's own, the others follow. */
+export function nodeAddress(nodeNetwork: string, index: number): string {
+  return addressAt(nodeNetwork, index === 0 ? 1 : 10 + index);
+}
+
+async function linkExists(processes: Processes, name: string): Promise<boolean> {
+  return (await processes.run("ip", ["link", "show", "dev", name], { timeoutMs: commandTimeoutMs })).code === 0;
+}
+
+/** Runs `ip`; throws with its own message when it fails. */
+async function ip(processes: Processes, args: readonly string[]): Promise<string> {
+  const result = await processes.run("ip", args, { timeoutMs: commandTimeoutMs });
+  if (result.code !== 0) throw new Error(`Cannot set up the node network: ip ${args.join(" ")}: ${result.stderr.trim()}`);
+  return result.stdout.trim();
+}

@@ -1,0 +1,283 @@
+import { fork, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
+import { createServer } from "node:net";
+import { hostname, release } from "node:os";
+import { dirname, join } from "node:path";
+import { chooseRanges } from "#cluster/choose-ranges.ts";
+import { renderKubeconfig } from "#cluster/kubeconfig.ts";
+import {
+  createNodeNetwork,
+  machineNetworks,
+  namespacePath,
+  nodeAddress,
+  registerCluster,
+  registeredClusters,
+} from "#cluster/machine.ts";
+import { openClusterPki } from "#cluster/pki.ts";
+import { clusterPaths, loadSettings, saveSettings, type ClusterSettings, type NodeSettings } from "#cluster/settings.ts";
+import { realWorld } from "#world/node/real-world.ts";
+import { ensureNodePackages } from "../debian.ts";
+import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
+import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
+import { createProgress, type Progress } from "../progress.ts";
+import type { ReadyMessage } from "../supervisor.ts";
+import { UserError } from "../user-error.ts";
+import { stopCluster } from "./down.ts";
+
+const flags: Flags = {
+  nodes: { type: "string", meaning: "number of real nodes on this machine (network namespaces), default 1" },
+  simulate: { type: "string", meaning: "number of simulated nodes instead; needs no root" },
+  store: { type: "string", meaning: "sqlite (default) or memory" },
+  port: { type: "string", meaning: "port of the API, default 6443" },
+  "http-port": { type: "string", meaning: "port of the ingress, default 80" },
+  "https-port": { type: "string", meaning: "TLS port of the ingress, default 443" },
+  foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
+};
+
+/** Oldest kernel whose nftables has what the service proxy uses. */
+const kernelLeast = [5, 10] as const;
+const freeBytesLeast = 200 * 1024 * 1024;
+const readyTimeoutMs = 90_000;
+const nodesMax = 9;
+
+/** Sets up what is missing, starts the cluster in the background and returns when it is Ready. Again is no harm. */
+export async function run(args: readonly string[]): Promise<number> {
+  const options = parseOptions("up", args, flags);
+  const dataDir = dataDirOf(options);
+  const progress = createProgress();
+  const existing = await loadSettings(realWorld.disk, dataDir);
+  if (existing !== undefined && findProcess(clusterPaths(dataDir).run, "supervisor") !== undefined) {
+    progress.done("the cluster runs already");
+    printAccess(dataDir, existing);
+    return 0;
+  }
+  const isNew = existing === undefined;
+  checkMachine(options, existing);
+  if ((existing?.simulatedNodes ?? numberOption(options, "simulate", 1, 10_000) ?? 0) === 0) {
+    await ensureNodePackages(realWorld.processes, progress);
+  }
+  const settings = existing ?? (await makeSettings(options));
+  try {
+    await start(dataDir, settings, progress);
+  } catch (error) {
+    // Nothing half-made stays: a cluster that never was ready goes away, one that had data is only stopped.
+    await stopCluster(dataDir, settings, { removeData: isNew });
+    throw error;
+  }
+  printAccess(dataDir, settings);
+  return options.values["foreground"] === true ? await stayUntilInterrupted(dataDir, settings) : 0;
+}
+
+function checkMachine(options: ParsedOptions, existing: ClusterSettings | undefined): void {
+  const isSimulated = (existing?.simulatedNodes ?? 0) > 0 || options.values["simulate"] !== undefined;
+  if (!isSimulated && process.getuid?.() !== 0) {
+    throw new UserError(
+      "Real containers need root, and you are not root.",
+      "Run sudo ./steer up, or try ./steer up --simulate 3 without containers.",
+    );
+  }
+  const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
+  if (!isSimulated && (major < kernelLeast[0] || (major === kernelLeast[0] && minor < kernelLeast[1]))) {
+    throw new UserError(`The kernel is ${release()}.`, `Steersman's nodes need Linux ${kernelLeast.join(".")} or newer.`);
+  }
+}
+
+async function makeSettings(options: ParsedOptions): Promise<ClusterSettings> {
+  const dataDir = dataDirOf(options);
+  checkSpace(dataDir);
+  const simulatedNodes = numberOption(options, "simulate", 1, 10_000) ?? 0;
+  const nodeCount = numberOption(options, "nodes", 1, nodesMax) ?? 1;
+  if (simulatedNodes > 0 && options.values["nodes"] !== undefined) {
+    throw new UserError("--nodes and --simulate exclude each other.", "Give one of them.");
+  }
+  const store = options.values["store"] ?? "sqlite";
+  if (store !== "sqlite" && store !== "memory") {
+    throw new UserError(`--store is "${String(store)}".`, "It takes sqlite or memory.");
+  }
+  const apiPort = await freePort("port", numberOption(options, "port", 1, 65535) ?? 6443);
+  const id = Buffer.from(realWorld.random.bytes(8)).toString("hex").slice(0, 6);
+  if (simulatedNodes > 0) {
+    return {
+      formatVersion: 1,
+      id,
+      serverAddress: "127.0.0.1",
+      apiPort,
+      httpPort: 0,
+      httpsPort: 0,
+      podRange: "10.244.0.0/16",
+      serviceRange: "10.96.0.0/16",
+      nodePorts: { first: 30000, last: 32767 },
+      store,
+      nodes: [],
+      simulatedNodes,
+    };
+  }
+  return await makeRealSettings(options, { id, apiPort, store, nodeCount });
+}
+
+async function makeRealSettings(
+  options: ParsedOptions,
+  fixed: { id: string; apiPort: number; store: "sqlite" | "memory"; nodeCount: number },
+): Promise<ClusterSettings> {
+  const others = await registeredClusters(realWorld.disk);
+  const ranges = chooseRanges({
+    networks: [
+      ...(await machineNetworks(realWorld.processes)),
+      ...others.flatMap(({ podRange, serviceRange, serverAddress }) => [podRange, serviceRange, `${serverAddress}/24`]),
+    ],
+    nodePorts: others.map(({ nodePorts }) => nodePorts),
+  });
+  if ("exhausted" in ranges) {
+    throw new UserError(`This machine has no free place left for ${ranges.exhausted}.`, "Remove a cluster with ./steer reset.");
+  }
+  const base = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "-").replace(/^-+|-+$/g, "").slice(0, 40) || "node";
+  const nodes: NodeSettings[] = [];
+  for (let index = 0; index < fixed.nodeCount; index += 1) {
+    const name = fixed.nodeCount === 1 ? base : `${base}-${index + 1}`;
+    nodes.push({
+      name,
+      address: nodeAddress(ranges.nodeNetwork, index),
+      agentPort: index === 0 ? await anyFreePort(10250) : 10250,
+      ...(index === 0 ? {} : { networkNamespace: namespacePath(fixed.id, name) }),
+    });
+  }
+  return {
+    formatVersion: 1,
+    id: fixed.id,
+    serverAddress: nodeAddress(ranges.nodeNetwork, 0),
+    apiPort: fixed.apiPort,
+    httpPort: await freePort("http-port", numberOption(options, "http-port", 1, 65535) ?? 80),
+    httpsPort: await freePort("https-port", numberOption(options, "https-port", 1, 65535) ?? 443),
+    podRange: ranges.podRange,
+    serviceRange: ranges.serviceRange,
+    nodePorts: ranges.nodePorts,
+    store: fixed.store,
+    nodes,
+    simulatedNodes: 0,
+  };
+}
+
+async function start(dataDir: string, settings: ClusterSettings, progress: Progress): Promise<void> {
+  const paths = clusterPaths(dataDir);
+  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
+  progress.step("starting the server");
+  await saveSettings(realWorld.disk, dataDir, settings);
+  const pki = await openClusterPki(realWorld, dataDir, settings);
+  const server = `https://127.0.0.1:${settings.apiPort}`;
+  const kubeconfig = renderKubeconfig({ server, caCertificate: pki.caCertificate, identity: pki.admin });
+  await realWorld.disk.writeAtomically(paths.kubeconfig, kubeconfig, 0o600);
+  if (settings.simulatedNodes === 0) {
+    await registerCluster(realWorld.disk, settings, dataDir);
+    await createNodeNetwork(realWorld.processes, settings);
+  }
+  // Processes that an earlier supervisor left behind are replaced by the new one; a stale one of ours must not stay.
+  for (const known of knownProcesses(paths.run)) if (known.name === "supervisor") await endProcess(known, 5000);
+  await superviseUntilReady(dataDir, settings, progress);
+}
+
+async function superviseUntilReady(dataDir: string, settings: ClusterSettings, progress: Progress): Promise<void> {
+  const paths = clusterPaths(dataDir);
+  const log = openSync(join(paths.logs, "supervisor.log"), "a", 0o600);
+  const supervisor = fork(join(import.meta.dirname, "../supervisor.ts"), ["--data-dir", dataDir], {
+    stdio: ["ignore", log, log, "ipc"],
+    detached: true,
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
+  const waiting = new Set(["server", ...settings.nodes.map(({ name }) => `agent-${name}`)]);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(notReady(paths.logs, waiting)), readyTimeoutMs);
+      supervisor.on("message", (message) => {
+        const { ready } = message as ReadyMessage;
+        waiting.delete(ready);
+        if (ready === "server") progress.done("the API answers");
+        else progress.done(`node ${ready.replace(/^agent-/, "")} is Ready`);
+        if (waiting.size > 0) progress.step(`waiting for ${[...waiting].join(", ")}`);
+        else {
+          clearTimeout(timer);
+          resolve();
+        }
+      });
+      supervisor.on("exit", () => {
+        clearTimeout(timer);
+        reject(notReady(paths.logs, waiting));
+      });
+    });
+  } finally {
+    if (supervisor.connected) supervisor.disconnect();
+    supervisor.removeAllListeners();
+    supervisor.unref();
+  }
+}
+
+function notReady(logs: string, waiting: ReadonlySet<string>): UserError {
+  const [first = "supervisor"] = waiting;
+  const path = join(logs, `${first}.log`);
+  const tail = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-5).join("\n") : "(no log)";
+  return new UserError(`The cluster did not become ready: ${[...waiting].join(", ")} gave no sign of life. Its last words:\n${tail}\n`, `The whole log was in ${path}.`);
+}
+
+function checkSpace(dataDir: string): void {
+  let folder = dataDir;
+  while (!existsSync(folder) && folder !== "/") folder = dirname(folder);
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < freeBytesLeast) {
+    throw new UserError(
+      `The disk that holds ${folder} has ${Math.round((bavail * bsize) / 1024 / 1024)} MiB free; a cluster needs ${freeBytesLeast / 1024 / 1024} MiB.`,
+      "Free some space, or choose another place with --data-dir.",
+    );
+  }
+}
+
+async function freePort(flag: string, port: number): Promise<number> {
+  const problem = await tryListen(port);
+  if (problem === undefined) return port;
+  const holder = spawnSync("ss", ["-Hltnp", `sport = :${port}`], { encoding: "utf8" }).stdout ?? "";
+  const program = /users:\(\("([^"]+)"/.exec(holder)?.[1];
+  throw new UserError(
+    problem === "EACCES"
+      ? `Port ${port} may not be opened by this user.`
+      : `Port ${port} is taken${program === undefined ? "" : ` by ${program}`}.`,
+    `Choose another with --${flag}.`,
+  );
+}
+
+async function anyFreePort(preferred: number): Promise<number> {
+  for (let port = preferred; port < preferred + 100; port += 1) if ((await tryListen(port)) === undefined) return port;
+  throw new UserError(`Ports ${preferred} to ${preferred + 99} are all taken.`, "Free one of them.");
+}
+
+function tryListen(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
+    server.listen(port, "0.0.0.0", () => server.close(() => resolve(undefined)));
+  });
+}
+
+function printAccess(dataDir: string, settings: ClusterSettings): void {
+  const paths = clusterPaths(dataDir);
+  process.stdout.write(`export KUBECONFIG=${paths.kubeconfig}\n`);
+  const lines = [`API       https://127.0.0.1:${settings.apiPort}`];
+  if (settings.simulatedNodes === 0) lines.push(`Ingress   http://127.0.0.1:${settings.httpPort}  https://127.0.0.1:${settings.httpsPort}`);
+  else lines.push(`Nodes     ${settings.simulatedNodes}, simulated`);
+  process.stderr.write(`${lines.join("\n")}\nTry       ./steer kubectl get nodes\n`);
+}
+
+async function stayUntilInterrupted(dataDir: string, settings: ClusterSettings): Promise<number> {
+  await new Promise<void>((resolve) => {
+    // Something must keep the process alive until the signal comes.
+    const alive = setInterval(() => undefined, 1 << 30);
+    const stop = (): void => {
+      clearInterval(alive);
+      resolve();
+    };
+    process.once("SIGINT", stop);
+    process.once("SIGTERM", stop);
+  });
+  await stopCluster(dataDir, settings, { removeData: false });
+  return 0;
+}
+

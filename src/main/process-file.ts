@@ -1,0 +1,74 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A process of the cluster, remembered in `run/NAME.pid` so that every command finds it again, also after a crash of its parent. */
+export interface KnownProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** Clock ticks since boot: tells the process from a later one with the same id. */
+  readonly startedAt: string;
+}
+
+/** Start time of a process from /proc/PID/stat (field 22); undefined when it does not exist or is a zombie. */
+function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is the program's name in parentheses and may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? undefined : fields[19];
+  } catch {
+    // No such process.
+    return undefined;
+  }
+}
+
+export function rememberProcess(runFolder: string, name: string, pid: number): void {
+  mkdirSync(runFolder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(runFolder, `${name}.pid`), `${pid} ${startTimeOf(pid) ?? ""}\n`, { mode: 0o600 });
+}
+
+export function forgetProcess(runFolder: string, name: string): void {
+  rmSync(join(runFolder, `${name}.pid`), { force: true });
+}
+
+/** The processes of the cluster that are alive now. */
+export function knownProcesses(runFolder: string): KnownProcess[] {
+  let names: string[];
+  try {
+    names = readdirSync(runFolder).filter((name) => name.endsWith(".pid"));
+  } catch {
+    // No run folder: nothing runs.
+    return [];
+  }
+  return names.flatMap((file) => {
+    const [pidText = "", startedAt = ""] = readFileSync(join(runFolder, file), "utf8").trim().split(" ");
+    const pid = Number(pidText);
+    const isAlive = pid > 0 && startTimeOf(pid) === startedAt;
+    return isAlive ? [{ name: file.slice(0, -".pid".length), pid, startedAt }] : [];
+  });
+}
+
+export function findProcess(runFolder: string, name: string): KnownProcess | undefined {
+  return knownProcesses(runFolder).find((process) => process.name === name);
+}
+
+/** Asks a process to end, kills it after `graceMs` milliseconds, and returns when it is gone. */
+export async function endProcess(known: KnownProcess, graceMs: number): Promise<void> {
+  const isAlive = (): boolean => startTimeOf(known.pid) === known.startedAt;
+  const send = (signal: "SIGTERM" | "SIGKILL"): void => {
+    try {
+      process.kill(known.pid, signal);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "ESRCH") throw error;
+    }
+  };
+  send("SIGTERM");
+  const deadlineMs = performance.now() + graceMs;
+  while (isAlive() && performance.now() < deadlineMs) await sleep(20);
+  if (!isAlive()) return;
+  send("SIGKILL");
+  const killDeadlineMs = performance.now() + 5000;
+  while (isAlive() && performance.now() < killDeadlineMs) await sleep(20);
+  if (isAlive()) throw new Error(`Process ${known.name} (${known.pid}) does not end, also after SIGKILL`);
+}

@@ -1,0 +1,96 @@
+/**
+ * Keeps the cluster's processes running: starts the server and an agent a node, and starts again what ends, with back-off.
+ * When it ends itself, everything goes on without it; the next one takes over. Run by `steer up`:
+ * supervisor.ts --data-dir DIR
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { clusterPaths, loadSettings } from "#cluster/settings.ts";
+import { realDisk } from "#world/node/disk.ts";
+import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
+
+/** What children tell the supervisor, and the supervisor tells `steer up`. */
+export interface ReadyMessage {
+  readonly ready: string;
+}
+
+const backoffFirstMs = 200;
+const backoffMaxMs = 10_000;
+/** A process that ran this long starts again at once when it ends. */
+const stableAfterMs = 30_000;
+const takeOverGraceMs = 10_000;
+
+interface Part {
+  readonly name: string;
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+const dataDir = process.argv[process.argv.indexOf("--data-dir") + 1] ?? "";
+const paths = clusterPaths(dataDir);
+
+async function main(): Promise<void> {
+  const settings = await loadSettings(realDisk, dataDir);
+  if (settings === undefined) throw new Error(`Cannot supervise ${dataDir}: no cluster was made there`);
+  mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
+  rememberProcess(paths.run, "supervisor", process.pid);
+  const parts: Part[] = [
+    { name: "server", file: "server.ts", args: ["--data-dir", dataDir] },
+    ...settings.nodes.map((node) => ({
+      name: `agent-${node.name}`,
+      file: "agent.ts",
+      args: ["--data-dir", dataDir, "--node", node.name],
+    })),
+  ];
+  await Promise.all(parts.map((part) => takeOver(part)));
+}
+
+/** Replaces what an earlier supervisor left running, so that there is one of each and it is ours. */
+async function takeOver(part: Part): Promise<void> {
+  const earlier = findProcess(paths.run, part.name);
+  if (earlier !== undefined) await endProcess(earlier, takeOverGraceMs);
+  keepRunning(part, backoffFirstMs);
+}
+
+const children = new Map<string, ChildProcess>();
+let isStopping = false;
+
+function keepRunning(part: Part, backoffMs: number): void {
+  const log = openSync(join(paths.logs, `${part.name}.log`), "a", 0o600);
+  const startedAtMs = performance.now();
+  const child = fork(join(import.meta.dirname, part.file), part.args, {
+    stdio: ["ignore", log, log, "ipc"],
+    detached: true,
+    execArgv: ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=4"],
+  });
+  children.set(part.name, child);
+  rememberProcess(paths.run, part.name, child.pid ?? 0);
+  child.on("message", (message) => tellParent(message as ReadyMessage));
+  child.on("exit", (code, signal) => {
+    forgetProcess(paths.run, part.name);
+    if (isStopping) return;
+    const ranMs = performance.now() - startedAtMs;
+    const waitMs = ranMs > stableAfterMs ? 0 : backoffMs;
+    process.stdout.write(`${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`);
+    setTimeout(() => {
+      if (!isStopping) keepRunning(part, ranMs > stableAfterMs ? backoffFirstMs : Math.min(backoffMs * 2, backoffMaxMs));
+    }, waitMs);
+  });
+}
+
+/** `steer up` listens until the cluster is ready, then it is gone. */
+function tellParent(message: ReadyMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+process.on("disconnect", () => {
+  // The command that started us has ended; we go on.
+});
+process.on("SIGTERM", () => {
+  isStopping = true;
+  forgetProcess(paths.run, "supervisor");
+  process.exit(0);
+});
+
+await main();
