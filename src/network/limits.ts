@@ -1,0 +1,13 @@
+/** Endpoints of one service port that share its traffic; those beyond (in the order of their addresses) get none. */
+export const endpointsPerPortMax = 1_000;
+/** Clients that session affinity remembers, all Services together; beyond it new clients are balanced freely. */
+export const affinityClientsMax = 262_144;
+/** Seconds that session affinity may last: Kubernetes' own bound. */
+export const affinitySecondsMax = 86_400;
+/** Milliseconds that changes are gathered before they are applied together. */
+export const coalesceMs = 20;
+/** First and longest wait in milliseconds before a failed change is tried again. */
+export const retryFirstMs = 200;
+export const retryLongestMs = 10_000;
+/** Stale connections that are forgotten after one change. */
+export const forgottenConnectionsMax = 200;
