@@ -15,7 +15,7 @@ export const imagesFolder = join(root, "node_modules/.cache/images");
 const architecture = process.arch === "arm64" ? "arm64" : "amd64";
 
 /** What nginx needs to run, besides its configuration. Documentation and the package tool's own files stay outside. */
-const nginxPackages = ["nginx-light", "nginx-common", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "busybox-static"];
+const nginxPackages = ["nginx", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "busybox-static"];
 const leftOut = /^usr\/share\/(doc|man|locale|lintian|bug|info)\/|^var\/lib\/dpkg|^etc\/(init\.d|logrotate\.d|ufw|default)\/|^etc\/nginx\/nginx\.conf$/;
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
