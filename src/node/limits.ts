@@ -1,0 +1,68 @@
+// Every bound of the node agent, with its unit. Where kubelet documents a value, it is kubelet's.
+
+/** Milliseconds until containerd's socket answers after a start; until it ends after SIGTERM; between two looks. */
+export const containerdStartMsMax = 20_000;
+export const containerdStopMsMax = 10_000;
+export const socketProbeMs = 10;
+
+/** Back-off of crashing containers and of image pulls: first wait, longest wait, and the run that forgives, milliseconds. */
+export const backOffMsFirst = 10_000;
+export const backOffMsMax = 300_000;
+export const backOffMsForgiven = 600_000;
+
+/** Wait after an attempt that failed for a reason outside the container (sandbox, volumes, config), milliseconds. */
+export const retryMsFirst = 1_000;
+export const retryMsMax = 60_000;
+
+/** A look at the whole runtime even when no event asked for it, milliseconds. */
+export const relistMs = 300_000;
+
+/** Bytes of a container's termination message, and of those of all containers of a pod together. */
+export const terminationMessageBytesMax = 4096;
+export const terminationLogLinesMax = 80;
+export const terminationLogBytesMax = 2048;
+
+/** Size at which a container's log is rotated, files kept, and the time between two looks at the sizes, milliseconds. */
+export const logBytesMax = 10 << 20;
+export const logFilesMax = 5;
+export const logCheckMs = 60_000;
+
+/** Bytes read from a log at a time. */
+export const logReadBytes = 64 << 10;
+
+/** Output of a probe's command or body that is looked at, bytes. */
+export const probeOutputBytesMax = 10 << 10;
+
+/** Milliseconds between renewals of the node's lease, its length in seconds, and between status reports without a change. */
+export const leaseRenewMs = 10_000;
+export const leaseSeconds = 40;
+export const statusReportMs = 300_000;
+export const statusRetryMs = 1_000;
+
+/** Image pulls at a time. */
+export const parallelPullsMax = 4;
+
+/** Pods on a node by default. */
+export const podsMax = 110;
+
+/** Part of a token's life after which it is renewed, and how long a renewal that failed waits, milliseconds. */
+export const tokenRenewFraction = 0.8;
+export const tokenRetryMs = 10_000;
+
+/** Disk use in percent of the image file system at which unused images are removed, and until which. */
+export const imageGcHighPercent = 85;
+export const imageGcLowPercent = 80;
+export const imageGcMs = 300_000;
+/** Images younger than this are kept, milliseconds. */
+export const imageAgeMsMin = 120_000;
+
+/** Milliseconds a preStop hook of an orphan, a stop of a sandbox and other cleanup may take. */
+export const orphanGraceSeconds = 30;
+
+/** Largest body of a request to the agent's API (`run`), bytes. */
+export const requestBytesMax = 1 << 20;
+
+/** Milliseconds an answer about a user's rights is kept. */
+export const reviewKeepMs = 120_000;
+export const reviewDeniedKeepMs = 10_000;
+export const reviewsMax = 1_000;
