@@ -82,9 +82,8 @@ function readStruct(name: string, line: string): Pick<StructSchema, "fields" | "
       const isMessage = number !== "0";
       if (isMessage) inlined.push({ number: Number(number), struct: inner });
       for (const field of inner.fields) {
-        fields.push({ ...field, from: field.from ?? inner.name, number: isMessage ? 0 : field.number });
+        fields.push({ ...field, from: field.from ?? inner.name, number: 0 });
       }
-      // Messages that an inlined struct without a number contains would be lost: the facts have none.
       continue;
     }
     fields.push(readField(json, type, flags, Number(number), options));

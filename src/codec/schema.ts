@@ -91,7 +91,7 @@ export interface FieldSchema {
   readonly required: boolean;
   /** JSON value to use when the field is absent. */
   readonly default?: unknown;
-  /** Protobuf field number; 0 when the field has none, or when it belongs to an inlined message (`inlined`). */
+  /** Protobuf field number; 0 when the field has none (TypeMeta), or when it belongs to an inlined message (`inlined`). */
   readonly number: number;
   /** The Go struct that declares the field (`core/v1.VolumeSource`), when it was inlined from another. */
   readonly from?: string;
