@@ -1,0 +1,31 @@
+/** Bounds of this room; each with its unit. */
+export const limits = {
+  /** Pods that one pass over a workload may create or delete. */
+  burstReplicasMax: 500,
+  /** At least this long between two passes over a workload that write. Milliseconds. */
+  workloadSpacingMs: 40,
+  endpointsSpacingMs: 100,
+  sliceSpacingMs: 25,
+  endpointsPerSliceMax: 100,
+  /** Addresses in one Endpoints object. */
+  endpointsAddressesMax: 1_000,
+  /** A node whose lease and status stand still for longer is Unknown. Milliseconds. */
+  nodeGraceMs: 40_000,
+  /** How often leases are judged while nothing happens. Milliseconds. */
+  nodeCheckMs: 5_000,
+  /** Nodes that may begin to be tainted for eviction per second, in ordinary times and in large disrupted zones. */
+  nodeEvictionsPerSecond: 0.1,
+  nodeEvictionsPerSecondDisrupted: 0.01,
+  /** A zone with more than this part of its nodes unhealthy is disrupted. */
+  unhealthyZonePart: 0.55,
+  largeZoneNodes: 50,
+  /** Finished pods kept in the cluster. */
+  terminatedPodsMax: 12_500,
+  /** How often gone nodes are looked for after pods or nodes changed; the quarantine before an orphaned pod is deleted. Milliseconds. */
+  podCollectionQuarantineMs: 40_000,
+  /** Deleted owners remembered by garbage collection. */
+  absentOwnersMax: 500,
+  /** Namespaced content is looked at again after this time while it is going away. Milliseconds. */
+  namespaceCheckMs: 500,
+  namespaceCheckMaxMs: 15_000,
+} as const;

@@ -1,0 +1,92 @@
+import type { OwnerReference } from "#api/generated/meta-v1.ts";
+import { apiVersionOf, type Resource } from "#api/resource.ts";
+import type { PatchAction } from "#reconcile/action.ts";
+import type { ObjectView } from "#reconcile/object-view.ts";
+
+/** The reference by which a controller marks what it owns. */
+export function controllerReference(resource: Resource<unknown>, owner: ObjectView): OwnerReference {
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    name: owner.name,
+    uid: owner.uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/** `apps/deployments/default/web@1000000000042`: an object at the revision that was judged. */
+export function referenceOf(resource: Resource<unknown>, view: ObjectView): string {
+  const group = resource.group === "" ? "core" : resource.group;
+  return `${group}/${resource.resource}/${view.key}@${view.resourceVersion}`;
+}
+
+/** What an Event is about. */
+export function aboutOf(
+  resource: Resource<unknown>,
+  view: ObjectView,
+): { apiVersion: string; kind: string; namespace?: string; name: string; uid: string } {
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    ...(view.namespace === "" ? {} : { namespace: view.namespace }),
+    name: view.name,
+    uid: view.uid,
+  };
+}
+
+/** Adds the controller reference to a dependent that nobody controls, if it is still as it was judged. */
+export function adopt(dependents: Resource<unknown>, dependent: ObjectView, ownerResource: Resource<unknown>, owner: ObjectView): PatchAction {
+  return {
+    verb: "patch",
+    resource: dependents,
+    namespace: dependent.namespace,
+    name: dependent.name,
+    type: "strategic",
+    patch: {
+      metadata: {
+        uid: dependent.uid,
+        resourceVersion: dependent.resourceVersion,
+        ownerReferences: [controllerReference(ownerResource, owner)],
+      },
+    },
+    reason: `the labels of ${dependent.name} match the selector of ${ownerResource.kind} ${owner.name} and nobody controls it`,
+  };
+}
+
+/** Removes the controller reference from a dependent that the selector no longer matches. */
+export function release(dependents: Resource<unknown>, dependent: ObjectView, ownerResource: Resource<unknown>, owner: ObjectView): PatchAction {
+  return {
+    verb: "patch",
+    resource: dependents,
+    namespace: dependent.namespace,
+    name: dependent.name,
+    type: "strategic",
+    patch: {
+      metadata: {
+        uid: dependent.uid,
+        resourceVersion: dependent.resourceVersion,
+        ownerReferences: [{ $patch: "delete", uid: owner.uid }],
+      },
+    },
+    reason: `the labels of ${dependent.name} no longer match the selector of ${ownerResource.kind} ${owner.name}`,
+  };
+}
+
+/** Which dependents are owned, which are to be adopted, which released. */
+export function claim<V extends ObjectView>(
+  owner: ObjectView & { readonly selector: { matches(labels: Readonly<Record<string, string>>): boolean; readonly nothing: boolean } },
+  owned: readonly V[],
+  orphans: readonly V[],
+): { readonly kept: readonly V[]; readonly released: readonly V[]; readonly adoptable: readonly V[] } {
+  const kept: V[] = [];
+  const released: V[] = [];
+  for (const dependent of owned) {
+    if (dependent.controller?.uid !== owner.uid) continue;
+    if (owner.selector.matches(dependent.labels)) kept.push(dependent);
+    else if (owner.deletionMs === undefined && dependent.deletionMs === undefined) released.push(dependent);
+  }
+  const mayAdopt = owner.deletionMs === undefined && !owner.selector.nothing;
+  const adoptable = mayAdopt ? orphans.filter((orphan) => orphan.deletionMs === undefined && owner.selector.matches(orphan.labels)) : [];
+  return { kept, released, adoptable };
+}

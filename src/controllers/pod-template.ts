@@ -1,0 +1,33 @@
+import type { Pod, PodTemplateSpec } from "#api/generated/core-v1.ts";
+import type { OwnerReference } from "#api/generated/meta-v1.ts";
+import type { Draft } from "#api/resource.ts";
+
+export interface PodIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly generateName?: string;
+  readonly owner: OwnerReference;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
+}
+
+/** A pod as its template says, under its controller. */
+export function podFromTemplate(template: PodTemplateSpec, identity: PodIdentity): Draft<Pod> {
+  const { metadata, spec } = template;
+  const finalizers = [...(metadata?.finalizers ?? []), ...(identity.finalizers ?? [])];
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      namespace: identity.namespace,
+      name: identity.name,
+      ...(identity.generateName === undefined ? {} : { generateName: identity.generateName }),
+      labels: { ...metadata?.labels, ...identity.labels },
+      annotations: { ...metadata?.annotations, ...identity.annotations },
+      ownerReferences: [identity.owner],
+      ...(finalizers.length === 0 ? {} : { finalizers }),
+    },
+    spec,
+  };
+}

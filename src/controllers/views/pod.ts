@@ -1,0 +1,109 @@
+import { pods } from "#api/generated/resources.ts";
+import type { Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
+import type { InformerDeclaration } from "#reconcile/informer.ts";
+import { objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
+
+/** How one container ended, as the Job's failure policy judges it. */
+export interface ContainerEnd {
+  readonly name: string;
+  readonly exitCode: number;
+}
+
+/** What the controllers keep of a pod. */
+export interface PodView extends ObjectView {
+  readonly node: string;
+  readonly phase: string;
+  readonly reason: string;
+  readonly ips: readonly string[];
+  readonly hostNetwork: boolean;
+  readonly hostname: string;
+  readonly subdomain: string;
+  readonly restartPolicy: string;
+  /** Condition Ready is True. */
+  readonly ready: boolean;
+  /** Since when condition Ready has its value. */
+  readonly readyChangedMs: number;
+  readonly conditions: readonly PodCondition[];
+  /** Restarts of all containers together. */
+  readonly restarts: number;
+  /** Container ports that have names. */
+  readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
+  readonly tolerations: readonly Toleration[];
+  readonly ends: readonly ContainerEnd[];
+  readonly gated: boolean;
+}
+
+/** Neither finished nor being deleted: what counts as a replica. */
+export function isActive(pod: PodView): boolean {
+  return pod.deletionMs === undefined && !isFinished(pod);
+}
+
+export function isFinished(pod: PodView): boolean {
+  return pod.phase === "Succeeded" || pod.phase === "Failed";
+}
+
+/** Ready for at least `minReadySeconds`. */
+export function isAvailable(pod: PodView, minReadySeconds: number, now: number): boolean {
+  return pod.ready && (minReadySeconds === 0 || pod.readyChangedMs + minReadySeconds * 1000 <= now);
+}
+
+/** Milliseconds until a ready pod becomes available; undefined when it is, or when it is not ready. */
+export function availableInMs(pod: PodView, minReadySeconds: number, now: number): number | undefined {
+  if (!pod.ready || isAvailable(pod, minReadySeconds, now)) return undefined;
+  return pod.readyChangedMs + minReadySeconds * 1000 - now;
+}
+
+export const podDeclaration: InformerDeclaration<Pod, PodView> = {
+  resource: pods,
+  project: projectPod,
+  indexes: {
+    /** By the uid of each owner. */
+    owner: (pod) => pod.owners.map((owner) => owner.uid),
+    /** Pods without a controller, by namespace: candidates for adoption. */
+    orphan: (pod) => (pod.controller === undefined ? [pod.namespace] : []),
+    node: (pod) => (pod.node === "" ? [] : [pod.node]),
+    namespace: (pod) => [pod.namespace],
+    /** `namespace/key=value`. */
+    pair: (pod) => Object.keys(pod.labels).map((key) => `${pod.namespace}/${key}=${pod.labels[key]!}`),
+  },
+};
+
+export function projectPod(pod: Pod): PodView {
+  const spec = pod.spec ?? { containers: [] };
+  const status = pod.status ?? {};
+  const conditions = status.conditions ?? [];
+  const ready = conditions.find((condition) => condition.type === "Ready");
+  const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+  const view = objectView(pod.metadata);
+  return {
+    ...view,
+    node: spec.nodeName ?? "",
+    phase: status.phase ?? "",
+    reason: status.reason ?? "",
+    ips: (status.podIPs ?? []).map((ip) => ip.ip).filter((ip) => ip !== undefined && ip !== ""),
+    hostNetwork: spec.hostNetwork === true,
+    hostname: spec.hostname ?? "",
+    subdomain: spec.subdomain ?? "",
+    restartPolicy: spec.restartPolicy ?? "Always",
+    ready: ready?.status === "True",
+    readyChangedMs: timeOf(ready?.lastTransitionTime) ?? 0,
+    conditions,
+    restarts: statuses.reduce((sum, container) => sum + (container.restartCount ?? 0), 0),
+    ports: namedPorts(pod),
+    tolerations: spec.tolerations ?? [],
+    ends: statuses.flatMap((container) => {
+      const terminated = container.state?.terminated;
+      return terminated === undefined ? [] : [{ name: container.name, exitCode: terminated.exitCode }];
+    }),
+    gated: (spec.schedulingGates ?? []).length > 0,
+  };
+}
+
+function namedPorts(pod: Pod): PodView["ports"] {
+  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  return [...(pod.spec?.containers ?? []), ...sidecars].flatMap((container) =>
+    (container.ports ?? []).flatMap((port) =>
+      port.name === undefined || port.name === "" ? [] : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
+    ),
+  );
+}
