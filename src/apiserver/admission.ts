@@ -1,4 +1,5 @@
-import type { ApiObject, FieldError, Kind } from "#api/kind.ts";
+import type { ApiObject, Kind } from "#api/kind.ts";
+import type { StatusCause } from "./failure.ts";
 import type { User } from "./user.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
@@ -29,13 +30,16 @@ export interface AdmissionRequest {
 
 export type Verdict =
   | { readonly allowed: true }
-  /** 403 with this message, unless `code`/`reason` say otherwise; `causes` are listed in details. */
+  /**
+   * 403 with this message behind `pods "x" is forbidden: `; with a `code`, that code and `reason` with the message as it
+   * is. `causes` are listed in details.
+   */
   | {
       readonly allowed: false;
       readonly message: string;
       readonly code?: number;
       readonly reason?: string;
-      readonly causes?: readonly FieldError[];
+      readonly causes?: readonly StatusCause[];
       readonly retryAfterSeconds?: number;
     };
 

@@ -1,0 +1,30 @@
+import type { Pod } from "#api/generated/core-v1.ts";
+import { pods } from "#api/generated/resources.ts";
+import type { AdmissionPlugin } from "../admission.ts";
+import { allow, isAbout, objectOf } from "./request.ts";
+
+const tolerationSeconds = 300;
+const keys = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
+/** Pods stay five minutes on a node that is not ready or not reachable, unless they say something else. */
+export function defaultTolerationSeconds(): AdmissionPlugin {
+  return {
+    name: "DefaultTolerationSeconds",
+    mutate(request) {
+      if (!isAbout(request, pods)) return allow;
+      const pod = request.operation === "DELETE" ? undefined : objectOf(request, pods);
+      if (pod === undefined) return allow;
+      for (const key of keys) {
+        if (tolerates(pod, key)) continue;
+        (pod.spec.tolerations ??= []).push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds });
+      }
+      return allow;
+    },
+  };
+}
+
+function tolerates(pod: Pod, key: string): boolean {
+  return (pod.spec.tolerations ?? []).some(
+    (toleration) => (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute"),
+  );
+}
