@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { encodeJson, parseJson, stringifyJson } from "./json.ts";
+
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+/** `expected` is the document written again, with duplicate keys after it, or the message with its offset. */
+function check(input: string | Uint8Array, expected: string): void {
+  const result = parseJson(typeof input === "string" ? bytesOf(input) : input);
+  const shown = result.ok
+    ? stringifyJson(result.value) + result.duplicates.map((path) => ` dup ${path}`).join("")
+    : `${result.message} @${result.offset}`;
+  assert.equal(shown, expected);
+}
+
+test("what is JSON is read", () => {
+  check(' {"a" : [1, -2.5e3, true, false, null, "x"]} ', '{"a":[1,-2500,true,false,null,"x"]}');
+  check('"\\u0041\\n\\/"', '"A\\n/"');
+  check('{"__proto__":{"x":1},"constructor":2}', '{"__proto__":{"x":1},"constructor":2}');
+  check("{}", "{}");
+});
+
+test("integers are exact as far as 64 bits reach", () => {
+  check("[9007199254740991,9007199254740993,-9223372036854775808]", "[9007199254740991,9007199254740993,-9223372036854775808]");
+  check("[9223372036854775808]", "[9223372036854776000]");
+  assert.equal(typeof (parseJson(bytesOf("9007199254740991")) as { value: unknown }).value, "number");
+});
+
+test("duplicate keys are named by path, and the last one counts", () => {
+  check('{"a":1,"b":[{"c":1,"c":2}],"a":3}', '{"a":3,"b":[{"c":2}]} dup b[0].c dup a');
+});
+
+test("objects have no inherited members", () => {
+  const result = parseJson(bytesOf("{}"));
+  assert.ok(result.ok);
+  assert.equal((result.value as Record<string, unknown>)["toString"], undefined);
+  assert.equal("constructor" in (result.value as object), false);
+});
+
+test("ill-formed text becomes the replacement character, once for each bad byte", () => {
+  check('"\\ud800x"', '"\ufffdx"');
+  check('"\\ud83d\\ude00"', '"😀"');
+  check(Uint8Array.of(34, 0xe2, 0x82, 34), '"\ufffd\ufffd"');
+  check(Uint8Array.of(34, 0xff, 65, 34), '"\ufffdA"');
+});
+
+test("errors are worded as Go words them", () => {
+  check("", "unexpected end of JSON input @0");
+  check('{"a":1,}', "invalid character '}' looking for beginning of object key string @7");
+  check("[1,]", "invalid character ']' looking for beginning of value @3");
+  check('{"a":1 "b"}', "invalid character '\"' after object key:value pair @7");
+  check('{"ä":1 x', "invalid character 'x' after object key:value pair @8");
+  check("[1 2]", "invalid character '2' after array element @3");
+  check('{"a" 1}', "invalid character '1' after object key @5");
+  check("truth", "invalid character 't' in literal true (expecting 'e') @3");
+  check("01", "invalid character '1' after top-level value @1");
+  check("1.x", "invalid character 'x' after decimal point in numeric literal @2");
+  check('"a\nb"', "invalid character '\\n' in string literal @2");
+  check('"\\x"', "invalid character 'x' in string escape code @2");
+  check('"\\u00g0"', "invalid character 'g' in \\u hexadecimal character escape @5");
+  check("\ufeff{}", "invalid character '\ufeff' looking for beginning of value @0");
+});
+
+test("nesting is bounded, and what is inside the bound can be written again", () => {
+  const nested = (depth: number) => '{"a":'.repeat(depth) + "1" + "}".repeat(depth);
+  check(nested(10_000), nested(10_000));
+  const result = parseJson(bytesOf(nested(10_001)));
+  assert.ok(!result.ok);
+  assert.equal(result.message, "exceeded max depth");
+});
+
+test("a million duplicates are no burden", () => {
+  const result = parseJson(bytesOf(`{${'"a":1,'.repeat(100_000)}"a":1}`));
+  assert.ok(result.ok);
+  assert.deepEqual(result.duplicates, ["a"]);
+});
+
+test("any JSON value survives", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+      const result = parseJson(encodeJson(value));
+      assert.ok(result.ok);
+      assert.equal(stringifyJson(result.value), JSON.stringify(value));
+    }),
+  );
+});
