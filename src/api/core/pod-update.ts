@@ -1,4 +1,4 @@
-import type { Pod } from "../generated/core-v1.ts";
+import type { Container, Pod } from "../generated/core-v1.ts";
 import type { RuleContext } from "../kind.ts";
 import { qosClassOf } from "../pod-resources.ts";
 import { keepStatus } from "../strategy.ts";
@@ -50,20 +50,23 @@ function replaceBy(pod: Pod, old: Pod): void {
   pod.status = old.status;
 }
 
+/** /resize changes the resources of containers by name, and nothing else. */
 function prepareResize(pod: Pod, old: Pod): void {
   const asked = pod.spec;
   replaceBy(pod, old);
-  const take = <T extends { name: string; resources: Pod["spec"]["containers"][number]["resources"]; resizePolicy?: unknown }>(
-    stored: T[] | undefined,
-    wanted: readonly T[] | undefined,
-  ): T[] | undefined =>
-    stored?.map((container) => {
-      const found = wanted?.find((candidate) => candidate.name === container.name);
-      return found === undefined ? container : { ...container, resources: found.resources, resizePolicy: found.resizePolicy };
-    });
-  const containers = take(old.spec.containers, asked.containers);
-  if (containers !== undefined) pod.spec.containers = containers;
-  const initContainers = take(old.spec.initContainers, asked.initContainers);
-  if (initContainers !== undefined) pod.spec.initContainers = initContainers;
+  pod.spec.containers = resized(old.spec.containers, asked.containers);
+  if (old.spec.initContainers !== undefined) {
+    pod.spec.initContainers = resized(old.spec.initContainers, asked.initContainers);
+  }
   if (asked.resources !== undefined) pod.spec.resources = asked.resources;
+}
+
+function resized(stored: readonly Container[], wanted: readonly Container[] | undefined): Container[] {
+  return stored.map((container) => {
+    const found = wanted?.find((candidate) => candidate.name === container.name);
+    if (found === undefined) return container;
+    const copy = { ...container, resources: found.resources };
+    if (found.resizePolicy !== undefined) copy.resizePolicy = found.resizePolicy;
+    return copy;
+  });
 }
