@@ -11,6 +11,8 @@ export interface Journal {
   flush(lastRevision: Revision): Promise<void>;
   /** The event left the history: what only it needed may be dropped, some time. */
   forget(event: Event): void;
+  /** Nothing waits for the disk: a moment to tidy up. */
+  rest(): void;
   /** Remembers that the history is complete only above `compacted`; resolves when that is durable. */
   compact(compacted: Revision): Promise<void>;
   /** Newest first, none above `upTo`. */

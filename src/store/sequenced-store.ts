@@ -43,6 +43,7 @@ export class SequencedStore implements Store {
   #flights: Flight[] = [];
   #flightBytes = 0;
   #flushSoon = false;
+  #restPlanned = false;
   #failure: StoreFailedError | undefined;
   #closing: { readonly done: Promise<void>; readonly finish: () => void } | undefined;
 
@@ -167,7 +168,21 @@ export class SequencedStore implements Store {
     this.#followers.deliver(before, flight.group.events);
     for (const { resolve, result } of flight.waiting) resolve(result);
     if (this.#waiting.length > 0) this.#schedule();
-    else if (this.#closing !== undefined && this.#idle()) this.#closing.finish();
+    else if (this.#flights.length === 0) this.#restSoon();
+  }
+
+  /** Writers that got their answer may write again at once: only then it shows whether there is nothing to do. */
+  #restSoon(): void {
+    if (this.#closing !== undefined) {
+      this.#closing.finish();
+      return;
+    }
+    if (this.#restPlanned) return;
+    this.#restPlanned = true;
+    this.#timers.soon(() => {
+      this.#restPlanned = false;
+      if (this.#idle() && this.#failure === undefined && this.#closing === undefined) this.#journal.rest();
+    });
   }
 
   #fail(cause: unknown): void {

@@ -164,7 +164,8 @@ export class Sequencer {
     const revision = this.#head + 1;
     const events: Event[] = [];
     const entries: (Entry | undefined)[] = [];
-    for (const [place, operation] of operations.entries()) {
+    for (let place = 0; place < operations.length; place += 1) {
+      const operation = operations[place]!;
       const event = operation.type === "put" ? this.#put(operation, revision, place) : this.#delete(operation, revision, place);
       entries.push(event?.entry);
       if (event === undefined) continue;

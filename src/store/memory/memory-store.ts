@@ -34,6 +34,10 @@ class MemoryJournal implements Journal {
     // Nothing lies anywhere else.
   }
 
+  rest(): void {
+    // Nothing to tidy up.
+  }
+
   compact(): Promise<void> {
     return Promise.resolve();
   }

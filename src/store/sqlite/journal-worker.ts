@@ -7,6 +7,7 @@ import type { JournalReply, JournalRequest } from "./protocol.ts";
 
 /** The thread that owns the file: one request at a time, and checkpoints beside the commits by a thread of their own. */
 const commitOverheadBytes = 3 * 8_192;
+const droppedRowBytes = 1_024;
 
 const port = parentPort;
 if (port === null) throw new Error("journal-worker.ts runs as a worker");
@@ -15,40 +16,41 @@ let path = "";
 let file: LogFile | undefined;
 /** About how long the write-ahead log is. */
 let walBytes = 0;
-let checkpointing: Worker | undefined;
+let checkpointer: Worker | undefined;
+let checkpointing = false;
+/** What a checkpoint met; the next request is told. */
+let failure: Error | undefined;
 
 function opened(): LogFile {
   if (file === undefined) throw new Error("The store is not open");
   return file;
 }
 
-function answer(request: JournalRequest): { reply: JournalReply; transfer: ArrayBuffer[] } {
+function answer(request: JournalRequest): JournalReply {
   switch (request.ask) {
     case "open": {
       path = request.path;
-      file = LogFile.open(path);
-      return { reply: { ok: true, opened: file.opened }, transfer: [] };
+      file = LogFile.open(path, request.pagesMax);
+      return { ok: true, opened: file.opened };
     }
-    case "load": {
-      const loaded = opened().load(request.table, request.after);
-      return { reply: { ok: true, loaded }, transfer: [loaded.buffer] };
-    }
+    case "load":
+      return { ok: true, loaded: opened().load(request.table, request.after) };
     case "commit": {
       opened().append(request.buffer, request.length, request.head);
       walBytes += request.length + commitOverheadBytes;
-      return { reply: { ok: true, buffer: request.buffer }, transfer: [request.buffer] };
+      return { ok: true };
     }
     case "drop": {
       opened().drop(request.log, request.records, request.compacted);
-      walBytes += (request.log.length + request.records.length) * 8_192;
-      return { reply: { ok: true }, transfer: [] };
+      walBytes += (request.log.length + request.records.length) * droppedRowBytes;
+      return { ok: true };
     }
     case "records":
-      return { reply: { ok: true, rows: opened().records(request.ids) }, transfer: [] };
+      return { ok: true, rows: opened().records(request.ids) };
     case "close": {
       file?.close();
       file = undefined;
-      return { reply: { ok: true }, transfer: [] };
+      return { ok: true };
     }
     default:
       request satisfies never;
@@ -62,29 +64,39 @@ function checkpointBeside(): void {
     if (opened().checkpoint("TRUNCATE")) walBytes = 0;
     return;
   }
-  if (walBytes < checkpointBytes || checkpointing !== undefined) return;
-  const worker = new Worker(fileURLToPath(import.meta.resolve("./checkpoint-worker.ts")), { workerData: { path } });
-  checkpointing = worker;
-  worker.on("error", () => undefined);
-  worker.once("exit", () => {
-    checkpointing = undefined;
-    if (file === undefined) return;
-    try {
-      if (file.checkpoint("RESTART")) walBytes = 0;
-    } catch (error) {
-      // The next commit meets the same trouble and reports it.
-      walBytes = Math.max(walBytes, checkpointBytes);
-      void error;
-    }
-  });
+  if (walBytes < checkpointBytes || checkpointing) return;
+  checkpointing = true;
+  if (checkpointer === undefined) {
+    checkpointer = new Worker(fileURLToPath(import.meta.resolve("./checkpoint-worker.ts")), { workerData: { path } });
+    checkpointer.on("message", () => checkpointed());
+    // It reports nothing that the next commit would not meet; the log's own bound holds without it.
+    checkpointer.on("error", () => undefined);
+    checkpointer.once("exit", () => {
+      checkpointer = undefined;
+      checkpointing = false;
+    });
+  }
+  checkpointer.postMessage("checkpoint");
+}
+
+function checkpointed(): void {
+  checkpointing = false;
+  if (file === undefined) return;
+  try {
+    if (file.checkpoint("RESTART")) walBytes = 0;
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 port.on("message", (request: JournalRequest) => {
   try {
-    const { reply, transfer } = answer(request);
-    port.postMessage(reply, transfer);
+    if (failure !== undefined) throw failure;
+    port.postMessage(answer(request));
     if (request.ask === "commit" || request.ask === "drop") checkpointBeside();
-    if (request.ask === "close") port.close();
+    if (request.ask !== "close") return;
+    checkpointer?.postMessage("end");
+    port.close();
   } catch (error) {
     const kind = error instanceof StoreRefusedError ? "refused" : "failed";
     const message = error instanceof Error ? error.message : String(error);

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { StoreFailedError, StoreRefusedError } from "../failure.ts";
 import { baseRevision, loadChunkBytes } from "../limits.ts";
 import type { Loaded, Opened } from "./protocol.ts";
-import { checkRow, forEachRow, rowHeaderBytes, rowType, RowWriter, sealRow } from "./rows.ts";
+import { isWhole, forEachRow, rowHeaderBytes, rowType, RowWriter, sealRow } from "./rows.ts";
 
 /** Raised whenever an older program would misread the file. */
 export const formatVersion = 1;
@@ -19,7 +19,7 @@ const sqliteNotADatabase = 26;
 
 /**
  * The file itself, used by one thread: an append-only table of facts, one of reason records, and one row of state that is
- * written with every group and knows how many rows there must be and the sum of their checksums.
+ * written with every group and knows how many rows there must be and the sum of their ids.
  */
 export class LogFile {
   readonly #path: string;
@@ -46,7 +46,7 @@ export class LogFile {
     this.#database = database;
     this.#insertFact = database.prepare("INSERT INTO log (id, data) VALUES (?, ?)");
     this.#insertRecord = database.prepare("INSERT INTO records (id, data) VALUES (?, ?)");
-    this.#dropFact = database.prepare("DELETE FROM log WHERE id = ? RETURNING substr(data, 1, 4) AS checksum");
+    this.#dropFact = database.prepare("DELETE FROM log WHERE id = ?");
     this.#dropRecord = database.prepare("DELETE FROM records WHERE id = ?");
     this.#writeState = database.prepare("INSERT OR REPLACE INTO state (id, data) VALUES (0, ?)");
     this.#begin = database.prepare("BEGIN IMMEDIATE");
@@ -54,11 +54,12 @@ export class LogFile {
   }
 
   /** Opens or creates the file. Throws StoreRefusedError when it must not be used. */
-  static open(path: string): LogFile {
+  static open(path: string, pagesMax: number | undefined): LogFile {
     const lock = lockFile(path);
     try {
       const database = new DatabaseSync(path);
       const isNew = prepareFile(database, path);
+      if (pagesMax !== undefined) database.exec(`PRAGMA max_page_count = ${Math.floor(pagesMax)}`);
       const file = new LogFile(path, lock, database);
       if (isNew) file.#saveState();
       else file.#readState();
@@ -100,18 +101,17 @@ export class LogFile {
 
   /** The next rows after an id, checked. After the last one the whole table is known to be complete. */
   load(table: "log" | "records", after: number): Loaded {
-    const writer = new RowWriter(new ArrayBuffer(loadChunkBytes));
+    const writer = new RowWriter(new SharedArrayBuffer(loadChunkBytes));
     let last = after;
     let done = true;
     try {
       for (const row of this.#database.prepare(`SELECT id, data FROM ${table} WHERE id > ? ORDER BY id`).iterate(after)) {
         const { id, data } = row;
         if (typeof id !== "number" || !(data instanceof Uint8Array) || id <= last) throw damaged(this.#path, "rows are out of order");
-        const checksum = checkRow(data, id);
-        if (checksum === undefined) throw damaged(this.#path, `the checksum of row ${id} of table ${table} is wrong`);
+        if (!isWhole(data, id)) throw damaged(this.#path, `the checksum of row ${id} of table ${table} is wrong`);
         if (table === "log") {
           this.#seenRows += 1;
-          this.#seenSum = (this.#seenSum + checksum) % sumModulus;
+          this.#seenSum = (this.#seenSum + id) % sumModulus;
         }
         writer.addRaw(data);
         last = id;
@@ -126,29 +126,29 @@ export class LogFile {
       throw damaged(this.#path, `it must have ${this.#rows} rows and has ${this.#seenRows}, or others than were written`);
     }
     const { length } = writer;
-    return { buffer: writer.take(new ArrayBuffer(0)), length, last, done };
+    return { buffer: writer.take(new SharedArrayBuffer(0)), length, last, done };
   }
 
   /** Appends a packed group in one transaction; durable when it returns. */
-  append(buffer: ArrayBuffer, length: number, head: number): void {
+  append(buffer: SharedArrayBuffer, length: number, head: number): void {
     try {
       this.#begin.run();
       let rows = this.#rows;
       let sum = this.#sum;
       forEachRow(buffer, length, (row) => {
-        const checksum = sealRow(row);
+        sealRow(row);
         const id = new DataView(buffer, row.byteOffset + 4, 8).getFloat64(0, true);
         if (row[12] === rowType.record) {
           this.#insertRecord.run(id, row);
           return;
         }
         rows += 1;
-        sum += checksum;
+        sum = (sum + id) % sumModulus;
         this.#insertFact.run(id, row);
       });
       this.#head = head;
       this.#rows = rows;
-      this.#sum = sum % sumModulus;
+      this.#sum = sum;
       this.#saveState();
       this.#commit.run();
     } catch (error) {
@@ -161,11 +161,9 @@ export class LogFile {
     try {
       this.#begin.run();
       for (const id of facts) {
-        const checksum = this.#dropFact.get(id)?.["checksum"];
-        if (!(checksum instanceof Uint8Array)) throw damaged(this.#path, `row ${id} is missing`);
+        if (this.#dropFact.run(id).changes !== 1) throw damaged(this.#path, `row ${id} is missing`);
         this.#rows -= 1;
-        const value = new DataView(checksum.buffer, checksum.byteOffset, 4).getUint32(0, true);
-        this.#sum = (this.#sum - value + sumModulus) % sumModulus;
+        this.#sum = (this.#sum - (id % sumModulus) + sumModulus) % sumModulus;
       }
       for (const id of records) this.#dropRecord.run(id);
       this.#compacted = compacted;
@@ -183,7 +181,7 @@ export class LogFile {
     for (const id of ids) {
       const data = statement.get(id)?.["data"];
       if (!(data instanceof Uint8Array)) continue;
-      if (data.length < rowHeaderBytes || checkRow(data, id) === undefined) throw damaged(this.#path, `record ${id} is damaged`);
+      if (data.length < rowHeaderBytes || !isWhole(data, id)) throw damaged(this.#path, `record ${id} is damaged`);
       rows.push(data);
     }
     return rows;

@@ -1,8 +1,8 @@
 /** What the store asks of the thread that owns the file. Answered one by one, in order. */
 export type JournalRequest =
-  | { readonly ask: "open"; readonly path: string }
+  | { readonly ask: "open"; readonly path: string; readonly pagesMax: number | undefined }
   | { readonly ask: "load"; readonly table: "log" | "records"; readonly after: number }
-  | { readonly ask: "commit"; readonly buffer: ArrayBuffer; readonly length: number; readonly head: number }
+  | { readonly ask: "commit"; readonly buffer: SharedArrayBuffer; readonly length: number; readonly head: number }
   | { readonly ask: "drop"; readonly log: readonly number[]; readonly records: readonly number[]; readonly compacted: number }
   | { readonly ask: "records"; readonly ids: readonly number[] }
   | { readonly ask: "close" };
@@ -15,12 +15,12 @@ export interface Opened {
 
 /** Packed rows; `done` when these are the last. */
 export interface Loaded {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
   readonly length: number;
   readonly last: number;
   readonly done: boolean;
 }
 
 export type JournalReply =
-  | { readonly ok: true; readonly opened?: Opened; readonly loaded?: Loaded; readonly buffer?: ArrayBuffer; readonly rows?: readonly Uint8Array[] }
+  | { readonly ok: true; readonly opened?: Opened; readonly loaded?: Loaded; readonly rows?: readonly Uint8Array[] }
   | { readonly ok: false; readonly kind: "refused" | "failed"; readonly message: string };

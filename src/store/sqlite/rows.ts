@@ -49,14 +49,16 @@ export interface Row {
 
 const nothing = new Uint8Array(0);
 
-/** Packs rows into one growing buffer that is handed over whole. */
+/** Packs rows into one growing buffer that both threads see: handing it over copies nothing. */
 export class RowWriter {
+  #shared: SharedArrayBuffer;
   #buffer: Buffer;
   #view: DataView;
   #length = 0;
   rows = 0;
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: SharedArrayBuffer) {
+    this.#shared = buffer;
     this.#buffer = Buffer.from(buffer);
     this.#view = new DataView(buffer);
   }
@@ -96,16 +98,18 @@ export class RowWriter {
   }
 
   #grow(needed: number): void {
-    const buffer = new ArrayBuffer(Math.max(needed, this.#buffer.length * 2));
+    const buffer = new SharedArrayBuffer(Math.max(needed, this.#buffer.length * 2));
     const grown = Buffer.from(buffer);
     grown.set(this.#buffer.subarray(0, this.#length));
+    this.#shared = buffer;
     this.#buffer = grown;
     this.#view = new DataView(buffer);
   }
 
-  /** The buffer, to be transferred; the writer goes on in `next`. */
-  take(next: ArrayBuffer): ArrayBuffer {
-    const taken = this.#buffer.buffer as ArrayBuffer;
+  /** The filled buffer; the writer goes on in `next`. */
+  take(next: SharedArrayBuffer): SharedArrayBuffer {
+    const taken = this.#shared;
+    this.#shared = next;
     this.#buffer = Buffer.from(next);
     this.#view = new DataView(next);
     this.#length = 0;
@@ -115,7 +119,7 @@ export class RowWriter {
 }
 
 /** Calls `each` with every row of a packed buffer, without copying. */
-export function forEachRow(buffer: ArrayBuffer, length: number, each: (row: Uint8Array) => void): void {
+export function forEachRow(buffer: SharedArrayBuffer, length: number, each: (row: Uint8Array) => void): void {
   const view = new DataView(buffer);
   let position = 0;
   while (position < length) {
@@ -125,25 +129,24 @@ export function forEachRow(buffer: ArrayBuffer, length: number, each: (row: Uint
   }
 }
 
-/** Computes and writes the checksum; answers it. */
-export function sealRow(row: Uint8Array): number {
+/** Computes and writes the checksum. */
+export function sealRow(row: Uint8Array): void {
   const checksum = crc32(row);
   row[0] = checksum & 255;
   row[1] = (checksum >>> 8) & 255;
   row[2] = (checksum >>> 16) & 255;
   row[3] = checksum >>> 24;
-  return checksum;
 }
 
-/** The checksum if the row is whole; undefined when it is damaged. */
-export function checkRow(row: Uint8Array, id: number): number | undefined {
-  if (row.length < rowHeaderBytes) return undefined;
+/** Whether the row is what was written under this id. */
+export function isWhole(row: Uint8Array, id: number): boolean {
+  if (row.length < rowHeaderBytes) return false;
   const view = new DataView(row.buffer, row.byteOffset, row.byteLength);
   const stored = view.getUint32(0, true);
   view.setUint32(0, 0, true);
   const whole = crc32(row) === stored;
   view.setUint32(0, stored, true);
-  return whole && view.getFloat64(4, true) === id ? stored : undefined;
+  return whole && view.getFloat64(4, true) === id;
 }
 
 export function readRow(row: Uint8Array): Row {

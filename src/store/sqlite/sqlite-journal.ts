@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import { placeOf } from "../entry.ts";
 import { StoreFailedError, StoreRefusedError } from "../failure.ts";
 import type { Journal } from "../journal.ts";
-import { baseRevision, dropRowsPerStepMax, dropRowsWorthAStep } from "../limits.ts";
+import { baseRevision, dropRowsPerStepMax, dropRowsWaitingMax, dropRowsWorthAStep } from "../limits.ts";
 import { RecordIndex } from "../record-index.ts";
 import type { Accepted } from "../sequencer.ts";
 import type { Event, Revision, StoreRecord, Transaction } from "../store.ts";
@@ -20,8 +20,8 @@ type Reply = JournalReply & { readonly ok: true };
 export class SqliteJournal implements Journal {
   readonly #worker: Worker;
   readonly #asked: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
-  readonly #writer = new RowWriter(new ArrayBuffer(firstBufferBytes));
-  readonly #spare: ArrayBuffer[] = [];
+  readonly #writer = new RowWriter(new SharedArrayBuffer(firstBufferBytes));
+  readonly #spare: SharedArrayBuffer[] = [];
   readonly #recordIndex = new RecordIndex((revision) => this.#droppedRecords.push(revision - baseRevision));
   readonly #epochRows = new Map<string, number>();
   #droppedFacts: number[] = [];
@@ -49,17 +49,17 @@ export class SqliteJournal implements Journal {
     for (const asked of this.#asked.splice(0)) asked.reject(this.#ended);
   }
 
-  #ask(request: JournalRequest, transfer: ArrayBuffer[] = []): Promise<Reply> {
+  #ask(request: JournalRequest): Promise<Reply> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       this.#asked.push({ resolve, reject });
-      this.#worker.postMessage(request, transfer);
+      this.#worker.postMessage(request);
     });
   }
 
   /** Opens the file and gives back what it holds, in order. Rejects with StoreRefusedError. */
-  async open(path: string, facts: (opened: Opened) => (row: Row) => void): Promise<void> {
-    const { opened } = await this.#ask({ ask: "open", path });
+  async open(path: string, pagesMax: number | undefined, facts: (opened: Opened) => (row: Row) => void): Promise<void> {
+    const { opened } = await this.#ask({ ask: "open", path, pagesMax });
     if (opened === undefined) throw new Error("The store's thread did not say what it opened");
     this.#compacted = opened.compacted;
     const take = facts(opened);
@@ -110,12 +110,12 @@ export class SqliteJournal implements Journal {
 
   async flush(lastRevision: Revision): Promise<void> {
     const { length } = this.#writer;
-    const buffer = this.#writer.take(this.#spare.pop() ?? new ArrayBuffer(firstBufferBytes));
-    const written = this.#ask({ ask: "commit", buffer, length, head: lastRevision }, [buffer]);
+    const buffer = this.#writer.take(this.#spare.pop() ?? new SharedArrayBuffer(firstBufferBytes));
+    const written = this.#ask({ ask: "commit", buffer, length, head: lastRevision });
     // Rows that this group made may be among those to drop: what is dropped follows the group.
-    this.#dropSome(dropRowsWorthAStep);
-    const back = (await written).buffer;
-    if (back !== undefined && back.byteLength <= spareBufferBytesMax && this.#spare.length < spareBuffersMax) this.#spare.push(back);
+    if (this.#droppedFacts.length > dropRowsWaitingMax) this.#dropSome();
+    await written;
+    if (buffer.byteLength <= spareBufferBytesMax && this.#spare.length < spareBuffersMax) this.#spare.push(buffer);
   }
 
   forget(event: Event): void {
@@ -124,8 +124,12 @@ export class SqliteJournal implements Journal {
     this.#compacted = Math.max(this.#compacted, event.revision);
   }
 
-  #dropSome(enough: number): void {
-    if (this.#dropping || this.#droppedFacts.length + this.#droppedRecords.length < enough) return;
+  rest(): void {
+    if (this.#droppedFacts.length + this.#droppedRecords.length >= dropRowsWorthAStep) this.#dropSome();
+  }
+
+  #dropSome(): void {
+    if (this.#dropping) return;
     this.#dropping = true;
     this.#drop().then(
       () => {

@@ -17,6 +17,8 @@ export interface SqliteStoreOptions {
   /** Bytes of replaced values and events that stay readable. */
   readonly historyBytesMax?: number;
   readonly historyWindowMs?: number;
+  /** The file may not grow beyond this many pages of 8 KiB; then the disk counts as full. Default: as far as the disk goes. */
+  readonly pagesMax?: number;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   let sequencer: Sequencer | undefined;
   const bounds = { windowMs: options.historyWindowMs ?? historyWindowMs, bytesMax: options.historyBytesMax ?? historyBytesMax };
   try {
-    await journal.open(options.path, ({ head, compacted }) => {
+    await journal.open(options.path, options.pagesMax, ({ head, compacted }) => {
       const loading = new Sequencer({ head, compacted, bounds, forgotten: (event) => journal.forget(event) });
       sequencer = loading;
       return (row) => loading.replay(replayedOf(row), row.time);
