@@ -1,0 +1,38 @@
+import type { Resource } from "#api/resource.ts";
+import type { Client } from "#client/client.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import type { Epoch } from "#reconcile/election.ts";
+import { createInformers, type Informers } from "#reconcile/informers.ts";
+import { createPace, type Pace } from "#reconcile/pace.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Random } from "#world/random.ts";
+import type { Dependencies } from "./dependencies.ts";
+import { createDeploymentController } from "./deployment/controller.ts";
+import { createReplicaSetController } from "./replicaset/controller.ts";
+
+export interface ControllersOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Every resource the server serves now, custom ones too. */
+  readonly resources: () => readonly Resource<unknown>[];
+  /** Shared with other loops of the process (scheduler); own ones are made when absent. */
+  readonly informers?: Informers;
+  readonly pace?: Pace;
+  readonly epoch?: () => Epoch | undefined;
+  readonly onProblem?: (problem: string, error: unknown) => void;
+}
+
+/** The controllers in plain sight: what runs is what stands here. */
+const factories: readonly ((dependencies: Dependencies) => Controller)[] = [createDeploymentController, createReplicaSetController];
+
+/** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */
+export function createControllers(options: ControllersOptions): { readonly controllers: readonly Controller[]; readonly informers: Informers } {
+  const { client, clock, timers, random, onProblem } = options;
+  const problems = onProblem === undefined ? {} : { onProblem };
+  const informers = options.informers ?? createInformers({ client, clock, timers, random, ...problems });
+  const pace = options.pace ?? createPace(clock, timers);
+  const dependencies: Dependencies = { ...options, informers, pace };
+  return { controllers: factories.map((factory) => factory(dependencies)), informers };
+}
