@@ -14,7 +14,7 @@ export interface NetworkLinks {
   bridgePorts(bridge: string): Promise<readonly string[]>;
   /** Routes marked as ours (see `routeProtocol`). */
   routes(): Promise<readonly Route[]>;
-  /** Removes and replaces routes; nothing to remove is no error. */
+  /** Removes and replaces routes; nothing to remove is no error. Those that can be replaced are, also when others cannot. */
   changeRoutes(change: { readonly remove: readonly Route[]; readonly replace: readonly Route[] }): Promise<void>;
   /** Sets a kernel setting, e.g. `net.ipv4.ip_forward`. */
   setKernelSetting(name: string, value: string): Promise<void>;

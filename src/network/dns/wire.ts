@@ -306,7 +306,9 @@ class Writer {
         return this.name(data.target);
       case "SRV":
         for (const value of [data.priority, data.weight, data.port]) this.u16(value);
-        return this.name(data.target);
+        // RFC 2782 forbids compression here.
+        for (const label of data.target.split(".")) this.#label(label);
+        return this.#label("");
       case "TXT":
         return this.#label(data.text);
       case "SOA":

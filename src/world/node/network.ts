@@ -41,7 +41,9 @@ export function ipCommandLinks(options: { readonly processes: Processes; readonl
     ensureAddress: async (link, address) => {
       const wanted = address.includes("/") ? address : `${address}/32`;
       if ((await addresses(link))?.includes(wanted)) return;
-      await must(["ip", "addr", "replace", checked(wanted, addressPattern), "dev", checked(link, linkPattern)]);
+      // On the loopback interface an address must not become the source of other connections.
+      const scope = link === "lo" ? ["scope", "host"] : [];
+      await must(["ip", "addr", "replace", checked(wanted, addressPattern), "dev", checked(link, linkPattern), ...scope]);
     },
     removeAddress: async (link, address) => {
       await run(["ip", "addr", "del", checked(address, addressPattern), "dev", checked(link, linkPattern)]);
@@ -62,7 +64,7 @@ export function ipCommandLinks(options: { readonly processes: Processes; readonl
       // A route that went by itself (its link is gone) is no reason to fail.
       for (const route of remove) await run(["ip", "route", "del", ...routeArguments(route)]);
       const lines = replace.map((route) => `route replace ${routeArguments(route).join(" ")}`);
-      if (0 < lines.length) await must(["ip", "-batch", "-"], `${lines.join("\n")}\n`);
+      if (0 < lines.length) await must(["ip", "-force", "-batch", "-"], `${lines.join("\n")}\n`);
     },
     setKernelSetting: async (name, value) => {
       const path = `/proc/sys/${checked(name, /^[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+$/).replaceAll(".", "/")}`;

@@ -1,0 +1,132 @@
+import { addressAt, type Cidr } from "#base/cidr.ts";
+import type { Client } from "#client/client.ts";
+import { createInformers } from "#reconcile/informers.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Disk } from "#world/disk.ts";
+import type { KernelRules } from "#world/kernel-rules.ts";
+import type { NetworkLinks } from "#world/network.ts";
+import type { Processes } from "#world/processes.ts";
+import type { Random } from "#world/random.ts";
+import type { Sockets } from "#world/sockets.ts";
+import { createClusterDns } from "./dns/loop.ts";
+import { observe } from "./observed.ts";
+import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
+import { createServiceProxy } from "./service-proxy/loop.ts";
+
+export interface NetworkOptions {
+  /** Letters and digits; names of interfaces and tables are made of it. */
+  readonly clusterId: string;
+  readonly nodeName: string;
+  readonly client: Client;
+  readonly kernelRules: KernelRules;
+  readonly links: NetworkLinks;
+  readonly processes: Processes;
+  readonly disk: Disk;
+  readonly sockets: Sockets;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** Folder of ours below the data dir; made when missing. */
+  readonly dataDir: string;
+  /** Folder where the runtime looks for CNI configurations. */
+  readonly cniConfigurationDir: string;
+  readonly clusterPods: Cidr;
+  readonly serviceRange: Cidr;
+  /** `cluster.local`. */
+  readonly clusterDomain: string;
+  /** `/etc/resolv.conf` of the host. */
+  readonly resolvConf: string;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+/** A node's network: pod network, Services, DNS and ingress. */
+export interface Network {
+  start(): Promise<void>;
+  /** Stops the loops; what they set up stays and goes on working. */
+  stop(): Promise<void>;
+  /** Removes everything that any life of this node's network left on the machine. After `stop`. */
+  cleanup(): Promise<void>;
+  /** Resolves when pods get addresses, Services are served and names are answered. */
+  readonly ready: Promise<void>;
+  /** The DNS server's address for pods. */
+  readonly dnsAddress: string;
+}
+
+/** Everything on a node that belongs to the network of one cluster. */
+export function createNetwork(options: NetworkOptions): Network {
+  const names = namesOf(options);
+  const { onProblem, timers, disk, links } = options;
+  const informers = createInformers({ ...options, onProblem });
+  const observed = observe(informers, options.nodeName);
+  const ranges = { clusterPods: options.clusterPods, serviceRange: options.serviceRange };
+  const podNetwork = createPodNetwork({
+    observed,
+    links,
+    disk,
+    timers,
+    onProblem,
+    configurationFile: names.configurationFile,
+    facts: { ...ranges, clusterId: options.clusterId, nodeName: options.nodeName, bridge: names.bridge, addressFolder: names.addressFolder },
+  });
+  const serviceProxy = createServiceProxy({
+    observed,
+    timers,
+    onProblem,
+    kernelRules: options.kernelRules,
+    facts: { ...ranges, table: names.table, nodeName: options.nodeName, dnsAddress: names.dnsAddress },
+  });
+  const dns = createClusterDns({
+    ...options,
+    observed,
+    address: names.dnsAddress,
+    domain: options.clusterDomain,
+    ranges: [options.serviceRange, options.clusterPods],
+  });
+  const parts = [podNetwork, serviceProxy, dns];
+  return {
+    dnsAddress: names.dnsAddress,
+    ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
+    start: async () => {
+      await disk.makeDirectory(options.dataDir, 0o700);
+      for (const part of parts) part.start();
+      informers.start();
+    },
+    stop: async () => {
+      informers.stop();
+      await Promise.all(parts.map((part) => part.stop()));
+    },
+    cleanup: () => cleanUp(options, names),
+  };
+}
+
+interface Names {
+  readonly table: string;
+  readonly bridge: string;
+  readonly dnsAddress: string;
+  readonly configurationFile: string;
+  readonly addressFolder: string;
+}
+
+/** Interface names hold 15 characters. */
+function namesOf({ clusterId, serviceRange, cniConfigurationDir, dataDir }: NetworkOptions): Names {
+  if (!/^[a-z0-9]{4,32}$/.test(clusterId)) throw new Error(`Cannot name the network of cluster "${clusterId}": 4 to 32 of a-z and 0-9 wanted`);
+  return {
+    table: `steer_${clusterId}`,
+    bridge: `steer-${clusterId.slice(0, 9)}`,
+    dnsAddress: addressAt(serviceRange, 10),
+    configurationFile: `${cniConfigurationDir}/10-steer-${clusterId}.conflist`,
+    addressFolder: `${dataDir}/pod-addresses`,
+  };
+}
+
+async function cleanUp(options: NetworkOptions, names: Names): Promise<void> {
+  const { links, disk, kernelRules } = options;
+  await kernelRules.removeTable(names.table);
+  const routes = (await links.routes()).filter((route) => isOurs(route, options));
+  await links.changeRoutes({ remove: routes, replace: [] });
+  for (const port of await links.bridgePorts(names.bridge)) await links.removeLink(port);
+  await links.removeLink(names.bridge);
+  await links.removeAddress("lo", `${names.dnsAddress}/32`);
+  await disk.remove(names.configurationFile);
+  await disk.remove(options.dataDir);
+}

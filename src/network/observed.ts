@@ -1,0 +1,109 @@
+import type { Namespace, Node, Pod, Service } from "#api/generated/core-v1.ts";
+import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
+import type { ObjectMeta } from "#api/generated/meta-v1.ts";
+import { endpointslices, namespaces, nodes, pods, services } from "#api/generated/resources.ts";
+import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
+import type { Informers } from "#reconcile/informers.ts";
+import { serviceOfSlice } from "./service-proxy/compile.ts";
+
+/** What the loops of a node's network look at; one informer of each. */
+export interface Observed {
+  readonly services: Informer<Service>;
+  readonly slices: Informer<EndpointSlice>;
+  readonly nodes: Informer<NodeView>;
+  readonly namespaces: Informer<true>;
+  /** The pods of this node. */
+  readonly ownPods: Informer<PodView>;
+}
+
+/** What the network needs of a Node. */
+export interface NodeView {
+  readonly name: string;
+  readonly podRange: string | undefined;
+  readonly zone: string | undefined;
+  readonly addresses: readonly string[];
+  readonly uid: string;
+}
+
+/** What the network needs of a pod. */
+export interface PodView {
+  readonly key: string;
+  readonly address: string | undefined;
+  readonly hostNetwork: boolean;
+  readonly ended: boolean;
+  readonly hostPorts: readonly {
+    readonly hostAddress?: string;
+    readonly hostPort: number;
+    readonly protocol: string;
+    readonly port: number;
+  }[];
+}
+
+const servicesDeclaration: InformerDeclaration<Service, Service> = {
+  resource: services,
+  project: ({ metadata, spec, status }) => ({ metadata: lean(metadata), spec, status }),
+  indexes: { address: ({ spec }) => spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]) },
+};
+
+const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice> = {
+  resource: endpointslices,
+  project: ({ metadata, addressType, endpoints, ports }) => ({ metadata: lean(metadata), addressType, endpoints: endpoints ?? [], ports: ports ?? [] }),
+  indexes: {
+    service: (slice) => [serviceOfSlice(slice)],
+    address: ({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses.slice(0, 1)),
+  },
+};
+
+const nodesDeclaration: InformerDeclaration<Node, NodeView> = { resource: nodes, project: nodeView };
+const namespacesDeclaration: InformerDeclaration<Namespace, true> = { resource: namespaces, metadataOnly: true, project: () => true };
+
+/** The informers for a node's network. */
+export function observe(informers: Informers, nodeName: string): Observed {
+  return {
+    services: informers.of(servicesDeclaration),
+    slices: informers.of(slicesDeclaration),
+    nodes: informers.of(nodesDeclaration),
+    namespaces: informers.of(namespacesDeclaration),
+    ownPods: informers.of({ resource: pods, fieldSelector: `spec.nodeName=${nodeName}`, project: podView }),
+  };
+}
+
+/** What the network needs of a Node. */
+export function nodeView({ metadata, spec, status }: Node): NodeView {
+  return {
+    name: metadata.name ?? "",
+    podRange: spec?.podCIDR ?? spec?.podCIDRs?.[0],
+    zone: metadata.labels?.["topology.kubernetes.io/zone"],
+    addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
+    uid: metadata.uid ?? "",
+  };
+}
+
+/** What the network needs of a pod. */
+export function podView({ metadata, spec, status }: Pod): PodView {
+  const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
+  return {
+    key: `${metadata.namespace}/${metadata.name}`,
+    address: status?.podIP,
+    hostNetwork: spec.hostNetwork ?? false,
+    ended: status?.phase === "Succeeded" || status?.phase === "Failed",
+    hostPorts: containers.flatMap(({ ports }) =>
+      (ports ?? []).flatMap(({ hostIP, hostPort, protocol, containerPort }) => {
+        if (hostPort === undefined || hostPort === 0) return [];
+        const at = hostIP === undefined ? {} : { hostAddress: hostIP };
+        return [{ ...at, hostPort, protocol: protocol ?? "TCP", port: containerPort }];
+      }),
+    ),
+  };
+}
+
+function lean({ name, namespace, uid, creationTimestamp, labels, annotations }: ObjectMeta): ObjectMeta {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(uid === undefined ? {} : { uid }),
+    ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
