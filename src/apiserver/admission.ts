@@ -1,8 +1,14 @@
 import type { ApiObject, Kind } from "#api/kind.ts";
-import type { StatusCause } from "./failure.ts";
 import type { User } from "./user.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+
+/** A `Status` cause: like a `FieldError`, with reasons of its own (`NamespaceTerminating`). */
+export interface VerdictCause {
+  readonly field: string;
+  readonly reason: string;
+  readonly message: string;
+}
 
 /** A request as admission sees it: after decoding and defaulting, before validation. */
 export interface AdmissionRequest {
@@ -39,7 +45,7 @@ export type Verdict =
       readonly message: string;
       readonly code?: number;
       readonly reason?: string;
-      readonly causes?: readonly StatusCause[];
+      readonly causes?: readonly VerdictCause[];
       readonly retryAfterSeconds?: number;
     };
 

@@ -14,6 +14,11 @@ export interface Attributes {
   readonly name: string;
   /** For non-resource URLs. */
   readonly path: string;
+  /**
+   * The equalities of a list's or watch's field selector (`spec.nodeName=n1`), empty without one. Absent: whoever asks does
+   * not know it (reviews); then nobody is refused for its lack.
+   */
+  readonly fieldRequirements?: readonly { readonly key: string; readonly value: string }[];
 }
 
 export type Decision =

@@ -1,0 +1,97 @@
+import type { AdmissionPlugin } from "./admission.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Authorizer } from "./authorizer.ts";
+import type { NodeConnector } from "./node-connector.ts";
+import type { ObjectCache } from "./objects/cache.ts";
+import type { Registry, Served } from "./registry.ts";
+import type { RequestInfo } from "./stages/route.ts";
+import type { User } from "./user.ts";
+import type { WatchHub } from "./watch/hub.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { HttpRequest, HttpResponse, Peer } from "#world/http.ts";
+import type { Random } from "#world/random.ts";
+import type { Store } from "#store/store.ts";
+import { Failure } from "./failure.ts";
+
+/** A check that /livez, /readyz and /healthz list by its name. */
+export interface HealthCheck {
+  readonly name: string;
+  readonly endpoints: readonly ("livez" | "readyz" | "healthz")[];
+  /** Undefined when all is well. */
+  check(): string | undefined;
+}
+
+/** Mints tokens for serviceaccounts/token. */
+export interface TokenIssuer {
+  issue(request: TokenOrder): Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
+}
+
+export interface TokenOrder {
+  readonly namespace: string;
+  readonly serviceAccount: { readonly name: string; readonly uid: string };
+  readonly audiences: readonly string[];
+  readonly expirationSeconds: number;
+  readonly boundObject: { readonly kind: string; readonly apiVersion: string; readonly name: string; readonly uid: string } | undefined;
+}
+
+/** Documents whose content other rooms own, by exact path: `/openid/v1/jwks`, `/metrics`. */
+export interface PlainDocument {
+  readonly contentType: string;
+  content(): string | Promise<string>;
+}
+
+/** What the stages share for the life of the server. */
+export interface Parts {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly objects: ObjectCache;
+  readonly hub: WatchHub;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly admission: readonly AdmissionPlugin[];
+  readonly version: VersionInfo;
+  readonly nodes: NodeConnector | undefined;
+  readonly tokens: TokenIssuer | undefined;
+  readonly documents: ReadonlyMap<string, PlainDocument>;
+  readonly health: readonly HealthCheck[];
+  readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
+  /** Where unexpected exceptions go; clients never see them. */
+  readonly log: (message: string, error: unknown) => void;
+}
+
+export interface VersionInfo {
+  readonly major: string;
+  readonly minor: string;
+  readonly gitVersion: string;
+}
+
+/** One request on its way through the stages. */
+export interface Call {
+  readonly parts: Parts;
+  readonly request: HttpRequest;
+  readonly peer: Peer;
+  info: RequestInfo;
+  user: User;
+  /** True when the user was given by the transport: controllers inside the process. */
+  readonly inProcess: boolean;
+  served: Served | undefined;
+  readonly warnings: string[];
+  readonly auditAnnotations: Record<string, string>;
+  /** Called when the answer stands. */
+  finished: (() => void) | undefined;
+}
+
+/** A step's result: go on, or this is the end. */
+export type Outcome = HttpResponse | Failure | undefined;
+
+export interface Stage {
+  readonly name: string;
+  run(call: Call): Outcome | Promise<Outcome>;
+}
+
+export function isFailure(value: unknown): value is Failure {
+  return value instanceof Failure;
+}

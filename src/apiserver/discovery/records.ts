@@ -1,0 +1,41 @@
+import { parseJson } from "#codec/json.ts";
+import type { Attributes } from "../authorizer.ts";
+import type { Call, Outcome } from "../call.ts";
+import { badRequest } from "../failure.ts";
+import { recordsMax } from "../limits.ts";
+import { jsonResponse } from "../objects/respond.ts";
+import { denial } from "../stages/authorize.ts";
+
+/** GET /apis/steersman.dev/v1/records?subject=<group>/<resource>/<namespace>/<name>: why an object is as it is, newest first. */
+export async function records(call: Call): Promise<Outcome> {
+  const subject = call.info.query.get("subject") ?? "";
+  const parts = subject.split("/");
+  const [group, resource, namespace, name] = parts;
+  if (parts.length !== 4 || group === undefined || resource === undefined || namespace === undefined || name === undefined) {
+    return badRequest("subject: Invalid value: must be <group>/<resource>/<namespace>/<name>");
+  }
+  const limitText = call.info.query.get("limit") ?? "";
+  const limit = limitText === "" ? recordsMax : Number(limitText);
+  if (!Number.isSafeInteger(limit) || limit <= 0) return badRequest("limit: Invalid value: must be a positive integer");
+  // Who may read the object may read why it is so.
+  const attributes: Attributes = {
+    user: call.user,
+    verb: "get",
+    isResource: true,
+    group,
+    version: "*",
+    resource,
+    subresource: "",
+    namespace,
+    name,
+    path: "",
+  };
+  const decision = call.parts.authorizer.authorize(attributes);
+  if (!decision.allowed) return denial(attributes, decision.reason);
+  const found = await call.parts.store.records(subject, Math.min(limit, recordsMax));
+  const items = found.map(({ revision, bytes }) => {
+    const parsed = parseJson(bytes);
+    return { resourceVersion: String(revision), ...(parsed.ok ? (parsed.value as Record<string, unknown>) : {}) };
+  });
+  return jsonResponse(call, 200, { kind: "RecordList", apiVersion: "steersman.dev/v1", metadata: {}, items });
+}

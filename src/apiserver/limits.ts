@@ -1,0 +1,44 @@
+/** Bytes of a request's body, as upstream. */
+export const requestBytesMax = 3 * 1024 * 1024;
+/** Bytes of a stored object, as etcd's default allows. */
+export const objectBytesMax = 1_572_864;
+/** Requests that change something, in flight at once. */
+export const writesInFlightMax = 200;
+/** Requests that read, in flight at once; watches do not count. */
+export const readsInFlightMax = 400;
+/** What a client is told to wait when too much is in flight, in seconds. */
+export const retryAfterSeconds = 1;
+/** How often generateName tries another suffix. */
+export const generateNameAttemptsMax = 8;
+/** How often a write without a precondition is judged again after somebody else was faster. */
+export const conflictAttemptsMax = 5;
+/** Reads at a revision that the server has not reached wait this long, in milliseconds. */
+export const futureRevisionWaitMs = 3_000;
+/** A bookmark goes to each watch that asked for them at least this often, in milliseconds. */
+export const bookmarkIntervalMs = 55_000;
+/** Frames of a watch that wait for its client; beyond them the watch is broken off. In bytes. */
+export const watchBacklogBytesMax = 8 * 1024 * 1024;
+/** The same in frames: the fixed cost of a frame is memory too. */
+export const watchBacklogFramesMax = 10_000;
+/** A watch without timeoutSeconds ends after this time and as much again at random, in seconds. */
+export const watchTimeoutSecondsMin = 1_800;
+/** Watches of the whole server. */
+export const watchesMax = 50_000;
+/** A list beyond this is sent in slices of this size, in bytes. */
+export const listSliceBytes = 512 * 1024;
+/** Work on one request goes on for this long before other requests get their turn, in milliseconds. */
+export const sliceMs = 5;
+/** Objects whose decoded form is kept beside their bytes. */
+export const decodedObjectsMax = 20_000;
+/** Answers smaller than this are not worth compressing, in bytes. */
+export const gzipBytesMin = 128 * 1024;
+/** Accept headers whose reading is remembered. */
+export const acceptCacheMax = 256;
+/** Objects that one transaction of a deletecollection takes away. */
+export const deleteBatchMax = 200;
+/** Characters of a name in a path. */
+export const segmentLengthMax = 1_024;
+/** Records of one subject that a request may ask for. */
+export const recordsMax = 500;
+/** Bytes of one record. */
+export const recordBytesMax = 8 * 1024;

@@ -1,0 +1,99 @@
+import { selectableFields } from "#api/field-selectors.ts";
+import type { ApiObject, Kind } from "#api/kind.ts";
+import { parseJson } from "#codec/json.ts";
+import type { Entry } from "#store/store.ts";
+import { decodedObjectsMax } from "../limits.ts";
+import { jsonOf } from "./stored.ts";
+
+/** What is kept beside a stored entry: everything derived from its bytes, made when first asked for. */
+class Attachment {
+  object: ApiObject | undefined;
+  labels: Readonly<Record<string, string>> | undefined;
+  fields: Readonly<Record<string, string>> | undefined;
+  encodings: Map<string, Uint8Array> | undefined;
+}
+
+const noLabels: Readonly<Record<string, string>> = Object.freeze({});
+
+/** Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound. */
+export class ObjectCache {
+  readonly #ring: (Attachment | undefined)[] = new Array<Attachment | undefined>(decodedObjectsMax);
+  #next = 0;
+
+  /** The attachment for a put, so that a write need not be parsed again. The object is shared from now on: never change it. */
+  attach(object: ApiObject): unknown {
+    const attachment = new Attachment();
+    this.#keep(attachment, object);
+    attachment.labels = object.metadata.labels ?? noLabels;
+    return attachment;
+  }
+
+  /** The decoded object in its storage version, shared: never change it. */
+  decoded(entry: Entry): ApiObject {
+    const attachment = attachmentOf(entry);
+    const known = attachment.object;
+    if (known !== undefined) {
+      // The revision is known only since the store took the entry.
+      known.metadata.resourceVersion ??= String(entry.modified);
+      return known;
+    }
+    const object = parseStored(entry);
+    this.#keep(attachment, object);
+    return object;
+  }
+
+  labels(entry: Entry): Readonly<Record<string, string>> {
+    const attachment = attachmentOf(entry);
+    if (attachment.labels === undefined) attachment.labels = (attachment.object ?? parseStored(entry)).metadata.labels ?? noLabels;
+    return attachment.labels;
+  }
+
+  /** The values that field selectors of the kind see. */
+  fields(entry: Entry, kind: Kind): Readonly<Record<string, string>> {
+    const attachment = attachmentOf(entry);
+    if (attachment.fields === undefined) {
+      const object = attachment.object ?? parseStored(entry);
+      const fields: Record<string, string> = {};
+      const readers = selectableFields(kind);
+      for (const name of Object.keys(readers)) fields[name] = readers[name]!(object);
+      attachment.labels ??= object.metadata.labels ?? noLabels;
+      attachment.fields = fields;
+    }
+    return attachment.fields;
+  }
+
+  /** Bytes of another representation of the entry, made once. */
+  encoding(entry: Entry, id: string, make: () => Uint8Array): Uint8Array {
+    const attachment = attachmentOf(entry);
+    attachment.encodings ??= new Map();
+    const known = attachment.encodings.get(id);
+    if (known !== undefined) return known;
+    const bytes = make();
+    attachment.encodings.set(id, bytes);
+    return bytes;
+  }
+
+  #keep(attachment: Attachment, object: ApiObject): void {
+    attachment.object = object;
+    const dropped = this.#ring[this.#next];
+    if (dropped !== undefined) {
+      dropped.object = undefined;
+      dropped.encodings = undefined;
+    }
+    this.#ring[this.#next] = attachment;
+    this.#next = (this.#next + 1) % decodedObjectsMax;
+  }
+}
+
+function attachmentOf(entry: Entry): Attachment {
+  if (entry.attachment instanceof Attachment) return entry.attachment;
+  const made = new Attachment();
+  entry.attachment = made;
+  return made;
+}
+
+function parseStored(entry: Entry): ApiObject {
+  const parsed = parseJson(jsonOf(entry.value));
+  if (!parsed.ok) throw new Error(`cannot read the stored object ${entry.key}: ${parsed.message}`);
+  return parsed.value as ApiObject;
+}

@@ -1,0 +1,117 @@
+import type { ApiObject } from "#api/kind.ts";
+import { encodeJson } from "#codec/json.ts";
+import type { Entry } from "#store/store.ts";
+import type { Call } from "../call.ts";
+import type { Representation } from "../negotiate.ts";
+import type { Served } from "../registry.ts";
+import { bytesOf, concatBytes } from "./bytes.ts";
+import { inVersion } from "./convert.ts";
+import { encodeProtobufObject } from "./protobuf.ts";
+import { fromMetadata, jsonOf, metadataOf } from "./stored.ts";
+import { columnDefinitions, rowHead } from "./table.ts";
+import { encodeYaml } from "./yaml.ts";
+
+const open = bytesOf("{");
+const close = bytesOf("}");
+const rowObject = bytesOf(',"object":');
+const rowEnd = bytesOf("}");
+
+/** JSON of a stored object in the served version, with its kind. The stored bytes themselves where that is the stored version. */
+export function jsonInVersion(call: Pick<Call, "parts">, served: Served, entry: Entry): Uint8Array {
+  if (served.isStorage) return jsonOf(entry.value);
+  return call.parts.objects.encoding(entry, `json:${served.apiVersion}`, () => {
+    if (served.custom !== undefined) {
+      return concatBytes([typeMeta(served.resource.kind, served.apiVersion), fromMetadata(entry.value)]);
+    }
+    return encodeJson(inVersion(served, call.parts.objects.decoded(entry)));
+  });
+}
+
+/** JSON of an item of a list: built-in kinds leave kind and apiVersion to the list, as Go does. */
+export function jsonItem(call: Pick<Call, "parts">, served: Served, entry: Entry): Uint8Array {
+  if (served.custom !== undefined || !served.isStorage) return jsonInVersion(call, served, entry);
+  return fromMetadata(entry.value);
+}
+
+/** Whether `jsonItem` left out the opening brace. */
+export function itemsLackBrace(served: Served): boolean {
+  return served.custom === undefined && served.isStorage;
+}
+
+function typeMeta(kind: string, apiVersion: string): Uint8Array {
+  return bytesOf(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`);
+}
+
+/** `{"kind":"PartialObjectMetadata",...}` of a stored object, cut out of its bytes. */
+export function partialMetadata(entry: Entry, version: string): Uint8Array {
+  return concatBytes([typeMeta("PartialObjectMetadata", `meta.k8s.io/${version}`), metadataOf(entry.value), close]);
+}
+
+/** One stored object in any representation. */
+export function representEntry(call: Call, served: Served, entry: Entry, representation: Representation): Uint8Array {
+  switch (representation.as) {
+    case "object": {
+      if (representation.media === "json") return jsonInVersion(call, served, entry);
+      const object = inVersion(served, call.parts.objects.decoded(entry));
+      return representation.media === "yaml" ? encodeYaml(object) : encodeProtobufObject(served, object);
+    }
+    case "PartialObjectMetadata":
+    case "PartialObjectMetadataList":
+      return partialMetadata(entry, representation.version);
+    case "Table":
+      return tableOf(served, representation.version, "", [tableRow(call, served, entry, includeOf(call), representation.version)], true);
+  }
+}
+
+export type IncludeObject = "None" | "Metadata" | "Object";
+
+export function includeOf(call: Pick<Call, "info">): IncludeObject {
+  const asked = call.info.query.get("includeObject");
+  return asked === "None" || asked === "Object" ? asked : "Metadata";
+}
+
+/** One row of a table. */
+export function tableRow(call: Pick<Call, "parts">, served: Served, entry: Entry, include: IncludeObject, version: string): Uint8Array {
+  const object = inVersion(served, call.parts.objects.decoded(entry));
+  const head = rowHead(served.kind, object, call.parts.clock.now());
+  if (include === "None") return concatBytes([head, rowObject, bytesOf("null"), rowEnd]);
+  const body = include === "Object" ? jsonInVersion(call, served, entry) : partialMetadata(entry, version);
+  return concatBytes([head, rowObject, body, rowEnd]);
+}
+
+/** A Table of rows; `listMeta` is the inside of its metadata. */
+export function tableOf(
+  served: Served,
+  version: string,
+  listMeta: string,
+  rows: readonly Uint8Array[],
+  withColumns: boolean,
+): Uint8Array {
+  const columns = withColumns ? `"columnDefinitions":${JSON.stringify(columnDefinitions(served.kind))},` : `"columnDefinitions":[],`;
+  const parts = [bytesOf(`{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":{${listMeta}},${columns}"rows":[`)];
+  rows.forEach((row, index) => {
+    if (0 < index) parts.push(bytesOf(","));
+    parts.push(row);
+  });
+  parts.push(bytesOf("]}"));
+  return concatBytes(parts);
+}
+
+/** An object that is not stored, in any representation that makes sense for it. */
+export function representValue(
+  call: Call,
+  served: Served | undefined,
+  value: Record<string, unknown>,
+  representation: Representation,
+): Uint8Array {
+  if (representation.media === "yaml") return encodeYaml(value);
+  if (representation.media === "protobuf" && served !== undefined) return encodeProtobufObject(served, value as ApiObject);
+  if (served === undefined || value.kind !== served.resource.kind || representation.as === "object") return encodeJson(value);
+  const metadata = { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${representation.version}`, metadata: value.metadata };
+  if (representation.as !== "Table") return encodeJson(metadata);
+  const head = rowHead(served.kind, value as ApiObject, call.parts.clock.now());
+  const row = concatBytes([head, rowObject, encodeJson(includeOf(call) === "Object" ? value : metadata), rowEnd]);
+  return tableOf(served, representation.version, "", [row], true);
+}
+
+export const jsonOpen: Uint8Array = open;

@@ -1,0 +1,150 @@
+import type { ApiObject, ObjectMetadata } from "#api/kind.ts";
+import { stringifyJson } from "#codec/json.ts";
+
+/**
+ * A stored value: a header of 20 bytes, then the object's JSON in Go's canonical form, ready to be sent. The header tells
+ * where things are, so that get, list, watch and metadata-only answers need no parsing:
+ *
+ *     0 u8   layout version      4 u32 the 13 digits of resourceVersion   16 u32 end of the metadata object
+ *     2 u16  `"metadata":`       8 u32, 12 u32 start and end of `,"managedFields":[...]` (0, 0: none)
+ */
+export const headerBytes = 20;
+const layoutVersion = 1;
+const noRevision = "0000000000000";
+export const revisionDigits = 13;
+
+const encoder = new TextEncoder();
+
+export interface Encoded {
+  readonly value: Uint8Array;
+  /** Where the store writes the revision. */
+  readonly stampAt: number;
+}
+
+/** Go's order of ObjectMeta. managedFields come last and are written apart. */
+const metadataOrder = [
+  "name",
+  "generateName",
+  "namespace",
+  "selfLink",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "labels",
+  "annotations",
+  "ownerReferences",
+  "finalizers",
+] as const;
+
+/** Encodes an object for the store; its resourceVersion is left for the store to stamp. */
+export function encodeStored(object: ApiObject): Encoded {
+  const head = `{"kind":${JSON.stringify(object.kind ?? "")},"apiVersion":${JSON.stringify(object.apiVersion ?? "")},`;
+  const metadata = `"metadata":${stringifyJson(orderedMetadata(object.metadata))}`;
+  const managed = managedText(object.metadata.managedFields);
+  const rest = restText(object);
+  const beforeManaged = head + metadata.slice(0, -1);
+  const text = `${beforeManaged}${managed}}${rest}`;
+
+  // Everything before the digits is ASCII: names are validated. What follows may need more bytes than characters.
+  const revisionAt = head.length + metadata.indexOf(`"resourceVersion":"${noRevision}"`) + `"resourceVersion":"`.length;
+  const bytes = encoder.encode(text);
+  const isAscii = bytes.length === text.length;
+  const managedStart = isAscii ? beforeManaged.length : encoder.encode(beforeManaged).length;
+  const managedLength = isAscii || managed === "" ? managed.length : encoder.encode(managed).length;
+
+  const value = new Uint8Array(headerBytes + bytes.length);
+  value.set(bytes, headerBytes);
+  const view = new DataView(value.buffer);
+  view.setUint8(0, layoutVersion);
+  view.setUint16(2, headerBytes + head.length);
+  view.setUint32(4, headerBytes + revisionAt);
+  view.setUint32(8, managed === "" ? 0 : headerBytes + managedStart);
+  view.setUint32(12, managed === "" ? 0 : headerBytes + managedStart + managedLength);
+  view.setUint32(16, headerBytes + managedStart + managedLength + 1);
+  return { value, stampAt: headerBytes + revisionAt };
+}
+
+function orderedMetadata(metadata: ObjectMetadata): Record<string, unknown> {
+  const ordered: Record<string, unknown> = {};
+  const source = metadata as Record<string, unknown>;
+  for (const field of metadataOrder) {
+    if (field === "resourceVersion") ordered[field] = noRevision;
+    else {
+      const value = source[field];
+      if (value !== undefined && value !== "" && !isEmpty(value)) ordered[field] = value;
+    }
+  }
+  return ordered;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return value === null;
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value) return false;
+  return true;
+}
+
+function managedText(managedFields: unknown[] | undefined): string {
+  return managedFields === undefined || managedFields.length === 0 ? "" : `,"managedFields":${stringifyJson(managedFields)}`;
+}
+
+function restText(object: ApiObject): string {
+  const rest: Record<string, unknown> = {};
+  let any = false;
+  for (const field in object) {
+    if (field === "kind" || field === "apiVersion" || field === "metadata") continue;
+    if (object[field] === undefined) continue;
+    if (field === "__proto__") Object.defineProperty(rest, field, { value: object[field], enumerable: true });
+    else rest[field] = object[field];
+    any = true;
+  }
+  return any ? `,${stringifyJson(rest).slice(1)}` : "}";
+}
+
+function u32(value: Uint8Array, at: number): number {
+  return ((value[at]! << 24) | (value[at + 1]! << 16) | (value[at + 2]! << 8) | value[at + 3]!) >>> 0;
+}
+
+/** The JSON of a stored value, as it is sent. */
+export function jsonOf(value: Uint8Array): Uint8Array {
+  return value.subarray(headerBytes);
+}
+
+/** The JSON from `"metadata":` on, for items of lists, which carry no kind. */
+export function fromMetadata(value: Uint8Array): Uint8Array {
+  return value.subarray((value[2]! << 8) | value[3]!);
+}
+
+/** `"metadata":{...}` alone. */
+export function metadataOf(value: Uint8Array): Uint8Array {
+  return value.subarray((value[2]! << 8) | value[3]!, u32(value, 16));
+}
+
+/** Offset of the revision's digits in a stored value. */
+export function revisionOffset(value: Uint8Array): number {
+  return u32(value, 4);
+}
+
+/** A copy of a stored value that carries another revision: the last state of an object that left a selection. */
+export function withRevision(value: Uint8Array, revision: number): Uint8Array {
+  const copy = value.slice();
+  const digits = String(revision).padStart(revisionDigits, "0");
+  const at = revisionOffset(value);
+  for (let i = 0; i < revisionDigits; i++) copy[at + i] = digits.charCodeAt(i);
+  return copy;
+}
+
+/** Whether two stored values are the same but for their revision: a write of one over the other changes nothing. */
+export function sameButRevision(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  const skipFrom = revisionOffset(left);
+  if (skipFrom !== revisionOffset(right)) return false;
+  const skipTo = skipFrom + revisionDigits;
+  for (let i = 0; i < left.length; i++) {
+    if (left[i] !== right[i] && (i < skipFrom || skipTo <= i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,61 @@
+import type { HttpResponse } from "#world/http.ts";
+import type { Call, Outcome, Stage } from "./call.ts";
+import { Failure } from "./failure.ts";
+import { authenticate } from "./stages/authenticate.ts";
+import { authorize } from "./stages/authorize.ts";
+import { impersonate } from "./stages/impersonate.ts";
+import { InFlight } from "./stages/limit.ts";
+import { perform } from "./stages/perform.ts";
+import { internalFailure, statusResponse } from "./status.ts";
+
+/**
+ * The table of contents of the API server: what every request goes through, in order. `route` has run before, because a
+ * target that cannot be read makes no call. Drawn in docs/api-pipeline.md.
+ */
+export function pipelineStages(): readonly Stage[] {
+  const inFlight = new InFlight();
+  return [
+    { name: "authenticate", run: authenticate },
+    { name: "impersonate", run: impersonate },
+    { name: "limit", run: (call) => inFlight.limit(call) },
+    { name: "authorize", run: authorize },
+    { name: "perform", run: perform },
+  ];
+}
+
+/** Runs the stages until one ends the request. Stages that answer at once are not awaited: a GET takes no turn. */
+export function runStages(stages: readonly Stage[], call: Call): HttpResponse | Promise<HttpResponse> {
+  try {
+    const outcome = runFrom(stages, call, 0);
+    if (!(outcome instanceof Promise)) return respond(call, outcome);
+    return outcome.then(
+      (settled) => respond(call, settled),
+      (error: unknown) => respondToError(call, error),
+    );
+  } catch (error) {
+    return respondToError(call, error);
+  }
+}
+
+function runFrom(stages: readonly Stage[], call: Call, from: number): Outcome | Promise<Outcome> {
+  for (let i = from; i < stages.length; i++) {
+    const outcome = stages[i]!.run(call);
+    if (outcome === undefined) continue;
+    if (outcome instanceof Promise) return outcome.then((settled) => settled ?? runFrom(stages, call, i + 1));
+    return outcome;
+  }
+  return undefined;
+}
+
+/** The last stage, for every request: the one place where failures become answers. */
+function respond(call: Call, outcome: Outcome): HttpResponse {
+  call.finished?.();
+  call.finished = undefined;
+  if (outcome === undefined) throw new Error("the last stage gave no answer");
+  return outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+}
+
+function respondToError(call: Call, error: unknown): HttpResponse {
+  call.parts.log("a request failed unexpectedly", error);
+  return respond(call, internalFailure);
+}

@@ -1,0 +1,239 @@
+import { schemaOf } from "#api/schemas.ts";
+import { parseJson } from "#codec/json.ts";
+import { encodeProtobufList } from "#codec/protobuf.ts";
+import type { Entry } from "#store/store.ts";
+import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { gzipBytesMin, listSliceBytes, sliceMs } from "../limits.ts";
+import { contentTypes, type Representation } from "../negotiate.ts";
+import { bytesOf } from "../objects/bytes.ts";
+import { inVersion } from "../objects/convert.ts";
+import { protobufMessage } from "../objects/protobuf.ts";
+import { includeOf, itemsLackBrace, jsonItem, partialMetadata, tableRow } from "../objects/represent.ts";
+import { headersFor, prettyJson } from "../objects/respond.ts";
+import { columnDefinitions } from "../objects/table.ts";
+import { encodeYaml } from "../objects/yaml.ts";
+import type { Served } from "../registry.ts";
+
+export interface ListMetadata {
+  readonly resourceVersion: string;
+  readonly continue?: string;
+  readonly remainingItemCount?: number;
+}
+
+export interface ListOrder {
+  readonly served: Served;
+  readonly representation: Representation;
+  readonly metadata: ListMetadata;
+  /** Undefined stands for an entry that was looked at and left out. */
+  readonly entries: IterableIterator<Entry | undefined>;
+}
+
+/** The answer of a list: whole when it is small, else sent slice by slice while it is put together. */
+export async function listResponse(call: Call, order: ListOrder): Promise<HttpResponse> {
+  const headers = headersFor(call, contentTypes[order.representation.media]);
+  if (order.representation.media === "protobuf") return { status: 200, headers, body: await protobufList(call, order) };
+  const writer = new ListWriter(call, order);
+  const pretty = call.info.query.get("pretty");
+  const needsWhole = order.representation.media === "yaml" || (pretty !== null && pretty !== "false" && pretty !== "0");
+  if (needsWhole) {
+    const whole = await writer.all();
+    return { status: 200, headers, body: order.representation.media === "yaml" ? yamlOf(whole) : prettyJson(whole) };
+  }
+  const first = writer.slice();
+  const { gzip } = call.parts;
+  if (gzip !== undefined && gzipBytesMin <= first.length && acceptsGzip(call)) {
+    const parts = [first];
+    while (!writer.done) {
+      await call.parts.timers.yield();
+      parts.push(writer.slice());
+    }
+    return { status: 200, headers: { ...headers, "content-encoding": "gzip", vary: "accept-encoding" }, body: await gzip(joined(parts)) };
+  }
+  if (writer.done) return { status: 200, headers, body: first };
+  return { status: 200, headers, body: new SlicedBody(call, writer, first) };
+}
+
+function acceptsGzip(call: Call): boolean {
+  return /\bgzip\b/.test(call.request.headers["accept-encoding"] ?? "");
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function yamlOf(json: Uint8Array): Uint8Array {
+  const parsed = parseJson(json);
+  if (!parsed.ok) throw new Error(`cannot read a list that was just written: ${parsed.message}`);
+  return encodeYaml(parsed.value);
+}
+
+const comma = 0x2c;
+const brace = 0x7b;
+
+/** Puts a JSON list together, a slice at a time. */
+class ListWriter {
+  readonly #call: Call;
+  readonly #order: ListOrder;
+  readonly #item: (entry: Entry) => Uint8Array;
+  readonly #lacksBrace: boolean;
+  #head: Uint8Array | undefined;
+  /** An item that did not fit into the last slice. */
+  #carried: Uint8Array | undefined;
+  #isFirst = true;
+  done = false;
+
+  constructor(call: Call, order: ListOrder) {
+    const { served, representation, metadata } = order;
+    this.#call = call;
+    this.#order = order;
+    const include = includeOf(call);
+    const isObject = representation.as === "object";
+    this.#lacksBrace = isObject && itemsLackBrace(served);
+    if (isObject) this.#item = (entry) => jsonItem(call, served, entry);
+    else if (representation.as === "Table") this.#item = (entry) => tableRow(call, served, entry, include, representation.version);
+    else this.#item = (entry) => partialMetadata(entry, representation.version);
+    this.#head = bytesOf(headOf(served, representation, metadata));
+  }
+
+  /** The next piece: at least `listSliceBytes`, or what was done in `sliceMs`, or the rest. */
+  slice(): Uint8Array {
+    const { clock } = this.#call.parts;
+    const until = clock.monotonic() + sliceMs;
+    let buffer = new Uint8Array(listSliceBytes);
+    let length = 0;
+    if (this.#head !== undefined) {
+      buffer.set(this.#head, 0);
+      length = this.#head.length;
+      this.#head = undefined;
+    }
+    for (let looked = 1; ; looked++) {
+      const bytes = this.#carried ?? this.#next();
+      this.#carried = undefined;
+      if (bytes === undefined) {
+        this.done = true;
+        return closed(buffer, length);
+      }
+      if (bytes.length > 0) {
+        const needed = bytes.length + 4;
+        if (buffer.length < length + needed) {
+          if (length > 0) {
+            this.#carried = bytes;
+            return buffer.subarray(0, length);
+          }
+          buffer = new Uint8Array(needed);
+        }
+        if (!this.#isFirst) buffer[length++] = comma;
+        this.#isFirst = false;
+        if (this.#lacksBrace) buffer[length++] = brace;
+        buffer.set(bytes, length);
+        length += bytes.length;
+      }
+      if ((looked & 63) === 0 && until < clock.monotonic()) return buffer.subarray(0, length);
+    }
+  }
+
+  /** Everything in one piece, giving way to others meanwhile. */
+  async all(): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    while (!this.done) {
+      parts.push(this.slice());
+      await this.#call.parts.timers.yield();
+    }
+    return joined(parts);
+  }
+
+  #next(): Uint8Array | undefined {
+    const { value, done } = this.#order.entries.next();
+    if (done === true) return undefined;
+    return value === undefined ? leftOut : this.#item(value);
+  }
+}
+
+const leftOut = new Uint8Array(0);
+
+function closed(buffer: Uint8Array, length: number): Uint8Array {
+  if (buffer.length < length + 2) {
+    const larger = new Uint8Array(length + 2);
+    larger.set(buffer.subarray(0, length));
+    buffer = larger;
+  }
+  buffer[length] = 0x5d;
+  buffer[length + 1] = 0x7d;
+  return buffer.subarray(0, length + 2);
+}
+
+function headOf(served: Served, { as, version }: Representation, metadata: ListMetadata): string {
+  const meta = JSON.stringify(metadata);
+  if (as === "object") {
+    const { apiVersion, resource } = served;
+    return `{"kind":"${resource.kind}List","apiVersion":"${apiVersion}","metadata":${meta},"items":[`;
+  }
+  if (as === "Table") {
+    const columns = JSON.stringify(columnDefinitions(served.kind));
+    return `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":${meta},"columnDefinitions":${columns},"rows":[`;
+  }
+  return `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${version}","metadata":${meta},"items":[`;
+}
+
+/** A large list on its way: the next slice is made when the client has taken the last. */
+class SlicedBody implements ByteStream {
+  readonly #call: Call;
+  readonly #writer: ListWriter;
+  #first: Uint8Array | undefined;
+  #sink: ByteSink | undefined;
+  #closed = false;
+
+  constructor(call: Call, writer: ListWriter, first: Uint8Array) {
+    this.#call = call;
+    this.#writer = writer;
+    this.#first = first;
+  }
+
+  open(sink: ByteSink): void {
+    this.#sink = sink;
+    this.#send();
+  }
+
+  drained(): void {
+    this.#send();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #send(): void {
+    if (this.#closed || this.#sink === undefined) return;
+    const bytes = this.#first ?? this.#writer.slice();
+    this.#first = undefined;
+    const room = this.#sink.write(bytes);
+    if (this.#writer.done) this.#sink.end();
+    else if (room) this.#call.parts.timers.soon(() => this.#send());
+  }
+}
+
+/** Protobuf needs the length first, so such a list is made whole; its items' messages are cached. */
+async function protobufList(call: Call, { served, metadata, entries }: ListOrder): Promise<Uint8Array> {
+  const { clock, timers, objects } = call.parts;
+  const items: Uint8Array[] = [];
+  let until = clock.monotonic() + sliceMs;
+  for (const entry of entries) {
+    if (entry !== undefined) {
+      const make = (): Uint8Array => protobufMessage(served, inVersion(served, objects.decoded(entry)));
+      items.push(objects.encoding(entry, `message:${served.apiVersion}`, make));
+    }
+    if (until < clock.monotonic()) {
+      await timers.yield();
+      until = clock.monotonic() + sliceMs;
+    }
+  }
+  const list = { apiVersion: served.apiVersion, kind: `${served.resource.kind}List`, metadata: { ...metadata } };
+  return encodeProtobufList(list, schemaOf("meta/v1.ListMeta"), items);
+}

@@ -1,0 +1,134 @@
+import { builtInResources } from "#api/generated/resources.ts";
+import type { Kind } from "#api/kind.ts";
+import type { Resource } from "#api/resource.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import { hasSchema, schemaOf } from "#api/schemas.ts";
+import type { StructSchema } from "#codec/schema.ts";
+import { prefixOf } from "./keys.ts";
+
+/** One served version of one kind. */
+export interface Served {
+  readonly kind: Kind;
+  readonly resource: Resource<unknown>;
+  readonly apiVersion: string;
+  /** What the keys of all its objects begin with; the same for all versions. */
+  readonly prefix: string;
+  readonly schema: StructSchema;
+  readonly isStorage: boolean;
+  /** Set for custom resources. */
+  readonly custom: CustomParts | undefined;
+}
+
+/** What a CustomResourceDefinition adds to a served version. */
+export interface CustomParts {
+  readonly definitionName: string;
+  readonly singular: string | undefined;
+  readonly hasStatus: boolean;
+  readonly scale: { readonly specPath: string; readonly statusPath: string; readonly selectorPath: string | undefined } | undefined;
+  /** Schema of each served version's subresource and documents, as the definition gave it. */
+  readonly openApi: Record<string, unknown> | undefined;
+  /** Deprecation text that every answer of this version carries. */
+  readonly warning: string | undefined;
+}
+
+/** A kind with the schemas of its versions, as the registry takes it. */
+export interface KindEntry {
+  readonly kind: Kind;
+  readonly schemas: ReadonlyMap<Resource<unknown>, StructSchema>;
+  readonly custom?: ReadonlyMap<Resource<unknown>, CustomParts>;
+}
+
+/** Everything that is served, built-in and custom: one table that all stages look things up in. */
+export class Registry {
+  readonly #served = new Map<string, Served>();
+  readonly #kinds = new Map<string, Served>();
+  readonly #entries: Map<string, readonly Served[]> = new Map();
+  #generation = 1;
+
+  constructor(kinds: readonly Kind[]) {
+    for (const kind of kinds) {
+      const schemas = new Map<Resource<unknown>, StructSchema>();
+      for (const version of kind.versions) {
+        if (hasSchema(version.type)) schemas.set(version, schemaOf(version.type));
+      }
+      this.set(`built-in/${kind.storage.group}/${kind.storage.resource}`, { kind, schemas });
+    }
+  }
+
+  /** Counts changes: documents made from the registry are kept until it differs. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Adds or replaces what is served under `id`. */
+  set(id: string, { kind, schemas, custom }: KindEntry): void {
+    this.remove(id);
+    const prefix = prefixOf(kind.storage.group, kind.storage.resource);
+    const all = kind.versions.flatMap((resource): Served[] => {
+      const schema = schemas.get(resource);
+      if (schema === undefined) return [];
+      const isStorage = resource === kind.storage;
+      return [{ kind, resource, apiVersion: apiVersionOf(resource), prefix, schema, isStorage, custom: custom?.get(resource) }];
+    });
+    this.#entries.set(id, all);
+    for (const served of all) {
+      this.#served.set(`${served.apiVersion}/${served.resource.resource}`, served);
+      this.#kinds.set(`${served.apiVersion}/${served.resource.kind}`, served);
+    }
+    this.#generation += 1;
+  }
+
+  remove(id: string): void {
+    for (const served of this.#entries.get(id) ?? []) {
+      this.#served.delete(`${served.apiVersion}/${served.resource.resource}`);
+      this.#kinds.delete(`${served.apiVersion}/${served.resource.kind}`);
+    }
+    if (this.#entries.delete(id)) this.#generation += 1;
+  }
+
+  find(apiVersion: string, resource: string): Served | undefined {
+    return this.#served.get(`${apiVersion}/${resource}`);
+  }
+
+  findKind(apiVersion: string, kind: string): Served | undefined {
+    return this.#kinds.get(`${apiVersion}/${kind}`);
+  }
+
+  /** The version in which objects of a resource are stored. */
+  storageOf(group: string, resource: string): Served | undefined {
+    for (const all of this.#entries.values()) {
+      const first = all[0];
+      if (first?.kind.storage.group === group && first.kind.storage.resource === resource) return storageAmong(all);
+    }
+    return undefined;
+  }
+
+  /** The storage version of what `served` is a version of; itself when that version is not served. */
+  storageServed(served: Served): Served {
+    if (served.isStorage) return served;
+    return this.find(apiVersionOf(served.kind.storage), served.kind.storage.resource) ?? served;
+  }
+
+  all(): Served[] {
+    return [...this.#served.values()];
+  }
+}
+
+function storageAmong(all: readonly Served[]): Served | undefined {
+  return all.find((served) => served.isStorage) ?? all[0];
+}
+
+/** Kinds without rules, one for each published resource; versions of one resource in one group are one kind. */
+export function plainKinds(): Kind[] {
+  const groups = new Map<string, Resource<unknown>[]>();
+  for (const resource of builtInResources) {
+    const key = `${resource.group}/${resource.resource}`;
+    const versions = groups.get(key);
+    if (versions === undefined) groups.set(key, [resource]);
+    else versions.unshift(resource);
+  }
+  return [...groups.values()].map((versions) => {
+    const typed = versions as Kind["versions"];
+    return { versions: typed, storage: typed[0]!, rules: {} };
+  });
+}

@@ -1,0 +1,170 @@
+import type { ApiObject, Kind } from "#api/kind.ts";
+import type { Store } from "#store/store.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
+import type { Random } from "#world/random.ts";
+import type { AdmissionPlugin } from "./admission.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Authorizer } from "./authorizer.ts";
+import type { Call, HealthCheck, Parts, PlainDocument, TokenIssuer, VersionInfo } from "./call.ts";
+import { Failure } from "./failure.ts";
+import { endOf, keyOf } from "./keys.ts";
+import { sliceMs } from "./limits.ts";
+import type { NodeConnector } from "./node-connector.ts";
+import type { GroupResource, ObjectReader } from "./object-reader.ts";
+import { ObjectCache } from "./objects/cache.ts";
+import { pipelineStages, runStages } from "./pipeline.ts";
+import { Registry } from "./registry.ts";
+import { anonymous } from "./stages/authenticate.ts";
+import { routeOf } from "./stages/route.ts";
+import { internalFailure, statusResponse } from "./status.ts";
+import type { User } from "./user.ts";
+import { WatchHub } from "./watch/hub.ts";
+
+export interface ApiServerOptions {
+  readonly kinds: readonly Kind[];
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  /** A function gets the server's reader of stored objects. */
+  readonly authenticator: Authenticator | ((objects: ObjectReader) => Authenticator);
+  readonly authorizer: Authorizer | ((objects: ObjectReader) => Authorizer);
+  readonly admission: readonly AdmissionPlugin[] | ((objects: ObjectReader) => readonly AdmissionPlugin[]);
+  readonly version: VersionInfo;
+  /** Absent: nodes cannot be reached; logs, exec and the like answer 503. */
+  readonly nodes?: NodeConnector;
+  readonly tokens?: TokenIssuer;
+  /** Further documents by exact path: `/metrics`, `/openid/v1/jwks`, `/.well-known/openid-configuration`. */
+  readonly documents?: ReadonlyMap<string, PlainDocument>;
+  readonly health?: readonly HealthCheck[];
+  readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  readonly log?: (message: string, error: unknown) => void;
+}
+
+export interface ApiServer {
+  readonly handler: HttpHandler;
+  readonly objects: ObjectReader;
+  /** A transport inside the process for a user that needs no credentials. */
+  transportFor(user: User): Transport;
+  close(): void;
+}
+
+/** Puts the API server together. It owns nothing but its watches; the store stays its caller's. */
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { store, clock, timers, random } = options;
+  const registry = new Registry(options.kinds);
+  const objects = new ObjectCache();
+  const hub = new WatchHub({ store, objects, timers, clock });
+  const reader = objectReader(store, registry, objects, hub);
+  const given = <T>(part: T | ((reader: ObjectReader) => T)): T => (part instanceof Function ? part(reader) : part);
+  const parts: Parts = {
+    store,
+    registry,
+    objects,
+    hub,
+    clock,
+    timers,
+    random,
+    authenticator: given(options.authenticator),
+    authorizer: given(options.authorizer),
+    admission: given(options.admission),
+    version: options.version,
+    nodes: options.nodes,
+    tokens: options.tokens,
+    documents: options.documents ?? new Map(),
+    health: options.health ?? [],
+    gzip: options.gzip,
+    log: options.log ?? (() => undefined),
+  };
+  const answer = answerer(parts);
+
+  return {
+    handler: {
+      handle: (request, peer) => Promise.resolve(answer(request, peer, undefined)),
+    },
+    objects: reader,
+    transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
+    close: () => hub.close(),
+  };
+}
+
+const nowhere: Peer = { address: "", port: 0 };
+
+type Answer = (request: HttpRequest, peer: Peer, user: User | undefined) => HttpResponse | Promise<HttpResponse>;
+
+function answerer(parts: Parts): Answer {
+  const stages = pipelineStages();
+  return (request, peer, user) => {
+    let info;
+    try {
+      info = routeOf(request.method, request.target);
+    } catch (error) {
+      parts.log("a request's target broke the router", error);
+      return statusResponse(internalFailure);
+    }
+    if (info instanceof Failure) return statusResponse(info);
+    const call: Call = {
+      parts,
+      request,
+      peer,
+      info,
+      user: user ?? anonymous,
+      inProcess: user !== undefined,
+      served: undefined,
+      warnings: [],
+      auditAnnotations: {},
+      finished: undefined,
+    };
+    return runStages(stages, call);
+  };
+}
+
+/** Direct calls; once in a slice of time an answer waits for a macrotask, so that a chain of them cannot starve others. */
+function inProcessTransport(parts: Parts, answer: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>): Transport {
+  const { clock, timers } = parts;
+  let sliceEnd = clock.monotonic() + sliceMs;
+  return {
+    async send(request) {
+      if (sliceEnd <= clock.monotonic()) {
+        await timers.yield();
+        sliceEnd = clock.monotonic() + sliceMs;
+      }
+      return answer(request);
+    },
+  };
+}
+
+function objectReader(store: Store, registry: Registry, objects: ObjectCache, hub: WatchHub): ObjectReader {
+  const prefixes = new Map<string, string>();
+  const prefixFor = ({ group, resource }: GroupResource): string | undefined => {
+    const known = prefixes.get(`${group}/${resource}`);
+    if (known !== undefined) return known;
+    const found = registry.storageOf(group, resource)?.prefix;
+    if (found !== undefined) prefixes.set(`${group}/${resource}`, found);
+    return found;
+  };
+  return {
+    get(resource, namespace, name) {
+      const prefix = prefixFor(resource);
+      const entry = prefix === undefined ? undefined : store.latest(keyOf(prefix, namespace, name));
+      return entry === undefined ? undefined : objects.decoded(entry);
+    },
+    list(resource, namespace) {
+      const prefix = prefixFor(resource);
+      if (prefix === undefined) return [];
+      const from = namespace === undefined || namespace === "" ? prefix : `${prefix}${namespace}/`;
+      const found: ApiObject[] = [];
+      for (const visible of store.snapshot().range(from, endOf(from))) {
+        // Head counts: what was accepted since is newer, or gone.
+        const entry = store.latest(visible.key);
+        if (entry !== undefined) found.push(objects.decoded(entry));
+      }
+      return found;
+    },
+    onChange(resource, changed) {
+      const prefix = prefixFor(resource);
+      return prefix === undefined ? { close: () => undefined } : hub.onChange(prefix, changed);
+    },
+  };
+}

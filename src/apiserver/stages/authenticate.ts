@@ -1,0 +1,27 @@
+import type { Authentication } from "../authenticator.ts";
+import type { Call, Outcome } from "../call.ts";
+import { unauthorized } from "../failure.ts";
+import type { User } from "../user.ts";
+
+/** Who asks when nobody said who. What anonymous may do is for the authorizer to say. */
+export const anonymous: User = { name: "system:anonymous", uid: "", groups: ["system:unauthenticated"], extra: {} };
+
+/** Sets the call's user. Calls from inside the process carry theirs already. */
+export function authenticate(call: Call): Outcome | Promise<Outcome> {
+  if (call.inProcess) return undefined;
+  const result = call.parts.authenticator.authenticate(call.request, call.peer);
+  return result instanceof Promise ? result.then((settled) => accept(call, settled)) : accept(call, result);
+}
+
+function accept(call: Call, result: Authentication): Outcome {
+  if (result.ok) {
+    call.user = result.user;
+    return undefined;
+  }
+  if (result.reason === "none") {
+    call.user = anonymous;
+    return undefined;
+  }
+  call.parts.log("cannot authenticate a request", result.detail);
+  return unauthorized();
+}

@@ -1,0 +1,33 @@
+import type { Attributes } from "../authorizer.ts";
+import type { Call, Outcome } from "../call.ts";
+import { Failure, forbidden } from "../failure.ts";
+
+const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward"]);
+
+/** Asks the authorizer; without its yes nothing further happens (invariant 17). */
+export function authorize(call: Call): Outcome {
+  const attributes = attributesOf(call);
+  const decision = call.parts.authorizer.authorize(attributes);
+  return decision.allowed ? undefined : denial(attributes, decision.reason);
+}
+
+/** What a call wants to do. Connecting to a pod is creating, also when it comes as a GET (WebSocket). */
+export function attributesOf(call: Call): Attributes {
+  const { info, user } = call;
+  const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
+  const isConnect = verb === "get" && group === "" && resource === "pods" && connecting.has(subresource);
+  return { user, verb: isConnect ? "create" : verb, isResource, group, version, resource, subresource, namespace, name, path };
+}
+
+/** 403 in the words that clients know. */
+export function denial(attributes: Attributes, reason: string): Failure {
+  const { user, verb, group, resource, subresource, namespace, name } = attributes;
+  const suffix = reason === "" ? "" : `: ${reason}`;
+  if (!attributes.isResource) {
+    return new Failure(403, "Forbidden", `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(attributes.path)}${suffix}`, {});
+  }
+  const what = subresource === "" ? resource : `${resource}/${subresource}`;
+  const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
+  const who = JSON.stringify(user.name);
+  return forbidden({ group, resource }, name, `User ${who} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}${suffix}`);
+}

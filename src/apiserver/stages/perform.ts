@@ -1,0 +1,43 @@
+import type { Call, Outcome } from "../call.ts";
+import { methodNotAllowed, noSuchResource } from "../failure.ts";
+import { plainPath } from "../discovery/plain-paths.ts";
+import type { Served } from "../registry.ts";
+import { findSubresource } from "../subresources/all.ts";
+import { create } from "../verbs/create.ts";
+import { deleteCollection } from "../verbs/delete-collection.ts";
+import { remove } from "../verbs/delete.ts";
+import { get } from "../verbs/get.ts";
+import { list } from "../verbs/list.ts";
+import { patch } from "../verbs/patch.ts";
+import { update } from "../verbs/update.ts";
+import { watch } from "../verbs/watch.ts";
+
+export type Verb = (call: Call, served: Served) => Outcome | Promise<Outcome>;
+
+const verbs: Readonly<Record<string, Verb>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+
+/** Carries the request out: a verb on a resource, a subresource, or a document at a plain path. */
+export function perform(call: Call): Outcome | Promise<Outcome> {
+  const { info } = call;
+  if (!info.isResource) return plainPath(call);
+  const served = call.parts.registry.find(info.apiVersion, info.resource);
+  if (served === undefined) return plainPath(call);
+  call.served = served;
+  const isPlaced = served.resource.namespaced ? info.namespace !== "" || isAcrossNamespaces(info.verb) : info.namespace === "" || info.resource === "namespaces";
+  if (!isPlaced) return noSuchResource();
+  if (info.resource === "namespaces" && info.group === "" && info.namespace !== "") call.info = { ...info, namespace: "" };
+  if (info.subresource !== "") {
+    const subresource = findSubresource(served, info.subresource);
+    const handler = subresource?.[info.verb];
+    if (handler !== undefined) return handler(call, served);
+    return subresource === undefined ? noSuchResource() : methodNotAllowed();
+  }
+  const verb = verbs[info.verb];
+  if (verb === undefined || !served.resource.verbs.includes(info.verb)) return methodNotAllowed();
+  if (info.verb === "create" && info.name !== "") return methodNotAllowed();
+  return verb(call, served);
+}
+
+function isAcrossNamespaces(verb: string): boolean {
+  return verb === "list" || verb === "watch";
+}

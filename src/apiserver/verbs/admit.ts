@@ -1,0 +1,80 @@
+import type { ApiObject } from "#api/kind.ts";
+import type { AdmissionRequest, Operation, Verdict } from "../admission.ts";
+import type { Call } from "../call.ts";
+import { Failure, forbidden } from "../failure.ts";
+import type { Served } from "../registry.ts";
+
+export interface AdmissionSubject {
+  readonly operation: Operation;
+  readonly served: Served;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: ApiObject | undefined;
+  readonly oldObject: ApiObject | undefined;
+  readonly dryRun: boolean;
+}
+
+/** The request as the plugins of both phases see it. */
+export function admissionRequest(call: Call, subject: AdmissionSubject): AdmissionRequest {
+  const { served, ...rest } = subject;
+  return {
+    ...rest,
+    kind: served.kind,
+    version: served.resource.version,
+    resource: served.resource.resource,
+    group: served.resource.group,
+    user: call.user,
+    now: call.parts.clock.now(),
+    warnings: call.warnings,
+    auditAnnotations: call.auditAnnotations,
+  };
+}
+
+/** Runs all mutating steps in order; the object of the request is changed in place. */
+export function admitMutating(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
+  return runPhase(call, request, "mutate", 0);
+}
+
+export function admitValidating(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
+  return runPhase(call, request, "validate", 0);
+}
+
+/** Goes through the steps without awaiting those that answer at once: most do. */
+function runPhase(
+  call: Call,
+  request: AdmissionRequest,
+  phase: "mutate" | "validate",
+  from: number,
+): Failure | undefined | Promise<Failure | undefined> {
+  const plugins = call.parts.admission;
+  for (let i = from; i < plugins.length; i++) {
+    const verdict = plugins[i]![phase]?.(request);
+    if (verdict === undefined) continue;
+    if (verdict instanceof Promise) {
+      return verdict.then((settled) => refusal(request, settled) ?? runPhase(call, request, phase, i + 1));
+    }
+    const refused = refusal(request, verdict);
+    if (refused !== undefined) return refused;
+  }
+  return undefined;
+}
+
+function refusal(request: AdmissionRequest, verdict: Verdict): Failure | undefined {
+  if (verdict.allowed) return undefined;
+  const causes = verdict.causes?.map(({ field, reason, message }) => ({ field, reason, message }));
+  const name = request.name;
+  if (verdict.code === undefined || verdict.code === 403) {
+    const failure = forbidden(request, name, verdict.message, causes);
+    if (verdict.reason === undefined || verdict.reason === "Forbidden") return failure;
+    return new Failure(403, verdict.reason, failure.message, failure.details);
+  }
+  const details = {
+    ...(name !== "" && { name }),
+    ...(request.group !== "" && { group: request.group }),
+    kind: request.resource,
+    ...(causes !== undefined && { causes }),
+    ...(verdict.retryAfterSeconds !== undefined && { retryAfterSeconds: verdict.retryAfterSeconds }),
+  };
+  return new Failure(verdict.code, verdict.reason ?? "Invalid", verdict.message, details);
+}

@@ -1,0 +1,135 @@
+import type { Entry, Snapshot } from "#store/store.ts";
+import type { HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { badRequest, expired, Failure } from "../failure.ts";
+import { endOf } from "../keys.ts";
+import { sliceMs } from "../limits.ts";
+import { representationFor } from "../objects/respond.ts";
+import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
+import { listResponse, type ListMetadata } from "../reads/list-body.ts";
+import { askedRevision, waitForRevision } from "../reads/revisions.ts";
+import { selectionOf, selects, type Selection } from "../reads/selection.ts";
+import type { Served } from "../registry.ts";
+
+/** GET of a collection. */
+export async function list(call: Call, served: Served): Promise<HttpResponse | Failure> {
+  const representation = representationFor(call, served);
+  if (representation instanceof Failure) return representation;
+  const selection = selectionOf(call, served);
+  if (selection instanceof Failure) return selection;
+  const page = await pageOf(call);
+  if (page instanceof Failure) return page;
+  const prefix = selection.namespace === "" ? served.prefix : `${served.prefix}${selection.namespace}/`;
+  const end = endOf(prefix);
+  const start = page.start === "" ? prefix : prefix + page.start;
+  const { snapshot } = page;
+  const entries = snapshot.range(start, end);
+  if (page.limit === 0) {
+    const metadata: ListMetadata = { resourceVersion: String(snapshot.revision) };
+    return listResponse(call, { served, representation, metadata, entries: chosen(call, selection, entries) });
+  }
+  const taken = await take(call, selection, entries, page.limit);
+  const metadata: { -readonly [K in keyof ListMetadata]: ListMetadata[K] } = { resourceVersion: String(snapshot.revision) };
+  if (taken.next !== undefined) {
+    metadata.continue = encodeContinue({ revision: snapshot.revision, start: taken.next.slice(prefix.length) });
+    if (selection.labels === undefined && selection.fields.length === 0) metadata.remainingItemCount = snapshot.count(taken.next, end);
+  }
+  return listResponse(call, { served, representation, metadata, entries: taken.entries.values() });
+}
+
+function* chosen(call: Call, selection: Selection, entries: Iterable<Entry>): IterableIterator<Entry | undefined> {
+  const objects = call.parts.objects;
+  if (selection.labels === undefined && selection.fields.length === 0) {
+    yield* entries;
+    return;
+  }
+  // Undefined for those left out: whoever sends the list can then give way to others also where nothing matches.
+  for (const entry of entries) yield selects(selection, entry, objects) ? entry : undefined;
+}
+
+/** The first `limit` wanted entries, and the key after them where something follows. */
+async function take(
+  call: Call,
+  selection: Selection,
+  entries: Iterable<Entry>,
+  limit: number,
+): Promise<{ entries: Entry[]; next: string | undefined }> {
+  const { clock, timers, objects } = call.parts;
+  const taken: Entry[] = [];
+  let until = clock.monotonic() + sliceMs;
+  for (const entry of entries) {
+    if (limit <= taken.length) return { entries: taken, next: entry.key };
+    if (selects(selection, entry, objects)) taken.push(entry);
+    if (until < clock.monotonic()) {
+      await timers.yield();
+      until = clock.monotonic() + sliceMs;
+    }
+  }
+  return { entries: taken, next: undefined };
+}
+
+interface Page {
+  readonly snapshot: Snapshot;
+  /** Relative key to start at; empty: the beginning. */
+  readonly start: string;
+  /** 0: no limit. */
+  readonly limit: number;
+}
+
+/** Which state is listed, and which part of it: the table of resourceVersion, resourceVersionMatch and continue (KEP-2340). */
+async function pageOf(call: Call): Promise<Page | Failure> {
+  const { query } = call.info;
+  const match = query.get("resourceVersionMatch") ?? "";
+  const token = query.get("continue") ?? "";
+  const versionText = query.get("resourceVersion") ?? "";
+  const limit = readLimit(query.get("limit"));
+  if (limit instanceof Failure) return limit;
+  if (token !== "") {
+    if (match !== "") return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
+    if (versionText !== "" && versionText !== "0") return badRequest("specifying resource version is not allowed when using continue");
+    return continuedPage(call, token, limit);
+  }
+  const problem = matchProblem(match, versionText);
+  if (problem !== undefined) return problem;
+  const revision = askedRevision(versionText);
+  if (revision instanceof Failure) return revision;
+  const { store } = call.parts;
+  if (revision === undefined) return { snapshot: store.snapshot(), start: "", limit };
+  if (store.visible < revision) {
+    const late = await waitForRevision(call, revision);
+    if (late !== undefined) return late;
+  }
+  const isExact = match === "Exact" || (match === "" && limit > 0);
+  if (!isExact) return { snapshot: store.snapshot(), start: "", limit };
+  const snapshot = store.snapshot(revision);
+  if (typeof snapshot === "string") return expired(`The resourceVersion for the provided list is too old: ${revision}`);
+  return { snapshot, start: "", limit };
+}
+
+function continuedPage(call: Call, token: string, limit: number): Page | Failure {
+  const point = decodeContinue(token);
+  if (point instanceof Failure) return point;
+  const snapshot = point.revision === 0 ? call.parts.store.snapshot() : call.parts.store.snapshot(point.revision);
+  if (snapshot === "compacted") return continueExpired(point);
+  if (snapshot === "future") return badRequest("continue key is not valid: it is newer than the server");
+  return { snapshot, start: point.start, limit };
+}
+
+function readLimit(text: string | null): number | Failure {
+  if (text === null || text === "") return 0;
+  const limit = Number(text);
+  if (!Number.isSafeInteger(limit) || limit < 0) return badRequest(`limit: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
+  return limit;
+}
+
+function matchProblem(match: string, versionText: string): Failure | undefined {
+  if (match === "") return undefined;
+  if (match !== "Exact" && match !== "NotOlderThan") {
+    return badRequest(`resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`);
+  }
+  if (versionText === "") return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (match === "Exact" && versionText === "0") {
+    return badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+  }
+  return undefined;
+}

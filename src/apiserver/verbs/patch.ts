@@ -1,0 +1,86 @@
+import type { ApiObject } from "#api/kind.ts";
+import { parseJson, type JsonResult } from "#codec/json.ts";
+import type { HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
+import { requestBytesMax } from "../limits.ts";
+import { inVersion, toStorage } from "../objects/convert.ts";
+import { decodeObject } from "../objects/read-body.ts";
+import { readYaml } from "../objects/yaml.ts";
+import { applyJsonPatch } from "../patch/json-patch.ts";
+import { applyMergePatch } from "../patch/merge-patch.ts";
+import type { PatchResult } from "../patch/result.ts";
+import { applyStrategicMergePatch } from "../patch/strategic-merge.ts";
+import type { Served } from "../registry.ts";
+import { applyPatch } from "./apply.ts";
+import { expectedOf } from "./expected.ts";
+import { writeOptions } from "./options.ts";
+import { updatedResponse, updateObject } from "./update.ts";
+
+const jsonPatch = "application/json-patch+json";
+const mergePatch = "application/merge-patch+json";
+const strategicPatch = "application/strategic-merge-patch+json";
+const applyYaml = "application/apply-patch+yaml";
+
+export type PatchType = typeof jsonPatch | typeof mergePatch | typeof strategicPatch | typeof applyYaml;
+
+/** PATCH of an object or of one of its subresources. */
+export async function patch(call: Call, served: Served): Promise<HttpResponse | Failure> {
+  const type = patchTypeOf(call, served);
+  if (type instanceof Failure) return type;
+  const options = writeOptions(call);
+  if (options instanceof Failure) return options;
+  const body = readPatchBody(call, type);
+  if (body instanceof Failure) return body;
+  if (type === applyYaml) return applyPatch(call, served, body, options);
+  if (options.force !== undefined) return badRequest("PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch");
+  const updated = await updateObject(call, served, options, (old) => patchedObject(call, served, old, type, body), { verb: "patch" });
+  return updatedResponse(call, served, updated);
+}
+
+/** The type of patch by its Content-Type. Custom resources have no merge keys, so nothing to merge strategically by. */
+export function patchTypeOf(call: Call, served: Served): PatchType | Failure {
+  const type = (call.request.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
+  const isStrategic = served.custom === undefined;
+  if (type === jsonPatch || type === mergePatch || type === applyYaml || (type === strategicPatch && isStrategic)) return type;
+  return unsupportedMediaType([jsonPatch, mergePatch, ...(isStrategic ? [strategicPatch] : []), applyYaml]);
+}
+
+export interface PatchBody {
+  readonly value: unknown;
+  readonly duplicates: readonly string[];
+}
+
+export function readPatchBody(call: Call, type: PatchType): PatchBody | Failure {
+  const { body } = call.request;
+  if (requestBytesMax < body.length) return requestTooLarge(`Request entity too large: limit is ${requestBytesMax}`);
+  const parsed: JsonResult = type === applyYaml ? readYaml(body) : parseJson(body);
+  if (!parsed.ok) return badRequest(`error decoding patch: ${parsed.message}`);
+  return { value: parsed.value, duplicates: parsed.duplicates };
+}
+
+function patchedObject(call: Call, served: Served, old: ApiObject, type: PatchType, body: PatchBody): ApiObject | Failure {
+  const current = inVersion(served, old);
+  const result = applied(served, current, type, body.value);
+  if (!result.ok) {
+    if (result.code === 413) return requestTooLarge(result.message);
+    return new Failure(result.code, result.reason, result.message, result.causes === undefined ? undefined : { causes: result.causes });
+  }
+  if (typeof result.value !== "object" || result.value === null || Array.isArray(result.value)) {
+    return badRequest("the patch does not leave an object");
+  }
+  const object = decodeObject(call, expectedOf(served), result.value as Record<string, unknown>, body.duplicates);
+  if (object instanceof Failure) return object;
+  served.kind.rules.defaults?.(object);
+  if (object.metadata.name !== old.metadata.name) return badRequest("metadata.name: Invalid value: the name of an object cannot be changed");
+  if ((object.metadata.namespace ?? "") !== (old.metadata.namespace ?? "")) {
+    return badRequest("metadata.namespace: Invalid value: the namespace of an object cannot be changed");
+  }
+  return toStorage(call.parts.registry.storageServed(served), object);
+}
+
+function applied(served: Served, current: ApiObject, type: PatchType, body: unknown): PatchResult {
+  if (type === jsonPatch) return applyJsonPatch(current, body);
+  if (type === strategicPatch) return applyStrategicMergePatch(served.schema, current, body);
+  return applyMergePatch(current, body);
+}

@@ -1,0 +1,254 @@
+import type { ApiObject, RuleContext } from "#api/kind.ts";
+import { validateObject } from "#api/validate.ts";
+import { semanticallyEqual } from "#api/validation/immutable.ts";
+import { cloneValue } from "#codec/record.ts";
+import type { Entry } from "#store/store.ts";
+import type { HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
+import { keyOf } from "../keys.ts";
+import { conflictAttemptsMax } from "../limits.ts";
+import { inVersion, toStorage } from "../objects/convert.ts";
+import { readObject } from "../objects/read-body.ts";
+import { entryResponse, valueResponse } from "../objects/respond.ts";
+import { sameButRevision } from "../objects/stored.ts";
+import type { Served } from "../registry.ts";
+import { customErrors } from "../custom/validate.ts";
+import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
+import { commitDelete, commitPut, encodeBounded } from "./commit.ts";
+import { countsGeneration, namespaceMismatch } from "./create.ts";
+import { expectedOf } from "./expected.ts";
+import { trackUpdate } from "./managers.ts";
+import { writeOptions, type WriteOptions } from "./options.ts";
+
+/** PUT of an object or of one of its subresources that has the object's own kind (status, ephemeralcontainers, resize...). */
+export async function update(call: Call, served: Served): Promise<HttpResponse | Failure> {
+  const options = writeOptions(call);
+  if (options instanceof Failure) return options;
+  const object = readObject(call, expectedOf(served));
+  if (object instanceof Failure) return object;
+  served.kind.rules.defaults?.(object);
+  const { name, namespace } = call.info;
+  const { metadata } = object;
+  if (metadata.name === undefined || metadata.name === "") metadata.name = name;
+  if (metadata.name !== name) {
+    return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace) return namespaceMismatch();
+  const storage = call.parts.registry.storageServed(served);
+  let isFirst = true;
+  const updated = await updateObject(call, served, options, () => {
+    const next = isFirst ? object : cloneValue(object);
+    isFirst = false;
+    return toStorage(storage, next);
+  });
+  return updatedResponse(call, served, updated);
+}
+
+export function updatedResponse(call: Call, served: Served, updated: Updated | Failure): HttpResponse | Failure {
+  if (updated instanceof Failure) return updated;
+  if ("entry" in updated) return entryResponse(call, served, 200, updated.entry);
+  return valueResponse(call, served, 200, inVersion(served, updated.object));
+}
+
+export type Updated = { readonly entry: Entry } | { readonly object: ApiObject };
+
+/** Makes the next state from the stored one, which it must not change. Called again when somebody else was faster. */
+export type Transform = (old: ApiObject) => ApiObject | Failure | Promise<ApiObject | Failure>;
+
+/** One run of an update against the state of the moment; undefined: somebody else was faster. */
+type Attempt = Updated | Failure | undefined;
+
+export interface UpdateSettings {
+  /** What the reason's record calls it. */
+  readonly verb?: string;
+  /** The manager's entry was made by server-side apply already. */
+  readonly managed?: boolean;
+  readonly subresource?: string;
+  /** Writes of the house itself that admission has judged already. */
+  readonly skipAdmission?: boolean;
+  readonly at?: { readonly namespace: string; readonly name: string };
+}
+
+/** Updates the object that the call names: judged, admitted, validated, stored against the state it was made from. */
+export async function updateObject(
+  call: Call,
+  served: Served,
+  options: WriteOptions,
+  transform: Transform,
+  settings: UpdateSettings = {},
+): Promise<Updated | Failure> {
+  const { namespace, name } = settings.at ?? call.info;
+  const key = keyOf(served.prefix, namespace, name);
+  for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
+    const current = call.parts.store.latest(key);
+    if (current === undefined) return notFound(served.resource, name);
+    const result = await attemptUpdate(call, served, current, options, transform, settings);
+    if (result !== undefined) return result;
+  }
+  return conflict(served.resource, name);
+}
+
+async function attemptUpdate(
+  call: Call,
+  served: Served,
+  current: Entry,
+  options: WriteOptions,
+  transform: Transform,
+  settings: UpdateSettings,
+): Promise<Attempt> {
+  const old = call.parts.objects.decoded(current);
+  const made = transform(old);
+  const object = made instanceof Promise ? await made : made;
+  if (object instanceof Failure) return object;
+  const subresource = settings.subresource ?? call.info.subresource;
+  const problem = beforeUpdate(served, object, old, current);
+  if (problem !== undefined) return problem;
+  const context: RuleContext = {
+    now: call.parts.clock.now(),
+    subresource: subresource === "" ? undefined : subresource,
+    user: call.user.name,
+  };
+  prepareUpdate(served, object, old, context);
+  const name = old.metadata.name ?? "";
+  const request = admissionRequest(call, {
+    operation: "UPDATE",
+    served,
+    subresource,
+    namespace: old.metadata.namespace ?? "",
+    name,
+    object,
+    oldObject: old,
+    dryRun: options.dryRun,
+  });
+  const refused = settings.skipAdmission === true ? undefined : admitMutating(call, request);
+  const mutationFailure = refused instanceof Promise ? await refused : refused;
+  if (mutationFailure !== undefined) return mutationFailure;
+  const admitted = request.object ?? object;
+  const errors = [...validateObject(served.kind, admitted, old, context), ...customErrors(served, admitted)];
+  if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
+  const refusal = settings.skipAdmission === true ? undefined : admitValidating(call, request);
+  const validationFailure = refusal instanceof Promise ? await refusal : refusal;
+  if (validationFailure !== undefined) return validationFailure;
+  call.warnings.push(...(served.kind.rules.warnings?.(admitted, old) ?? []));
+  if (settings.managed !== true) trackUpdate(call, served, old, admitted, options.fieldManager);
+  return store(call, served, { current, old, object: admitted, dryRun: options.dryRun, verb: settings.verb ?? "update" });
+}
+
+interface StoreOrder {
+  readonly current: Entry;
+  readonly old: ApiObject;
+  readonly object: ApiObject;
+  readonly dryRun: boolean;
+  readonly verb: string;
+}
+
+async function store(call: Call, served: Served, { current, old, object, dryRun, verb }: StoreOrder): Promise<Attempt> {
+  const encoded = encodeBounded(object);
+  if (encoded instanceof Failure) return encoded;
+  const expect = current.modified;
+  if (isGone(object)) {
+    if (dryRun) return { object };
+    const outcome = await commitDelete(call, { served, key: current.key, verb, expect, old, last: object });
+    if (outcome instanceof Failure) return outcome;
+    return outcome.done ? { entry: outcome.entry } : undefined;
+  }
+  if (sameButRevision(encoded.value, current.value)) return { entry: await visible(call, current) };
+  if (dryRun) {
+    object.metadata.resourceVersion = String(current.modified);
+    return { object };
+  }
+  const outcome = await commitPut(call, { served, key: current.key, verb, object, old, expect, encoded });
+  if (outcome instanceof Failure) return outcome;
+  return outcome.done ? { entry: outcome.entry } : undefined;
+}
+
+/** An answer that changes nothing must still not show what is not durable yet. */
+async function visible(call: Call, entry: Entry): Promise<Entry> {
+  if (call.parts.store.visible < entry.modified) await call.parts.hub.reached(entry.modified);
+  return entry;
+}
+
+/** Invariant 9: a deleted object disappears exactly when its finalizers are empty and its grace is over. */
+export function isGone(object: ApiObject): boolean {
+  const { metadata } = object;
+  if (metadata.deletionTimestamp === undefined || (metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false;
+  if ((metadata.finalizers?.length ?? 0) > 0) return false;
+  if (object.kind !== "Namespace" || object.apiVersion !== "v1") return true;
+  const spec = object.spec as { finalizers?: string[] } | undefined;
+  return (spec?.finalizers?.length ?? 0) === 0;
+}
+
+/** Preconditions, and what an update can never change. */
+function beforeUpdate(served: Served, object: ApiObject, old: ApiObject, current: Entry): Failure | undefined {
+  const { metadata } = object;
+  const name = old.metadata.name ?? "";
+  if (metadata.uid !== undefined && metadata.uid !== "" && metadata.uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid ?? ""}`;
+    return conflict(served.resource, name, why);
+  }
+  const revision = metadata.resourceVersion;
+  if (revision !== undefined && revision !== "" && revision !== "0") {
+    if (!/^[0-9]+$/.test(revision)) return badRequest(`metadata.resourceVersion: Invalid value: ${JSON.stringify(revision)}: must be digits`);
+    if (Number(revision) !== current.modified) return conflict(served.resource, name);
+  }
+  const owned = old.metadata;
+  metadata.name = name;
+  if (owned.namespace !== undefined) metadata.namespace = owned.namespace;
+  if (owned.uid !== undefined) metadata.uid = owned.uid;
+  if (owned.creationTimestamp !== undefined) metadata.creationTimestamp = owned.creationTimestamp;
+  copyOrDelete(metadata, owned, "generateName");
+  copyOrDelete(metadata, owned, "generation");
+  copyOrDelete(metadata, owned, "deletionTimestamp");
+  copyOrDelete(metadata, owned, "deletionGracePeriodSeconds");
+  delete metadata.resourceVersion;
+  return undefined;
+}
+
+function copyOrDelete(metadata: ApiObject["metadata"], from: ApiObject["metadata"], field: keyof ApiObject["metadata"]): void {
+  const source = from as Record<string, unknown>;
+  const target = metadata as Record<string, unknown>;
+  if (source[field] === undefined) delete target[field];
+  else target[field] = source[field];
+}
+
+/** Isolation of spec and status (invariant 10), then the kind's own rules, then the generation. */
+function prepareUpdate(served: Served, object: ApiObject, old: ApiObject, context: RuleContext): void {
+  const rules = served.kind.rules;
+  if (rules.prepareUpdate !== undefined) rules.prepareUpdate(object, old, context);
+  else isolate(served, object, old, context.subresource);
+  if (context.subresource !== "status" && countsGeneration(served) && object.metadata.generation === old.metadata.generation) {
+    if (specChanged(served, object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+}
+
+/** For kinds without rules of their own: the main resource keeps the status, /status keeps all but status and metadata. */
+function isolate(served: Served, object: ApiObject, old: ApiObject, subresource: string | undefined): void {
+  const hasStatus = served.custom?.hasStatus ?? served.resource.subresources.some(({ name }) => name === "status");
+  if (!hasStatus) return;
+  if (subresource !== "status") {
+    if (old.status === undefined) delete object.status;
+    else object.status = old.status;
+    return;
+  }
+  for (const field of new Set([...Object.keys(object), ...Object.keys(old)])) {
+    if (field === "status" || field === "metadata") continue;
+    if (old[field] === undefined) delete object[field];
+    else object[field] = old[field];
+  }
+  if (served.custom !== undefined) {
+    const { managedFields } = object.metadata;
+    object.metadata = { ...old.metadata, ...(managedFields !== undefined && { managedFields }) };
+    delete object.metadata.resourceVersion;
+  }
+}
+
+function specChanged(served: Served, object: ApiObject, old: ApiObject): boolean {
+  if (served.custom === undefined) return !semanticallyEqual(object.spec, old.spec);
+  for (const field of new Set([...Object.keys(object), ...Object.keys(old)])) {
+    if (field === "metadata" || (field === "status" && served.custom.hasStatus)) continue;
+    if (!semanticallyEqual(object[field], old[field])) return true;
+  }
+  return false;
+}
+

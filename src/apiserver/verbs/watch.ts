@@ -1,0 +1,109 @@
+import type { Entry, Snapshot } from "#store/store.ts";
+import type { HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { badRequest, Failure, tooManyRequests } from "../failure.ts";
+import { endOf, keyOf } from "../keys.ts";
+import { retryAfterSeconds, watchesMax, watchTimeoutSecondsMin } from "../limits.ts";
+import { contentTypes } from "../negotiate.ts";
+import { includeOf } from "../objects/represent.ts";
+import { headersFor, representationFor } from "../objects/respond.ts";
+import { askedRevision, waitForRevision } from "../reads/revisions.ts";
+import { selectionOf, type Selection } from "../reads/selection.ts";
+import type { Served } from "../registry.ts";
+import { isTrue } from "../stages/route.ts";
+import { frameForm } from "../watch/frames.ts";
+import { Watcher } from "../watch/watcher.ts";
+
+/** A watch of a collection, or of one object by the deprecated path. */
+export async function watch(call: Call, served: Served): Promise<HttpResponse | Failure> {
+  const { query, name } = call.info;
+  const { hub, objects, timers, clock, random } = call.parts;
+  if (watchesMax <= hub.count) return tooManyRequests("too many watches, please try again later", retryAfterSeconds);
+  const representation = representationFor(call, served, true);
+  if (representation instanceof Failure) return representation;
+  const selected = selectionOf(call, served);
+  if (selected instanceof Failure) return selected;
+  const selection = name === "" ? selected : { ...selected, name };
+  const start = await startOf(call, selection);
+  if (start instanceof Failure) return start;
+
+  const seconds = Number(query.get("timeoutSeconds") ?? "0");
+  if (!Number.isSafeInteger(seconds) || seconds < 0) return badRequest("timeoutSeconds: Invalid value: must be a non-negative integer");
+  const timeoutMs = 1000 * (seconds > 0 ? seconds : watchTimeoutSecondsMin * (1 + random.float()));
+  const wantsBookmarks = flag(query.get("allowWatchBookmarks"));
+  const watcher = new Watcher({
+    hub,
+    objects,
+    timers,
+    clock,
+    selection,
+    form: frameForm(served, representation, includeOf(call)),
+    initial: start.initial,
+    from: start.from,
+    wantsBookmarks,
+    marksInitialEnd: start.marksInitialEnd && wantsBookmarks,
+    timeoutMs,
+    closed: () => undefined,
+  });
+  const contentType = contentTypes[representation.media];
+  const isProtobuf = representation.media === "protobuf";
+  const headers = headersFor(call, isProtobuf ? `${contentType};stream=watch` : contentType);
+  return { status: 200, headers, body: watcher };
+}
+
+interface Start {
+  readonly initial: IterableIterator<Entry> | undefined;
+  readonly from: number;
+  readonly marksInitialEnd: boolean;
+}
+
+/** Where a watch begins: at a revision, or with what exists now. */
+async function startOf(call: Call, selection: Selection): Promise<Start | Failure> {
+  const { query } = call.info;
+  const { store } = call.parts;
+  const versionText = query.get("resourceVersion") ?? "";
+  const match = query.get("resourceVersionMatch") ?? "";
+  const sendInitial = query.get("sendInitialEvents");
+  const problem = initialEventsProblem(sendInitial, match, flag(query.get("allowWatchBookmarks")));
+  if (problem !== undefined) return problem;
+  const revision = askedRevision(versionText);
+  if (revision instanceof Failure) return revision;
+  if (revision !== undefined && store.visible < revision) {
+    const late = await waitForRevision(call, revision);
+    if (late !== undefined) return late;
+  }
+  const isInitialAsked = sendInitial !== null && isTrue(sendInitial);
+  const isInitialRefused = sendInitial !== null && !isTrue(sendInitial);
+  if (!isInitialAsked && (revision !== undefined || isInitialRefused)) {
+    return { initial: undefined, from: revision ?? store.visible, marksInitialEnd: false };
+  }
+  const snapshot = store.snapshot();
+  return { initial: rangeOf(snapshot, selection), from: snapshot.revision, marksInitialEnd: isInitialAsked };
+}
+
+function rangeOf(snapshot: Snapshot, { served, namespace, name }: Selection): IterableIterator<Entry> {
+  if (name !== "" && (namespace !== "" || !served.resource.namespaced)) {
+    const entry = snapshot.get(keyOf(served.prefix, namespace, name));
+    return (entry === undefined ? [] : [entry]).values();
+  }
+  const prefix = namespace === "" ? served.prefix : `${served.prefix}${namespace}/`;
+  return snapshot.range(prefix, endOf(prefix));
+}
+
+function initialEventsProblem(sendInitial: string | null, match: string, bookmarks: boolean): Failure | undefined {
+  if (sendInitial === null) {
+    if (match === "") return undefined;
+    return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+  }
+  if (match !== "NotOlderThan") {
+    return badRequest("resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+  }
+  if (isTrue(sendInitial) && !bookmarks) {
+    return badRequest("allowWatchBookmarks: Forbidden: sendInitialEvents requires allowWatchBookmarks");
+  }
+  return undefined;
+}
+
+function flag(text: string | null): boolean {
+  return text !== null && isTrue(text);
+}

@@ -1,0 +1,95 @@
+import { encodeWatchFrame } from "#codec/protobuf.ts";
+import type { Entry, Event } from "#store/store.ts";
+import type { Clock } from "#world/clock.ts";
+import type { Representation } from "../negotiate.ts";
+import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import type { ObjectCache } from "../objects/cache.ts";
+import { inVersion } from "../objects/convert.ts";
+import { encodeProtobufObject } from "../objects/protobuf.ts";
+import { jsonInVersion, partialMetadata, tableOf, tableRow, type IncludeObject } from "../objects/represent.ts";
+import { withRevision } from "../objects/stored.ts";
+import type { Served } from "../registry.ts";
+
+export type EventType = "ADDED" | "MODIFIED" | "DELETED";
+
+/** How a watcher wants its events written. Watchers with equal `id` share the bytes. */
+export interface FrameForm {
+  readonly served: Served;
+  readonly representation: Representation;
+  readonly include: IncludeObject;
+  readonly id: string;
+}
+
+export function frameForm(served: Served, representation: Representation, include: IncludeObject): FrameForm {
+  return { served, representation, include, id: `${served.apiVersion}|${representation.id}|${include}` };
+}
+
+const heads: Readonly<Record<string, Uint8Array>> = {
+  ADDED: bytesOf('{"type":"ADDED","object":'),
+  MODIFIED: bytesOf('{"type":"MODIFIED","object":'),
+  DELETED: bytesOf('{"type":"DELETED","object":'),
+  BOOKMARK: bytesOf('{"type":"BOOKMARK","object":'),
+  ERROR: bytesOf('{"type":"ERROR","object":'),
+};
+const tail = bytesOf("}\n");
+
+/** The frames of one change, each made once. */
+export class FrameSource {
+  readonly #event: Event;
+  readonly #objects: ObjectCache;
+  readonly #clock: Clock;
+  readonly #frames = new Map<string, Uint8Array>();
+  #left: Entry | undefined;
+
+  constructor(event: Event, objects: ObjectCache, clock: Clock) {
+    this.#event = event;
+    this.#objects = objects;
+    this.#clock = clock;
+  }
+
+  /** `hasLeft`: the object still exists but stopped matching, so its last matching state is shown with this revision. */
+  frame(type: EventType, form: FrameForm, withColumns: boolean, hasLeft: boolean): Uint8Array {
+    const key = `${type}|${withColumns ? "c" : ""}${hasLeft ? "l" : ""}|${form.id}`;
+    const known = this.#frames.get(key);
+    if (known !== undefined) return known;
+    const entry = hasLeft ? this.#leftEntry() : this.#event.entry;
+    const made = entryFrame({ objects: this.#objects, clock: this.#clock }, type, entry, form, withColumns);
+    this.#frames.set(key, made);
+    return made;
+  }
+
+  #leftEntry(): Entry {
+    const { previous, revision } = this.#event;
+    if (previous === undefined) throw new Error("an object that was not there cannot stop matching");
+    this.#left ??= { ...previous, key: previous.key, value: withRevision(previous.value, revision), modified: revision, attachment: undefined };
+    return this.#left;
+  }
+}
+
+interface Tools {
+  readonly objects: ObjectCache;
+  readonly clock: Clock;
+}
+
+/** One event as it goes over the wire. */
+export function entryFrame(tools: Tools, type: EventType, entry: Entry, form: FrameForm, withColumns: boolean): Uint8Array {
+  return frameOf(form, type, () => objectBytes(tools, entry, form, withColumns));
+}
+
+/** An event around the bytes of an object. */
+export function frameOf(form: FrameForm, type: string, object: () => Uint8Array): Uint8Array {
+  if (form.representation.media === "protobuf") return encodeWatchFrame(type, object());
+  return concatBytes([heads[type]!, object(), tail]);
+}
+
+function objectBytes({ objects, clock }: Tools, entry: Entry, form: FrameForm, withColumns: boolean): Uint8Array {
+  const { served, representation, include } = form;
+  const call = { parts: { objects, clock } } as Parameters<typeof tableRow>[0];
+  if (representation.as === "Table") {
+    const row = tableRow(call, served, entry, include, representation.version);
+    return tableOf(served, representation.version, `"resourceVersion":"${entry.modified}"`, [row], withColumns);
+  }
+  if (representation.as !== "object") return partialMetadata(entry, representation.version);
+  if (representation.media === "protobuf") return encodeProtobufObject(served, inVersion(served, objects.decoded(entry)));
+  return jsonInVersion(call, served, entry);
+}
