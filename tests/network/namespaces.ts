@@ -32,9 +32,10 @@ export class Namespace implements Disposable {
   }
 
   /** Starts a program inside and resolves with its first line of output. */
-  async start(command: string, args: readonly string[]): Promise<{ child: ChildProcess; line: string }> {
+  async start(command: string, args: readonly string[], input = ""): Promise<{ child: ChildProcess; line: string }> {
     const child = spawn("nsenter", [`--net=${this.path}`, command, ...args], { stdio: ["pipe", "pipe", "inherit"] });
     this.#children.push(child);
+    if (input !== "") child.stdin.write(input);
     const [first] = (await once(child.stdout, "data")) as [Buffer];
     return { child, line: first.toString().trim() };
   }

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { execFileSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { Namespace } from "./namespaces.ts";
+import { service, slice } from "./objects.ts";
+
+const root = process.getuid?.() === 0;
+const nodeProcess = `${import.meta.dirname}/node-process.ts`;
+
+/** A node whose network runs as its own process inside a namespace. */
+class TestNode implements AsyncDisposable {
+  readonly namespace = new Namespace("node");
+  readonly folder = mkdtempSync(`${tmpdir()}/steer-network-`);
+  readonly #pods: Namespace[] = [];
+  #process: ChildProcess | undefined;
+
+  async start(objects: [string, object][]): Promise<void> {
+    mkdirSync(`${this.folder}/cni`, { recursive: true });
+    writeFileSync(`${this.folder}/resolv.conf`, "nameserver 192.0.2.1\n");
+    const lines = objects.map(([resource, object]) => JSON.stringify({ resource, object }));
+    const starting = this.namespace.start(process.execPath, [nodeProcess, "n1", "test", this.folder], `${lines.join("\n")}\n{"start":true}\n`);
+    const { child, line } = await starting;
+    assert.equal(line, "ready");
+    this.#process = child;
+  }
+
+  feed(resource: string, object: object): void {
+    this.#process?.stdin?.write(`${JSON.stringify({ resource, object })}\n`);
+  }
+
+  async cleanUp(): Promise<void> {
+    this.#process?.stdin?.write('{"stop":true}\n{"cleanup":true}\n');
+    if (this.#process !== undefined) await once(this.#process, "exit");
+  }
+
+  /** Makes a pod's namespace and lets the CNI plugin connect it, as a runtime does. Answers its address. */
+  pod(): { namespace: Namespace; address: string } {
+    const namespace = new Namespace("pod");
+    this.#pods.push(namespace);
+    const list = JSON.parse(readFileSync(`${this.folder}/cni/10-steer-test.conflist`, "utf8")) as {
+      name: string;
+      cniVersion: string;
+      plugins: { type: string }[];
+    };
+    const [plugin] = list.plugins;
+    const output = execFileSync("nsenter", [`--net=${this.namespace.path}`, `/usr/lib/cni/${plugin?.type}`], {
+      input: JSON.stringify({ ...plugin, name: list.name, cniVersion: list.cniVersion }),
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        CNI_COMMAND: "ADD",
+        CNI_CONTAINERID: namespace.name,
+        CNI_NETNS: namespace.path,
+        CNI_IFNAME: "eth0",
+        CNI_PATH: "/usr/lib/cni",
+      },
+    });
+    const result = JSON.parse(output) as { ips: { address: string }[] };
+    return { namespace, address: result.ips[0]?.address.split("/")[0] ?? "" };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const namespace of [this.namespace, ...this.#pods]) namespace[Symbol.dispose]();
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+const node = { metadata: { name: "n1", uid: "u1" }, spec: { podCIDR: "10.244.1.0/24" }, status: { addresses: [{ type: "InternalIP", address: "192.168.9.1" }] } };
+const web = service("web", { clusterIP: "10.96.0.20" });
+const dnsService = service("kube-dns", { clusterIP: "10.96.0.10" }, [{ port: 53, protocol: "UDP" }]);
+
+function askScript(name: string): string {
+  return `
+    import { Resolver } from "node:dns/promises";
+    const resolver = new Resolver({ timeout: 2000, tries: 2 });
+    resolver.setServers(["10.96.0.10"]);
+    console.log((await resolver.resolve4("${name}").catch((error) => [error.code])).join(","));`;
+}
+
+test("a node's network, from objects to answers in pods", { skip: !root && "needs root", timeout: 60_000 }, async (t) => {
+  await using stage = new TestNode();
+  stage.namespace.ip("addr add 192.168.9.1/32 dev lo");
+  await stage.start([
+    ["nodes", node],
+    ["namespaces", { metadata: { name: "default" } }],
+    ["services", web],
+    ["services", dnsService],
+  ]);
+  const [server, client] = [stage.pod(), stage.pod()];
+  await server.namespace.serve(8080, "hello");
+
+  await t.test("pods get addresses of the node's range from the CNI plugin", () => {
+    assert.match(server.address, /^10\.244\.1\.\d+$/);
+    assert.notEqual(server.address, client.address);
+  });
+
+  await t.test("a pod resolves a Service's name at the cluster's DNS address", async () => {
+    assert.equal(await client.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
+    assert.equal(await client.namespace.script(askScript("nobody.default.svc.cluster.local")), "ENOTFOUND");
+  });
+
+  await t.test("the node itself resolves it too", async () => {
+    assert.equal(await stage.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
+  });
+
+  await t.test("once an endpoint is there, pod and node reach the Service", async () => {
+    stage.feed("endpointslices", slice("web", 8080, [server.address]));
+    const fetching = `
+      let text = "";
+      for (let attempt = 0; attempt < 100 && text === ""; attempt++) {
+        text = await fetch("http://10.96.0.20/").then((response) => response.text(), () => "");
+        if (text === "") await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      console.log(text);`;
+    assert.equal(await client.namespace.script(fetching), `hello ${client.address}`);
+    assert.equal(await stage.namespace.script(fetching), "hello 10.244.1.1");
+  });
+
+  await t.test("other nodes' pods are routed by their address, and cleaning up leaves nothing", async () => {
+    const before = stage.namespace.run("ip", ["-4", "route"]);
+    assert.match(before, /10\.96\.0\.0\/16 dev steer-test/);
+    await stage.cleanUp();
+    assert.equal(stage.namespace.run("nft", ["list", "ruleset"]), "");
+    assert.equal(stage.namespace.run("ip", ["-4", "route"]), "");
+    assert.doesNotMatch(stage.namespace.run("ip", ["-br", "addr"]), /steer-|10\.96\.0\.10|veth/);
+    assert.deepEqual(readdirSync(`${stage.folder}/cni`), []);
+    assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "resolv.conf"]);
+  });
+});
