@@ -5,8 +5,7 @@ import { isRunning, isSidecar, latestOf } from "./restart.ts";
 
 /** Seconds of grace left of an ending that began at `since`; never below two, so that a stop signal is always seen. */
 export function remainingGrace(ending: { readonly since: number; readonly graceSeconds: number }, now: number): number {
-  if (ending.graceSeconds === 0) return 0;
-  return Math.max(2, Math.ceil(ending.graceSeconds - (now - ending.since) / 1000));
+  return Math.max(Math.min(2, ending.graceSeconds), Math.ceil(ending.graceSeconds - (now - ending.since) / 1000));
 }
 
 /**

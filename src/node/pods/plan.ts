@@ -15,7 +15,7 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) plan.waiting.set(container.name, initialWaiting(pod));
   const sandbox = observed.sandboxes[0];
   const alive = sandbox?.state === "Ready" ? sandbox : undefined;
-  if (willNeverRunAgain(pod, observed, alive?.id)) return planFinish(plan, pod, observed);
+  if (isFinal(memory) || willNeverRunAgain(pod, observed, memory, alive?.id)) return planFinish(plan, pod, observed);
   for (const old of observed.sandboxes) if (old !== alive) retireSandbox(plan, observed, old.id);
   if (!memory.volumesReady) {
     if (!plan.delayed("volumes")) plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
@@ -52,8 +52,17 @@ function retireSandbox(plan: PlanBuilder, observed: ObservedPod, sandboxId: stri
   }
 }
 
+function isFinal(memory: PodMemory): boolean {
+  return memory.apiStatus.phase === "Succeeded" || memory.apiStatus.phase === "Failed";
+}
+
 /** A pod whose containers all ended for good: nothing is started, sidecars are ended, then the sandbox. */
-function willNeverRunAgain(pod: Pod, observed: ObservedPod, sandboxId: string | undefined): boolean {
+function willNeverRunAgain(pod: Pod, observed: ObservedPod, memory: PodMemory, sandboxId: string | undefined): boolean {
+  const lost = (memory.apiStatus.containerStatuses ?? []).some(
+    (status) => status.containerID !== undefined && latestOf(observed, status.name) === undefined,
+  );
+  // What ran once and is gone from the runtime may not run a second time.
+  if (lost && pod.spec.restartPolicy === "Never") return true;
   const failedInit = (pod.spec.initContainers ?? []).some((container) => {
     const last = latestOf(observed, container.name);
     return !isSidecar(container) && last?.state === "Exited" && last.exitCode !== 0 && !restartsAfter(pod, container, last.exitCode, true);

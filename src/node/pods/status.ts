@@ -72,7 +72,7 @@ function containerStatus(
     ...(memory.apiStatus.containerStatuses ?? []),
     ...(memory.apiStatus.ephemeralContainerStatuses ?? []),
   ].find((status) => status.name === container.name);
-  if (last === undefined && plan.finished && before !== undefined) return before;
+  if (last === undefined && plan.finished && before !== undefined) return { ...before, ready: false, started: false, state: lostState(before) };
   const probe = last === undefined ? undefined : memory.probes.get(last.id);
   const running = last?.state === "Running";
   const { state, lastState } = statesOf(last, previous, container.name, memory, plan, before);
@@ -94,6 +94,19 @@ function containerStatus(
     if (container.resources.requests !== undefined) status.allocatedResources = container.resources.requests;
   }
   return status;
+}
+
+/** A container that the runtime no longer has: its end is kept, or unknown. */
+function lostState(before: ContainerStatus): ContainerState {
+  if (before.state.running === undefined) return before.state;
+  return {
+    terminated: {
+      exitCode: 137,
+      reason: "ContainerStatusUnknown",
+      message: "The container could not be located when the pod was terminated",
+      ...(before.containerID === undefined ? {} : { containerID: before.containerID }),
+    },
+  };
 }
 
 function statesOf(

@@ -1,0 +1,172 @@
+import type { Pod } from "#api/generated/core-v1.ts";
+import { pods as podResource } from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
+import { createEventRecorder } from "#reconcile/events.ts";
+import { createInformer, type Informer } from "#reconcile/informer.ts";
+import type { Clock, Timer, Timers } from "#world/clock.ts";
+import type { ContainerRuntime } from "#world/container-runtime.ts";
+import type { Crypto } from "#world/crypto.ts";
+import type { Disk } from "#world/disk.ts";
+import type { Machine } from "#world/machine.ts";
+import type { ProbeWire } from "#world/probe-wire.ts";
+import type { Random } from "#world/random.ts";
+import type { NodeContext, NodeSettings } from "./context.ts";
+import { ImagePuller } from "./images/puller.ts";
+import { orphanGraceSeconds, relistMs } from "./limits.ts";
+import { EnvironmentSources } from "./pods/environment-sources.ts";
+import { gracePeriodAnnotation } from "./pods/labels.ts";
+import { PodOperations } from "./pods/operations.ts";
+import { ReferencedObjects } from "./pods/referenced-objects.ts";
+import { PodWorker } from "./pods/sync.ts";
+import type { WorkerParts } from "./pods/worker-parts.ts";
+import { Handlers } from "./probes/handlers.ts";
+import { RuntimeObserver } from "./runtime/observer.ts";
+import { PodVolumes } from "./volumes/pod-volumes.ts";
+
+export interface AgentOptions {
+  readonly nodeName: string;
+  readonly client: Client;
+  readonly runtime: ContainerRuntime;
+  readonly machine: Machine;
+  readonly disk: Disk;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly probeWire: ProbeWire;
+  readonly settings: NodeSettings;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+export interface Agent {
+  /** Resolves when the node's pods are known and looked after. */
+  start(): Promise<void>;
+  /** Ends the agent alone: containers go on. */
+  stop(): void;
+}
+
+/** The node agent: keeps this node's pods as the API says, with everything outside given as arguments. */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { client, clock, timers, random, nodeName, onProblem } = options;
+  const facts = await options.machine.facts();
+  const events = createEventRecorder({ client, clock, random, source: "kubelet", host: nodeName, onProblem });
+  const context: NodeContext = { ...options, facts, events };
+  return new NodeAgent(context, options.probeWire);
+}
+
+class NodeAgent implements Agent {
+  readonly #context: NodeContext;
+  readonly #parts: WorkerParts;
+  readonly #objects: ReferencedObjects;
+  readonly #pods: Informer<Pod>;
+  readonly #workers = new Map<string, PodWorker>();
+  #events: { close(): void } | undefined;
+  #relist: Timer | undefined;
+  #stopped = false;
+
+  constructor(context: NodeContext, probeWire: ProbeWire) {
+    this.#context = context;
+    this.#objects = new ReferencedObjects(context, (uid) => void this.#workers.get(uid)?.refreshVolumes());
+    const handlers = new Handlers(context.runtime, probeWire);
+    const parts = {
+      context,
+      observer: new RuntimeObserver(context.runtime),
+      images: new ImagePuller(context),
+      volumes: new PodVolumes(context, this.#objects),
+      environment: new EnvironmentSources(context, this.#objects),
+      hooks: handlers,
+    };
+    this.#parts = { ...parts, handlers, operations: new PodOperations(parts) };
+    const { client, clock, timers, random, onProblem, nodeName } = context;
+    this.#pods = createInformer<Pod, Pod>({
+      client,
+      clock,
+      timers,
+      random,
+      onProblem,
+      resource: podResource,
+      fieldSelector: `spec.nodeName=${nodeName}`,
+      project: (pod) => pod,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#parts.environment.start();
+    this.#pods.handle((_key, old, current) => this.#podChanged(old, current));
+    this.#pods.start();
+    await this.#pods.synced();
+    await this.#endOrphans();
+    this.#events = this.#context.runtime.subscribe({
+      changed: (id) => this.#runtimeChanged(id),
+      gap: () => this.#lookAtAll(),
+    });
+    this.#scheduleRelist();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#events?.close();
+    this.#relist?.cancel();
+    this.#pods.stop();
+    this.#objects.stop();
+    this.#parts.environment.stop();
+    for (const worker of this.#workers.values()) worker.stop();
+  }
+
+  #podChanged(old: Pod | undefined, current: Pod | undefined): void {
+    if (this.#stopped) return;
+    if (current === undefined) {
+      const worker = this.#workers.get(old?.metadata.uid ?? "");
+      worker?.remove();
+      return;
+    }
+    const uid = current.metadata.uid ?? "";
+    const known = this.#workers.get(uid);
+    this.#objects.retain(current);
+    if (known !== undefined) {
+      known.update(current);
+      return;
+    }
+    const worker = new PodWorker(this.#parts, current, () => {
+      this.#workers.delete(uid);
+      this.#objects.release(uid);
+    });
+    this.#workers.set(uid, worker);
+    worker.look();
+  }
+
+  #runtimeChanged(id: string): void {
+    const uid = this.#parts.observer.ownerOf(id);
+    if (uid !== undefined) this.#workers.get(uid)?.runtimeChanged();
+  }
+
+  #lookAtAll(): void {
+    for (const worker of this.#workers.values()) worker.runtimeChanged();
+  }
+
+  #scheduleRelist(): void {
+    this.#relist = this.#context.timers.after(relistMs, () => {
+      this.#lookAtAll();
+      void this.#endOrphans();
+      this.#scheduleRelist();
+    });
+  }
+
+  /** Ends what runs here of pods that the API no longer has: they were deleted while nobody looked. */
+  async #endOrphans(): Promise<void> {
+    const { runtime, onProblem } = this.#context;
+    try {
+      for (const [uid, identity] of await this.#parts.observer.podUids()) {
+        if (this.#workers.has(uid) || this.#stopped) continue;
+        const observed = await this.#parts.observer.observe(uid);
+        const running = observed.containers.filter(({ state }) => state === "Running");
+        await Promise.all(
+          running.map(({ id, annotations }) => runtime.stopContainer(id, Number(annotations[gracePeriodAnnotation] ?? orphanGraceSeconds))),
+        );
+        await this.#parts.operations.forget(uid, identity);
+      }
+    } catch (error) {
+      onProblem("cannot end pods that were deleted", error);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { Client } from "#client/client.ts";
+import type { EventRecorder } from "#reconcile/events.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { ContainerRuntime } from "#world/container-runtime.ts";
+import type { Crypto } from "#world/crypto.ts";
+import type { Disk } from "#world/disk.ts";
+import type { Machine, MachineFacts } from "#world/machine.ts";
+import type { Random } from "#world/random.ts";
+
+/** What every part of the agent may use. */
+export interface NodeContext {
+  readonly nodeName: string;
+  readonly client: Client;
+  readonly runtime: ContainerRuntime;
+  readonly machine: Machine;
+  readonly facts: MachineFacts;
+  readonly disk: Disk;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly events: EventRecorder;
+  readonly settings: NodeSettings;
+  /** Failures that the agent lives with. Texts carry names, never contents of objects. */
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+export interface NodeSettings {
+  /** Holds `pods/UID/...`. */
+  readonly dataDir: string;
+  /** On a tmpfs: secrets and tokens of pods never touch a disk. */
+  readonly memoryDir: string;
+  /** Holds a folder per pod. */
+  readonly logsDir: string;
+  /** The cluster's root, with a leading slash: `/steersman-4f2a`. */
+  readonly cgroupRoot: string;
+  readonly clusterDns: readonly string[];
+  readonly clusterDomain: string;
+  /** Addresses of the node, the first is the one others use. Read again at each use. */
+  readonly addresses: () => readonly string[];
+  /** nameserver, search and options of the machine. */
+  readonly resolvConfPath: string;
+}

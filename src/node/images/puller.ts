@@ -1,0 +1,103 @@
+import type { Pod } from "#api/generated/core-v1.ts";
+import { ContainerRuntimeError, type RegistryCredentials, type RuntimeImage } from "#world/container-runtime.ts";
+import type { NodeContext } from "../context.ts";
+import { parallelPullsMax } from "../limits.ts";
+import { canonicalImage } from "./reference.ts";
+
+/** The image cannot be had; `reason` is what `state.waiting` shows. */
+export class ImagePullError extends Error {
+  override readonly name = "ImagePullError";
+  readonly reason: "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName";
+
+  constructor(reason: "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName", message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Brings images onto the node, a bounded number at a time, each once however many pods want it. */
+export class ImagePuller {
+  readonly #context: NodeContext;
+  readonly #pulls = new Map<string, Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+  }
+
+  /** The image as the runtime knows it, pulled when the policy says so. Rejects with `ImagePullError`. */
+  async ensure(
+    image: string,
+    policy: string,
+    credentials: () => Promise<readonly RegistryCredentials[]>,
+    told: { pulling(): void; pulled(durationMs: number, sizeBytes: number): void; present(): void },
+  ): Promise<RuntimeImage> {
+    const name = canonicalImage(image);
+    if (name === undefined) throw new ImagePullError("InvalidImageName", `Failed to apply default image tag "${image}": couldn't parse image name`);
+    const here = policy === "Always" ? undefined : await this.#context.runtime.imageStatus(name);
+    if (here !== undefined) {
+      told.present();
+      return here;
+    }
+    if (policy === "Never") throw new ImagePullError("ErrImageNeverPull", `Container image "${image}" is not present with pull policy of Never`);
+    const startedMs = this.#context.clock.monotonic();
+    told.pulling();
+    await this.#pullOnce(name, credentials);
+    const pulled = await this.#context.runtime.imageStatus(name);
+    if (pulled === undefined) throw new ImagePullError("ErrImagePull", `image "${image}" was pulled but is not there`);
+    told.pulled(this.#context.clock.monotonic() - startedMs, pulled.size);
+    return pulled;
+  }
+
+  async #pullOnce(name: string, credentials: () => Promise<readonly RegistryCredentials[]>): Promise<void> {
+    // Credentials are the pod's own: what another pod may pull is asked for again with its own.
+    const found = await credentials();
+    const key = JSON.stringify([name, found]);
+    const known = this.#pulls.get(key);
+    if (known !== undefined) return known;
+    const pull = this.#inTurn(() => this.#pull(name, found));
+    this.#pulls.set(key, pull);
+    try {
+      await pull;
+    } finally {
+      this.#pulls.delete(key);
+    }
+  }
+
+  async #pull(name: string, credentials: readonly RegistryCredentials[]): Promise<void> {
+    let failure = "";
+    for (const one of credentials.length === 0 ? [undefined] : credentials) {
+      try {
+        await this.#context.runtime.pullImage(name, one);
+        return;
+      } catch (error) {
+        if (!(error instanceof ContainerRuntimeError)) throw error;
+        failure = error.message;
+      }
+    }
+    throw new ImagePullError("ErrImagePull", failure);
+  }
+
+  async #inTurn(task: () => Promise<void>): Promise<void> {
+    if (this.#running >= parallelPullsMax) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running += 1;
+    try {
+      await task();
+    } finally {
+      this.#running -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+}
+
+/** `Always` for `latest` and untagged images, as the API's default says. */
+export function pullPolicyOf(container: { readonly image?: string; readonly imagePullPolicy?: string }): string {
+  if (container.imagePullPolicy !== undefined && container.imagePullPolicy !== "") return container.imagePullPolicy;
+  const image = container.image ?? "";
+  if (image.includes("@")) return "IfNotPresent";
+  const tag = /:([^/:]+)$/.exec(image)?.[1];
+  return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
+}
+
+export type PodCredentials = (pod: Pod, image: string) => Promise<readonly RegistryCredentials[]>;

@@ -1,0 +1,113 @@
+import type { Pod, PodStatus } from "#api/generated/core-v1.ts";
+import { pods } from "#api/generated/resources.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { NodeContext } from "../context.ts";
+import { statusRetryMs } from "../limits.ts";
+
+/** Brings one pod's status to the API: the newest one, one write at a time, again until it is there. */
+export class StatusWriter {
+  readonly #context: NodeContext;
+  readonly #settled: () => void;
+  #wanted: { readonly pod: Pod; readonly status: PodStatus } | undefined;
+  #written = "";
+  #writing = false;
+  #stopped = false;
+
+  constructor(context: NodeContext, settled: () => void) {
+    this.#context = context;
+    this.#settled = settled;
+  }
+
+  /** Whether the API has the last status that was given. */
+  get synced(): boolean {
+    return this.#wanted === undefined && !this.#writing;
+  }
+
+  /** Writes when it differs from what the API has. */
+  set(pod: Pod, status: PodStatus): void {
+    const text = JSON.stringify(status);
+    if (text === this.#written && this.#wanted === undefined) return;
+    if (this.#written === "" && !this.#writing && sameStatus(pod.status, status)) {
+      this.#written = text;
+      return;
+    }
+    this.#wanted = { pod, status };
+    if (!this.#writing) void this.#write();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#wanted = undefined;
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#wanted !== undefined) {
+      const { pod, status } = this.#wanted;
+      this.#wanted = undefined;
+      const done = await this.#send(pod, status);
+      if (done) this.#written = JSON.stringify(status);
+      else if (!this.#stopped) {
+        this.#wanted ??= { pod, status };
+        await this.#context.timers.sleep(statusRetryMs);
+        if (this.#stopped) this.#wanted = undefined;
+      }
+    }
+    this.#writing = false;
+    this.#settled();
+  }
+
+  async #send(pod: Pod, status: PodStatus): Promise<boolean> {
+    const { client, nodeName, onProblem } = this.#context;
+    const { namespace, name = "", uid } = pod.metadata;
+    try {
+      await client.patch(pods, { namespace, name }, { metadata: { uid }, status: statusPatch(pod.status, status) }, {
+        type: "strategic",
+        subresource: "status",
+        cause: { actor: `node/${nodeName}`, rule: `the pod's containers make it ${status.phase ?? "Unknown"}` },
+      });
+      return true;
+    } catch (error) {
+      // Gone, or another pod of the same name: nobody to tell.
+      if (error instanceof ApiStatusError && (error.code === 404 || error.code === 422)) {
+        if (error.code !== 404) onProblem(`cannot write the status of ${namespace ?? ""}/${name}`, error);
+        return true;
+      }
+      onProblem(`cannot write the status of ${namespace ?? ""}/${name}`, error);
+      return false;
+    }
+  }
+}
+
+/** A strategic patch: lists that merge by key name what has to go. */
+export function statusPatch(before: PodStatus, after: PodStatus): Record<string, unknown> {
+  const patch: Record<string, unknown> = { ...after };
+  for (const list of ["podIPs", "hostIPs"] as const) {
+    const kept = after[list] ?? [];
+    const gone = (before[list] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
+    if (gone.length > 0) patch[list] = [...gone.map(({ ip }) => ({ $patch: "delete", ip })), ...kept];
+  }
+  for (const field of ["podIP", "reason", "message"] as const) if (before[field] !== undefined && after[field] === undefined) patch[field] = null;
+  return patch;
+}
+
+/** Whether the API has this status already, but for conditions that others own. */
+function sameStatus(api: PodStatus, wanted: PodStatus): boolean {
+  const own = new Set((wanted.conditions ?? []).map(({ type }) => type));
+  const conditions = (api.conditions ?? []).filter(({ type }) => own.has(type));
+  const normal = (status: PodStatus): string => JSON.stringify(sorted({ ...status, conditions: undefined }));
+  const conditionText = (list: PodStatus["conditions"]): string => JSON.stringify(sorted((list ?? []).toSorted((a, b) => (a.type < b.type ? -1 : 1))));
+  return normal(api) === normal(wanted) && conditionText(conditions) === conditionText(wanted.conditions);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const record = value as Record<string, unknown>;
+  return Object.fromEntries(
+    Object.keys(record)
+      .toSorted()
+      .map((key) => [key, sorted(record[key])] as const)
+      .filter(([, inner]) => inner !== undefined && inner !== null && JSON.stringify(inner) !== "{}"),
+  );
+}

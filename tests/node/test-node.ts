@@ -1,0 +1,166 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Pod } from "#api/generated/core-v1.ts";
+import { pods } from "#api/generated/resources.ts";
+import { createAgent, type Agent } from "#node/agent.ts";
+import { startContainerd, type Containerd } from "#node/containerd/start.ts";
+import { writeImageArchive } from "#node/images/oci-archive.ts";
+import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
+import type { ContainerRuntime } from "#world/container-runtime.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
+import { connectContainerRuntime } from "#world/node/container-runtime.ts";
+import { createCrypto } from "#world/node/crypto.ts";
+import { realDisk } from "#world/node/disk.ts";
+import { linuxMachine } from "#world/node/machine.ts";
+import { linuxProbeWire } from "#world/node/probe-wire.ts";
+import { realProcesses } from "#world/node/processes.ts";
+import { realRandom } from "#world/node/random.ts";
+import { nodeSockets } from "#world/node/sockets.ts";
+import { MemoryApi } from "./memory-api.ts";
+
+export const busybox = "docker.io/library/busybox:1";
+
+/** Why real containers cannot run here; false when they can. */
+export const cannotRun: string | false = process.getuid?.() === 0 ? false : "real containers need root";
+
+/** A node with a containerd of its own in a temporary folder. */
+export class TestNode {
+  readonly api = new MemoryApi();
+  readonly dir = mkdtempSync("/tmp/steersman-node-");
+  readonly cgroupRoot = `/steersman-test-${process.pid}`;
+  readonly problems: string[] = [];
+  runtime!: ContainerRuntime & { close(): void };
+  agent!: Agent;
+  #containerd!: Containerd;
+
+  static async start(): Promise<TestNode> {
+    const node = new TestNode();
+    await node.#startRuntime();
+    await node.startAgent();
+    return node;
+  }
+
+  async startAgent(): Promise<void> {
+    this.agent = await createAgent({
+      nodeName: "n1",
+      client: this.api,
+      runtime: this.runtime,
+      machine: linuxMachine(realProcesses),
+      disk: realDisk,
+      crypto: createCrypto(),
+      clock: realClock,
+      timers: realTimers({ keepAlive: true }),
+      random: realRandom,
+      probeWire: linuxProbeWire(),
+      settings: {
+        dataDir: `${this.dir}/node`,
+        memoryDir: `${this.dir}/memory`,
+        logsDir: `${this.dir}/logs`,
+        cgroupRoot: this.cgroupRoot,
+        clusterDns: ["10.96.0.10"],
+        clusterDomain: "cluster.local",
+        addresses: () => ["192.0.2.1"],
+        resolvConfPath: "/etc/resolv.conf",
+      },
+      onProblem: (problem, error) => this.problems.push(`${problem}: ${String(error)}`),
+    });
+    await this.agent.start();
+  }
+
+  async stop(): Promise<void> {
+    this.agent.stop();
+    for (const { id } of await this.runtime.listSandboxes()) {
+      await this.runtime.stopSandbox(id);
+      await this.runtime.removeSandbox(id);
+    }
+    this.runtime.close();
+    await this.#containerd.stop();
+    for (const point of await linuxMachine(realProcesses).mountsBelow(this.dir)) execFileSync("umount", ["-l", point]);
+    await linuxMachine(realProcesses).removeCgroup(this.cgroupRoot);
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  addPod(name: string, spec: Partial<Pod["spec"]> & Pick<Pod["spec"], "containers">, metadata: object = {}): Pod {
+    return this.api.add(pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name, namespace: "default", ...metadata },
+      spec: { nodeName: "n1", restartPolicy: "Always", terminationGracePeriodSeconds: 2, ...spec },
+    });
+  }
+
+  until(name: string, is: (pod: Pod) => boolean, limitMs?: number): Promise<Pod> {
+    return this.api.until(pods, { namespace: "default", name }, (pod) => pod !== undefined && is(pod), limitMs) as Promise<Pod>;
+  }
+
+  async deleted(name: string, limitMs?: number): Promise<void> {
+    await this.api.until(pods, { namespace: "default", name }, (pod) => pod === undefined, limitMs);
+  }
+
+  async log(pod: Pod, container: string, attempt = 0): Promise<string> {
+    const text = await readFile(`${this.dir}/logs/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`, "utf8");
+    return text.replace(/^\S+ (stdout|stderr) [FP] /gm, "");
+  }
+
+  async exec(pod: Pod, container: string, ...command: string[]): Promise<string> {
+    const id = pod.status.containerStatuses?.find(({ name }) => name === container)?.containerID?.replace("containerd://", "") ?? "";
+    const result = await this.runtime.execSync(id, command, 10);
+    return new TextDecoder().decode(result.stdout) + new TextDecoder().decode(result.stderr);
+  }
+
+  async #startRuntime(): Promise<void> {
+    const cni = join(this.dir, "cni");
+    await mkdir(cni);
+    const subnet = `10.${213 + (process.pid % 40)}.77.0/24`;
+    const plugins = [{ type: "ptp", ipMasq: false, ipam: { type: "host-local", subnet, dataDir: `${this.dir}/ipam`, routes: [{ dst: "0.0.0.0/0" }] } }];
+    writeFileSync(`${cni}/10-test.conflist`, JSON.stringify({ cniVersion: "0.4.0", name: "test", plugins }));
+    this.#containerd = await startContainerd({
+      paths: {
+        rootDir: `${this.dir}/root`,
+        stateDir: `${this.dir}/state`,
+        socketPath: `${this.dir}/c.sock`,
+        cniConfigDir: cni,
+        cniBinDir: "/usr/lib/cni",
+        registryConfigDir: `${this.dir}/registries`,
+      },
+      configDir: this.dir,
+      sandboxImage: pauseImageName,
+      restrictOomScore: true,
+      snapshotter: "overlayfs",
+      disk: realDisk,
+      processes: realProcesses,
+      sockets: nodeSockets,
+      clock: realClock,
+      timers: realTimers({ keepAlive: true }),
+    });
+    this.runtime = connectContainerRuntime({ socketPath: `${this.dir}/c.sock`, processes: realProcesses });
+    await this.#load("pause", await buildPauseImage({ disk: realDisk, crypto: createCrypto(), architecture: "amd64" }));
+    await this.#load("busybox", busyboxImage());
+  }
+
+  async #load(name: string, archive: Uint8Array): Promise<void> {
+    const path = `${this.dir}/${name}.tar`;
+    writeFileSync(path, archive);
+    await this.runtime.importImages(path);
+  }
+}
+
+function busyboxImage(): Uint8Array {
+  const names = ["sh", "sleep", "cat", "echo", "ls", "id", "hostname", "env", "touch", "kill", "httpd", "mkdir", "stat", "test", "true", "false", "head", "wget", "nc"];
+  return writeImageArchive(
+    {
+      name: busybox,
+      architecture: process.arch === "x64" ? "amd64" : process.arch,
+      files: [
+        { path: "bin" },
+        { path: "tmp", mode: 0o1777 },
+        { path: "bin/busybox", content: readFileSync("/bin/busybox"), mode: 0o755 },
+        ...names.map((name) => ({ path: `bin/${name}`, symlink: "busybox" })),
+      ],
+      command: ["/bin/sh"],
+    },
+    createCrypto(),
+  );
+}
