@@ -1,0 +1,47 @@
+import type { Controller } from "#reconcile/controller.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import { enqueueServices, selectedPods } from "../selected-pods.ts";
+import { serviceDeclaration, sliceDeclaration } from "../views/network.ts";
+import { nodeDeclaration } from "../views/node.ts";
+import { podDeclaration } from "../views/pod.ts";
+import { managedBy, planEndpointSlices } from "./plan.ts";
+
+/** Keeps EndpointSlices of the Services that have selectors. */
+export function createEndpointSliceController(dependencies: Dependencies): Controller {
+  const { informers, random } = dependencies;
+  const services = informers.of(serviceDeclaration);
+  const slices = informers.of(sliceDeclaration);
+  const pods = informers.of(podDeclaration);
+  const nodes = informers.of(nodeDeclaration);
+  return createLoop(dependencies, {
+    name: "endpointslice",
+    eventSource: "endpoint-slice-controller",
+    needs: [services, slices, pods, nodes],
+    spacingMs: limits.sliceSpacingMs,
+    watch: (enqueue) => [
+      services.handle((key) => enqueue(key)),
+      slices.handle((_key, old, current) => {
+        for (const slice of [old, current]) if (slice?.serviceKey !== undefined && slice.managedBy === managedBy) enqueue(slice.serviceKey);
+      }),
+      pods.handle((_key, old, current) => enqueueServices(services, old, current, enqueue)),
+      nodes.handle((_key, old, current) => {
+        // Zones are labels of nodes; they hardly ever change.
+        if (old === undefined || current === undefined || old.topologyZone === current.topologyZone) return;
+        for (const service of services.list()) enqueue(service.key);
+      }),
+    ],
+    pass(key) {
+      const service = services.get(key);
+      if (service === undefined) return undefined;
+      const own = slices.by("service", key).filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
+      const zoneOf = (node: string): string => nodes.get(node)?.topologyZone ?? "";
+      return planEndpointSlices({ service, pods: selectedPods(pods, service), slices: own, zoneOf }, random);
+    },
+  });
+}
+
+/** A slice of a former Service of this name belongs to garbage collection. */
+function isOwned(owners: readonly { readonly uid: string }[], uid: string): boolean {
+  return owners.some((owner) => owner.uid === uid);
+}

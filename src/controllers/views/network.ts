@@ -1,0 +1,90 @@
+import type { Endpoints, Service } from "#api/generated/core-v1.ts";
+import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
+import { endpoints, endpointslices, services } from "#api/generated/resources.ts";
+import { nothing, selectorOfLabels, type Selector } from "#api/selectors.ts";
+import type { InformerDeclaration } from "#reconcile/informer.ts";
+import { keyOf, objectView, type ObjectView } from "#reconcile/object-view.ts";
+
+export interface ServicePortView {
+  readonly name: string;
+  readonly protocol: string;
+  readonly appProtocol: string | undefined;
+  /** A number, or the name of a container port. */
+  readonly targetPort: number | string;
+}
+
+export interface ServiceView extends ObjectView {
+  readonly type: string;
+  /** Matches nothing when the Service has no selector. */
+  readonly selector: Selector;
+  readonly hasSelector: boolean;
+  readonly isHeadless: boolean;
+  readonly publishNotReady: boolean;
+  readonly ports: readonly ServicePortView[];
+  /** `IPv4`, `IPv6`. */
+  readonly families: readonly string[];
+}
+
+export interface SliceView extends ObjectView {
+  /** `namespace/service`, from its label; undefined when no Service is named. */
+  readonly serviceKey: string | undefined;
+  readonly managedBy: string;
+  readonly slice: EndpointSlice;
+}
+
+export interface EndpointsView extends ObjectView {
+  readonly subsets: NonNullable<Endpoints["subsets"]>;
+}
+
+export const serviceNameLabel = "kubernetes.io/service-name";
+export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
+
+export const serviceDeclaration: InformerDeclaration<Service, ServiceView> = {
+  resource: services,
+  project: projectService,
+  indexes: { namespace: (service) => [service.namespace] },
+};
+
+export const sliceDeclaration: InformerDeclaration<EndpointSlice, SliceView> = {
+  resource: endpointslices,
+  project: projectSlice,
+  indexes: { service: (slice) => (slice.serviceKey === undefined ? [] : [slice.serviceKey]) },
+};
+
+export const endpointsDeclaration: InformerDeclaration<Endpoints, EndpointsView> = {
+  resource: endpoints,
+  project: (object) => ({ ...objectView(object.metadata), subsets: object.subsets ?? [] }),
+};
+
+export function projectService(service: Service): ServiceView {
+  const { spec } = service;
+  const selector = spec?.selector ?? {};
+  const hasSelector = Object.keys(selector).length > 0;
+  return {
+    ...objectView(service.metadata),
+    type: spec?.type ?? "ClusterIP",
+    selector: hasSelector ? selectorOfLabels(selector) : nothing,
+    hasSelector,
+    isHeadless: spec?.clusterIP === "None",
+    publishNotReady: spec?.publishNotReadyAddresses === true,
+    ports: (spec?.ports ?? []).map((port) => ({
+      name: port.name ?? "",
+      protocol: port.protocol ?? "TCP",
+      appProtocol: port.appProtocol,
+      targetPort: port.targetPort === undefined || port.targetPort === 0 || port.targetPort === "" ? port.port : port.targetPort,
+    })),
+    families: spec?.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ["IPv4"] : spec.ipFamilies,
+  };
+}
+
+export function projectSlice(slice: EndpointSlice): SliceView {
+  const view = objectView(slice.metadata);
+  const service = view.labels[serviceNameLabel];
+  const { managedFields: _managed, ...metadata } = slice.metadata;
+  return {
+    ...view,
+    serviceKey: service === undefined || service === "" ? undefined : keyOf(view.namespace, service),
+    managedBy: view.labels[managedByLabel] ?? "",
+    slice: { ...slice, metadata },
+  };
+}

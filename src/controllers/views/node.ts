@@ -1,0 +1,50 @@
+import type { Node, NodeCondition, Taint } from "#api/generated/core-v1.ts";
+import type { Lease } from "#api/generated/coordination-v1.ts";
+import { leases, nodes } from "#api/generated/resources.ts";
+import type { InformerDeclaration } from "#reconcile/informer.ts";
+import { objectView, type ObjectView } from "#reconcile/object-view.ts";
+
+/** What the controllers keep of a node. */
+export interface NodeView extends ObjectView {
+  readonly taints: readonly Taint[];
+  readonly conditions: readonly NodeCondition[];
+  readonly unschedulable: boolean;
+  /** `region/zone`; "" when unlabelled. */
+  readonly zone: string;
+  readonly topologyZone: string;
+}
+
+export interface LeaseView extends ObjectView {
+  readonly holder: string;
+  readonly renewTime: string;
+}
+
+export const nodeDeclaration: InformerDeclaration<Node, NodeView> = {
+  resource: nodes,
+  project: projectNode,
+};
+
+/** Leases of node agents. */
+export const nodeLeaseDeclaration: InformerDeclaration<Lease, LeaseView> = {
+  resource: leases,
+  namespace: "kube-node-lease",
+  project: (lease) => ({
+    ...objectView(lease.metadata),
+    holder: lease.spec?.holderIdentity ?? "",
+    renewTime: lease.spec?.renewTime ?? "",
+  }),
+};
+
+export function projectNode(node: Node): NodeView {
+  const view = objectView(node.metadata);
+  const region = view.labels["topology.kubernetes.io/region"] ?? "";
+  const zone = view.labels["topology.kubernetes.io/zone"] ?? "";
+  return {
+    ...view,
+    taints: node.spec?.taints ?? [],
+    conditions: node.status?.conditions ?? [],
+    unschedulable: node.spec?.unschedulable === true,
+    zone: region === "" && zone === "" ? "" : `${region}/${zone}`,
+    topologyZone: zone,
+  };
+}
