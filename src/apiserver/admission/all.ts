@@ -1,11 +1,16 @@
-import type { Certificates } from "#world/crypto.ts";
 import type { Timers } from "#world/clock.ts";
+import type { Certificates } from "#world/crypto.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin } from "../admission.ts";
+import type { Authorizer } from "../authorizer.ts";
+import type { Rbac } from "../authorize/rbac.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
+import { nodeRestriction } from "./node-restriction.ts";
 import { priority } from "./priority.ts";
+import { rbacEscalation } from "./rbac-escalation.ts";
 import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
 
@@ -14,6 +19,9 @@ export interface AdmissionOptions {
   readonly random: Pick<Random, "float">;
   readonly timers: Pick<Timers, "after">;
   readonly certificates: Pick<Certificates, "readSigningRequest">;
+  readonly authorizer: Pick<Authorizer, "authorize">;
+  readonly rbac: Pick<Rbac, "policyRules" | "rulesOfRole">;
+  /** IPv4 network of the Services. */
   readonly serviceRange: string;
   readonly nodePorts: { readonly first: number; readonly last: number };
 }
@@ -23,7 +31,10 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
   const { objects } = options;
   return [
     namespaceLifecycle(objects),
+    rbacEscalation(options),
+    limitRanger(objects),
     serviceAccount(options),
+    nodeRestriction(options),
     priority(objects),
     defaultTolerationSeconds(),
     serviceAllocation(options),

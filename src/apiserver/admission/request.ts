@@ -1,12 +1,11 @@
 import type { Resource } from "#api/resource.ts";
-import type { AdmissionRequest, Verdict } from "../admission.ts";
-import type { StatusCause } from "../failure.ts";
+import type { AdmissionRequest, Verdict, VerdictCause } from "../admission.ts";
 
 /** The request has passed. */
 export const allow: Verdict = { allowed: true };
 
 /** 403; the message is what stands behind `pods "x" is forbidden: `. */
-export function forbid(message: string, causes?: readonly StatusCause[]): Verdict {
+export function forbid(message: string, causes?: readonly VerdictCause[]): Verdict {
   return causes === undefined ? { allowed: false, message } : { allowed: false, message, causes };
 }
 

@@ -8,7 +8,7 @@ import { getStored } from "../authorize/stored.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { serviceAccountWaitMs } from "./limits.ts";
 import { isMirrorPod } from "./mirror-pod.ts";
-import { referencesOf } from "./pod-references.ts";
+import { referencesOf } from "../authorize/pod-references.ts";
 import { allow, forbid, isAbout, objectOf } from "./request.ts";
 
 const mountPath = "/var/run/secrets/kubernetes.io/serviceaccount";

@@ -219,9 +219,9 @@ function* storedPorts(stored: readonly Service[]): Generator<PoolEntry> {
 
 function refuse(request: AdmissionRequest, field: string, message: string): Verdict {
   const name = request.name || (request.object?.metadata.name ?? "");
-  const failure = invalid("", "Service", name, [{ field, reason: "FieldValueInvalid", message }]);
-  const causes = failure.details?.causes;
-  return { allowed: false, code: failure.code, reason: failure.reason, message: failure.message, ...(causes !== undefined && { causes }) };
+  const cause = { field, reason: "FieldValueInvalid", message } as const;
+  const failure = invalid("", "Service", name, [cause]);
+  return { allowed: false, code: failure.code, reason: failure.reason, message: failure.message, causes: [cause] };
 }
 
 function internalParts(message: string): { code: number; reason: string; message: string } {

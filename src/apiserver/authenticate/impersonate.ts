@@ -1,7 +1,7 @@
 import type { Headers } from "#world/http.ts";
 import type { Attributes, Authorizer } from "../authorizer.ts";
-import { forbiddenFailure } from "../authorize/forbidden.ts";
 import { badRequest, type Failure } from "../failure.ts";
+import { denial } from "../stages/authorize.ts";
 import type { User } from "../user.ts";
 import { anonymousUser, serviceAccountGroups, splitServiceAccountUserName, unauthenticatedGroup, withAuthenticated } from "./groups.ts";
 import { impersonatedValuesMax } from "./limits.ts";
@@ -32,7 +32,7 @@ export function impersonate(headers: Headers, user: User, authorizer: Pick<Autho
   if (asked.user === "") return badRequest("requested impersonation without impersonating a user");
   for (const wanted of permissionsFor(asked, user)) {
     const decision = authorizer.authorize(wanted);
-    if (!decision.allowed) return forbiddenFailure(wanted, decision.reason);
+    if (!decision.allowed) return denial(wanted, decision.reason);
   }
   return {
     name: asked.user,
