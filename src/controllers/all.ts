@@ -8,7 +8,17 @@ import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
+import { createEndpointsController } from "./endpoints/controller.ts";
+import { createEndpointSliceController } from "./endpointslice/controller.ts";
+import { createGarbageCollector } from "./garbage-collection/controller.ts";
+import { createNamespaceController } from "./namespace/controller.ts";
+import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
+import { createPodCollector } from "./pod-collection/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
+import { createRootCaController } from "./root-ca/controller.ts";
+import { createServiceAccountController } from "./serviceaccount/controller.ts";
+import { createTaintEvictionController } from "./taint-eviction/controller.ts";
+import { createMetadataInformers } from "./views/metadata.ts";
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -17,6 +27,8 @@ export interface ControllersOptions {
   readonly random: Random;
   /** Every resource the server serves now, custom ones too. */
   readonly resources: () => readonly Resource<unknown>[];
+  /** PEM of the cluster's certificate authority, for kube-root-ca.crt; without it that ConfigMap is not kept. */
+  readonly rootCa?: string;
   /** Shared with other loops of the process (scheduler); own ones are made when absent. */
   readonly informers?: Informers;
   readonly pace?: Pace;
@@ -25,7 +37,16 @@ export interface ControllersOptions {
 }
 
 /** The controllers in plain sight: what runs is what stands here. */
-const factories: readonly ((dependencies: Dependencies) => Controller)[] = [createDeploymentController, createReplicaSetController];
+const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
+  createDeploymentController,
+  createReplicaSetController,
+  createEndpointSliceController,
+  createEndpointsController,
+  createServiceAccountController,
+  createNodeLifecycleController,
+  createTaintEvictionController,
+  createPodCollector,
+];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */
 export function createControllers(options: ControllersOptions): { readonly controllers: readonly Controller[]; readonly informers: Informers } {
@@ -34,5 +55,11 @@ export function createControllers(options: ControllersOptions): { readonly contr
   const informers = options.informers ?? createInformers({ client, clock, timers, random, ...problems });
   const pace = options.pace ?? createPace(clock, timers);
   const dependencies: Dependencies = { ...options, informers, pace };
-  return { controllers: factories.map((factory) => factory(dependencies)), informers };
+  const controllers = factories.map((factory) => factory(dependencies));
+  if (options.rootCa !== undefined) controllers.push(createRootCaController(dependencies, options.rootCa));
+  // After the others, so that what they watch in whole is not watched a second time for its metadata.
+  const metadata = createMetadataInformers(informers, options.resources);
+  metadata.refresh();
+  controllers.push(createNamespaceController(dependencies, metadata), createGarbageCollector(dependencies, metadata));
+  return { controllers, informers };
 }

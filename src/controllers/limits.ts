@@ -11,8 +11,6 @@ export const limits = {
   endpointsAddressesMax: 1_000,
   /** A node whose lease and status stand still for longer is Unknown. Milliseconds. */
   nodeGraceMs: 40_000,
-  /** How often leases are judged while nothing happens. Milliseconds. */
-  nodeCheckMs: 5_000,
   /** Nodes that may begin to be tainted for eviction per second, in ordinary times and in large disrupted zones. */
   nodeEvictionsPerSecond: 0.1,
   nodeEvictionsPerSecondDisrupted: 0.01,
@@ -25,7 +23,8 @@ export const limits = {
   podCollectionQuarantineMs: 40_000,
   /** Deleted owners remembered by garbage collection. */
   absentOwnersMax: 500,
+  /** After a change of custom definitions the served resources are asked for again. Milliseconds. */
+  servedSettleMs: 1_000,
   /** Namespaced content is looked at again after this time while it is going away. Milliseconds. */
-  namespaceCheckMs: 500,
   namespaceCheckMaxMs: 15_000,
 } as const;

@@ -66,3 +66,10 @@ export function timeOf(text: string | undefined): number | undefined {
 export function timeText(atMs: number): string {
   return `${new Date(Math.floor(atMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
+
+/** The indexes that every informer of ObjectViews should have: garbage collection and namespace deletion look things up by them. */
+export const objectIndexes = {
+  /** By the uid of each owner. */
+  owner: (view: ObjectView): readonly string[] => view.owners.map((owner) => owner.uid),
+  namespace: (view: ObjectView): readonly string[] => (view.namespace === "" ? [] : [view.namespace]),
+};

@@ -3,7 +3,7 @@ import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import { endpoints, endpointslices, services } from "#api/generated/resources.ts";
 import { nothing, selectorOfLabels, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
-import { keyOf, objectView, type ObjectView } from "#reconcile/object-view.ts";
+import { keyOf, objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 
 export interface ServicePortView {
   readonly name: string;
@@ -42,18 +42,19 @@ export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const serviceDeclaration: InformerDeclaration<Service, ServiceView> = {
   resource: services,
   project: projectService,
-  indexes: { namespace: (service) => [service.namespace] },
+  indexes: objectIndexes,
 };
 
 export const sliceDeclaration: InformerDeclaration<EndpointSlice, SliceView> = {
   resource: endpointslices,
   project: projectSlice,
-  indexes: { service: (slice) => (slice.serviceKey === undefined ? [] : [slice.serviceKey]) },
+  indexes: { ...objectIndexes, service: (slice) => (slice.serviceKey === undefined ? [] : [slice.serviceKey]) },
 };
 
 export const endpointsDeclaration: InformerDeclaration<Endpoints, EndpointsView> = {
   resource: endpoints,
   project: (object) => ({ ...objectView(object.metadata), subsets: object.subsets ?? [] }),
+  indexes: objectIndexes,
 };
 
 export function projectService(service: Service): ServiceView {

@@ -2,7 +2,7 @@ import type { Node, NodeCondition, Taint } from "#api/generated/core-v1.ts";
 import type { Lease } from "#api/generated/coordination-v1.ts";
 import { leases, nodes } from "#api/generated/resources.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
-import { objectView, type ObjectView } from "#reconcile/object-view.ts";
+import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 
 /** What the controllers keep of a node. */
 export interface NodeView extends ObjectView {
@@ -22,12 +22,13 @@ export interface LeaseView extends ObjectView {
 export const nodeDeclaration: InformerDeclaration<Node, NodeView> = {
   resource: nodes,
   project: projectNode,
+  indexes: objectIndexes,
 };
 
-/** Leases of node agents. */
-export const nodeLeaseDeclaration: InformerDeclaration<Lease, LeaseView> = {
+/** Leases; those of node agents are in kube-node-lease. */
+export const leaseDeclaration: InformerDeclaration<Lease, LeaseView> = {
   resource: leases,
-  namespace: "kube-node-lease",
+  indexes: objectIndexes,
   project: (lease) => ({
     ...objectView(lease.metadata),
     holder: lease.spec?.holderIdentity ?? "",

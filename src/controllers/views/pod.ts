@@ -1,7 +1,7 @@
 import { pods } from "#api/generated/resources.ts";
 import type { Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
-import { objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
+import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
 
 /** How one container ended, as the Job's failure policy judges it. */
 export interface ContainerEnd {
@@ -57,12 +57,10 @@ export const podDeclaration: InformerDeclaration<Pod, PodView> = {
   resource: pods,
   project: projectPod,
   indexes: {
-    /** By the uid of each owner. */
-    owner: (pod) => pod.owners.map((owner) => owner.uid),
+    ...objectIndexes,
     /** Pods without a controller, by namespace: candidates for adoption. */
     orphan: (pod) => (pod.controller === undefined ? [pod.namespace] : []),
     node: (pod) => (pod.node === "" ? [] : [pod.node]),
-    namespace: (pod) => [pod.namespace],
     /** `namespace/key=value`. */
     pair: (pod) => Object.keys(pod.labels).map((key) => `${pod.namespace}/${key}=${pod.labels[key]!}`),
   },

@@ -2,7 +2,7 @@ import type { Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaS
 import { deployments, replicasets } from "#api/generated/resources.ts";
 import { selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
-import { objectView, type ObjectView } from "#reconcile/object-view.ts";
+import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 
 /** A Deployment as its controller keeps it: all but managed fields. */
 export interface DeploymentView extends ObjectView {
@@ -17,20 +17,18 @@ export interface ReplicaSetView extends ObjectView {
   readonly selector: Selector;
 }
 
-const byOwner = (view: ObjectView): readonly string[] => view.owners.map((owner) => owner.uid);
-const byNamespace = (view: ObjectView): readonly string[] => [view.namespace];
 const orphansByNamespace = (view: ObjectView): readonly string[] => (view.controller === undefined ? [view.namespace] : []);
 
 export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentView> = {
   resource: deployments,
   project: projectDeployment,
-  indexes: { namespace: byNamespace },
+  indexes: objectIndexes,
 };
 
 export const replicaSetDeclaration: InformerDeclaration<ReplicaSet, ReplicaSetView> = {
   resource: replicasets,
   project: projectReplicaSet,
-  indexes: { owner: byOwner, namespace: byNamespace, orphan: orphansByNamespace },
+  indexes: { ...objectIndexes, orphan: orphansByNamespace },
 };
 
 export function projectDeployment(object: Deployment): DeploymentView {

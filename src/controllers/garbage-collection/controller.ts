@@ -1,0 +1,84 @@
+import { customresourcedefinitions } from "#api/generated/resources.ts";
+import type { OwnerReference, PartialObjectMetadata } from "#api/generated/meta-v1.ts";
+import type { Resource } from "#api/resource.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import { keyOf, type ObjectView } from "#reconcile/object-view.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import type { MetadataInformers } from "../views/metadata.ts";
+import { createGraph, type Graph } from "./graph.ts";
+import { foregroundFinalizer, planCollection, type OwnerState } from "./plan.ts";
+
+/** Deletes what nobody owns any more, and carries out foreground and orphaning deletions. */
+export function createGarbageCollector(dependencies: Dependencies, metadata: MetadataInformers): Controller {
+  const graph = createGraph(metadata);
+  const judge = createOwnerJudge(dependencies, metadata, graph);
+  const served = metadata.all().find(({ resource }) => isCustomDefinition(resource));
+  const subscriptions: { close(): void }[] = [];
+  return createLoop(dependencies, {
+    name: "garbage-collection",
+    eventSource: "garbage-collector-controller",
+    // Before every kind was seen, an owner that merely is not known yet would look gone.
+    needs: metadata.all().map(({ informer }) => informer),
+    watch: (enqueue) => {
+      subscriptions.push(...graph.follow(enqueue));
+      const follow = served?.informer.handle(() => {
+        dependencies.timers.after(limits.servedSettleMs, () => {
+          metadata.refresh();
+          subscriptions.push(...graph.follow(enqueue));
+        });
+      });
+      if (follow !== undefined) subscriptions.push(follow);
+      return [{ close: () => subscriptions.splice(0).forEach((subscription) => subscription.close()) }];
+    },
+    async pass(uid) {
+      const found = graph.find(uid);
+      if (found === undefined) return undefined;
+      const { resource, view: item } = found;
+      const owners: { reference: OwnerReference; state: OwnerState }[] = [];
+      for (const reference of item.owners) {
+        const state = await judge(item, reference);
+        if (state === undefined) return undefined;
+        owners.push({ reference, state });
+      }
+      const plan = planCollection({ resource, item, owners, dependents: graph.dependentsOf(uid) });
+      return plan.actions.length === 0 ? undefined : plan;
+    },
+  });
+}
+
+function isCustomDefinition(resource: Resource<unknown>): boolean {
+  return resource.group === customresourcedefinitions.group && resource.resource === customresourcedefinitions.resource;
+}
+
+/** Finds out whether an owner exists. Undefined: it cannot be known, so the dependent is left alone. */
+type OwnerJudge = (item: ObjectView, reference: OwnerReference) => Promise<OwnerState | undefined>;
+
+function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers, graph: Graph): OwnerJudge {
+  const absent = new Set<string>();
+  return async (item, reference) => {
+    const known = graph.find(reference.uid)?.view;
+    if (known !== undefined && known.name === reference.name && (known.namespace === "" || known.namespace === item.namespace)) {
+      return stateOf(known.deletionMs !== undefined, known.finalizers);
+    }
+    const namespace = item.namespace;
+    const identity = `${reference.apiVersion}/${reference.kind}/${keyOf(namespace, reference.name)}/${reference.uid}`;
+    if (absent.has(identity)) return "absent";
+    const resource = metadata.ofKind(reference.apiVersion, reference.kind);
+    // Nothing of that kind is served (now): whether the owner exists cannot be known.
+    if (resource === undefined || (resource.namespaced && namespace === "")) return undefined;
+    const at = { ...(resource.namespaced ? { namespace } : {}), name: reference.name };
+    const owner = await client.find(resource as Resource<PartialObjectMetadata>, at);
+    if (owner?.metadata.uid === reference.uid) {
+      return stateOf(owner.metadata.deletionTimestamp !== undefined, owner.metadata.finalizers ?? []);
+    }
+    // A uid never comes back, so this answer stays true.
+    if (absent.size >= limits.absentOwnersMax) absent.clear();
+    absent.add(identity);
+    return "absent";
+  };
+}
+
+function stateOf(isDeleting: boolean, finalizers: readonly string[]): OwnerState {
+  return isDeleting && finalizers.includes(foregroundFinalizer) ? "waiting" : "solid";
+}

@@ -1,0 +1,82 @@
+import type { Resource } from "#api/resource.ts";
+import type { Informer } from "#reconcile/informer.ts";
+import type { ObjectView } from "#reconcile/object-view.ts";
+import type { MetadataInformers } from "../views/metadata.ts";
+import { foregroundFinalizer, orphanFinalizer, type Dependent } from "./plan.ts";
+
+/** Objects of all kinds by uid, and who names whom as owner. */
+export interface Graph {
+  find(uid: string): Dependent | undefined;
+  dependentsOf(uid: string): Dependent[];
+  /** Listens to informers that joined since the last call. Calls `look` with the uid of each object to judge. */
+  follow(look: (uid: string) => void): readonly { close(): void }[];
+}
+
+export function createGraph(metadata: MetadataInformers): Graph {
+  const byUid = new Map<string, { resource: Resource<unknown>; informer: Informer<ObjectView>; key: string }>();
+  /** Owner uid to dependents' uids, also for owners that nobody has seen. */
+  const dependents = new Map<string, Set<string>>();
+  const followed = new Set<Informer<ObjectView>>();
+
+  const link = (view: ObjectView): void => {
+    for (const owner of view.owners) {
+      const known = dependents.get(owner.uid);
+      if (known === undefined) dependents.set(owner.uid, new Set([view.uid]));
+      else known.add(view.uid);
+    }
+  };
+  const unlink = (view: ObjectView): void => {
+    for (const owner of view.owners) {
+      const known = dependents.get(owner.uid);
+      known?.delete(view.uid);
+      if (known?.size === 0) dependents.delete(owner.uid);
+    }
+  };
+  const find = (uid: string): Dependent | undefined => {
+    const place = byUid.get(uid);
+    const view = place?.informer.get(place.key);
+    return place === undefined || view === undefined || view.uid !== uid ? undefined : { resource: place.resource, view };
+  };
+  const changed = (
+    { resource, informer }: { resource: Resource<unknown>; informer: Informer<ObjectView> },
+    key: string,
+    old: ObjectView | undefined,
+    current: ObjectView | undefined,
+    look: (uid: string) => void,
+  ): void => {
+    if (old !== undefined) unlink(old);
+    if (current === undefined) {
+      if (old === undefined) return;
+      byUid.delete(old.uid);
+      for (const uid of dependents.get(old.uid) ?? []) look(uid);
+      // Whoever waits for it in the foreground may go now.
+      for (const owner of old.owners) if (isWaiting(find(owner.uid)?.view)) look(owner.uid);
+      return;
+    }
+    byUid.set(current.uid, { resource, informer, key });
+    link(current);
+    // All owners known and staying: nothing to judge. That is nearly every event there is.
+    if (current.owners.some((owner) => !byUid.has(owner.uid) || isWaiting(find(owner.uid)?.view))) look(current.uid);
+    for (const owner of old?.owners ?? []) if (isWaiting(find(owner.uid)?.view)) look(owner.uid);
+    if (isWaiting(current) && current.deletionMs !== undefined) {
+      look(current.uid);
+      for (const uid of dependents.get(current.uid) ?? []) look(uid);
+    }
+  };
+  return {
+    find,
+    dependentsOf: (uid) => [...(dependents.get(uid) ?? [])].map(find).filter((found) => found !== undefined),
+    follow: (look) =>
+      metadata.all().flatMap((entry) => {
+        if (followed.has(entry.informer)) return [];
+        followed.add(entry.informer);
+        return [entry.informer.handle((key, old, current) => changed(entry, key, old, current, look))];
+      }),
+  };
+}
+
+/** Being deleted, and something is to be done about its dependents first. */
+function isWaiting(view: ObjectView | undefined): boolean {
+  if (view?.deletionMs === undefined) return false;
+  return view.finalizers.includes(foregroundFinalizer) || view.finalizers.includes(orphanFinalizer);
+}
