@@ -11,9 +11,10 @@ import { realDisk } from "#world/node/disk.ts";
 import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
 
 /** What children tell the supervisor, and the supervisor tells `steer up`. */
-export interface ReadyMessage {
-  readonly ready: string;
-}
+export type PartMessage =
+  | { readonly ready: string }
+  /** It ended so many times in a row without having run for a while. */
+  | { readonly ended: string; readonly times: number };
 
 const backoffFirstMs = 200;
 const backoffMaxMs = 10_000;
@@ -50,13 +51,14 @@ async function main(): Promise<void> {
 async function takeOver(part: Part): Promise<void> {
   const earlier = findProcess(paths.run, part.name);
   if (earlier !== undefined) await endProcess(earlier, takeOverGraceMs);
-  keepRunning(part, backoffFirstMs);
+  keepRunning(part, 0);
 }
 
 const children = new Map<string, ChildProcess>();
 let isStopping = false;
 
-function keepRunning(part: Part, backoffMs: number): void {
+/** `failures`: how many times in a row it ended soon after its start. */
+function keepRunning(part: Part, failures: number): void {
   const log = openSync(join(paths.logs, `${part.name}.log`), "a", 0o600);
   const startedAtMs = performance.now();
   const child = fork(join(import.meta.dirname, part.file), part.args, {
@@ -66,21 +68,23 @@ function keepRunning(part: Part, backoffMs: number): void {
   });
   children.set(part.name, child);
   rememberProcess(paths.run, part.name, child.pid ?? 0);
-  child.on("message", (message) => tellParent(message as ReadyMessage));
+  child.on("message", (message) => tellParent(message as PartMessage));
   child.on("exit", (code, signal) => {
     forgetProcess(paths.run, part.name);
     if (isStopping) return;
     const ranMs = performance.now() - startedAtMs;
-    const waitMs = ranMs > stableAfterMs ? 0 : backoffMs;
+    const times = ranMs > stableAfterMs ? 0 : failures + 1;
+    const waitMs = times === 0 ? 0 : Math.min(backoffFirstMs * 2 ** (times - 1), backoffMaxMs);
     process.stdout.write(`${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`);
+    tellParent({ ended: part.name, times });
     setTimeout(() => {
-      if (!isStopping) keepRunning(part, ranMs > stableAfterMs ? backoffFirstMs : Math.min(backoffMs * 2, backoffMaxMs));
+      if (!isStopping) keepRunning(part, times);
     }, waitMs);
   });
 }
 
 /** `steer up` listens until the cluster is ready, then it is gone. */
-function tellParent(message: ReadyMessage): void {
+function tellParent(message: PartMessage): void {
   if (process.connected) process.send?.(message);
 }
 

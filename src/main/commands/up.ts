@@ -20,7 +20,7 @@ import { ensureNodePackages } from "../debian.ts";
 import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
 import { createProgress, type Progress } from "../progress.ts";
-import type { ReadyMessage } from "../supervisor.ts";
+import type { PartMessage } from "../supervisor.ts";
 import { UserError } from "../user-error.ts";
 import { stopCluster } from "./down.ts";
 
@@ -39,6 +39,8 @@ const kernelLeast = [5, 10] as const;
 const freeBytesLeast = 200 * 1024 * 1024;
 const readyTimeoutMs = 90_000;
 const nodesMax = 9;
+/** A process that ends so many times right after its start will not come up. */
+const attemptsMax = 3;
 
 /** Sets up what is missing, starts the cluster in the background and returns when it is Ready. Again is no harm. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -186,26 +188,27 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
     execArgv: ["--disable-warning=ExperimentalWarning"],
   });
   const waiting = new Set(["server", ...settings.nodes.map(({ name }) => `agent-${name}`)]);
+  let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(notReady(paths.logs, waiting)), readyTimeoutMs);
+      timer = setTimeout(() => reject(notReady(paths.logs, waiting)), readyTimeoutMs);
       supervisor.on("message", (message) => {
-        const { ready } = message as ReadyMessage;
+        const told = message as PartMessage;
+        if ("ended" in told) {
+          if (told.times >= attemptsMax) reject(notReady(paths.logs, new Set([told.ended])));
+          return;
+        }
+        const { ready } = told;
         waiting.delete(ready);
         if (ready === "server") progress.done("the API answers");
         else progress.done(`node ${ready.replace(/^agent-/, "")} is Ready`);
         if (waiting.size > 0) progress.step(`waiting for ${[...waiting].join(", ")}`);
-        else {
-          clearTimeout(timer);
-          resolve();
-        }
+        else resolve();
       });
-      supervisor.on("exit", () => {
-        clearTimeout(timer);
-        reject(notReady(paths.logs, waiting));
-      });
+      supervisor.on("exit", () => reject(notReady(paths.logs, waiting)));
     });
   } finally {
+    clearTimeout(timer);
     if (supervisor.connected) supervisor.disconnect();
     supervisor.removeAllListeners();
     supervisor.unref();
@@ -216,7 +219,7 @@ function notReady(logs: string, waiting: ReadonlySet<string>): UserError {
   const [first = "supervisor"] = waiting;
   const path = join(logs, `${first}.log`);
   const tail = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-5).join("\n") : "(no log)";
-  return new UserError(`The cluster did not become ready: ${[...waiting].join(", ")} gave no sign of life. Its last words:\n${tail}\n`, `The whole log was in ${path}.`);
+  return new UserError(`The cluster did not become ready: ${[...waiting].join(", ")} did not start. Its last words:\n${tail}\n`, `Mend what it says, then run this again.`);
 }
 
 function checkSpace(dataDir: string): void {

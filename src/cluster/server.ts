@@ -1,0 +1,174 @@
+import { builtInResources } from "#api/generated/resources.ts";
+import { kinds } from "#api/kinds.ts";
+import type { ApiObject } from "#api/kind.ts";
+import { createAdmission } from "#apiserver/admission/all.ts";
+import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
+import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
+import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/token-issuer.ts";
+import { createNodeAuthorizer } from "#apiserver/authorize/node-authorizer.ts";
+import { createRbac, type Rbac } from "#apiserver/authorize/rbac.ts";
+import { unionAuthorizer } from "#apiserver/authorize/union.ts";
+import { nodeNetworkRules, nodeRules } from "#apiserver/bootstrap/component-roles.ts";
+import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
+import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { NodeConnector } from "#apiserver/node-connector.ts";
+import { createApiServer, type ApiServer } from "#apiserver/server.ts";
+import type { User } from "#apiserver/user.ts";
+import { createClient } from "#client/http-client.ts";
+import { createControllers } from "#controllers/all.ts";
+import { createInformers } from "#reconcile/informers.ts";
+import { createPace } from "#reconcile/pace.ts";
+import type { Store } from "#store/store.ts";
+import type { Log } from "#telemetry/log.ts";
+import type { World } from "#world/world.ts";
+import { versionInfo } from "./version.ts";
+
+/** Who issues service account tokens; also their default audience, as upstream. */
+const issuer = "https://kubernetes.default.svc.cluster.local";
+const stopGraceMs = 5000;
+
+export type ServerWorld = Pick<World, "clock" | "timers" | "random" | "crypto" | "certificates">;
+
+export interface ServerOptions {
+  readonly world: ServerWorld;
+  readonly store: Store;
+  readonly serviceRange: string;
+  readonly nodePorts: { readonly first: number; readonly last: number };
+  /** Where pods and nodes reach the API. */
+  readonly apiAddress: string;
+  readonly apiPort: number;
+  readonly clientCa: { readonly certificate: string; readonly key: string };
+  readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
+  /** Absent: logs, exec and the like answer 503. */
+  readonly nodes?: NodeConnector;
+  readonly log: Log;
+}
+
+/** The server's parts in one process: API, controllers, scheduler. */
+export interface Server {
+  readonly api: ApiServer;
+  /** Makes what every cluster has, then starts the loops. The API answers before and meanwhile. */
+  start(): Promise<void>;
+  /** Stops the loops and ends the watches; the store stays its caller's. */
+  stop(): Promise<void>;
+}
+
+/** The user that a part of the server acts as. It needs no credentials: it never leaves the process. */
+export function partUser(name: string): User {
+  return { name: `system:steersman:${name}`, uid: "", groups: ["system:masters", "system:authenticated"], extra: {} };
+}
+
+export function createServer(options: ServerOptions): Server {
+  const { world, store, log } = options;
+  const { clock, timers, random } = world;
+  const api = createApi(options);
+  const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
+  const client = createClient(api.transportFor(partUser("controllers")), { userAgent: "steersman-controllers", timers });
+  const informers = createInformers({ client, clock, timers, random, onProblem });
+  const pace = createPace(clock, timers);
+  const { controllers } = createControllers({
+    client,
+    clock,
+    timers,
+    random,
+    informers,
+    pace,
+    resources: () => builtInResources,
+    onProblem,
+  });
+  return {
+    api,
+    start: async () => {
+      await makeSystemObjects(options, api);
+      informers.start();
+      for (const controller of controllers) controller.start();
+      log.info("controllers run", { revision: store.visible });
+    },
+    stop: async () => {
+      const ended = Promise.all(controllers.map((controller) => controller.stop()));
+      await Promise.race([ended, timers.sleep(stopGraceMs)]);
+      informers.stop();
+      api.close();
+    },
+  };
+}
+
+function createApi(options: ServerOptions): ApiServer {
+  const { world, store, log, serviceAccountKey } = options;
+  const { clock, timers, random, crypto, certificates } = world;
+  const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
+  // These need the server's reader of stored objects, which the server makes: it asks for them in this order.
+  let rbac: Rbac | undefined;
+  let authorizer: Authorizer | undefined;
+  let tokens: TokenIssuer | undefined;
+  const api = createApiServer({
+    kinds,
+    store,
+    clock,
+    timers,
+    random,
+    authenticator: (objects) =>
+      createAuthenticator({ clock, crypto, certificates, objects, serviceAccountKeys: [serviceAccountKey], issuer, audiences }),
+    authorizer: (objects) => {
+      rbac = createRbac({ objects });
+      authorizer = unionAuthorizer([createNodeAuthorizer({ objects, nodeRules: [...nodeRules, ...nodeNetworkRules] }), rbac]);
+      return authorizer;
+    },
+    admission: (objects) =>
+      createAdmission({
+        objects,
+        rbac: given(rbac),
+        authorizer: given(authorizer),
+        random,
+        timers,
+        certificates,
+        serviceRange: options.serviceRange,
+        nodePorts: options.nodePorts,
+      }),
+    version: versionInfo,
+    tokens: { issue: (order) => given(tokens).issue(order) },
+    documents: new Map([
+      document("/openid/v1/jwks", "application/jwk-set+json", keySet(crypto, [serviceAccountKey])),
+      document("/.well-known/openid-configuration", "application/json", openidConfiguration(issuer, `${issuer}/openid/v1/jwks`)),
+    ]),
+    ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+    log: (message, error) => log.error(message, error),
+  });
+  tokens = createTokenIssuer({ clock, crypto, random, objects: api.objects, key: serviceAccountKey, issuer, audiences });
+  return api;
+}
+
+function given<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error("A part of the server was asked for before it was made");
+  return part;
+}
+
+function document(path: string, contentType: string, content: unknown): [string, { contentType: string; content: () => string }] {
+  const text = JSON.stringify(content);
+  return [path, { contentType, content: () => text }];
+}
+
+async function makeSystemObjects(options: ServerOptions, api: ApiServer): Promise<void> {
+  const client = createClient(api.transportFor(partUser("bootstrap")), { userAgent: "steersman-bootstrap" });
+  const because = (rule: string) => ({ cause: { actor: "bootstrap", rule } });
+  await bootstrap(
+    {
+      get: async (resource, at) => (await client.find(resource, at)) as ApiObject | undefined,
+      create: (resource, object) => {
+        return client.create(resource, { namespace: object.metadata.namespace }, object, because("every cluster has this object"));
+      },
+      update: (resource, object) => {
+        const { namespace, name = "" } = object.metadata;
+        return client.update(resource, { namespace, name }, object, because("the object lacked what every cluster has"));
+      },
+      delete: (resource, at) => client.delete(resource, at, because("what cannot be changed is made anew")),
+    },
+    {
+      serviceRange: options.serviceRange,
+      apiAddress: options.apiAddress,
+      apiPort: options.apiPort,
+      dnsEndpoints: [],
+      clientCa: options.clientCa.certificate,
+    },
+  );
+}

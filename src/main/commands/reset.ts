@@ -1,0 +1,37 @@
+import { createInterface } from "node:readline/promises";
+import { loadSettings } from "#cluster/settings.ts";
+import { realWorld } from "#world/node/real-world.ts";
+import { dataDirOf, parseOptions } from "../options.ts";
+import { createProgress } from "../progress.ts";
+import { UserError } from "../user-error.ts";
+import { stopCluster } from "./down.ts";
+
+/** Removes every trace of the cluster, after a question or with --yes. Nothing there is no error. */
+export async function run(args: readonly string[]): Promise<number> {
+  const options = parseOptions("reset", args, { yes: { type: "boolean", meaning: "do not ask" } });
+  const dataDir = dataDirOf(options);
+  const settings = await loadSettings(realWorld.disk, dataDir);
+  if (settings === undefined) {
+    process.stderr.write(`There is no cluster in ${dataDir}: nothing to remove.\n`);
+    return 0;
+  }
+  if (options.values["yes"] !== true && !(await isSure(dataDir))) return 1;
+  const progress = createProgress();
+  progress.step("removing the cluster");
+  await stopCluster(dataDir, settings, { removeData: true });
+  progress.done("nothing of the cluster is left");
+  return 0;
+}
+
+async function isSure(dataDir: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new UserError("reset removes the cluster with all its data, and nobody is there to ask.", "Say ./steer reset --yes.");
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await terminal.question(`Remove the cluster in ${dataDir} with all its data? [y/N] `);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,139 @@
+import { existsSync, readFileSync } from "node:fs";
+import { openClusterPki } from "#cluster/pki.ts";
+import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
+import { nodes as nodeResource } from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
+import { realWorld } from "#world/node/real-world.ts";
+import { adminClient } from "../admin-client.ts";
+import { dataDirOf, parseOptions } from "../options.ts";
+import { knownProcesses, type KnownProcess } from "../process-file.ts";
+import { UserError } from "../user-error.ts";
+
+interface Report {
+  readonly dataDir: string;
+  readonly id: string;
+  readonly api: { readonly url: string; readonly version: string; readonly ready: string };
+  readonly ingress?: { readonly http: number; readonly https: number };
+  readonly ranges: { readonly pods: string; readonly services: string; readonly nodePorts: string };
+  readonly processes: readonly { readonly name: string; readonly pid: number; readonly memoryMb: number | undefined }[];
+  readonly nodes: readonly { readonly name: string; readonly ready: string; readonly version: string; readonly runtime: string; readonly address: string }[];
+  readonly certificates: readonly { readonly name: string; readonly ends: string; readonly daysLeft: number }[];
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** What runs, where, how well, and until when its certificates hold. Exits with 1 when the API does not answer. */
+export async function run(args: readonly string[]): Promise<number> {
+  const options = parseOptions("status", args, { output: { type: "string", meaning: "json for scripts" } });
+  const dataDir = dataDirOf(options);
+  const settings = await loadSettings(realWorld.disk, dataDir);
+  if (settings === undefined) {
+    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
+  }
+  const report = await collect(dataDir, settings);
+  process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(report, undefined, 2)}\n` : render(report));
+  return report.api.ready === "yes" ? 0 : 1;
+}
+
+async function collect(dataDir: string, settings: ClusterSettings): Promise<Report> {
+  const client = await adminClient(dataDir, settings);
+  const version = await ask(client, "/version");
+  return {
+    dataDir,
+    id: settings.id,
+    api: {
+      url: `https://127.0.0.1:${settings.apiPort}`,
+      version: (version as { gitVersion?: string } | undefined)?.gitVersion ?? "-",
+      ready: version === undefined ? "no answer" : "yes",
+    },
+    ...(settings.nodes.length === 0 ? {} : { ingress: { http: settings.httpPort, https: settings.httpsPort } }),
+    ranges: {
+      pods: settings.podRange,
+      services: settings.serviceRange,
+      nodePorts: `${settings.nodePorts.first}-${settings.nodePorts.last}`,
+    },
+    processes: processesOf(dataDir, settings),
+    nodes: version === undefined ? [] : await nodesOf(client),
+    certificates: await certificatesOf(dataDir, settings),
+  };
+}
+
+async function ask(client: Client, path: string): Promise<unknown> {
+  try {
+    return await client.request("GET", path);
+  } catch {
+    // No answer is what we report.
+    return undefined;
+  }
+}
+
+function processesOf(dataDir: string, settings: ClusterSettings): Report["processes"] {
+  const known: Pick<KnownProcess, "name" | "pid">[] = [...knownProcesses(clusterPaths(dataDir).run)];
+  for (const node of settings.nodes) known.push(...knownProcesses(`${nodePath(dataDir, node.name)}/run`));
+  return known.map(({ name, pid }) => ({ name, pid, memoryMb: proportionalMemoryMb(pid) }));
+}
+
+/** Proportional set size in MiB: memory shared between processes is counted once. */
+function proportionalMemoryMb(pid: number): number | undefined {
+  const path = `/proc/${pid}/smaps_rollup`;
+  if (!existsSync(path)) return undefined;
+  try {
+    const kibibytes = /^Pss:\s+(\d+) kB/m.exec(readFileSync(path, "utf8"))?.[1];
+    return kibibytes === undefined ? undefined : Math.round(Number(kibibytes) / 102.4) / 10;
+  } catch {
+    // Only root reads other users' processes.
+    return undefined;
+  }
+}
+
+async function nodesOf(client: Client): Promise<Report["nodes"]> {
+  const { items } = await client.list(nodeResource);
+  return items.map((node) => ({
+    name: node.metadata.name ?? "",
+    ready: node.status.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown",
+    version: node.status.nodeInfo.kubeletVersion,
+    runtime: node.status.nodeInfo.containerRuntimeVersion,
+    address: node.status.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "",
+  }));
+}
+
+async function certificatesOf(dataDir: string, settings: ClusterSettings): Promise<Report["certificates"]> {
+  const pki = await openClusterPki(realWorld, dataDir, settings);
+  const identities = [
+    { name: "ca", certificate: pki.caCertificate },
+    { name: "server", certificate: pki.server.certificate },
+    { name: "admin", certificate: pki.admin.certificate },
+    ...(await Promise.all(
+      settings.nodes.map(async ({ name, address }) => ({
+        name: `node ${name}`,
+        certificate: (await pki.node(name, address)).certificate,
+      })),
+    )),
+  ];
+  return identities.map(({ name, certificate }) => {
+    const ends = realWorld.certificates.read(certificate)?.notAfter ?? 0;
+    return { name, ends: new Date(ends).toISOString().slice(0, 10), daysLeft: Math.floor((ends - realWorld.clock.now()) / dayMs) };
+  });
+}
+
+function render(report: Report): string {
+  const rows: [string, string][] = [
+    ["Cluster", `${report.id}, data in ${report.dataDir}`],
+    ["API", `${report.api.url}  ${report.api.version}  ${report.api.ready === "yes" ? "ready" : report.api.ready}`],
+    ...(report.ingress === undefined
+      ? []
+      : [["Ingress", `http://127.0.0.1:${report.ingress.http}  https://127.0.0.1:${report.ingress.https}`] as [string, string]]),
+    ["Ranges", `pods ${report.ranges.pods}, services ${report.ranges.services}, node ports ${report.ranges.nodePorts}`],
+    ...report.nodes.slice(0, 20).map((node): [string, string] => {
+      return ["Node", `${node.name}  ${node.ready === "True" ? "Ready" : "NotReady"}  ${node.address}  ${node.version}  ${node.runtime}`];
+    }),
+    ...(report.nodes.length > 20 ? [["", `and ${report.nodes.length - 20} more nodes`] as [string, string]] : []),
+    ...report.processes.map(({ name, pid, memoryMb }): [string, string] => {
+      return ["Process", `${name}  pid ${pid}${memoryMb === undefined ? "" : `  ${memoryMb} MiB`}`];
+    }),
+    ...report.certificates.map(({ name, ends, daysLeft }): [string, string] => {
+      return ["Certificate", `${name} until ${ends} (${daysLeft} days)`];
+    }),
+  ];
+  return rows.map(([head, text]) => `${head.padEnd(12)}${text}\n`).join("");
+}

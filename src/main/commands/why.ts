@@ -1,0 +1,44 @@
+import { collectWhy, renderWhy, resourceNamed, UnknownResourceError } from "#cli/why.ts";
+import type { Resource } from "#api/resource.ts";
+import { loadSettings } from "#cluster/settings.ts";
+import { realWorld } from "#world/node/real-world.ts";
+import { adminClient } from "../admin-client.ts";
+import { dataDirOf, parseOptions, type Flags } from "../options.ts";
+import { UserError } from "../user-error.ts";
+
+const flags: Flags = {
+  namespace: { type: "string", meaning: "default: default" },
+  output: { type: "string", meaning: "json for scripts" },
+};
+
+/** From the user's change to the last automatic action: who wrote what, by which rule, because of which revision. */
+export async function run(args: readonly string[]): Promise<number> {
+  const options = parseOptions("why", args, flags, "KIND/NAME");
+  const dataDir = dataDirOf(options);
+  const settings = await loadSettings(realWorld.disk, dataDir);
+  if (settings === undefined) {
+    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
+  }
+  const [word = "", name = ""] = (options.positionals[0] ?? "").split("/");
+  if (word === "" || name === "") throw new UserError("why needs an object.", "Say for example ./steer why deployment/web.");
+  const resource = named(word);
+  const namespace = resource.namespaced ? ((options.values["namespace"] as string | undefined) ?? "default") : undefined;
+  const records = await collectWhy(await adminClient(dataDir, settings), { resource, namespace, name });
+  if (records.length === 0) {
+    throw new UserError(
+      `Nothing is recorded about ${resource.kind.toLowerCase()}/${name}${namespace === undefined ? "" : ` in namespace ${namespace}`}.`,
+      "Check the name with ./steer kubectl get; records of long-gone objects are dropped.",
+    );
+  }
+  process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(records, undefined, 2)}\n` : renderWhy(records));
+  return 0;
+}
+
+function named(word: string): Resource<unknown> {
+  try {
+    return resourceNamed(word);
+  } catch (error) {
+    if (!(error instanceof UnknownResourceError)) throw error;
+    throw new UserError(`There is no resource "${word}".`, "./steer kubectl api-resources lists them.");
+  }
+}

@@ -1,0 +1,74 @@
+/** The server's process: reads the settings, opens the store, serves the API. Run by the supervisor: server.ts --data-dir DIR */
+import { createServer } from "#cluster/server.ts";
+import { openClusterPki } from "#cluster/pki.ts";
+import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
+import { openMemoryStore } from "#store/memory/memory-store.ts";
+import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
+import type { Store } from "#store/store.ts";
+import { createLog } from "#telemetry/log.ts";
+import { realClock } from "#world/node/clock.ts";
+import { realWorld } from "#world/node/real-world.ts";
+
+/** Larger requests are refused with 413, as upstream. */
+const bodyBytesMax = 3 * 1024 * 1024;
+const closeGraceMs = 2000;
+
+const log = createLog(realClock, (line) => process.stdout.write(`${line}\n`)).with({ process: "server" });
+
+function fail(message: string, error: unknown): never {
+  log.error(message, error);
+  process.exit(1);
+}
+
+async function openStore(dataDir: string, settings: ClusterSettings): Promise<Store> {
+  const { clock, timers } = realWorld;
+  if (settings.store === "memory") return openMemoryStore({ clock, timers });
+  return await openSqliteStore({
+    path: clusterPaths(dataDir).store,
+    clock,
+    timers,
+    // What was accepted cannot be kept any more: better no server than one that lies.
+    failed: (error) => fail("the store failed", error),
+  });
+}
+
+async function main(dataDir: string): Promise<void> {
+  const settings = await loadSettings(realWorld.disk, dataDir);
+  if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
+  const [store, pki] = await Promise.all([openStore(dataDir, settings), openClusterPki(realWorld, dataDir, settings)]);
+  const server = createServer({
+    world: realWorld,
+    store,
+    serviceRange: settings.serviceRange,
+    nodePorts: settings.nodePorts,
+    apiAddress: settings.serverAddress,
+    apiPort: settings.apiPort,
+    clientCa: pki.ca,
+    serviceAccountKey: pki.serviceAccountKey,
+    log,
+  });
+  const hosts = settings.serverAddress === "127.0.0.1" ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
+  const listeners = await Promise.all(
+    hosts.map((host) => {
+      const tls = { ...pki.server, clientCa: pki.caCertificate };
+      return realWorld.http.listen({ host, port: settings.apiPort, tls, bodyBytesMax }, server.api.handler);
+    }),
+  );
+  await server.start();
+  log.info("the API answers", { port: settings.apiPort });
+  process.send?.({ ready: "server" });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
+    await store.close();
+    process.exit(0);
+  };
+  process.once("SIGTERM", () => void stop().catch((error: unknown) => fail("cannot stop cleanly", error)));
+}
+
+process.on("unhandledRejection", (error) => fail("a promise was rejected and nobody looked", error));
+process.on("uncaughtException", (error) => fail("an exception reached the top", error));
+// The supervisor may end before us: we go on.
+process.on("disconnect", () => undefined);
+
+await main(process.argv[process.argv.indexOf("--data-dir") + 1] ?? "");
