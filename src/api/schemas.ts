@@ -1,4 +1,5 @@
 import type { AnySchema, FieldSchema, ListSchema, MapSchema, ScalarType, Schema, StructSchema, UnionSchema } from "#codec/schema.ts";
+import { atomicTypes } from "./atomic-types.ts";
 import { typeAliases, typeTable } from "./generated/type-table.ts";
 
 type PatchStrategy = NonNullable<ListSchema["patchStrategy"]>;
@@ -49,12 +50,14 @@ const anyTypes: Readonly<Record<string, AnySchema["type"]>> = {
 class LazyStruct implements StructSchema {
   readonly node = "struct";
   readonly name: string;
+  readonly structType: "atomic" | "granular";
   private readonly line: string;
   private parts: Pick<StructSchema, "fields" | "byName" | "inlined"> | undefined;
 
-  constructor(name: string, line: string) {
+  constructor(name: string, line: string, structType?: "atomic" | "granular") {
     this.name = name;
     this.line = line;
+    this.structType = structType ?? (atomicTypes.has(name) ? "atomic" : "granular");
   }
   get fields(): readonly FieldSchema[] {
     return this.read().fields;
@@ -129,6 +132,10 @@ function withListOptions(schema: Schema, options: Map<string, string>): Schema {
       ...(strategy === undefined ? {} : { patchStrategy: strategy.split(",") as PatchStrategy }),
       ...(mergeKey === undefined ? {} : { patchMergeKey: mergeKey }),
     };
+  }
+  const structType = options.get("s");
+  if (schema instanceof LazyStruct && structType !== undefined) {
+    return new LazyStruct(schema.name, typeTable[schema.name] ?? "", structType as "atomic" | "granular");
   }
   if (schema.node === "map" && mapType !== undefined) return { ...schema, mapType: mapType as NonNullable<MapSchema["mapType"]> };
   return schema;

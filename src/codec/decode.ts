@@ -14,6 +14,8 @@ export interface DecodeError {
 export interface DecodeOptions {
   /** Apply the published defaults (and those of a custom resource's schema). */
   readonly defaults: boolean;
+  /** Take over only what is given, zeros too, and drop nulls: the configuration of a server-side apply. */
+  readonly sparse?: boolean;
 }
 
 export interface DecodeResult {
@@ -31,7 +33,7 @@ export interface DecodeResult {
  * schema is validated later), without fields that no schema names.
  */
 export function decode(schema: StructSchema, value: unknown, options: DecodeOptions): DecodeResult {
-  const walk = new Decoder(options.defaults);
+  const walk = new Decoder(options);
   const decoder = decoderOf(schema);
   const object = decoder.decode(value, walk);
   return {
@@ -44,6 +46,7 @@ export function decode(schema: StructSchema, value: unknown, options: DecodeOpti
 /** State of one walk. */
 class Decoder {
   readonly defaults: boolean;
+  readonly sparse: boolean;
   readonly unknownFields: string[] = [];
   readonly errors: DecodeError[] = [];
   /** Field names, list indices, and map keys from the root to where the walk stands. */
@@ -51,8 +54,9 @@ class Decoder {
   /** Structs around where the walk stands; Go names the innermost in its messages. */
   readonly structs: string[] = [];
 
-  constructor(defaults: boolean) {
-    this.defaults = defaults;
+  constructor(options: DecodeOptions) {
+    this.sparse = options.sparse === true;
+    this.defaults = options.defaults && !this.sparse;
   }
 
   pathText(last?: string): string {
@@ -283,6 +287,7 @@ class StructDecoder implements NodeDecoder {
       const given = value[plan.name];
       if (given !== undefined) found += 1;
       if (given === undefined || given === null) {
+        if (walk.sparse) continue;
         if (plan.pointer) {
           if (walk.defaults && plan.default !== undefined) object[plan.name] = cloneValue(plan.default);
           continue;
@@ -294,7 +299,7 @@ class StructDecoder implements NodeDecoder {
       walk.path[at] = plan.name;
       walk.structs[depth] = plan.struct;
       const decoded = plan.decoder.decode(given, walk);
-      if (!plan.pointer && (plan.omitEmpty || plan.default !== undefined) && plan.decoder.isEmpty(decoded)) {
+      if (!walk.sparse && !plan.pointer && (plan.omitEmpty || plan.default !== undefined) && plan.decoder.isEmpty(decoded)) {
         writeAbsent(object, plan, walk);
       } else if (!(plan.omitZero && decoded === null)) {
         object[plan.name] = decoded;

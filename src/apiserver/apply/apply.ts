@@ -1,0 +1,141 @@
+import { isRecord, PlainRecord, recordOf } from "#codec/record.ts";
+import type { StructSchema } from "#codec/schema.ts";
+import { isEqual } from "../patch/json-patch.ts";
+import { compareObjects } from "./compare.ts";
+import { conflictMessage, conflictsWith, type Conflict } from "./conflict.ts";
+import { arrangeEntries, isSameWriter, makeEntry, readEntries, type ManagedFieldsEntry, type Writer } from "./entries.ts";
+import { difference, FieldSet, intersection, isSameSet, meets, pathsOf, readFields, union } from "./field-set.ts";
+import { fieldsOf, withNamedFields } from "./fields-of.ts";
+import { defaultResetFields, type ResetFields } from "./ignored.ts";
+import { fieldsOfLastApplied, withLastApplied } from "./last-applied.ts";
+import { mergeApplied, removeFields } from "./merge.ts";
+import { emptyObject, takeFromOthers } from "./update.ts";
+
+export interface Apply {
+  readonly schema: StructSchema;
+  /** The stored object in canonical form; undefined when this apply creates it. */
+  readonly live: Record<string, unknown> | undefined;
+  /** Its entries; by default those in its metadata. */
+  readonly liveManaged?: readonly unknown[] | undefined;
+  /** The configuration, decoded with `sparse`: only what was given. */
+  readonly applied: Record<string, unknown>;
+  readonly manager: string;
+  readonly force: boolean;
+  /** Empty for the main resource. */
+  readonly subresource: string;
+  readonly apiVersion: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Fields that this write cannot set; by default `status` on the main resource and `spec` on /status. */
+  readonly resetFields?: ResetFields;
+}
+
+export type ApplyResult =
+  | {
+      readonly ok: true;
+      /** Merged, not yet defaulted: hand it to `decode` with defaults. Its metadata carries the new entries. */
+      readonly object: Record<string, unknown>;
+      readonly managedFields: readonly unknown[];
+      /** False: neither a field nor an owner changed; nothing needs to be written. */
+      readonly changed: boolean;
+    }
+  /** 409 with `conflicts` as causes, or 400 when the configuration cannot be applied at all. */
+  | { readonly ok: false; readonly code: 400 | 409; readonly message: string; readonly conflicts: readonly Conflict[] };
+
+/**
+ * Server-side apply: merges the configuration into the live object, refuses to change what others own unless forced, removes
+ * what this manager applied before and applies no more. https://kubernetes.io/docs/reference/using-api/server-side-apply/
+ */
+export function applyObject(apply: Apply): ApplyResult {
+  const { schema, applied } = apply;
+  const reset = apply.resetFields ?? defaultResetFields(apply.subresource);
+  if (isRecord(applied["metadata"]) && applied["metadata"]["managedFields"] !== undefined) {
+    return invalid("metadata.managedFields must be nil");
+  }
+  const { set, errors } = fieldsOf(schema, applied, reset);
+  if (errors.length > 0) return invalid(`failed to create typed patch object: errors:\n  ${errors.join("\n  ")}`);
+  const live = apply.live ?? new PlainRecord();
+  const entries = entriesBefore(apply, reset);
+  const writer: Writer = {
+    manager: apply.manager,
+    operation: "Apply",
+    apiVersion: apply.apiVersion,
+    subresource: apply.subresource,
+  };
+  const own = entries.find((entry) => isSameWriter(entry, writer));
+  const object = mergeAndPrune(schema, live, applied, { own, set, others: entries.filter((entry) => entry !== own) });
+  const comparison = compareObjects(schema, apply.live ?? emptyObject(schema), object, reset);
+  const taken = union(comparison.added, comparison.modified);
+  const conflicts = apply.force ? [] : conflictsOf(apply, entries, own, taken, reset);
+  if (conflicts.length > 0) return { ok: false, code: 409, message: conflictMessage(conflicts), conflicts };
+  const rest = takeFromOthers(entries, own, taken, comparison.removed);
+  const isSame = taken.isEmpty && comparison.removed.isEmpty && own !== undefined && isSameSet(readFields(own.fieldsV1), set);
+  const sameVersion = own !== undefined && own.apiVersion === apply.apiVersion;
+  if (isSame && sameVersion) rest.push(own);
+  else if (!set.isEmpty) rest.push(makeEntry(writer, set, apply.time));
+  const managedFields = arrangeEntries(rest);
+  const annotated = apply.manager === "kubectl" && apply.subresource === "" ? withLastApplied(object, applied) : object;
+  const result = withManagedFields(annotated, managedFields);
+  const changed = apply.live === undefined || !isSame || !sameVersion || annotated !== object;
+  return { ok: true, object: result, managedFields, changed: changed && !isEqual(apply.live, result) };
+}
+
+function invalid(message: string): ApplyResult {
+  return { ok: false, code: 400, message, conflicts: [] };
+}
+
+function withManagedFields(object: Record<string, unknown>, managedFields: readonly unknown[]): Record<string, unknown> {
+  const metadata = isRecord(object["metadata"]) ? object["metadata"] : {};
+  return recordOf({ ...object, metadata: recordOf({ ...metadata, managedFields }) });
+}
+
+/** The live entries. What an object without any has was set by somebody before the first apply. */
+function entriesBefore(apply: Apply, reset: ResetFields): ManagedFieldsEntry[] {
+  if (apply.live === undefined) return [];
+  const metadata = apply.live["metadata"];
+  const stored = isRecord(metadata) && Array.isArray(metadata["managedFields"]) ? (metadata["managedFields"] as unknown[]) : undefined;
+  const entries = readEntries(apply.liveManaged ?? stored);
+  if (entries.length > 0) return entries;
+  const { added, modified } = compareObjects(apply.schema, emptyObject(apply.schema), apply.live, reset);
+  const writer: Writer = { manager: "before-first-apply", operation: "Update", apiVersion: apply.apiVersion, subresource: "" };
+  const set = union(added, modified);
+  return set.isEmpty ? [] : [makeEntry(writer, set, apply.time)];
+}
+
+function mergeAndPrune(
+  schema: StructSchema,
+  live: Record<string, unknown>,
+  applied: Record<string, unknown>,
+  owners: { own: ManagedFieldsEntry | undefined; set: FieldSet; others: readonly ManagedFieldsEntry[] },
+): Record<string, unknown> {
+  const merged = mergeApplied(schema, live, applied) as Record<string, unknown>;
+  if (owners.own === undefined) return merged;
+  const last = readFields(owners.own.fieldsV1);
+  // Usually the same fields are applied again, and nothing can be left over.
+  if (difference(last, owners.set).isEmpty) return merged;
+  let owned = withNamedFields(owners.set, schema);
+  for (const other of owners.others) owned = union(owned, withNamedFields(readFields(other.fieldsV1), schema));
+  const gone = difference(withNamedFields(last, schema), owned);
+  gone.member = false;
+  return removeFields(schema, merged, gone) as Record<string, unknown>;
+}
+
+function conflictsOf(
+  apply: Apply,
+  entries: readonly ManagedFieldsEntry[],
+  own: ManagedFieldsEntry | undefined,
+  taken: FieldSet,
+  reset: ResetFields,
+): Conflict[] {
+  const conflicts: Conflict[] = [];
+  let fields = new FieldSet();
+  for (const entry of entries) {
+    if (entry === own || !meets(entry.fieldsV1, taken)) continue;
+    const contested = intersection(readFields(entry.fieldsV1), taken);
+    fields = union(fields, contested);
+    conflicts.push(...conflictsWith(entry, contested));
+  }
+  if (conflicts.length === 0 || apply.manager !== "kubectl" || own !== undefined || apply.live === undefined) return conflicts;
+  const allowed = fieldsOfLastApplied(apply.schema, apply.live, reset);
+  return allowed !== undefined && pathsOf(difference(fields, allowed)).length === 0 ? [] : conflicts;
+}

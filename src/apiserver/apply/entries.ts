@@ -1,0 +1,120 @@
+import { formatTime } from "#codec/time.ts";
+import { isRecord, recordOf } from "#codec/record.ts";
+import { readFields, union, writeFields, type FieldSet } from "./field-set.ts";
+import { updateEntriesMax } from "./limits.ts";
+
+/** One entry of `metadata.managedFields`. */
+export interface ManagedFieldsEntry {
+  readonly manager?: string;
+  readonly operation?: string;
+  readonly apiVersion?: string;
+  /** RFC 3339. */
+  readonly time?: string;
+  readonly fieldsType?: string;
+  readonly fieldsV1?: unknown;
+  readonly subresource?: string;
+}
+
+/** Who writes: what tells entries apart. */
+export interface Writer {
+  readonly manager: string;
+  readonly operation: "Apply" | "Update";
+  readonly apiVersion: string;
+  /** Empty for the main resource. */
+  readonly subresource: string;
+}
+
+/** The entries of an object that can be read; others are dropped, as upstream starts over with what it cannot decode. */
+export function readEntries(managed: readonly unknown[] | undefined): ManagedFieldsEntry[] {
+  return (managed ?? []).filter((entry): entry is ManagedFieldsEntry => {
+    return isRecord(entry) && (entry["operation"] === "Apply" || entry["operation"] === "Update");
+  });
+}
+
+/** An applier keeps its entry when it applies in another version; updates of each version have their own. */
+export function isSameWriter(entry: ManagedFieldsEntry, writer: Writer): boolean {
+  return (
+    (entry.manager ?? "") === writer.manager &&
+    entry.operation === writer.operation &&
+    (entry.subresource ?? "") === writer.subresource &&
+    (writer.operation === "Apply" || entry.apiVersion === writer.apiVersion)
+  );
+}
+
+export function makeEntry(writer: Writer, fields: FieldSet, timeMs: number | undefined): ManagedFieldsEntry {
+  return entryOf({
+    manager: writer.manager,
+    operation: writer.operation,
+    apiVersion: writer.apiVersion,
+    ...(timeMs === undefined ? {} : { time: formatTime(timeMs) }),
+    fieldsType: "FieldsV1",
+    fieldsV1: writeFields(fields),
+    ...(writer.subresource === "" ? {} : { subresource: writer.subresource }),
+  });
+}
+
+/** The entry with other fields, its time included when given. */
+export function changeEntry(entry: ManagedFieldsEntry, fields: unknown, timeMs?: number): ManagedFieldsEntry {
+  return entryOf({
+    ...(entry.manager === undefined ? {} : { manager: entry.manager }),
+    ...(entry.operation === undefined ? {} : { operation: entry.operation }),
+    ...(entry.apiVersion === undefined ? {} : { apiVersion: entry.apiVersion }),
+    ...(timeMs !== undefined ? { time: formatTime(timeMs) } : entry.time === undefined ? {} : { time: entry.time }),
+    fieldsType: "FieldsV1",
+    fieldsV1: fields,
+    ...(entry.subresource === undefined ? {} : { subresource: entry.subresource }),
+  });
+}
+
+function entryOf(entry: ManagedFieldsEntry): ManagedFieldsEntry {
+  return recordOf({ ...entry });
+}
+
+/** Merges the oldest updates when there are too many, and puts the entries into their order. */
+export function arrangeEntries(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] {
+  return capUpdates(entries).sort(compareEntries);
+}
+
+/** The name under which upstream keeps what the oldest updates own. */
+const ancientChanges = "ancient-changes";
+
+function capUpdates(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[] {
+  const result = [...entries];
+  let updates = result.filter((entry) => entry.operation === "Update").length;
+  if (updates <= updateEntriesMax) return result;
+  const oldest = result
+    .filter((entry) => entry.operation === "Update" && entry.manager !== ancientChanges)
+    .sort((a, b) => compareText(a.time ?? "", b.time ?? "") || compareText(a.manager ?? "", b.manager ?? ""));
+  for (const entry of oldest) {
+    if (updates <= updateEntriesMax) break;
+    const bucketAt = result.findIndex((other) => other.manager === ancientChanges && other.apiVersion === entry.apiVersion);
+    const bucket = result[bucketAt];
+    result.splice(result.indexOf(entry), 1);
+    if (bucket === undefined) {
+      const writer: Writer = { manager: ancientChanges, operation: "Update", apiVersion: entry.apiVersion ?? "", subresource: "" };
+      const renamed = makeEntry(writer, readFields(entry.fieldsV1), undefined);
+      result.push(entry.time === undefined ? renamed : entryOf({ ...renamed, time: entry.time }));
+    } else {
+      const at = result.indexOf(bucket);
+      const fields = writeFields(union(readFields(bucket.fieldsV1), readFields(entry.fieldsV1)));
+      const merged = changeEntry(bucket, fields);
+      result[at] = (entry.time ?? "") > (bucket.time ?? "") && entry.time !== undefined ? entryOf({ ...merged, time: entry.time }) : merged;
+      updates -= 1;
+    }
+  }
+  return result;
+}
+
+function compareEntries(a: ManagedFieldsEntry, b: ManagedFieldsEntry): number {
+  return (
+    compareText(a.operation ?? "", b.operation ?? "") ||
+    compareText(a.time ?? "", b.time ?? "") ||
+    compareText(a.manager ?? "", b.manager ?? "") ||
+    compareText(a.apiVersion ?? "", b.apiVersion ?? "") ||
+    compareText(a.subresource ?? "", b.subresource ?? "")
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+import { decode } from "#codec/decode.ts";
+import { PlainRecord } from "#codec/record.ts";
+import type { StructSchema } from "#codec/schema.ts";
+import { compareObjects } from "./compare.ts";
+import { arrangeEntries, changeEntry, isSameWriter, makeEntry, readEntries, type ManagedFieldsEntry, type Writer } from "./entries.ts";
+import { covers, difference, meets, readFields, union, writeFields, type FieldSet } from "./field-set.ts";
+import { defaultResetFields, type ResetFields } from "./ignored.ts";
+
+export interface UpdateOwnership {
+  readonly schema: StructSchema;
+  /** The stored object in canonical form; undefined when it is created. */
+  readonly before: Record<string, unknown> | undefined;
+  /** The new one, with defaults, before admission. */
+  readonly after: Record<string, unknown>;
+  /** The entries so far: those that the client sent, or the stored ones. */
+  readonly managed: readonly unknown[] | undefined;
+  readonly manager: string;
+  readonly operation: "Update";
+  readonly apiVersion: string;
+  /** Empty for the main resource. */
+  readonly subresource: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Fields that this write cannot set; by default `status` on the main resource and `spec` on /status. */
+  readonly resetFields?: ResetFields;
+}
+
+/**
+ * The entries after a write that is no apply: the writer owns what it added and changed, others lose that and what was removed.
+ * Answers `managed` itself when nothing changed. An object that was stored without entries stays without, as upstream.
+ */
+export function updateManagedFields(update: UpdateOwnership): readonly unknown[] | undefined {
+  const { before, managed, schema } = update;
+  if (before !== undefined && (managed === undefined || managed.length === 0)) return managed;
+  const reset = update.resetFields ?? defaultResetFields(update.subresource);
+  const { added, modified, removed } = compareObjects(schema, before ?? emptyObject(schema), update.after, reset);
+  const taken = union(added, modified);
+  if (taken.isEmpty && removed.isEmpty) return managed;
+  const writer: Writer = {
+    manager: update.manager,
+    operation: "Update",
+    apiVersion: update.apiVersion,
+    subresource: update.subresource,
+  };
+  const entries = readEntries(managed);
+  const own = entries.find((entry) => isSameWriter(entry, writer));
+  const rest = takeFromOthers(entries, own, taken, removed);
+  if (own === undefined) {
+    if (!taken.isEmpty) rest.push(makeEntry(writer, taken, update.time));
+  } else {
+    const entry = changeOwn(own, taken, removed, update.time);
+    if (entry !== undefined) rest.push(entry);
+  }
+  return arrangeEntries(rest);
+}
+
+/** All entries but `own`, without the fields that they lost; entries that lost all are gone. */
+export function takeFromOthers(
+  entries: readonly ManagedFieldsEntry[],
+  own: ManagedFieldsEntry | undefined,
+  taken: FieldSet,
+  removed: FieldSet,
+): ManagedFieldsEntry[] {
+  const rest: ManagedFieldsEntry[] = [];
+  for (const entry of entries) {
+    if (entry === own) continue;
+    if (!meets(entry.fieldsV1, taken) && !meets(entry.fieldsV1, removed)) {
+      rest.push(entry);
+      continue;
+    }
+    const left = difference(difference(readFields(entry.fieldsV1), taken), removed);
+    if (!left.isEmpty) rest.push(changeEntry(entry, writeFields(left)));
+  }
+  return rest;
+}
+
+function changeOwn(own: ManagedFieldsEntry, taken: FieldSet, removed: FieldSet, time: number): ManagedFieldsEntry | undefined {
+  // The usual case of a status that is written again and again: the same fields have other values.
+  if (covers(own.fieldsV1, taken) && !meets(own.fieldsV1, removed)) {
+    return taken.isEmpty ? own : changeEntry(own, own.fieldsV1, time);
+  }
+  const fields = union(difference(readFields(own.fieldsV1), removed), taken);
+  if (fields.isEmpty) return undefined;
+  return changeEntry(own, writeFields(fields), taken.isEmpty ? undefined : time);
+}
+
+const emptyObjects = new WeakMap<StructSchema, Record<string, unknown>>();
+
+/** What an object of the type is before anybody wrote to it. */
+export function emptyObject(schema: StructSchema): Record<string, unknown> {
+  let empty = emptyObjects.get(schema);
+  if (empty === undefined) {
+    empty = decode(schema, new PlainRecord(), { defaults: false }).object;
+    emptyObjects.set(schema, empty);
+  }
+  return empty;
+}
