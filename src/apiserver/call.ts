@@ -1,4 +1,5 @@
 import type { AdmissionPlugin } from "./admission.ts";
+import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
@@ -19,19 +20,6 @@ export interface HealthCheck {
   readonly endpoints: readonly ("livez" | "readyz" | "healthz")[];
   /** Undefined when all is well. */
   check(): string | undefined;
-}
-
-/** Mints tokens for serviceaccounts/token. */
-export interface TokenIssuer {
-  issue(request: TokenOrder): Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
-}
-
-export interface TokenOrder {
-  readonly namespace: string;
-  readonly serviceAccount: { readonly name: string; readonly uid: string };
-  readonly audiences: readonly string[];
-  readonly expirationSeconds: number;
-  readonly boundObject: { readonly kind: string; readonly apiVersion: string; readonly name: string; readonly uid: string } | undefined;
 }
 
 /** Documents whose content other rooms own, by exact path: `/openid/v1/jwks`, `/metrics`. */

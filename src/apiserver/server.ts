@@ -2,11 +2,15 @@ import type { ApiObject, Kind } from "#api/kind.ts";
 import type { Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
+import type { Connection } from "#world/sockets.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin } from "./admission.ts";
+import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
-import type { Call, HealthCheck, Parts, PlainDocument, TokenIssuer, VersionInfo } from "./call.ts";
+import type { Call, HealthCheck, Parts, PlainDocument, VersionInfo } from "./call.ts";
+import { handedOver, upgrades } from "./connect/forward.ts";
+import { answerInstead } from "./connect/upgrade.ts";
 import { Failure } from "./failure.ts";
 import { endOf, keyOf } from "./keys.ts";
 import { sliceMs } from "./limits.ts";
@@ -34,7 +38,7 @@ export interface ApiServerOptions {
   readonly version: VersionInfo;
   /** Absent: nodes cannot be reached; logs, exec and the like answer 503. */
   readonly nodes?: NodeConnector;
-  readonly tokens?: TokenIssuer;
+  readonly tokens?: TokenIssuer | ((objects: ObjectReader) => TokenIssuer);
   /** Further documents by exact path: `/metrics`, `/openid/v1/jwks`, `/.well-known/openid-configuration`. */
   readonly documents?: ReadonlyMap<string, PlainDocument>;
   readonly health?: readonly HealthCheck[];
@@ -71,7 +75,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     admission: given(options.admission),
     version: options.version,
     nodes: options.nodes,
-    tokens: options.tokens,
+    tokens: options.tokens === undefined ? undefined : given(options.tokens),
     documents: options.documents ?? new Map(),
     health: options.health ?? [],
     gzip: options.gzip,
@@ -82,6 +86,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     handler: {
       handle: (request, peer) => Promise.resolve(answer(request, peer, undefined)),
+      upgrade: (request, peer, connection) => {
+        Promise.resolve(answer(request, peer, undefined, connection)).then(
+          (response) => {
+            if (response !== handedOver) answerInstead(connection, response);
+          },
+          (error: unknown) => {
+            parts.log("an upgrade failed unexpectedly", error);
+            connection.destroy();
+          },
+        );
+      },
     },
     objects: reader,
     transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
@@ -91,11 +106,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 const nowhere: Peer = { address: "", port: 0 };
 
-type Answer = (request: HttpRequest, peer: Peer, user: User | undefined) => HttpResponse | Promise<HttpResponse>;
+type Answer = (request: HttpRequest, peer: Peer, user: User | undefined, upgrade?: Connection) => HttpResponse | Promise<HttpResponse>;
 
 function answerer(parts: Parts): Answer {
   const stages = pipelineStages();
-  return (request, peer, user) => {
+  return (request, peer, user, upgrade) => {
     let info;
     try {
       info = routeOf(request.method, request.target);
@@ -116,6 +131,7 @@ function answerer(parts: Parts): Answer {
       auditAnnotations: {},
       finished: undefined,
     };
+    if (upgrade !== undefined) upgrades.set(call, upgrade);
     return runStages(stages, call);
   };
 }

@@ -16,7 +16,17 @@ export function attributesOf(call: Call): Attributes {
   const { info, user } = call;
   const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
   const isConnect = verb === "get" && group === "" && resource === "pods" && connecting.has(subresource);
-  return { user, verb: isConnect ? "create" : verb, isResource, group, version, resource, subresource, namespace, name, path };
+  const attributes = { user, verb: isConnect ? "create" : verb, isResource, group, version, resource, subresource, namespace, name, path };
+  return verb === "list" || verb === "watch" ? { ...attributes, fieldRequirements: equalities(info.query.get("fieldSelector")) } : attributes;
+}
+
+/** The equalities of a field selector; one that cannot be read is refused later, and narrows nothing here. */
+function equalities(selector: string | null): NonNullable<Attributes["fieldRequirements"]> {
+  if (selector === null || selector.includes("\\")) return [];
+  return selector.split(",").flatMap((term) => {
+    const match = /^([^!=]+)==?([^=]*)$/.exec(term);
+    return match === null ? [] : [{ key: match[1]!, value: match[2]! }];
+  });
 }
 
 /** 403 in the words that clients know. */

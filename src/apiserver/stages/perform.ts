@@ -2,7 +2,7 @@ import type { Call, Outcome } from "../call.ts";
 import { methodNotAllowed, noSuchResource } from "../failure.ts";
 import { plainPath } from "../discovery/plain-paths.ts";
 import type { Served } from "../registry.ts";
-import { findSubresource } from "../subresources/all.ts";
+import { findSubresource, unstored } from "../subresources/all.ts";
 import { create } from "../verbs/create.ts";
 import { deleteCollection } from "../verbs/delete-collection.ts";
 import { remove } from "../verbs/delete.ts";
@@ -35,6 +35,8 @@ export function perform(call: Call): Outcome | Promise<Outcome> {
   const verb = verbs[info.verb];
   if (verb === undefined || !served.resource.verbs.includes(info.verb)) return methodNotAllowed();
   if (info.verb === "create" && info.name !== "") return methodNotAllowed();
+  const question = unstored(served)?.[info.verb];
+  if (question !== undefined) return question(call, served);
   return verb(call, served);
 }
 

@@ -1,11 +1,112 @@
+import type { ApiObject } from "#api/kind.ts";
+import { decode } from "#codec/decode.ts";
+import { isRecord } from "#codec/record.ts";
 import type { HttpResponse } from "#world/http.ts";
+import { applyObject } from "../apply/apply.ts";
 import type { Call } from "../call.ts";
-import { Failure, unsupportedMediaType } from "../failure.ts";
+import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
+import { keyOf } from "../keys.ts";
+import { conflictAttemptsMax } from "../limits.ts";
+import { inVersion, toStorage } from "../objects/convert.ts";
+import { decodeObject } from "../objects/read-body.ts";
+import { entryResponse, valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
+import { createObject } from "./create.ts";
+import { expectedOf } from "./expected.ts";
 import type { WriteOptions } from "./options.ts";
 import type { PatchBody } from "./patch.ts";
+import { updatedResponse, updateObject } from "./update.ts";
 
-/** Server-side apply. */
-export function applyPatch(_call: Call, _served: Served, _body: PatchBody, _options: WriteOptions): HttpResponse | Failure {
-  return unsupportedMediaType(["application/json-patch+json", "application/merge-patch+json"]);
+/** Server-side apply: creates what is not there, else merges by ownership of fields. */
+export async function applyPatch(call: Call, served: Served, body: PatchBody, options: WriteOptions): Promise<HttpResponse | Failure> {
+  if ((call.info.query.get("fieldManager") ?? "") === "") {
+    const message = "Required value: is required for apply patch";
+    return invalid("meta.k8s.io", "PatchOptions", "", [{ field: "fieldManager", reason: "FieldValueRequired", message }]);
+  }
+  if (!isRecord(body.value)) return badRequest("error decoding patch: the configuration is not an object");
+  const problem = configurationProblem(call, served, body.value);
+  if (problem !== undefined) return problem;
+  // Unknown and duplicate fields are judged as in any body; what is applied is only what was given.
+  const judged = decodeObject(call, expectedOf(served), { ...body.value }, body.duplicates);
+  if (judged instanceof Failure) return judged;
+  const applied = decode(served.schema, body.value, { defaults: false, sparse: true }).object;
+  const { namespace, name } = call.info;
+  for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
+    const exists = call.parts.store.latest(keyOf(served.prefix, namespace, name)) !== undefined;
+    const result = exists ? await applyToStored(call, served, applied, options) : await applyNew(call, served, applied, options);
+    const isRace = result instanceof Failure && (exists ? result.code === 404 : result.reason === "AlreadyExists");
+    if (!isRace) return result;
+  }
+  return conflict(served.resource, name);
+}
+
+function configurationProblem(call: Call, served: Served, value: Record<string, unknown>): Failure | undefined {
+  const { namespace, name } = call.info;
+  const metadata = isRecord(value.metadata) ? value.metadata : {};
+  if (metadata.name !== undefined && metadata.name !== name) {
+    return badRequest(`the name of the object (${String(metadata.name)}) does not match the name on the URL (${name})`);
+  }
+  if (served.resource.namespaced && metadata.namespace !== undefined && metadata.namespace !== namespace) {
+    return badRequest("the namespace of the provided object does not match the namespace sent on the request");
+  }
+  return undefined;
+}
+
+async function applyToStored(call: Call, served: Served, applied: Record<string, unknown>, options: WriteOptions): Promise<HttpResponse | Failure> {
+  const storage = call.parts.registry.storageServed(served);
+  const updated = await updateObject(
+    call,
+    served,
+    options,
+    (old) => {
+      const merged = mergedObject(call, served, inVersion(served, old), applied, options);
+      return merged instanceof Failure ? merged : toStorage(served, storage, merged);
+    },
+    { verb: "apply", managed: true },
+  );
+  return updatedResponse(call, served, updated);
+}
+
+async function applyNew(call: Call, served: Served, applied: Record<string, unknown>, options: WriteOptions): Promise<HttpResponse | Failure> {
+  const { name, subresource } = call.info;
+  if (subresource !== "") return notFound(served.resource, name);
+  const metadata = applied.metadata as ApiObject["metadata"] | undefined;
+  if (metadata?.uid !== undefined && metadata.uid !== "") {
+    return conflict(served.resource, name, `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`);
+  }
+  const merged = mergedObject(call, served, undefined, applied, options);
+  if (merged instanceof Failure) return merged;
+  merged.metadata.name = name;
+  const created = await createObject(call, served, merged, options, { managed: true });
+  if (created instanceof Failure) return created;
+  if ("entry" in created) return entryResponse(call, served, 201, created.entry);
+  return valueResponse(call, served, 201, inVersion(served, created.object));
+}
+
+/** The configuration over the live object, with defaults, its new owners in managedFields. */
+function mergedObject(
+  call: Call,
+  served: Served,
+  live: ApiObject | undefined,
+  applied: Record<string, unknown>,
+  options: WriteOptions,
+): ApiObject | Failure {
+  const result = applyObject({
+    schema: served.schema,
+    live,
+    applied,
+    manager: options.fieldManager,
+    force: options.force === true,
+    subresource: call.info.subresource,
+    apiVersion: served.apiVersion,
+    time: call.parts.clock.now(),
+  });
+  if (!result.ok) {
+    if (result.code === 400) return badRequest(result.message);
+    return new Failure(409, "Conflict", result.message, { causes: result.conflicts });
+  }
+  const merged = decode(served.schema, result.object, { defaults: true });
+  const object = merged.object as ApiObject;
+  served.kind.rules.defaults?.(object);
+  return object;
 }

@@ -32,16 +32,27 @@ export async function create(call: Call, served: Served): Promise<HttpResponse |
   return valueResponse(call, served, 201, inVersion(served, created.object));
 }
 
+export interface CreateSettings {
+  /** Server-side apply has made the entries of managedFields already. */
+  readonly managed?: boolean;
+}
+
 export type Created = { readonly entry: Entry } | { readonly object: ApiObject };
 
 /** Creates an object that has been decoded and defaulted; a dry run answers what would have been stored. */
-export async function createObject(call: Call, served: Served, given: ApiObject, options: WriteOptions): Promise<Created | Failure> {
+export async function createObject(
+  call: Call,
+  served: Served,
+  given: ApiObject,
+  options: WriteOptions,
+  settings: CreateSettings = {},
+): Promise<Created | Failure> {
   const storage = call.parts.registry.storageServed(served);
   const attempts = given.metadata.name !== undefined && given.metadata.name !== "" ? 1 : generateNameAttemptsMax;
   for (let attempt = 1; ; attempt++) {
     // A generated name is tried on a fresh copy: admission may have made something of the first one.
     const object = attempts === 1 ? given : cloneValue(given);
-    const result = await attemptCreate(call, served, storage, toStorage(storage, object), options);
+    const result = await attemptCreate(call, served, storage, toStorage(served, storage, object), options, settings);
     if (!(result instanceof Failure) || result.reason !== "AlreadyExists") return result;
     if (attempts <= attempt) return attempts === 1 ? result : generateNameConflict(served.resource, result.details?.name ?? "");
   }
@@ -53,15 +64,19 @@ async function attemptCreate(
   storage: Served,
   object: ApiObject,
   options: WriteOptions,
+  settings: CreateSettings,
 ): Promise<Created | Failure> {
+  const { managedFields } = object.metadata;
   const problem = beforeCreate(call, served, object);
   if (problem !== undefined) return problem;
   const { kind } = served;
   const namespace = object.metadata.namespace ?? "";
   const name = object.metadata.name ?? "";
-  const context: RuleContext = { now: call.parts.clock.now(), subresource: undefined, user: call.user.name };
+  const context: RuleContext = { now: call.parts.clock.now(), subresource: undefined, user: call.user.name, requester: call.user };
   kind.rules.prepareCreate?.(object, context);
   if (served.custom?.hasStatus === true) delete object.status;
+  if (settings.managed === true && managedFields !== undefined) object.metadata.managedFields = managedFields;
+  else trackUpdate(call, storage, undefined, object, options.fieldManager, "");
 
   const request = admissionRequest(call, {
     operation: "CREATE",
@@ -87,7 +102,6 @@ async function attemptCreate(
   if (validationFailure !== undefined) return validationFailure;
   call.warnings.push(...(kind.rules.warnings?.(admitted, undefined) ?? []));
 
-  trackUpdate(call, served, undefined, admitted, options.fieldManager);
   const encoded = encodeBounded(admitted);
   if (encoded instanceof Failure) return encoded;
   const key = keyOf(storage.prefix, namespace, name);

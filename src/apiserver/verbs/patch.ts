@@ -76,7 +76,7 @@ function patchedObject(call: Call, served: Served, old: ApiObject, type: PatchTy
   if ((object.metadata.namespace ?? "") !== (old.metadata.namespace ?? "")) {
     return badRequest("metadata.namespace: Invalid value: the namespace of an object cannot be changed");
   }
-  return toStorage(call.parts.registry.storageServed(served), object);
+  return toStorage(served, call.parts.registry.storageServed(served), object);
 }
 
 function applied(served: Served, current: ApiObject, type: PatchType, body: unknown): PatchResult {

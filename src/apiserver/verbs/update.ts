@@ -40,7 +40,7 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
   const updated = await updateObject(call, served, options, () => {
     const next = isFirst ? object : cloneValue(object);
     isFirst = false;
-    return toStorage(storage, next);
+    return toStorage(served, storage, next);
   });
   return updatedResponse(call, served, updated);
 }
@@ -65,8 +65,8 @@ export interface UpdateSettings {
   /** The manager's entry was made by server-side apply already. */
   readonly managed?: boolean;
   readonly subresource?: string;
-  /** Writes of the house itself that admission has judged already. */
-  readonly skipAdmission?: boolean;
+  /** A change that the server makes itself (a binding, a budget's count): no rules, no admission, no validation. */
+  readonly direct?: boolean;
   readonly at?: { readonly namespace: string; readonly name: string };
 }
 
@@ -108,9 +108,14 @@ async function attemptUpdate(
     now: call.parts.clock.now(),
     subresource: subresource === "" ? undefined : subresource,
     user: call.user.name,
+    requester: call.user,
   };
-  prepareUpdate(served, object, old, context);
   const name = old.metadata.name ?? "";
+  const dryRun = options.dryRun;
+  const verb = settings.verb ?? "update";
+  if (settings.direct === true) return store(call, served, { current, old, object, dryRun, verb });
+  prepareUpdate(served, object, old, context);
+  if (settings.managed !== true) trackUpdate(call, call.parts.registry.storageServed(served), old, object, options.fieldManager, subresource);
   const request = admissionRequest(call, {
     operation: "UPDATE",
     served,
@@ -119,20 +124,19 @@ async function attemptUpdate(
     name,
     object,
     oldObject: old,
-    dryRun: options.dryRun,
+    dryRun,
   });
-  const refused = settings.skipAdmission === true ? undefined : admitMutating(call, request);
+  const refused = admitMutating(call, request);
   const mutationFailure = refused instanceof Promise ? await refused : refused;
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
   const errors = [...validateObject(served.kind, admitted, old, context), ...customErrors(served, admitted)];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
-  const refusal = settings.skipAdmission === true ? undefined : admitValidating(call, request);
+  const refusal = admitValidating(call, request);
   const validationFailure = refusal instanceof Promise ? await refusal : refusal;
   if (validationFailure !== undefined) return validationFailure;
   call.warnings.push(...(served.kind.rules.warnings?.(admitted, old) ?? []));
-  if (settings.managed !== true) trackUpdate(call, served, old, admitted, options.fieldManager);
-  return store(call, served, { current, old, object: admitted, dryRun: options.dryRun, verb: settings.verb ?? "update" });
+  return store(call, served, { current, old, object: admitted, dryRun, verb });
 }
 
 interface StoreOrder {
@@ -226,7 +230,7 @@ function prepareUpdate(served: Served, object: ApiObject, old: ApiObject, contex
 function isolate(served: Served, object: ApiObject, old: ApiObject, subresource: string | undefined): void {
   const hasStatus = served.custom?.hasStatus ?? served.resource.subresources.some(({ name }) => name === "status");
   if (!hasStatus) return;
-  if (subresource !== "status") {
+  if (subresource !== "status" && subresource !== "approval") {
     if (old.status === undefined) delete object.status;
     else object.status = old.status;
     return;

@@ -1,0 +1,132 @@
+import type { ApiObject } from "#api/kind.ts";
+import type { Pod } from "#api/generated/core-v1.ts";
+import type { Eviction, PodDisruptionBudget } from "#api/generated/policy-v1.ts";
+import { schemaOf } from "#api/schemas.ts";
+import { selectorOfObject } from "#api/selectors.ts";
+import { cloneValue } from "#codec/record.ts";
+import type { Call, Outcome } from "../call.ts";
+import { badRequest, Failure, notFound } from "../failure.ts";
+import { endOf, keyOf } from "../keys.ts";
+import { conflictAttemptsMax } from "../limits.ts";
+import { readObject, type Expected } from "../objects/read-body.ts";
+import { valueResponse } from "../objects/respond.ts";
+import type { Served } from "../registry.ts";
+import { timestamp } from "../verbs/create.ts";
+import { removeObject, type DeletionOptions } from "../verbs/delete.ts";
+import { readDryRun } from "../verbs/options.ts";
+import { updateObject } from "../verbs/update.ts";
+
+const expected: Expected = { apiVersion: "policy/v1", kind: "Eviction", schema: schemaOf("policy/v1.Eviction"), custom: false };
+
+/** POST to pods/eviction: a deletion that the pod's disruption budget must allow. */
+export async function evict(call: Call, served: Served): Promise<Outcome> {
+  const body = readObject(call, expected);
+  if (body instanceof Failure) return body;
+  const eviction = body as ApiObject & Eviction;
+  const { namespace, name } = call.info;
+  if (eviction.metadata?.name !== undefined && eviction.metadata.name !== "" && eviction.metadata.name !== name) {
+    return badRequest("name in URL does not match name in Eviction object");
+  }
+  const asked = eviction.deleteOptions;
+  const dryRun = readDryRun(asked?.dryRun ?? call.info.query.getAll("dryRun"));
+  if (dryRun instanceof Failure) return dryRun;
+
+  let allowance: Allowance | Failure | undefined;
+  for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
+    const entry = call.parts.store.latest(keyOf(served.prefix, namespace, name));
+    if (entry === undefined) return notFound(served.resource, name);
+    const pod = call.parts.objects.decoded(entry) as ApiObject & Pod;
+    // A disruption that was taken from the budget is not taken again because the pod's status moved meanwhile.
+    if (allowance === undefined || allowance instanceof Failure || !allowance.isSpent) allowance = await allow(call, pod, dryRun);
+    if (allowance instanceof Failure) return allowance;
+    // The pod whose state was judged is the one that goes: its revision is pinned where health decided (k/k#142201).
+    const options: DeletionOptions = {
+      gracePeriodSeconds: asked?.gracePeriodSeconds,
+      propagation: asked?.propagationPolicy as DeletionOptions["propagation"],
+      uid: asked?.preconditions?.uid ?? pod.metadata?.uid,
+      resourceVersion: asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? pod.metadata?.resourceVersion : undefined),
+      dryRun,
+    };
+    const removed = await removeObject(call, served, { namespace, name }, options);
+    const mayRetry = allowance.judgedHealth && asked?.preconditions?.resourceVersion === undefined;
+    if (removed instanceof Failure && removed.reason === "Conflict" && mayRetry) continue;
+    if (removed instanceof Failure) return removed;
+    return valueResponse(call, undefined, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
+  }
+  return tooManyDisruptions("the pod changes too fast to be judged");
+}
+
+interface Allowance {
+  /** The pod's health was looked at: only a pod of that very revision may go. */
+  readonly judgedHealth: boolean;
+  readonly isSpent: boolean;
+}
+
+async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise<Allowance | Failure> {
+  const phase = pod.status?.phase;
+  const isOver = phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
+  if (isOver) return { judgedHealth: false, isSpent: false };
+  const budgets = budgetsOf(call, pod);
+  const budget = budgets[0];
+  if (budget === undefined) return { judgedHealth: false, isSpent: false };
+  if (budgets.length > 1) {
+    return new Failure(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+  }
+  const isReady = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+  if (!isReady) {
+    const { status, spec } = budget;
+    const isHealthyBudget = (status?.currentHealthy ?? 0) >= (status?.desiredHealthy ?? 0) && (status?.desiredHealthy ?? 0) > 0;
+    if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow" || isHealthyBudget) return { judgedHealth: true, isSpent: false };
+  }
+  const failure = await spend(call, budget, pod.metadata?.name ?? "", dryRun);
+  return failure ?? { judgedHealth: true, isSpent: true };
+}
+
+function budgetsOf(call: Call, pod: Pod): (ApiObject & PodDisruptionBudget)[] {
+  const served = call.parts.registry.find("policy/v1", "poddisruptionbudgets");
+  if (served === undefined) return [];
+  const prefix = `${served.prefix}${pod.metadata?.namespace ?? ""}/`;
+  const found: (ApiObject & PodDisruptionBudget)[] = [];
+  for (const visible of call.parts.store.snapshot().range(prefix, endOf(prefix))) {
+    const entry = call.parts.store.latest(visible.key);
+    if (entry === undefined) continue;
+    const budget = call.parts.objects.decoded(entry) as ApiObject & PodDisruptionBudget;
+    if (selectorOfObject(budget.spec?.selector).matches(pod.metadata?.labels)) found.push(budget);
+  }
+  return found;
+}
+
+/** Takes one disruption from the budget, judged against its newest state inside the write. */
+async function spend(call: Call, budget: ApiObject & PodDisruptionBudget, podName: string, dryRun: boolean): Promise<Failure | undefined> {
+  const served = call.parts.registry.find("policy/v1", "poddisruptionbudgets")!;
+  const at = { namespace: budget.metadata.namespace ?? "", name: budget.metadata.name ?? "" };
+  const options = { dryRun, fieldManager: "kube-apiserver", force: undefined };
+  const updated = await updateObject(
+    call,
+    served,
+    options,
+    (old) => {
+      const next = cloneValue(old) as ApiObject & { status?: NonNullable<PodDisruptionBudget["status"]> };
+      const status = next.status;
+      if ((status?.observedGeneration ?? 0) < (old.metadata.generation ?? 0)) {
+        return tooManyDisruptions(`The disruption budget ${at.name} is still being processed by the server.`);
+      }
+      if (status === undefined || status.disruptionsAllowed <= 0) {
+        const message = `The disruption budget ${at.name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`;
+        return tooManyDisruptions(message);
+      }
+      status.disruptionsAllowed -= 1;
+      status.disruptedPods = { ...status.disruptedPods, [podName]: timestamp(call.parts.clock.now()) };
+      return next;
+    },
+    { verb: "evict", direct: true, at },
+  );
+  return updated instanceof Failure ? updated : undefined;
+}
+
+function tooManyDisruptions(message: string): Failure {
+  return new Failure(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
+    causes: [{ reason: "DisruptionBudget", message }],
+    retryAfterSeconds: 10,
+  });
+}
