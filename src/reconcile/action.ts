@@ -38,7 +38,7 @@ export interface UpdateAction extends ActionCommon {
   readonly name: string;
   /** The whole object; its resourceVersion is the precondition. */
   readonly object: Draft<unknown>;
-  readonly subresource?: "status" | "scale" | "finalize";
+  readonly subresource?: "status" | "scale" | "finalize" | "approval";
 }
 
 export interface PatchAction extends ActionCommon {
@@ -47,7 +47,7 @@ export interface PatchAction extends ActionCommon {
   readonly type: "json" | "merge" | "strategic";
   /** Carries metadata.uid and metadata.resourceVersion where the judged state must not have moved. */
   readonly patch: unknown;
-  readonly subresource?: "status" | "scale" | "finalize";
+  readonly subresource?: "status" | "scale" | "finalize" | "approval";
 }
 
 export interface DeleteAction extends ActionCommon {
