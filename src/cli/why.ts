@@ -5,7 +5,7 @@ import type { Client } from "#client/client.ts";
 
 /** One write, as the API server recorded it in the same transaction. */
 export interface WriteRecord {
-  readonly revision: string;
+  readonly resourceVersion: string;
   readonly time: string;
   readonly user: string;
   readonly verb: string;
@@ -60,7 +60,7 @@ export async function collectWhy(client: Client, query: WhyQuery): Promise<Write
     const lists = await Promise.all(subjects.slice(at, at + parallelMax).map((subject) => recordsOf(client, subject)));
     records.push(...lists.flat());
   }
-  return records.sort((a, b) => Number(a.revision) - Number(b.revision));
+  return records.sort((a, b) => Number(a.resourceVersion) - Number(b.resourceVersion));
 }
 
 /** Subjects of all objects that are owned, directly or not, by an object. */

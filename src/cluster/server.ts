@@ -1,5 +1,5 @@
 import { builtInResources } from "#api/generated/resources.ts";
-import { kinds } from "#api/kinds.ts";
+import { kinds as ruledKinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
@@ -13,6 +13,7 @@ import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
+import { plainKinds } from "#apiserver/registry.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
 import { createControllers } from "#controllers/all.ts";
@@ -26,6 +27,14 @@ import { versionInfo } from "./version.ts";
 /** Who issues service account tokens; also their default audience, as upstream. */
 const issuer = "https://kubernetes.default.svc.cluster.local";
 const stopGraceMs = 5000;
+
+const ruled = new Set(ruledKinds.map(({ storage }) => `${storage.group}/${storage.resource}`));
+const kinds = [
+  ...ruledKinds,
+  ...plainKinds()
+    .filter(({ storage }) => !ruled.has(`${storage.group}/${storage.resource}`))
+    .map((kind) => ({ ...kind, rules: { nameFormat: "path-segment" as const } })),
+];
 
 export type ServerWorld = Pick<World, "clock" | "timers" | "random" | "crypto" | "certificates">;
 

@@ -5,7 +5,7 @@ import { UserError } from "./user-error.ts";
 
 /** Flags of a command: what is allowed, with its meaning for `--help`. */
 export interface Flags {
-  readonly [name: string]: { readonly type: "string" | "boolean"; readonly meaning: string };
+  readonly [name: string]: { readonly type: "string" | "boolean"; readonly meaning: string; readonly short?: string };
 }
 
 export interface ParsedOptions {
@@ -21,7 +21,9 @@ const commonFlags: Flags = {
 /** Parses a command's arguments. Throws `UserError` for unknown flags; prints the usage and exits for --help. */
 export function parseOptions(command: string, args: readonly string[], flags: Flags, positionals = ""): ParsedOptions {
   const all = { ...commonFlags, ...flags };
-  const config: ParseArgsOptionsConfig = Object.fromEntries(Object.entries(all).map(([name, { type }]) => [name, { type }]));
+  const config: ParseArgsOptionsConfig = Object.fromEntries(
+    Object.entries(all).map(([name, { type, short }]) => [name, short === undefined ? { type } : { type, short }]),
+  );
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
   try {
     parsed = parseArgs({ args: [...args], options: config, allowPositionals: positionals !== "", strict: true }) as typeof parsed;

@@ -47,7 +47,7 @@ async function main(dataDir: string): Promise<void> {
     serviceAccountKey: pki.serviceAccountKey,
     log,
   });
-  const hosts = settings.serverAddress === "127.0.0.1" ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
+  const hosts = settings.simulatedNodes > 0 ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
   const listeners = await Promise.all(
     hosts.map((host) => {
       const tls = { ...pki.server, clientCa: pki.caCertificate };

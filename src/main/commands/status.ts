@@ -24,7 +24,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 
 /** What runs, where, how well, and until when its certificates hold. Exits with 1 when the API does not answer. */
 export async function run(args: readonly string[]): Promise<number> {
-  const options = parseOptions("status", args, { output: { type: "string", meaning: "json for scripts" } });
+  const options = parseOptions("status", args, { output: { type: "string", short: "o", meaning: "json for scripts" } });
   const dataDir = dataDirOf(options);
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) {

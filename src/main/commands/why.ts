@@ -7,8 +7,8 @@ import { dataDirOf, parseOptions, type Flags } from "../options.ts";
 import { UserError } from "../user-error.ts";
 
 const flags: Flags = {
-  namespace: { type: "string", meaning: "default: default" },
-  output: { type: "string", meaning: "json for scripts" },
+  namespace: { type: "string", short: "n", meaning: "default: default" },
+  output: { type: "string", short: "o", meaning: "json for scripts" },
 };
 
 /** From the user's change to the last automatic action: who wrote what, by which rule, because of which revision. */
