@@ -9,6 +9,10 @@ import type { Processes } from "#world/processes.ts";
 import type { Random } from "#world/random.ts";
 import type { Sockets } from "#world/sockets.ts";
 import { createClusterDns } from "./dns/loop.ts";
+import type { IngressListen } from "./ingress/configuration.ts";
+import type { BackendCounters } from "./ingress/counters.ts";
+import { createIngressLoop } from "./ingress/loop.ts";
+import type { Problem } from "./ingress/route-table.ts";
 import { observe } from "./observed.ts";
 import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
 import { createServiceProxy } from "./service-proxy/loop.ts";
@@ -36,6 +40,14 @@ export interface NetworkOptions {
   readonly clusterDomain: string;
   /** `/etc/resolv.conf` of the host. */
   readonly resolvConf: string;
+  /** Absent: this node serves no Ingress. */
+  readonly ingress?: {
+    readonly listen: IngressListen;
+    /** PEM of a chain and key for hosts without a certificate of their own; asked for once. */
+    readonly defaultCertificate: () => Promise<string>;
+    /** Reads Ingresses' Secrets; default: `client`. */
+    readonly client?: Client;
+  };
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -44,12 +56,18 @@ export interface Network {
   start(): Promise<void>;
   /** Stops the loops; what they set up stays and goes on working. */
   stop(): Promise<void>;
+  /** Ends what goes on after `stop` and carries connections of users: HAProxy. For `steer down`. After `stop`. */
+  shutDown(): Promise<void>;
   /** Removes everything that any life of this node's network left on the machine. After `stop`. */
   cleanup(): Promise<void>;
   /** Resolves when pods get addresses, Services are served and names are answered. */
   readonly ready: Promise<void>;
   /** The DNS server's address for pods. */
   readonly dnsAddress: string;
+  /** What of the Ingresses this node does not serve, and why. */
+  ingressProblems(): readonly Problem[];
+  /** Requests through this node's ingress by backend. */
+  ingressCounters(): Promise<readonly BackendCounters[]>;
 }
 
 /** Everything on a node that belongs to the network of one cluster. */
@@ -82,9 +100,24 @@ export function createNetwork(options: NetworkOptions): Network {
     domain: options.clusterDomain,
     ranges: [options.serviceRange, options.clusterPods],
   });
-  const parts = [podNetwork, serviceProxy, dns];
+  const ingress =
+    options.ingress === undefined
+      ? undefined
+      : createIngressLoop({
+          ...options,
+          ...options.ingress,
+          client: options.ingress.client ?? options.client,
+          informers,
+          observed,
+          folder: names.ingressFolder,
+        });
+  const parts = [podNetwork, serviceProxy, dns, ...(ingress === undefined ? [] : [ingress])];
+  const shutDown = async (): Promise<void> => ingress?.shutDown();
   return {
     dnsAddress: names.dnsAddress,
+    ingressProblems: () => ingress?.problems() ?? [],
+    ingressCounters: async () => (await ingress?.counters()) ?? [],
+    shutDown,
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {
       await disk.makeDirectory(options.dataDir, 0o700);
@@ -95,7 +128,10 @@ export function createNetwork(options: NetworkOptions): Network {
       informers.stop();
       await Promise.all(parts.map((part) => part.stop()));
     },
-    cleanup: () => cleanUp(options, names),
+    cleanup: async () => {
+      await shutDown();
+      await cleanUp(options, names);
+    },
   };
 }
 
@@ -105,6 +141,7 @@ interface Names {
   readonly dnsAddress: string;
   readonly configurationFile: string;
   readonly addressFolder: string;
+  readonly ingressFolder: string;
 }
 
 /** Interface names hold 15 characters. */
@@ -116,6 +153,7 @@ function namesOf({ clusterId, serviceRange, cniConfigurationDir, dataDir }: Netw
     dnsAddress: addressAt(serviceRange, 10),
     configurationFile: `${cniConfigurationDir}/10-steer-${clusterId}.conflist`,
     addressFolder: `${dataDir}/pod-addresses`,
+    ingressFolder: `${dataDir}/haproxy`,
   };
 }
 

@@ -1,0 +1,78 @@
+import { certificateList, type DataPlane } from "./wanted.ts";
+import { backendName, serverName, type Slots } from "./slots.ts";
+
+export interface IngressListen {
+  /** Addresses of this node to listen on. */
+  readonly addresses: readonly string[];
+  readonly httpPort: number;
+  readonly httpsPort: number;
+}
+
+/**
+ * HAProxy's configuration: ports, limits and numbered places, with the addresses of their servers so that a start or reload
+ * serves at once. No text of users: routes are map lines, certificates are files with numbers for names.
+ */
+export function configuration(listen: IngressListen, slots: Slots, plane: DataPlane, user: string | undefined): string {
+  const binds = listen.addresses.flatMap((address) => [
+    `  bind ${address}:${listen.httpPort}`,
+    `  bind ${address}:${listen.httpsPort} ssl crt-list ${certificateList} alpn h2,http/1.1`,
+  ]);
+  const backends: string[] = [];
+  for (let slot = 1; slot <= slots.count; slot++) {
+    const name = backendName(slot);
+    backends.push(`backend ${name}`);
+    for (const [index, { address, port, weight }] of (plane.servers.get(name) ?? []).entries()) {
+      backends.push(`  server ${serverName(index + 1)} ${address}:${port} weight ${weight}`);
+    }
+  }
+  return `${[...globalLines(user), ...defaultLines, "frontend web", ...binds, ...frontendLines, ...backends].join("\n")}\n`;
+}
+
+function globalLines(user: string | undefined): string[] {
+  return [
+    "global",
+    "  stats socket unix@haproxy.sock mode 600 level admin expose-fd listeners",
+    "  stats timeout 24d",
+    "  maxconn 20000",
+    "  hard-stop-after 3600s",
+    "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
+    "  tune.ssl.default-dh-param 2048",
+    ...(user === undefined ? [] : [`  user ${user}`, `  group ${user}`]),
+  ];
+}
+
+const defaultLines = [
+  "defaults",
+  "  mode http",
+  "  timeout connect 2s",
+  "  timeout client 60s",
+  "  timeout server 60s",
+  "  timeout queue 10s",
+  "  timeout tunnel 3600s",
+  "  timeout http-request 30s",
+  "  timeout http-keep-alive 60s",
+  "  balance roundrobin",
+  // A pod that went a moment ago must not cost a request: another one gets it.
+  "  retries 3",
+  "  option redispatch 1",
+  "  retry-on conn-failure empty-response",
+];
+
+const frontendLines = [
+  // What may have been carried out already is not sent twice.
+  "  http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
+  "  http-request set-header X-Forwarded-For %[src]",
+  "  http-request set-header X-Forwarded-Proto https if { ssl_fc }",
+  "  http-request set-header X-Forwarded-Proto http unless { ssl_fc }",
+  "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+  "  http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
+  "  http-request set-var(txn.path) path",
+  "  http-request set-var(txn.site) var(txn.host),map_str(hosts.map)",
+  "  http-request set-var(txn.site) var(txn.host),regsub(^[^.]+,*),map_str(hosts.map) unless { var(txn.site) -m found }",
+  "  http-request set-var(txn.site) str(_) unless { var(txn.site) -m found }",
+  "  http-request set-var(txn.backend) var(txn.site),concat(,txn.path,),map_str(exact.map)",
+  "  http-request set-var(txn.backend) var(txn.site),concat(,txn.path,/),map_beg(prefix.map) unless { var(txn.backend) -m found }",
+  '  http-request return status 404 content-type text/plain string "404: no Ingress serves this host and path\\n" ' +
+    "unless { var(txn.backend) -m found }",
+  "  use_backend %[var(txn.backend)]",
+];

@@ -1,0 +1,113 @@
+import type { Disk } from "#world/disk.ts";
+import { readActual, type Actual } from "./actual.ts";
+import { applyCertificates, applyPlane, type CertificateFaults } from "./apply.ts";
+import { configuration, type IngressListen } from "./configuration.ts";
+import { Haproxy, slotsFile } from "./haproxy.ts";
+import type { RouteTable } from "./route-table.ts";
+import type { Runtime } from "./runtime.ts";
+import { assignSlots, certificateFile, noSlots, readSlots, type Slots } from "./slots.ts";
+import { wantedDataPlane, type DataPlane } from "./wanted.ts";
+
+export interface DataPlaneOptions {
+  readonly haproxy: Haproxy;
+  readonly runtime: Runtime;
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly listen: IngressListen;
+  /** The process ended without being asked: call `apply` again. */
+  readonly onGone: () => void;
+}
+
+/** Carries route tables into HAProxy, whether it runs already, has yet to start or just died. One call at a time. */
+export class IngressDataPlane {
+  readonly #options: DataPlaneOptions;
+  #slots: Slots | undefined;
+  /** Undefined: not known, to be read. */
+  #actual: Actual | undefined;
+  #sent: ReadonlyMap<string, string> = new Map();
+  #guard: { close(): void } | undefined;
+  /** Reloads and starts since our own start. */
+  reloads = 0;
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+  }
+
+  get slots(): Slots {
+    return this.#slots ?? noSlots;
+  }
+
+  /** Makes HAProxy serve `table`; answers the certificates (by id) that it refused, with its words. */
+  async apply(table: RouteTable): Promise<CertificateFaults> {
+    const { runtime, haproxy } = this.#options;
+    const before = this.#slots ?? (await this.#adopt());
+    const slots = assignSlots(before, table.backends.keys(), table.certificates.map(({ id }) => id));
+    const wanted = wantedDataPlane(table, slots);
+    try {
+      const actual = await this.#ensureRunning(before, slots, wanted);
+      this.#slots = slots;
+      const plane = await applyPlane(runtime, actual, wanted);
+      const { held, sent, faults } = await applyCertificates(runtime, actual.certificates, wanted.certificates, this.#sent);
+      this.#actual = { ...plane, certificates: held };
+      this.#sent = sent;
+      await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, sent) });
+      return new Map(table.certificates.flatMap(({ id }) => {
+        const fault = faults.get(certificateFile(slots.certificates.get(id) ?? 0));
+        return fault === undefined ? [] : [[id, fault] as const];
+      }));
+    } catch (error) {
+      this.#actual = undefined;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#guard?.close();
+    this.#guard = undefined;
+  }
+
+  /** What an earlier life of ours left behind; nothing when it is gone or does not fit: then all is set up anew. */
+  async #adopt(): Promise<Slots> {
+    const { disk, folder, listen, haproxy } = this.#options;
+    const text = await disk.readText(`${folder}/${slotsFile}`).catch(() => "");
+    const slots = readSlots(text);
+    if (slots === undefined || !(await haproxy.isRunning())) return noSlots;
+    const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
+    const empty: DataPlane = { maps: { "hosts.map": new Map(), "exact.map": new Map(), "prefix.map": new Map() }, servers: new Map(), certificates: new Map() };
+    const user = /^ {2}user (\S+)$/m.exec(present)?.[1];
+    const fits = withoutServers(present) === configuration(listen, slots, empty, user);
+    if (fits) this.#slots = slots;
+    return fits ? slots : noSlots;
+  }
+
+  async #ensureRunning(before: Slots, slots: Slots, wanted: DataPlane): Promise<Actual> {
+    const { haproxy, runtime } = this.#options;
+    const isRunning = await haproxy.isRunning();
+    if (isRunning && this.#slots !== undefined && before.count === slots.count) {
+      if (this.#actual !== undefined) return this.#actual;
+    } else {
+      // Certificates that HAProxy has not accepted yet could keep it from starting: they follow when it runs.
+      await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, this.#sent) });
+      if (isRunning) await haproxy.reload();
+      else await haproxy.start();
+      this.reloads += 1;
+    }
+    this.#guard?.close();
+    this.#guard = await runtime.whenGone(() => {
+      this.#actual = undefined;
+      this.#options.onGone();
+    });
+    return readActual(runtime);
+  }
+}
+
+function accepted(wanted: DataPlane, sent: ReadonlyMap<string, string>): DataPlane["certificates"] {
+  return new Map([...wanted.certificates].filter(([file, { pem }]) => sent.get(file) === pem));
+}
+
+function withoutServers(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => !line.startsWith("  server "))
+    .join("\n");
+}

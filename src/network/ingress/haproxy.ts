@@ -1,0 +1,143 @@
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Disk } from "#world/disk.ts";
+import type { Processes } from "#world/processes.ts";
+import { configuration, type IngressListen } from "./configuration.ts";
+import { startPollMs, startTimeoutMs, stopTimeoutMs } from "./limits.ts";
+import type { Runtime } from "./runtime.ts";
+import { writeSlots, type Slots } from "./slots.ts";
+import { certificateList, defaultCertificate, mapFiles, mapText, type DataPlane } from "./wanted.ts";
+
+export interface HaproxyOptions {
+  readonly processes: Processes;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly runtime: Runtime;
+  /** Where everything of HAProxy's lies: configuration, maps, certificates, socket. */
+  readonly folder: string;
+  readonly listen: IngressListen;
+  /** PEM of a chain and key for hosts without a certificate of their own. */
+  readonly defaultCertificate: () => Promise<string>;
+}
+
+export const slotsFile = "slots.json";
+const configurationFile = "haproxy.cfg";
+const pidFile = "haproxy.pid";
+
+/** HAProxy as a process that outlives us: started once, found again, reloaded only when places run out. */
+export class Haproxy {
+  readonly #options: HaproxyOptions;
+  #user: Promise<string | undefined> | undefined;
+
+  constructor(options: HaproxyOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a process answers on the socket. */
+  async isRunning(): Promise<boolean> {
+    return (await this.#workerPid()) !== undefined;
+  }
+
+  /** Writes everything that a start or reload reads. Readers see each file whole. */
+  async write(slots: Slots, plane: DataPlane): Promise<void> {
+    const { disk, listen } = this.#options;
+    await disk.makeDirectory(this.#path(""), 0o700);
+    if ((await disk.stat(this.#path(defaultCertificate))) === undefined) {
+      await disk.writeAtomically(this.#path(defaultCertificate), await this.#options.defaultCertificate(), 0o600);
+    }
+    for (const file of mapFiles) await this.#writeChanged(file, mapText(plane.maps[file]));
+    for (const [file, { pem }] of plane.certificates) await this.#writeChanged(file, pem);
+    const list = [...plane.certificates].map(([file, { hosts }]) => `${file} ${hosts.join(" ")}\n`);
+    await this.#writeChanged(certificateList, `${defaultCertificate}\n${list.join("")}`);
+    for (const name of await disk.list(this.#path(""))) {
+      if (/^c\d+\.pem$/.test(name) && !plane.certificates.has(name)) await disk.remove(this.#path(name));
+    }
+    this.#user ??= haproxyUser(disk);
+    await this.#writeChanged(configurationFile, configuration(listen, slots, plane, await this.#user));
+    await this.#writeChanged(slotsFile, writeSlots(slots));
+  }
+
+  /** Starts the process from what was written. Rejects with what HAProxy says when it does not come up. */
+  async start(): Promise<void> {
+    const { processes, folder } = this.#options;
+    const check = await processes.run("haproxy", ["-c", "-C", folder, "-f", configurationFile]);
+    if (check.code !== 0) throw new Error(`HAProxy does not accept its configuration: ${lastLines(check.stderr)}`);
+    const logFile = this.#path("haproxy.log");
+    const child = processes.spawn("haproxy", ["-W", "-C", folder, "-f", configurationFile, "-p", this.#path(pidFile)], {
+      logFile,
+      detached: true,
+    });
+    let ended = false;
+    void child.ended.then(() => (ended = true), () => (ended = true));
+    await this.#until(async () => {
+      if (ended) throw new Error(`HAProxy did not start: ${lastLines(await this.#options.disk.readText(logFile))}`);
+      return this.isRunning();
+    });
+  }
+
+  /** A new process takes over sockets and what was written; the old one ends with its last connection. */
+  async reload(): Promise<void> {
+    const { processes } = this.#options;
+    const before = await this.#workerPid();
+    const master = await this.#masterPid();
+    if (master === undefined) return this.start();
+    processes.signal(master, "SIGUSR2");
+    await this.#until(async () => {
+      const now = await this.#workerPid();
+      return now !== undefined && now !== before;
+    });
+  }
+
+  /** Ends the process and every connection through it. */
+  async stop(): Promise<void> {
+    const { processes } = this.#options;
+    const master = await this.#masterPid();
+    if (master === undefined) return;
+    processes.signal(master, "SIGTERM");
+    const isGone = (): Promise<boolean> => Promise.resolve(!processes.signal(master, 0));
+    await this.#until(isGone, stopTimeoutMs).catch(() => processes.signal(master, "SIGKILL"));
+  }
+
+  async #workerPid(): Promise<string | undefined> {
+    const info = await this.#options.runtime.command("show info").catch(() => "");
+    return /^Pid: (\d+)$/m.exec(info)?.[1];
+  }
+
+  /** The process of the pid file, if it still is our HAProxy: pids are used again. */
+  async #masterPid(): Promise<number | undefined> {
+    const { disk, folder } = this.#options;
+    const pid = Number(await disk.readText(this.#path(pidFile)).catch(() => ""));
+    if (!Number.isInteger(pid) || pid < 2) return undefined;
+    const commandLine = await disk.readText(`/proc/${pid}/cmdline`).catch(() => "");
+    return commandLine.includes("haproxy") && commandLine.includes(folder) ? pid : undefined;
+  }
+
+  async #until(reached: () => Promise<boolean>, timeoutMs = startTimeoutMs): Promise<void> {
+    const { clock, timers } = this.#options;
+    const deadline = clock.monotonic() + timeoutMs;
+    while (!(await reached())) {
+      if (deadline < clock.monotonic()) throw new Error(`HAProxy did not come to the wanted state within ${timeoutMs} ms`);
+      await timers.sleep(startPollMs);
+    }
+  }
+
+  async #writeChanged(name: string, content: string): Promise<void> {
+    const { disk } = this.#options;
+    const present = await disk.readText(this.#path(name)).catch(() => undefined);
+    if (present !== content) await disk.writeAtomically(this.#path(name), content, 0o600);
+  }
+
+  #path(name: string): string {
+    return name === "" ? this.#options.folder : `${this.#options.folder}/${name}`;
+  }
+}
+
+/** Debian's package makes a user for HAProxy; without one it keeps ours. */
+async function haproxyUser(disk: Disk): Promise<string | undefined> {
+  const users = await disk.readText("/etc/passwd").catch(() => "");
+  return /^haproxy:/m.test(users) ? "haproxy" : undefined;
+}
+
+function lastLines(text: string): string {
+  return text.trim().split("\n").slice(-4).join(" ").slice(0, 1_000);
+}

@@ -1,0 +1,119 @@
+import type { Ingress, IngressClass } from "#api/generated/networking-v1.ts";
+import { ingressclasses, ingresses } from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
+import type { Informer } from "#reconcile/informer.ts";
+import type { Informers } from "#reconcile/informers.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Disk } from "#world/disk.ts";
+import type { Processes } from "#world/processes.ts";
+import type { Random } from "#world/random.ts";
+import type { Sockets } from "#world/sockets.ts";
+import { Coalesced } from "../coalesced.ts";
+import type { Observed } from "../observed.ts";
+import { serviceOfSlice } from "../service-proxy/compile.ts";
+import { compile } from "./compile.ts";
+import type { IngressListen } from "./configuration.ts";
+import { readCounters, type BackendCounters } from "./counters.ts";
+import { IngressDataPlane } from "./data-plane.ts";
+import { Haproxy } from "./haproxy.ts";
+import type { Problem } from "./route-table.ts";
+import { Runtime } from "./runtime.ts";
+import { WatchedSecrets } from "./secrets.ts";
+
+export interface IngressOptions {
+  readonly observed: Observed;
+  readonly informers: Informers;
+  /** Reads the Secrets that accepted Ingresses name. */
+  readonly client: Client;
+  readonly processes: Processes;
+  readonly disk: Disk;
+  readonly sockets: Sockets;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly folder: string;
+  readonly listen: IngressListen;
+  readonly defaultCertificate: () => Promise<string>;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+export interface IngressLoop {
+  start(): void;
+  /** HAProxy goes on. */
+  stop(): Promise<void>;
+  /** Ends HAProxy. After `stop`. */
+  shutDown(): Promise<void>;
+  /** Resolves when HAProxy serves what was known at the start. */
+  readonly ready: Promise<void>;
+  /** What of the Ingresses is not served, as of the last round. */
+  problems(): readonly Problem[];
+  /** Requests by backend since HAProxy's start; empty when it does not answer. */
+  counters(): Promise<readonly BackendCounters[]>;
+}
+
+/** Keeps HAProxy serving what Ingresses, Services and EndpointSlices say. */
+export function createIngressLoop(options: IngressOptions): IngressLoop {
+  const { observed, informers, timers, folder } = options;
+  const ingressInformer: Informer<Ingress> = informers.of({ resource: ingresses, project: (ingress: Ingress) => ingress });
+  const classInformer: Informer<IngressClass> = informers.of({ resource: ingressclasses, project: (one: IngressClass) => one });
+  const runtime = new Runtime({ ...options, path: `${folder}/haproxy.sock` });
+  const haproxy = new Haproxy({ ...options, runtime });
+  const ready = Promise.withResolvers<void>();
+  let synced = false;
+  let subscriptions: readonly { close(): void }[] = [];
+  let problems: readonly Problem[] = [];
+  /** Services that routes lead to: changes of others are nothing to us. */
+  let routed: ReadonlySet<string> = new Set();
+
+  const work = async (): Promise<void> => {
+    if (!synced) return;
+    const compiled = compile({
+      ingresses: ingressInformer.list(),
+      classes: classInformer.list(),
+      service: (key) => observed.services.get(key),
+      slices: (key) => observed.slices.by("service", key),
+      secret: (key) => secrets.get(key),
+    });
+    routed = new Set([...compiled.table.backends.keys()].map((id) => id.slice(0, id.lastIndexOf(":"))));
+    secrets.watch(compiled.secrets);
+    // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
+    if (!secrets.known) return;
+    const faults = await plane.apply(compiled.table);
+    problems = [...compiled.problems, ...[...faults].map(([id, message]) => ({ ingress: id, reason: "InvalidCertificate", message }))];
+    ready.resolve();
+  };
+  const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("ingress: cannot serve", error) });
+  const kick = (): void => loop.kick();
+  const secrets = new WatchedSecrets(options, kick);
+  const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone: kick });
+  const kickIfRouted = (service: string): void => {
+    if (routed.has(service)) kick();
+  };
+  return {
+    ready: ready.promise,
+    problems: () => problems,
+    counters: () => readCounters(runtime, plane.slots),
+    start: () => {
+      const needed: readonly Informer<unknown>[] = [ingressInformer, classInformer, observed.services, observed.slices];
+      void Promise.all(needed.map((informer) => informer.synced())).then(() => {
+        synced = true;
+        kick();
+        subscriptions = [
+          ingressInformer.handle(kick),
+          classInformer.handle(kick),
+          observed.services.handle(kickIfRouted),
+          observed.slices.handle((_, old, current) => {
+            for (const slice of [old, current]) if (slice !== undefined) kickIfRouted(serviceOfSlice(slice));
+          }),
+        ];
+      });
+    },
+    stop: async () => {
+      for (const subscription of subscriptions) subscription.close();
+      await loop.stop();
+      secrets.stop();
+      plane.close();
+    },
+    shutDown: () => haproxy.stop(),
+  };
+}

@@ -1,0 +1,64 @@
+/** Where requests go, as data. Made by `compile.ts`, carried into HAProxy by `apply.ts`. */
+export interface RouteTable {
+  /** By site (a host, `*.parent` or `_` for requests to any other host). */
+  readonly sites: readonly string[];
+  /** Routes for one path only. */
+  readonly exact: readonly Route[];
+  /** Routes for a path and everything below it. */
+  readonly prefix: readonly Route[];
+  /** By id, all that some route names. */
+  readonly backends: ReadonlyMap<string, Backend>;
+  /** Chains with keys, each with the hosts that it serves. */
+  readonly certificates: readonly Certificate[];
+}
+
+export interface Route {
+  readonly site: string;
+  /** Begins with `/`; of prefixes without the `/` at the end, so the root is empty. */
+  readonly path: string;
+  /** Id of a backend. */
+  readonly backend: string;
+}
+
+/** A Service's port as the target of routes. */
+export interface Backend {
+  /** `namespace/service:port`. */
+  readonly id: string;
+  readonly servers: readonly Server[];
+}
+
+export interface Server {
+  readonly address: string;
+  readonly port: number;
+  /** 0 to 256. */
+  readonly weight: number;
+}
+
+export interface Certificate {
+  /** `namespace/secret`. */
+  readonly id: string;
+  readonly hosts: readonly string[];
+  /** PEM of the chain and the key, in our own writing. */
+  readonly pem: string;
+}
+
+/** Something in an Ingress that is left out, and why: becomes an Event on it. */
+export interface Problem {
+  /** `namespace/name`. */
+  readonly ingress: string;
+  /** CamelCase: `Conflict`, `InvalidHost`... */
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface Compiled {
+  readonly table: RouteTable;
+  readonly problems: readonly Problem[];
+  /** Ingresses that this controller serves: `namespace/name`. */
+  readonly accepted: readonly string[];
+  /** Secrets that accepted Ingresses name: `namespace/name`. Nothing else may be read for them. */
+  readonly secrets: readonly string[];
+}
+
+/** The site of rules without a host. */
+export const anyHost = "_";

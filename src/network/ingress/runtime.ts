@@ -1,0 +1,89 @@
+import type { Timers } from "#world/clock.ts";
+import type { Connection, Sockets } from "#world/sockets.ts";
+import { answerBytesMax, commandTimeoutMs } from "./limits.ts";
+
+/** HAProxy did not do what it was told, or did not answer. */
+export class RuntimeError extends Error {
+  override readonly name = "RuntimeError";
+}
+
+export interface RuntimeOptions {
+  readonly sockets: Sockets;
+  readonly timers: Timers;
+  /** Path of HAProxy's stats socket. */
+  readonly path: string;
+}
+
+/** HAProxy's runtime API. One connection for each command: an answer ends where the connection does. */
+export class Runtime {
+  readonly #options: RuntimeOptions;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+  }
+
+  /** The answer to a command; `payload` is what follows `<<`. Rejects with `RuntimeError`. */
+  async command(line: string, payload?: string): Promise<string> {
+    if (/[\n\r;\\\0]/.test(line)) throw new Error(`Cannot send ${JSON.stringify(line.slice(0, 200))} as one command`);
+    if (payload !== undefined && /\n\n|\0|\r/.test(payload)) throw new Error("Cannot send a payload with an empty line");
+    const text = payload === undefined ? `${line}\n` : `${line} <<\n${payload}${payload.endsWith("\n") ? "" : "\n"}\n`;
+    const answer = await this.#exchange(text).catch((error: unknown) => {
+      throw new RuntimeError(`Cannot ask HAProxy "${line}": ${String(error)}`);
+    });
+    return answer.trim();
+  }
+
+  /** Sends a command and checks that its answer says success: `expected` empty means that success is silent. */
+  async expect(expected: RegExp | "", line: string, payload?: string): Promise<void> {
+    const answer = await this.command(line, payload);
+    const isFine = expected === "" ? answer === "" : expected.test(answer);
+    if (!isFine) throw new RuntimeError(`HAProxy refused "${line}": ${answer.slice(0, 500)}`);
+  }
+
+  /** Calls `gone` once when the process behind the socket ends. Rejects when it does not answer now. */
+  async whenGone(gone: () => void): Promise<{ close(): void }> {
+    const { sockets, path } = this.#options;
+    const connection = await sockets.connect({ path }, commandTimeoutMs);
+    let closed = false;
+    connection.start({
+      data: () => undefined,
+      end: () => connection.destroy(),
+      close: () => {
+        if (!closed) gone();
+      },
+      drain: () => undefined,
+    });
+    connection.write(new TextEncoder().encode("prompt\n"));
+    return {
+      close: () => {
+        closed = true;
+        connection.destroy();
+      },
+    };
+  }
+
+  async #exchange(text: string): Promise<string> {
+    const { sockets, timers, path } = this.#options;
+    const connection: Connection = await sockets.connect({ path }, commandTimeoutMs);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const decoder = new TextDecoder();
+    let answer = "";
+    const timer = timers.after(commandTimeoutMs, () => reject(new Error(`no answer within ${commandTimeoutMs} ms`)));
+    connection.start({
+      data: (chunk) => {
+        answer += decoder.decode(chunk, { stream: true });
+        if (answerBytesMax < answer.length) reject(new Error(`the answer is longer than ${answerBytesMax} bytes`));
+      },
+      end: () => resolve(answer),
+      close: (error) => (error === undefined ? resolve(answer) : reject(error)),
+      drain: () => undefined,
+    });
+    connection.write(new TextEncoder().encode(text));
+    try {
+      return await promise;
+    } finally {
+      timer.cancel();
+      connection.destroy();
+    }
+  }
+}
