@@ -26,7 +26,7 @@ export function humanDuration(durationMs: number): string {
 
 /** The age of something that happened at `timestamp` (RFC 3339), or `<unknown>`. */
 export function ageOf(timestamp: string | undefined, now: number): string {
-  if (timestamp === undefined || timestamp === "") return "<unknown>";
+  if (!timestamp) return "<unknown>";
   const at = Date.parse(timestamp);
   return Number.isNaN(at) ? "<unknown>" : humanDuration(now - at);
 }

@@ -68,8 +68,14 @@ export interface RuleContext {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly subresource: string | undefined;
-  /** Groups of the user, for the few rules that look at them. */
+  /** Name of the user. */
   readonly user: string;
+  /** More about the user, for the few rules that record it (certificate signing requests). */
+  readonly requester?: {
+    readonly uid: string;
+    readonly groups: readonly string[];
+    readonly extra: Readonly<Record<string, readonly string[]>>;
+  };
 }
 
 /**
@@ -110,4 +116,9 @@ export interface Kind<T = ApiObject> {
   /** The version in which objects are stored; one of `versions`. */
   readonly storage: Resource<T>;
   readonly rules: KindRules<T>;
+  /**
+   * An object of version `from` as `to` says it, both among `versions`. Pure: what it is given stays as it is. Absent: the
+   * versions differ only in their names.
+   */
+  convert?(object: ApiObject, from: Resource<unknown>, to: Resource<unknown>): ApiObject;
 }

@@ -6,7 +6,7 @@ import { collect } from "../validation/field-errors.ts";
 import { validateEvent, validateEventUpdate } from "../validation/event.ts";
 
 function time(timestamp: string | undefined): number | undefined {
-  return timestamp === undefined || timestamp === "" ? undefined : Date.parse(timestamp);
+  return timestamp ? Date.parse(timestamp) : undefined;
 }
 
 function since(at: number | undefined, now: number): string {
@@ -30,6 +30,14 @@ function sourceText(event: Event): string {
   const component = event.source?.component || event.reportingComponent || "";
   const host = event.source?.host || event.reportingInstance || "";
   return host === "" ? component : `${component}, ${host}`;
+}
+
+const referenceFields = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"] as const;
+
+function referenceSelectors(prefix: string): Record<string, (event: Event) => string> {
+  const selectors: Record<string, (event: Event) => string> = {};
+  for (const field of referenceFields) selectors[`${prefix}.${field}`] = (event) => event.involvedObject?.[field] ?? "";
+  return selectors;
 }
 
 export const eventRules: KindRules<Event> = {
@@ -60,15 +68,12 @@ export const eventRules: KindRules<Event> = {
     event.metadata.name,
   ],
   fieldSelectors: {
-    "involvedObject.kind": (event) => event.involvedObject.kind ?? "",
-    "involvedObject.namespace": (event) => event.involvedObject.namespace ?? "",
-    "involvedObject.name": (event) => event.involvedObject.name ?? "",
-    "involvedObject.uid": (event) => event.involvedObject.uid ?? "",
-    "involvedObject.apiVersion": (event) => event.involvedObject.apiVersion ?? "",
-    "involvedObject.resourceVersion": (event) => event.involvedObject.resourceVersion ?? "",
-    "involvedObject.fieldPath": (event) => event.involvedObject.fieldPath ?? "",
+    ...referenceSelectors("involvedObject"),
+    // What the same reference is called in events.k8s.io.
+    ...referenceSelectors("regarding"),
     reason: (event) => event.reason ?? "",
     reportingComponent: (event) => event.reportingComponent ?? "",
+    reportingController: (event) => event.reportingComponent ?? "",
     source: (event) => event.source?.component || event.reportingComponent || "",
     type: (event) => event.type ?? "",
   },
