@@ -1,0 +1,372 @@
+import type { PodAffinityTerm } from "#api/generated/core-v1.ts";
+import { type Namespaces, PodCounter, termSelects } from "./counters.ts";
+import { limits } from "./limits.ts";
+import type { NodeView } from "./node-view.ts";
+import type { HostPort, PodShape, PodView } from "./pod-view.ts";
+import type { Labels } from "./selector.ts";
+
+/** One resource over all nodes, by slot. */
+export interface Column {
+  allocatable: Float64Array;
+  requested: Float64Array;
+}
+
+/** Domains of one topology key: a number for each value, by slot; -1 where the node has no such label. */
+export interface Topology {
+  readonly values: Map<string, number>;
+  domains: Int32Array;
+}
+
+/** A term of affinity that some pod holds towards others, and how much of it stands on which node. */
+export interface HeldTerm {
+  readonly kind: "affinity" | "anti-affinity" | "preferred";
+  readonly term: PodAffinityTerm;
+  /** Of the pods that hold it. */
+  readonly namespace: string;
+  readonly topologyKey: string;
+  readonly counter: PodCounter;
+}
+
+const firstSlots = 64;
+
+/**
+ * What the scheduler knows of nodes and the pods on them, kept up to date change by change. Nodes stand in numbered slots,
+ * their numbers in typed arrays. Whoever judges reads it within one turn; it never changes underneath.
+ */
+export class Cluster {
+  readonly #slots = new Map<string, number>();
+  readonly #free: number[] = [];
+  readonly #names: string[] = [];
+  readonly #nodes: (NodeView | undefined)[] = [];
+  readonly #pods: Map<string, PodView>[] = [];
+  readonly #placed = new Map<string, { readonly pod: PodView; readonly slot: number }>();
+  readonly #ports: HostPort[][] = [];
+  readonly #columns = new Map<string, Column>();
+  readonly #topologies = new Map<string, Topology>();
+  readonly #counters = new Map<string, PodCounter>();
+  readonly #countersOf = new WeakMap<PodShape, { readonly known: number; readonly counters: readonly PodCounter[] }>();
+  readonly #namespaces = new Map<string, Labels>();
+  readonly #imageNodes = new Map<string, number>();
+  readonly #nominated = new Map<string, { readonly pod: PodView; readonly slot: number }>();
+  readonly #held = new Map<string, HeldTerm>();
+  readonly #holdersSeen = new WeakSet<PodShape>();
+  /** Grows when a term is held that was not before, or when namespaces change. */
+  heldKnown = 0;
+  #capacity = firstSlots;
+  #countersKnown = 0;
+  #nodeCount = 0;
+  /** Grows with every change of the slot. */
+  versions = new Uint32Array(firstSlots);
+  podCounts = new Float64Array(firstSlots);
+  scoredCpu = new Float64Array(firstSlots);
+  scoredMemory = new Float64Array(firstSlots);
+  /** Grows when counters were dropped: whoever kept one must ask for it again. */
+  countersDropped = 0;
+  /** Grows with every change of anything. */
+  change = 0;
+
+  /** Slots in use or free again: indexes below this number are valid. */
+  get slotCount(): number {
+    return this.#names.length;
+  }
+
+  get nodeCount(): number {
+    return this.#nodeCount;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  get namespaces(): Namespaces {
+    return this.#namespaces;
+  }
+
+  slotOf(name: string): number | undefined {
+    return this.#slots.get(name);
+  }
+
+  /** The node in a slot; undefined when there is none (pods may stand there whose node is gone). */
+  nodeAt(slot: number): NodeView | undefined {
+    return this.#nodes[slot];
+  }
+
+  podsAt(slot: number): Iterable<PodView> {
+    return this.#pods[slot]?.values() ?? [];
+  }
+
+  portsAt(slot: number): readonly HostPort[] {
+    return this.#ports[slot] ?? [];
+  }
+
+  pod(key: string): PodView | undefined {
+    return this.#placed.get(key)?.pod;
+  }
+
+  nodeOf(key: string): string | undefined {
+    const placed = this.#placed.get(key);
+    return placed === undefined ? undefined : this.#names[placed.slot];
+  }
+
+  imageNodeCount(image: string): number {
+    return this.#imageNodes.get(image) ?? 0;
+  }
+
+  setNode(node: NodeView): void {
+    const slot = this.#slotFor(node.name);
+    const old = this.#nodes[slot];
+    if (old !== undefined && old.fingerprint === node.fingerprint) return;
+    this.#nodes[slot] = node;
+    if (old === undefined) this.#nodeCount += 1;
+    for (const column of this.#columns.values()) column.allocatable[slot] = 0;
+    for (const [name, amount] of node.allocatable) this.column(name).allocatable[slot] = amount;
+    this.#countImages(old, -1);
+    this.#countImages(node, 1);
+    for (const [key, topology] of this.#topologies) topology.domains[slot] = domainIn(topology, node.labels[key]);
+    this.#touch(slot);
+  }
+
+  removeNode(name: string): void {
+    const slot = this.#slots.get(name);
+    if (slot === undefined || this.#nodes[slot] === undefined) return;
+    this.#countImages(this.#nodes[slot], -1);
+    this.#nodes[slot] = undefined;
+    this.#nodeCount -= 1;
+    for (const column of this.#columns.values()) column.allocatable[slot] = 0;
+    for (const topology of this.#topologies.values()) topology.domains[slot] = -1;
+    this.#touch(slot);
+    this.#releaseIfEmpty(name, slot);
+  }
+
+  /** Puts a pod on a node, instead of where it was before. The node need not be known yet. */
+  placePod(pod: PodView, nodeName: string): void {
+    this.removePod(pod.key);
+    this.#noteHeldTerms(pod.shape);
+    const slot = this.#slotFor(nodeName);
+    this.#placed.set(pod.key, { pod, slot });
+    this.#pods[slot]!.set(pod.key, pod);
+    this.#account(pod, slot, 1);
+    if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.#ports[slot]!, ...pod.shape.hostPorts];
+  }
+
+  removePod(key: string): void {
+    const placed = this.#placed.get(key);
+    if (placed === undefined) return;
+    const { pod, slot } = placed;
+    this.#placed.delete(key);
+    this.#pods[slot]!.delete(key);
+    this.#account(pod, slot, -1);
+    if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.podsAt(slot)].flatMap((other) => other.shape.hostPorts);
+    this.#releaseIfEmpty(this.#names[slot]!, slot);
+  }
+
+  #account(pod: PodView, slot: number, sign: 1 | -1): void {
+    const { amounts, scoredCpu, scoredMemory } = pod.shape.requests;
+    for (const [name, amount] of amounts) this.column(name).requested[slot]! += sign * amount;
+    this.podCounts[slot]! += sign;
+    this.scoredCpu[slot]! += sign * scoredCpu;
+    this.scoredMemory[slot]! += sign * scoredMemory;
+    for (const counter of this.#countersFor(pod.shape)) counter.add(pod, slot, sign);
+    this.#touch(slot);
+  }
+
+  #countersFor(shape: PodShape): readonly PodCounter[] {
+    const cached = this.#countersOf.get(shape);
+    if (cached !== undefined && cached.known === this.#countersKnown) return cached.counters;
+    const counters = [...this.#counters.values()].filter((counter) => counter.amountOf(shape) !== 0);
+    this.#countersOf.set(shape, { known: this.#countersKnown, counters });
+    return counters;
+  }
+
+  /** A pod waits for room on this node: pods of lower priority must not take it. */
+  nominate(pod: PodView, nodeName: string): void {
+    this.forgetNomination(pod.key);
+    const slot = this.#slots.get(nodeName);
+    if (slot === undefined) return;
+    this.#nominated.set(pod.key, { pod, slot });
+    this.#touch(slot);
+  }
+
+  forgetNomination(key: string): void {
+    const nominated = this.#nominated.get(key);
+    if (nominated === undefined) return;
+    this.#nominated.delete(key);
+    this.#touch(nominated.slot);
+  }
+
+  /** Pods that wait for room on the node in this slot. */
+  *nominatedAt(slot: number): IterableIterator<PodView> {
+    for (const nominated of this.#nominated.values()) if (nominated.slot === slot) yield nominated.pod;
+  }
+
+  get nominations(): number {
+    return this.#nominated.size;
+  }
+
+  nominatedSlots(): ReadonlySet<number> {
+    return new Set(Array.from(this.#nominated.values(), (nominated) => nominated.slot));
+  }
+
+  /** Labels of a namespace; undefined when it is gone. Terms that select namespaces are counted anew. */
+  setNamespace(name: string, labels: Labels | undefined): void {
+    const old = this.#namespaces.get(name);
+    if (old !== undefined && labels !== undefined && JSON.stringify(old) === JSON.stringify(labels)) return;
+    if (labels === undefined) this.#namespaces.delete(name);
+    else this.#namespaces.set(name, labels);
+    this.#countersKnown += 1;
+    this.heldKnown += 1;
+    for (const counter of this.#counters.values()) this.#count(counter);
+    this.change += 1;
+  }
+
+  column(resource: string): Column {
+    let column = this.#columns.get(resource);
+    if (column === undefined) {
+      column = { allocatable: new Float64Array(this.#capacity), requested: new Float64Array(this.#capacity) };
+      this.#columns.set(resource, column);
+    }
+    return column;
+  }
+
+  topology(key: string): Topology {
+    let topology = this.#topologies.get(key);
+    if (topology === undefined) {
+      topology = { values: new Map(), domains: new Int32Array(this.#capacity).fill(-1) };
+      this.#topologies.set(key, topology);
+      for (const [slot, node] of this.#nodes.entries()) topology.domains[slot] = domainIn(topology, node?.labels[key]);
+    }
+    return topology;
+  }
+
+  get heldTerms(): Iterable<HeldTerm> {
+    return this.#held.values();
+  }
+
+  /** Pods that a term selects, when a pod in `namespace` holds it. */
+  selected(term: PodAffinityTerm, namespace: string): PodCounter {
+    return this.counter(`selected ${namespace} ${JSON.stringify(term)}`, false, (shape) =>
+      termSelects(term, namespace, shape, this.#namespaces) ? 1 : 0,
+    );
+  }
+
+  #noteHeldTerms(shape: PodShape): void {
+    if (this.#holdersSeen.has(shape)) return;
+    this.#holdersSeen.add(shape);
+    for (const term of shape.affinity) this.#noteHeld("affinity", term, shape);
+    for (const term of shape.antiAffinity) this.#noteHeld("anti-affinity", term, shape);
+    for (const one of shape.preferredAffinity) this.#noteHeld("preferred", one.podAffinityTerm, shape);
+    for (const one of shape.preferredAntiAffinity) this.#noteHeld("preferred", one.podAffinityTerm, shape);
+  }
+
+  #noteHeld(kind: HeldTerm["kind"], term: PodAffinityTerm, { namespace }: PodShape): void {
+    const text = JSON.stringify(term);
+    const id = `held ${kind} ${namespace} ${text}`;
+    if (this.#held.has(id)) return;
+    const counter = this.counter(id, false, (shape) => (shape.namespace === namespace ? heldBy(shape, kind, text) : 0));
+    this.#held.set(id, { kind, term, namespace, topologyKey: term.topologyKey, counter });
+    this.heldKnown += 1;
+  }
+
+  /** The counter of this id, made and counted when it is new. */
+  counter(id: string, skipsDeleting: boolean, amount: (shape: PodShape) => number): PodCounter {
+    let counter = this.#counters.get(id);
+    if (counter !== undefined) return counter;
+    if (this.#counters.size >= limits.countersMax) this.#dropCounters();
+    counter = new PodCounter(id, this.#capacity, skipsDeleting, amount);
+    this.#counters.set(id, counter);
+    this.#countersKnown += 1;
+    this.#count(counter);
+    return counter;
+  }
+
+  /** Whoever used them must ask again: `countersDropped` tells. Terms that pods hold stay. */
+  #dropCounters(): void {
+    for (const id of this.#counters.keys()) if (!this.#held.has(id)) this.#counters.delete(id);
+    this.countersDropped += 1;
+  }
+
+  #count(counter: PodCounter): void {
+    counter.bySlot.fill(0);
+    counter.total = 0;
+    for (const { pod, slot } of this.#placed.values()) counter.add(pod, slot, 1);
+  }
+
+  #touch(slot: number): void {
+    this.versions[slot]! += 1;
+    this.change += 1;
+  }
+
+  #countImages(node: NodeView | undefined, sign: 1 | -1): void {
+    for (const image of node?.images.keys() ?? []) {
+      const count = (this.#imageNodes.get(image) ?? 0) + sign;
+      if (count === 0) this.#imageNodes.delete(image);
+      else this.#imageNodes.set(image, count);
+    }
+  }
+
+  #slotFor(name: string): number {
+    const known = this.#slots.get(name);
+    if (known !== undefined) return known;
+    const slot = this.#free.pop() ?? this.#names.length;
+    if (slot >= this.#capacity) this.#grow();
+    this.#slots.set(name, slot);
+    this.#names[slot] = name;
+    this.#nodes[slot] = undefined;
+    this.#pods[slot] = new Map();
+    this.#ports[slot] = [];
+    return slot;
+  }
+
+  #releaseIfEmpty(name: string, slot: number): void {
+    if (this.#nodes[slot] !== undefined || this.#pods[slot]!.size > 0) return;
+    for (const { pod, slot: at } of this.#nominated.values()) if (at === slot) this.#nominated.delete(pod.key);
+    this.#slots.delete(name);
+    this.#free.push(slot);
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    const grow = (from: Float64Array): Float64Array<ArrayBuffer> => {
+      const grown = new Float64Array(this.#capacity);
+      grown.set(from);
+      return grown;
+    };
+    for (const column of this.#columns.values()) {
+      column.allocatable = grow(column.allocatable);
+      column.requested = grow(column.requested);
+    }
+    for (const counter of this.#counters.values()) counter.bySlot = grow(counter.bySlot);
+    for (const topology of this.#topologies.values()) {
+      const domains = new Int32Array(this.#capacity).fill(-1);
+      domains.set(topology.domains);
+      topology.domains = domains;
+    }
+    const versions = new Uint32Array(this.#capacity);
+    versions.set(this.versions);
+    this.versions = versions;
+    this.podCounts = grow(this.podCounts);
+    this.scoredCpu = grow(this.scoredCpu);
+    this.scoredMemory = grow(this.scoredMemory);
+  }
+}
+
+function domainIn(topology: Topology, value: string | undefined): number {
+  if (value === undefined) return -1;
+  let domain = topology.values.get(value);
+  if (domain === undefined) {
+    domain = topology.values.size;
+    topology.values.set(value, domain);
+  }
+  return domain;
+}
+
+/** How often, or with which weight, a shape holds a term. */
+function heldBy(shape: PodShape, kind: HeldTerm["kind"], text: string): number {
+  const same = (term: PodAffinityTerm): boolean => JSON.stringify(term) === text;
+  if (kind === "affinity") return shape.affinity.filter(same).length;
+  if (kind === "anti-affinity") return shape.antiAffinity.filter(same).length;
+  let weight = 0;
+  for (const one of shape.preferredAffinity) if (same(one.podAffinityTerm)) weight += one.weight;
+  for (const one of shape.preferredAntiAffinity) if (same(one.podAffinityTerm)) weight -= one.weight;
+  return weight;
+}

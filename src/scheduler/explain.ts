@@ -1,0 +1,122 @@
+import { amountText } from "./amounts.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { limits } from "./limits.ts";
+import { untoleratedTaint } from "./node-match.ts";
+import type { PodView } from "./pod-view.ts";
+import { verdict, verdictText } from "./verdict.ts";
+
+/** Why one node was out of the question, and the smallest change that would have helped. */
+export interface NodeRefusal {
+  readonly node: string;
+  /** As in the message: `Insufficient cpu`, `node(s) had untolerated taint(s)`. */
+  readonly reasons: readonly string[];
+  /** `2 more CPUs`, `a toleration for dedicated=gpu:NoSchedule`. */
+  readonly change: string;
+}
+
+/** A failed attempt, as data for people. */
+export interface Explanation {
+  readonly pod: string;
+  /** The one line of the condition and the event. */
+  readonly message: string;
+  readonly nodes: readonly NodeRefusal[];
+  /** The nodes grouped by what would help, most nodes first. */
+  readonly changes: readonly { readonly change: string; readonly nodes: number; readonly example: string }[];
+}
+
+/** Explains a verdict over all nodes. `preemption`: what eviction could have done, in the form of the message. */
+export function explain(pod: PodView, cluster: Cluster, evaluation: Evaluation, verdicts: Uint8Array, preemption?: string): Explanation {
+  const counts = new Map<string, number>();
+  const groups = new Map<string, { nodes: number; example: string }>();
+  const nodes: NodeRefusal[] = [];
+  for (let slot = 0; slot < verdicts.length; slot += 1) {
+    const node = cluster.nodeAt(slot);
+    if (node === undefined) continue;
+    const reasons = reasonsOf(verdicts[slot]!, evaluation, slot);
+    const change = changeFor(verdicts[slot]!, evaluation, cluster, slot);
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    const group = groups.get(change);
+    if (group === undefined) groups.set(change, { nodes: 1, example: node.name });
+    else group.nodes += 1;
+    if (nodes.length < limits.explainedNodesMax) nodes.push({ node: node.name, reasons, change });
+  }
+  const changes = Array.from(groups, ([change, group]) => ({ change, ...group })).toSorted((a, b) => b.nodes - a.nodes);
+  return { pod: pod.key, message: messageOf(cluster.nodeCount, counts, preemption), nodes, changes };
+}
+
+/** The form that users of kubectl know: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).` */
+export function messageOf(nodeCount: number, counts: ReadonlyMap<string, number>, preemption?: string): string {
+  if (nodeCount === 0) return "no nodes available to schedule pods";
+  const parts = Array.from(counts, ([reason, count]) => `${count} ${reason}`).toSorted();
+  const message = `0/${nodeCount} nodes are available: ${parts.join(", ")}.`;
+  return preemption === undefined ? message : `${message} preemption: ${preemption}`;
+}
+
+/** The sentence that goes with the write: which filters said no, with the changes that would help. Bounded. */
+export function ruleOf(explanation: Explanation): string {
+  const named = explanation.changes.slice(0, limits.changesNamedMax).map(({ change, nodes, example }) => {
+    const where = nodes === 1 ? `on ${example}` : `on each of ${nodes} nodes (such as ${example})`;
+    return `${change} ${where}`;
+  });
+  const helps = named.length === 0 ? "" : ` It would fit with: ${named.join("; or ")}`;
+  return `${explanation.message}${helps}`.slice(0, limits.ruleCharactersMax);
+}
+
+function reasonsOf(code: number, evaluation: Evaluation, slot: number): string[] {
+  if (code !== verdict.resources) return [verdictText[code] ?? "node(s) changed meanwhile"];
+  const shortages = evaluation.shortages(slot);
+  // Room that is kept for a nominated pod shows as no shortage of the node itself.
+  if (shortages.length === 0) return ["Insufficient resources beside nominated pod(s)"];
+  return shortages.map(([resource]) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`));
+}
+
+function changeFor(code: number, evaluation: Evaluation, cluster: Cluster, slot: number): string {
+  const node = cluster.nodeAt(slot)!;
+  const { shape } = evaluation;
+  switch (code) {
+    case verdict.unschedulable:
+      return "the node being uncordoned";
+    case verdict.taints: {
+      const taint = untoleratedTaint(node.taints, shape.tolerations);
+      const value = taint?.value === undefined || taint.value === "" ? "" : `=${taint.value}`;
+      return `a toleration for ${taint?.key}${value}:${taint?.effect}`;
+    }
+    case verdict.selector:
+      return selectorChange(evaluation, node.labels);
+    case verdict.ports:
+      return `host port ${shape.hostPorts.map((port) => `${port.port}/${port.protocol}`).join(", ")} becoming free`;
+    case verdict.resources:
+      return evaluation.shortages(slot).map(([resource, missing]) => shortageText(resource, missing)).join(" and ") || "the nominated pods going elsewhere";
+    case verdict.spreadLabel: {
+      const missing = shape.spread.find((one) => node.labels[one.topologyKey] === undefined);
+      return `the label ${missing?.topologyKey} on the node`;
+    }
+    case verdict.spread:
+      return "fewer matching pods in the topology domain, or a larger maxSkew";
+    case verdict.affinity:
+      return "a pod that matches the pod affinity in the topology domain";
+    case verdict.antiAffinity:
+      return "no pod that matches the pod anti-affinity in the topology domain";
+    case verdict.existingAntiAffinity:
+      return "no pod whose anti-affinity matches this pod in the topology domain";
+    default:
+      return "another attempt";
+  }
+}
+
+function selectorChange(evaluation: Evaluation, labels: Readonly<Record<string, string>>): string {
+  const missing: string[] = [];
+  const { nodeSelector, requiredNodes } = evaluation.shape;
+  for (const key in nodeSelector) if (labels[key] !== nodeSelector[key]) missing.push(`${key}=${nodeSelector[key]}`);
+  if (missing.length > 0) return `the label ${missing.join(", ")} on the node`;
+  const wanted = requiredNodes?.[0];
+  const expressions = [...(wanted?.matchExpressions ?? []), ...(wanted?.matchFields ?? [])];
+  const text = expressions.map(({ key, operator, values }) => `${key} ${operator} [${(values ?? []).join(" ")}]`).join(" and ");
+  return `a node for which ${text === "" ? "the node affinity holds" : text}`;
+}
+
+function shortageText(resource: string, missing: number): string {
+  if (resource === "pods") return `room for ${missing} more pod${missing === 1 ? "" : "s"}`;
+  return `${amountText(resource, missing)} more ${resource}`;
+}

@@ -1,0 +1,28 @@
+export const limits = {
+  /** Distinct pod shapes whose judgement of all nodes is kept; each costs about 20 bytes a node. */
+  evaluationsMax: 64,
+  /** Distinct shapes of pods that are shared between pods of one template. */
+  shapesMax: 8_192,
+  /** Parsed quantities that are remembered. */
+  quantitiesMax: 4_096,
+  /** Binds under way at once. */
+  bindsInFlightMax: 128,
+  /** Waiting time of a pod after its n-th attempt: doubles from the first to the second. Milliseconds. */
+  backoffMinMs: 1_000,
+  backoffMaxMs: 10_000,
+  /** An unschedulable pod is looked at again after this even if nothing that could help was seen. Milliseconds. */
+  unschedulableMaxMs: 300_000,
+  /** Characters of the sentence that says why a pod was placed or not. */
+  ruleCharactersMax: 1_500,
+  /** Different changes that the sentence names. */
+  changesNamedMax: 12,
+  /** Explanations of failed attempts that are kept for questions. */
+  explanationsMax: 2_000,
+  /** Nodes named in one explanation. */
+  explainedNodesMax: 1_000,
+  /** Nodes on which preemption is tried for one pod, as upstream: a tenth of the cluster, at least 100. */
+  preemptionNodesMin: 100,
+  preemptionNodesPercent: 10,
+  /** Terms of affinity or spreading that the cluster counts pods for. */
+  countersMax: 4_096,
+} as const;

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient } from "#client/http-client.ts";
+import { createModelApi, type ModelApi } from "#client/testing/model-api.ts";
+import { createVirtualTime, type VirtualTime } from "#client/testing/virtual-time.ts";
+import { createEventRecorder } from "#reconcile/events.ts";
+import { createInformers } from "#reconcile/informers.ts";
+import { createPace } from "#reconcile/pace.ts";
+import type { HttpRequest, HttpResponse, Transport } from "#world/http.ts";
+import { createScheduler, type Scheduler } from "./loop.ts";
+import { makeNode, makePod, type PodWords } from "./testing/objects.ts";
+
+interface Stage {
+  readonly api: ModelApi;
+  readonly time: VirtualTime;
+  readonly scheduler: Scheduler;
+  readonly problems: string[];
+  /** Answers binds instead of the model. */
+  refuseBind: ((pod: string) => { code: number; reason: string } | "no answer" | "lost answer" | undefined) | undefined;
+}
+
+const json = (status: number, body: unknown): HttpResponse => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: new TextEncoder().encode(JSON.stringify(body)),
+});
+
+async function stage(): Promise<Stage> {
+  const time = createVirtualTime();
+  const { clock, timers } = time;
+  const api = createModelApi(clock);
+  const problems: string[] = [];
+  const onProblem = (problem: string): void => void problems.push(problem);
+  const bind = (request: HttpRequest, namespace: string, name: string): HttpResponse => {
+    const refusal = made.refuseBind?.(name);
+    if (refusal === "no answer") throw new Error("connection reset");
+    if (typeof refusal === "object") return json(refusal.code, { kind: "Status", status: "Failure", message: refusal.reason, ...refusal });
+    const body = JSON.parse(new TextDecoder().decode(request.body)) as { target: { name: string } };
+    const pod = api.get("pods", `${namespace}/${name}`)!;
+    api.put("pods", { metadata: { name, namespace }, spec: { ...pod.spec, nodeName: body.target.name } });
+    if (refusal === "lost answer") throw new Error("connection reset");
+    return json(201, { kind: "Status", status: "Success" });
+  };
+  const transport: Transport = {
+    send(request) {
+      const match = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/binding/.exec(request.target);
+      if (match === null) return api.transport.send(request);
+      return Promise.resolve().then(() => bind(request, match[1]!, match[2]!));
+    },
+  };
+  const client = createClient(transport, { userAgent: "scheduler-test", timers });
+  const random = { float: () => 0.5, bytes: (length: number) => new Uint8Array(length), uuid: () => "u" };
+  const informers = createInformers({ client, clock, timers, random, onProblem });
+  const events = createEventRecorder({ client, clock, random, source: "default-scheduler", onProblem });
+  const scheduler = createScheduler({ client, informers, clock, timers, pace: createPace(clock, timers), events, onProblem });
+  informers.start();
+  scheduler.start();
+  const made: Stage = { api, time, scheduler, problems, refuseBind: undefined };
+  await time.settle();
+  return made;
+}
+
+function nodeOf({ api }: Stage, name: string): unknown {
+  return api.get("pods", `default/${name}`)?.spec?.["nodeName"];
+}
+
+function put(to: Stage, name: string, words: PodWords = {}): void {
+  to.api.put("pods", makePod(name, words) as unknown as Record<string, unknown>);
+}
+
+function putNode({ api }: Stage, name: string, words: Parameters<typeof makeNode>[1] = {}): void {
+  api.put("nodes", makeNode(name, words) as unknown as Record<string, unknown>);
+}
+
+test("a pending pod is bound, with an event", async () => {
+  const on = await stage();
+  putNode(on, "n1");
+  put(on, "web");
+  await on.time.settle();
+  assert.equal(nodeOf(on, "web"), "n1");
+  const [event] = on.api.list("events");
+  assert.deepEqual([event?.["reason"], event?.["message"]], ["Scheduled", "Successfully assigned default/web to n1"]);
+  assert.deepEqual(on.problems, []);
+  assert.ok(on.scheduler.idle);
+});
+
+test("a pod that fits nowhere says why, and is bound when room appears", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "1" });
+  put(on, "big", { requests: { cpu: "3" } });
+  await on.time.settle();
+  const status = on.api.get("pods", "default/big")?.status as { conditions: Record<string, string>[] };
+  assert.equal(status.conditions[0]?.["reason"], "Unschedulable");
+  assert.equal(status.conditions[0]?.["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+  const cause = decodeURIComponent(on.api.writes.find((write) => write.method === "PATCH")!.headers["steersman-rule"]!);
+  assert.match(cause, /It would fit with: 2 more cpu on n1/u);
+  assert.equal(on.scheduler.explanation("default/big")?.nodes[0]?.change, "2 more cpu");
+  putNode(on, "n2", { cpu: "4" });
+  await on.time.advance(1_100);
+  assert.equal(nodeOf(on, "big"), "n2");
+  assert.equal(on.scheduler.explanation("default/big"), undefined);
+});
+
+test("a pod takes the room of one that is gone", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "2" });
+  put(on, "first", { requests: { cpu: "2" } });
+  await on.time.settle();
+  put(on, "second", { requests: { cpu: "2" } });
+  await on.time.advance(60_000);
+  assert.equal(nodeOf(on, "second"), undefined);
+  const writes = on.api.writes.length;
+  await on.time.advance(200_000);
+  assert.equal(on.api.writes.length, writes, "nothing is written while nothing changes");
+  on.api.remove("pods", "default/first");
+  await on.time.advance(100);
+  assert.equal(nodeOf(on, "second"), "n1");
+});
+
+test("higher priority goes first; gates and foreign schedulers are left alone", async () => {
+  const on = await stage();
+  put(on, "low", { requests: { cpu: "3" } });
+  put(on, "high", { requests: { cpu: "3" }, priority: 10 });
+  put(on, "gated", { spec: { schedulingGates: [{ name: "wait" }] } });
+  put(on, "foreign", { spec: { schedulerName: "other" } });
+  await on.time.advance(10_000);
+  putNode(on, "n1");
+  await on.time.advance(10_000);
+  assert.deepEqual(["low", "high", "gated", "foreign"].map((name) => nodeOf(on, name)), [undefined, "n1", undefined, undefined]);
+  put(on, "gated", { spec: { schedulingGates: [] } });
+  await on.time.settle();
+  assert.equal(nodeOf(on, "gated"), "n1");
+});
+
+test("a refused bind gives the room back and is tried again", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "1" });
+  let refusals = 0;
+  on.refuseBind = () => ((refusals += 1) <= 2 ? { code: 500, reason: "InternalError" } : undefined);
+  put(on, "web", { requests: { cpu: "1" } });
+  await on.time.advance(900);
+  assert.equal(nodeOf(on, "web"), undefined);
+  await on.time.advance(10_000);
+  assert.equal(nodeOf(on, "web"), "n1");
+});
+
+test("a bind without an answer keeps its room until the truth is known", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "1" });
+  on.refuseBind = (pod) => (pod === "lost" ? "lost answer" : undefined);
+  put(on, "lost", { requests: { cpu: "1" } });
+  await on.time.settle();
+  put(on, "next", { requests: { cpu: "1" } });
+  await on.time.advance(5_000);
+  assert.deepEqual([nodeOf(on, "lost"), nodeOf(on, "next")], ["n1", undefined]);
+  const other = await stage();
+  putNode(other, "n1", { cpu: "1" });
+  let tries = 0;
+  other.refuseBind = () => ((tries += 1) === 1 ? "no answer" : undefined);
+  put(other, "web", { requests: { cpu: "1" } });
+  await other.time.advance(10_000);
+  assert.equal(nodeOf(other, "web"), "n1");
+});
+
+test("a burst of pods never overfills a node although binds are still under way", async () => {
+  const on = await stage();
+  for (let i = 0; i < 5; i += 1) putNode(on, `n${i}`, { cpu: "4" });
+  for (let i = 0; i < 30; i += 1) put(on, `p${i}`, { requests: { cpu: "1" }, owner: "rs" });
+  await on.time.advance(1_000);
+  const perNode = new Map<unknown, number>();
+  for (let i = 0; i < 30; i += 1) perNode.set(nodeOf(on, `p${i}`), (perNode.get(nodeOf(on, `p${i}`)) ?? 0) + 1);
+  assert.equal(perNode.get(undefined), 10);
+  for (let i = 0; i < 5; i += 1) assert.equal(perNode.get(`n${i}`), 4);
+});

@@ -1,0 +1,368 @@
+import type { Node, Pod } from "#api/generated/core-v1.ts";
+import { namespaces as namespaceResource, nodes as nodeResource, pods as podResource } from "#api/generated/resources.ts";
+import { pathOf } from "#api/resource.ts";
+import type { Cause, Client } from "#client/client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { EventText } from "#reconcile/action.ts";
+import type { EventRecorder } from "#reconcile/events.ts";
+import type { Informer } from "#reconcile/informer.ts";
+import type { Informers } from "#reconcile/informers.ts";
+import type { Pace } from "#reconcile/pace.ts";
+import { timeText } from "#reconcile/object-view.ts";
+import type { Clock, Timer, Timers } from "#world/clock.ts";
+import { Cluster } from "./cluster.ts";
+import { explain, type Explanation, ruleOf } from "./explain.ts";
+import { limits } from "./limits.ts";
+import { type NodeView, nodeView } from "./node-view.ts";
+import { type Placement, Placer } from "./placement.ts";
+import { type PodView, podView } from "./pod-view.ts";
+import { hints, rejectionsOf, SchedulingQueue } from "./queue.ts";
+import type { Labels } from "./selector.ts";
+
+export interface SchedulerOptions {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly pace: Pace;
+  /** Source `default-scheduler`. */
+  readonly events: EventRecorder;
+  /** Pods with this spec.schedulerName are ours. Default: `default-scheduler`. */
+  readonly schedulerName?: string;
+  /** Of the elected leader: a scheduler of an earlier term cannot bind. */
+  readonly epoch?: () => Cause["epoch"];
+  readonly onProblem?: (problem: string, error: unknown) => void;
+}
+
+export interface Scheduler {
+  start(): void;
+  /** Takes no new pod; resolves when binds under way have ended. */
+  stop(): Promise<void>;
+  /** True when no pod can be tried now and no bind is under way. */
+  readonly idle: boolean;
+  /** Pods bound since the start. */
+  readonly binds: number;
+  /** Why the last attempt for this pod (`namespace/name`) failed; undefined when it did not. */
+  explanation(key: string): Explanation | undefined;
+}
+
+/** One declaration each, so that loops of one process share the informers. */
+export const podDeclaration = { resource: podResource, project: podView };
+export const nodeDeclaration = { resource: nodeResource, project: nodeView };
+export const namespaceDeclaration = {
+  resource: namespaceResource,
+  project: (namespace: { readonly metadata: { readonly labels?: Labels } }): Labels => namespace.metadata.labels ?? {},
+};
+
+/** The thin loop: watches pods and nodes, asks the placer, binds. */
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  return new Loop(options);
+}
+
+class Loop implements Scheduler {
+  binds = 0;
+  readonly #options: SchedulerOptions;
+  readonly #cluster = new Cluster();
+  readonly #placer = new Placer(this.#cluster);
+  readonly #queue = new SchedulingQueue();
+  readonly #pods: Informer<PodView>;
+  readonly #nodes: Informer<NodeView>;
+  readonly #namespaces: Informer<Labels>;
+  readonly #explanations = new Map<string, Explanation>();
+  /** Pods that were given a node here and are not yet seen there; by key, with their uid. */
+  readonly #assumed = new Map<string, string>();
+  #subscriptions: { close(): void }[] = [];
+  #happened = 0;
+  #turn = 0;
+  #writesInFlight = 0;
+  #pumping = false;
+  #ready = false;
+  #stopped = false;
+  #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
+  #drained: (() => void)[] = [];
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#pods = options.informers.of<Pod, PodView>(podDeclaration);
+    this.#nodes = options.informers.of<Node, NodeView>(nodeDeclaration);
+    this.#namespaces = options.informers.of(namespaceDeclaration);
+  }
+
+  get idle(): boolean {
+    return !this.#pumping && this.#writesInFlight === 0 && this.#queue.activeLength === 0;
+  }
+
+  explanation(key: string): Explanation | undefined {
+    return this.#explanations.get(key);
+  }
+
+  start(): void {
+    this.#subscriptions = [
+      this.#namespaces.handle((name, _old, labels) => this.#namespaceChanged(name, labels)),
+      this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
+      this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
+    ];
+    void Promise.all([this.#namespaces.synced(), this.#nodes.synced(), this.#pods.synced()]).then(() => {
+      this.#ready = true;
+      this.#pump();
+    });
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.timer.cancel();
+    for (const subscription of this.#subscriptions) subscription.close();
+    if (this.#writesInFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #namespaceChanged(name: string, labels: Labels | undefined): void {
+    this.#cluster.setNamespace(name, labels);
+    this.#note(hints.labels);
+  }
+
+  #nodeChanged(name: string, old: NodeView | undefined, node: NodeView | undefined): void {
+    if (node === undefined) {
+      this.#cluster.removeNode(name);
+      this.#note(hints.labels);
+    } else if (old?.fingerprint !== node.fingerprint) {
+      this.#cluster.setNode(node);
+      this.#note(hints.node);
+    }
+  }
+
+  #podChanged(key: string, old: PodView | undefined, pod: PodView | undefined): void {
+    if (pod === undefined || pod.finished) this.#podGone(key);
+    else if (pod.nodeName !== "") this.#podBound(pod, old);
+    else this.#podPending(pod, old);
+  }
+
+  #podGone(key: string): void {
+    this.#assumed.delete(key);
+    this.#queue.remove(key);
+    this.#explanations.delete(key);
+    this.#cluster.forgetNomination(key);
+    if (this.#cluster.pod(key) === undefined) return;
+    this.#cluster.removePod(key);
+    this.#note(hints.podGone);
+  }
+
+  #podBound(pod: PodView, old: PodView | undefined): void {
+    const known = this.#cluster.pod(pod.key);
+    const sameNode = this.#cluster.nodeOf(pod.key) === pod.nodeName;
+    this.#assumed.delete(pod.key);
+    this.#queue.remove(pod.key);
+    this.#explanations.delete(pod.key);
+    this.#cluster.forgetNomination(pod.key);
+    if (known !== undefined && sameNode && known.shape === pod.shape && known.deleting === pod.deleting) return;
+    this.#cluster.placePod(pod, pod.nodeName);
+    if (known === undefined || !sameNode) this.#note(hints.podCame);
+    if (old !== undefined && old.nodeName !== "") this.#note(hints.podGone | hints.labels);
+  }
+
+  #podPending(pod: PodView, old: PodView | undefined): void {
+    const { schedulerName = "default-scheduler" } = this.#options;
+    const assumed = this.#assumed.get(pod.key);
+    if (assumed === pod.uid && !pod.deleting) return;
+    if (assumed !== undefined) {
+      this.#assumed.delete(pod.key);
+      this.#cluster.removePod(pod.key);
+    }
+    if (pod.gated || pod.deleting || pod.schedulerName !== schedulerName) {
+      this.#queue.remove(pod.key);
+      return;
+    }
+    // A pod that asks for something else now is a new question.
+    if (old !== undefined && (old.shape !== pod.shape || old.uid !== pod.uid)) this.#queue.remove(pod.key);
+    this.#queue.add(pod.key, pod.priority);
+    this.#pump();
+  }
+
+  #note(hint: number): void {
+    this.#happened |= hint;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#pumping || !this.#ready || this.#stopped) return;
+    this.#pumping = true;
+    // In a turn of its own: events come in bursts, and one look at the end of a burst is enough.
+    this.#options.timers.soon(() => void this.#work());
+  }
+
+  async #work(): Promise<void> {
+    const { clock, pace } = this.#options;
+    while (!this.#stopped && this.#writesInFlight < limits.bindsInFlightMax) {
+      const pause = pace.breathe();
+      if (pause !== undefined) await pause;
+      const nowMs = clock.monotonic();
+      this.#queue.happened(this.#happened, nowMs);
+      this.#happened = 0;
+      const key = this.#queue.take(nowMs);
+      if (key === undefined) break;
+      try {
+        this.#try(key, nowMs);
+      } catch (error) {
+        // A broken belief about one pod must not stop the loop for the others.
+        this.#problem(`an attempt to place ${key} failed`, error);
+        this.#queue.retry(key);
+      }
+    }
+    this.#pumping = false;
+    this.#wakeLater();
+  }
+
+  #wakeLater(): void {
+    const atMs = this.#queue.nextDueMs;
+    if (this.#timer !== undefined && this.#timer.atMs === atMs) return;
+    this.#timer?.timer.cancel();
+    this.#timer = undefined;
+    if (atMs === undefined || this.#stopped) return;
+    const delayMs = Math.max(1, atMs - this.#options.clock.monotonic());
+    const timer = this.#options.timers.after(delayMs, () => {
+      this.#timer = undefined;
+      this.#pump();
+    });
+    this.#timer = { atMs, timer };
+  }
+
+  #try(key: string, nowMs: number): void {
+    const pod = this.#pods.get(key);
+    if (pod === undefined || pod.nodeName !== "") {
+      this.#queue.remove(key);
+      return;
+    }
+    const placement = this.#placer.place(pod, (this.#turn += 1));
+    if (placement.kind === "placed") this.#assume(pod, placement);
+    else this.#refuse(pod, placement, nowMs);
+  }
+
+  #assume(pod: PodView, placement: Placement & { kind: "placed" }): void {
+    this.#cluster.placePod(pod, placement.node);
+    this.#assumed.set(pod.key, pod.uid);
+    this.#happened |= hints.podCame;
+    void this.#write(() => this.#bind(pod, placement));
+  }
+
+  async #write(task: () => Promise<void>): Promise<void> {
+    this.#writesInFlight += 1;
+    try {
+      await task();
+    } catch (error) {
+      this.#problem("a write failed", error);
+    }
+    this.#writesInFlight -= 1;
+    this.#pump();
+    if (this.#stopped && this.#writesInFlight === 0) for (const resolve of this.#drained) resolve();
+  }
+
+  #cause(pod: PodView, rule: string): Cause {
+    const epoch = this.#options.epoch?.();
+    const because = `pods/${pod.key}@${pod.resourceVersion}`;
+    return { actor: "scheduler", rule, because, ...(epoch === undefined ? {} : { epoch }) };
+  }
+
+  async #bind(pod: PodView, { node, score, feasible, nodes }: Placement & { kind: "placed" }): Promise<void> {
+    const { namespace, name, uid } = pod;
+    const binding = {
+      apiVersion: "v1",
+      kind: "Binding",
+      metadata: { namespace, name, uid },
+      target: { apiVersion: "v1", kind: "Node", name: node },
+    };
+    const rule = `${feasible} of ${nodes} nodes fit; ${node} comes first with ${Math.round(score)} points`;
+    try {
+      const path = pathOf(podResource, { namespace, name, subresource: "binding" });
+      await this.#options.client.request("POST", path, binding, { cause: this.#cause(pod, rule) });
+    } catch (error) {
+      await this.#bindFailed(pod, error);
+      return;
+    }
+    this.binds += 1;
+    this.#explanations.delete(pod.key);
+    this.#event(pod, "Normal", "Scheduled", `Successfully assigned ${pod.key} to ${node}`);
+  }
+
+  async #bindFailed(pod: PodView, error: unknown): Promise<void> {
+    if (!(error instanceof ApiStatusError)) {
+      // No answer: the bind may have happened. The room stays taken until the server says what is true.
+      this.#problem(`no answer to the bind of ${pod.key}`, error);
+      await this.#settle(pod);
+      return;
+    }
+    this.#unassume(pod);
+    if (error.code !== 404 && error.code !== 409) {
+      this.#problem(`the bind of ${pod.key} was refused`, error);
+      this.#event(pod, "Warning", "FailedScheduling", `binding rejected: ${error.message}`);
+    }
+  }
+
+  async #settle(pod: PodView): Promise<void> {
+    for (let delayMs: number = limits.backoffMinMs; !this.#stopped; delayMs = Math.min(limits.backoffMaxMs, delayMs * 2)) {
+      await this.#options.timers.sleep(delayMs);
+      if (this.#assumed.get(pod.key) !== pod.uid) return;
+      try {
+        const current = await this.#options.client.find(podResource, pod);
+        const bound = current?.metadata.uid === pod.uid && (current.spec.nodeName ?? "") !== "";
+        if (!bound) this.#unassume(pod);
+        return;
+      } catch (error) {
+        this.#problem(`cannot read ${pod.key} after its bind got no answer`, error);
+      }
+    }
+  }
+
+  /** Takes the room back; the pod is tried again after its back-off where it still waits. */
+  #unassume(pod: PodView): void {
+    if (this.#assumed.get(pod.key) !== pod.uid) return;
+    this.#assumed.delete(pod.key);
+    this.#cluster.removePod(pod.key);
+    this.#happened |= hints.podGone;
+    const current = this.#pods.get(pod.key);
+    if (current === undefined || current.uid !== pod.uid || current.nodeName !== "" || current.deleting) this.#queue.remove(pod.key);
+    else this.#queue.retry(pod.key);
+  }
+
+  #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
+    const explanation = explain(pod, this.#cluster, evaluation, verdicts);
+    this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
+    const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
+    this.#remember(explanation);
+    if (before === explanation.message) return;
+    this.#event(pod, "Warning", "FailedScheduling", explanation.message);
+    void this.#write(() => this.#tellWhy(pod, explanation));
+  }
+
+  #remember(explanation: Explanation): void {
+    this.#explanations.delete(explanation.pod);
+    this.#explanations.set(explanation.pod, explanation);
+    if (this.#explanations.size > limits.explanationsMax) this.#explanations.delete(this.#explanations.keys().next().value!);
+  }
+
+  async #tellWhy(pod: PodView, explanation: Explanation): Promise<void> {
+    const condition: Record<string, unknown> = {
+      type: "PodScheduled",
+      status: "False",
+      reason: "Unschedulable",
+      message: explanation.message,
+    };
+    if (pod.unschedulable === undefined) condition["lastTransitionTime"] = timeText(this.#options.clock.now());
+    const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition] } };
+    const cause = this.#cause(pod, ruleOf(explanation));
+    try {
+      await this.#options.client.patch(podResource, pod, patch, { type: "strategic", subresource: "status", cause });
+    } catch (error) {
+      // Gone or made anew meanwhile: nobody is left to tell.
+      if (!(error instanceof ApiStatusError) || (error.code !== 404 && error.code !== 409)) throw error;
+    }
+  }
+
+  #event(pod: PodView, type: EventText["type"], eventReason: string, message: string): void {
+    const { namespace, name, uid } = pod;
+    this.#options.events.record({ about: { apiVersion: "v1", kind: "Pod", namespace, name, uid }, type, eventReason, message });
+  }
+
+  #problem(problem: string, error: unknown): void {
+    this.#options.onProblem?.(`scheduler: ${problem}`, error);
+  }
+}

@@ -1,0 +1,137 @@
+import type { Cluster } from "./cluster.ts";
+import { Constraints } from "./constraints.ts";
+import { Evaluation } from "./evaluation.ts";
+import { limits } from "./limits.ts";
+import type { PodShape, PodView } from "./pod-view.ts";
+import { verdict } from "./verdict.ts";
+
+export type Placement =
+  | {
+      readonly kind: "placed";
+      readonly node: string;
+      readonly score: number;
+      /** How many nodes fit, of how many. */
+      readonly feasible: number;
+      readonly nodes: number;
+    }
+  | { readonly kind: "unschedulable"; readonly evaluation: Evaluation; readonly verdicts: Uint8Array };
+
+interface Judge {
+  readonly evaluation: Evaluation;
+  readonly constraints: Constraints;
+  readonly countersDropped: number;
+}
+
+/**
+ * Finds the best node for a pod: every node is judged and scored for every pod. What one node alone decides is kept per
+ * shape of pods, so that a pod costs a few passes over typed arrays and the judgement of the nodes that changed.
+ */
+export class Placer {
+  readonly #cluster: Cluster;
+  /** Most recently used last. */
+  readonly #judges = new Map<string, Judge>();
+  #verdicts = new Uint8Array(0);
+  #scores = new Float64Array(0);
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  #judgeFor(shape: PodShape): Judge {
+    let judge = this.#judges.get(shape.id);
+    if (judge !== undefined) this.#judges.delete(shape.id);
+    if (judge === undefined || judge.countersDropped !== this.#cluster.countersDropped) {
+      const constraints = new Constraints(shape, this.#cluster);
+      const evaluation = judge?.evaluation ?? new Evaluation(shape, this.#cluster);
+      judge = { evaluation, constraints, countersDropped: this.#cluster.countersDropped };
+    }
+    this.#judges.set(shape.id, judge);
+    if (this.#judges.size > limits.evaluationsMax) this.#judges.delete(this.#judges.keys().next().value!);
+    return judge;
+  }
+
+  /** Judges all nodes. `turn` decides between equals, so that they take turns. */
+  place(pod: PodView, turn: number): Placement {
+    const cluster = this.#cluster;
+    const { evaluation, constraints } = this.#judgeFor(pod.shape);
+    evaluation.refresh();
+    const verdicts = this.#judgedBy(evaluation, constraints, pod);
+    const { slotCount } = cluster;
+    const scores = this.#scores;
+    let feasible = 0;
+    let preferenceMax = 0;
+    let dislikeMax = 0;
+    for (let slot = 0; slot < slotCount; slot += 1) {
+      if (verdicts[slot] !== verdict.fits) continue;
+      feasible += 1;
+      scores[slot] = evaluation.scores[slot]!;
+      if (evaluation.preferences[slot]! > preferenceMax) preferenceMax = evaluation.preferences[slot]!;
+      if (evaluation.dislikes[slot]! > dislikeMax) dislikeMax = evaluation.dislikes[slot]!;
+    }
+    if (feasible === 0) return { kind: "unschedulable", evaluation, verdicts: verdicts.slice(0, slotCount) };
+    for (let slot = 0; preferenceMax + dislikeMax > 0 && slot < slotCount; slot += 1) {
+      if (preferenceMax > 0) scores[slot]! += 2 * Math.floor((100 * evaluation.preferences[slot]!) / preferenceMax);
+      if (dislikeMax > 0) scores[slot]! += 3 * (100 - Math.floor((100 * evaluation.dislikes[slot]!) / dislikeMax));
+    }
+    if (feasible > 1) constraints.score(evaluation, verdicts, scores);
+    const best = this.#best(verdicts, pod, turn);
+    return { kind: "placed", node: cluster.nodeAt(best)!.name, score: scores[best]!, feasible, nodes: cluster.nodeCount };
+  }
+
+  /** Verdicts with what other pods and nominations exclude. */
+  #judgedBy(evaluation: Evaluation, constraints: Constraints, pod: PodView): Uint8Array {
+    const { capacity, nominations } = this.#cluster;
+    if (this.#scores.length < capacity) {
+      this.#scores = new Float64Array(capacity);
+      this.#verdicts = new Uint8Array(capacity);
+    }
+    if (!constraints.filters && nominations === 0) return evaluation.verdicts;
+    const verdicts = this.#verdicts;
+    verdicts.set(evaluation.verdicts);
+    if (nominations > 0) this.#keepRoomForNominated(evaluation, pod, verdicts);
+    constraints.filter(evaluation, verdicts);
+    return verdicts;
+  }
+
+  /** Pods of at least the same priority that wait for a node count as if they stood there. */
+  #keepRoomForNominated(evaluation: Evaluation, pod: PodView, verdicts: Uint8Array): void {
+    const cluster = this.#cluster;
+    for (const slot of cluster.nominatedSlots()) {
+      if (verdicts[slot] !== verdict.fits) continue;
+      const waiting = [...cluster.nominatedAt(slot)].filter((other) => other.key !== pod.key && other.priority >= pod.priority);
+      if (waiting.length > 0 && !hasRoomWith(cluster, evaluation, slot, waiting)) verdicts[slot] = verdict.resources;
+    }
+  }
+
+  /** The first of the best, beginning at a place that `turn` moves; the nominated node wins where it fits. */
+  #best(verdicts: Uint8Array, pod: PodView, turn: number): number {
+    const { slotCount } = this.#cluster;
+    if (pod.nominatedNode !== "") {
+      const slot = this.#cluster.slotOf(pod.nominatedNode);
+      if (slot !== undefined && verdicts[slot] === verdict.fits) return slot;
+    }
+    const start = (turn * 7_919) % slotCount;
+    let best = -1;
+    let bestScore = -Infinity;
+    for (let i = 0; i < slotCount; i += 1) {
+      const slot = i + start < slotCount ? i + start : i + start - slotCount;
+      if (verdicts[slot] !== verdict.fits || this.#scores[slot]! <= bestScore) continue;
+      best = slot;
+      bestScore = this.#scores[slot]!;
+    }
+    return best;
+  }
+}
+
+function hasRoomWith(cluster: Cluster, evaluation: Evaluation, slot: number, waiting: readonly PodView[]): boolean {
+  const { amounts } = evaluation.shape.requests;
+  const pods = cluster.podCounts[slot]! + 1 + waiting.length;
+  if (pods > cluster.column("pods").allocatable[slot]!) return false;
+  for (const [name, amount] of amounts) {
+    const column = cluster.column(name);
+    let requested = column.requested[slot]! + amount;
+    for (const other of waiting) requested += other.shape.requests.amounts.get(name) ?? 0;
+    if (requested > column.allocatable[slot]!) return false;
+  }
+  return true;
+}

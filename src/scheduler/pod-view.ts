@@ -1,0 +1,150 @@
+import type {
+  NodeSelectorTerm,
+  Pod,
+  PodAffinityTerm,
+  PodSpec,
+  PreferredSchedulingTerm,
+  Toleration,
+  TopologySpreadConstraint,
+  WeightedPodAffinityTerm,
+} from "#api/generated/core-v1.ts";
+import { limits } from "./limits.ts";
+import { imageName } from "./node-view.ts";
+import { type Requests, requestsOf } from "./requests.ts";
+import type { Labels } from "./selector.ts";
+
+export interface HostPort {
+  readonly port: number;
+  readonly protocol: string;
+  /** `0.0.0.0`: every address. */
+  readonly address: string;
+}
+
+/** All that scheduling looks at and that pods of one template have in common: kept once for all of them. */
+export interface PodShape {
+  readonly id: string;
+  readonly namespace: string;
+  readonly labels: Labels;
+  readonly requests: Requests;
+  readonly hostPorts: readonly HostPort[];
+  readonly nodeSelector: Readonly<Record<string, string>> | undefined;
+  readonly requiredNodes: readonly NodeSelectorTerm[] | undefined;
+  readonly preferredNodes: readonly PreferredSchedulingTerm[];
+  readonly tolerations: readonly Toleration[];
+  readonly affinity: readonly PodAffinityTerm[];
+  readonly antiAffinity: readonly PodAffinityTerm[];
+  readonly preferredAffinity: readonly WeightedPodAffinityTerm[];
+  readonly preferredAntiAffinity: readonly WeightedPodAffinityTerm[];
+  readonly spread: readonly TopologySpreadConstraint[];
+  readonly images: readonly string[];
+  /** Uid of the controlling owner: its pods are spread by default. */
+  readonly group: string | undefined;
+}
+
+/** What the scheduler keeps of a pod. */
+export interface PodView {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly shape: PodShape;
+  readonly priority: number;
+  readonly mayPreempt: boolean;
+  readonly schedulerName: string;
+  /** Empty: not bound yet. */
+  readonly nodeName: string;
+  readonly nominatedNode: string;
+  readonly gated: boolean;
+  readonly deleting: boolean;
+  /** Succeeded or Failed: takes nothing from its node any more. */
+  readonly finished: boolean;
+  readonly createdMs: number;
+  /** When it began to run; 0 before. */
+  readonly startedMs: number;
+  /** Message of its PodScheduled=False condition. */
+  readonly unschedulable: string | undefined;
+}
+
+const shapes = new Map<string, PodShape>();
+
+export function podView(pod: Pod): PodView {
+  const { metadata, spec, status } = pod;
+  const condition = status?.conditions?.find((one) => one.type === "PodScheduled" && one.status === "False");
+  const namespace = metadata.namespace ?? "";
+  const name = metadata.name ?? "";
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    uid: metadata.uid ?? "",
+    resourceVersion: metadata.resourceVersion ?? "",
+    shape: shapeOf(pod),
+    priority: spec.priority ?? 0,
+    mayPreempt: spec.preemptionPolicy !== "Never",
+    schedulerName: spec.schedulerName ?? "default-scheduler",
+    nodeName: spec.nodeName ?? "",
+    nominatedNode: status?.nominatedNodeName ?? "",
+    gated: (spec.schedulingGates?.length ?? 0) > 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+    finished: status?.phase === "Succeeded" || status?.phase === "Failed",
+    createdMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
+    startedMs: Date.parse(status?.startTime ?? "") || 0,
+    unschedulable: condition?.reason === "Unschedulable" ? (condition.message ?? "") : undefined,
+  };
+}
+
+function shapeOf(pod: Pod): PodShape {
+  const { metadata, spec, status } = pod;
+  const group = metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
+  const images = spec.containers.map((container) => imageName(container.image ?? ""));
+  const requests = requestsOf(spec, spec.nodeName === undefined ? undefined : status);
+  const ports = hostPortsOf(spec);
+  const labels = metadata.labels ?? {};
+  const namespace = metadata.namespace ?? "";
+  const { affinity, nodeSelector, tolerations, topologySpreadConstraints } = spec;
+  const { amounts, scoredCpu, scoredMemory } = requests;
+  const numbers = [[...amounts], scoredCpu, scoredMemory];
+  const id = JSON.stringify([namespace, labels, numbers, ports, nodeSelector, affinity, tolerations, topologySpreadConstraints, images, group]);
+  const known = shapes.get(id);
+  if (known !== undefined) return known;
+  const shape: PodShape = {
+    id,
+    namespace,
+    labels,
+    requests,
+    hostPorts: ports,
+    nodeSelector,
+    requiredNodes: affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms,
+    preferredNodes: affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    tolerations: tolerations ?? [],
+    affinity: affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
+    antiAffinity: affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [],
+    preferredAffinity: affinity?.podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    preferredAntiAffinity: affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+    spread: topologySpreadConstraints ?? [],
+    images,
+    group,
+  };
+  if (shapes.size >= limits.shapesMax) shapes.clear();
+  shapes.set(id, shape);
+  return shape;
+}
+
+function hostPortsOf(spec: PodSpec): HostPort[] {
+  const ports: HostPort[] = [];
+  const sidecars = (spec.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  for (const container of [...spec.containers, ...sidecars]) {
+    for (const { hostPort, protocol, hostIP, containerPort } of container.ports ?? []) {
+      const port = hostPort ?? (spec.hostNetwork === true ? containerPort : 0);
+      if (port > 0) ports.push({ port, protocol: protocol ?? "TCP", address: hostIP === undefined || hostIP === "" ? "0.0.0.0" : hostIP });
+    }
+  }
+  return ports;
+}
+
+/** Two wishes for a port exclude each other when one of them wants every address or both the same. */
+export function portsCollide(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.protocol !== b.protocol) return false;
+  return a.address === b.address || a.address === "0.0.0.0" || b.address === "0.0.0.0";
+}

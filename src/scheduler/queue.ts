@@ -1,0 +1,177 @@
+import { Heap } from "#base/heap.ts";
+import { limits } from "./limits.ts";
+import { verdict } from "./verdict.ts";
+
+/** What happened, as a set of verdicts that it may turn around. */
+export type Hint = number;
+
+const bit = (code: number): Hint => 1 << code;
+
+export const hints = {
+  /** A node came, or its labels, taints, room or schedulability changed. */
+  node: 0xffff_fff,
+  /** A pod left its node, or asks for less. */
+  podGone:
+    bit(verdict.ports) | bit(verdict.resources) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
+  /** A pod came to a node. */
+  podCame: bit(verdict.affinity) | bit(verdict.spread),
+  /** Labels of a placed pod or of a namespace changed. */
+  labels: bit(verdict.affinity) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
+} as const;
+
+/** The verdicts that kept a pod from running, as a set. */
+export function rejectionsOf(verdicts: Uint8Array): Hint {
+  let rejections = 0;
+  for (const code of verdicts) rejections |= bit(code);
+  return rejections === 0 ? hints.node : rejections;
+}
+
+interface Waiting {
+  readonly key: string;
+  readonly priority: number;
+  /** Order of arrival among equals. */
+  readonly arrival: number;
+  attempts: number;
+  state: "active" | "backoff" | "unschedulable" | "taken";
+  /** Of a pod that waits: when it is due. Milliseconds on the caller's clock. */
+  dueMs: number;
+  triedMs: number;
+  rejections: Hint;
+  /** What happened while it was being tried. */
+  missed: Hint;
+}
+
+interface Due {
+  readonly atMs: number;
+  readonly waiting: Waiting;
+}
+
+/**
+ * Pods that wait for a node: those to try next by priority, then by arrival; those in back-off; and those that no node fits,
+ * which come back when something happened that may help them. Bounded by the number of pending pods.
+ */
+export class SchedulingQueue {
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #active = new Heap<Waiting>((a, b) => (a.priority === b.priority ? a.arrival < b.arrival : a.priority > b.priority));
+  /** May name pods that are no longer due then. */
+  readonly #due = new Heap<Due>((a, b) => a.atMs < b.atMs);
+  #arrivals = 0;
+  #activeCount = 0;
+
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  get activeLength(): number {
+    return this.#activeCount;
+  }
+
+  /** A pod that is to be placed; one that waits already stays where it is unless its priority changed. */
+  add(key: string, priority: number): void {
+    const known = this.#waiting.get(key);
+    if (known !== undefined && known.priority === priority) return;
+    if (known !== undefined) this.remove(key);
+    const arrival = (this.#arrivals += 1);
+    const waiting: Waiting = {
+      key,
+      priority,
+      arrival,
+      attempts: 0,
+      state: "backoff",
+      dueMs: 0,
+      triedMs: 0,
+      rejections: 0,
+      missed: 0,
+    };
+    this.#waiting.set(key, waiting);
+    this.#activate(waiting);
+  }
+
+  remove(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
+    if (waiting.state === "active") this.#activeCount -= 1;
+    waiting.state = "taken";
+    this.#waiting.delete(key);
+  }
+
+  #activate(waiting: Waiting): void {
+    waiting.state = "active";
+    this.#activeCount += 1;
+    this.#active.push(waiting);
+  }
+
+  /** The next pod to try; it stays known until it is removed or has failed. */
+  take(nowMs: number): string | undefined {
+    this.#wake(nowMs);
+    for (;;) {
+      const waiting = this.#active.pop();
+      if (waiting === undefined) return undefined;
+      if (waiting.state !== "active") continue;
+      waiting.state = "taken";
+      this.#activeCount -= 1;
+      waiting.attempts += 1;
+      waiting.triedMs = nowMs;
+      waiting.missed = 0;
+      return waiting.key;
+    }
+  }
+
+  #wake(nowMs: number): void {
+    for (;;) {
+      const due = this.#due.peek();
+      if (due === undefined || due.atMs > nowMs) return;
+      this.#due.pop();
+      const { waiting } = due;
+      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs) this.#activate(waiting);
+    }
+  }
+
+  #later(waiting: Waiting, state: "backoff" | "unschedulable", atMs: number): void {
+    waiting.state = state;
+    waiting.dueMs = atMs;
+    this.#due.push({ atMs, waiting });
+  }
+
+  /** No node fits the pod that was taken. `rejections`: what said no. */
+  unschedulable(key: string, rejections: Hint, nowMs: number): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined || waiting.state !== "taken") return;
+    waiting.rejections = rejections;
+    if ((waiting.missed & rejections) !== 0) this.#later(waiting, "backoff", this.#backoffEnd(waiting));
+    else this.#later(waiting, "unschedulable", nowMs + limits.unschedulableMaxMs);
+  }
+
+  /** Something else failed: the pod is tried again after its back-off. */
+  retry(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined && waiting.state === "taken") this.#later(waiting, "backoff", this.#backoffEnd(waiting));
+  }
+
+  #backoffEnd(waiting: Waiting): number {
+    return waiting.triedMs + Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, waiting.attempts - 1));
+  }
+
+  /** Something happened: pods that it may help come back, not before their back-off is over. */
+  happened(hint: Hint, nowMs: number): void {
+    if (hint === 0) return;
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.state === "taken") waiting.missed |= hint;
+      if (waiting.state !== "unschedulable" || (waiting.rejections & hint) === 0) continue;
+      const endMs = this.#backoffEnd(waiting);
+      if (endMs <= nowMs) this.#activate(waiting);
+      else this.#later(waiting, "backoff", endMs);
+    }
+  }
+
+  /** When the next pod becomes due; undefined when none waits for a time. */
+  get nextDueMs(): number | undefined {
+    for (;;) {
+      const due = this.#due.peek();
+      if (due === undefined) return undefined;
+      const { waiting } = due;
+      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs) return due.atMs;
+      this.#due.pop();
+    }
+  }
+}

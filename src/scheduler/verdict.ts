@@ -1,0 +1,34 @@
+/** Why a node is out of the question for a pod. The order is the order of the filters: the first that says no counts. */
+export const verdict = {
+  fits: 0,
+  /** No node stands in the slot. */
+  absent: 1,
+  unschedulable: 2,
+  taints: 3,
+  selector: 4,
+  ports: 5,
+  resources: 6,
+  spreadLabel: 7,
+  spread: 8,
+  affinity: 9,
+  antiAffinity: 10,
+  existingAntiAffinity: 11,
+} as const;
+
+/** As `kubectl describe` shows them, without the count. Resources are named one by one. */
+export const verdictText: Readonly<Record<number, string>> = {
+  [verdict.unschedulable]: "node(s) were unschedulable",
+  [verdict.taints]: "node(s) had untolerated taint(s)",
+  [verdict.selector]: "node(s) didn't match Pod's node affinity/selector",
+  [verdict.ports]: "node(s) didn't have free ports for the requested pod ports",
+  [verdict.spreadLabel]: "node(s) didn't match pod topology spread constraints (missing required label)",
+  [verdict.spread]: "node(s) didn't match pod topology spread constraints",
+  [verdict.affinity]: "node(s) didn't match pod affinity rules",
+  [verdict.antiAffinity]: "node(s) didn't match pod anti-affinity rules",
+  [verdict.existingAntiAffinity]: "node(s) didn't satisfy existing pods anti-affinity rules",
+};
+
+/** Whether evicting pods could ever change the verdict. */
+export function mayChangeByEviction(code: number): boolean {
+  return code >= verdict.ports && code !== verdict.spreadLabel && code !== verdict.affinity;
+}
