@@ -33,7 +33,8 @@ function globalLines(user: string | undefined): string[] {
     "global",
     "  stats socket unix@haproxy.sock mode 600 level admin expose-fd listeners",
     "  stats timeout 24d",
-    "  maxconn 20000",
+    // Connections follow from what the system allows, up to this many files.
+    "  fd-hard-limit 65536",
     "  hard-stop-after 3600s",
     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
     "  tune.ssl.default-dh-param 2048",
