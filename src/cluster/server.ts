@@ -17,8 +17,10 @@ import { plainKinds } from "#apiserver/registry.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
 import { createControllers } from "#controllers/all.ts";
+import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformers } from "#reconcile/informers.ts";
 import { createPace } from "#reconcile/pace.ts";
+import { createScheduler } from "#scheduler/loop.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
 import type { World } from "#world/world.ts";
@@ -83,6 +85,17 @@ export function createServer(options: ServerOptions): Server {
     informers,
     pace,
     resources: () => builtInResources,
+    rootCa: options.clientCa.certificate,
+    onProblem,
+  });
+  const schedulerClient = createClient(api.transportFor(partUser("scheduler")), { userAgent: "steersman-scheduler", timers });
+  const scheduler = createScheduler({
+    client: schedulerClient,
+    informers,
+    clock,
+    timers,
+    pace,
+    events: createEventRecorder({ client: schedulerClient, clock, random, source: "default-scheduler", onProblem }),
     onProblem,
   });
   return {
@@ -91,10 +104,11 @@ export function createServer(options: ServerOptions): Server {
       await makeSystemObjects(options, api);
       informers.start();
       for (const controller of controllers) controller.start();
+      scheduler.start();
       log.info("controllers run", { revision: store.visible });
     },
     stop: async () => {
-      const ended = Promise.all(controllers.map((controller) => controller.stop()));
+      const ended = Promise.all([scheduler.stop(), ...controllers.map((controller) => controller.stop())]);
       await Promise.race([ended, timers.sleep(stopGraceMs)]);
       informers.stop();
       api.close();
