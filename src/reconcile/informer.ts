@@ -173,9 +173,16 @@ class ListWatch<T, P> implements Informer<P> {
       this.#replace(found, Number(revision));
       this.#startWatch();
     } catch (error) {
-      this.#problem("list failed", error);
+      // The resource is not served (yet, or any more): there is nothing to wait for. What was known is kept, not declared gone.
+      if (error instanceof ApiStatusError && error.code === 404) this.#markSynced();
+      else this.#problem("list failed", error);
       this.#later(() => void this.#list());
     }
+  }
+
+  #markSynced(): void {
+    this.hasSynced = true;
+    this.#synced.resolve();
   }
 
   #replace(found: ReadonlyMap<string, Entry<P>>, revision: number): void {
@@ -184,8 +191,7 @@ class ListWatch<T, P> implements Informer<P> {
       const old = this.#objects.get(entry.key);
       if (old === undefined || old.revision !== entry.revision || old.uid !== entry.uid) this.#put(entry);
     }
-    this.hasSynced = true;
-    this.#synced.resolve();
+    this.#markSynced();
     this.#advance(revision);
   }
 

@@ -293,7 +293,9 @@ function failure(code: number, reason: string, message: string): HttpResponse {
 }
 
 function notFound(route: Route): HttpResponse {
-  return failure(404, "NotFound", `${route.resource} "${route.name}" not found`);
+  const message = `${route.resource} "${route.name}" not found`;
+  const details = { name: route.name, kind: route.resource };
+  return json(404, { kind: "Status", apiVersion: "v1", status: "Failure", code: 404, reason: "NotFound", message, details });
 }
 
 function conflict(route: Route): HttpResponse {

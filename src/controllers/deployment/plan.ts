@@ -38,8 +38,9 @@ export function planDeployment(observed: ObservedDeployment, context: PassContex
     isRollout: step.isRollout,
   });
   const actions = [...step.actions];
-  // A write to the Deployment itself makes the judged revision old: its status follows in the next pass.
-  const isMoved = actions.some((action) => action.verb === "patch" && action.resource === deployments);
+  // A write to the Deployment itself makes the judged revision old, and one to a set changes the counts again: the status
+  // follows in the next pass. What a condition has to say of this pass is said now.
+  const isMoved = actions.some((action) => action.verb === "patch" && (action.resource === deployments || step.progressing === undefined));
   if (!isMoved && !isEqual(status, deployment.status)) actions.push(updateStatus(deployment, status));
   else if (actions.length === 0) actions.push(...cleanUp(deployment, status, oldSets));
   const lookAgainMs = untilDeadlineMs(deployment, status, context.now);

@@ -1,6 +1,8 @@
 import { customresourcedefinitions } from "#api/generated/resources.ts";
 import type { OwnerReference, PartialObjectMetadata } from "#api/generated/meta-v1.ts";
 import type { Resource } from "#api/resource.ts";
+import type { Client, ObjectName } from "#client/client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf, type ObjectView } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
@@ -68,7 +70,8 @@ function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers,
     // Nothing of that kind is served (now): whether the owner exists cannot be known.
     if (resource === undefined || (resource.namespaced && namespace === "")) return undefined;
     const at = { ...(resource.namespaced ? { namespace } : {}), name: reference.name };
-    const owner = await client.find(resource as Resource<PartialObjectMetadata>, at);
+    const owner = await lookUp(client, resource as Resource<PartialObjectMetadata>, at);
+    if (owner === "unserved") return undefined;
     if (owner?.metadata.uid === reference.uid) {
       return stateOf(owner.metadata.deletionTimestamp !== undefined, owner.metadata.finalizers ?? []);
     }
@@ -77,6 +80,16 @@ function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers,
     absent.add(identity);
     return "absent";
   };
+}
+
+/** Undefined: there is no object of this name. A kind that is not served now says nothing about its objects. */
+async function lookUp<T>(client: Client, resource: Resource<T>, at: ObjectName): Promise<T | undefined | "unserved"> {
+  try {
+    return await client.get(resource, at);
+  } catch (error) {
+    if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
+    return (error.details as { name?: string } | undefined)?.name === at.name ? undefined : "unserved";
+  }
 }
 
 function stateOf(isDeleting: boolean, finalizers: readonly string[]): OwnerState {

@@ -1,0 +1,119 @@
+import type { Pod } from "#api/generated/core-v1.ts";
+import { namespaces, nodes, pods } from "#api/generated/resources.ts";
+import { kinds } from "#api/kinds.ts";
+import type { Resource } from "#api/resource.ts";
+import { createApiServer } from "#apiserver/server.ts";
+import type { User } from "#apiserver/user.ts";
+import type { Client } from "#client/client.ts";
+import { createClient } from "#client/http-client.ts";
+import { createControllers } from "#controllers/all.ts";
+import { createInformer } from "#reconcile/informer.ts";
+import { openMemoryStore } from "#store/memory/memory-store.ts";
+import type { Store } from "#store/store.ts";
+import { realWorld } from "#world/node/real-world.ts";
+
+/** The real API server over the memory store with all controllers, and stand-ins for scheduler and node agents. */
+export interface RunningCluster {
+  readonly client: Client;
+  readonly store: Store;
+  readonly problems: string[];
+  /** Whether the stand-in agents report pods as ready. */
+  agentsReady: boolean;
+  /** Waits until `look` answers something; fails after ten seconds. */
+  until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T>;
+  /** Waits until the store's revision has stood still for `stillMs` milliseconds. */
+  still(stillMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const { clock, timers, random } = realWorld;
+const admin: User = { name: "admin", uid: "", groups: ["system:masters"], extra: {} };
+export const rootCa = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
+
+export async function startCluster(): Promise<RunningCluster> {
+  const store = openMemoryStore({ clock, timers });
+  const problems: string[] = [];
+  const api = createApiServer({
+    kinds,
+    store,
+    clock,
+    timers,
+    random,
+    authenticator: { authenticate: () => ({ ok: true, user: admin }), checkToken: () => ({ ok: true, user: admin }) },
+    authorizer: { authorize: () => ({ allowed: true, reason: "" }), rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }) },
+    admission: [],
+    version: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.0" },
+    log: (message, error) => problems.push(`${message}: ${String(error)}`),
+  });
+  const client = createClient(api.transportFor(admin), { userAgent: "test", timers });
+  await client.create(namespaces, {}, { metadata: { name: "default" } });
+  await client.create(nodes, {}, { metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: "True" }] } });
+  const { controllers, informers } = createControllers({
+    client,
+    clock,
+    timers,
+    random,
+    rootCa,
+    resources: () => kinds.flatMap((kind) => kind.versions),
+    onProblem: (problem, error) => problems.push(`${problem}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  });
+  const cluster: RunningCluster = {
+    client,
+    store,
+    problems,
+    agentsReady: true,
+    async until(what, look) {
+      for (let tries = 0; tries < 500; tries++) {
+        const found = await look();
+        if (found !== undefined && found !== false) return found;
+        await timers.sleep(20);
+      }
+      throw new Error(`Never came: ${what}; problems: ${problems.join("\n")}`);
+    },
+    async still(stillMs) {
+      for (let before = -1, tries = 0; tries < 100; tries++) {
+        if (store.visible === before) return;
+        before = store.visible;
+        await timers.sleep(stillMs);
+      }
+      throw new Error(`Still writing; problems: ${problems.join("\n")}`);
+    },
+    async stop() {
+      agents.stop();
+      informers.stop();
+      await Promise.all(controllers.map((controller) => controller.stop()));
+      api.close();
+      await store.close();
+    },
+  };
+  const agents = startAgents(cluster);
+  informers.start();
+  for (const controller of controllers) controller.start();
+  return cluster;
+}
+
+/** Gives pods to a node, says that they run, and finishes those that are to go. */
+function startAgents(cluster: RunningCluster): { stop(): void } {
+  const { client } = cluster;
+  let addresses = 0;
+  const informer = createInformer<Pod, Pod>({ client, clock, timers, random, resource: pods, project: (pod) => pod });
+  const act = async (pod: Pod): Promise<void> => {
+    const at = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? "" };
+    if (pod.metadata.deletionTimestamp !== undefined) return client.delete(pods, at, { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? "" });
+    if (pod.spec.nodeName === undefined) {
+      const target = { kind: "Node", name: "n1" };
+      await client.create(pods as Resource<unknown>, at, { metadata: { name: at.name }, target }, { subresource: "binding" });
+    } else if (pod.status.phase === "Pending" && cluster.agentsReady) {
+      const ip = `10.1.${++addresses >> 8}.${addresses & 255}`;
+      const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+      const conditions = [{ type: "Ready", status: "True", lastTransitionTime: now }];
+      const status = { phase: "Running", podIP: ip, podIPs: [{ ip }], conditions };
+      await client.patch(pods, at, { status }, { type: "strategic", subresource: "status" });
+    }
+  };
+  informer.handle((_key, _old, pod) => {
+    if (pod !== undefined) act(pod).catch((error: unknown) => cluster.problems.push(`agent: ${String(error)}`));
+  });
+  informer.start();
+  return informer;
+}
