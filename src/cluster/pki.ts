@@ -18,6 +18,8 @@ export interface Pki {
   readonly caCertificate: string;
   readonly server: TlsIdentity;
   readonly admin: TlsIdentity;
+  /** By which agents know the server. */
+  readonly nodeClient: TlsIdentity;
   /** Key that service account tokens are signed with. */
   readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
   /** A client and serving identity for a node of this machine. */
@@ -45,11 +47,16 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     subject: { commonName: "kubernetes-admin", organizations: ["system:masters"] },
     usages: ["client"],
   });
+  const nodeClient = await openLeaf(world, folder, ca, "node-client", {
+    subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
+    usages: ["client"],
+  });
   return {
     caCertificate: ca.certificate,
     ca,
     server,
     admin,
+    nodeClient,
     serviceAccountKey,
     node: (name, address) =>
       openLeaf(world, folder, ca, `node-${name}`, {

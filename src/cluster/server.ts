@@ -13,6 +13,7 @@ import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
+import type { ObjectReader } from "#apiserver/object-reader.ts";
 import { plainKinds } from "#apiserver/registry.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
@@ -51,7 +52,7 @@ export interface ServerOptions {
   readonly clientCa: { readonly certificate: string; readonly key: string };
   readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
   /** Absent: logs, exec and the like answer 503. */
-  readonly nodes?: NodeConnector;
+  readonly nodes?: (objects: () => ObjectReader) => NodeConnector;
   readonly log: Log;
 }
 
@@ -124,7 +125,7 @@ function createApi(options: ServerOptions): ApiServer {
   let rbac: Rbac | undefined;
   let authorizer: Authorizer | undefined;
   let tokens: TokenIssuer | undefined;
-  const api = createApiServer({
+  const api: ApiServer = createApiServer({
     kinds,
     store,
     clock,
@@ -154,7 +155,7 @@ function createApi(options: ServerOptions): ApiServer {
       document("/openid/v1/jwks", "application/jwk-set+json", keySet(crypto, [serviceAccountKey])),
       document("/.well-known/openid-configuration", "application/json", openidConfiguration(issuer, `${issuer}/openid/v1/jwks`)),
     ]),
-    ...(options.nodes === undefined ? {} : { nodes: options.nodes }),
+    ...(options.nodes === undefined ? {} : { nodes: options.nodes(() => api.objects) }),
     log: (message, error) => log.error(message, error),
   });
   tokens = createTokenIssuer({ clock, crypto, random, objects: api.objects, key: serviceAccountKey, issuer, audiences });

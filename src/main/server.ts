@@ -1,4 +1,5 @@
 /** The server's process: reads the settings, opens the store, serves the API. Run by the supervisor: server.ts --data-dir DIR */
+import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createServer } from "#cluster/server.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
@@ -45,6 +46,9 @@ async function main(dataDir: string): Promise<void> {
     apiPort: settings.apiPort,
     clientCa: pki.ca,
     serviceAccountKey: pki.serviceAccountKey,
+    nodes: (objects) => {
+      return createNodeConnector({ http: realWorld.http, objects, ca: pki.caCertificate, identity: pki.nodeClient });
+    },
     log,
   });
   const hosts = settings.simulatedNodes > 0 ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
