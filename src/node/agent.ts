@@ -5,14 +5,20 @@ import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformer, type Informer } from "#reconcile/informer.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
-import type { Crypto } from "#world/crypto.ts";
+import type { Certificates, Crypto } from "#world/crypto.ts";
 import type { Disk } from "#world/disk.ts";
+import type { Http, HttpHandler } from "#world/http.ts";
 import type { Machine } from "#world/machine.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { Random } from "#world/random.ts";
 import type { NodeContext, NodeSettings } from "./context.ts";
+import { Access } from "./api/access.ts";
+import { agentApi } from "./api/handler.ts";
+import { Streaming } from "./api/streams.ts";
+import { ImageCollector } from "./images/collector.ts";
 import { ImagePuller } from "./images/puller.ts";
 import { orphanGraceSeconds, relistMs } from "./limits.ts";
+import { LogRotation } from "./logs/rotate.ts";
 import { EnvironmentSources } from "./pods/environment-sources.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
 import { PodOperations } from "./pods/operations.ts";
@@ -21,6 +27,7 @@ import { PodWorker } from "./pods/sync.ts";
 import type { WorkerParts } from "./pods/worker-parts.ts";
 import { Handlers } from "./probes/handlers.ts";
 import { RuntimeObserver } from "./runtime/observer.ts";
+import { NodeReporter } from "./status/node-reporter.ts";
 import { PodVolumes } from "./volumes/pod-volumes.ts";
 
 export interface AgentOptions {
@@ -34,11 +41,18 @@ export interface AgentOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly probeWire: ProbeWire;
+  /** Reaches the runtime's streaming server. */
+  readonly http: Pick<Http, "transport">;
+  readonly certificates: Pick<Certificates, "read">;
+  /** Only for the WebSocket handshake, which asks for it. */
+  readonly sha1: (data: Uint8Array) => Uint8Array;
   readonly settings: NodeSettings;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
 export interface Agent {
+  /** The agent's API; whoever assembles the process lets it listen. */
+  readonly handler: HttpHandler;
   /** Resolves when the node's pods are known and looked after. */
   start(): Promise<void>;
   /** Ends the agent alone: containers go on. */
@@ -51,7 +65,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const facts = await options.machine.facts();
   const events = createEventRecorder({ client, clock, random, source: "kubelet", host: nodeName, onProblem });
   const context: NodeContext = { ...options, facts, events };
-  return new NodeAgent(context, options.probeWire);
+  return new NodeAgent(context, options);
 }
 
 class NodeAgent implements Agent {
@@ -60,14 +74,17 @@ class NodeAgent implements Agent {
   readonly #objects: ReferencedObjects;
   readonly #pods: Informer<Pod>;
   readonly #workers = new Map<string, PodWorker>();
+  readonly #loops: readonly { start(): unknown; stop(): void }[];
+  readonly #podListeners = new Map<string, Set<() => void>>();
+  readonly handler: HttpHandler;
   #events: { close(): void } | undefined;
   #relist: Timer | undefined;
   #stopped = false;
 
-  constructor(context: NodeContext, probeWire: ProbeWire) {
+  constructor(context: NodeContext, options: AgentOptions) {
     this.#context = context;
     this.#objects = new ReferencedObjects(context, (uid) => void this.#workers.get(uid)?.refreshVolumes());
-    const handlers = new Handlers(context.runtime, probeWire);
+    const handlers = new Handlers(context.runtime, options.probeWire);
     const parts = {
       context,
       observer: new RuntimeObserver(context.runtime),
@@ -88,9 +105,23 @@ class NodeAgent implements Agent {
       fieldSelector: `spec.nodeName=${nodeName}`,
       project: (pod) => pod,
     });
+    this.#loops = [new NodeReporter(context), new LogRotation(context), new ImageCollector(context)];
+    this.handler = agentApi({
+      context,
+      observer: parts.observer,
+      access: new Access(options),
+      streaming: new Streaming(options.http, options.sha1),
+      pods: () => this.#pods.list(),
+      onPodChange: (uid, changed) => this.#listen(uid, changed),
+    });
   }
 
   async start(): Promise<void> {
+    const { disk, settings } = this.#context;
+    await disk.makeDirectory(`${settings.dataDir}/pods`, 0o700);
+    await disk.makeDirectory(settings.memoryDir, 0o700);
+    await disk.makeDirectory(settings.logsDir, 0o700);
+    for (const loop of this.#loops) loop.start();
     this.#parts.environment.start();
     this.#pods.handle((_key, old, current) => this.#podChanged(old, current));
     this.#pods.start();
@@ -105,6 +136,7 @@ class NodeAgent implements Agent {
 
   stop(): void {
     this.#stopped = true;
+    for (const loop of this.#loops) loop.stop();
     this.#events?.close();
     this.#relist?.cancel();
     this.#pods.stop();
@@ -137,7 +169,21 @@ class NodeAgent implements Agent {
 
   #runtimeChanged(id: string): void {
     const uid = this.#parts.observer.ownerOf(id);
-    if (uid !== undefined) this.#workers.get(uid)?.runtimeChanged();
+    if (uid === undefined) return;
+    this.#workers.get(uid)?.runtimeChanged();
+    for (const changed of this.#podListeners.get(uid) ?? []) changed();
+  }
+
+  #listen(uid: string, changed: () => void): { close(): void } {
+    const listeners = this.#podListeners.get(uid) ?? new Set();
+    listeners.add(changed);
+    this.#podListeners.set(uid, listeners);
+    return {
+      close: () => {
+        listeners.delete(changed);
+        if (listeners.size === 0) this.#podListeners.delete(uid);
+      },
+    };
   }
 
   #lookAtAll(): void {

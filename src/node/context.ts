@@ -38,6 +38,16 @@ export interface NodeSettings {
   readonly clusterDomain: string;
   /** Addresses of the node, the first is the one others use. Read again at each use. */
   readonly addresses: () => readonly string[];
+  /** `v1.36.2+steersman.1`. */
+  readonly version: string;
+  /** Port of the agent's API, 0 before it listens. Read again at each use. */
+  readonly apiPort: () => number;
+  /** Labels to register the node with, beside the well-known ones. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Most pods at a time. */
+  readonly podsMax: number;
+  /** Kept back from pods: cores and bytes. */
+  readonly reserved: { readonly cpuMilli: number; readonly memoryBytes: number };
   /** nameserver, search and options of the machine. */
   readonly resolvConfPath: string;
 }

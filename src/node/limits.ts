@@ -59,10 +59,21 @@ export const imageAgeMsMin = 120_000;
 /** Milliseconds a preStop hook of an orphan, a stop of a sandbox and other cleanup may take. */
 export const orphanGraceSeconds = 30;
 
-/** Largest body of a request to the agent's API (`run`), bytes. */
-export const requestBytesMax = 1 << 20;
 
 /** Milliseconds an answer about a user's rights is kept. */
 export const reviewKeepMs = 120_000;
 export const reviewDeniedKeepMs = 10_000;
 export const reviewsMax = 1_000;
+
+/** Memory below which the node says that it has too little, bytes; share of the disk likewise. Kubelet's eviction defaults. */
+export const memoryAvailableBytesMin = 100 << 20;
+export const diskAvailableFractionMin = 0.1;
+
+/** Images named in the node's status. */
+export const imagesReportedMax = 50;
+
+/** Milliseconds between two looks at a runtime that is not ready yet. */
+export const unreadyCheckMs = 200;
+
+/** Seconds that a command of `run` may take. */
+export const runSecondsMax = 60;

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { realClock, realTimers } from "#world/node/clock.ts";
 import { connectContainerRuntime } from "#world/node/container-runtime.ts";
 import { createCrypto } from "#world/node/crypto.ts";
 import { realDisk } from "#world/node/disk.ts";
+import { nodeHttp } from "#world/node/http.ts";
 import { linuxMachine } from "#world/node/machine.ts";
 import { linuxProbeWire } from "#world/node/probe-wire.ts";
 import { realProcesses } from "#world/node/processes.ts";
@@ -54,6 +56,9 @@ export class TestNode {
       timers: realTimers({ keepAlive: true }),
       random: realRandom,
       probeWire: linuxProbeWire(),
+      http: nodeHttp,
+      certificates: { read: () => undefined },
+      sha1: (data) => createHash("sha1").update(data).digest(),
       settings: {
         dataDir: `${this.dir}/node`,
         memoryDir: `${this.dir}/memory`,
@@ -62,6 +67,11 @@ export class TestNode {
         clusterDns: ["10.96.0.10"],
         clusterDomain: "cluster.local",
         addresses: () => ["192.0.2.1"],
+        version: "v1.36.0+steersman.0",
+        apiPort: () => 10250,
+        labels: {},
+        podsMax: 110,
+        reserved: { cpuMilli: 100, memoryBytes: 256 << 20 },
         resolvConfPath: "/etc/resolv.conf",
       },
       onProblem: (problem, error) => this.problems.push(`${problem}: ${String(error)}`),

@@ -32,7 +32,9 @@ export function planEnding(plan: PlanBuilder, pod: Pod, observed: ObservedPod, e
   if (running.length > 0 || starting) return plan.result(false);
   const alive = observed.sandboxes.filter((sandbox) => sandbox.state === "Ready");
   for (const sandbox of alive) plan.add({ do: "stop-sandbox", key: `stop-sandbox:${sandbox.id}`, id: sandbox.id, reason });
-  if (alive.length > 0) return plan.result(false);
+  // A sandbox shows its end before its network is given back.
+  const stopping = [...plan.memory.running].some((key) => key.startsWith("stop-sandbox:"));
+  if (alive.length > 0 || stopping) return plan.result(false);
   if (!plan.memory.tornDown) {
     if (!plan.delayed("tear-down")) plan.add({ do: "tear-down", key: "tear-down", reason });
   } else if (pod.metadata.deletionTimestamp !== undefined && !plan.delayed("delete-pod")) {

@@ -29,6 +29,7 @@ const importMsMax = 10 * 60_000;
 const settleMsMax = 2_000;
 const settleStepMs = 10;
 const reconnectMs = 500;
+const subscribeMs = 250;
 
 /** containerd over its socket: CRI v1, and its own event service because 1.6 has no GetContainerEvents. */
 export function connectContainerRuntime(options: {
@@ -266,12 +267,15 @@ function subscribe(channel: GrpcChannel, call: Call, handler: RuntimeEventHandle
         },
         end: () => {
           if (closed) return;
+          clearTimeout(retry);
           retry = setTimeout(open, reconnectMs);
         },
       },
     );
-    handler.gap();
+    // containerd does not say when a subscription stands: look again once it surely does.
+    retry = setTimeout(() => handler.gap(), subscribeMs);
   };
+  handler.gap();
   open();
   return {
     close: () => {

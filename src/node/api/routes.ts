@@ -1,0 +1,136 @@
+import type { LogOptions } from "../logs/filter.ts";
+import type { StreamOptions } from "#world/container-runtime.ts";
+
+export interface PodPath {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid?: string | undefined;
+}
+
+/** What a request to the agent's API asks for. */
+export type Route =
+  | { readonly to: "healthz" }
+  | { readonly to: "pods" }
+  | { readonly to: "stats-summary" }
+  | { readonly to: "resource-metrics" }
+  | { readonly to: "logs"; readonly at: PodPath; readonly container: string; readonly options: LogOptions; readonly previous: boolean }
+  | { readonly to: "run"; readonly at: PodPath; readonly container: string; readonly command: readonly string[] }
+  | { readonly to: "exec"; readonly at: PodPath; readonly container: string; readonly command: readonly string[]; readonly streams: StreamOptions }
+  | { readonly to: "attach"; readonly at: PodPath; readonly container: string; readonly streams: StreamOptions }
+  | { readonly to: "port-forward"; readonly at: PodPath; readonly ports: readonly number[] }
+  | { readonly to: "load-image" };
+
+export type RouteResult = Route | { readonly to: "none" } | { readonly to: "bad"; readonly message: string };
+
+/** Reads a request's target. Paths and parameters are kubelet's. Pure. */
+export function routeOf(method: string, target: string, now: number): RouteResult {
+  const [path = "", search = ""] = target.split(/\?(.*)/s);
+  const parts = path.split("/").slice(1).map(decodeSegment);
+  // A segment that means something to a file system is no name.
+  if (parts.some((part) => part === undefined || part === "." || part === ".." || part.includes("/") || part.includes("\0"))) return { to: "none" };
+  const query = new URLSearchParams(search);
+  const [first, ...rest] = parts as string[];
+  if (method === "GET" && rest.length === 0) {
+    if (first === "healthz") return { to: "healthz" };
+    if (first === "pods" || first === "runningpods") return { to: "pods" };
+  }
+  if (method === "GET" && path === "/stats/summary") return { to: "stats-summary" };
+  if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
+  if (method === "GET" && first === "containerLogs" && rest.length === 3) return logRoute(rest, query, now);
+  if (method === "POST" && path === "/images/load") return { to: "load-image" };
+  if (method === "GET" || method === "POST") return streamRoute(first ?? "", rest, query);
+  return { to: "none" };
+}
+
+function decodeSegment(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}
+
+function logRoute(parts: readonly string[], query: URLSearchParams, now: number): RouteResult {
+  const [namespace = "", pod = "", container = ""] = parts;
+  const numbers: Record<string, number | undefined> = {};
+  for (const name of ["tailLines", "limitBytes", "sinceSeconds"]) {
+    const text = query.get(name);
+    if (text === null || text === "") continue;
+    const value = Number(text);
+    if (!Number.isSafeInteger(value) || value < 0 || (name !== "tailLines" && value < 1)) return { to: "bad", message: `invalid ${name}: "${text}"` };
+    numbers[name] = value;
+  }
+  const sinceTime = query.get("sinceTime");
+  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime))) return { to: "bad", message: `invalid sinceTime: "${sinceTime}"` };
+  const stream = query.get("stream") ?? "All";
+  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr") return { to: "bad", message: `invalid stream: "${stream}"` };
+  const sinceSeconds = numbers["sinceSeconds"];
+  const sinceMs = sinceTime !== null ? Date.parse(sinceTime) : sinceSeconds === undefined ? undefined : now - sinceSeconds * 1000;
+  return {
+    to: "logs",
+    at: { namespace, pod },
+    container,
+    previous: isTrue(query.get("previous")),
+    options: {
+      follow: isTrue(query.get("follow")),
+      timestamps: isTrue(query.get("timestamps")),
+      tailLines: numbers["tailLines"],
+      limitBytes: numbers["limitBytes"],
+      sinceMs,
+      stream,
+    },
+  };
+}
+
+function streamRoute(first: string, rest: readonly string[], query: URLSearchParams): RouteResult {
+  const [namespace = "", pod = "", third = "", fourth] = rest;
+  const at = fourth === undefined ? { namespace, pod } : { namespace, pod, uid: third };
+  const container = fourth ?? third;
+  const given = (short: string, long: string): boolean => isTrue(query.get(short)) || isTrue(query.get(long));
+  const tty = isTrue(query.get("tty"));
+  const streams: StreamOptions = {
+    stdin: given("input", "stdin"),
+    stdout: given("output", "stdout"),
+    // A terminal has one stream for both.
+    stderr: given("error", "stderr") && !tty,
+    tty,
+  };
+  if (first === "portForward" && (rest.length === 2 || rest.length === 3)) {
+    const ports = query.getAll("port").flatMap((text) => text.split(",")).map(Number);
+    if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65535)) return { to: "bad", message: "invalid port" };
+    return { to: "port-forward", at: { namespace, pod, ...(third === "" ? {} : { uid: third }) }, ports };
+  }
+  if (rest.length !== 3 && rest.length !== 4) return { to: "none" };
+  if (first === "run") return { to: "run", at, container, command: (query.get("cmd") ?? "").split(" ").filter((word) => word !== "") };
+  if (first !== "exec" && first !== "attach") return { to: "none" };
+  if (!streams.stdin && !streams.stdout && !streams.stderr) {
+    return { to: "bad", message: "you must specify at least 1 of stdin, stdout, stderr" };
+  }
+  return first === "exec" ? { to: "exec", at, container, command: query.getAll("command"), streams } : { to: "attach", at, container, streams };
+}
+
+function isTrue(value: string | null): boolean {
+  return value === "1" || value === "true" || value === "True";
+}
+
+/** The subresource of nodes that a route stands for; without it `proxy` opens all. */
+export function subresourceOf(route: Route): string {
+  switch (route.to) {
+    case "healthz":
+      return "healthz";
+    case "pods":
+      return "pods";
+    case "stats-summary":
+      return "stats";
+    case "resource-metrics":
+      return "metrics";
+    default:
+      return "proxy";
+  }
+}
+
+/** Whatever runs something in a container is a creation, also when a WebSocket asks with GET. */
+export function verbOf(route: Route): "get" | "create" {
+  const reading = ["healthz", "pods", "stats-summary", "resource-metrics", "logs"];
+  return reading.includes(route.to) ? "get" : "create";
+}
