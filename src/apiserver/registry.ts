@@ -1,4 +1,5 @@
 import { builtInResources } from "#api/generated/resources.ts";
+import type { JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
 import type { Kind } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import { apiVersionOf } from "#api/resource.ts";
@@ -25,8 +26,8 @@ export interface CustomParts {
   readonly singular: string | undefined;
   readonly hasStatus: boolean;
   readonly scale: { readonly specPath: string; readonly statusPath: string; readonly selectorPath: string | undefined } | undefined;
-  /** Schema of each served version's subresource and documents, as the definition gave it. */
-  readonly openApi: Record<string, unknown> | undefined;
+  /** The version's schema as the definition gave it: objects are validated against it, documents show it. */
+  readonly schema: JSONSchemaProps | undefined;
   /** Deprecation text that every answer of this version carries. */
   readonly warning: string | undefined;
 }
@@ -36,6 +37,8 @@ export interface KindEntry {
   readonly kind: Kind;
   readonly schemas: ReadonlyMap<Resource<unknown>, StructSchema>;
   readonly custom?: ReadonlyMap<Resource<unknown>, CustomParts>;
+  /** The kind as a version has it, where columns and selectable fields differ between versions. */
+  readonly kinds?: ReadonlyMap<Resource<unknown>, Kind>;
 }
 
 /** Everything that is served, built-in and custom: one table that all stages look things up in. */
@@ -61,14 +64,14 @@ export class Registry {
   }
 
   /** Adds or replaces what is served under `id`. */
-  set(id: string, { kind, schemas, custom }: KindEntry): void {
+  set(id: string, { kind, schemas, custom, kinds }: KindEntry): void {
     this.remove(id);
     const prefix = prefixOf(kind.storage.group, kind.storage.resource);
     const all = kind.versions.flatMap((resource): Served[] => {
       const schema = schemas.get(resource);
       if (schema === undefined) return [];
       const isStorage = resource === kind.storage;
-      return [{ kind, resource, apiVersion: apiVersionOf(resource), prefix, schema, isStorage, custom: custom?.get(resource) }];
+      return [{ kind: kinds?.get(resource) ?? kind, resource, apiVersion: apiVersionOf(resource), prefix, schema, isStorage, custom: custom?.get(resource) }];
     });
     this.#entries.set(id, all);
     for (const served of all) {

@@ -11,6 +11,7 @@ import type { Authorizer } from "./authorizer.ts";
 import type { Call, HealthCheck, Parts, PlainDocument, VersionInfo } from "./call.ts";
 import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
+import { CustomDefinitions } from "./custom/definitions.ts";
 import { Failure } from "./failure.ts";
 import { endOf, keyOf } from "./keys.ts";
 import { sliceMs } from "./limits.ts";
@@ -82,6 +83,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     log: options.log ?? (() => undefined),
   };
   const answer = answerer(parts);
+  const definitions = new CustomDefinitions(parts);
 
   return {
     handler: {
@@ -100,7 +102,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     objects: reader,
     transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
-    close: () => hub.close(),
+    close: () => {
+      definitions.close();
+      hub.close();
+    },
   };
 }
 

@@ -18,7 +18,7 @@ const rowEnd = bytesOf("}");
 
 /** JSON of a stored object in the served version, with its kind. The stored bytes themselves where that is the stored version. */
 export function jsonInVersion(call: Pick<Call, "parts">, served: Served, entry: Entry): Uint8Array {
-  if (served.isStorage) return jsonOf(entry.value);
+  if (served.isStorage && (served.custom === undefined || hasTypeMeta(served, entry.value))) return jsonOf(entry.value);
   return call.parts.objects.encoding(entry, `json:${served.apiVersion}`, () => {
     if (served.custom !== undefined) {
       return concatBytes([typeMeta(served.resource.kind, served.apiVersion), fromMetadata(entry.value)]);
@@ -36,6 +36,17 @@ export function jsonItem(call: Pick<Call, "parts">, served: Served, entry: Entry
 /** Whether `jsonItem` left out the opening brace. */
 export function itemsLackBrace(served: Served): boolean {
   return served.custom === undefined && served.isStorage;
+}
+
+const typeMetas = new WeakMap<Served, Uint8Array>();
+
+/** Whether the stored bytes name the served version: a definition may have moved its storage version since. */
+function hasTypeMeta(served: Served, value: Uint8Array): boolean {
+  let head = typeMetas.get(served);
+  if (head === undefined) typeMetas.set(served, (head = typeMeta(served.resource.kind, served.apiVersion)));
+  const json = jsonOf(value);
+  for (let i = 0; i < head.length; i++) if (json[i] !== head[i]) return false;
+  return true;
 }
 
 function typeMeta(kind: string, apiVersion: string): Uint8Array {

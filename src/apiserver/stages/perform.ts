@@ -23,6 +23,7 @@ export function perform(call: Call): Outcome | Promise<Outcome> {
   const served = call.parts.registry.find(info.apiVersion, info.resource);
   if (served === undefined) return plainPath(call);
   call.served = served;
+  if (served.custom?.warning !== undefined) call.warnings.push(served.custom.warning);
   const isPlaced = served.resource.namespaced ? info.namespace !== "" || isAcrossNamespaces(info.verb) : info.namespace === "" || info.resource === "namespaces";
   if (!isPlaced) return noSuchResource();
   if (info.resource === "namespaces" && info.group === "" && info.namespace !== "") call.info = { ...info, namespace: "" };

@@ -1,0 +1,111 @@
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from "#api/generated/apiextensions-v1.ts";
+import { ageColumn, nameColumn } from "#api/columns.ts";
+import { ageOf } from "#api/human-duration.ts";
+import type { ApiObject, Cell, Column, Kind, KindRules } from "#api/kind.ts";
+import type { Resource } from "#api/resource.ts";
+import type { CustomParts, KindEntry } from "../registry.ts";
+import { compareVersions } from "../discovery/documents.ts";
+import { parseJsonPath } from "./json-path.ts";
+import { structuralSchema } from "./structural.ts";
+
+const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/** What a definition serves, as the registry takes it; undefined when no version is served or none is stored. */
+export function kindOfDefinition(definition: CustomResourceDefinition): KindEntry | undefined {
+  const all = definition.spec.versions;
+  const byVersion = new Map(all.map((version) => [version, resourceOf(definition, version)]));
+  const stored = all.find((version) => version.storage);
+  const storage = stored && byVersion.get(stored);
+  const served = all.filter((version) => version.served).sort((left, right) => compareVersions(left.name, right.name));
+  if (storage === undefined || served.length === 0) return undefined;
+  const versions = served.map((version) => byVersion.get(version)!);
+  const kind: Kind = { versions, storage, rules: {} };
+  const schemas = new Map(served.map((version) => [byVersion.get(version)!, structuralSchema(version.schema?.openAPIV3Schema)]));
+  const custom = new Map(served.map((version) => [byVersion.get(version)!, customParts(definition, version)]));
+  const kinds = new Map(served.map((version) => [byVersion.get(version)!, { ...kind, rules: rulesOf(version) }]));
+  return { kind, schemas, custom, kinds };
+}
+
+function resourceOf({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion): Resource<ApiObject> {
+  const { names, group, scope } = spec;
+  const subresources = [];
+  if (version.subresources?.scale !== undefined) subresources.push({ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"] });
+  if (version.subresources?.status !== undefined) subresources.push({ name: "status", kind: names.kind, verbs: ["get", "patch", "update"] });
+  return {
+    group,
+    version: version.name,
+    resource: names.plural,
+    kind: names.kind,
+    namespaced: scope === "Namespaced",
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    verbs,
+    subresources,
+    type: "",
+  };
+}
+
+function customParts(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion): CustomParts {
+  const { names, group } = definition.spec;
+  const scale = version.subresources?.scale;
+  const deprecation = `${group}/${version.name} ${names.kind} is deprecated`;
+  return {
+    definitionName: definition.metadata.name ?? "",
+    singular: names.singular,
+    hasStatus: version.subresources?.status !== undefined,
+    scale: scale && { specPath: scale.specReplicasPath, statusPath: scale.statusReplicasPath, selectorPath: scale.labelSelectorPath },
+    schema: version.schema?.openAPIV3Schema,
+    warning: version.deprecated === true ? (version.deprecationWarning ?? deprecation) : undefined,
+  };
+}
+
+function rulesOf(version: CustomResourceDefinitionVersion): KindRules {
+  return { ...columnsOf(version), fieldSelectors: selectableFields(version) };
+}
+
+function selectableFields(version: CustomResourceDefinitionVersion): Record<string, (object: ApiObject) => string> {
+  const fields: Record<string, (object: ApiObject) => string> = {};
+  for (const { jsonPath } of version.selectableFields ?? []) {
+    const read = parseJsonPath(jsonPath);
+    if (read !== undefined) fields[jsonPath.replace(/^\./, "")] = (object) => String(read(object)[0] ?? "");
+  }
+  return fields;
+}
+
+/** Name, then the definition's columns; without any, Name and Age. */
+function columnsOf(version: CustomResourceDefinitionVersion): Pick<KindRules, "columns" | "cells"> {
+  const own = version.additionalPrinterColumns ?? [];
+  if (own.length === 0) return { columns: [nameColumn, ageColumn], cells: (object, now) => [object.metadata.name, ageOf(object.metadata.creationTimestamp, now)] };
+  const columns = own.map(
+    (column): Column => ({
+      name: column.name,
+      type: column.type as Column["type"],
+      ...(column.format !== undefined && { format: column.format }),
+      description: column.description ?? `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
+      priority: column.priority ?? 0,
+    }),
+  );
+  const readers = own.map((column) => ({ type: column.type, read: parseJsonPath(column.jsonPath) }));
+  return {
+    columns: [nameColumn, ...columns],
+    cells: (object, now) => [object.metadata.name, ...readers.map(({ type, read }) => cellOf(type, read?.(object) ?? [], now))],
+  };
+}
+
+function cellOf(type: string, values: readonly unknown[], now: number): Cell {
+  const [value] = values;
+  if (value === undefined || value === null) return undefined;
+  switch (type) {
+    case "date":
+      return typeof value === "string" ? ageOf(value, now) : "<invalid>";
+    case "integer":
+    case "number":
+      return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined;
+    case "boolean":
+      return typeof value === "boolean" ? value : undefined;
+    default: {
+      const texts = values.map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
+      return texts.join(",");
+    }
+  }
+}
