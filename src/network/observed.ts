@@ -23,6 +23,7 @@ export interface NodeView {
   readonly zone: string | undefined;
   readonly addresses: readonly string[];
   readonly uid: string;
+  readonly ready: boolean;
 }
 
 /** What the network needs of a pod. */
@@ -39,13 +40,13 @@ export interface PodView {
   }[];
 }
 
-const servicesDeclaration: InformerDeclaration<Service, Service> = {
+export const servicesDeclaration: InformerDeclaration<Service, Service> = {
   resource: services,
   project: ({ metadata, spec, status }) => ({ metadata: lean(metadata), spec, status }),
   indexes: { address: ({ spec }) => spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]) },
 };
 
-const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice> = {
+export const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice> = {
   resource: endpointslices,
   project: ({ metadata, addressType, endpoints, ports }) => ({ metadata: lean(metadata), addressType, endpoints: endpoints ?? [], ports: ports ?? [] }),
   indexes: {
@@ -54,7 +55,8 @@ const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice> = {
   },
 };
 
-const nodesDeclaration: InformerDeclaration<Node, NodeView> = { resource: nodes, project: nodeView };
+/** Shared by the node's loops and the server's. */
+export const nodesDeclaration: InformerDeclaration<Node, NodeView> = { resource: nodes, project: nodeView };
 const namespacesDeclaration: InformerDeclaration<Namespace, true> = { resource: namespaces, metadataOnly: true, project: () => true };
 
 /** The informers for a node's network. */
@@ -76,6 +78,7 @@ export function nodeView({ metadata, spec, status }: Node): NodeView {
     zone: metadata.labels?.["topology.kubernetes.io/zone"],
     addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
     uid: metadata.uid ?? "",
+    ready: (status?.conditions ?? []).some(({ type, status: is }) => type === "Ready" && is === "True"),
   };
 }
 

@@ -20,8 +20,10 @@ class TestNode implements AsyncDisposable {
   async start(objects: [string, object][]): Promise<void> {
     mkdirSync(`${this.folder}/cni`, { recursive: true });
     writeFileSync(`${this.folder}/resolv.conf`, "nameserver 192.0.2.1\n");
+    writeFileSync(`${this.folder}/default.pem`, selfSigned());
     const lines = objects.map(([resource, object]) => JSON.stringify({ resource, object }));
-    const starting = this.namespace.start(process.execPath, [nodeProcess, "n1", "test", this.folder], `${lines.join("\n")}\n{"start":true}\n`);
+    const args = [nodeProcess, "n1", "test", this.folder, "80,443"];
+    const starting = this.namespace.start(process.execPath, args, `${lines.join("\n")}\n{"start":true}\n`);
     const { child, line } = await starting;
     assert.equal(line, "ready");
     this.#process = child;
@@ -72,6 +74,11 @@ const node = { metadata: { name: "n1", uid: "u1" }, spec: { podCIDR: "10.244.1.0
 const web = service("web", { clusterIP: "10.96.0.20" });
 const dnsService = service("kube-dns", { clusterIP: "10.96.0.10" }, [{ port: 53, protocol: "UDP" }]);
 
+function selfSigned(): string {
+  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", "-"];
+  return execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+}
+
 function askScript(name: string): string {
   return `
     import { Resolver } from "node:dns/promises";
@@ -119,6 +126,24 @@ test("a node's network, from objects to answers in pods", { skip: !root && "need
     assert.equal(await stage.namespace.script(fetching), "hello 10.244.1.1");
   });
 
+  await t.test("an Ingress leads from the node's port 80 to the pod", async () => {
+    const backend = { service: { name: "web", port: { number: 80 } } };
+    const rules = [{ host: "web.test", http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }];
+    stage.feed("ingresses", { metadata: { namespace: "default", name: "web", uid: "i" }, spec: { rules }, status: {} });
+    const args = ["-sS", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-f", "-H", "Host: web.test", "http://192.168.9.1/"];
+    assert.equal(stage.namespace.run("curl", args), "hello 10.244.1.1");
+  });
+
+  await t.test("a pod's host port is open on the node's address", async () => {
+    stage.feed("pods", {
+      metadata: { namespace: "default", name: "server" },
+      spec: { nodeName: "n1", containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 18080 }] }] },
+      status: { phase: "Running", podIP: server.address },
+    });
+    const args = ["-sS", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-f", "http://192.168.9.1:18080/"];
+    assert.equal(client.namespace.run("curl", args), `hello ${client.address}`);
+  });
+
   await t.test("other nodes' pods are routed by their address, and cleaning up leaves nothing", async () => {
     const before = stage.namespace.run("ip", ["-4", "route"]);
     assert.match(before, /10\.96\.0\.0\/16 dev steer-test/);
@@ -127,6 +152,7 @@ test("a node's network, from objects to answers in pods", { skip: !root && "need
     assert.equal(stage.namespace.run("ip", ["-4", "route"]), "");
     assert.doesNotMatch(stage.namespace.run("ip", ["-br", "addr"]), /steer-|10\.96\.0\.10|veth/);
     assert.deepEqual(readdirSync(`${stage.folder}/cni`), []);
-    assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "resolv.conf"]);
+    assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "default.pem", "resolv.conf"]);
+    assert.equal(stage.namespace.run("ss", ["-Hltn", "sport = :80"]), "");
   });
 });

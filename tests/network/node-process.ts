@@ -1,4 +1,5 @@
 // A node's network as a process of its own, for tests that start it inside a network namespace. Objects come as lines of JSON.
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { createNetwork } from "#network/network.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
@@ -31,6 +32,14 @@ const network = createNetwork({
   serviceRange: "10.96.0.0/16",
   clusterDomain: "cluster.local",
   resolvConf: `${dataDir}/resolv.conf`,
+  ...(httpPort === undefined || httpsPort === undefined
+    ? {}
+    : {
+        ingress: {
+          listen: { addresses: ["192.168.9.1"], httpPort, httpsPort },
+          defaultCertificate: () => Promise.resolve(readFileSync(`${dataDir}/default.pem`, "utf8")),
+        },
+      }),
   onProblem: (problem, error) => console.error(problem, error),
 });
 let started = false;

@@ -1,5 +1,3 @@
-import type { Ingress, IngressClass } from "#api/generated/networking-v1.ts";
-import { ingressclasses, ingresses } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -13,6 +11,7 @@ import type { Observed } from "../observed.ts";
 import { serviceOfSlice } from "../service-proxy/compile.ts";
 import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
+import { classesDeclaration, ingressesDeclaration } from "./declarations.ts";
 import { readCounters, type BackendCounters } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
 import { Haproxy } from "./haproxy.ts";
@@ -54,8 +53,8 @@ export interface IngressLoop {
 /** Keeps HAProxy serving what Ingresses, Services and EndpointSlices say. */
 export function createIngressLoop(options: IngressOptions): IngressLoop {
   const { observed, informers, timers, folder } = options;
-  const ingressInformer: Informer<Ingress> = informers.of({ resource: ingresses, project: (ingress: Ingress) => ingress });
-  const classInformer: Informer<IngressClass> = informers.of({ resource: ingressclasses, project: (one: IngressClass) => one });
+  const ingressInformer = informers.of(ingressesDeclaration);
+  const classInformer = informers.of(classesDeclaration);
   const runtime = new Runtime({ ...options, path: `${folder}/haproxy.sock` });
   const haproxy = new Haproxy({ ...options, runtime });
   const ready = Promise.withResolvers<void>();

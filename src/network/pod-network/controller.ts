@@ -1,0 +1,44 @@
+import type { Cidr } from "#base/cidr.ts";
+import { nodes } from "#api/generated/resources.ts";
+import type { Action } from "#reconcile/action.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import type { Entry } from "#reconcile/indexed-map.ts";
+import { nodesDeclaration, type NodeView } from "../observed.ts";
+import { createServerLoop, type ServerDependencies } from "../server-loop.ts";
+import { allocate } from "./allocate.ts";
+
+/** One pass looks at all Nodes: a range is free only if no Node has it. */
+const allNodes = "nodes";
+
+/** Gives each new Node its range of pod addresses (`spec.podCIDR`), `nodeBits` long, out of `clusterPods`. */
+export function createNodeRangeController(dependencies: ServerDependencies, clusterPods: Cidr, nodeBits: number): Controller {
+  const informer = dependencies.informers.of(nodesDeclaration);
+  return createServerLoop(dependencies, {
+    name: "node-range",
+    needs: [informer as never],
+    pass: () => ({ actions: planNodeRanges(informer.entries(), clusterPods, nodeBits) }),
+    watch: (enqueue) => [
+      informer.handle((_, old, current) => {
+        if (old?.podRange !== current?.podRange || old === undefined) enqueue(allNodes);
+      }),
+    ],
+  });
+}
+
+/** The writes that give Nodes their ranges. */
+export function planNodeRanges(entries: readonly Entry<NodeView>[], clusterPods: Cidr, nodeBits: number): Action[] {
+  const { ranges, exhausted } = allocate(entries.map(({ view }) => view), clusterPods, nodeBits);
+  return entries.flatMap(({ name, uid, revision }): Action[] => {
+    const range = ranges.get(name);
+    if (range !== undefined) {
+      const metadata = { uid, resourceVersion: String(revision) };
+      const patch = { metadata, spec: { podCIDR: range, podCIDRs: [range] } };
+      const reason = `Node ${name} has no pod range; ${range} of ${clusterPods} is free`;
+      return [{ verb: "patch", resource: nodes, name, type: "merge", patch, reason }];
+    }
+    if (!exhausted.includes(name)) return [];
+    const about = { apiVersion: "v1", kind: "Node", name, uid };
+    const message = `No range of /${nodeBits} is free in ${clusterPods}`;
+    return [{ verb: "event", about, type: "Warning", eventReason: "CIDRNotAvailable", message }];
+  });
+}
