@@ -19,6 +19,7 @@ interface Wanted {
  * only nodes that changed are judged again.
  */
 export class Evaluation {
+  /** One of the shapes for which this holds: all that agree in their node part. */
   readonly shape: PodShape;
   readonly #cluster: Cluster;
   readonly #wanted: readonly Wanted[];
@@ -29,11 +30,11 @@ export class Evaluation {
   #seenChange = -1;
   verdicts: Uint8Array;
   /** Resources and images: 0 to 300. */
-  scores: Float64Array;
+  scores: Uint16Array;
   /** Sum of the weights of preferred node terms. */
-  preferences: Float64Array;
+  preferences: Uint32Array;
   /** Number of PreferNoSchedule taints not tolerated. */
-  dislikes: Float64Array;
+  dislikes: Uint8Array;
   /** 1 where the node selector and required node affinity match: what topology spreading counts over. */
   selected: Uint8Array;
   /** 1 where no taint keeps the pod away. */
@@ -48,9 +49,9 @@ export class Evaluation {
     this.#pods = cluster.column("pods");
     this.#seen = new Uint32Array(0);
     this.verdicts = new Uint8Array(0);
-    this.scores = new Float64Array(0);
-    this.preferences = new Float64Array(0);
-    this.dislikes = new Float64Array(0);
+    this.scores = new Uint16Array(0);
+    this.preferences = new Uint32Array(0);
+    this.dislikes = new Uint8Array(0);
     this.selected = new Uint8Array(0);
     this.tolerated = new Uint8Array(0);
   }
@@ -74,9 +75,9 @@ export class Evaluation {
     this.#seen = new Uint32Array(capacity);
     this.#seenChange = -1;
     this.verdicts = new Uint8Array(capacity).fill(verdict.absent);
-    this.scores = new Float64Array(capacity);
-    this.preferences = new Float64Array(capacity);
-    this.dislikes = new Float64Array(capacity);
+    this.scores = new Uint16Array(capacity);
+    this.preferences = new Uint32Array(capacity);
+    this.dislikes = new Uint8Array(capacity);
     this.selected = new Uint8Array(capacity);
     this.tolerated = new Uint8Array(capacity);
   }

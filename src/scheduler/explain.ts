@@ -3,7 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import { untoleratedTaint } from "./node-match.ts";
-import type { PodView } from "./pod-view.ts";
+import type { PodShape, PodView } from "./pod-view.ts";
 import { verdict, verdictText } from "./verdict.ts";
 
 /** Why one node was out of the question, and the smallest change that would have helped. */
@@ -34,7 +34,7 @@ export function explain(pod: PodView, cluster: Cluster, evaluation: Evaluation, 
     const node = cluster.nodeAt(slot);
     if (node === undefined) continue;
     const reasons = reasonsOf(verdicts[slot]!, evaluation, slot);
-    const change = changeFor(verdicts[slot]!, evaluation, cluster, slot);
+    const change = changeFor(verdicts[slot]!, pod.shape, evaluation, cluster, slot);
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     const group = groups.get(change);
     if (group === undefined) groups.set(change, { nodes: 1, example: node.name });
@@ -71,9 +71,8 @@ function reasonsOf(code: number, evaluation: Evaluation, slot: number): string[]
   return shortages.map(([resource]) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`));
 }
 
-function changeFor(code: number, evaluation: Evaluation, cluster: Cluster, slot: number): string {
+function changeFor(code: number, shape: PodShape, evaluation: Evaluation, cluster: Cluster, slot: number): string {
   const node = cluster.nodeAt(slot)!;
-  const { shape } = evaluation;
   switch (code) {
     case verdict.unschedulable:
       return "the node being uncordoned";
@@ -83,7 +82,7 @@ function changeFor(code: number, evaluation: Evaluation, cluster: Cluster, slot:
       return `a toleration for ${taint?.key}${value}:${taint?.effect}`;
     }
     case verdict.selector:
-      return selectorChange(evaluation, node.labels);
+      return selectorChange(shape, node.labels);
     case verdict.ports:
       return `host port ${shape.hostPorts.map((port) => `${port.port}/${port.protocol}`).join(", ")} becoming free`;
     case verdict.resources:
@@ -105,9 +104,9 @@ function changeFor(code: number, evaluation: Evaluation, cluster: Cluster, slot:
   }
 }
 
-function selectorChange(evaluation: Evaluation, labels: Readonly<Record<string, string>>): string {
+function selectorChange(shape: PodShape, labels: Readonly<Record<string, string>>): string {
   const missing: string[] = [];
-  const { nodeSelector, requiredNodes } = evaluation.shape;
+  const { nodeSelector, requiredNodes } = shape;
   for (const key in nodeSelector) if (labels[key] !== nodeSelector[key]) missing.push(`${key}=${nodeSelector[key]}`);
   if (missing.length > 0) return `the label ${missing.join(", ")} on the node`;
   const wanted = requiredNodes?.[0];

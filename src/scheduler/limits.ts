@@ -1,6 +1,8 @@
 export const limits = {
-  /** Distinct pod shapes whose judgement of all nodes is kept; each costs about 20 bytes a node. */
-  evaluationsMax: 64,
+  /** Kept judgements of all nodes; each costs about 14 bytes a node. */
+  evaluationsMax: 128,
+  /** Kept constraints of shapes of pods; they are small. */
+  constraintsMax: 2_048,
   /** Distinct shapes of pods that are shared between pods of one template. */
   shapesMax: 8_192,
   /** Parsed quantities that are remembered. */

@@ -16,11 +16,6 @@ export type Placement =
     }
   | { readonly kind: "unschedulable"; readonly evaluation: Evaluation; readonly verdicts: Uint8Array };
 
-interface Judge {
-  readonly evaluation: Evaluation;
-  readonly constraints: Constraints;
-  readonly countersDropped: number;
-}
 
 /**
  * Finds the best node for a pod: every node is judged and scored for every pod. What one node alone decides is kept per
@@ -28,8 +23,11 @@ interface Judge {
  */
 export class Placer {
   readonly #cluster: Cluster;
-  /** Most recently used last. */
-  readonly #judges = new Map<string, Judge>();
+  /** By the node part of the shape; most recently used last. */
+  readonly #evaluations = new Map<string, Evaluation>();
+  /** By shape; most recently used last. */
+  readonly #constraints = new Map<string, Constraints>();
+  #countersDropped = 0;
   #verdicts = new Uint8Array(0);
   #scores = new Float64Array(0);
 
@@ -37,23 +35,23 @@ export class Placer {
     this.#cluster = cluster;
   }
 
-  #judgeFor(shape: PodShape): Judge {
-    let judge = this.#judges.get(shape.id);
-    if (judge !== undefined) this.#judges.delete(shape.id);
-    if (judge === undefined || judge.countersDropped !== this.#cluster.countersDropped) {
-      const constraints = new Constraints(shape, this.#cluster);
-      const evaluation = judge?.evaluation ?? new Evaluation(shape, this.#cluster);
-      judge = { evaluation, constraints, countersDropped: this.#cluster.countersDropped };
+  #evaluationFor(shape: PodShape): Evaluation {
+    return recent(this.#evaluations, shape.nodePartId, limits.evaluationsMax, () => new Evaluation(shape, this.#cluster));
+  }
+
+  #constraintsFor(shape: PodShape): Constraints {
+    if (this.#countersDropped !== this.#cluster.countersDropped) {
+      this.#countersDropped = this.#cluster.countersDropped;
+      this.#constraints.clear();
     }
-    this.#judges.set(shape.id, judge);
-    if (this.#judges.size > limits.evaluationsMax) this.#judges.delete(this.#judges.keys().next().value!);
-    return judge;
+    return recent(this.#constraints, shape.id, limits.constraintsMax, () => new Constraints(shape, this.#cluster));
   }
 
   /** Judges all nodes. `turn` decides between equals, so that they take turns. */
   place(pod: PodView, turn: number): Placement {
     const cluster = this.#cluster;
-    const { evaluation, constraints } = this.#judgeFor(pod.shape);
+    const evaluation = this.#evaluationFor(pod.shape);
+    const constraints = this.#constraintsFor(pod.shape);
     evaluation.refresh();
     const verdicts = this.#judgedBy(evaluation, constraints, pod);
     const { slotCount } = cluster;
@@ -134,4 +132,14 @@ function hasRoomWith(cluster: Cluster, evaluation: Evaluation, slot: number, wai
     if (requested > column.allocatable[slot]!) return false;
   }
   return true;
+}
+
+/** The value of a key, made when it is missing; the least recently used leaves beyond `max`. */
+function recent<V>(map: Map<string, V>, key: string, max: number, make: () => V): V {
+  const known = map.get(key);
+  const value = known ?? make();
+  if (known !== undefined) map.delete(key);
+  map.set(key, value);
+  if (map.size > max) map.delete(map.keys().next().value!);
+  return value;
 }

@@ -23,6 +23,8 @@ export interface HostPort {
 /** All that scheduling looks at and that pods of one template have in common: kept once for all of them. */
 export interface PodShape {
   readonly id: string;
+  /** Of that part which each node decides alone: shapes that agree in it share their evaluation. */
+  readonly nodePartId: string;
   readonly namespace: string;
   readonly labels: Labels;
   readonly requests: Requests;
@@ -105,11 +107,14 @@ function shapeOf(pod: Pod): PodShape {
   const { affinity, nodeSelector, tolerations, topologySpreadConstraints } = spec;
   const { amounts, scoredCpu, scoredMemory } = requests;
   const numbers = [[...amounts], scoredCpu, scoredMemory];
-  const id = JSON.stringify([namespace, labels, numbers, ports, nodeSelector, affinity, tolerations, topologySpreadConstraints, images, group]);
+  const nodePartId = JSON.stringify([numbers, ports, nodeSelector, affinity?.nodeAffinity, tolerations, images]);
+  const others = [namespace, labels, affinity?.podAffinity, affinity?.podAntiAffinity, topologySpreadConstraints, group];
+  const id = `${JSON.stringify(others)} ${nodePartId}`;
   const known = shapes.get(id);
   if (known !== undefined) return known;
   const shape: PodShape = {
     id,
+    nodePartId,
     namespace,
     labels,
     requests,
