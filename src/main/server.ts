@@ -61,6 +61,11 @@ async function main(dataDir: string): Promise<void> {
   await server.start();
   log.info("the API answers", { port: settings.apiPort });
   process.send?.({ ready: "server" });
+  if (settings.simulatedNodes > 0) {
+    // Loaded only here: an ordinary server knows nothing of simulation.
+    const { startSimulatedNodes } = await import("./simulated-nodes.ts");
+    await startSimulatedNodes(server.api, settings, log);
+  }
   const stop = async (): Promise<void> => {
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
