@@ -133,6 +133,7 @@ function withListOptions(schema: Schema, options: Map<string, string>): Schema {
       ...(mergeKey === undefined ? {} : { patchMergeKey: mergeKey }),
     };
   }
+  if (schema.node === "scalar" && listType === "atomic") return { ...schema, listType };
   const structType = options.get("s");
   if (schema instanceof LazyStruct && structType !== undefined) {
     return new LazyStruct(schema.name, typeTable[schema.name] ?? "", structType as "atomic" | "granular");

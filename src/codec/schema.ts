@@ -22,6 +22,8 @@ export interface ScalarSchema {
   readonly type: ScalarType;
   /** The named Go type (`core/v1.Protocol`), where the facts have one. */
   readonly name?: string;
+  /** Bytes are a list in Go, and one of them says so in the published OpenAPI. */
+  readonly listType?: "atomic";
 }
 
 export interface ListSchema {
