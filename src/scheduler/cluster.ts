@@ -48,6 +48,8 @@ export class Cluster {
   readonly #namespaces = new Map<string, Labels>();
   readonly #imageNodes = new Map<string, number>();
   readonly #nominated = new Map<string, { readonly pod: PodView; readonly slot: number }>();
+  /** Number of placed pods by priority: few different ones. */
+  readonly #priorities = new Map<number, number>();
   readonly #held = new Map<string, HeldTerm>();
   readonly #holdersSeen = new WeakSet<PodShape>();
   /** Grows when a term is held that was not before, or when namespaces change. */
@@ -160,7 +162,15 @@ export class Cluster {
     this.#releaseIfEmpty(this.#names[slot]!, slot);
   }
 
+  /** The lowest priority of any placed pod; Infinity when there is none. */
+  get lowestPriority(): number {
+    return Math.min(...this.#priorities.keys());
+  }
+
   #account(pod: PodView, slot: number, sign: 1 | -1): void {
+    const ofPriority = (this.#priorities.get(pod.priority) ?? 0) + sign;
+    if (ofPriority === 0) this.#priorities.delete(pod.priority);
+    else this.#priorities.set(pod.priority, ofPriority);
     const { amounts, scoredCpu, scoredMemory } = pod.shape.requests;
     for (const [name, amount] of amounts) this.column(name).requested[slot]! += sign * amount;
     this.podCounts[slot]! += sign;

@@ -82,6 +82,13 @@ export class Evaluation {
     this.tolerated = new Uint8Array(capacity);
   }
 
+  /** The verdict on one node as it is now, without a look at the others. */
+  verdictAt(slot: number): number {
+    if (this.#seen.length < this.#cluster.capacity) this.#resize(this.#cluster.capacity);
+    this.#judge(slot);
+    return this.verdicts[slot]!;
+  }
+
   #judge(slot: number): void {
     const node = this.#cluster.nodeAt(slot);
     if (node === undefined) {

@@ -91,7 +91,7 @@ test("a pod that fits nowhere says why, and is bound when room appears", async (
   await on.time.settle();
   const status = on.api.get("pods", "default/big")?.status as { conditions: Record<string, string>[] };
   assert.equal(status.conditions[0]?.["reason"], "Unschedulable");
-  assert.equal(status.conditions[0]?.["message"], "0/1 nodes are available: 1 Insufficient cpu.");
+  assert.equal(status.conditions[0]?.["message"], "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.");
   const cause = decodeURIComponent(on.api.writes.find((write) => write.method === "PATCH")!.headers["steersman-rule"]!);
   assert.match(cause, /It would fit with: 2 more cpu on n1/u);
   assert.equal(on.scheduler.explanation("default/big")?.nodes[0]?.change, "2 more cpu");
@@ -171,4 +171,41 @@ test("a burst of pods never overfills a node although binds are still under way"
   for (let i = 0; i < 30; i += 1) perNode.set(nodeOf(on, `p${i}`), (perNode.get(nodeOf(on, `p${i}`)) ?? 0) + 1);
   assert.equal(perNode.get(undefined), 10);
   for (let i = 0; i < 5; i += 1) assert.equal(perNode.get(`n${i}`), 4);
+});
+
+test("a more important pod takes the room of the least important ones, and budgets are respected", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "2" });
+  putNode(on, "n2", { cpu: "2" });
+  const guarded = { app: "guarded" };
+  on.api.put("poddisruptionbudgets", {
+    metadata: { name: "guard", namespace: "default" },
+    spec: { selector: { matchLabels: guarded } },
+    status: { disruptionsAllowed: 0 },
+  });
+  put(on, "low-1", { node: "n1", requests: { cpu: "1" }, priority: 1, labels: guarded });
+  put(on, "low-2", { node: "n1", requests: { cpu: "1" }, priority: 5 });
+  put(on, "low-3", { node: "n2", requests: { cpu: "2" }, priority: 3, labels: guarded });
+  await on.time.settle();
+  put(on, "high", { requests: { cpu: "1" }, priority: 100 });
+  await on.time.settle();
+  const deleting = (name: string): boolean => on.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
+  assert.deepEqual(["low-1", "low-2", "low-3"].map(deleting), [false, true, false]);
+  const high = on.api.get("pods", "default/high")?.status as { nominatedNodeName?: string };
+  assert.equal(high.nominatedNodeName, "n1");
+  // Another pod of lower priority must not take the room, once it is there.
+  put(on, "sneaky", { requests: { cpu: "1" }, priority: 50 });
+  await on.time.settle();
+  on.api.remove("pods", "default/low-2");
+  await on.time.advance(2_000);
+  assert.deepEqual([nodeOf(on, "high"), nodeOf(on, "sneaky")], ["n1", undefined]);
+});
+
+test("a pod that may not preempt says so", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "1" });
+  put(on, "low", { node: "n1", requests: { cpu: "1" } });
+  put(on, "high", { requests: { cpu: "1" }, priority: 100, spec: { preemptionPolicy: "Never" } });
+  await on.time.settle();
+  assert.match(on.scheduler.explanation("default/high")!.message, /preemption: not eligible due to preemptionPolicy=Never\.$/u);
 });

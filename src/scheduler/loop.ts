@@ -1,5 +1,6 @@
 import type { Node, Pod } from "#api/generated/core-v1.ts";
-import { namespaces as namespaceResource, nodes as nodeResource, pods as podResource } from "#api/generated/resources.ts";
+import { namespaces as namespaceResource, nodes as nodeResource, poddisruptionbudgets, pods as podResource } from "#api/generated/resources.ts";
+import type { PodDisruptionBudget } from "#api/generated/policy-v1.ts";
 import { pathOf } from "#api/resource.ts";
 import type { Cause, Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
@@ -13,6 +14,7 @@ import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Cluster } from "./cluster.ts";
 import { explain, type Explanation, ruleOf } from "./explain.ts";
 import { limits } from "./limits.ts";
+import { type Budget, preempt, type Preemption } from "./preemption.ts";
 import { type NodeView, nodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { type PodView, podView } from "./pod-view.ts";
@@ -54,6 +56,15 @@ export const namespaceDeclaration = {
   project: (namespace: { readonly metadata: { readonly labels?: Labels } }): Labels => namespace.metadata.labels ?? {},
 };
 
+export const budgetDeclaration = {
+  resource: poddisruptionbudgets,
+  project: ({ metadata, spec, status }: PodDisruptionBudget): Budget => ({
+    namespace: metadata.namespace ?? "",
+    selector: spec.selector,
+    disruptionsAllowed: status?.disruptionsAllowed ?? 0,
+  }),
+};
+
 /** The thin loop: watches pods and nodes, asks the placer, binds. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   return new Loop(options);
@@ -68,6 +79,7 @@ class Loop implements Scheduler {
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
   readonly #namespaces: Informer<Labels>;
+  readonly #budgets: Informer<Budget>;
   readonly #explanations = new Map<string, Explanation>();
   /** Pods that were given a node here and are not yet seen there; by key, with their uid. */
   readonly #assumed = new Map<string, string>();
@@ -86,6 +98,7 @@ class Loop implements Scheduler {
     this.#pods = options.informers.of<Pod, PodView>(podDeclaration);
     this.#nodes = options.informers.of<Node, NodeView>(nodeDeclaration);
     this.#namespaces = options.informers.of(namespaceDeclaration);
+    this.#budgets = options.informers.of<PodDisruptionBudget, Budget>(budgetDeclaration);
   }
 
   get idle(): boolean {
@@ -102,7 +115,7 @@ class Loop implements Scheduler {
       this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
       this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
     ];
-    void Promise.all([this.#namespaces.synced(), this.#nodes.synced(), this.#pods.synced()]).then(() => {
+    void Promise.all([this.#namespaces, this.#nodes, this.#pods, this.#budgets].map((one) => one.synced())).then(() => {
       this.#ready = true;
       this.#pump();
     });
@@ -174,6 +187,7 @@ class Loop implements Scheduler {
     }
     // A pod that asks for something else now is a new question.
     if (old !== undefined && (old.shape !== pod.shape || old.uid !== pod.uid)) this.#queue.remove(pod.key);
+    if (pod.nominatedNode !== "") this.#cluster.nominate(pod, pod.nominatedNode);
     this.#queue.add(pod.key, pod.priority);
     this.#pump();
   }
@@ -240,6 +254,7 @@ class Loop implements Scheduler {
   #assume(pod: PodView, placement: Placement & { kind: "placed" }): void {
     this.#cluster.placePod(pod, placement.node);
     this.#assumed.set(pod.key, pod.uid);
+    this.#cluster.forgetNomination(pod.key);
     this.#happened |= hints.podCame;
     void this.#write(() => this.#bind(pod, placement));
   }
@@ -291,7 +306,7 @@ class Loop implements Scheduler {
       return;
     }
     this.#unassume(pod);
-    if (error.code !== 404 && error.code !== 409) {
+    if (!isGone(error)) {
       this.#problem(`the bind of ${pod.key} was refused`, error);
       this.#event(pod, "Warning", "FailedScheduling", `binding rejected: ${error.message}`);
     }
@@ -324,13 +339,41 @@ class Loop implements Scheduler {
   }
 
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
-    const explanation = explain(pod, this.#cluster, evaluation, verdicts);
+    const preemption = preempt(pod, this.#cluster, this.#placer, verdicts, this.#budgets.list(), this.#turn);
+    const why = preemption.kind === "impossible" ? preemption.message : undefined;
+    const explanation = explain(pod, this.#cluster, evaluation, verdicts, why);
     this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
     const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
     this.#remember(explanation);
-    if (before === explanation.message) return;
+    if (preemption.kind === "possible") this.#cluster.nominate(pod, preemption.node);
+    else if (before === explanation.message) return;
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
-    void this.#write(() => this.#tellWhy(pod, explanation));
+    void this.#write(async () => {
+      await this.#tellWhy(pod, explanation, preemption);
+      if (preemption.kind === "possible") for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
+    });
+  }
+
+  /** The victim learns why, then it is deleted with its own grace; the room is the nominated pod's. */
+  async #evict(victim: PodView, pod: PodView, { node, victims, violations }: Preemption & { kind: "possible" }): Promise<void> {
+    const budget = violations === 0 ? "" : `, ${violations} of them against a disruption budget`;
+    const rule = `${pod.key} with priority ${pod.priority} needs the room of ${victims.length} pods on ${node}${budget}; priority here ${victim.priority}`;
+    const cause = this.#cause(pod, rule);
+    const condition = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "PreemptionByScheduler",
+      message: `${pod.schedulerName}: preempting to accommodate a higher priority pod`,
+      lastTransitionTime: timeText(this.#options.clock.now()),
+    };
+    const patch = { metadata: { uid: victim.uid }, status: { conditions: [condition] } };
+    try {
+      await this.#options.client.patch(podResource, victim, patch, { type: "strategic", subresource: "status", cause });
+      await this.#options.client.delete(podResource, victim, { uid: victim.uid, cause });
+      this.#event(victim, "Normal", "Preempted", `Preempted by pod ${pod.uid} on node ${node}`);
+    } catch (error) {
+      if (!isGone(error)) this.#problem(`cannot preempt ${victim.key}`, error);
+    }
   }
 
   #remember(explanation: Explanation): void {
@@ -339,7 +382,7 @@ class Loop implements Scheduler {
     if (this.#explanations.size > limits.explanationsMax) this.#explanations.delete(this.#explanations.keys().next().value!);
   }
 
-  async #tellWhy(pod: PodView, explanation: Explanation): Promise<void> {
+  async #tellWhy(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
     const condition: Record<string, unknown> = {
       type: "PodScheduled",
       status: "False",
@@ -347,13 +390,14 @@ class Loop implements Scheduler {
       message: explanation.message,
     };
     if (pod.unschedulable === undefined) condition["lastTransitionTime"] = timeText(this.#options.clock.now());
-    const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition] } };
+    const nominated = preemption.kind === "possible" ? { nominatedNodeName: preemption.node } : {};
+    const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition], ...nominated } };
     const cause = this.#cause(pod, ruleOf(explanation));
     try {
       await this.#options.client.patch(podResource, pod, patch, { type: "strategic", subresource: "status", cause });
     } catch (error) {
       // Gone or made anew meanwhile: nobody is left to tell.
-      if (!(error instanceof ApiStatusError) || (error.code !== 404 && error.code !== 409)) throw error;
+      if (!isGone(error)) throw error;
     }
   }
 
@@ -365,4 +409,9 @@ class Loop implements Scheduler {
   #problem(problem: string, error: unknown): void {
     this.#options.onProblem?.(`scheduler: ${problem}`, error);
   }
+}
+
+/** The object went away, or is another one by now. */
+function isGone(error: unknown): boolean {
+  return error instanceof ApiStatusError && (error.code === 404 || error.code === 409);
 }

@@ -76,6 +76,16 @@ export class Placer {
     return { kind: "placed", node: cluster.nodeAt(best)!.name, score: scores[best]!, feasible, nodes: cluster.nodeCount };
   }
 
+  /** Whether the pod would fit on the node in a slot as the cluster is now. */
+  fitsAt(pod: PodView, slot: number): boolean {
+    const evaluation = this.#evaluationFor(pod.shape);
+    const constraints = this.#constraintsFor(pod.shape);
+    if (evaluation.verdictAt(slot) !== verdict.fits) return false;
+    if (!constraints.filters && this.#cluster.nominations === 0) return true;
+    evaluation.refresh();
+    return this.#judgedBy(evaluation, constraints, pod)[slot] === verdict.fits;
+  }
+
   /** Verdicts with what other pods and nominations exclude. */
   #judgedBy(evaluation: Evaluation, constraints: Constraints, pod: PodView): Uint8Array {
     const { capacity, nominations } = this.#cluster;
