@@ -5,14 +5,19 @@ import type { AdmissionPlugin } from "../admission.ts";
 import type { Authorizer } from "../authorizer.ts";
 import type { Rbac } from "../authorize/rbac.ts";
 import type { ObjectReader } from "../object-reader.ts";
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
+import { defaultIngressClass, podTopologyLabels, runtimeClass, taintNodesByCondition } from "./pod-and-node-defaults.ts";
+import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
 import { rbacEscalation } from "./rbac-escalation.ts";
+import { resourceQuota } from "./resource-quota.ts";
 import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
+import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from "./storage.ts";
 
 export interface AdmissionOptions {
   readonly objects: ObjectReader;
@@ -28,15 +33,28 @@ export interface AdmissionOptions {
 
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
-  const { objects } = options;
+  const { objects, authorizer, certificates } = options;
   return [
     namespaceLifecycle(objects),
     rbacEscalation(options),
     limitRanger(objects),
     serviceAccount(options),
     nodeRestriction(options),
+    taintNodesByCondition(),
+    podSecurity(objects),
     priority(objects),
     defaultTolerationSeconds(),
+    podTopologyLabels(objects),
+    storageObjectInUseProtection(),
+    defaultStorageClass(objects),
+    persistentVolumeClaimResize(objects),
+    runtimeClass(objects),
+    certificateApproval(authorizer),
+    certificateSigning(authorizer),
+    certificateSubjectRestriction(certificates),
+    defaultIngressClass(objects),
     serviceAllocation(options),
+    // Last, because what it lets pass must be stored in the same turn.
+    resourceQuota(objects),
   ];
 }

@@ -1,5 +1,5 @@
 import type { Pod } from "#api/generated/core-v1.ts";
-import { persistentvolumeclaims, persistentvolumes, pods, volumeattachments } from "#api/generated/resources.ts";
+import { ingressclasses, ingresses, persistentvolumeclaims, persistentvolumes, pods, volumeattachments } from "#api/generated/resources.ts";
 import type { PolicyRule } from "#api/generated/rbac-v1.ts";
 import type { Attributes, Authorizer, Decision } from "../authorizer.ts";
 import type { ObjectReader } from "../object-reader.ts";
@@ -12,14 +12,25 @@ const noOpinion: Decision = { allowed: false, denied: false, reason: "" };
 const allowed: Decision = { allowed: true, reason: "" };
 const reading = new Set(["get", "list", "watch"]);
 
+export interface NodeAuthorizerOptions {
+  readonly objects: ObjectReader;
+  /** What all nodes share: the rules of the role `system:node`. */
+  readonly nodeRules: readonly PolicyRule[];
+  /**
+   * `spec.controller` of the IngressClasses that nodes serve themselves: then they may read the TLS Secrets of such
+   * Ingresses, and no others of their namespaces. Absent: nodes serve no Ingress.
+   */
+  readonly ingressController?: string;
+}
+
 /**
  * What a node's agent may do: what its own pods need, its own objects, and the few things that all nodes share
  * (Kubernetes: "Using Node Authorization"). Whether a secret is needed is found by looking at the pods of its namespace
  * that are bound to the node, against head: a pod that was just bound counts, one that is gone does not.
  */
-export function createNodeAuthorizer(options: { readonly objects: ObjectReader; readonly nodeRules: readonly PolicyRule[] }): Authorizer {
+export function createNodeAuthorizer(options: NodeAuthorizerOptions): Authorizer {
   const rules = options.nodeRules.map(compileRule);
-  const needs = new PodNeeds(options.objects);
+  const needs = new PodNeeds(options.objects, options.ingressController);
 
   function judge(node: string, wanted: Attributes): Decision {
     const special = judgeSpecial(node, wanted, needs, options.objects);
@@ -124,10 +135,12 @@ function judgeOwn(node: string, wanted: Attributes, namespace: string, message: 
 /** What the pods bound to a node need. */
 class PodNeeds {
   readonly #objects: ObjectReader;
+  readonly #ingressController: string | undefined;
   readonly #references = new WeakMap<Pod, PodReferences>();
 
-  constructor(objects: ObjectReader) {
+  constructor(objects: ObjectReader, ingressController: string | undefined) {
     this.#objects = objects;
+    this.#ingressController = ingressController;
   }
 
   configMap(node: string, namespace: string, name: string): boolean {
@@ -146,9 +159,20 @@ class PodNeeds {
     return this.#some(node, namespace, (_, pod) => pod.spec.serviceAccountName === name);
   }
 
-  /** Of the pods themselves, or of the volumes behind their claims. */
+  /** Of the pods themselves, of the volumes behind their claims, or of the Ingresses that nodes serve. */
   secret(node: string, namespace: string, name: string): boolean {
-    return this.#some(node, namespace, (references) => references.secrets.has(name)) || this.#volumeSecret(node, namespace, name);
+    const ofPods = this.#some(node, namespace, (references) => references.secrets.has(name));
+    return ofPods || this.#ingressSecret(namespace, name) || this.#volumeSecret(node, namespace, name);
+  }
+
+  #ingressSecret(namespace: string, name: string): boolean {
+    if (this.#ingressController === undefined) return false;
+    return listStored(this.#objects, ingresses, namespace).some(({ metadata, spec }) => {
+      if (spec.tls?.some((tls) => tls.secretName === name) !== true) return false;
+      const className = spec.ingressClassName ?? metadata.annotations?.["kubernetes.io/ingress.class"];
+      if (className === undefined) return true;
+      return getStored(this.#objects, ingressclasses, undefined, className)?.spec.controller === this.#ingressController;
+    });
   }
 
   volume(node: string, name: string): boolean {

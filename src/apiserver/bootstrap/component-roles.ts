@@ -43,9 +43,12 @@ export const nodeRules = [
   rule("create delete deletecollection get list patch update watch", "resource.k8s.io", "resourceslices"),
 ];
 
-/** A node also serves Services, names and network policies itself: its agent reads what they are made of. */
+/**
+ * A node also serves Services, names, routes to other nodes, Ingresses and network policies itself: its agent reads what
+ * they are made of.
+ */
 export const nodeNetworkRules = [
-  rule(read, "core", "namespaces services"),
+  rule(read, "core", "namespaces nodes services"),
   rule(read, "discovery.k8s.io", "endpointslices"),
   rule(read, "networking.k8s.io", "ingressclasses ingresses networkpolicies servicecidrs"),
 ];
