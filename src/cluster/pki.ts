@@ -20,6 +20,8 @@ export interface Pki {
   readonly admin: TlsIdentity;
   /** By which agents know the server. */
   readonly nodeClient: TlsIdentity;
+  /** What the ingress shows for hosts without a certificate of their own. */
+  readonly ingress: TlsIdentity;
   /** Key that service account tokens are signed with. */
   readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
   /** A client and serving identity for a node of this machine. */
@@ -51,11 +53,17 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
     usages: ["client"],
   });
+  const ingress = await openLeaf(world, folder, ca, "ingress", {
+    subject: { commonName: "steersman-ingress" },
+    dnsNames: ["ingress.invalid"],
+    usages: ["server"],
+  });
   return {
     caCertificate: ca.certificate,
     ca,
     server,
     admin,
+    ingress,
     nodeClient,
     serviceAccountKey,
     node: (name, address) =>

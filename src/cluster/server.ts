@@ -17,6 +17,11 @@ import type { ObjectReader } from "#apiserver/object-reader.ts";
 import { plainKinds } from "#apiserver/registry.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
+import { createCertificateController } from "#controllers/certificates/controller.ts";
+import { createClusterRoleAggregationController } from "#controllers/clusterrole-aggregation/controller.ts";
+import { createIngressStatusController } from "#network/ingress/controller.ts";
+import { createNodeRangeController } from "#network/pod-network/controller.ts";
+import type { Resource } from "#api/resource.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformers } from "#reconcile/informers.ts";
@@ -30,6 +35,8 @@ import { versionInfo } from "./version.ts";
 /** Who issues service account tokens; also their default audience, as upstream. */
 const issuer = "https://kubernetes.default.svc.cluster.local";
 const stopGraceMs = 5000;
+/** A node's part of the pods' addresses: a /24, more than the pods it may have. */
+const nodeRangeBits = 24;
 
 const ruled = new Set(ruledKinds.map(({ storage }) => `${storage.group}/${storage.resource}`));
 const kinds = [
@@ -45,6 +52,8 @@ export interface ServerOptions {
   readonly world: ServerWorld;
   readonly store: Store;
   readonly serviceRange: string;
+  /** CIDR of all pods; each node gets a part of it. */
+  readonly podRange: string;
   readonly nodePorts: { readonly first: number; readonly last: number };
   /** Where pods and nodes reach the API. */
   readonly apiAddress: string;
@@ -78,17 +87,16 @@ export function createServer(options: ServerOptions): Server {
   const client = createClient(api.transportFor(partUser("controllers")), { userAgent: "steersman-controllers", timers });
   const informers = createInformers({ client, clock, timers, random, onProblem });
   const pace = createPace(clock, timers);
-  const { controllers } = createControllers({
-    client,
-    clock,
-    timers,
-    random,
-    informers,
-    pace,
-    resources: () => builtInResources,
-    rootCa: options.clientCa.certificate,
-    onProblem,
-  });
+  const shared = { client, clock, timers, random, informers, pace, onProblem };
+  const resources = (): readonly Resource<unknown>[] => builtInResources;
+  const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
+  const serverLoops = [
+    createCertificateController({ ...shared, resources }, { certificates: world.certificates, ca: options.clientCa }),
+    createClusterRoleAggregationController({ ...shared, resources }),
+    createNodeRangeController(shared, options.podRange, nodeRangeBits),
+    createIngressStatusController(shared),
+  ];
+  const loops = [...controllers, ...serverLoops];
   const schedulerClient = createClient(api.transportFor(partUser("scheduler")), { userAgent: "steersman-scheduler", timers });
   const scheduler = createScheduler({
     client: schedulerClient,
@@ -104,12 +112,12 @@ export function createServer(options: ServerOptions): Server {
     start: async () => {
       await makeSystemObjects(options, api);
       informers.start();
-      for (const controller of controllers) controller.start();
+      for (const loop of loops) loop.start();
       scheduler.start();
       log.info("controllers run", { revision: store.visible });
     },
     stop: async () => {
-      const ended = Promise.all([scheduler.stop(), ...controllers.map((controller) => controller.stop())]);
+      const ended = Promise.all([scheduler.stop(), ...loops.map((loop) => loop.stop())]);
       await Promise.race([ended, timers.sleep(stopGraceMs)]);
       informers.stop();
       api.close();

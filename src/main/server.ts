@@ -41,6 +41,7 @@ async function main(dataDir: string): Promise<void> {
     world: realWorld,
     store,
     serviceRange: settings.serviceRange,
+    podRange: settings.podRange,
     nodePorts: settings.nodePorts,
     apiAddress: settings.serverAddress,
     apiPort: settings.apiPort,

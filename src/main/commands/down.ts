@@ -1,6 +1,9 @@
 import { rmSync } from "node:fs";
 import { removeNodeNetwork, unregisterCluster } from "#cluster/machine.ts";
+import { runtimeFolder } from "#cluster/node-paths.ts";
+import { openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
+import { silentLog } from "#telemetry/log.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
@@ -37,12 +40,28 @@ export async function stopCluster(
   await end(runFolder, "supervisor");
   const agents = knownProcesses(runFolder).filter(({ name }) => name.startsWith("agent-"));
   await Promise.all(agents.map((known) => endProcess(known, endGraceMs)));
+  await stopNodes(dataDir, settings, options.removeData);
   await end(runFolder, "server");
   if (settings.simulatedNodes === 0) await removeNodeNetwork(realWorld.processes, settings);
   rmSync(runFolder, { recursive: true, force: true });
   if (!options.removeData) return;
   if (settings.simulatedNodes === 0) await unregisterCluster(realWorld.disk, settings);
   rmSync(dataDir, { recursive: true, force: true });
+}
+
+async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: boolean): Promise<void> {
+  if (settings.nodes.length === 0) return;
+  // Loaded only here: simulated clusters need none of it.
+  const [{ stopNode }, { linuxNode }] = await Promise.all([import("#cluster/node.ts"), import("../linux-node.ts")]);
+  const pki = await openClusterPki(realWorld, dataDir, settings);
+  await Promise.all(
+    settings.nodes.map(async (node) => {
+      const identity = await pki.node(node.name, node.address);
+      const fixed = { world: realWorld, settings, dataDir, node, identity, ca: pki.caCertificate, ingressIdentity: pki.ingress, log: silentLog };
+      await stopNode({ ...fixed, parts: linuxNode(node.networkNamespace) }, forGood);
+    }),
+  );
+  rmSync(runtimeFolder(settings), { recursive: true, force: true });
 }
 
 async function end(runFolder: string, name: string): Promise<void> {

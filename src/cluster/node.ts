@@ -1,0 +1,255 @@
+import { nodes as nodeResource } from "#api/generated/resources.ts";
+import { createClient } from "#client/http-client.ts";
+import { createNetwork, type Network } from "#network/network.ts";
+import { createAgent, type Agent } from "#node/agent.ts";
+import { startContainerd } from "#node/containerd/start.ts";
+import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
+import type { Log } from "#telemetry/log.ts";
+import type { ContainerRuntime } from "#world/container-runtime.ts";
+import type { TlsIdentity } from "#world/http.ts";
+import type { KernelRules } from "#world/kernel-rules.ts";
+import type { Machine } from "#world/machine.ts";
+import type { NetworkLinks } from "#world/network.ts";
+import type { ProbeWire } from "#world/probe-wire.ts";
+import type { World } from "#world/world.ts";
+import { containerdPaths, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
+import { nodePath, type ClusterSettings, type NodeSettings } from "./settings.ts";
+import { gitVersion } from "./version.ts";
+
+const clusterDomain = "cluster.local";
+const resolvConfPath = "/etc/resolv.conf";
+const podsMax = 110;
+/** Kept back from pods for the machine and for us. */
+const reserved = { cpuMilli: 100, memoryBytes: 256 * 1024 * 1024 };
+/** The kernel lets us lower the OOM score of others only with this capability (CAP_SYS_RESOURCE, bit 24). */
+const resourceCapability = 1n << 24n;
+const bodyBytesMax = 1024 * 1024;
+const closeGraceMs = 1000;
+/** Containers that `down` stops get this long after their stop signal. Seconds. */
+const stopSecondsMax = 10;
+
+/** The machine below a node, beyond the World that every part shares. */
+export interface NodeMachine {
+  readonly machine: Machine;
+  readonly links: NetworkLinks;
+  readonly kernelRules: KernelRules;
+  readonly probeWire: ProbeWire;
+  readonly sha1: (data: Uint8Array) => Uint8Array;
+  readonly connectRuntime: (socketPath: string) => ContainerRuntime & { close(): void };
+}
+
+export interface NodeOptions {
+  readonly world: World;
+  readonly parts: NodeMachine;
+  readonly settings: ClusterSettings;
+  readonly dataDir: string;
+  readonly node: NodeSettings;
+  readonly identity: TlsIdentity;
+  readonly ca: string;
+  /** For hosts of the ingress without a certificate of their own. */
+  readonly ingressIdentity: TlsIdentity;
+  readonly log: Log;
+}
+
+export interface RunningNode {
+  /** Resolves when the Node is Ready and names are answered. */
+  readonly ready: Promise<void>;
+  /** Ends our own loops; containers, services, DNS rules and the ingress go on. */
+  stop(): Promise<void>;
+}
+
+/** Starts a node's parts on this machine: containerd (or adopts it), network, agent, the agent's API. */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { world, settings, node, log, dataDir } = options;
+  const client = nodeClient(options);
+  const network = createNodeNetwork(options);
+  // The pod network's configuration and containerd do not wait for each other.
+  const [runtime] = await Promise.all([startRuntime(options), network.start()]);
+  const agent = await startAgent(options, runtime, network);
+  const listeners = await Promise.all(
+    ["127.0.0.1", node.address].map((host) => {
+      const tls = { ...options.identity, clientCa: options.ca };
+      return world.http.listen({ host, port: node.agentPort, tls, bodyBytesMax }, agent.handler);
+    }),
+  );
+  await agent.start();
+  log.info("the agent runs", { node: node.name, data: nodePath(dataDir, node.name), cluster: settings.id });
+  return {
+    ready: Promise.all([network.ready, untilReady(client, node.name)]).then(() => undefined),
+    stop: async () => {
+      agent.stop();
+      await network.stop();
+      await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
+      runtime.close();
+    },
+  };
+}
+
+function nodeClient({ world, settings, ca, identity }: NodeOptions): ReturnType<typeof createClient> {
+  const baseUrl = `https://${settings.serverAddress}:${settings.apiPort}`;
+  const transport = world.http.transport({ baseUrl, ca, identity });
+  return createClient(transport, { userAgent: "steersman-agent", timers: world.timers });
+}
+
+function createNodeNetwork(options: NodeOptions): Network {
+  const { world, parts, settings, node, log } = options;
+  return createNetwork({
+    ...world,
+    clusterId: settings.id,
+    nodeName: node.name,
+    client: nodeClient(options),
+    kernelRules: parts.kernelRules,
+    links: parts.links,
+    dataDir: `${nodePath(options.dataDir, node.name)}/network`,
+    cniConfigurationDir: containerdPaths(settings, options.dataDir, node.name).cniConfigDir,
+    clusterPods: settings.podRange,
+    serviceRange: settings.serviceRange,
+    clusterDomain,
+    resolvConf: resolvConfPath,
+    ingress: {
+      listen: { addresses: ["127.0.0.1", node.address], httpPort: settings.httpPort, httpsPort: settings.httpsPort },
+      defaultCertificate: () => Promise.resolve(`${options.ingressIdentity.certificate}\n${options.ingressIdentity.key}`),
+    },
+    onProblem: (problem, error) => log.error(problem, error, { part: "network" }),
+  });
+}
+
+async function startRuntime(options: NodeOptions): Promise<ContainerRuntime & { close(): void }> {
+  const { world, parts, settings, dataDir, node, log } = options;
+  const paths = containerdPaths(settings, dataDir, node.name);
+  const configDir = nodePath(dataDir, node.name);
+  const containerd = await startContainerd({
+    ...world,
+    paths,
+    configDir,
+    sandboxImage: pauseImageName,
+    restrictOomScore: !(await mayLowerOomScores(world)),
+    snapshotter: "overlayfs",
+  });
+  // Without its runtime the agent is blind: the supervisor starts it again, and containerd with it.
+  void containerd.ended.then(() => {
+    throw new Error("containerd ended");
+  });
+  const runtime = parts.connectRuntime(paths.socketPath);
+  if ((await runtime.imageStatus(pauseImageName)) === undefined) {
+    const { architecture } = await parts.machine.facts();
+    const archive = `${configDir}/pause.tar`;
+    await world.disk.write(archive, await buildPauseImage({ ...world, architecture }));
+    await runtime.importImages(archive);
+    await world.disk.remove(archive);
+  }
+  log.info("containerd answers", { adopted: containerd.adopted, pid: containerd.pid });
+  return runtime;
+}
+
+async function mayLowerOomScores(world: World): Promise<boolean> {
+  const status = await world.disk.readText("/proc/self/status");
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
+  return (BigInt(`0x${effective}`) & resourceCapability) !== 0n;
+}
+
+function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Network): Promise<Agent> {
+  const { world, parts, settings, node, dataDir, log } = options;
+  return createAgent({
+    ...world,
+    nodeName: node.name,
+    client: nodeClient(options),
+    runtime,
+    machine: parts.machine,
+    probeWire: parts.probeWire,
+    sha1: parts.sha1,
+    settings: {
+      dataDir: nodePath(dataDir, node.name),
+      memoryDir: podMemoryFolder(settings, node.name),
+      logsDir: `${nodePath(dataDir, node.name)}/pod-logs`,
+      cgroupRoot: cgroupRoot(settings, node.name),
+      clusterDns: [network.dnsAddress],
+      clusterDomain,
+      addresses: () => [node.address],
+      version: gitVersion,
+      apiPort: () => node.agentPort,
+      labels: {},
+      podsMax,
+      reserved,
+      resolvConfPath,
+    },
+    onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),
+  });
+}
+
+/** All cgroups of a cluster are below one; nodes of one machine are beside each other in it. */
+export function cgroupRoot(settings: Pick<ClusterSettings, "id">, nodeName: string): string {
+  return `/steersman-${settings.id}/${nodeName}`;
+}
+
+async function untilReady(client: ReturnType<typeof createClient>, name: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      const watch = client.watch(
+        nodeResource,
+        { fieldSelector: `metadata.name=${name}` },
+        {
+          event: ({ type, object }) => {
+            const isReady = object.status.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");
+            if (type === "DELETED" || isReady !== true) return;
+            watch.close();
+            resolve();
+          },
+          end: look,
+        },
+      );
+    };
+    look();
+  });
+}
+
+/**
+ * Stops every pod of a node, its containerd and its proxies: what `steer down` does once the agent has ended. With `forGood`
+ * everything that the node left on the machine goes too.
+ */
+export async function stopNode(options: NodeOptions, forGood: boolean): Promise<void> {
+  const { world, parts, settings, node, dataDir } = options;
+  const paths = containerdPaths(settings, dataDir, node.name);
+  const network = createNodeNetwork(options);
+  if ((await world.disk.stat(paths.socketPath)) !== undefined) {
+    const runtime = parts.connectRuntime(paths.socketPath);
+    try {
+      await stopSandboxes(runtime);
+    } finally {
+      runtime.close();
+    }
+  }
+  await endContainerd(options);
+  await network.shutDown();
+  if (forGood) await network.cleanup();
+  for (const path of await parts.machine.mountsBelow(runtimeFolder(settings))) await parts.machine.unmount(path);
+  for (const path of await parts.machine.mountsBelow(nodePath(dataDir, node.name))) await parts.machine.unmount(path);
+  await parts.machine.removeCgroup(cgroupRoot(settings, node.name));
+}
+
+async function stopSandboxes(runtime: ContainerRuntime): Promise<void> {
+  const containers = await runtime.listContainers();
+  const running = containers.filter(({ state }) => state === "Running");
+  await Promise.all(running.map(({ id }) => runtime.stopContainer(id, stopSecondsMax)));
+  const sandboxes = await runtime.listSandboxes();
+  await Promise.all(
+    sandboxes.map(async ({ id }) => {
+      await runtime.stopSandbox(id);
+      await runtime.removeSandbox(id);
+    }),
+  );
+}
+
+async function endContainerd({ world, dataDir, node }: NodeOptions): Promise<void> {
+  const pidFile = `${nodePath(dataDir, node.name)}/containerd.pid`;
+  if ((await world.disk.stat(pidFile)) === undefined) return;
+  const pid = Number(await world.disk.readText(pidFile));
+  const command = (await world.disk.stat(`/proc/${pid}`)) === undefined ? "" : await world.disk.readText(`/proc/${pid}/cmdline`);
+  // The number may belong to another program since.
+  if (command.includes("containerd") && command.includes(dataDir)) {
+    world.processes.signal(pid, "SIGTERM");
+    for (let step = 0; step < 500 && world.processes.signal(pid, 0); step += 1) await world.timers.sleep(20);
+  }
+  await world.disk.remove(pidFile);
+}
+
