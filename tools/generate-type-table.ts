@@ -39,7 +39,11 @@ const constants: Record<string, string> = {
 /** `json|type|flags|number|key=value…`: the form that src/api/schemas.ts reads. */
 function renderField(field: Field): string {
   const type =
-    field.list !== undefined ? `[]${field.list}` : field.map !== undefined ? `{${field.map[0]}}${field.map[1]}` : field.type;
+    field.list !== undefined
+      ? `[]${field.list}`
+      : field.map !== undefined
+        ? `{${field.map[0]}}${field.map[1]}`
+        : field.type;
   const flags = [
     field.inline ? "i" : "",
     field.pointer ? "*" : "",
@@ -56,7 +60,8 @@ function renderField(field: Field): string {
   if (field.listMapKeys !== undefined) parts.push(`m=${field.listMapKeys.join(",")}`);
   if (field.mapType !== undefined) parts.push(`a=${field.mapType}`);
   if (field.structType !== undefined) parts.push(`s=${field.structType}`);
-  if (parts.some((part) => part.includes("|") || part.includes(";"))) throw new Error(`Cannot encode field ${field.json}`);
+  if (parts.some((part) => part.includes("|") || part.includes(";")))
+    throw new Error(`Cannot encode field ${field.json}`);
   return parts.join("|");
 }
 
@@ -64,12 +69,15 @@ function defaultOf(value: unknown): unknown {
   const reference = typeof value === "string" ? /^ref\((\w+)\)$/.exec(value) : null;
   if (reference === null) return value;
   const constant = constants[reference[1] ?? ""];
-  if (constant === undefined) throw new Error(`Cannot resolve default ${String(value)}: no such constant is known here`);
+  if (constant === undefined)
+    throw new Error(`Cannot resolve default ${String(value)}: no such constant is known here`);
   return constant;
 }
 
 export function generateTypeTable(facts: Facts): string {
-  const lines = Object.entries(facts.types).map(([name, fields]) => `  ${quote(name)}: ${quote(fields.map(renderField).join(";"))},`);
+  const lines = Object.entries(facts.types).map(
+    ([name, fields]) => `  ${quote(name)}: ${quote(fields.map(renderField).join(";"))},`,
+  );
   const aliases = Object.entries(facts.aliases).map(([name, type]) => `  ${quote(name)}: ${quote(type)},`);
   return `// Written by tools/generate-type-table.ts from the published facts of the Kubernetes API. Do not edit.
 

@@ -1,4 +1,13 @@
-import type { AnySchema, FieldSchema, ListSchema, MapSchema, ScalarType, Schema, StructSchema, UnionSchema } from "#codec/schema.ts";
+import type {
+  AnySchema,
+  FieldSchema,
+  ListSchema,
+  MapSchema,
+  ScalarType,
+  Schema,
+  StructSchema,
+  UnionSchema,
+} from "#codec/schema.ts";
 import { atomicTypes } from "./atomic-types.ts";
 import { typeAliases, typeTable } from "./generated/type-table.ts";
 
@@ -14,7 +23,8 @@ export function schemaOf(typeName: string): StructSchema {
   const known = structs.get(typeName);
   if (known !== undefined) return known;
   const line = typeTable[typeName];
-  if (line === undefined && typeName !== emptyStruct) throw new Error(`Cannot find type ${typeName}: it is not among the facts`);
+  if (line === undefined && typeName !== emptyStruct)
+    throw new Error(`Cannot find type ${typeName}: it is not among the facts`);
   const schema = new LazyStruct(typeName, line ?? "");
   structs.set(typeName, schema);
   return schema;
@@ -101,7 +111,13 @@ function readStruct(name: string, line: string): Pick<StructSchema, "fields" | "
   return { fields, byName, inlined };
 }
 
-function readField(name: string, type: string, flags: string, number: number, options: Map<string, string>): FieldSchema {
+function readField(
+  name: string,
+  type: string,
+  flags: string,
+  number: number,
+  options: Map<string, string>,
+): FieldSchema {
   const value = options.get("d");
   const schema = withListOptions(schemaOfExpression(type, ""), options);
   const strategy = options.get("p");
@@ -114,7 +130,9 @@ function readField(name: string, type: string, flags: string, number: number, op
     required: flags.includes("!") || (!flags.includes("?") && !flags.includes("o")),
     number,
     ...(value === undefined ? {} : { default: JSON.parse(value) as unknown }),
-    ...(strategy !== undefined && schema.node !== "list" ? { patchStrategy: strategy.split(",") as PatchStrategy } : {}),
+    ...(strategy !== undefined && schema.node !== "list"
+      ? { patchStrategy: strategy.split(",") as PatchStrategy }
+      : {}),
   };
 }
 
@@ -138,7 +156,8 @@ function withListOptions(schema: Schema, options: Map<string, string>): Schema {
   if (schema instanceof LazyStruct && structType !== undefined) {
     return new LazyStruct(schema.name, typeTable[schema.name] ?? "", structType as "atomic" | "granular");
   }
-  if (schema.node === "map" && mapType !== undefined) return { ...schema, mapType: mapType as NonNullable<MapSchema["mapType"]> };
+  if (schema.node === "map" && mapType !== undefined)
+    return { ...schema, mapType: mapType as NonNullable<MapSchema["mapType"]> };
   return schema;
 }
 
@@ -146,7 +165,8 @@ function withListOptions(schema: Schema, options: Map<string, string>): Schema {
 function schemaOfExpression(expression: string, group: string, name?: string): Schema {
   if (expression.startsWith("= ")) return schemaOfExpression(expression.slice(2), group, name);
   const named = name === undefined ? {} : { name };
-  if (expression.startsWith("[]")) return { node: "list", element: schemaOfExpression(expression.slice(2), group), ...named };
+  if (expression.startsWith("[]"))
+    return { node: "list", element: schemaOfExpression(expression.slice(2), group), ...named };
   const map = /^(?:map\[([^\]]+)\]|\{([^}]+)\})(.+)$/.exec(expression);
   if (map !== null) {
     const key = qualified(map[1] ?? map[2] ?? "", group);
@@ -164,8 +184,8 @@ function schemaOfName(type: string, name: string | undefined): Schema {
   const scalar = scalars[type];
   if (scalar !== undefined) return { node: "scalar", type: scalar, ...(name === undefined ? {} : { name }) };
   if (type === "types.UID") return { node: "scalar", type: "string", name: type };
-  const any = anyTypes[type];
-  if (any !== undefined) return { node: "any", type: any };
+  const untyped = anyTypes[type];
+  if (untyped !== undefined) return { node: "any", type: untyped };
   const alias = typeAliases[type];
   if (alias !== undefined) return schemaOfExpression(alias, type.slice(0, type.lastIndexOf(".")), name ?? type);
   if (unionTypes.has(type)) return unionOf(type);
@@ -181,7 +201,12 @@ function unionOf(name: string): UnionSchema {
   const options = (typeTable[name] ?? "").split(";").map((text) => {
     const [, type = "", , number = "0"] = text.split("|");
     const schema = schemaOfExpression(type, "");
-    const on = schema.node === "list" ? ("array" as const) : schema.node === "scalar" ? ("boolean" as const) : ("object" as const);
+    const on =
+      schema.node === "list"
+        ? ("array" as const)
+        : schema.node === "scalar"
+          ? ("boolean" as const)
+          : ("object" as const);
     return { on, schema, number: Number(number) };
   });
   return { node: "union", name, options };

@@ -5,7 +5,10 @@ export function canonicalizeBase64(text: string): { ok: true; value: string } | 
   const joined = text.includes("\n") || text.includes("\r") ? text.replace(/[\r\n]/g, "") : text;
   if (standard.test(joined)) return { ok: true, value: clearPadding(joined) };
   const bad = /[^A-Za-z0-9+/]/.exec(joined);
-  return { ok: false, message: `illegal base64 data at input byte ${bad?.index ?? joined.length - (joined.length % 4)}` };
+  return {
+    ok: false,
+    message: `illegal base64 data at input byte ${bad?.index ?? joined.length - (joined.length % 4)}`,
+  };
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

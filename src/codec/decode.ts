@@ -62,7 +62,8 @@ class Decoder {
   pathText(last?: string): string {
     let text = "";
     for (const part of last === undefined ? this.path : [...this.path, last]) {
-      text += typeof part === "number" ? `[${part}]` : text === "" ? part.replace(/^\0/, "") : `.${part.replace(/^\0/, "")}`;
+      text +=
+        typeof part === "number" ? `[${part}]` : text === "" ? part.replace(/^\0/, "") : `.${part.replace(/^\0/, "")}`;
     }
     return text;
   }
@@ -195,7 +196,9 @@ class MapDecoder implements NodeDecoder {
     decoders.set(schema, this);
     this.value = decoderOf(schema.value);
     this.goType =
-      schema.name === undefined ? `map[${goName(schema.keyName ?? "string")}]${goTypeOf(schema.value)}` : goName(schema.name);
+      schema.name === undefined
+        ? `map[${goName(schema.keyName ?? "string")}]${goTypeOf(schema.value)}`
+        : goName(schema.name);
   }
   decode(value: unknown, walk: Decoder): unknown {
     if (!isRecord(value)) {
@@ -299,7 +302,12 @@ class StructDecoder implements NodeDecoder {
       walk.path[at] = plan.name;
       walk.structs[depth] = plan.struct;
       const decoded = plan.decoder.decode(given, walk);
-      if (!walk.sparse && !plan.pointer && (plan.omitEmpty || plan.default !== undefined) && plan.decoder.isEmpty(decoded)) {
+      if (
+        !walk.sparse &&
+        !plan.pointer &&
+        (plan.omitEmpty || plan.default !== undefined) &&
+        plan.decoder.isEmpty(decoded)
+      ) {
         writeAbsent(object, plan, walk);
       } else if (!(plan.omitZero && decoded === null)) {
         object[plan.name] = decoded;

@@ -10,7 +10,9 @@ const unitNanos: ReadonlyMap<string, bigint> = new Map([
 ]);
 const nanosMax = 2n ** 63n - 1n;
 
-export type DurationResult = { readonly ok: true; readonly nanos: bigint } | { readonly ok: false; readonly message: string };
+export type DurationResult =
+  | { readonly ok: true; readonly nanos: bigint }
+  | { readonly ok: false; readonly message: string };
 
 /** Reads Go's duration notation: `1h30m`, `1.5s`, `-3ms`, `0`. */
 export function parseDuration(text: string): DurationResult {

@@ -111,7 +111,7 @@ function exactIntegers(_key: string, value: unknown): unknown {
 function decodeUtf8LikeGo(bytes: Uint8Array): string {
   const parts: string[] = [];
   let from = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes, at);
     if (length > 0) {
       at += length;

@@ -68,7 +68,8 @@ export function isListMessage(schema: Schema): boolean {
 }
 
 function readElement(list: unknown[], element: Schema, reader: WireReader, reading: Reading): void {
-  const isVarint = element.node === "scalar" && (element.type === "int32" || element.type === "int64" || element.type === "bool");
+  const isVarint =
+    element.node === "scalar" && (element.type === "int32" || element.type === "int64" || element.type === "bool");
   if (!isVarint || reader.wireType !== 2) {
     list.push(readValue(element, reader, reading));
     return;

@@ -83,7 +83,9 @@ export class WireReader {
       exact |= BigInt(byte & 0x7f) << (7n * i);
       if (byte < 0x80) {
         const signed = BigInt.asIntN(64, exact);
-        return signed <= BigInt(Number.MAX_SAFE_INTEGER) && signed >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(signed) : signed;
+        return signed <= BigInt(Number.MAX_SAFE_INTEGER) && signed >= BigInt(Number.MIN_SAFE_INTEGER)
+          ? Number(signed)
+          : signed;
       }
     }
     throw new ProtobufError("proto: integer overflow");
@@ -153,7 +155,8 @@ export class WireReader {
   }
 
   private expect(wireType: number): void {
-    if (this.wireType !== wireType) throw new ProtobufError(`proto: wrong wireType = ${this.wireType} for field ${this.number}`);
+    if (this.wireType !== wireType)
+      throw new ProtobufError(`proto: wrong wireType = ${this.wireType} for field ${this.number}`);
   }
 
   /** For packed lists: treats what follows as bare values of `wireType`. */

@@ -7,7 +7,9 @@ import type { WireWriter } from "./protobuf-wire.ts";
 import { isRecord } from "./record.ts";
 import { parseTime } from "./time.ts";
 
-type Entry = { readonly number: number; readonly field: FieldSchema } | { readonly number: number; readonly inlined: StructSchema };
+type Entry =
+  | { readonly number: number; readonly field: FieldSchema }
+  | { readonly number: number; readonly inlined: StructSchema };
 
 const entriesOf = new WeakMap<StructSchema, readonly Entry[]>();
 const none: Readonly<Record<string, unknown>> = {};
@@ -16,7 +18,9 @@ const none: Readonly<Record<string, unknown>> = {};
 function entries(schema: StructSchema): readonly Entry[] {
   let list = entriesOf.get(schema);
   if (list === undefined) {
-    const fields: Entry[] = schema.fields.filter((field) => field.number > 0).map((field) => ({ number: field.number, field }));
+    const fields: Entry[] = schema.fields
+      .filter((field) => field.number > 0)
+      .map((field) => ({ number: field.number, field }));
     const inlined: Entry[] = (schema.inlined ?? []).map(({ number, struct }) => ({ number, inlined: struct }));
     list = [...fields, ...inlined].sort((a, b) => b.number - a.number);
     entriesOf.set(schema, list);
@@ -25,7 +29,11 @@ function entries(schema: StructSchema): readonly Entry[] {
 }
 
 /** Writes an object's fields as Go does: by number, values also when zero, pointers and lists only when set. */
-export function writeMessage(schema: StructSchema, object: Readonly<Record<string, unknown>>, writer: WireWriter): void {
+export function writeMessage(
+  schema: StructSchema,
+  object: Readonly<Record<string, unknown>>,
+  writer: WireWriter,
+): void {
   for (const entry of entries(schema)) {
     if ("inlined" in entry) {
       const before = writer.length;
@@ -40,7 +48,8 @@ function writeField(field: FieldSchema, value: unknown, writer: WireWriter): voi
   const isAbsent = value === undefined || value === null;
   if (isAbsent && (field.pointer || schema.node === "list" || schema.node === "map")) return;
   if (schema.node === "map") writeMap(schema.value, number, recordOf(value, field.name), writer);
-  else if (schema.node === "list" && !isListMessage(schema)) writeList(schema.element, number, listOf(value, field.name), writer);
+  else if (schema.node === "list" && !isListMessage(schema))
+    writeList(schema.element, number, listOf(value, field.name), writer);
   else if (isAbsent && schema.node === "scalar" && schema.type === "bytes") return;
   else writeValue(schema, number, value, writer);
 }
@@ -90,7 +99,8 @@ function writeUnion(schema: UnionSchema, value: unknown, writer: WireWriter): vo
   const hasBoolean = schema.options.find((option) => option.on === "boolean");
   for (const option of schema.options.toSorted((a, b) => b.number - a.number)) {
     if (option.on !== on) continue;
-    if (option.schema.node === "list") writeList(option.schema.element, option.number, listOf(value, schema.name), writer);
+    if (option.schema.node === "list")
+      writeList(option.schema.element, option.number, listOf(value, schema.name), writer);
     else writeValue(option.schema, option.number, value, writer);
   }
   // Go keeps `allows` true beside a schema.

@@ -114,7 +114,10 @@ export function encodeWatchFrame(type: string, body: Uint8Array): Uint8Array {
 }
 
 /** Takes the whole frames off the front of `bytes`; `rest` is what is left over. */
-export function decodeWatchFrames(bytes: Uint8Array): { events: { type: string; body: Uint8Array }[]; rest: Uint8Array } {
+export function decodeWatchFrames(bytes: Uint8Array): {
+  events: { type: string; body: Uint8Array }[];
+  rest: Uint8Array;
+} {
   const events: { type: string; body: Uint8Array }[] = [];
   let at = 0;
   while (bytes.length - at >= 4) {

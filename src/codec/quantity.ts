@@ -8,7 +8,9 @@ export interface Quantity {
   readonly format: "binary" | "decimal" | "exponent";
 }
 
-export type QuantityResult = { readonly ok: true; readonly quantity: Quantity } | { readonly ok: false; readonly message: string };
+export type QuantityResult =
+  | { readonly ok: true; readonly quantity: Quantity }
+  | { readonly ok: false; readonly message: string };
 
 const binarySuffixes: readonly string[] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const decimalSuffixes: ReadonlyMap<number, string> = new Map([
@@ -23,7 +25,9 @@ const decimalSuffixes: ReadonlyMap<number, string> = new Map([
   [15, "P"],
   [18, "E"],
 ]);
-const decimalExponents: ReadonlyMap<string, number> = new Map([...decimalSuffixes].map(([exponent, suffix]) => [suffix, exponent]));
+const decimalExponents: ReadonlyMap<string, number> = new Map(
+  [...decimalSuffixes].map(([exponent, suffix]) => [suffix, exponent]),
+);
 
 /** Beyond this magnitude a quantity is capped, as in Go. */
 const valueMax = 2n ** 63n - 1n;
@@ -31,7 +35,6 @@ const valueMax = 2n ** 63n - 1n;
 const lengthMax = 128;
 
 const formatMessage = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-const numericMessage = "unable to parse numeric part of quantity";
 const suffixMessage = "unable to parse quantity's suffix";
 
 const shape = /^([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*)([-+]?\d*)$/;
@@ -79,7 +82,8 @@ function bounded(digits: bigint, exponent: number, format: Quantity["format"]): 
   }
   if (exponent > 20) return capped(digits, format);
   const magnitude = digits < 0n ? -digits : digits;
-  const tooLarge = exponent >= 0 ? magnitude * 10n ** BigInt(exponent) > valueMax : magnitude > valueMax * 10n ** BigInt(-exponent);
+  const tooLarge =
+    exponent >= 0 ? magnitude * 10n ** BigInt(exponent) > valueMax : magnitude > valueMax * 10n ** BigInt(-exponent);
   return tooLarge ? capped(digits, format) : { digits, exponent, format };
 }
 
@@ -140,7 +144,9 @@ const canonicalCache = new Map<string, string>();
 const cacheSizeMax = 1024;
 
 /** The canonical text of a quantity given as text or JSON number. */
-export function canonicalizeQuantity(value: string | number | bigint): { ok: true; value: string } | { ok: false; message: string } {
+export function canonicalizeQuantity(
+  value: string | number | bigint,
+): { ok: true; value: string } | { ok: false; message: string } {
   const text = typeof value === "string" ? value.trim() : String(value);
   // Up to three digits that are no multiple of 1000 or 1024 are canonical already, except zero with a suffix.
   if (plainInteger.test(text) && text.charCodeAt(0) !== 48) return { ok: true, value: text };

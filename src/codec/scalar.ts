@@ -19,16 +19,25 @@ export function decodeScalar(type: ScalarType, value: unknown): ScalarResult {
     case "bool":
       return typeof value === "boolean" ? { ok: true, value } : wrong;
     case "int32":
-      return Number.isInteger(value) && (value as number) === ((value as number) | 0) ? { ok: true, value: (value as number) + 0 } : wrong;
+      return Number.isInteger(value) && (value as number) === ((value as number) | 0)
+        ? { ok: true, value: (value as number) + 0 }
+        : wrong;
     case "int64":
       return Number.isSafeInteger(value) || typeof value === "bigint" ? { ok: true, value } : wrong;
     case "float64":
-      return typeof value === "number" ? { ok: true, value } : typeof value === "bigint" ? { ok: true, value: Number(value) } : wrong;
+      return typeof value === "number"
+        ? { ok: true, value }
+        : typeof value === "bigint"
+          ? { ok: true, value: Number(value) }
+          : wrong;
     case "int-or-string":
       return typeof value === "string" ? { ok: true, value } : decodeScalar("int32", value);
     case "quantity":
       if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint") {
-        return { ok: false, message: "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'" };
+        return {
+          ok: false,
+          message: "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        };
       }
       return canonicalizeQuantity(value);
     case "time":

@@ -12,7 +12,9 @@ const pattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|(
 export function parseTime(text: string, layout: "time" | "micro-time" = "time"): TimeResult {
   const match = pattern.exec(text);
   if (match === null) return { ok: false, message: parseMessage(text, layout) };
-  const [, year, month, day, hour, minute, second, fraction, sign, zoneHour, zoneMinute] = match.map((part) => part ?? "");
+  const [, year, month, day, hour, minute, second, fraction, sign, zoneHour, zoneMinute] = match.map(
+    (part) => part ?? "",
+  );
   if (!isPossible(Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second))) {
     return { ok: false, message: parseMessage(text, layout, rangeName(match)) };
   }
@@ -23,7 +25,9 @@ export function parseTime(text: string, layout: "time" | "micro-time" = "time"):
     }
     offsetMinutes = (Number(zoneHour) * 60 + Number(zoneMinute)) * (sign === "-" ? -1 : 1);
   }
-  const ms = utcMs(Number(year), Number(month), Number(day)) + (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
+  const ms =
+    utcMs(Number(year), Number(month), Number(day)) +
+    (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000;
   const nanos = Number((fraction ?? "").padEnd(9, "0").slice(0, 9));
   return { ok: true, seconds: ms / 1000 - offsetMinutes * 60, nanos };
 }
@@ -71,7 +75,8 @@ function parseMessage(text: string, layout: "time" | "micro-time", outOfRange?: 
   let rest = text;
   for (const [name, accepts] of pieces) {
     const match = accepts.exec(rest);
-    if (match === null) return `${head} as ${JSON.stringify(shape)}: cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(name)}`;
+    if (match === null)
+      return `${head} as ${JSON.stringify(shape)}: cannot parse ${JSON.stringify(rest)} as ${JSON.stringify(name)}`;
     rest = rest.slice(match[0].length);
   }
   return `${head}: extra text: ${JSON.stringify(rest)}`;
@@ -107,10 +112,15 @@ export function canonicalizeTime(text: string): { ok: true; value: string | null
 }
 
 /** A metav1.MicroTime as Go writes it; `null` is the zero time. */
-export function canonicalizeMicroTime(text: string): { ok: true; value: string | null } | { ok: false; message: string } {
+export function canonicalizeMicroTime(
+  text: string,
+): { ok: true; value: string | null } | { ok: false; message: string } {
   const parsed = parseTime(text, "micro-time");
   if (!parsed.ok) return parsed;
-  return { ok: true, value: isZero(parsed.seconds, parsed.nanos) ? null : formatMicroTime(parsed.seconds * 1000, parsed.nanos) };
+  return {
+    ok: true,
+    value: isZero(parsed.seconds, parsed.nanos) ? null : formatMicroTime(parsed.seconds * 1000, parsed.nanos),
+  };
 }
 
 /** Go's zero time is the first instant of year 1. */

@@ -26,7 +26,8 @@ const tooDeep = "yaml: exceeded max depth";
  */
 export function parseYaml(source: string | Uint8Array, limits: YamlLimits = {}): YamlResult {
   const text = typeof source === "string" ? source : new TextDecoder("utf-8").decode(source);
-  if (text.length > (limits.charactersMax ?? yamlCharactersMax)) return { ok: false, message: "yaml: document is too large" };
+  if (text.length > (limits.charactersMax ?? yamlCharactersMax))
+    return { ok: false, message: "yaml: document is too large" };
   if (/^\s*\{/.test(text)) {
     // JSON is YAML, and its own parser is thirty times faster.
     const json = parseJsonText(text);

@@ -12,9 +12,17 @@ const deployment = schemaOf("apps/v1.Deployment");
 const service = schemaOf("core/v1.Service");
 const noon = Date.UTC(2024, 0, 1, 12);
 
-/** Test data, free of types. */
-// oxlint-disable-next-line no-explicit-any
-type Loose = any;
+/** Sets values by dotted path; undefined removes. */
+function setAt(object: Record<string, unknown>, values: Readonly<Record<string, unknown>>): void {
+  for (const [path, value] of Object.entries(values)) {
+    const names = path.split(".");
+    const last = names.pop() ?? "";
+    let parent = object;
+    for (const name of names) parent = (parent[name] ??= {}) as Record<string, unknown>;
+    if (value === undefined) delete parent[last];
+    else parent[last] = value;
+  }
+}
 
 function plain(value: unknown): unknown {
   const parsed = parseJsonText(JSON.stringify(value));
@@ -40,27 +48,45 @@ class Story {
   }
 
   get entries(): ManagedFieldsEntry[] {
-    return ((this.object?.["metadata"] as Record<string, unknown>)["managedFields"] ?? []) as ManagedFieldsEntry[];
+    const metadata = this.object?.["metadata"] as { managedFields?: ManagedFieldsEntry[] } | undefined;
+    return metadata?.managedFields ?? [];
   }
 
   apply(manager: string, configuration: object, force = false): string {
     const applied = decode(this.schema, plain(configuration), { defaults: false, sparse: true }).object;
     const { schema, apiVersion, time } = this;
-    const result = applyObject({ schema, live: this.object, applied, manager, force, subresource: "", apiVersion, time });
+    const result = applyObject({
+      schema,
+      live: this.object,
+      applied,
+      manager,
+      force,
+      subresource: "",
+      apiVersion,
+      time,
+    });
     if (!result.ok) return result.message;
     this.object = decode(schema, result.object, { defaults: true }).object;
     return result.changed ? "changed" : "unchanged";
   }
 
-  update(manager: string, change: (object: Loose) => void, subresource = ""): void {
+  update(manager: string, values: Readonly<Record<string, unknown>>, subresource = ""): void {
     const { schema, apiVersion } = this;
     const next = plain(this.object ?? {}) as Record<string, unknown>;
-    change(next);
+    setAt(next, values);
     const after = decode(schema, next, { defaults: true }).object;
     const managed = this.object === undefined ? undefined : this.entries;
     const { time } = this;
     const entries = updateManagedFields({
-      schema, before: this.object, after, managed, manager, operation: "Update", apiVersion, subresource, time,
+      schema,
+      before: this.object,
+      after,
+      managed,
+      manager,
+      operation: "Update",
+      apiVersion,
+      subresource,
+      time,
     });
     (after["metadata"] as Record<string, unknown>)["managedFields"] = entries;
     this.object = after;
@@ -72,7 +98,12 @@ class Story {
   }
 }
 
-const web = (spec: object, metadata: object = {}) => ({ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", ...metadata }, spec });
+const web = (spec: object, metadata: object = {}) => ({
+  apiVersion: "apps/v1",
+  kind: "Deployment",
+  metadata: { name: "web", ...metadata },
+  spec,
+});
 const container = (fields: object) => ({ template: { spec: { containers: [{ name: "app", ...fields }] } } });
 
 test("an applier owns what it gives, by list keys, and nothing else", () => {
@@ -86,18 +117,34 @@ test("an applier owns what it gives, by list keys, and nothing else", () => {
     '{"f:metadata":{"f:labels":{"f:app":{}}},"f:spec":{"f:ports":{"k:{\\"port\\":80,\\"protocol\\":\\"TCP\\"}":' +
       '{".":{},"f:port":{},"f:targetPort":{}}},"f:selector":{}}}',
   );
-  assert.deepEqual(Object.keys(story.entries[0] ?? {}), ["manager", "operation", "apiVersion", "time", "fieldsType", "fieldsV1"]);
+  assert.deepEqual(Object.keys(story.entries[0] ?? {}), [
+    "manager",
+    "operation",
+    "apiVersion",
+    "time",
+    "fieldsType",
+    "fieldsV1",
+  ]);
 });
 
 test("a creation by update owns everything that was set, in the form that clients know", () => {
   const story = new Story(deployment, "apps/v1");
-  story.update("kubectl-create", (object) => {
-    Object.assign(object, web({ replicas: 1, selector: { matchLabels: { app: "web" } }, ...container({ image: "a", ports: [{ containerPort: 80 }] }) }, { labels: { app: "web" } }));
-  });
+  story.update(
+    "kubectl-create",
+    web(
+      {
+        replicas: 1,
+        selector: { matchLabels: { app: "web" } },
+        ...container({ image: "a", ports: [{ containerPort: 80 }] }),
+      },
+      { labels: { app: "web" } },
+    ),
+  );
   assert.equal(
     story.owned("kubectl-create", "Update"),
     '{"f:metadata":{"f:labels":{".":{},"f:app":{}}},"f:spec":{"f:replicas":{},"f:selector":{},"f:template":{"f:spec":{"f:containers":' +
-      '{"k:{\\"name\\":\\"app\\"}":{".":{},"f:image":{},"f:name":{},"f:ports":{".":{},"k:{\\"containerPort\\":80,\\"protocol\\":\\"TCP\\"}":' +
+      '{"k:{\\"name\\":\\"app\\"}":{".":{},"f:image":{},"f:name":{},"f:ports":{".":{},' +
+      '"k:{\\"containerPort\\":80,\\"protocol\\":\\"TCP\\"}":' +
       '{".":{},"f:containerPort":{},"f:protocol":{}}},"f:resources":{}}}}}}}',
   );
 });
@@ -106,11 +153,15 @@ test("another's field is a conflict, unless forced or of the same value", () => 
   const story = new Story(deployment, "apps/v1");
   story.apply("a", web({ replicas: 3 }));
   assert.equal(story.apply("b", web({ replicas: 3, paused: true })), "changed");
-  assert.equal(story.apply("b", web({ replicas: 4, paused: true })), 'Apply failed with 1 conflict: conflict with "a": .spec.replicas');
-  story.update("kubectl", (object) => (object.spec.minReadySeconds = 5));
+  assert.equal(
+    story.apply("b", web({ replicas: 4, paused: true })),
+    'Apply failed with 1 conflict: conflict with "a": .spec.replicas',
+  );
+  story.update("kubectl", { "spec.minReadySeconds": 5 });
   assert.equal(
     story.apply("b", web({ replicas: 4, minReadySeconds: 6, paused: true })),
-    'Apply failed with 2 conflicts: conflicts with "a":\n- .spec.replicas\nconflicts with "kubectl" using apps/v1 at 2024-01-01T12:04:00Z:\n- .spec.minReadySeconds',
+    'Apply failed with 2 conflicts: conflicts with "a":\n- .spec.replicas\n' +
+      'conflicts with "kubectl" using apps/v1 at 2024-01-01T12:04:00Z:\n- .spec.minReadySeconds',
   );
   assert.equal(story.apply("b", web({ replicas: 4, minReadySeconds: 6, paused: true }), true), "changed");
   assert.equal(story.owned("a"), undefined);
@@ -132,7 +183,10 @@ test("what is applied no more is removed, unless somebody else owns it", () => {
   story.apply("b", web({ paused: true }, { labels: { y: "2" } }));
   story.apply("a", web({ replicas: 3 }, { labels: {}, finalizers: ["f/b"] }));
   assert.equal(
-    stringifyJson({ ...story.object, metadata: { ...(story.object?.["metadata"] as object), managedFields: undefined } }),
+    stringifyJson({
+      ...story.object,
+      metadata: { ...(story.object?.["metadata"] as object), managedFields: undefined },
+    }),
     JSON.stringify({
       kind: "Deployment",
       apiVersion: "apps/v1",
@@ -145,53 +199,65 @@ test("what is applied no more is removed, unless somebody else owns it", () => {
 
 test("a list item goes with what defaults put into it; items of others stay in their place", () => {
   const story = new Story(deployment, "apps/v1");
-  const containers = (...names: string[]) => web({ template: { spec: { containers: names.map((name) => ({ name, image: name })) } } });
+  const containers = (...names: string[]) =>
+    web({ template: { spec: { containers: names.map((name) => ({ name, image: name })) } } });
   story.apply("a", containers("one", "two", "three"));
   story.apply("mesh", containers("sidecar"));
   story.apply("a", containers("three", "one"));
   const spec = story.object?.["spec"] as { template: { spec: { containers: { name: string }[] } } };
-  assert.deepEqual(spec.template.spec.containers.map((one) => one.name), ["three", "one", "sidecar"]);
+  assert.deepEqual(
+    spec.template.spec.containers.map((one) => one.name),
+    ["three", "one", "sidecar"],
+  );
 });
 
 test("applying the same again changes nothing, not even the time", () => {
   const story = new Story(deployment, "apps/v1");
   story.apply("a", web({ replicas: 3, ...container({ image: "a", resources: { limits: { cpu: "0.5" } } }) }));
   const before = stringifyJson(story.object);
-  assert.equal(story.apply("a", web({ replicas: 3, ...container({ image: "a", resources: { limits: { cpu: "0.5" } } }) })), "unchanged");
+  assert.equal(
+    story.apply("a", web({ replicas: 3, ...container({ image: "a", resources: { limits: { cpu: "0.5" } } }) })),
+    "unchanged",
+  );
   assert.equal(stringifyJson(story.object), before);
 });
 
 test("an update takes fields over and gives removed ones up; without a change nothing is touched", () => {
   const story = new Story(deployment, "apps/v1");
   story.apply("a", web({ replicas: 3 }, { labels: { x: "1" } }));
-  story.update("hpa", (object) => (object.spec.replicas = 5), "scale");
+  story.update("hpa", { "spec.replicas": 5 }, "scale");
   assert.equal(story.owned("a"), '{"f:metadata":{"f:labels":{"f:x":{}}}}');
   assert.equal(story.owned("hpa", "Update"), '{"f:spec":{"f:replicas":{}}}');
-  story.update("hpa", (object) => delete object.metadata.labels.x, "scale");
+  story.update("hpa", { "metadata.labels.x": undefined }, "scale");
   assert.equal(story.owned("a"), undefined);
   const { entries } = story;
-  story.update("nobody", () => undefined);
+  story.update("nobody", {});
   assert.equal(story.entries, entries);
 });
 
 test("status belongs to whoever writes /status, spec does not", () => {
   const story = new Story(deployment, "apps/v1");
-  story.update("c", (object) => Object.assign(object, web({ replicas: 1 })));
-  story.update("controller", (object) => {
-    object.status = { replicas: 1, conditions: [{ type: "Available", status: "True" }] };
-    object.spec.replicas = 9;
-  }, "status");
+  story.update("c", web({ replicas: 1 }));
+  story.update(
+    "controller",
+    {
+      status: { replicas: 1, conditions: [{ type: "Available", status: "True" }] },
+      "spec.replicas": 9,
+    },
+    "status",
+  );
   assert.equal(
     story.owned("controller", "Update"),
-    '{"f:status":{"f:conditions":{".":{},"k:{\\"type\\":\\"Available\\"}":{".":{},"f:lastTransitionTime":{},"f:lastUpdateTime":{},"f:status":{},"f:type":{}}},"f:replicas":{}}}',
+    '{"f:status":{"f:conditions":{".":{},"k:{\\"type\\":\\"Available\\"}":{".":{},' +
+      '"f:lastTransitionTime":{},"f:lastUpdateTime":{},"f:status":{},"f:type":{}}},"f:replicas":{}}}',
   );
   assert.equal(story.entries.find((entry) => entry.manager === "controller")?.subresource, "status");
 });
 
 test("the oldest of more than ten updaters become one", () => {
   const story = new Story(deployment, "apps/v1");
-  story.update("first", (object) => Object.assign(object, web({ replicas: 1 })));
-  for (let i = 0; i < 14; i += 1) story.update(`writer-${i}`, (object) => ((object.metadata.annotations ??= {})[`a${i}`] = "x"));
+  story.update("first", web({ replicas: 1 }));
+  for (let i = 0; i < 14; i += 1) story.update(`writer-${i}`, { [`metadata.annotations.a${i}`]: "x" });
   assert.equal(story.entries.length, 10);
   assert.match(story.owned("ancient-changes", "Update") ?? "", /f:replicas.*/);
   assert.equal(story.owned("first", "Update"), undefined);
@@ -200,47 +266,83 @@ test("the oldest of more than ten updaters become one", () => {
 test("an object without entries was set before the first apply", () => {
   const story = new Story(deployment, "apps/v1");
   story.object = decode(deployment, plain(web({ replicas: 1 })), { defaults: true }).object;
-  story.update("kubectl", (object) => (object.spec.replicas = 2));
+  story.update("kubectl", { "spec.replicas": 2 });
   assert.deepEqual(story.entries, []);
-  assert.match(story.apply("a", web({ replicas: 3 })), /conflict with "before-first-apply" using apps\/v1.*: .spec.replicas/);
+  assert.match(
+    story.apply("a", web({ replicas: 3 })),
+    /conflict with "before-first-apply" using apps\/v1.*: .spec.replicas/,
+  );
 });
 
 test("kubectl takes over from its own client-side apply", () => {
   const story = new Story(deployment, "apps/v1");
   const last = JSON.stringify(web({ replicas: 1 }));
-  story.update("kubectl-client-side-apply", (object) => {
-    Object.assign(object, web({ replicas: 1 }, { annotations: { "kubectl.kubernetes.io/last-applied-configuration": last } }));
-  });
+  story.update(
+    "kubectl-client-side-apply",
+    web({ replicas: 1 }, { annotations: { "kubectl.kubernetes.io/last-applied-configuration": last } }),
+  );
   assert.equal(story.apply("kubectl", web({ replicas: 2 })), "changed");
   assert.match(stringifyJson(story.object), /last-applied-configuration":"\S*replicas\\":2/);
 });
 
 test("configurations that cannot be applied are refused", () => {
   const story = new Story(deployment, "apps/v1");
-  assert.match(story.apply("a", web({ template: { spec: { containers: [{ image: "x" }] } } })), /omits key field "name"/);
+  assert.match(
+    story.apply("a", web({ template: { spec: { containers: [{ image: "x" }] } } })),
+    /omits key field "name"/,
+  );
   const twice = { template: { spec: { containers: [{ name: "x" }, { name: "x" }] } } };
-  assert.match(story.apply("a", web(twice)), /\.spec\.template\.spec\.containers: duplicate entries for key \[name="x"\]/);
+  assert.match(
+    story.apply("a", web(twice)),
+    /\.spec\.template\.spec\.containers: duplicate entries for key \[name="x"\]/,
+  );
   assert.equal(story.apply("a", web({}, { managedFields: [] })), "metadata.managedFields must be nil");
 });
 
 test("custom resources: typed, listed by key, and unknown parts all have owners", () => {
   const string = { node: "scalar", type: "string" } as const;
   const field = (name: string, schema: Schema) => ({
-    name, schema, pointer: true, omitEmpty: true, omitZero: false, required: false, number: 0,
+    name,
+    schema,
+    pointer: true,
+    omitEmpty: true,
+    omitZero: false,
+    required: false,
+    number: 0,
   });
   const struct = (fields: FieldSchema[], preserveUnknown = false): StructSchema => ({
-    node: "struct", name: "", fields, byName: new Map(fields.map((one) => [one.name, one])), preserveUnknown,
+    node: "struct",
+    name: "",
+    fields,
+    byName: new Map(fields.map((one) => [one.name, one])),
+    preserveUnknown,
   });
-  const spec = struct([
-    field("items", { node: "list", listType: "map", listMapKeys: ["id"], element: struct([field("id", string), field("size", string)]) }),
-    field("tags", { node: "list", listType: "set", element: string }),
-  ], true);
-  const schema = struct([field("metadata", schemaOf("meta/v1.ObjectMeta")), field("spec", spec), field("status", struct([], true))]);
+  const spec = struct(
+    [
+      field("items", {
+        node: "list",
+        listType: "map",
+        listMapKeys: ["id"],
+        element: struct([field("id", string), field("size", string)]),
+      }),
+      field("tags", { node: "list", listType: "set", element: string }),
+    ],
+    true,
+  );
+  const schema = struct([
+    field("metadata", schemaOf("meta/v1.ObjectMeta")),
+    field("spec", spec),
+    field("status", struct([], true)),
+  ]);
   const story = new Story(schema, "example.com/v1");
-  story.apply("a", { spec: { items: [{ id: "1", size: "s" }], tags: ["x"], free: { deep: [1] } }, metadata: { name: "n" } });
+  story.apply("a", {
+    spec: { items: [{ id: "1", size: "s" }], tags: ["x"], free: { deep: [1] } },
+    metadata: { name: "n" },
+  });
   assert.equal(
     story.owned("a"),
-    '{"f:spec":{"f:free":{".":{},"f:deep":{}},"f:items":{"k:{\\"id\\":\\"1\\"}":{".":{},"f:id":{},"f:size":{}}},"f:tags":{"v:\\"x\\"":{}}}}',
+    '{"f:spec":{"f:free":{".":{},"f:deep":{}},"f:items":' +
+      '{"k:{\\"id\\":\\"1\\"}":{".":{},"f:id":{},"f:size":{}}},"f:tags":{"v:\\"x\\"":{}}}}',
   );
   assert.match(story.apply("b", { spec: { free: { deep: [2] } } }), /conflict with "a": .spec.free.deep$/);
   story.apply("b", { spec: { items: [{ id: "2" }], tags: ["y"] } });

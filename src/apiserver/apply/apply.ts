@@ -3,7 +3,14 @@ import type { StructSchema } from "#codec/schema.ts";
 import { isEqual } from "../patch/json-patch.ts";
 import { compareObjects } from "./compare.ts";
 import { conflictMessage, conflictsWith, type Conflict } from "./conflict.ts";
-import { arrangeEntries, isSameWriter, makeEntry, readEntries, type ManagedFieldsEntry, type Writer } from "./entries.ts";
+import {
+  arrangeEntries,
+  isSameWriter,
+  makeEntry,
+  readEntries,
+  type ManagedFieldsEntry,
+  type Writer,
+} from "./entries.ts";
 import { difference, FieldSet, intersection, isSameSet, meets, pathsOf, readFields, union } from "./field-set.ts";
 import { fieldsOf, withNamedFields } from "./fields-of.ts";
 import { defaultResetFields, type ResetFields } from "./ignored.ts";
@@ -69,7 +76,8 @@ export function applyObject(apply: Apply): ApplyResult {
   const conflicts = apply.force ? [] : conflictsOf(apply, entries, own, taken, reset);
   if (conflicts.length > 0) return { ok: false, code: 409, message: conflictMessage(conflicts), conflicts };
   const rest = takeFromOthers(entries, own, taken, comparison.removed);
-  const isSame = taken.isEmpty && comparison.removed.isEmpty && own !== undefined && isSameSet(readFields(own.fieldsV1), set);
+  const isSame =
+    taken.isEmpty && comparison.removed.isEmpty && own !== undefined && isSameSet(readFields(own.fieldsV1), set);
   const sameVersion = own !== undefined && own.apiVersion === apply.apiVersion;
   if (isSame && sameVersion) rest.push(own);
   else if (!set.isEmpty) rest.push(makeEntry(writer, set, apply.time));
@@ -84,7 +92,10 @@ function invalid(message: string): ApplyResult {
   return { ok: false, code: 400, message, conflicts: [] };
 }
 
-function withManagedFields(object: Record<string, unknown>, managedFields: readonly unknown[]): Record<string, unknown> {
+function withManagedFields(
+  object: Record<string, unknown>,
+  managedFields: readonly unknown[],
+): Record<string, unknown> {
   const metadata = isRecord(object["metadata"]) ? object["metadata"] : {};
   return recordOf({ ...object, metadata: recordOf({ ...metadata, managedFields }) });
 }
@@ -93,11 +104,19 @@ function withManagedFields(object: Record<string, unknown>, managedFields: reado
 function entriesBefore(apply: Apply, reset: ResetFields): ManagedFieldsEntry[] {
   if (apply.live === undefined) return [];
   const metadata = apply.live["metadata"];
-  const stored = isRecord(metadata) && Array.isArray(metadata["managedFields"]) ? (metadata["managedFields"] as unknown[]) : undefined;
+  const stored =
+    isRecord(metadata) && Array.isArray(metadata["managedFields"])
+      ? (metadata["managedFields"] as unknown[])
+      : undefined;
   const entries = readEntries(apply.liveManaged ?? stored);
   if (entries.length > 0) return entries;
   const { added, modified } = compareObjects(apply.schema, emptyObject(apply.schema), apply.live, reset);
-  const writer: Writer = { manager: "before-first-apply", operation: "Update", apiVersion: apply.apiVersion, subresource: "" };
+  const writer: Writer = {
+    manager: "before-first-apply",
+    operation: "Update",
+    apiVersion: apply.apiVersion,
+    subresource: "",
+  };
   const set = union(added, modified);
   return set.isEmpty ? [] : [makeEntry(writer, set, apply.time)];
 }
@@ -135,7 +154,8 @@ function conflictsOf(
     fields = union(fields, contested);
     conflicts.push(...conflictsWith(entry, contested));
   }
-  if (conflicts.length === 0 || apply.manager !== "kubectl" || own !== undefined || apply.live === undefined) return conflicts;
+  if (conflicts.length === 0 || apply.manager !== "kubectl" || own !== undefined || apply.live === undefined)
+    return conflicts;
   const allowed = fieldsOfLastApplied(apply.schema, apply.live, reset);
   return allowed !== undefined && pathsOf(difference(fields, allowed)).length === 0 ? [] : conflicts;
 }

@@ -51,7 +51,8 @@ class Comparer implements Comparison {
       if (old !== now && !this.isIgnored(name)) this.descend(`f:${name}`, schemaOfField(name), old, now);
     }
     for (const name in after) {
-      if (before[name] === undefined && !this.isIgnored(name)) this.descend(`f:${name}`, schemaOfField(name), undefined, after[name]);
+      if (before[name] === undefined && !this.isIgnored(name))
+        this.descend(`f:${name}`, schemaOfField(name), undefined, after[name]);
     }
   }
 
@@ -88,7 +89,8 @@ class Comparer implements Comparison {
       return true;
     }
     if (!isRecordOrNothing(old) || !isRecordOrNothing(now) || shape.form === "leaf") return false;
-    const schemaOfField = shape.form === "struct" ? (name: string) => fieldSchema(shape.schema, name) : () => shape.value;
+    const schemaOfField =
+      shape.form === "struct" ? (name: string) => fieldSchema(shape.schema, name) : () => shape.value;
     this.fields(old ?? {}, now ?? {}, schemaOfField);
     return true;
   }

@@ -18,7 +18,10 @@ export function conflictsWith(entry: ManagedFieldsEntry, fields: FieldSet): Conf
 
 function describe(entry: ManagedFieldsEntry): string {
   const name = JSON.stringify(entry.manager ?? "");
-  const where = entry.subresource === undefined || entry.subresource === "" ? name : `${name} with subresource "${entry.subresource}"`;
+  const where =
+    entry.subresource === undefined || entry.subresource === ""
+      ? name
+      : `${name} with subresource "${entry.subresource}"`;
   if (entry.operation !== "Update") return where;
   const at = entry.time === undefined ? "" : ` at ${entry.time}`;
   return `${where} using ${entry.apiVersion ?? ""}${at}`;
@@ -27,7 +30,8 @@ function describe(entry: ManagedFieldsEntry): string {
 /** The message of the 409, in the form that kubectl prints. */
 export function conflictMessage(conflicts: readonly Conflict[]): string {
   const [first] = conflicts;
-  if (first !== undefined && conflicts.length === 1) return `Apply failed with 1 conflict: ${first.message}: ${first.field}`;
+  if (first !== undefined && conflicts.length === 1)
+    return `Apply failed with 1 conflict: ${first.message}: ${first.field}`;
   const byWriter = new Map<string, string[]>();
   for (const { message, field } of conflicts) {
     const writer = message.replace(/^conflict with/, "conflicts with");

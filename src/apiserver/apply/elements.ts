@@ -69,7 +69,13 @@ function keyDefault(element: Schema, key: string): unknown {
   // An empty text of a value field is left out of the canonical form, but still part of the key.
   const isDropped = field !== undefined && !field.pointer && field.omitEmpty && field.schema.node === "scalar";
   if (!isDropped || field.schema.node !== "scalar") return undefined;
-  return field.schema.type === "string" ? "" : field.schema.type === "bool" ? false : field.schema.type === "int32" ? 0 : undefined;
+  return field.schema.type === "string"
+    ? ""
+    : field.schema.type === "bool"
+      ? false
+      : field.schema.type === "int32"
+        ? 0
+        : undefined;
 }
 
 /** Items by path element; of duplicates the first. */
@@ -90,4 +96,3 @@ export function isEmptyContainer(value: unknown): boolean {
   for (const _ in value) return false;
   return true;
 }
-

@@ -87,18 +87,28 @@ function capUpdates(entries: readonly ManagedFieldsEntry[]): ManagedFieldsEntry[
     .sort((a, b) => compareText(a.time ?? "", b.time ?? "") || compareText(a.manager ?? "", b.manager ?? ""));
   for (const entry of oldest) {
     if (updates <= updateEntriesMax) break;
-    const bucketAt = result.findIndex((other) => other.manager === ancientChanges && other.apiVersion === entry.apiVersion);
+    const bucketAt = result.findIndex(
+      (other) => other.manager === ancientChanges && other.apiVersion === entry.apiVersion,
+    );
     const bucket = result[bucketAt];
     result.splice(result.indexOf(entry), 1);
     if (bucket === undefined) {
-      const writer: Writer = { manager: ancientChanges, operation: "Update", apiVersion: entry.apiVersion ?? "", subresource: "" };
+      const writer: Writer = {
+        manager: ancientChanges,
+        operation: "Update",
+        apiVersion: entry.apiVersion ?? "",
+        subresource: "",
+      };
       const renamed = makeEntry(writer, readFields(entry.fieldsV1), undefined);
       result.push(entry.time === undefined ? renamed : entryOf({ ...renamed, time: entry.time }));
     } else {
       const at = result.indexOf(bucket);
       const fields = writeFields(union(readFields(bucket.fieldsV1), readFields(entry.fieldsV1)));
       const merged = changeEntry(bucket, fields);
-      result[at] = (entry.time ?? "") > (bucket.time ?? "") && entry.time !== undefined ? entryOf({ ...merged, time: entry.time }) : merged;
+      result[at] =
+        (entry.time ?? "") > (bucket.time ?? "") && entry.time !== undefined
+          ? entryOf({ ...merged, time: entry.time })
+          : merged;
       updates -= 1;
     }
   }

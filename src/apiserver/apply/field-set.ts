@@ -25,9 +25,9 @@ export class FieldSet {
   }
 
   insert(path: readonly string[]): void {
-    let node: FieldSet = this;
-    for (const element of path) node = node.child(element);
-    node.member = true;
+    const [first, ...rest] = path;
+    if (first === undefined) this.member = true;
+    else this.child(first).insert(rest);
   }
 }
 

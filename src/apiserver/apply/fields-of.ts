@@ -56,7 +56,8 @@ class Collector implements AppliedFields {
         const { element, missing } = itemElement(shape.schema, item);
         if (missing !== undefined) this.missingKey(index, missing);
         const known = this.node().children?.get(element);
-        if (known !== undefined) this.errors.push(`${formatPath(this.path)}: duplicate entries for key ${formatPath([element])}`);
+        if (known !== undefined)
+          this.errors.push(`${formatPath(this.path)}: duplicate entries for key ${formatPath([element])}`);
         this.path.push(element);
         if (shape.schema.listType === "map") this.visit(shape.schema.element, item);
         this.set.insert(this.path);

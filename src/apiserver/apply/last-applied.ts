@@ -20,7 +20,11 @@ function annotationOf(object: Record<string, unknown>): string | undefined {
  * The fields that kubectl's client-side apply set and nobody changed since: kubectl may take them over when it first applies
  * on the server, without force. Undefined when the object was never applied by the client.
  */
-export function fieldsOfLastApplied(schema: StructSchema, live: Record<string, unknown>, reset: ResetFields): FieldSet | undefined {
+export function fieldsOfLastApplied(
+  schema: StructSchema,
+  live: Record<string, unknown>,
+  reset: ResetFields,
+): FieldSet | undefined {
   const text = annotationOf(live);
   const parsed = text === undefined ? undefined : parseJsonText(text);
   if (parsed === undefined || !parsed.ok || !isRecord(parsed.value)) return undefined;
@@ -30,7 +34,10 @@ export function fieldsOfLastApplied(schema: StructSchema, live: Record<string, u
 }
 
 /** Keeps kubectl's annotation in step when it applies on the server, so that a return to the client's way finds the truth. */
-export function withLastApplied(object: Record<string, unknown>, applied: Record<string, unknown>): Record<string, unknown> {
+export function withLastApplied(
+  object: Record<string, unknown>,
+  applied: Record<string, unknown>,
+): Record<string, unknown> {
   if (annotationOf(object) === undefined) return object;
   const metadata = isRecord(object["metadata"]) ? object["metadata"] : {};
   const annotations = isRecord(metadata["annotations"]) ? metadata["annotations"] : {};

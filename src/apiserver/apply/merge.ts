@@ -22,7 +22,12 @@ export function mergeApplied(schema: Schema | undefined, live: unknown, applied:
 }
 
 /** Applied items keep their order; live ones that are not applied keep their place before those that stood after them. */
-function mergeItems(schema: ListSchema, live: readonly unknown[], applied: readonly unknown[], depth: number): unknown[] {
+function mergeItems(
+  schema: ListSchema,
+  live: readonly unknown[],
+  applied: readonly unknown[],
+  depth: number,
+): unknown[] {
   const liveElements = live.map((item) => itemElement(schema, item).element);
   const appliedElements = applied.map((item) => itemElement(schema, item).element);
   const wanted = new Set(appliedElements);
@@ -34,7 +39,9 @@ function mergeItems(schema: ListSchema, live: readonly unknown[], applied: reado
     const element = appliedElements[next] as string;
     done.add(element);
     const value = applied[next];
-    result.push(schema.listType === "map" ? mergeApplied(schema.element, liveItems.get(element), value, depth + 1) : value);
+    result.push(
+      schema.listType === "map" ? mergeApplied(schema.element, liveItems.get(element), value, depth + 1) : value,
+    );
     next += 1;
   };
   liveElements.forEach((element, index) => {

@@ -2,7 +2,15 @@ import { decode } from "#codec/decode.ts";
 import { PlainRecord } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import { compareObjects } from "./compare.ts";
-import { arrangeEntries, changeEntry, isSameWriter, makeEntry, readEntries, type ManagedFieldsEntry, type Writer } from "./entries.ts";
+import {
+  arrangeEntries,
+  changeEntry,
+  isSameWriter,
+  makeEntry,
+  readEntries,
+  type ManagedFieldsEntry,
+  type Writer,
+} from "./entries.ts";
 import { covers, difference, meets, readFields, union, writeFields, type FieldSet } from "./field-set.ts";
 import { defaultResetFields, type ResetFields } from "./ignored.ts";
 
@@ -74,7 +82,12 @@ export function takeFromOthers(
   return rest;
 }
 
-function changeOwn(own: ManagedFieldsEntry, taken: FieldSet, removed: FieldSet, time: number): ManagedFieldsEntry | undefined {
+function changeOwn(
+  own: ManagedFieldsEntry,
+  taken: FieldSet,
+  removed: FieldSet,
+  time: number,
+): ManagedFieldsEntry | undefined {
   // The usual case of a status that is written again and again: the same fields have other values.
   if (covers(own.fieldsV1, taken) && !meets(own.fieldsV1, removed)) {
     return taken.isEmpty ? own : changeEntry(own, own.fieldsV1, time);

@@ -57,7 +57,9 @@ function forV2(schema: Json): Json {
   for (const [key, value] of Object.entries(schema)) {
     if (wordsOfV3.has(key) || (isMixed && key === "type")) continue;
     if (key === "properties" && isRecord(value)) {
-      result[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, isRecord(inner) ? forV2(inner) : inner]));
+      result[key] = Object.fromEntries(
+        Object.entries(value).map(([name, inner]) => [name, isRecord(inner) ? forV2(inner) : inner]),
+      );
     } else if ((key === "items" || key === "additionalProperties") && isRecord(value)) result[key] = forV2(value);
     else result[key] = value;
   }

@@ -6,7 +6,11 @@ import { definitionName } from "./names.ts";
 
 /** Scalars that are types of their own, with their forms in the two dialects. */
 const namedScalars: Partial<Record<ScalarType, { type: string; v2: Json; v3?: Json }>> = {
-  quantity: { type: "resource.Quantity", v2: { type: "string" }, v3: { oneOf: [{ type: "string" }, { type: "number" }] } },
+  quantity: {
+    type: "resource.Quantity",
+    v2: { type: "string" },
+    v3: { oneOf: [{ type: "string" }, { type: "number" }] },
+  },
   "int-or-string": {
     type: "intstr.IntOrString",
     v2: { type: "string", format: "int-or-string" },
@@ -32,9 +36,15 @@ const anyTypes: Readonly<Record<AnySchema["type"], { type: string; form: Json }>
 
 /** Types of which one field at a time counts; the facts about fields do not carry it. */
 const unions: Readonly<Record<string, Json>> = {
-  "core/v1.AppArmorProfile": { discriminator: "type", "fields-to-discriminateBy": { localhostProfile: "LocalhostProfile" } },
+  "core/v1.AppArmorProfile": {
+    discriminator: "type",
+    "fields-to-discriminateBy": { localhostProfile: "LocalhostProfile" },
+  },
   "core/v1.PodSchedulingGroup": { "fields-to-discriminateBy": { podGroupName: "PodGroupName" } },
-  "core/v1.SeccompProfile": { discriminator: "type", "fields-to-discriminateBy": { localhostProfile: "LocalhostProfile" } },
+  "core/v1.SeccompProfile": {
+    discriminator: "type",
+    "fields-to-discriminateBy": { localhostProfile: "LocalhostProfile" },
+  },
   "flowcontrol/v1.LimitResponse": { discriminator: "type", "fields-to-discriminateBy": { queuing: "Queuing" } },
   "flowcontrol/v1.PriorityLevelConfigurationSpec": {
     discriminator: "type",
@@ -85,7 +95,9 @@ export class Definitions {
     this.finish();
     const definition = this.byName[definitionName(typeName)] as Json;
     const marks = (definition["x-kubernetes-group-version-kind"] ??= []) as GroupVersionKind[];
-    const isKnown = marks.some((mark) => mark.group === gvk.group && mark.version === gvk.version && mark.kind === gvk.kind);
+    const isKnown = marks.some(
+      (mark) => mark.group === gvk.group && mark.version === gvk.version && mark.kind === gvk.kind,
+    );
     if (!isKnown) marks.push({ group: gvk.group, kind: gvk.kind, version: gvk.version });
   }
 
@@ -145,7 +157,10 @@ export class Definitions {
       case "scalar": {
         const named = namedScalars[schema.type];
         if (named === undefined) {
-          return { ...plainScalars[schema.type], ...(schema.listType === undefined ? {} : { "x-kubernetes-list-type": schema.listType }) };
+          return {
+            ...plainScalars[schema.type],
+            ...(schema.listType === undefined ? {} : { "x-kubernetes-list-type": schema.listType }),
+          };
         }
         return this.simple(named.type, this.dialect === "v3" ? (named.v3 ?? named.v2) : named.v2);
       }

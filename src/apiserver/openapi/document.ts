@@ -35,7 +35,14 @@ export function renderOpenApiV3(
     paths,
     components: {
       schemas: sorted(definitions.byName),
-      securitySchemes: { BearerToken: { type: "apiKey", description: "Bearer Token authentication", name: "authorization", in: "header" } },
+      securitySchemes: {
+        BearerToken: {
+          type: "apiKey",
+          description: "Bearer Token authentication",
+          name: "authorization",
+          in: "header",
+        },
+      },
     },
   };
 }
@@ -51,15 +58,24 @@ export function renderOpenApiV2(
     info: { title: "Kubernetes", version: options.version },
     paths,
     definitions: sorted(definitions.byName),
-    securityDefinitions: { BearerToken: { type: "apiKey", description: "Bearer Token authentication", name: "authorization", in: "header" } },
+    securityDefinitions: {
+      BearerToken: { type: "apiKey", description: "Bearer Token authentication", name: "authorization", in: "header" },
+    },
     security: [{ BearerToken: [] }],
   };
 }
 
-function render(served: readonly Documented[], dialect: Dialect, describe: Describe): { definitions: Definitions; paths: Json } {
+function render(
+  served: readonly Documented[],
+  dialect: Dialect,
+  describe: Describe,
+): { definitions: Definitions; paths: Json } {
   const definitions = new Definitions(dialect, describe);
   const paths: Json = {};
-  definitions.add(patchType, { description: "A patch in one of the formats that its content type names.", type: "object" });
+  definitions.add(patchType, {
+    description: "A patch in one of the formats that its content type names.",
+    type: "object",
+  });
   const groupVersions = new Map<string, { group: string; version: string }>();
   for (const documented of served) {
     const { group, version } = documented.resource;
@@ -69,8 +85,10 @@ function render(served: readonly Documented[], dialect: Dialect, describe: Descr
   for (const [path, { group, version }] of groupVersions) {
     const tag = group === "" ? `core_${version}` : `${group.split(".")[0]}_${version}`;
     addDiscoveryPath(paths, `/${path}/`, tag, definitions.refer("meta/v1.APIResourceList"), dialect);
-    if (dialect === "v2" && group !== "") addDiscoveryPath(paths, `/apis/${group}/`, tag, definitions.refer("meta/v1.APIGroup"), dialect);
-    for (const kind of ["DeleteOptions", "WatchEvent"]) definitions.markKind(`meta/v1.${kind}`, { group, version, kind });
+    if (dialect === "v2" && group !== "")
+      addDiscoveryPath(paths, `/apis/${group}/`, tag, definitions.refer("meta/v1.APIGroup"), dialect);
+    for (const kind of ["DeleteOptions", "WatchEvent"])
+      definitions.markKind(`meta/v1.${kind}`, { group, version, kind });
   }
   if (dialect === "v2") addRoots(definitions, paths);
   definitions.markKind("meta/v1.Status", { group: "", version: "v1", kind: "Status" });
@@ -80,7 +98,17 @@ function render(served: readonly Documented[], dialect: Dialect, describe: Descr
 
 function addRoots(definitions: Definitions, paths: Json): void {
   const text = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, { type: "string" }]));
-  const required = ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"];
+  const required = [
+    "major",
+    "minor",
+    "gitVersion",
+    "gitCommit",
+    "gitTreeState",
+    "buildDate",
+    "goVersion",
+    "compiler",
+    "platform",
+  ];
   const more = ["emulationMajor", "emulationMinor", "minCompatibilityMajor", "minCompatibilityMinor"];
   const name = "io.k8s.apimachinery.pkg.version.Info";
   definitions.add(name, { type: "object", required, properties: text([...required, ...more]) });
@@ -89,7 +117,12 @@ function addRoots(definitions: Definitions, paths: Json): void {
   addDiscoveryPath(paths, "/apis/", "apis", definitions.refer("meta/v1.APIGroupList"), "v2");
 }
 
-function typesOf(definitions: Definitions, documented: Documented, dialect: Dialect, describe: Describe): OperationTypes {
+function typesOf(
+  definitions: Definitions,
+  documented: Documented,
+  dialect: Dialect,
+  describe: Describe,
+): OperationTypes {
   const shared = {
     status: definitions.refer("meta/v1.Status"),
     deleteOptions: definitions.refer("meta/v1.DeleteOptions"),
@@ -103,7 +136,8 @@ function typesOf(definitions: Definitions, documented: Documented, dialect: Dial
     },
   };
   const { resource } = documented;
-  if (documented.custom !== undefined) return { ...shared, ...addCustomKind(definitions, documented, dialect, describe) };
+  if (documented.custom !== undefined)
+    return { ...shared, ...addCustomKind(definitions, documented, dialect, describe) };
   const { group, version, kind, type } = resource;
   definitions.markKind(type, { group, version, kind });
   const listType = `${type}List`;
@@ -127,7 +161,9 @@ function sorted(record: Json): Json {
 export function openApiIndex(all: readonly Documented[], version: string): Json {
   const hashes = openApiHashes(all, version);
   return {
-    paths: Object.fromEntries([...hashes].map(([path, hash]) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }])),
+    paths: Object.fromEntries(
+      [...hashes].map(([path, hash]) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]),
+    ),
   };
 }
 
@@ -142,7 +178,9 @@ export function openApiHashes(all: readonly Documented[], version: string): Map<
     const custom = documented.custom === undefined ? "" : stringifyJson(documented.custom.openApi ?? null);
     inputs.set(path, [...(inputs.get(path) ?? [version]), stringifyJson(documented.resource), custom]);
   }
-  return new Map([...inputs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, parts]) => [path, fingerprint(parts.join("\n"))]));
+  return new Map(
+    [...inputs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, parts]) => [path, fingerprint(parts.join("\n"))]),
+  );
 }
 
 /** The same for the document of OpenAPI 2. */
@@ -159,5 +197,8 @@ function fingerprint(text: string): string {
     low = Math.imul(low ^ code, 0x01000193);
     high = Math.imul(high ^ (code + i), 0x85ebca6b);
   }
-  return [low, high].map((lane) => (lane >>> 0).toString(16).padStart(8, "0")).join("").toUpperCase();
+  return [low, high]
+    .map((lane) => (lane >>> 0).toString(16).padStart(8, "0"))
+    .join("")
+    .toUpperCase();
 }

@@ -6,11 +6,23 @@ import { builtInResources } from "#api/generated/resources.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { packageDescriptions } from "#world/node/descriptions.ts";
 import { openApiHashes, openApiIndex, renderOpenApiV2, renderOpenApiV3 } from "./document.ts";
-import type { Documented, Json } from "./documented.ts";
+import type { Describe, Documented, Json } from "./documented.ts";
 
 const published = join(import.meta.dirname, "../../../../shared/k8s-1.36/swagger.json");
 const skip = existsSync(published) ? false : "the published OpenAPI is not beside the project";
-const builtIn: readonly Documented[] = builtInResources.map((resource) => ({ resource, schema: schemaOf(resource.type) }));
+const builtIn: readonly Documented[] = builtInResources.map((resource) => ({
+  resource,
+  schema: schemaOf(resource.type),
+}));
+function documentOf(all: readonly Documented[], path: string, describe: Describe = () => undefined) {
+  const document = renderOpenApiV3(all, path, { version: "v1.36.0", describe });
+  assert.ok(document);
+  const { schemas } = document["components"] as {
+    schemas: Record<string, { properties: Record<string, Json> } & Json>;
+  };
+  return { paths: document["paths"] as Record<string, Record<string, Json>>, schemas, text: JSON.stringify(document) };
+}
+
 const options = { version: "v1.36.0", describe: () => undefined };
 
 /** Types that only alpha and beta kinds refer to. */
@@ -21,7 +33,8 @@ function comparable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(comparable);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(
-    ([key, inner]) => !(key === "description" && typeof inner === "string") && key !== "x-kubernetes-group-version-kind",
+    ([key, inner]) =>
+      !(key === "description" && typeof inner === "string") && key !== "x-kubernetes-group-version-kind",
   );
   return Object.fromEntries(
     entries
@@ -56,37 +69,46 @@ test("every stable path is published, and every published one is there", { skip 
   const ours = renderOpenApiV2(builtIn, options)["paths"] as Json;
   const stable = Object.keys(theirs).filter((path) => {
     const root = path.replace(/^\/apis\/([^/]+)\/.*$/, "$1");
-    const isServed = !/alpha|beta/.test(path) && !["/logs/", "/logs/{logpath}", "/.well-known/openid-configuration/", "/openid/v1/jwks/"].includes(path);
-    return isServed && !path.includes("/watch/") && !path.includes("{path}") && !["internal.apiserver.k8s.io", "storagemigration.k8s.io"].includes(root);
+    const isServed =
+      !/alpha|beta/.test(path) &&
+      !["/logs/", "/logs/{logpath}", "/.well-known/openid-configuration/", "/openid/v1/jwks/"].includes(path);
+    return (
+      isServed &&
+      !path.includes("/watch/") &&
+      !path.includes("{path}") &&
+      !["internal.apiserver.k8s.io", "storagemigration.k8s.io"].includes(root)
+    );
   });
-  assert.deepEqual(Object.keys(ours).filter((path) => theirs[path] === undefined), []);
-  assert.deepEqual(stable.filter((path) => ours[path] === undefined), []);
+  assert.deepEqual(
+    Object.keys(ours).filter((path) => theirs[path] === undefined),
+    [],
+  );
+  assert.deepEqual(
+    stable.filter((path) => ours[path] === undefined),
+    [],
+  );
 });
 
 test("a document of version 3 has what kubectl looks for", () => {
-  const document = renderOpenApiV3(builtIn, "apis/apps/v1", { version: "v1.36.0", describe: packageDescriptions() });
-  const paths = document?.["paths"] as Record<string, Record<string, Json>>;
+  const { paths, schemas, text } = documentOf(builtIn, "apis/apps/v1", packageDescriptions());
   const patch = paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]?.["patch"];
   assert.equal(patch?.["x-kubernetes-action"], "patch");
   assert.deepEqual(patch["x-kubernetes-group-version-kind"], { group: "apps", kind: "Deployment", version: "v1" });
   const names = (patch["parameters"] as Json[]).map((parameter) => parameter["name"]);
   assert.deepEqual(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
-  const schemas = (document?.["components"] as Json)["schemas"] as Record<string, Json>;
   const spec = schemas["io.k8s.api.apps.v1.DeploymentSpec"];
   assert.match(String(spec?.["description"]), /specification of the desired behavior/);
-  const properties = spec?.["properties"] as Record<string, Json>;
-  assert.match(String(properties["replicas"]?.["description"]), /Number of desired pods/);
-  assert.deepEqual(properties["template"], { $ref: "#/components/schemas/io.k8s.api.core.v1.PodTemplateSpec" });
+  assert.match(String(spec?.properties["replicas"]?.["description"]), /Number of desired pods/);
+  assert.deepEqual(spec?.properties["template"], { $ref: "#/components/schemas/io.k8s.api.core.v1.PodTemplateSpec" });
   assert.deepEqual(schemas["io.k8s.api.apps.v1.Deployment"]?.["x-kubernetes-group-version-kind"], [
     { group: "apps", kind: "Deployment", version: "v1" },
   ]);
-  const text = JSON.stringify(document);
-  for (const [, name = ""] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) assert.ok(schemas[name], `${name} is defined`);
+  for (const [, name = ""] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+    assert.ok(schemas[name], `${name} is defined`);
 });
 
 test("what stands beside a reference survives in version 3", () => {
-  const document = renderOpenApiV3(builtIn, "apis/apps/v1", { version: "v1.36.0", describe: (type, field) => `${type}#${field ?? ""}` });
-  const schemas = (document?.["components"] as Json)["schemas"] as Record<string, { properties: Json }>;
+  const { schemas } = documentOf(builtIn, "apis/apps/v1", (type, field) => `${type}#${field ?? ""}`);
   assert.deepEqual(schemas["io.k8s.api.apps.v1.DeploymentSpec"]?.properties["strategy"], {
     description: "apps/v1.DeploymentSpec#strategy",
     allOf: [{ $ref: "#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy" }],
@@ -124,24 +146,36 @@ const cronTab: Documented = {
   custom: {
     openApi: {
       type: "object",
-      properties: { spec: { type: "object", properties: { port: { "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }] } } } },
+      properties: {
+        spec: {
+          type: "object",
+          properties: {
+            port: { "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }, { type: "string" }] },
+          },
+        },
+      },
     },
   },
 };
 
 test("custom kinds stand beside built-in ones", () => {
-  const document = renderOpenApiV3([...builtIn, cronTab], "apis/stable.example.com/v1", options);
-  const schemas = (document?.["components"] as Json)["schemas"] as Record<string, Json>;
-  assert.deepEqual(Object.keys(schemas["com.example.stable.v1.CronTab"]?.["properties"] ?? {}), ["spec", "apiVersion", "kind", "metadata"]);
+  const { paths, schemas } = documentOf([...builtIn, cronTab], "apis/stable.example.com/v1");
+  const properties = Object.keys(schemas["com.example.stable.v1.CronTab"]?.properties ?? {});
+  assert.deepEqual(properties, ["spec", "apiVersion", "kind", "metadata"]);
   assert.ok(schemas["com.example.stable.v1.CronTabList"]);
-  assert.ok((document?.["paths"] as Json)["/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}/status"]);
-  const v2 = JSON.stringify((renderOpenApiV2([cronTab], options)["definitions"] as Json)["com.example.stable.v1.CronTab"]);
+  assert.ok(paths["/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}/status"]);
+  const v2 = JSON.stringify(
+    (renderOpenApiV2([cronTab], options)["definitions"] as Json)["com.example.stable.v1.CronTab"],
+  );
   assert.ok(!v2.includes("anyOf"));
 });
 
 test("the index names each group version by a hash that follows its content", () => {
   const index = openApiIndex(builtIn, "v1.36.0") as { paths: Record<string, { serverRelativeURL: string }> };
-  assert.match(index.paths["apis/apps/v1"]?.serverRelativeURL ?? "", /^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{16}$/);
+  assert.match(
+    index.paths["apis/apps/v1"]?.serverRelativeURL ?? "",
+    /^\/openapi\/v3\/apis\/apps\/v1\?hash=[0-9A-F]{16}$/,
+  );
   const before = openApiHashes([...builtIn, cronTab], "v1.36.0");
   const after = openApiHashes([...builtIn, { ...cronTab, custom: { openApi: { type: "object" } } }], "v1.36.0");
   assert.equal(before.get("apis/apps/v1"), after.get("apis/apps/v1"));

@@ -47,14 +47,27 @@ const patchBodies = [
 
 /** Adds a path that only answers a discovery document. */
 export function addDiscoveryPath(paths: Json, path: string, tag: string, answer: Json, dialect: Dialect): void {
-  const name = path.split(/[^a-zA-Z0-9]/).map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("");
+  const name = path
+    .split(/[^a-zA-Z0-9]/)
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join("");
   const media = bodies.slice(0, path === "/version/" ? 1 : undefined);
   const common = { tags: [tag], operationId: `get${name}Discovery` };
   const unauthorized = { description: "Unauthorized" };
   const get =
     dialect === "v2"
-      ? { consumes: media, produces: media, schemes: ["https"], responses: { "200": { description: "OK", schema: answer }, "401": unauthorized } }
-      : { responses: { "200": { description: "OK", content: Object.fromEntries(media.map((type) => [type, { schema: answer }])) }, "401": unauthorized } };
+      ? {
+          consumes: media,
+          produces: media,
+          schemes: ["https"],
+          responses: { "200": { description: "OK", schema: answer }, "401": unauthorized },
+        }
+      : {
+          responses: {
+            "200": { description: "OK", content: Object.fromEntries(media.map((type) => [type, { schema: answer }])) },
+            "401": unauthorized,
+          },
+        };
   paths[path] = { get: { ...get, ...common } };
 }
 
@@ -113,7 +126,14 @@ class PathWriter {
     const { types } = this;
     const actions: Action[] = [];
     if (verbs.includes("list")) {
-      actions.push({ method: "get", action: "list", query: listQuery, answer: types.list, codes: [200], produces: watchBodies });
+      actions.push({
+        method: "get",
+        action: "list",
+        query: listQuery,
+        answer: types.list,
+        codes: [200],
+        produces: watchBodies,
+      });
     }
     if (verbs.includes("create")) {
       actions.push({
@@ -127,8 +147,18 @@ class PathWriter {
       });
     }
     if (verbs.includes("deletecollection")) {
-      const query: QueryName[] = [...deleteQuery, ...listQuery.filter((name) => name !== "allowWatchBookmarks" && name !== "watch")];
-      actions.push({ method: "delete", action: "deletecollection", query, body: types.deleteOptions, answer: types.status, codes: [200] });
+      const query: QueryName[] = [
+        ...deleteQuery,
+        ...listQuery.filter((name) => name !== "allowWatchBookmarks" && name !== "watch"),
+      ];
+      actions.push({
+        method: "delete",
+        action: "deletecollection",
+        query,
+        body: types.deleteOptions,
+        answer: types.status,
+        codes: [200],
+      });
     }
     return actions;
   }
@@ -138,7 +168,15 @@ class PathWriter {
     const actions: Action[] = [];
     if (verbs.includes("get")) actions.push({ method: "get", action: "get", query: [], answer: object, codes: [200] });
     if (verbs.includes("update")) {
-      actions.push({ method: "put", action: "put", query: writeQuery, body: object, bodyRequired: true, answer: object, codes: [200, 201] });
+      actions.push({
+        method: "put",
+        action: "put",
+        query: writeQuery,
+        body: object,
+        bodyRequired: true,
+        answer: object,
+        codes: [200, 201],
+      });
     }
     if (verbs.includes("patch")) {
       actions.push({
@@ -149,11 +187,21 @@ class PathWriter {
         bodyRequired: true,
         answer: object,
         codes: [200, 201],
-        consumes: this.documented.custom === undefined ? patchBodies : patchBodies.filter((type) => !type.includes("strategic")),
+        consumes:
+          this.documented.custom === undefined
+            ? patchBodies
+            : patchBodies.filter((type) => !type.includes("strategic")),
       });
     }
     if (verbs.includes("delete") && !isSubresource) {
-      actions.push({ method: "delete", action: "delete", query: deleteQuery, body: types.deleteOptions, answer: types.status, codes: [200, 202] });
+      actions.push({
+        method: "delete",
+        action: "delete",
+        query: deleteQuery,
+        body: types.deleteOptions,
+        answer: types.status,
+        codes: [200, 202],
+      });
     }
     return actions;
   }
@@ -164,7 +212,13 @@ class PathWriter {
     const gvk = isOwn ? resource : gvkOfSubresource(subresource.kind, resource);
     const path = `${base}/${subresource.name}`;
     if (subresource.kind.endsWith("Options")) {
-      const methods: Record<string, Method> = { get: "get", create: "post", update: "put", patch: "patch", delete: "delete" };
+      const methods: Record<string, Method> = {
+        get: "get",
+        create: "post",
+        update: "put",
+        patch: "patch",
+        delete: "delete",
+      };
       const actions = subresource.verbs.flatMap((verb): Action[] => {
         const method = methods[verb];
         return method === undefined ? [] : [{ method, action: "connect", query: [], answer: undefined, codes: [200] }];
@@ -175,13 +229,28 @@ class PathWriter {
     const object = isOwn ? this.types.object : this.types.ofSubresource(subresource.kind);
     if (object === undefined) return;
     if (subresource.name === "log") {
-      const answer: Action = { method: "get", action: "get", query: [], answer: undefined, codes: [200], produces: ["text/plain"] };
+      const answer: Action = {
+        method: "get",
+        action: "get",
+        query: [],
+        answer: undefined,
+        codes: [200],
+        produces: ["text/plain"],
+      };
       this.path(path, [answer], gvk);
       return;
     }
     const actions = this.objectActions(subresource.verbs, object, true);
     if (subresource.verbs.includes("create")) {
-      actions.push({ method: "post", action: "post", query: writeQuery, body: object, bodyRequired: true, answer: object, codes: [200, 201, 202] });
+      actions.push({
+        method: "post",
+        action: "post",
+        query: writeQuery,
+        body: object,
+        bodyRequired: true,
+        answer: object,
+        codes: [200, 201, 202],
+      });
     }
     this.path(path, actions, gvk);
   }
@@ -210,16 +279,22 @@ class PathWriter {
     if (this.dialect === "v2") {
       const body = action.body === undefined ? [] : [bodyParameter(action.body, action.bodyRequired === true)];
       const schema = action.answer === undefined ? {} : { schema: action.answer };
-      const responses = Object.fromEntries(action.codes.map((code) => [String(code), { description: descriptionOf(code), ...schema }]));
+      const responses = Object.fromEntries(
+        action.codes.map((code) => [String(code), { description: descriptionOf(code), ...schema }]),
+      );
       responses["401"] = { description: "Unauthorized" };
       return { consumes, produces, schemes: ["https"], parameters: [...body, ...parameters], responses, ...common };
     }
     const content = (media: readonly string[], schema: Json | undefined): Json =>
       schema === undefined ? {} : { content: Object.fromEntries(media.map((type) => [type, { schema }])) };
     const responses: Json = {};
-    for (const code of action.codes) responses[String(code)] = { description: descriptionOf(code), ...content(produces, action.answer) };
+    for (const code of action.codes)
+      responses[String(code)] = { description: descriptionOf(code), ...content(produces, action.answer) };
     responses["401"] = { description: "Unauthorized" };
-    const body = action.body === undefined ? {} : { requestBody: { ...content(consumes, action.body), ...(action.bodyRequired ? { required: true } : {}) } };
+    const body =
+      action.body === undefined
+        ? {}
+        : { requestBody: { ...content(consumes, action.body), ...(action.bodyRequired ? { required: true } : {}) } };
     return { parameters, ...body, responses, ...common };
   }
 }
@@ -229,7 +304,8 @@ function descriptionOf(code: number): string {
 }
 
 function pathParameter(name: string, dialect: Dialect): Json {
-  const description = name === "name" ? "name of the object" : "object name and auth scope, such as for teams and projects";
+  const description =
+    name === "name" ? "name of the object" : "object name and auth scope, such as for teams and projects";
   const type = dialect === "v2" ? { type: "string" } : { schema: { type: "string", uniqueItems: true } };
   return { name, in: "path", description, required: true, ...type, ...(dialect === "v2" ? { uniqueItems: true } : {}) };
 }
@@ -237,16 +313,26 @@ function pathParameter(name: string, dialect: Dialect): Json {
 /** Unique and speaking: `listAppsV1NamespacedDeployments`. */
 function operationId(path: string, action: Action, tag: string): string {
   const words = path.split("/").slice(path.startsWith("/api/") ? 3 : 4);
-  const named = words.filter((word) => !word.startsWith("{")).filter((word, index) => index > 0 || word !== "namespaces" || words.length <= 2);
+  const named = words
+    .filter((word) => !word.startsWith("{"))
+    .filter((word, index) => index > 0 || word !== "namespaces" || words.length <= 2);
   const isNamespaced = path.includes("{namespace}");
   const parts = [tag, isNamespaced ? "namespaced" : "", ...named, path.includes("{name}") ? "" : "collection"];
-  const camel = parts.flatMap((part) => part.split(/[^a-zA-Z0-9]/)).map((part) => part.charAt(0).toUpperCase() + part.slice(1));
+  const camel = parts
+    .flatMap((part) => part.split(/[^a-zA-Z0-9]/))
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1));
   return `${action.action}${action.action === "connect" ? action.method : ""}${camel.join("")}`;
 }
 
 /** Kinds of subresources that belong to another group than their resource. */
 function gvkOfSubresource(kind: string, resource: GroupVersionKind): GroupVersionKind {
-  const groups: Readonly<Record<string, string>> = { Scale: "autoscaling", Eviction: "policy", TokenRequest: "authentication.k8s.io" };
+  const groups: Readonly<Record<string, string>> = {
+    Scale: "autoscaling",
+    Eviction: "policy",
+    TokenRequest: "authentication.k8s.io",
+  };
   const group = groups[kind];
-  return group === undefined ? { group: resource.group, version: resource.version, kind } : { group, version: "v1", kind };
+  return group === undefined
+    ? { group: resource.group, version: resource.version, kind }
+    : { group, version: "v1", kind };
 }

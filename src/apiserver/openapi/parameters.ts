@@ -10,13 +10,18 @@ const queries = {
   continue: { type: "string", description: "The token of an earlier, limited list: answers what follows." },
   dryRun: {
     type: "string",
-    description: "When present, nothing is persisted. The only valid value is All: all stages of the request are processed.",
+    description:
+      "When present, nothing is persisted. The only valid value is All: all stages of the request are processed.",
   },
-  fieldManager: { type: "string", description: "The name of the actor that makes the change; at most 128 printable characters." },
+  fieldManager: {
+    type: "string",
+    description: "The name of the actor that makes the change; at most 128 printable characters.",
+  },
   fieldSelector: { type: "string", description: "Restricts the objects by their fields. Defaults to everything." },
   fieldValidation: {
     type: "string",
-    description: "What to do about unknown or duplicate fields: Ignore drops them, Warn warns of each, Strict fails the request.",
+    description:
+      "What to do about unknown or duplicate fields: Ignore drops them, Warn warns of each, Strict fails the request.",
   },
   force: { type: "boolean", description: "Takes over conflicting fields of other managers. Only for apply patches." },
   gracePeriodSeconds: { type: "integer", description: "Seconds before the object is deleted; zero deletes at once." },
@@ -25,13 +30,25 @@ const queries = {
     description: "Deletes an object whose stored form cannot be read. Dangerous.",
   },
   labelSelector: { type: "string", description: "Restricts the objects by their labels. Defaults to everything." },
-  limit: { type: "integer", description: "The most items that a list answers at once; the rest follows with continue." },
+  limit: {
+    type: "integer",
+    description: "The most items that a list answers at once; the rest follows with continue.",
+  },
   orphanDependents: { type: "boolean", description: "Deprecated: use propagationPolicy." },
   pretty: { type: "string", description: "If 'true', the output is pretty printed." },
-  propagationPolicy: { type: "string", description: "Whether dependents are deleted: Orphan, Background or Foreground." },
+  propagationPolicy: {
+    type: "string",
+    description: "Whether dependents are deleted: Orphan, Background or Foreground.",
+  },
   resourceVersion: { type: "string", description: "Constrains which versions a request may be served from." },
-  resourceVersionMatch: { type: "string", description: "How resourceVersion is applied to lists: NotOlderThan or Exact." },
-  sendInitialEvents: { type: "boolean", description: "Begins a watch with the objects that exist, ended by a bookmark." },
+  resourceVersionMatch: {
+    type: "string",
+    description: "How resourceVersion is applied to lists: NotOlderThan or Exact.",
+  },
+  sendInitialEvents: {
+    type: "boolean",
+    description: "Begins a watch with the objects that exist, ended by a bookmark.",
+  },
   shardSelector: { type: "string", description: "Restricts a list or watch to a shard of the objects." },
   timeoutSeconds: { type: "integer", description: "Ends a list or watch after this time." },
   watch: { type: "boolean", description: "Streams changes instead of a list." },

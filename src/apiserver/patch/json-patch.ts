@@ -35,10 +35,12 @@ function readOperations(value: unknown): Operation[] {
 }
 
 function readOperation(value: unknown): Operation {
-  if (!isRecord(value)) throw new PatchError(400, "json: cannot unmarshal value into Go value of type jsonpatch.Operation");
+  if (!isRecord(value))
+    throw new PatchError(400, "json: cannot unmarshal value into Go value of type jsonpatch.Operation");
   const { op, path, from } = value;
   if (!names.has(op)) throw new PatchError(422, `Unexpected kind: ${typeof op === "string" ? op : "unknown"}`);
-  if (typeof path !== "string") throw new PatchError(422, `${String(op)} operation failed to decode path: missing value`);
+  if (typeof path !== "string")
+    throw new PatchError(422, `${String(op)} operation failed to decode path: missing value`);
   if ((op === "move" || op === "copy") && typeof from !== "string") {
     throw new PatchError(422, `${op} operation failed to decode from: missing value`);
   }
@@ -133,12 +135,16 @@ class JsonPatch {
   }
 
   private remove(op: string, path: string): unknown {
-    if (path === "") throw new PatchError(422, `${op} operation does not apply: doc is missing path: "": missing value`);
+    if (path === "")
+      throw new PatchError(422, `${op} operation does not apply: doc is missing path: "": missing value`);
     const { container, key } = this.parentOf(op, path);
     if (!Array.isArray(container)) {
       const value = container[key];
       if (value === undefined) {
-        throw new PatchError(422, `error in ${op} for path: '${path}': unable to remove nonexistent key: ${key}: missing value`);
+        throw new PatchError(
+          422,
+          `error in ${op} for path: '${path}': unable to remove nonexistent key: ${key}: missing value`,
+        );
       }
       delete container[key];
       return value;
@@ -168,7 +174,8 @@ class JsonPatch {
   }
 
   private parentOf(op: string, path: string): { container: Container; key: string } {
-    const missing = () => new PatchError(422, `${op} operation does not apply: doc is missing path: "${path}": missing value`);
+    const missing = () =>
+      new PatchError(422, `${op} operation does not apply: doc is missing path: "${path}": missing value`);
     if (!path.startsWith("/")) throw missing();
     const keys = path.slice(1).split("/").map(unescape);
     let container = this.document;

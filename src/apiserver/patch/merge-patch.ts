@@ -6,7 +6,10 @@ import { PatchError, patched, type PatchResult } from "./result.ts";
  * Applies a JSON Merge Patch (RFC 7386): null removes, objects merge, everything else replaces. The result shares what did not
  * change with `document`, which stays as it is.
  */
-export function applyMergePatch(document: Record<string, unknown>, patch: unknown): PatchResult<Record<string, unknown>> {
+export function applyMergePatch(
+  document: Record<string, unknown>,
+  patch: unknown,
+): PatchResult<Record<string, unknown>> {
   return patched(() => {
     if (!isRecord(patch)) {
       const what = Array.isArray(patch) ? "array" : patch === null ? "null" : typeof patch;

@@ -30,6 +30,12 @@ export function patched<T>(work: () => T): PatchResult<T> {
     if (error.code === 413) return { ok: false, code: 413, reason: "RequestEntityTooLarge", message: error.message };
     // Upstream keeps the message general and puts what happened into the cause.
     const message = "the server rejected our request due to an error in our request";
-    return { ok: false, code: 422, reason: "Invalid", message, causes: [{ reason: "UnexpectedServerResponse", message: error.message }] };
+    return {
+      ok: false,
+      code: 422,
+      reason: "Invalid",
+      message,
+      causes: [{ reason: "UnexpectedServerResponse", message: error.message }],
+    };
   }
 }

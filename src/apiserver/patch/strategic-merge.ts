@@ -66,7 +66,8 @@ function retainedKeys(patch: Item): ReadonlySet<unknown> | undefined {
   const wrong = "invalid patch format of retainKeys";
   if (!Array.isArray(list)) throw new PatchError(400, wrong);
   const retained = new Set<unknown>(list);
-  for (const key in patch) if (!key.startsWith("$") && patch[key] !== null && !retained.has(key)) throw new PatchError(400, wrong);
+  for (const key in patch)
+    if (!key.startsWith("$") && patch[key] !== null && !retained.has(key)) throw new PatchError(400, wrong);
   return retained;
 }
 
@@ -117,7 +118,8 @@ function mergeListDirective(schema: Schema | undefined, result: Item, patch: Ite
     // Together with a list it has its turn there.
     if (patch[name] !== undefined || patch[`${deletePrefix}${name}`] !== undefined) return;
     const old = result[name];
-    if (Array.isArray(old)) result[name] = mergeList(listOf(childOf(schema, name)), old, [], orderOf(patch[key]), depth + 1);
+    if (Array.isArray(old))
+      result[name] = mergeList(listOf(childOf(schema, name)), old, [], orderOf(patch[key]), depth + 1);
     return;
   }
   if (!key.startsWith(deletePrefix)) throw new PatchError(400, `invalid directive ${stringifyJson(key)} in the patch`);

@@ -70,5 +70,8 @@ function readFile(path: string): Descriptions | undefined {
 
 /** Names as the package writes them: no hyphens, an underscore before words of the language. */
 function spelled(field: string): string {
-  return field.replace(/[^A-Za-z0-9$]/g, "_").replace(/^_/, "").replace(/^\$/, "");
+  return field
+    .replace(/[^A-Za-z0-9$]/g, "_")
+    .replace(/^_/, "")
+    .replace(/^\$/, "");
 }
