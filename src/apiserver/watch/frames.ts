@@ -40,11 +40,23 @@ export class FrameSource {
   readonly #clock: Clock;
   readonly #frames = new Map<string, Uint8Array>();
   #left: Entry | undefined;
+  /** What the last watcher got. Most of a crowd wants the same, so the work is done once for all of them. */
+  #lastWish = "";
+  #lastFrame: Uint8Array | undefined;
 
   constructor(event: Event, objects: ObjectCache, clock: Clock) {
     this.#event = event;
     this.#objects = objects;
     this.#clock = clock;
+  }
+
+  /** The frame for everybody with the same wish, made by the first of them; undefined: the change does not concern them. */
+  forWish(wish: string, make: () => Uint8Array | undefined): Uint8Array | undefined {
+    if (wish !== this.#lastWish) {
+      this.#lastFrame = make();
+      this.#lastWish = wish;
+    }
+    return this.#lastFrame;
   }
 
   /** `hasLeft`: the object still exists but stopped matching, so its last matching state is shown with this revision. */

@@ -41,6 +41,7 @@ const initialBatchBytes = 256 * 1024;
 export class Watcher implements ByteStream {
   readonly selection: Selection;
   readonly #options: WatcherOptions;
+  readonly #wish: string;
   #position: number;
   #sink: ByteSink | undefined;
   #isFull = false;
@@ -56,6 +57,7 @@ export class Watcher implements ByteStream {
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.selection = options.selection;
+    this.#wish = wishOf(options);
     this.#position = options.from;
     this.#initial = options.initial;
   }
@@ -96,21 +98,26 @@ export class Watcher implements ByteStream {
   /** A change that may concern this watch. */
   offer(event: Event, frames: FrameSource): void {
     if (event.revision <= this.#position || this.#isOver || this.#isEnding) return;
-    const { selection } = this;
-    const isFiltered = selection.labels !== undefined || selection.fields.length > 0;
-    const objects = this.#options.objects;
-    const existed = event.previous !== undefined;
-    const exists = event.type === "put";
-    const matched = existed && (!isFiltered || selects(selection, event.previous!, objects));
-    const matches = exists && (!isFiltered || selects(selection, event.entry, objects));
-    if (!matched && !matches) return;
-    if (selection.namespace !== "" && !this.#isInNamespace(event.key)) return;
-    const { form } = this.#options;
-    const withColumns = form.representation.as === "Table" && !this.#sentColumns;
+    const withColumns = this.#options.form.representation.as === "Table" && !this.#sentColumns;
+    const frame = frames.forWish(withColumns ? `${this.#wish}|columns` : this.#wish, () => this.#frameFor(event, frames, withColumns));
+    if (frame === undefined) return;
     this.#sentColumns = true;
-    if (matched && matches) this.#write(frames.frame("MODIFIED", form, withColumns, false));
-    else if (matches) this.#write(frames.frame("ADDED", form, withColumns, false));
-    else this.#write(frames.frame("DELETED", form, withColumns, exists));
+    this.#write(frame);
+  }
+
+  /** Transitions of the selection: what starts to match is ADDED, what stops is DELETED (watch contract 12). */
+  #frameFor(event: Event, frames: FrameSource, withColumns: boolean): Uint8Array | undefined {
+    const { selection } = this;
+    if (selection.namespace !== "" && !this.#isInNamespace(event.key)) return undefined;
+    const { objects, form } = this.#options;
+    const isFiltered = selection.labels !== undefined || selection.fields.length > 0;
+    const exists = event.type === "put";
+    const matched = event.previous !== undefined && (!isFiltered || selects(selection, event.previous, objects));
+    const matches = exists && (!isFiltered || selects(selection, event.entry, objects));
+    if (!matched && !matches) return undefined;
+    if (matched && matches) return frames.frame("MODIFIED", form, withColumns, false);
+    if (matches) return frames.frame("ADDED", form, withColumns, false);
+    return frames.frame("DELETED", form, withColumns, exists);
   }
 
   /** Everything up to `revision` was sent. */
@@ -253,6 +260,12 @@ export class Watcher implements ByteStream {
     this.#initial = undefined;
     this.#options.closed();
   }
+}
+
+/** Equal for watches that get the same bytes of every change. */
+function wishOf({ selection, form }: WatcherOptions): string {
+  const labels = selection.labels === undefined ? "" : JSON.stringify(selection.labels.requirements);
+  return JSON.stringify([form.id, selection.namespace, selection.name, labels, selection.fields]);
 }
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
