@@ -11,3 +11,5 @@ export const retryFirstMs = 200;
 export const retryLongestMs = 10_000;
 /** Stale connections that are forgotten after one change. */
 export const forgottenConnectionsMax = 200;
+/** Pods whose addresses are known from the runtime and not yet from their status; the oldest beyond it must show theirs. */
+export const admittedPodsMax = 1_000;

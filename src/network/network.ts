@@ -1,4 +1,5 @@
 import { addressAt, type Cidr } from "#base/cidr.ts";
+import type { Pod } from "#api/generated/core-v1.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#reconcile/informers.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -15,6 +16,7 @@ import { createIngressLoop } from "./ingress/loop.ts";
 import type { Problem } from "./ingress/route-table.ts";
 import { observe } from "./observed.ts";
 import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
+import { createPolicyLoop } from "./policy/loop.ts";
 import { createServiceProxy } from "./service-proxy/loop.ts";
 
 export interface NetworkOptions {
@@ -51,7 +53,7 @@ export interface NetworkOptions {
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
-/** A node's network: pod network, Services, DNS and ingress. */
+/** A node's network: pod network, Services, DNS, policies and ingress. */
 export interface Network {
   start(): Promise<void>;
   /** Stops the loops; what they set up stays and goes on working. */
@@ -64,6 +66,8 @@ export interface Network {
   readonly ready: Promise<void>;
   /** The DNS server's address for pods. */
   readonly dnsAddress: string;
+  /** Call it between a pod's sandbox and its containers: resolves when its network policies hold for its address. */
+  admitPod(pod: Pod, address: string): Promise<void>;
   /** What of the Ingresses this node does not serve, and why. */
   ingressProblems(): readonly Problem[];
   /** Requests through this node's ingress by backend. */
@@ -111,10 +115,12 @@ export function createNetwork(options: NetworkOptions): Network {
           observed,
           folder: names.ingressFolder,
         });
-  const parts = [podNetwork, serviceProxy, dns, ...(ingress === undefined ? [] : [ingress])];
+  const policy = createPolicyLoop({ ...options, observed, informers, table: names.policyTable });
+  const parts = [podNetwork, serviceProxy, dns, policy, ...(ingress === undefined ? [] : [ingress])];
   const shutDown = async (): Promise<void> => ingress?.shutDown();
   return {
     dnsAddress: names.dnsAddress,
+    admitPod: (pod, address) => policy.admit(pod, address),
     ingressProblems: () => ingress?.problems() ?? [],
     ingressCounters: async () => (await ingress?.counters()) ?? [],
     shutDown,
@@ -137,6 +143,7 @@ export function createNetwork(options: NetworkOptions): Network {
 
 interface Names {
   readonly table: string;
+  readonly policyTable: string;
   readonly bridge: string;
   readonly dnsAddress: string;
   readonly configurationFile: string;
@@ -149,6 +156,7 @@ function namesOf({ clusterId, serviceRange, cniConfigurationDir, dataDir }: Netw
   if (!/^[a-z0-9]{4,32}$/.test(clusterId)) throw new Error(`Cannot name the network of cluster "${clusterId}": 4 to 32 of a-z and 0-9 wanted`);
   return {
     table: `steer_${clusterId}`,
+    policyTable: `steer_${clusterId}_policy`,
     bridge: `steer-${clusterId.slice(0, 9)}`,
     dnsAddress: addressAt(serviceRange, 10),
     configurationFile: `${cniConfigurationDir}/10-steer-${clusterId}.conflist`,
@@ -160,6 +168,7 @@ function namesOf({ clusterId, serviceRange, cniConfigurationDir, dataDir }: Netw
 async function cleanUp(options: NetworkOptions, names: Names): Promise<void> {
   const { links, disk, kernelRules } = options;
   await kernelRules.removeTable(names.table);
+  await kernelRules.removeTable(names.policyTable);
   const routes = (await links.routes()).filter((route) => isOurs(route, options));
   await links.changeRoutes({ remove: routes, replace: [] });
   for (const port of await links.bridgePorts(names.bridge)) await links.removeLink(port);

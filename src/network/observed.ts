@@ -11,7 +11,8 @@ export interface Observed {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<NodeView>;
-  readonly namespaces: Informer<true>;
+  /** Labels. */
+  readonly namespaces: Informer<Readonly<Record<string, string>>>;
   /** The pods of this node. */
   readonly ownPods: Informer<PodView>;
 }
@@ -57,7 +58,11 @@ export const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice
 
 /** Shared by the node's loops and the server's. */
 export const nodesDeclaration: InformerDeclaration<Node, NodeView> = { resource: nodes, project: nodeView };
-const namespacesDeclaration: InformerDeclaration<Namespace, true> = { resource: namespaces, metadataOnly: true, project: () => true };
+const namespacesDeclaration: InformerDeclaration<Namespace, Readonly<Record<string, string>>> = {
+  resource: namespaces,
+  metadataOnly: true,
+  project: ({ metadata }) => metadata.labels ?? {},
+};
 
 /** The informers for a node's network. */
 export function observe(informers: Informers, nodeName: string): Observed {

@@ -74,6 +74,18 @@ const node = { metadata: { name: "n1", uid: "u1" }, spec: { podCIDR: "10.244.1.0
 const web = service("web", { clusterIP: "10.96.0.20" });
 const dnsService = service("kube-dns", { clusterIP: "10.96.0.10" }, [{ port: 53, protocol: "UDP" }]);
 
+/** The text that an address answers, or the name of what went wrong. */
+function reaches(from: Namespace, url: string): Promise<string> {
+  return from.script(`
+    const failed = (error) => error.name === "TypeError" ? error.cause.code : error.name;
+    console.log(await fetch("${url}", { signal: AbortSignal.timeout(400) }).then((response) => response.text()).catch(failed));`);
+}
+
+async function until(reached: () => Promise<boolean>): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) if (await reached()) return;
+  assert.fail("the state was never reached");
+}
+
 function selfSigned(): string {
   const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", "-"];
   return execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
@@ -142,6 +154,30 @@ test("a node's network, from objects to answers in pods", { skip: !root && "need
     });
     const args = ["-sS", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-f", "http://192.168.9.1:18080/"];
     assert.equal(client.namespace.run("curl", args), `hello ${client.address}`);
+  });
+
+  await t.test("network policies let through what they allow, and an address that nobody told of is cut off", async () => {
+    const podOf = (name: string, address: string, labels: object): object => ({
+      metadata: { namespace: "default", name, labels },
+      spec: { nodeName: "n1", containers: [] },
+      status: { phase: "Running", podIP: address },
+    });
+    const third = stage.pod();
+    stage.feed("pods", podOf("server", server.address, { app: "web" }));
+    stage.feed("pods", podOf("client", client.address, { role: "friend" }));
+    stage.feed("pods", podOf("third", third.address, { role: "stranger" }));
+    const from = [{ podSelector: { matchLabels: { role: "friend" } } }];
+    const spec = { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from, ports: [{ port: 8080 }] }] };
+    stage.feed("networkpolicies", { metadata: { namespace: "default", name: "friends" }, spec });
+    await until(async () => (await reaches(third.namespace, "http://10.96.0.20/")) === "TimeoutError");
+    assert.equal(await reaches(client.namespace, "http://10.96.0.20/"), `hello ${client.address}`);
+    assert.equal(await reaches(client.namespace, `http://${server.address}:8080/`), `hello ${client.address}`);
+    assert.equal(await reaches(stage.namespace, `http://${server.address}:8080/`), "hello 10.244.1.1", "the node reaches its pods");
+    const unknown = stage.pod();
+    await unknown.namespace.serve(8080, "unknown");
+    assert.equal(await reaches(client.namespace, `http://${unknown.address}:8080/`), "TimeoutError");
+    stage.feed("pods", podOf("unknown", unknown.address, {}));
+    await until(async () => (await reaches(client.namespace, `http://${unknown.address}:8080/`)).startsWith("unknown"));
   });
 
   await t.test("other nodes' pods are routed by their address, and cleaning up leaves nothing", async () => {
