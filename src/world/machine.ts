@@ -11,7 +11,7 @@ export interface Machine {
    * Makes `target` show what is at `subPath` below `base`, resolved so that no symlink or `..` can lead out of `base`, also
    * when someone changes the tree meanwhile. `create` makes missing folders. Rejects with `PathEscapeError`.
    */
-  bindBeneath(base: string, subPath: string, target: string, options: { readonly create: boolean; readonly modeOfNew: number }): Promise<void>;
+  bindBeneath(base: string, subPath: string, target: string, options: { readonly create: boolean }): Promise<void>;
   /** Undoes a mount; nothing mounted is no error. */
   unmount(path: string): Promise<void>;
   /** Mount points at or below `prefix`, deepest first. */

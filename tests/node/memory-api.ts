@@ -85,6 +85,7 @@ export class MemoryApi implements Client {
   }
 
   async create<T>(resource: Resource<T>, at: { namespace?: string | undefined; name?: string }, object: Draft<T>): Promise<T> {
+    if (resource.resource === "tokenreviews" || resource.resource === "subjectaccessreviews") return review(object as ReviewRequest) as T;
     if (resource.resource === "events") this.events.push(object as object as { reason: string; message: string });
     const draft = structuredClone(object) as Stored;
     draft.metadata.name ??= at.name ?? randomUUID();
@@ -152,6 +153,17 @@ export class MemoryApi implements Client {
     const all = [...this.#objects].filter(([key, object]) => key.startsWith(`${resource.resource}/`) && matches(object, options));
     return all.map(([, object]) => structuredClone(object));
   }
+}
+
+interface ReviewRequest {
+  readonly spec: { readonly token?: string; readonly user?: string; readonly resourceAttributes?: { readonly verb: string } };
+}
+
+/** The user `admin` may everything, `reader` may get, others are unknown; tokens are names. */
+function review({ spec }: ReviewRequest): unknown {
+  const known = ["admin", "reader"];
+  if (spec.token !== undefined) return { status: { authenticated: known.includes(spec.token), user: { username: spec.token } } };
+  return { status: { allowed: spec.user === "admin" || (spec.user === "reader" && spec.resourceAttributes?.verb === "get") } };
 }
 
 function keyOf(resource: { readonly resource: string }, at: { readonly namespace?: string | undefined; readonly name: string }): string {

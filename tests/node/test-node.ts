@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/core-v1.ts";
@@ -112,6 +112,49 @@ export class TestNode {
   async log(pod: Pod, container: string, attempt = 0): Promise<string> {
     const text = await readFile(`${this.dir}/logs/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`, "utf8");
     return text.replace(/^\S+ (stdout|stderr) [FP] /gm, "");
+  }
+
+  /** One of the kernel's files of a pod's container, by its cgroup (version 1). */
+  async cgroup(pod: Pod, controller: string, file: string): Promise<string> {
+    const id = pod.status.containerStatuses?.[0]?.containerID?.replace("containerd://", "") ?? "";
+    const qos = pod.status.qosClass === "Guaranteed" ? "" : `/${pod.status.qosClass?.toLowerCase()}`;
+    const path = `/sys/fs/cgroup/${controller}${this.cgroupRoot}/kubepods${qos}/pod${pod.metadata.uid}/${id}/${file}`;
+    return (await readFile(path, "utf8")).trim();
+  }
+
+  /** No container, mount, cgroup or file of the pod remains; waits for what is still being removed. */
+  async nothingLeft(pod: Pod): Promise<void> {
+    const uid = pod.metadata.uid ?? "";
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const labels = { "io.kubernetes.pod.uid": uid };
+      const left = [
+        ...(await this.runtime.listContainers(labels)).map(({ id }) => `container ${id}`),
+        ...(await this.runtime.listSandboxes(labels)).map(({ id }) => `sandbox ${id}`),
+        ...(await linuxMachine(realProcesses).mountsBelow(this.dir)).filter((path) => path.includes(uid)),
+        ...[`${this.dir}/node/pods/${uid}`, `${this.dir}/memory/${uid}`].filter((path) => existsSync(path)),
+        ...globSync(`/sys/fs/cgroup/*${this.cgroupRoot}/kubepods{,/*}/pod${uid}`),
+      ];
+      if (left.length === 0) return;
+      if (performance.now() > deadline) throw new Error(`left of pod ${pod.metadata.name}: ${left.join(", ")}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Waits until the log is as said. */
+  async logged(pod: Pod, container: string, is: (text: string) => boolean): Promise<string> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const text = await this.log(pod, container);
+      if (is(text)) return text;
+      if (performance.now() > deadline) throw new Error(`the log of ${pod.metadata.name} is: ${text}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Ends a container's main process from outside, as an operator's `kill` would. */
+  async end(pod: Pod): Promise<void> {
+    process.kill(Number((await this.cgroup(pod, "pids", "cgroup.procs")).split("\n")[0]), "SIGTERM");
   }
 
   async exec(pod: Pod, container: string, ...command: string[]): Promise<string> {

@@ -13,7 +13,8 @@ export type PodAction =
       readonly kind: ContainerKind;
       readonly attempt: number;
       readonly sandboxId: string;
-      readonly backOff: BackOffEntry;
+      /** Of a restart; a first start is free. */
+      readonly backOff?: BackOffEntry | undefined;
       readonly reason: string;
     }
   | {

@@ -176,7 +176,7 @@ function start(
   kind: ContainerKind,
   sandboxId: string,
   reason: string,
-  backOff: BackOffEntry = { delayMs: 10_000, at: plan.now },
+  backOff?: BackOffEntry,
 ): void {
   const key = `start:${container.name}`;
   const failure = plan.memory.failures.get(key);

@@ -264,7 +264,7 @@ export class PodWorker {
       case "stop-sandbox":
         return operations.stopSandbox(action.id);
       case "start-container":
-        this.#backOff.set(action.container.name, action.backOff);
+        if (action.backOff !== undefined) this.#backOff.set(action.container.name, action.backOff);
         await operations.startContainer(this.#pod, action, this.#podIps());
         return undefined;
       case "kill-container":
@@ -306,7 +306,6 @@ export class PodWorker {
     } else if (failure.reason === "RunContainerError" || failure.reason === "PostStartHookError") {
       // The container exists and has ended: its own back-off counts.
       this.#failures.delete(key);
-      context.onProblem(`cannot start container ${action.container.name} of pod ${this.#name()}`, error);
     } else this.#failures.set(key, failAgain(before, failure.reason, failure.message, now));
   }
 

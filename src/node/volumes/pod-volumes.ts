@@ -180,7 +180,7 @@ export class PodVolumes {
       hostPath = `${this.#podDir(uid)}/subpaths/${mount.name}/${container.name}/${index}`;
       await this.#context.machine.unmount(hostPath);
       await this.#context.machine
-        .bindBeneath(made.hostPath, subPath, hostPath, { create: !made.readOnly, modeOfNew: 0o750 })
+        .bindBeneath(made.hostPath, subPath, hostPath, { create: !made.readOnly })
         .catch((error: unknown) => {
           const text = error instanceof Error ? error.message : String(error);
           throw new ContainerConfigError(`failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${text}`);

@@ -16,7 +16,8 @@ export function linuxCgroups(): Cgroups {
       await (all.length === 1 ? limitVersion2(path, limits) : limitVersion1(path, limits));
     },
     removeCgroup: async (path) => {
-      for (const tree of await allTrees()) await removeTree(`${tree}${path}`);
+      // The runtime also makes groups in systemd's own tree; nothing is limited there.
+      for (const tree of [...(await allTrees()), `${root}/systemd`, `${root}/unified`]) await removeTree(`${tree}${path}`);
     },
     listCgroups: async (path) => {
       const all = await allTrees();
@@ -29,7 +30,7 @@ export function linuxCgroups(): Cgroups {
 async function findTrees(): Promise<readonly string[]> {
   if (await readText(`${root}/cgroup.controllers`)) return [root];
   const names = await folders(root);
-  return names.filter((name) => name !== "systemd").map((name) => `${root}/${name}`);
+  return names.filter((name) => name !== "systemd" && name !== "unified").map((name) => `${root}/${name}`);
 }
 
 async function makeGroup(tree: string, path: string, unified: boolean): Promise<void> {

@@ -85,7 +85,7 @@ async function bindBeneath(
   base: string,
   subPath: string,
   target: string,
-  options: { readonly create: boolean; readonly modeOfNew: number },
+  options: { readonly create: boolean },
 ): Promise<void> {
   const realBase = await realpath(base);
   const inner = await resolvedInner(realBase, subPath);
@@ -122,17 +122,18 @@ async function resolvedInner(realBase: string, subPath: string): Promise<readonl
 /** Linux's O_PATH: the name only, no access; not among Node's constants. */
 const openPathOnly = 0o10000000;
 
-async function openBeneath(base: string, parts: readonly string[], options: { readonly create: boolean; readonly modeOfNew: number }): Promise<FileHandle> {
+async function openBeneath(base: string, parts: readonly string[], options: { readonly create: boolean }): Promise<FileHandle> {
   const flags = openPathOnly | constants.O_NOFOLLOW;
   let current = await open(base, flags | constants.O_DIRECTORY);
+  const mode = (await current.stat()).mode & 0o7777;
   for (const [index, part] of parts.entries()) {
     const path = `/proc/self/fd/${current.fd}/${part}`;
     let next: FileHandle;
     try {
       next = await open(path, flags).catch(async (error: { code?: unknown }) => {
         if (error.code !== "ENOENT" || !options.create) throw error;
-        await mkdir(path, { mode: options.modeOfNew });
-        await chmod(path, options.modeOfNew);
+        await mkdir(path);
+        await chmod(path, mode);
         return open(path, flags);
       });
     } finally {
