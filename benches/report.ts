@@ -10,7 +10,8 @@ export interface Figure {
 
 /** Prints one figure as one JSON line. */
 export function report(figure: Figure): void {
-  const rounded = (value: number): number => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
+  const rounded = (value: number): number =>
+    Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
   const line: Record<string, unknown> = { ...figure, value: rounded(figure.value) };
   if (figure.floor !== undefined) line["floor"] = rounded(figure.floor);
   process.stdout.write(`${JSON.stringify(line)}\n`);

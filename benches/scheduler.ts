@@ -16,7 +16,8 @@ const podCount = Number(flags.pods);
 
 function clusterOf(): Cluster {
   const cluster = new Cluster();
-  for (let i = 0; i < nodeCount; i += 1) cluster.setNode(nodeView(makeNode(`node-${i}`, { memory: "32Gi", zone: `zone-${i % 3}` })));
+  for (let i = 0; i < nodeCount; i += 1)
+    cluster.setNode(nodeView(makeNode(`node-${i}`, { memory: "32Gi", zone: `zone-${i % 3}` })));
   return cluster;
 }
 
@@ -30,7 +31,9 @@ function barePasses(): number {
     for (let i = 0; i < nodeCount; i += 1) if (numbers[i]! > best) best = numbers[i]!;
     passes += 1;
   }
-  return (passes * 1_000) / (performance.now() - start + best * 0);
+  const elapsedMs = performance.now() - start;
+  // `best` is looked at, so that the passes are not optimised away.
+  return best < 0 ? 0 : (passes * 1_000) / elapsedMs;
 }
 
 function run(figure: string, podAt: (i: number) => Pod, target?: number): void {
@@ -55,8 +58,20 @@ function run(figure: string, podAt: (i: number) => Pod, target?: number): void {
   const name = `${figure}, ${nodeCount} nodes`;
   if (placed < podCount) throw new Error(`${figure}: only ${placed} of ${podCount} pods were placed`);
   const floor = barePasses();
-  report({ bench: "scheduler", figure: name, value: (podCount * 1_000) / elapsedMs, unit: "pods/s", floor, ...(target === undefined ? {} : { target }) });
-  report({ bench: "scheduler", figure: `${name}: processor time a pod`, value: (used.user + used.system) / podCount, unit: "us" });
+  report({
+    bench: "scheduler",
+    figure: name,
+    value: (podCount * 1_000) / elapsedMs,
+    unit: "pods/s",
+    floor,
+    ...(target === undefined ? {} : { target }),
+  });
+  report({
+    bench: "scheduler",
+    figure: `${name}: processor time a pod`,
+    value: (used.user + used.system) / podCount,
+    unit: "us",
+  });
   report({ bench: "scheduler", figure: `${name}: longest pod`, value: longestMs, unit: "ms" });
 }
 
@@ -66,13 +81,22 @@ const selector = { matchLabels: labels };
 const words = (i: number, more: PodWords = {}): Pod => makePod(`pod-${i}`, { requests, ...more });
 
 run("pods without constraints", (i) => words(i), 2_000);
-run("100 Deployments, spread by default", (i) => words(i, { owner: `rs-${i % 100}`, labels: { app: `app-${i % 100}` } }), 2_000);
+run(
+  "100 Deployments, spread by default",
+  (i) => words(i, { owner: `rs-${i % 100}`, labels: { app: `app-${i % 100}` } }),
+  2_000,
+);
 run("zone spread, hard", (i) =>
   words(i, {
     labels,
     spec: {
       topologySpreadConstraints: [
-        { maxSkew: 5, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: selector },
+        {
+          maxSkew: 5,
+          topologyKey: "topology.kubernetes.io/zone",
+          whenUnsatisfiable: "DoNotSchedule",
+          labelSelector: selector,
+        },
       ],
     },
   }),

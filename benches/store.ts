@@ -52,7 +52,9 @@ function bareSyncs(): number {
 /** Rows a second into the same kind of table, a thousand in a transaction, on this thread with nothing else to do. */
 function bareInserts(valueBytes: number): number {
   const database = new DatabaseSync(join(folder, `bare-${valueBytes}.db`));
-  database.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0");
+  database.exec(
+    "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0",
+  );
   database.exec("CREATE TABLE log (id INTEGER PRIMARY KEY, data BLOB NOT NULL)");
   const insert = database.prepare("INSERT INTO log (id, data) VALUES (?, ?)");
   const value = new Uint8Array(valueBytes).fill(65);
@@ -103,14 +105,31 @@ async function durablePuts(valueBytes: number, target: number): Promise<void> {
   delay.disable();
   const total = counts.reduce((sum, count) => sum + count, 0);
   const name = `durable puts, ${writers} writers, ${valueBytes} B`;
-  report({ bench: "store", figure: name, value: (total * 1_000) / elapsedMs, unit: "1/s", floor: bareInserts(valueBytes + 80), target });
+  report({
+    bench: "store",
+    figure: name,
+    value: (total * 1_000) / elapsedMs,
+    unit: "1/s",
+    floor: bareInserts(valueBytes + 80),
+    target,
+  });
   report({ bench: "store", figure: `${name}: longest block of the loop`, value: delay.max / 1e6, unit: "ms" });
-  report({ bench: "store", figure: `${name}: processor time a put`, value: (used.user + used.system) / total, unit: "us" });
+  report({
+    bench: "store",
+    figure: `${name}: processor time a put`,
+    value: (used.user + used.system) / total,
+    unit: "us",
+  });
   await store.close();
   const load = performance.now();
   const again = await openSqliteStore({ path, clock, timers, failed: () => undefined });
   const entries = again.snapshot().count("", "\uffff");
-  report({ bench: "store", figure: `load after it, ${entries} live entries`, value: performance.now() - load, unit: "ms" });
+  report({
+    bench: "store",
+    figure: `load after it, ${entries} live entries`,
+    value: performance.now() - load,
+    unit: "ms",
+  });
   await again.close();
 }
 

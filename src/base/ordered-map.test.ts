@@ -6,7 +6,10 @@ import { OrderedMap } from "./ordered-map.ts";
 type Step = { readonly do: "set" | "delete" | "snapshot"; readonly key: number };
 
 const steps = fc.array(
-  fc.record({ do: fc.constantFrom("set", "set", "set", "delete", "delete", "snapshot"), key: fc.nat(400) }) as fc.Arbitrary<Step>,
+  fc.record({
+    do: fc.constantFrom("set", "set", "set", "delete", "delete", "snapshot"),
+    key: fc.nat(400),
+  }) as fc.Arbitrary<Step>,
   { maxLength: 3_000, minLength: 0, size: "max" },
 );
 

@@ -175,9 +175,10 @@ export class OrderedMapEditor<V> {
     this.#replaced = undefined;
     const root = this.#editable(this.#root);
     const right = this.#insert(root, key, value);
-    this.#root = right === undefined
-      ? root
-      : new TreeNode<V>(this.#owner, ["", right.keys[0]!], [], [root, right], root.count + right.count);
+    this.#root =
+      right === undefined
+        ? root
+        : new TreeNode<V>(this.#owner, ["", right.keys[0]!], [], [root, right], root.count + right.count);
     const replaced = this.#replaced;
     this.#replaced = undefined;
     return replaced;

@@ -29,7 +29,10 @@ test("a heap gives items back in order", () => {
       for (const item of items) heap.push(item);
       const out: number[] = [];
       while (heap.length > 0) out.push(heap.pop()!);
-      assert.deepEqual(out, items.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        out,
+        items.toSorted((a, b) => a - b),
+      );
     }),
   );
 });

@@ -7,7 +7,7 @@ export class Ring<T> {
   constructor(capacity = 16) {
     let size = 2;
     while (size < capacity) size *= 2;
-    this.#items = new Array<T | undefined>(size).fill(undefined);
+    this.#items = Array.from<T | undefined>({ length: size });
   }
 
   get length(): number {
@@ -43,7 +43,7 @@ export class Ring<T> {
   }
 
   #grow(): void {
-    const items = new Array<T | undefined>(this.#items.length * 2).fill(undefined);
+    const items = Array.from<T | undefined>({ length: this.#items.length * 2 });
     for (let i = 0; i < this.#length; i += 1) items[i] = this.at(i);
     this.#items = items;
     this.#first = 0;

@@ -40,8 +40,13 @@ export function raiseAmounts(target: Amounts, other: ReadonlyMap<string, number>
 export function amountText(resource: string, amount: number): string {
   if (resource === "cpu") return amount % 1_000 === 0 ? String(amount / 1_000) : `${amount}m`;
   if (resource !== "memory" && resource !== "ephemeral-storage") return String(amount);
-  for (const [suffix, unit] of [["Gi", 2 ** 30], ["Mi", 2 ** 20], ["Ki", 2 ** 10]] as const) {
-    if (amount >= unit) return amount % unit === 0 ? `${amount / unit}${suffix}` : `${Math.ceil((amount / unit) * 10) / 10}${suffix}`;
+  for (const [suffix, unit] of [
+    ["Gi", 2 ** 30],
+    ["Mi", 2 ** 20],
+    ["Ki", 2 ** 10],
+  ] as const) {
+    if (amount >= unit)
+      return amount % unit === 0 ? `${amount / unit}${suffix}` : `${Math.ceil((amount / unit) * 10) / 10}${suffix}`;
   }
   return String(amount);
 }

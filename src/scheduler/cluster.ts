@@ -158,7 +158,8 @@ export class Cluster {
     this.#placed.delete(key);
     this.#pods[slot]!.delete(key);
     this.#account(pod, slot, -1);
-    if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.podsAt(slot)].flatMap((other) => other.shape.hostPorts);
+    if (pod.shape.hostPorts.length > 0)
+      this.#ports[slot] = [...this.podsAt(slot)].flatMap((other) => other.shape.hostPorts);
     this.#releaseIfEmpty(this.#names[slot]!, slot);
   }
 

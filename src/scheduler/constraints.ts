@@ -54,7 +54,9 @@ export class Constraints {
     this.#softSpreadIsDefault = shape.spread.length === 0;
     this.#softSpread = this.#softSpreadIsDefault ? defaultSpreads(shape, cluster) : spreads("ScheduleAnyway");
     this.#affinity = affinityCounters(shape, cluster);
-    this.#affinityToSelf = shape.affinity.every((term) => termSelects(term, shape.namespace, shape, cluster.namespaces));
+    this.#affinityToSelf = shape.affinity.every((term) =>
+      termSelects(term, shape.namespace, shape, cluster.namespaces),
+    );
     this.#antiAffinity = shape.antiAffinity.map((term) => ({
       topologyKey: term.topologyKey,
       counter: cluster.selected(term, shape.namespace),
@@ -87,7 +89,8 @@ export class Constraints {
     if (this.#held.known !== this.#cluster.heldKnown) this.#held = this.#lookAtHeld();
     for (const spread of this.#hardSpread) this.#filterBySpread(spread, evaluation, verdicts);
     for (const { topologyKey, counter } of this.#affinity) this.#filterByAffinity(topologyKey, counter, verdicts);
-    for (const { topologyKey, counter } of this.#antiAffinity) this.#filterByCount(topologyKey, counter, verdicts, verdict.antiAffinity);
+    for (const { topologyKey, counter } of this.#antiAffinity)
+      this.#filterByCount(topologyKey, counter, verdicts, verdict.antiAffinity);
     for (const { topologyKey, counter } of this.#held.blocking) {
       this.#filterByCount(topologyKey, counter, verdicts, verdict.existingAntiAffinity);
     }
@@ -128,7 +131,8 @@ export class Constraints {
   #counts(spread: Spread, evaluation: Evaluation, slot: number): boolean {
     if (spread.honorsAffinity && evaluation.selected[slot] === 0) return false;
     if (spread.honorsTaints && evaluation.tolerated[slot] === 0) return false;
-    for (const other of this.#hardSpread) if (this.#cluster.topology(other.topologyKey).domains[slot]! < 0) return false;
+    for (const other of this.#hardSpread)
+      if (this.#cluster.topology(other.topologyKey).domains[slot]! < 0) return false;
     return true;
   }
 
@@ -182,7 +186,13 @@ export class Constraints {
     }
   }
 
-  #addSpreadCost(spread: Spread, evaluation: Evaluation, verdicts: Uint8Array, costs: Float64Array, ignored: Uint8Array): void {
+  #addSpreadCost(
+    spread: Spread,
+    evaluation: Evaluation,
+    verdicts: Uint8Array,
+    costs: Float64Array,
+    ignored: Uint8Array,
+  ): void {
     const { domains, values } = this.#cluster.topology(spread.topologyKey);
     const { slotCount } = this.#cluster;
     const counts = new Float64Array(values.size);
@@ -214,7 +224,8 @@ export class Constraints {
     for (const { topologyKey, counter, weight } of terms) {
       const { domains, values } = this.#cluster.topology(topologyKey);
       const counts = totals(counter, domains, values.size, slotCount);
-      for (let slot = 0; slot < slotCount; slot += 1) if (domains[slot]! >= 0) sums[slot]! += weight * counts[domains[slot]!]!;
+      for (let slot = 0; slot < slotCount; slot += 1)
+        if (domains[slot]! >= 0) sums[slot]! += weight * counts[domains[slot]!]!;
     }
     let least = Infinity;
     let most = -Infinity;
@@ -225,14 +236,16 @@ export class Constraints {
     }
     if (most <= least) return;
     for (let slot = 0; slot < slotCount; slot += 1) {
-      if (verdicts[slot] === verdict.fits) scores[slot]! += 2 * Math.floor((100 * (sums[slot]! - least)) / (most - least));
+      if (verdicts[slot] === verdict.fits)
+        scores[slot]! += 2 * Math.floor((100 * (sums[slot]! - least)) / (most - least));
     }
   }
 }
 
 function totals(counter: PodCounter, domains: Int32Array, domainCount: number, slotCount: number): Float64Array {
   const counts = new Float64Array(domainCount);
-  for (let slot = 0; slot < slotCount; slot += 1) if (domains[slot]! >= 0) counts[domains[slot]!]! += counter.bySlot[slot]!;
+  for (let slot = 0; slot < slotCount; slot += 1)
+    if (domains[slot]! >= 0) counts[domains[slot]!]! += counter.bySlot[slot]!;
   return counts;
 }
 
@@ -244,7 +257,9 @@ function spreadOf(constraint: TopologySpreadConstraint, shape: PodShape, cluster
     topologyKey: constraint.topologyKey,
     maxSkew: constraint.maxSkew,
     minDomains: constraint.minDomains ?? 1,
-    counter: cluster.counter(id, true, (other) => (other.namespace === namespace && labelsMatch(selector, other.labels) ? 1 : 0)),
+    counter: cluster.counter(id, true, (other) =>
+      other.namespace === namespace && labelsMatch(selector, other.labels) ? 1 : 0,
+    ),
     self: labelsMatch(selector, shape.labels) ? 1 : 0,
     honorsAffinity: constraint.nodeAffinityPolicy !== "Ignore",
     honorsTaints: constraint.nodeTaintsPolicy === "Honor",
@@ -255,7 +270,14 @@ function defaultSpreads(shape: PodShape, cluster: Cluster): Spread[] {
   const { group } = shape;
   if (group === undefined) return [];
   const counter = cluster.counter(`group ${group}`, true, (other) => (other.group === group ? 1 : 0));
-  return defaultSpread.map((spread) => ({ ...spread, minDomains: 1, counter, self: 1, honorsAffinity: true, honorsTaints: false }));
+  return defaultSpread.map((spread) => ({
+    ...spread,
+    minDomains: 1,
+    counter,
+    self: 1,
+    honorsAffinity: true,
+    honorsTaints: false,
+  }));
 }
 
 /** A pod counts for required affinity only when it matches every term. */

@@ -35,11 +35,24 @@ export class PodCounter {
 }
 
 /** Whether a pod of `shape` is one that a term, held by a pod in `holderNamespace`, speaks of. */
-export function termSelects(term: PodAffinityTerm, holderNamespace: string, shape: PodShape, namespaces: Namespaces): boolean {
-  return namespaceSelected(term, holderNamespace, shape.namespace, namespaces) && labelsMatch(term.labelSelector, shape.labels);
+export function termSelects(
+  term: PodAffinityTerm,
+  holderNamespace: string,
+  shape: PodShape,
+  namespaces: Namespaces,
+): boolean {
+  return (
+    namespaceSelected(term, holderNamespace, shape.namespace, namespaces) &&
+    labelsMatch(term.labelSelector, shape.labels)
+  );
 }
 
-function namespaceSelected(term: PodAffinityTerm, holderNamespace: string, namespace: string, namespaces: Namespaces): boolean {
+function namespaceSelected(
+  term: PodAffinityTerm,
+  holderNamespace: string,
+  namespace: string,
+  namespaces: Namespaces,
+): boolean {
   const { namespaces: named = [], namespaceSelector } = term;
   if (named.length === 0 && namespaceSelector === undefined) return namespace === holderNamespace;
   if (named.includes(namespace)) return true;
@@ -47,7 +60,11 @@ function namespaceSelected(term: PodAffinityTerm, holderNamespace: string, names
 }
 
 /** A selector with the values that the pod itself has for some keys: `matchLabelKeys`. */
-export function withOwnLabels(selector: LabelSelector | undefined, keys: readonly string[] | undefined, labels: Labels): LabelSelector | undefined {
+export function withOwnLabels(
+  selector: LabelSelector | undefined,
+  keys: readonly string[] | undefined,
+  labels: Labels,
+): LabelSelector | undefined {
   if (selector === undefined || keys === undefined) return selector;
   const matchLabels: Record<string, string> = { ...selector.matchLabels };
   for (const key of keys) {

@@ -161,7 +161,8 @@ export class Evaluation {
     let bytes = 0;
     for (const image of this.shape.images) {
       const size = node.images.get(image);
-      if (size !== undefined) bytes += size * (this.#cluster.imageNodeCount(image) / Math.max(1, this.#cluster.nodeCount));
+      if (size !== undefined)
+        bytes += size * (this.#cluster.imageNodeCount(image) / Math.max(1, this.#cluster.nodeCount));
     }
     const bytesMax = imageBytesMax * this.shape.images.length;
     if (bytes <= imageBytesMin || bytesMax <= imageBytesMin) return 0;

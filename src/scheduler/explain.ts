@@ -26,7 +26,13 @@ export interface Explanation {
 }
 
 /** Explains a verdict over all nodes. `preemption`: what eviction could have done, in the form of the message. */
-export function explain(pod: PodView, cluster: Cluster, evaluation: Evaluation, verdicts: Uint8Array, preemption?: string): Explanation {
+export function explain(
+  pod: PodView,
+  cluster: Cluster,
+  evaluation: Evaluation,
+  verdicts: Uint8Array,
+  preemption?: string,
+): Explanation {
   const counts = new Map<string, number>();
   const groups = new Map<string, { nodes: number; example: string }>();
   const nodes: NodeRefusal[] = [];
@@ -86,7 +92,12 @@ function changeFor(code: number, shape: PodShape, evaluation: Evaluation, cluste
     case verdict.ports:
       return `host port ${shape.hostPorts.map((port) => `${port.port}/${port.protocol}`).join(", ")} becoming free`;
     case verdict.resources:
-      return evaluation.shortages(slot).map(([resource, missing]) => shortageText(resource, missing)).join(" and ") || "the nominated pods going elsewhere";
+      return (
+        evaluation
+          .shortages(slot)
+          .map(([resource, missing]) => shortageText(resource, missing))
+          .join(" and ") || "the nominated pods going elsewhere"
+      );
     case verdict.spreadLabel: {
       const missing = shape.spread.find((one) => node.labels[one.topologyKey] === undefined);
       return `the label ${missing?.topologyKey} on the node`;
@@ -111,7 +122,9 @@ function selectorChange(shape: PodShape, labels: Readonly<Record<string, string>
   if (missing.length > 0) return `the label ${missing.join(", ")} on the node`;
   const wanted = requiredNodes?.[0];
   const expressions = [...(wanted?.matchExpressions ?? []), ...(wanted?.matchFields ?? [])];
-  const text = expressions.map(({ key, operator, values }) => `${key} ${operator} [${(values ?? []).join(" ")}]`).join(" and ");
+  const text = expressions
+    .map(({ key, operator, values }) => `${key} ${operator} [${(values ?? []).join(" ")}]`)
+    .join(" and ");
   return `a node for which ${text === "" ? "the node affinity holds" : text}`;
 }
 

@@ -34,7 +34,8 @@ async function stage(): Promise<Stage> {
   const bind = (request: HttpRequest, namespace: string, name: string): HttpResponse => {
     const refusal = made.refuseBind?.(name);
     if (refusal === "no answer") throw new Error("connection reset");
-    if (typeof refusal === "object") return json(refusal.code, { kind: "Status", status: "Failure", message: refusal.reason, ...refusal });
+    if (typeof refusal === "object")
+      return json(refusal.code, { kind: "Status", status: "Failure", message: refusal.reason, ...refusal });
     const body = JSON.parse(new TextDecoder().decode(request.body)) as { target: { name: string } };
     const pod = api.get("pods", `${namespace}/${name}`)!;
     api.put("pods", { metadata: { name, namespace }, spec: { ...pod.spec, nodeName: body.target.name } });
@@ -52,7 +53,15 @@ async function stage(): Promise<Stage> {
   const random = { float: () => 0.5, bytes: (length: number) => new Uint8Array(length), uuid: () => "u" };
   const informers = createInformers({ client, clock, timers, random, onProblem });
   const events = createEventRecorder({ client, clock, random, source: "default-scheduler", onProblem });
-  const scheduler = createScheduler({ client, informers, clock, timers, pace: createPace(clock, timers), events, onProblem });
+  const scheduler = createScheduler({
+    client,
+    informers,
+    clock,
+    timers,
+    pace: createPace(clock, timers),
+    events,
+    onProblem,
+  });
   informers.start();
   scheduler.start();
   const made: Stage = { api, time, scheduler, problems, refuseBind: undefined };
@@ -91,7 +100,10 @@ test("a pod that fits nowhere says why, and is bound when room appears", async (
   await on.time.settle();
   const status = on.api.get("pods", "default/big")?.status as { conditions: Record<string, string>[] };
   assert.equal(status.conditions[0]?.["reason"], "Unschedulable");
-  assert.equal(status.conditions[0]?.["message"], "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.");
+  assert.equal(
+    status.conditions[0]?.["message"],
+    "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+  );
   const cause = decodeURIComponent(on.api.writes.find((write) => write.method === "PATCH")!.headers["steersman-rule"]!);
   assert.match(cause, /It would fit with: 2 more cpu on n1/u);
   assert.equal(on.scheduler.explanation("default/big")?.nodes[0]?.change, "2 more cpu");
@@ -126,7 +138,10 @@ test("higher priority goes first; gates and foreign schedulers are left alone", 
   await on.time.advance(10_000);
   putNode(on, "n1");
   await on.time.advance(10_000);
-  assert.deepEqual(["low", "high", "gated", "foreign"].map((name) => nodeOf(on, name)), [undefined, "n1", undefined, undefined]);
+  assert.deepEqual(
+    ["low", "high", "gated", "foreign"].map((name) => nodeOf(on, name)),
+    [undefined, "n1", undefined, undefined],
+  );
   put(on, "gated", { spec: { schedulingGates: [] } });
   await on.time.settle();
   assert.equal(nodeOf(on, "gated"), "n1");
@@ -189,7 +204,8 @@ test("a more important pod takes the room of the least important ones, and budge
   await on.time.settle();
   put(on, "high", { requests: { cpu: "1" }, priority: 100 });
   await on.time.settle();
-  const deleting = (name: string): boolean => on.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
+  const deleting = (name: string): boolean =>
+    on.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
   assert.deepEqual(["low-1", "low-2", "low-3"].map(deleting), [false, true, false]);
   const high = on.api.get("pods", "default/high")?.status as { nominatedNodeName?: string };
   assert.equal(high.nominatedNodeName, "n1");
@@ -207,5 +223,8 @@ test("a pod that may not preempt says so", async () => {
   put(on, "low", { node: "n1", requests: { cpu: "1" } });
   put(on, "high", { requests: { cpu: "1" }, priority: 100, spec: { preemptionPolicy: "Never" } });
   await on.time.settle();
-  assert.match(on.scheduler.explanation("default/high")!.message, /preemption: not eligible due to preemptionPolicy=Never\.$/u);
+  assert.match(
+    on.scheduler.explanation("default/high")!.message,
+    /preemption: not eligible due to preemptionPolicy=Never\.$/u,
+  );
 });

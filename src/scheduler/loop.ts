@@ -1,5 +1,10 @@
 import type { Node, Pod } from "#api/generated/core-v1.ts";
-import { namespaces as namespaceResource, nodes as nodeResource, poddisruptionbudgets, pods as podResource } from "#api/generated/resources.ts";
+import {
+  namespaces as namespaceResource,
+  nodes as nodeResource,
+  poddisruptionbudgets,
+  pods as podResource,
+} from "#api/generated/resources.ts";
 import type { PodDisruptionBudget } from "#api/generated/policy-v1.ts";
 import { pathOf } from "#api/resource.ts";
 import type { Cause, Client } from "#client/client.ts";
@@ -313,7 +318,11 @@ class Loop implements Scheduler {
   }
 
   async #settle(pod: PodView): Promise<void> {
-    for (let delayMs: number = limits.backoffMinMs; !this.#stopped; delayMs = Math.min(limits.backoffMaxMs, delayMs * 2)) {
+    for (
+      let delayMs: number = limits.backoffMinMs;
+      !this.#stopped;
+      delayMs = Math.min(limits.backoffMaxMs, delayMs * 2)
+    ) {
       await this.#options.timers.sleep(delayMs);
       if (this.#assumed.get(pod.key) !== pod.uid) return;
       try {
@@ -334,7 +343,8 @@ class Loop implements Scheduler {
     this.#cluster.removePod(pod.key);
     this.#happened |= hints.podGone;
     const current = this.#pods.get(pod.key);
-    if (current === undefined || current.uid !== pod.uid || current.nodeName !== "" || current.deleting) this.#queue.remove(pod.key);
+    if (current === undefined || current.uid !== pod.uid || current.nodeName !== "" || current.deleting)
+      this.#queue.remove(pod.key);
     else this.#queue.retry(pod.key);
   }
 
@@ -350,12 +360,17 @@ class Loop implements Scheduler {
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
     void this.#write(async () => {
       await this.#tellWhy(pod, explanation, preemption);
-      if (preemption.kind === "possible") for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
+      if (preemption.kind === "possible")
+        for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
   }
 
   /** The victim learns why, then it is deleted with its own grace; the room is the nominated pod's. */
-  async #evict(victim: PodView, pod: PodView, { node, victims, violations }: Preemption & { kind: "possible" }): Promise<void> {
+  async #evict(
+    victim: PodView,
+    pod: PodView,
+    { node, victims, violations }: Preemption & { kind: "possible" },
+  ): Promise<void> {
     const budget = violations === 0 ? "" : `, ${violations} of them against a disruption budget`;
     const rule = `${pod.key} with priority ${pod.priority} needs the room of ${victims.length} pods on ${node}${budget}; priority here ${victim.priority}`;
     const cause = this.#cause(pod, rule);
@@ -379,7 +394,8 @@ class Loop implements Scheduler {
   #remember(explanation: Explanation): void {
     this.#explanations.delete(explanation.pod);
     this.#explanations.set(explanation.pod, explanation);
-    if (this.#explanations.size > limits.explanationsMax) this.#explanations.delete(this.#explanations.keys().next().value!);
+    if (this.#explanations.size > limits.explanationsMax)
+      this.#explanations.delete(this.#explanations.keys().next().value!);
   }
 
   async #tellWhy(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
@@ -403,7 +419,12 @@ class Loop implements Scheduler {
 
   #event(pod: PodView, type: EventText["type"], eventReason: string, message: string): void {
     const { namespace, name, uid } = pod;
-    this.#options.events.record({ about: { apiVersion: "v1", kind: "Pod", namespace, name, uid }, type, eventReason, message });
+    this.#options.events.record({
+      about: { apiVersion: "v1", kind: "Pod", namespace, name, uid },
+      type,
+      eventReason,
+      message,
+    });
   }
 
   #problem(problem: string, error: unknown): void {

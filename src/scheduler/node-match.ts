@@ -58,7 +58,9 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
 /** The first taint that keeps the pod away: NoSchedule or NoExecute without a toleration. */
 export function untoleratedTaint(taints: readonly Taint[], tolerations: readonly Toleration[]): Taint | undefined {
   return taints.find(
-    (taint) => (taint.effect === "NoSchedule" || taint.effect === "NoExecute") && !tolerations.some((one) => tolerates(one, taint)),
+    (taint) =>
+      (taint.effect === "NoSchedule" || taint.effect === "NoExecute") &&
+      !tolerations.some((one) => tolerates(one, taint)),
   );
 }
 

@@ -11,7 +11,8 @@ import { makeNode, makePod } from "./testing/objects.ts";
 
 const zoneKey = "topology.kubernetes.io/zone";
 const hostKey = "kubernetes.io/hostname";
-const maybe = <T>(arbitrary: fc.Arbitrary<T>, freq = 2): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq });
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, freq = 2): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq });
 
 const nodeWords = fc.record({
   cpu: fc.constantFrom("1", "2", "3500m"),
@@ -37,7 +38,10 @@ const podWords = fc.record({
   tolerates: fc.boolean(),
   affinity: maybe(term, 4),
   antiAffinity: maybe(term, 3),
-  spread: maybe(fc.record({ app, topologyKey: fc.constantFrom(zoneKey, hostKey), maxSkew: fc.integer({ min: 1, max: 2 }) }), 3),
+  spread: maybe(
+    fc.record({ app, topologyKey: fc.constantFrom(zoneKey, hostKey), maxSkew: fc.integer({ min: 1, max: 2 }) }),
+    3,
+  ),
 });
 type PodWords = typeof podWords extends fc.Arbitrary<infer T> ? T : never;
 
@@ -52,7 +56,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: podWords.map((pod): Step => ({ do: "place", pod })) },
   { weight: 2, arbitrary: fc.nat(20).map((which): Step => ({ do: "remove", which })) },
   { weight: 1, arbitrary: fc.nat(20).map((which): Step => ({ do: "terminate", which })) },
-  { weight: 2, arbitrary: fc.tuple(fc.nat(5), nodeWords).map(([which, node]): Step => ({ do: "change", which, node })) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.nat(5), nodeWords).map(([which, node]): Step => ({ do: "change", which, node })),
+  },
   { weight: 1, arbitrary: fc.nat(5).map((which): Step => ({ do: "drop", which })) },
 );
 
@@ -71,12 +78,21 @@ function nodeOf(index: number, words: NodeWords): Node {
 function podOf(index: number, words: PodWords): Pod {
   const { cpu, memory, hostPort, disk, notDisk, tolerates, affinity, antiAffinity, spread } = words;
   const requests = { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
-  const terms = (wanted: typeof affinity): { requiredDuringSchedulingIgnoredDuringExecution: { labelSelector: object; topologyKey: string }[] } => ({
-    requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: { matchLabels: { app: wanted!.app } }, topologyKey: wanted!.topologyKey }],
+  const terms = (
+    wanted: typeof affinity,
+  ): { requiredDuringSchedulingIgnoredDuringExecution: { labelSelector: object; topologyKey: string }[] } => ({
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { labelSelector: { matchLabels: { app: wanted!.app } }, topologyKey: wanted!.topologyKey },
+    ],
   });
   const spec: Partial<PodSpec> = {
     containers: [
-      { name: "c", image: "i", resources: { requests }, ...(hostPort === undefined ? {} : { ports: [{ containerPort: 80, hostPort }] }) },
+      {
+        name: "c",
+        image: "i",
+        resources: { requests },
+        ...(hostPort === undefined ? {} : { ports: [{ containerPort: 80, hostPort }] }),
+      },
     ],
     ...(disk === undefined ? {} : { nodeSelector: { disk } }),
     ...(tolerates ? { tolerations: [{ key: "special", operator: "Exists" }] } : {}),
@@ -165,11 +181,15 @@ class Both {
 
 test("no rule is ever broken, and a node that fits is always found", () => {
   fc.assert(
-    fc.property(fc.array(nodeWords, { minLength: 1, maxLength: 5 }), fc.array(step, { maxLength: 60, size: "max" }), (nodes, steps) => {
-      const both = new Both();
-      for (const [index, words] of nodes.entries()) both.setNode(nodeOf(index, words));
-      for (const [index, one] of steps.entries()) both.apply(one, index);
-    }),
+    fc.property(
+      fc.array(nodeWords, { minLength: 1, maxLength: 5 }),
+      fc.array(step, { maxLength: 60, size: "max" }),
+      (nodes, steps) => {
+        const both = new Both();
+        for (const [index, words] of nodes.entries()) both.setNode(nodeOf(index, words));
+        for (const [index, one] of steps.entries()) both.apply(one, index);
+      },
+    ),
     { numRuns: 600 },
   );
 });

@@ -23,7 +23,8 @@ interface Scenario {
 function check(scenario: Scenario): void {
   const cluster = new Cluster();
   for (const [name, words] of Object.entries(scenario.nodes)) cluster.setNode(nodeView(makeNode(name, words)));
-  for (const [name, words] of Object.entries(scenario.pods ?? {})) cluster.placePod(podView(makePod(name, words)), words.node!);
+  for (const [name, words] of Object.entries(scenario.pods ?? {}))
+    cluster.placePod(podView(makePod(name, words)), words.node!);
   const pod = podView(makePod("new", scenario.pod));
   const placer = new Placer(cluster);
   const seen = new Set<string>();
@@ -36,7 +37,10 @@ function check(scenario: Scenario): void {
     const explanation = explain(pod, cluster, placement.evaluation, placement.verdicts);
     assert.equal(explanation.message, scenario.expect);
     if (scenario.changes !== undefined) {
-      assert.deepEqual(Object.fromEntries(explanation.nodes.map(({ node, change }) => [node, change])), scenario.changes);
+      assert.deepEqual(
+        Object.fromEntries(explanation.nodes.map(({ node, change }) => [node, change])),
+        scenario.changes,
+      );
     }
     return;
   }
@@ -56,7 +60,12 @@ const gpu = { key: "dedicated", value: "gpu", effect: "NoSchedule" };
 const web = { matchLabels: { app: "web" } };
 
 const scenarios: readonly Scenario[] = [
-  { name: "without nodes there is nothing to choose", nodes: {}, pod: {}, expect: "no nodes available to schedule pods" },
+  {
+    name: "without nodes there is nothing to choose",
+    nodes: {},
+    pod: {},
+    expect: "no nodes available to schedule pods",
+  },
   {
     name: "the emptier node wins",
     nodes: { n1: {}, n2: {} },
@@ -70,7 +79,11 @@ const scenarios: readonly Scenario[] = [
     nodes: { n1: { cpu: "1" }, n2: { taints: [gpu] }, n3: { taints: [gpu] } },
     pod: { requests: { cpu: "2" } },
     expect: "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).",
-    changes: { n1: "1 more cpu", n2: "a toleration for dedicated=gpu:NoSchedule", n3: "a toleration for dedicated=gpu:NoSchedule" },
+    changes: {
+      n1: "1 more cpu",
+      n2: "a toleration for dedicated=gpu:NoSchedule",
+      n3: "a toleration for dedicated=gpu:NoSchedule",
+    },
   },
   {
     name: "one node may lack several resources",
@@ -103,7 +116,9 @@ const scenarios: readonly Scenario[] = [
   {
     name: "unless the pod tolerates it",
     nodes: { n1: { unschedulable: true } },
-    pod: { spec: { tolerations: [{ key: "node.kubernetes.io/unschedulable", operator: "Exists", effect: "NoSchedule" }] } },
+    pod: {
+      spec: { tolerations: [{ key: "node.kubernetes.io/unschedulable", operator: "Exists", effect: "NoSchedule" }] },
+    },
     expect: "n1",
   },
   {
@@ -174,8 +189,17 @@ const scenarios: readonly Scenario[] = [
   {
     name: "host ports collide on the same address only",
     nodes: { n1: {} },
-    pods: { a: { node: "n1", spec: { containers: [{ name: "c", resources: {}, ports: [{ containerPort: 80, hostPort: 80 }] }] } } },
-    pod: { spec: { containers: [{ name: "c", resources: {}, ports: [{ containerPort: 80, hostPort: 80, hostIP: "10.0.0.1" }] }] } },
+    pods: {
+      a: {
+        node: "n1",
+        spec: { containers: [{ name: "c", resources: {}, ports: [{ containerPort: 80, hostPort: 80 }] }] },
+      },
+    },
+    pod: {
+      spec: {
+        containers: [{ name: "c", resources: {}, ports: [{ containerPort: 80, hostPort: 80, hostIP: "10.0.0.1" }] }],
+      },
+    },
     expect: "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
     changes: { n1: "host port 80/TCP becoming free" },
   },
@@ -221,7 +245,9 @@ const scenarios: readonly Scenario[] = [
       spec: {
         affinity: {
           podAntiAffinity: {
-            requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: web, topologyKey: "kubernetes.io/hostname" }],
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: web, topologyKey: "kubernetes.io/hostname" },
+            ],
           },
         },
       },
@@ -237,7 +263,9 @@ const scenarios: readonly Scenario[] = [
         spec: {
           affinity: {
             podAntiAffinity: {
-              requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: web, topologyKey: "topology.kubernetes.io/zone" }],
+              requiredDuringSchedulingIgnoredDuringExecution: [
+                { labelSelector: web, topologyKey: "topology.kubernetes.io/zone" },
+              ],
             },
           },
         },
@@ -254,7 +282,9 @@ const scenarios: readonly Scenario[] = [
       spec: {
         affinity: {
           podAffinity: {
-            requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: web, topologyKey: "topology.kubernetes.io/zone" }],
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: web, topologyKey: "topology.kubernetes.io/zone" },
+            ],
           },
         },
       },
@@ -269,7 +299,9 @@ const scenarios: readonly Scenario[] = [
       spec: {
         affinity: {
           podAffinity: {
-            requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: web, topologyKey: "kubernetes.io/hostname" }],
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: web, topologyKey: "kubernetes.io/hostname" },
+            ],
           },
         },
       },
@@ -284,7 +316,9 @@ const scenarios: readonly Scenario[] = [
       spec: {
         affinity: {
           podAffinity: {
-            requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: web, topologyKey: "kubernetes.io/hostname" }],
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: web, topologyKey: "kubernetes.io/hostname" },
+            ],
           },
         },
       },
@@ -299,7 +333,12 @@ const scenarios: readonly Scenario[] = [
       labels: { app: "web" },
       spec: {
         topologySpreadConstraints: [
-          { maxSkew: 1, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: web },
+          {
+            maxSkew: 1,
+            topologyKey: "topology.kubernetes.io/zone",
+            whenUnsatisfiable: "DoNotSchedule",
+            labelSelector: web,
+          },
         ],
       },
     },
@@ -315,7 +354,13 @@ const scenarios: readonly Scenario[] = [
       labels: { app: "web" },
       spec: {
         topologySpreadConstraints: [
-          { maxSkew: 1, minDomains: 2, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule", labelSelector: web },
+          {
+            maxSkew: 1,
+            minDomains: 2,
+            topologyKey: "topology.kubernetes.io/zone",
+            whenUnsatisfiable: "DoNotSchedule",
+            labelSelector: web,
+          },
         ],
       },
     },

@@ -16,7 +16,6 @@ export type Placement =
     }
   | { readonly kind: "unschedulable"; readonly evaluation: Evaluation; readonly verdicts: Uint8Array };
 
-
 /**
  * Finds the best node for a pod: every node is judged and scored for every pod. What one node alone decides is kept per
  * shape of pods, so that a pod costs a few passes over typed arrays and the judgement of the nodes that changed.
@@ -36,7 +35,12 @@ export class Placer {
   }
 
   #evaluationFor(shape: PodShape): Evaluation {
-    return recent(this.#evaluations, shape.nodePartId, limits.evaluationsMax, () => new Evaluation(shape, this.#cluster));
+    return recent(
+      this.#evaluations,
+      shape.nodePartId,
+      limits.evaluationsMax,
+      () => new Evaluation(shape, this.#cluster),
+    );
   }
 
   #constraintsFor(shape: PodShape): Constraints {
@@ -73,7 +77,13 @@ export class Placer {
     }
     if (feasible > 1) constraints.score(evaluation, verdicts, scores);
     const best = this.#best(verdicts, pod, turn);
-    return { kind: "placed", node: cluster.nodeAt(best)!.name, score: scores[best]!, feasible, nodes: cluster.nodeCount };
+    return {
+      kind: "placed",
+      node: cluster.nodeAt(best)!.name,
+      score: scores[best]!,
+      feasible,
+      nodes: cluster.nodeCount,
+    };
   }
 
   /** Whether the pod would fit on the node in a slot as the cluster is now. */
@@ -106,7 +116,9 @@ export class Placer {
     const cluster = this.#cluster;
     for (const slot of cluster.nominatedSlots()) {
       if (verdicts[slot] !== verdict.fits) continue;
-      const waiting = [...cluster.nominatedAt(slot)].filter((other) => other.key !== pod.key && other.priority >= pod.priority);
+      const waiting = [...cluster.nominatedAt(slot)].filter(
+        (other) => other.key !== pod.key && other.priority >= pod.priority,
+      );
       if (waiting.length > 0 && !hasRoomWith(cluster, evaluation, slot, waiting)) verdicts[slot] = verdict.resources;
     }
   }

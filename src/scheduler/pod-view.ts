@@ -108,7 +108,14 @@ function shapeOf(pod: Pod): PodShape {
   const { amounts, scoredCpu, scoredMemory } = requests;
   const numbers = [[...amounts], scoredCpu, scoredMemory];
   const nodePartId = JSON.stringify([numbers, ports, nodeSelector, affinity?.nodeAffinity, tolerations, images]);
-  const others = [namespace, labels, affinity?.podAffinity, affinity?.podAntiAffinity, topologySpreadConstraints, group];
+  const others = [
+    namespace,
+    labels,
+    affinity?.podAffinity,
+    affinity?.podAntiAffinity,
+    topologySpreadConstraints,
+    group,
+  ];
   const id = `${JSON.stringify(others)} ${nodePartId}`;
   const known = shapes.get(id);
   if (known !== undefined) return known;
@@ -142,7 +149,12 @@ function hostPortsOf(spec: PodSpec): HostPort[] {
   for (const container of [...spec.containers, ...sidecars]) {
     for (const { hostPort, protocol, hostIP, containerPort } of container.ports ?? []) {
       const port = hostPort ?? (spec.hostNetwork === true ? containerPort : 0);
-      if (port > 0) ports.push({ port, protocol: protocol ?? "TCP", address: hostIP === undefined || hostIP === "" ? "0.0.0.0" : hostIP });
+      if (port > 0)
+        ports.push({
+          port,
+          protocol: protocol ?? "TCP",
+          address: hostIP === undefined || hostIP === "" ? "0.0.0.0" : hostIP,
+        });
     }
   }
   return ports;

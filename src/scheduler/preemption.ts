@@ -15,7 +15,12 @@ export interface Budget {
 }
 
 export type Preemption =
-  | { readonly kind: "possible"; readonly node: string; readonly victims: readonly PodView[]; readonly violations: number }
+  | {
+      readonly kind: "possible";
+      readonly node: string;
+      readonly victims: readonly PodView[];
+      readonly violations: number;
+    }
   /** `message`: what follows `preemption: ` in the condition. */
   | { readonly kind: "impossible"; readonly message: string };
 
@@ -32,14 +37,24 @@ interface Candidate {
  * victims exists, then the least important and fewest go. Tries on `cluster` and leaves it as it was.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
  */
-export function preempt(pod: PodView, cluster: Cluster, placer: Placer, verdicts: Uint8Array, budgets: readonly Budget[], turn: number): Preemption {
+export function preempt(
+  pod: PodView,
+  cluster: Cluster,
+  placer: Placer,
+  verdicts: Uint8Array,
+  budgets: readonly Budget[],
+  turn: number,
+): Preemption {
   if (!pod.mayPreempt) return { kind: "impossible", message: "not eligible due to preemptionPolicy=Never." };
   if (waitsForVictims(pod, cluster)) {
     return { kind: "impossible", message: "not eligible due to a terminating pod on the nominated node." };
   }
   const counts = new Map<string, number>();
   const count = (reason: string): void => void counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  const triesMax = Math.max(limits.preemptionNodesMin, Math.floor((cluster.nodeCount * limits.preemptionNodesPercent) / 100));
+  const triesMax = Math.max(
+    limits.preemptionNodesMin,
+    Math.floor((cluster.nodeCount * limits.preemptionNodesPercent) / 100),
+  );
   const anyLower = cluster.lowestPriority < pod.priority;
   let best: Candidate | undefined;
   let found = 0;
@@ -59,7 +74,12 @@ export function preempt(pod: PodView, cluster: Cluster, placer: Placer, verdicts
     if (best === undefined || isBetter(candidate, best)) best = candidate;
   }
   if (best === undefined) return { kind: "impossible", message: messageOf(cluster.nodeCount, counts) };
-  return { kind: "possible", node: cluster.nodeAt(best.slot)!.name, victims: best.victims, violations: best.violations };
+  return {
+    kind: "possible",
+    node: cluster.nodeAt(best.slot)!.name,
+    victims: best.victims,
+    violations: best.violations,
+  };
 }
 
 /** Victims of an earlier attempt are still leaving: their room comes soon. */
@@ -70,7 +90,13 @@ function waitsForVictims(pod: PodView, cluster: Cluster): boolean {
   return false;
 }
 
-function candidateAt(slot: number, pod: PodView, cluster: Cluster, placer: Placer, budgets: readonly Budget[]): Candidate | undefined {
+function candidateAt(
+  slot: number,
+  pod: PodView,
+  cluster: Cluster,
+  placer: Placer,
+  budgets: readonly Budget[],
+): Candidate | undefined {
   const { name } = cluster.nodeAt(slot)!;
   const lower = [...cluster.podsAt(slot)].filter((other) => other.priority < pod.priority);
   if (lower.length === 0) return undefined;

@@ -12,7 +12,11 @@ export const hints = {
   node: 0xffff_fff,
   /** A pod left its node, or asks for less. */
   podGone:
-    bit(verdict.ports) | bit(verdict.resources) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
+    bit(verdict.ports) |
+    bit(verdict.resources) |
+    bit(verdict.spread) |
+    bit(verdict.antiAffinity) |
+    bit(verdict.existingAntiAffinity),
   /** A pod came to a node. */
   podCame: bit(verdict.affinity) | bit(verdict.spread),
   /** Labels of a placed pod or of a namespace changed. */
@@ -52,7 +56,9 @@ interface Due {
  */
 export class SchedulingQueue {
   readonly #waiting = new Map<string, Waiting>();
-  readonly #active = new Heap<Waiting>((a, b) => (a.priority === b.priority ? a.arrival < b.arrival : a.priority > b.priority));
+  readonly #active = new Heap<Waiting>((a, b) =>
+    a.priority === b.priority ? a.arrival < b.arrival : a.priority > b.priority,
+  );
   /** May name pods that are no longer due then. */
   readonly #due = new Heap<Due>((a, b) => a.atMs < b.atMs);
   #arrivals = 0;
@@ -123,7 +129,8 @@ export class SchedulingQueue {
       if (due === undefined || due.atMs > nowMs) return;
       this.#due.pop();
       const { waiting } = due;
-      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs) this.#activate(waiting);
+      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs)
+        this.#activate(waiting);
     }
   }
 
@@ -149,7 +156,9 @@ export class SchedulingQueue {
   }
 
   #backoffEnd(waiting: Waiting): number {
-    return waiting.triedMs + Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, waiting.attempts - 1));
+    return (
+      waiting.triedMs + Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, waiting.attempts - 1))
+    );
   }
 
   /** Something happened: pods that it may help come back, not before their back-off is over. */
@@ -170,7 +179,8 @@ export class SchedulingQueue {
       const due = this.#due.peek();
       if (due === undefined) return undefined;
       const { waiting } = due;
-      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs) return due.atMs;
+      if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs)
+        return due.atMs;
       this.#due.pop();
     }
   }

@@ -13,7 +13,11 @@ export function labelsMatch(selector: LabelSelector | undefined, labels: Labels)
 }
 
 /** One requirement of a label or node selector. Unknown operators match nothing. */
-export function requirementMatches(value: string | undefined, operator: string, values: readonly string[] = []): boolean {
+export function requirementMatches(
+  value: string | undefined,
+  operator: string,
+  values: readonly string[] = [],
+): boolean {
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);

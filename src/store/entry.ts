@@ -9,7 +9,14 @@ export class StoredEntry implements Entry {
   attachment: unknown;
   readonly place: number;
 
-  constructor(key: string, value: Uint8Array, created: Revision, modified: Revision, attachment: unknown, place: number) {
+  constructor(
+    key: string,
+    value: Uint8Array,
+    created: Revision,
+    modified: Revision,
+    attachment: unknown,
+    place: number,
+  ) {
     this.key = key;
     this.value = value;
     this.created = created;

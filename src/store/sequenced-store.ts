@@ -187,7 +187,8 @@ export class SequencedStore implements Store {
 
   #fail(cause: unknown): void {
     if (this.#failure !== undefined) return;
-    const failure = cause instanceof StoreFailedError ? cause : new StoreFailedError(`The store has failed: ${String(cause)}`);
+    const failure =
+      cause instanceof StoreFailedError ? cause : new StoreFailedError(`The store has failed: ${String(cause)}`);
     this.#failure = failure;
     for (const flight of this.#flights) for (const waiting of flight.waiting) waiting.reject(failure);
     for (const waiting of this.#waiting) waiting.reject(failure);

@@ -146,7 +146,8 @@ export class Sequencer {
   /** Judges a transaction against head; what is accepted has its revision and stands in head. */
   judge(transaction: Transaction): Accepted | (CommitResult & { readonly ok: false }) {
     const { operations, epoch } = transaction;
-    if (operations.length > operationsMax) throw new RangeError(`A transaction has ${operations.length} operations, at most ${operationsMax}`);
+    if (operations.length > operationsMax)
+      throw new RangeError(`A transaction has ${operations.length} operations, at most ${operationsMax}`);
     let raised: Accepted["epoch"];
     if (epoch !== undefined) {
       const current = this.#epochs.get(epoch.leader) ?? -1;
@@ -158,7 +159,8 @@ export class Sequencer {
       checkSizes(operation);
       if (operation.expect === undefined) continue;
       const actual = this.#editor.get(operation.key);
-      if ((actual?.modified ?? 0) !== operation.expect) return { ok: false, reason: "conflict", key: operation.key, actual };
+      if ((actual?.modified ?? 0) !== operation.expect)
+        return { ok: false, reason: "conflict", key: operation.key, actual };
     }
     if (raised !== undefined) this.#epochs.set(raised.leader, raised.number);
     const revision = this.#head + 1;
@@ -166,7 +168,8 @@ export class Sequencer {
     const entries: (Entry | undefined)[] = [];
     for (let place = 0; place < operations.length; place += 1) {
       const operation = operations[place]!;
-      const event = operation.type === "put" ? this.#put(operation, revision, place) : this.#delete(operation, revision, place);
+      const event =
+        operation.type === "put" ? this.#put(operation, revision, place) : this.#delete(operation, revision, place);
       entries.push(event?.entry);
       if (event === undefined) continue;
       events.push(event);
@@ -206,7 +209,8 @@ export class Sequencer {
 
   /** Makes a durable group visible. Groups come in the order they were sealed. */
   publish(group: Group, now: number): void {
-    if (group.lastRevision <= this.#visible) throw new Error("A group of revisions was published twice or out of order");
+    if (group.lastRevision <= this.#visible)
+      throw new Error("A group of revisions was published twice or out of order");
     this.#visible = group.lastRevision;
     this.#visibleMap = group.map;
     this.history.add(group.events, group.lastRevision, () => group.map, now);
@@ -219,7 +223,10 @@ export class Sequencer {
   snapshotAt(revision: Revision): Snapshot | "compacted" | "future" {
     if (revision > this.#visible) return "future";
     if (revision < this.history.compacted) return "compacted";
-    return new MapSnapshot(revision, this.history.stateAt(revision, { revision: this.#visible, map: this.#visibleMap }));
+    return new MapSnapshot(
+      revision,
+      this.history.stateAt(revision, { revision: this.#visible, map: this.#visibleMap }),
+    );
   }
 }
 
@@ -233,5 +240,6 @@ function checkSizes(operation: Put | Delete): void {
   const bytes = operation.value?.length ?? 0;
   if (bytes > valueBytesMax) throw new RangeError(`A value has ${bytes} bytes, at most ${valueBytesMax}`);
   // UTF-8 needs at most three bytes for a UTF-16 code unit.
-  if (operation.key.length * 3 > keyBytesMax) throw new RangeError(`A key has ${operation.key.length} characters, too many`);
+  if (operation.key.length * 3 > keyBytesMax)
+    throw new RangeError(`A key has ${operation.key.length} characters, too many`);
 }

@@ -40,11 +40,16 @@ function units(text: string): number {
 }
 
 function requested(pod: Pod, resource: string): number {
-  return pod.spec.containers.reduce((sum, container) => sum + units(container.resources.requests?.[resource] ?? "0"), 0);
+  return pod.spec.containers.reduce(
+    (sum, container) => sum + units(container.resources.requests?.[resource] ?? "0"),
+    0,
+  );
 }
 
 function hostPorts(pod: Pod): number[] {
-  return pod.spec.containers.flatMap((container) => (container.ports ?? []).map((port) => port.hostPort ?? 0)).filter((port) => port > 0);
+  return pod.spec.containers
+    .flatMap((container) => (container.ports ?? []).map((port) => port.hostPort ?? 0))
+    .filter((port) => port > 0);
 }
 
 function toleratesAll(pod: Pod, node: Node): boolean {
@@ -73,13 +78,16 @@ function nodeMatches(pod: Pod, node: Node): boolean {
 
 function selects(term: PodAffinityTerm, holder: Pod, other: Pod): boolean {
   if (holder.metadata.namespace !== other.metadata.namespace) return false;
-  return Object.entries(term.labelSelector?.matchLabels ?? {}).every(([key, value]) => other.metadata.labels?.[key] === value);
+  return Object.entries(term.labelSelector?.matchLabels ?? {}).every(
+    ([key, value]) => other.metadata.labels?.[key] === value,
+  );
 }
 
 function affinityHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boolean {
   const domain = (of: Node | undefined, key: string): string | undefined => of?.metadata.labels?.[key];
   const nodeOf = (of: Pod): Node | undefined => nodes.find((one) => one.metadata.name === of.spec.nodeName);
-  const together = (other: Pod, key: string): boolean => domain(node, key) !== undefined && domain(nodeOf(other), key) === domain(node, key);
+  const together = (other: Pod, key: string): boolean =>
+    domain(node, key) !== undefined && domain(nodeOf(other), key) === domain(node, key);
   const affinity = pod.spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   const matching = pods.filter((other) => affinity.every((term) => selects(term, pod, other)));
   for (const term of affinity) {
@@ -88,7 +96,8 @@ function affinityHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boo
     if (!first && !matching.some((other) => together(other, term.topologyKey))) return false;
   }
   const anti = pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-  if (anti.some((term) => pods.some((other) => selects(term, pod, other) && together(other, term.topologyKey)))) return false;
+  if (anti.some((term) => pods.some((other) => selects(term, pod, other) && together(other, term.topologyKey))))
+    return false;
   return !pods.some((other) =>
     (other.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).some(
       (term) => selects(term, other, pod) && together(other, term.topologyKey),
@@ -98,7 +107,9 @@ function affinityHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boo
 
 function spreadHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boolean {
   const hard = (pod.spec.topologySpreadConstraints ?? []).filter((one) => one.whenUnsatisfiable === "DoNotSchedule");
-  const counted = nodes.filter((one) => nodeMatches(pod, one) && hard.every((constraint) => constraint.topologyKey in one.metadata.labels!));
+  const counted = nodes.filter(
+    (one) => nodeMatches(pod, one) && hard.every((constraint) => constraint.topologyKey in one.metadata.labels!),
+  );
   return hard.every(({ topologyKey, maxSkew, labelSelector }) => {
     const own = node.metadata.labels![topologyKey];
     if (own === undefined) return false;

@@ -54,10 +54,18 @@ export function makePod(name: string, words: PodWords = {}): Pod {
       ...(words.labels === undefined ? {} : { labels: { ...words.labels } }),
       ...(owner === undefined
         ? {}
-        : { ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: owner, controller: true }] }),
+        : {
+            ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: owner, controller: true }],
+          }),
     },
     spec: {
-      containers: [{ name: "main", image: "app:1", resources: words.requests === undefined ? {} : { requests: { ...words.requests } } }],
+      containers: [
+        {
+          name: "main",
+          image: "app:1",
+          resources: words.requests === undefined ? {} : { requests: { ...words.requests } },
+        },
+      ],
       ...(words.priority === undefined ? {} : { priority: words.priority }),
       ...(words.node === undefined ? {} : { nodeName: words.node }),
       ...words.spec,

@@ -129,7 +129,10 @@ const readingAndWriting: ContractCase[] = [
       const last = bytes("0000000000000!");
       const deleted = await commit(store, [{ type: "delete", key: "a", value: last, stampAt: 0 }]);
       assert.equal(text(deleted.entries[0]), `${deleted.revision}!`);
-      await assert.rejects(store.commit({ operations: [{ type: "put", key: "b", value: bytes("short"), stampAt: 0 }] }), RangeError);
+      await assert.rejects(
+        store.commit({ operations: [{ type: "put", key: "b", value: bytes("short"), stampAt: 0 }] }),
+        RangeError,
+      );
       assert.equal(store.latest("b"), undefined);
     },
   },
@@ -164,7 +167,10 @@ const readingAndWriting: ContractCase[] = [
         { type: "delete", key: "never" },
         { type: "put", key: "b", value: bytes("2") },
       ]);
-      assert.deepEqual(entries.map((entry) => entry?.modified), [revision, revision, undefined, revision]);
+      assert.deepEqual(
+        entries.map((entry) => entry?.modified),
+        [revision, revision, undefined, revision],
+      );
       assert.deepEqual(contents(store.snapshot().range("", "\uffff")), ["a=1", "b=2"]);
       const twice = { type: "put", key: "a", value: bytes("1") } as const;
       await assert.rejects(store.commit({ operations: [twice, twice] }), RangeError);
@@ -201,7 +207,10 @@ const readingAndWriting: ContractCase[] = [
     name: "a leader that was followed by a later one cannot write",
     async run({ store }) {
       const write = (number: number): Promise<CommitResult> =>
-        store.commit({ operations: [{ type: "put", key: "a", value: bytes(String(number)) }], epoch: { leader: "controllers", number } });
+        store.commit({
+          operations: [{ type: "put", key: "a", value: bytes(String(number)) }],
+          epoch: { leader: "controllers", number },
+        });
       assert.equal((await write(3)).ok, true);
       assert.equal((await write(3)).ok, true);
       assert.equal((await write(5)).ok, true);
@@ -315,7 +324,11 @@ const following: ContractCase[] = [
       const from = store.visible;
       const operations = (prefix: string): Transaction["operations"] =>
         Array.from({ length: 700 }, (_, i) => ({ type: "put", key: `${prefix}${i}`, value: bytes("x") }));
-      await Promise.all([commit(store, operations("a")), commit(store, operations("b")), commit(store, operations("c"))]);
+      await Promise.all([
+        commit(store, operations("a")),
+        commit(store, operations("b")),
+        commit(store, operations("c")),
+      ]);
       const { recorder } = follow(store, from);
       await recorder.reached(store.visible);
       assert.equal(recorder.lines.length, 2_100);
@@ -372,7 +385,10 @@ const following: ContractCase[] = [
           return revision;
         }),
       );
-      assert.deepEqual(revisions.map((revision) => revision - baseRevision), Array.from(revisions, (_, i) => i + 1));
+      assert.deepEqual(
+        revisions.map((revision) => revision - baseRevision),
+        Array.from(revisions, (_, i) => i + 1),
+      );
       await recorder.reached(store.visible);
       assert.equal(recorder.lines.length, 2_000);
       assert.equal(store.snapshot().count("", "\uffff"), 500);
@@ -385,13 +401,22 @@ const records: ContractCase[] = [
     name: "reason records are found by subject, newest first",
     async run({ store }) {
       const write = (subject: string, reason: string): Promise<CommitResult> =>
-        store.commit({ operations: [{ type: "put", key: subject, value: bytes("x") }], record: { subject, bytes: bytes(reason) } });
+        store.commit({
+          operations: [{ type: "put", key: subject, value: bytes("x") }],
+          record: { subject, bytes: bytes(reason) },
+        });
       await write("pods/a", "created");
       await write("pods/b", "created too");
       await write("pods/a", "bound");
       const found = await store.records("pods/a", 10);
-      assert.deepEqual(found.map((record) => decoder.decode(record.bytes)), ["bound", "created"]);
-      assert.deepEqual(found.map((record) => record.revision - baseRevision), [3, 1]);
+      assert.deepEqual(
+        found.map((record) => decoder.decode(record.bytes)),
+        ["bound", "created"],
+      );
+      assert.deepEqual(
+        found.map((record) => record.revision - baseRevision),
+        [3, 1],
+      );
       assert.equal((await store.records("pods/a", 1)).length, 1);
       assert.deepEqual(await store.records("pods/c", 1), []);
     },
@@ -399,10 +424,14 @@ const records: ContractCase[] = [
   {
     name: "records of one subject are bounded",
     async run({ store }) {
-      for (let i = 0; i < 300; i += 1) void store.commit({ operations: [], record: { subject: "a", bytes: bytes(String(i)) } });
+      for (let i = 0; i < 300; i += 1)
+        void store.commit({ operations: [], record: { subject: "a", bytes: bytes(String(i)) } });
       await put(store, "end", "");
       const found = await store.records("a", 1_000);
-      assert.deepEqual([found.length, decoder.decode(found[0]!.bytes), decoder.decode(found.at(-1)!.bytes)], [128, "299", "172"]);
+      assert.deepEqual(
+        [found.length, decoder.decode(found[0]!.bytes), decoder.decode(found.at(-1)!.bytes)],
+        [128, "299", "172"],
+      );
     },
   },
 ];
@@ -416,14 +445,22 @@ const restarting: ContractCase[] = [
       await put(store, "b", "1");
       const revision = await put(store, "a", "2");
       await remove(store, "b");
-      const write = { operations: [], record: { subject: "a", bytes: bytes("because") }, epoch: { leader: "l", number: 7 } };
+      const write = {
+        operations: [],
+        record: { subject: "a", bytes: bytes("because") },
+        epoch: { leader: "l", number: 7 },
+      };
       await store.commit(write);
       const again = await reopen!();
       assert.equal(again.visible, store.visible);
       assert.deepEqual(contents(again.snapshot().range("", "\uffff")), ["a=2"]);
       assert.deepEqual([again.latest("a")?.created, again.latest("a")?.modified], [baseRevision + 1, revision]);
       assert.equal((await again.records("a", 5)).length, 1);
-      assert.deepEqual(await again.commit({ operations: [], epoch: { leader: "l", number: 6 } }), { ok: false, reason: "stale-epoch", current: 7 });
+      assert.deepEqual(await again.commit({ operations: [], epoch: { leader: "l", number: 6 } }), {
+        ok: false,
+        reason: "stale-epoch",
+        current: 7,
+      });
       assert.equal(await put(again, "c", "3"), store.visible + 1);
     },
   },
@@ -451,7 +488,13 @@ const restarting: ContractCase[] = [
       for (let i = 0; i < 3_000; i += 1) {
         const key = `k${(i * 31) % 97}`;
         if (i % 11 === 0) void store.commit({ operations: [{ type: "delete", key }] });
-        else void store.commit({ operations: [{ type: "put", key, value: bytes(`${i} ${filler}`) }, { type: "put", key: "all", value: bytes("y") }] });
+        else
+          void store.commit({
+            operations: [
+              { type: "put", key, value: bytes(`${i} ${filler}`) },
+              { type: "put", key: "all", value: bytes("y") },
+            ],
+          });
         if (i % 50 === 0) await put(store, "tick", String(i));
       }
       await put(store, "tick", "end");

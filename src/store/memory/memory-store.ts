@@ -58,12 +58,21 @@ class MemoryJournal implements Journal {
 /** A store that forgets everything when the process ends: for the simulator and for tests. */
 export function openMemoryStore(options: MemoryStoreOptions): Store {
   const journal = new MemoryJournal();
-  const bounds = { windowMs: options.historyWindowMs ?? historyWindowMs, bytesMax: options.historyBytesMax ?? historyBytesMax };
+  const bounds = {
+    windowMs: options.historyWindowMs ?? historyWindowMs,
+    bytesMax: options.historyBytesMax ?? historyBytesMax,
+  };
   const sequencer = new Sequencer({
     head: baseRevision,
     compacted: baseRevision,
     bounds,
     forgotten: () => undefined,
   });
-  return new SequencedStore({ sequencer, journal, clock: options.clock, timers: options.timers, failed: () => undefined });
+  return new SequencedStore({
+    sequencer,
+    journal,
+    clock: options.clock,
+    timers: options.timers,
+    failed: () => undefined,
+  });
 }

@@ -25,7 +25,10 @@ async function write(writer: number): Promise<never> {
     const value = Buffer.from(`${round}.${i}.${"x".repeat((i * 37) % 600)}`);
     const deletes = i % 9 === 8;
     const result = await store.commit({
-      operations: [deletes ? { type: "delete", key } : { type: "put", key, value }, { type: "put", key: pair, value: Buffer.from(`${round}.${i}`) }],
+      operations: [
+        deletes ? { type: "delete", key } : { type: "put", key, value },
+        { type: "put", key: pair, value: Buffer.from(`${round}.${i}`) },
+      ],
       record: { subject: key, bytes: Buffer.from("because") },
     });
     if (!result.ok) throw new Error("A write without a condition was refused");

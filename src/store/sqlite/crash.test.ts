@@ -65,7 +65,10 @@ function checkSurvival(store: Store, round: number, acknowledged: readonly Write
   }
   for (const [writer, write] of lastOfWriter(acknowledged)) {
     const pair = numberAt(store, write.pair);
-    assert.ok(pair !== undefined && pair[0] === round && pair[1] >= write.number, `the pair of writer ${writer} is whole`);
+    assert.ok(
+      pair !== undefined && pair[0] === round && pair[1] >= write.number,
+      `the pair of writer ${writer} is whole`,
+    );
   }
 }
 

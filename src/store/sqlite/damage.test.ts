@@ -83,7 +83,10 @@ test("a missing row is noticed", () =>
     const database = new DatabaseSync(path);
     database.exec("DELETE FROM log WHERE id = (SELECT max(id) FROM log)");
     database.close();
-    await assert.rejects(open(path), { name: "StoreRefusedError", message: /is damaged: it must have 61 rows and has 60.*backup/u });
+    await assert.rejects(open(path), {
+      name: "StoreRefusedError",
+      message: /is damaged: it must have 61 rows and has 60.*backup/u,
+    });
   }));
 
 test("a file of a newer program is refused, and so is what is no store", () =>
@@ -93,11 +96,17 @@ test("a file of a newer program is refused, and so is what is no store", () =>
     const database = new DatabaseSync(path);
     database.exec("PRAGMA user_version = 2");
     database.close();
-    await assert.rejects(open(path), { name: "StoreRefusedError", message: /has format 2, this program knows up to 1/u });
+    await assert.rejects(open(path), {
+      name: "StoreRefusedError",
+      message: /has format 2, this program knows up to 1/u,
+    });
     const text = join(folder, "notes.txt");
     writeFileSync(text, "These are notes, not a database.\n".repeat(100));
     await assert.rejects(open(text), { name: "StoreRefusedError", message: /notes\.txt is damaged/u });
-    await assert.rejects(open(join(folder, "absent", "store.db")), { name: "StoreRefusedError", message: /Cannot open the store/u });
+    await assert.rejects(open(join(folder, "absent", "store.db")), {
+      name: "StoreRefusedError",
+      message: /Cannot open the store/u,
+    });
   }));
 
 test("a store that is open is refused to others", () =>

@@ -88,7 +88,8 @@ export class LogFile {
   #readState(): void {
     const row = this.#database.prepare("SELECT data FROM state WHERE id = 0").get();
     const bytes = row?.["data"];
-    if (!(bytes instanceof Uint8Array) || bytes.length !== stateBytes) throw damaged(this.#path, "its state row is missing");
+    if (!(bytes instanceof Uint8Array) || bytes.length !== stateBytes)
+      throw damaged(this.#path, "its state row is missing");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const checksum = view.getUint32(0, true);
     view.setUint32(0, 0, true);
@@ -105,9 +106,12 @@ export class LogFile {
     let last = after;
     let done = true;
     try {
-      for (const row of this.#database.prepare(`SELECT id, data FROM ${table} WHERE id > ? ORDER BY id`).iterate(after)) {
+      for (const row of this.#database
+        .prepare(`SELECT id, data FROM ${table} WHERE id > ? ORDER BY id`)
+        .iterate(after)) {
         const { id, data } = row;
-        if (typeof id !== "number" || !(data instanceof Uint8Array) || id <= last) throw damaged(this.#path, "rows are out of order");
+        if (typeof id !== "number" || !(data instanceof Uint8Array) || id <= last)
+          throw damaged(this.#path, "rows are out of order");
         if (!isWhole(data, id)) throw damaged(this.#path, `the checksum of row ${id} of table ${table} is wrong`);
         if (table === "log") {
           this.#seenRows += 1;
@@ -123,7 +127,10 @@ export class LogFile {
       throw explain(error, this.#path, "read");
     }
     if (done && table === "log" && (this.#seenRows !== this.#rows || this.#seenSum !== this.#sum)) {
-      throw damaged(this.#path, `it must have ${this.#rows} rows and has ${this.#seenRows}, or others than were written`);
+      throw damaged(
+        this.#path,
+        `it must have ${this.#rows} rows and has ${this.#seenRows}, or others than were written`,
+      );
     }
     const { length } = writer;
     return { buffer: writer.take(new SharedArrayBuffer(0)), length, last, done };
@@ -213,7 +220,9 @@ function lockFile(path: string): DatabaseSync {
   } catch (error) {
     lock?.close();
     if (codeOf(error) === sqliteBusy) {
-      throw new StoreRefusedError(`The store ${path} is in use by another process: stop that one first`, { cause: error });
+      throw new StoreRefusedError(`The store ${path} is in use by another process: stop that one first`, {
+        cause: error,
+      });
     }
     throw explain(error, path, "open");
   }
@@ -227,7 +236,8 @@ function prepareFile(database: DatabaseSync, path: string): boolean {
   if (isNew) {
     database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = NONE`);
   } else {
-    if (number("application_id") !== applicationId) throw new StoreRefusedError(`${path} is not a store of this program`);
+    if (number("application_id") !== applicationId)
+      throw new StoreRefusedError(`${path} is not a store of this program`);
     const version = number("user_version");
     if (version > formatVersion) {
       const message = `The store ${path} has format ${version}, this program knows up to ${formatVersion}: start the newer program`;
@@ -262,7 +272,10 @@ function explain(error: unknown, path: string, action: string): Error {
   const code = codeOf(error);
   const text = error instanceof Error ? error.message : String(error);
   if (code === sqliteFull) {
-    return new StoreFailedError(`Cannot ${action} the store ${path}: the disk is full. Free some space and start again`, { cause: error });
+    return new StoreFailedError(
+      `Cannot ${action} the store ${path}: the disk is full. Free some space and start again`,
+      { cause: error },
+    );
   }
   if (code === sqliteCorrupt || code === sqliteNotADatabase) return damaged(path, text);
   if (action === "open") return new StoreRefusedError(`Cannot open the store ${path}: ${text}`, { cause: error });

@@ -3,7 +3,12 @@ export type JournalRequest =
   | { readonly ask: "open"; readonly path: string; readonly pagesMax: number | undefined }
   | { readonly ask: "load"; readonly table: "log" | "records"; readonly after: number }
   | { readonly ask: "commit"; readonly buffer: SharedArrayBuffer; readonly length: number; readonly head: number }
-  | { readonly ask: "drop"; readonly log: readonly number[]; readonly records: readonly number[]; readonly compacted: number }
+  | {
+      readonly ask: "drop";
+      readonly log: readonly number[];
+      readonly records: readonly number[];
+      readonly compacted: number;
+    }
   | { readonly ask: "records"; readonly ids: readonly number[] }
   | { readonly ask: "close" };
 

@@ -41,7 +41,10 @@ export class SqliteJournal implements Journal {
     const asked = this.#asked.shift();
     if (asked === undefined) throw new Error("The store's thread answered without being asked");
     if (reply.ok) asked.resolve(reply);
-    else asked.reject(reply.kind === "refused" ? new StoreRefusedError(reply.message) : new StoreFailedError(reply.message));
+    else
+      asked.reject(
+        reply.kind === "refused" ? new StoreRefusedError(reply.message) : new StoreFailedError(reply.message),
+      );
   }
 
   #end(error: Error): void {
@@ -119,7 +122,8 @@ export class SqliteJournal implements Journal {
   }
 
   forget(event: Event): void {
-    if (event.previous !== undefined) this.#droppedFacts.push(rowIdOf(event.previous.modified, placeOf(event.previous)));
+    if (event.previous !== undefined)
+      this.#droppedFacts.push(rowIdOf(event.previous.modified, placeOf(event.previous)));
     if (event.type === "delete") this.#droppedFacts.push(rowIdOf(event.revision, placeOf(event.entry)));
     this.#compacted = Math.max(this.#compacted, event.revision);
   }
@@ -134,6 +138,7 @@ export class SqliteJournal implements Journal {
     this.#drop().then(
       () => {
         this.#dropping = false;
+        if (this.#asked.length === 0 && this.#writer.length === 0) this.rest();
       },
       // The next commit meets the same trouble and reports it.
       () => undefined,

@@ -28,7 +28,10 @@ export interface SqliteStoreOptions {
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const journal = new SqliteJournal();
   let sequencer: Sequencer | undefined;
-  const bounds = { windowMs: options.historyWindowMs ?? historyWindowMs, bytesMax: options.historyBytesMax ?? historyBytesMax };
+  const bounds = {
+    windowMs: options.historyWindowMs ?? historyWindowMs,
+    bytesMax: options.historyBytesMax ?? historyBytesMax,
+  };
   try {
     await journal.open(options.path, options.pagesMax, ({ head, compacted }) => {
       const loading = new Sequencer({ head, compacted, bounds, forgotten: (event) => journal.forget(event) });
@@ -41,7 +44,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     await journal.abandon();
     throw error;
   }
-  return new SequencedStore({ sequencer, journal, clock: options.clock, timers: options.timers, failed: options.failed });
+  return new SequencedStore({
+    sequencer,
+    journal,
+    clock: options.clock,
+    timers: options.timers,
+    failed: options.failed,
+  });
 }
 
 function replayedOf(row: Row): Replayed {
