@@ -23,6 +23,8 @@ const encoder = new TextEncoder();
  * deflate blocks, which no inflater can tell from compressed ones: the protocol needs no compressor from us.
  */
 const zlibStart = Uint8Array.of(0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2);
+/** An empty stored block: inflaters hand out what they hold when they meet it, and wait for no more bytes. */
+const flush = Uint8Array.of(0, 0, 0, 0xff, 0xff);
 
 /**
  * The client's end of a SPDY/3.1 connection, as far as container runtimes' streaming servers speak it: streams opened by us,
@@ -89,7 +91,8 @@ export class SpdyClient {
     }
     const plain = parts.reduce(concatenate);
     const length = plain.length;
-    const stored = concatenate(Uint8Array.of(0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255), plain);
+    const head = Uint8Array.of(0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255);
+    const stored = [head, plain, flush].reduce(concatenate);
     const block = this.#sentHeaders ? stored : concatenate(zlibStart, stored);
     this.#sentHeaders = true;
     return block;
