@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { cloneValue, isEqualValue } from "./record.ts";
 import { encodeJson, parseJson, stringifyJson } from "./json.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -71,6 +72,22 @@ test("nesting is bounded, and what is inside the bound can be written again", ()
   const result = parseJson(bytesOf(nested(10_001)));
   assert.ok(!result.ok);
   assert.equal(result.message, "exceeded max depth");
+});
+
+test("copies and comparisons reach as deep as documents", () => {
+  const parse = (depth: number) => {
+    const result = parseJson(bytesOf('{"a":['.repeat(depth / 2) + "1" + "]}".repeat(depth / 2)));
+    assert.ok(result.ok);
+    return result.value;
+  };
+  const value = parse(10_000);
+  const copy = cloneValue(value);
+  assert.notEqual(copy, value);
+  assert.ok(isEqualValue(copy, value));
+  assert.equal(isEqualValue(copy, parse(9_998)), false);
+  assert.equal(stringifyJson(copy), stringifyJson(value));
+  assert.ok(isEqualValue({ a: 1, b: [1, { c: null }] }, { b: [1, { c: null }], a: 1, d: undefined }));
+  assert.equal(isEqualValue({ a: undefined, b: 1 }, { a: 1, b: 1 }), false);
 });
 
 test("a million duplicates are no burden", () => {

@@ -31,7 +31,7 @@ export function decodeScalar(type: ScalarType, value: unknown): ScalarResult {
           ? { ok: true, value: Number(value) }
           : wrong;
     case "int-or-string":
-      return typeof value === "string" ? { ok: true, value } : decodeScalar("int32", value);
+      return typeof value === "string" ? { ok: true, value } : asGoInt32(value);
     case "quantity":
       if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint") {
         return {
@@ -54,6 +54,12 @@ export function decodeScalar(type: ScalarType, value: unknown): ScalarResult {
 /** Types that read their own JSON as a string know nothing of the field they stand in. */
 function asGoString(value: unknown): ScalarResult {
   return { ok: false, message: `json: cannot unmarshal ${valueKind(value)} into Go value of type string` };
+}
+
+function asGoInt32(value: unknown): ScalarResult {
+  const result = decodeScalar("int32", value);
+  if (result.ok) return result;
+  return { ok: false, message: `json: cannot unmarshal ${valueKind(value, "int32")} into Go value of type int32` };
 }
 
 /** What Go writes for a zero value; `null` for times. */

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, stringify } from "yaml";
 import type { Alias, Document, Node, Pair, YAMLMap } from "yaml";
-import { parseJsonText } from "./json.ts";
+import { parseJsonText, stringifyJson } from "./json.ts";
 import { strictErrorsMax, yamlAliasNodesMax, yamlCharactersMax, yamlDepthMax } from "./limits.ts";
 import { isRecord, PlainRecord } from "./record.ts";
 
@@ -45,7 +45,13 @@ export function parseYaml(source: string | Uint8Array, limits: YamlLimits = {}):
 
 /** YAML text of plain data; strings that version 1.1 would read as something else are quoted. */
 export function stringifyYaml(value: unknown): string {
-  return stringify(value, { version: "1.1", lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false });
+  try {
+    return stringify(value, { version: "1.1", lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false });
+  } catch (error) {
+    // Nested deeper than the writer's recursion holds: JSON is YAML too.
+    if (error instanceof RangeError) return `${stringifyJson(value)}\n`;
+    throw error;
+  }
 }
 
 class YamlError extends Error {

@@ -1,6 +1,5 @@
-import { isRecord, PlainRecord, recordOf } from "#codec/record.ts";
+import { isEqualValue, isRecord, PlainRecord, recordOf } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
-import { isEqual } from "../patch/json-patch.ts";
 import { compareObjects } from "./compare.ts";
 import { conflictMessage, conflictsWith, type Conflict } from "./conflict.ts";
 import {
@@ -85,7 +84,7 @@ export function applyObject(apply: Apply): ApplyResult {
   const annotated = apply.manager === "kubectl" && apply.subresource === "" ? withLastApplied(object, applied) : object;
   const result = withManagedFields(annotated, managedFields);
   const changed = apply.live === undefined || !isSame || !sameVersion || annotated !== object;
-  return { ok: true, object: result, managedFields, changed: changed && !isEqual(apply.live, result) };
+  return { ok: true, object: result, managedFields, changed: changed && !isEqualValue(apply.live, result) };
 }
 
 function invalid(message: string): ApplyResult {

@@ -1,6 +1,5 @@
-import { isRecord } from "#codec/record.ts";
+import { isEqualValue, isRecord } from "#codec/record.ts";
 import type { Schema, StructSchema } from "#codec/schema.ts";
-import { isEqual } from "../patch/json-patch.ts";
 import { fieldSchema, indexItems, isEmptyContainer, shapeOf, type Shape } from "./elements.ts";
 import { FieldSet } from "./field-set.ts";
 import { ignoreRule, type ResetFields } from "./ignored.ts";
@@ -123,7 +122,7 @@ class Comparer implements Comparison {
     if (this.path.length === 1 && this.path[0] === "f:metadata") return;
     if (old === undefined) this.added.insert(this.path);
     else if (now === undefined) this.removed.insert(this.path);
-    else if (!isEqual(old, now)) this.modified.insert(this.path);
+    else if (!isEqualValue(old, now)) this.modified.insert(this.path);
   }
 }
 

@@ -31,6 +31,19 @@ export function readEntries(managed: readonly unknown[] | undefined): ManagedFie
   });
 }
 
+/**
+ * The entries that a write starts from: those that the client sent, else the stored ones. A single empty entry is how clients
+ * ask to forget all owners, which undefined stands for.
+ */
+export function entriesToStartFrom(
+  given: readonly unknown[] | undefined,
+  stored: readonly unknown[] | undefined,
+): readonly unknown[] | undefined {
+  const [first] = given ?? [];
+  if (given?.length === 1 && isRecord(first) && Object.keys(first).length === 0) return undefined;
+  return given !== undefined && readEntries(given).length > 0 ? given : stored;
+}
+
 /** An applier keeps its entry when it applies in another version; updates of each version have their own. */
 export function isSameWriter(entry: ManagedFieldsEntry, writer: Writer): boolean {
   return (

@@ -1,4 +1,5 @@
 import { PlainRecord } from "#codec/record.ts";
+import { fieldDepthMax } from "./limits.ts";
 
 /**
  * A set of fields as a tree. Children are keyed by path elements in their stored form: `f:name` a field, `k:{"name":"x"}` a list
@@ -33,19 +34,23 @@ export class FieldSet {
 
 /** Reads the FieldsV1 form. What is no field set counts as empty. */
 export function readFields(fields: unknown): FieldSet {
-  return readNode(fields, true);
+  return readNode(fields, 0);
 }
 
-function readNode(fields: unknown, isRoot: boolean): FieldSet {
+function readNode(fields: unknown, depth: number): FieldSet {
   const set = new FieldSet();
   if (typeof fields !== "object" || fields === null) return set;
+  if (depth > fieldDepthMax) {
+    set.member = true;
+    return set;
+  }
   let hasKeys = false;
   for (const key in fields) {
     hasKeys = true;
     if (key === ".") set.member = true;
-    else (set.children ??= new Map()).set(key, readNode((fields as Record<string, unknown>)[key], false));
+    else (set.children ??= new Map()).set(key, readNode((fields as Record<string, unknown>)[key], depth + 1));
   }
-  if (!hasKeys && !isRoot) set.member = true;
+  if (!hasKeys && depth > 0) set.member = true;
   return set;
 }
 

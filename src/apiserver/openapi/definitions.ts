@@ -135,7 +135,9 @@ export class Definitions {
   }
 
   private property(owner: StructSchema, field: FieldSchema): Json {
-    const description = this.describe(owner.name, field.name);
+    // Where the field itself has no description, that of its type helps those who ask `kubectl explain`.
+    const ofType = field.schema.node === "struct" ? this.describe(field.schema.name) : undefined;
+    const description = this.describe(owner.name, field.name) ?? ofType;
     const form = this.form(field.schema);
     const extras: Json = {
       ...(field.patchStrategy === undefined ? {} : { "x-kubernetes-patch-strategy": field.patchStrategy.join(",") }),

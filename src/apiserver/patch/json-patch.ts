@@ -1,5 +1,5 @@
 import { stringifyJson } from "#codec/json.ts";
-import { cloneValue, isRecord } from "#codec/record.ts";
+import { cloneValue, isEqualValue, isRecord } from "#codec/record.ts";
 import { jsonPatchCopyBytesMax, jsonPatchOperationsMax, jsonPatchShiftsMax } from "./limits.ts";
 import { PatchError, patched, type PatchResult } from "./result.ts";
 
@@ -103,7 +103,7 @@ class JsonPatch {
     if (actual === undefined && isRecord(parent?.container)) {
       throw new PatchError(422, `error in test for path: '${path}': testing value ${path} failed: test failed`);
     }
-    if (!isEqual(actual, wanted)) throw failed;
+    if (!isEqualValue(actual, wanted)) throw failed;
   }
 
   private get(op: string, path: string): unknown {
@@ -212,24 +212,4 @@ function indexOf(op: string, path: string, key: string, length: number): number 
 function invalidIndex(op: string, path: string, key: string): PatchError {
   const message = `Unable to access invalid index: ${key}: invalid index referenced`;
   return new PatchError(422, `error in ${op} for path: '${path}': ${message}`);
-}
-
-/** Equality of JSON values: numbers by value, objects without order. */
-export function isEqual(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, index) => isEqual(item, b[index]));
-  }
-  const left = a as Record<string, unknown>;
-  const right = b as Record<string, unknown>;
-  let count = 0;
-  for (const key in left) {
-    if (left[key] === undefined) continue;
-    count += 1;
-    if (right[key] === undefined || !isEqual(left[key], right[key])) return false;
-  }
-  for (const key in right) if (right[key] !== undefined) count -= 1;
-  return count === 0;
 }
