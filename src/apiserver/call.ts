@@ -4,6 +4,7 @@ import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { ObjectCache } from "./objects/cache.ts";
+import type { Describe } from "./openapi/documented.ts";
 import type { Registry, Served } from "./registry.ts";
 import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
@@ -45,6 +46,7 @@ export interface Parts {
   readonly tokens: TokenIssuer | undefined;
   readonly documents: ReadonlyMap<string, PlainDocument>;
   readonly health: readonly HealthCheck[];
+  readonly describe: Describe;
   readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
   /** Where unexpected exceptions go; clients never see them. */
   readonly log: (message: string, error: unknown) => void;

@@ -18,6 +18,7 @@ import { sliceMs } from "./limits.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { GroupResource, ObjectReader } from "./object-reader.ts";
 import { ObjectCache } from "./objects/cache.ts";
+import type { Describe } from "./openapi/documented.ts";
 import { pipelineStages, runStages } from "./pipeline.ts";
 import { Registry } from "./registry.ts";
 import { anonymous } from "./stages/authenticate.ts";
@@ -43,6 +44,8 @@ export interface ApiServerOptions {
   /** Further documents by exact path: `/metrics`, `/openid/v1/jwks`, `/.well-known/openid-configuration`. */
   readonly documents?: ReadonlyMap<string, PlainDocument>;
   readonly health?: readonly HealthCheck[];
+  /** Descriptions of types and fields for the OpenAPI documents. */
+  readonly describe?: Describe;
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   readonly log?: (message: string, error: unknown) => void;
 }
@@ -79,6 +82,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     tokens: options.tokens === undefined ? undefined : given(options.tokens),
     documents: options.documents ?? new Map(),
     health: options.health ?? [],
+    describe: options.describe ?? (() => undefined),
     gzip: options.gzip,
     log: options.log ?? (() => undefined),
   };

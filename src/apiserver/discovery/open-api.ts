@@ -1,7 +1,70 @@
+import { encodeJson } from "#codec/json.ts";
+import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome } from "../call.ts";
 import { noSuchResource } from "../failure.ts";
+import { openApiHashes, openApiIndex, openApiV2Hash, renderOpenApiV2, renderOpenApiV3 } from "../openapi/document.ts";
+import type { Documented } from "../openapi/documented.ts";
+import type { Registry } from "../registry.ts";
 
-/** /openapi/v2 and /openapi/v3. */
-export function openApi(_call: Call, _path: string): Outcome {
-  return noSuchResource();
+/** Documents of one state of the registry, rendered when they are first asked for. */
+interface Rendered {
+  readonly generation: number;
+  readonly documented: readonly Documented[];
+  readonly hashes: Map<string, string>;
+  readonly bodies: Map<string, Uint8Array>;
+}
+
+const rendered = new WeakMap<Registry, Rendered>();
+
+/** /openapi/v2 and /openapi/v3 with its index, with ETags. */
+export function openApi(call: Call, path: string): Outcome {
+  const { registry, version, describe } = call.parts;
+  const current = currentOf(registry, version.gitVersion);
+  const options = { version: version.gitVersion, describe };
+  if (path === "/openapi/v3") return document(call, current, path, "", () => openApiIndex(current.documented, version.gitVersion));
+  if (path === "/openapi/v2") {
+    return document(call, current, path, openApiV2Hash(current.documented, version.gitVersion), () => renderOpenApiV2(current.documented, options));
+  }
+  const name = path.slice("/openapi/v3/".length);
+  const hash = path.startsWith("/openapi/v3/") ? current.hashes.get(name) : undefined;
+  if (hash === undefined) return noSuchResource();
+  return document(call, current, path, hash, () => renderOpenApiV3(current.documented, name, options) ?? {});
+}
+
+function currentOf(registry: Registry, version: string): Rendered {
+  const known = rendered.get(registry);
+  if (known?.generation === registry.generation) return known;
+  const documented = registry.all().map(
+    ({ resource, schema, custom }): Documented => ({
+      resource,
+      schema,
+      ...(custom !== undefined && { custom: { openApi: custom.schema as Record<string, unknown> | undefined } }),
+    }),
+  );
+  const hashes = openApiHashes(documented, version);
+  // Documents whose content stays the same are kept over a change of others.
+  const bodies = new Map([...(known?.bodies ?? [])].filter(([path]) => isSame(path, known?.hashes, hashes)));
+  const made = { generation: registry.generation, documented, hashes, bodies };
+  rendered.set(registry, made);
+  return made;
+}
+
+function isSame(path: string, before: Map<string, string> | undefined, after: Map<string, string>): boolean {
+  const name = path.slice("/openapi/v3/".length);
+  return after.has(name) && before?.get(name) === after.get(name);
+}
+
+function document(call: Call, current: Rendered, path: string, hash: string, render: () => Record<string, unknown>): HttpResponse {
+  const etag = hash === "" ? undefined : `"${hash}"`;
+  const isPinned = call.info.query.has("hash");
+  const headers = {
+    "content-type": "application/json",
+    vary: "Accept",
+    "cache-control": isPinned ? "public, immutable" : "no-cache, private",
+    ...(etag !== undefined && { etag }),
+  };
+  if (etag !== undefined && call.request.headers["if-none-match"] === etag) return { status: 304, headers, body: new Uint8Array(0) };
+  let body = current.bodies.get(path);
+  if (body === undefined) current.bodies.set(path, (body = encodeJson(render())));
+  return { status: 200, headers, body };
 }
