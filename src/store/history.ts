@@ -1,6 +1,6 @@
 import type { OrderedMap } from "#base/ordered-map.ts";
 import { Ring } from "#base/ring.ts";
-import { eventOverheadBytes, eventsBetweenRoots, rolledSnapshotsMax } from "./limits.ts";
+import { attachmentWindowMs, eventOverheadBytes, eventsBetweenRoots, rolledSnapshotsMax } from "./limits.ts";
 import type { Entry, Event, Revision } from "./store.ts";
 
 export interface HistoryBounds {
@@ -12,8 +12,6 @@ export interface HistoryBounds {
 interface Mark {
   readonly lastRevision: Revision;
   readonly time: number;
-  readonly bytes: number;
-  readonly count: number;
 }
 
 interface Root {
@@ -30,6 +28,9 @@ export class History {
   #rolled: Root[] = [];
   #bytes = 0;
   #sinceRoot = 0;
+  /** Events before this index, and marks before that one, hold no attachments any more. */
+  #bareEvents = 0;
+  #bareMarks = 0;
   #compacted: Revision;
   readonly #bounds: HistoryBounds;
   readonly #forgotten: (event: Event) => void;
@@ -58,13 +59,30 @@ export class History {
       bytes += eventBytes(event);
     }
     this.#bytes += bytes;
-    this.#marks.push({ lastRevision, time: now, bytes, count: events.length });
+    this.#marks.push({ lastRevision, time: now });
     this.#sinceRoot += events.length;
     if (this.#sinceRoot >= eventsBetweenRoots) {
       this.#roots.push({ revision: lastRevision, map: state() });
       this.#sinceRoot = 0;
     }
+    this.#bareOld(now);
     this.trim(now);
+  }
+
+  /** Decoded forms are many times larger than the bytes: replaced entries keep theirs only for a moment. */
+  #bareOld(now: number): void {
+    for (;;) {
+      const mark = this.#marks.at(this.#bareMarks);
+      if (mark === undefined || now - mark.time <= attachmentWindowMs) return;
+      this.#bareMarks += 1;
+      for (;;) {
+        const event = this.#events.at(this.#bareEvents);
+        if (event === undefined || event.revision > mark.lastRevision) break;
+        if (event.previous !== undefined) event.previous.attachment = undefined;
+        if (event.type === "delete") event.entry.attachment = undefined;
+        this.#bareEvents += 1;
+      }
+    }
   }
 
   /** Forgets whole groups, oldest first, until the rest is within its bounds. */
@@ -73,7 +91,7 @@ export class History {
       const mark = this.#marks.at(0);
       if (mark === undefined) return;
       if (this.#bytes <= this.#bounds.bytesMax && now - mark.time <= this.#bounds.windowMs) return;
-      this.#marks.shift();
+      this.#shiftMark();
       this.compact(mark.lastRevision);
     }
   }
@@ -85,17 +103,23 @@ export class History {
     for (;;) {
       const mark = this.#marks.at(0);
       if (mark === undefined || mark.lastRevision > revision) break;
-      this.#marks.shift();
+      this.#shiftMark();
     }
     for (;;) {
       const event = this.#events.at(0);
       if (event === undefined || event.revision > revision) break;
       this.#events.shift();
+      if (this.#bareEvents > 0) this.#bareEvents -= 1;
       this.#bytes -= eventBytes(event);
       this.#forgotten(event);
     }
     while (this.#roots.length > 0 && this.#roots[0]!.revision < revision) this.#roots.shift();
     this.#rolled = this.#rolled.filter((root) => root.revision >= revision);
+  }
+
+  #shiftMark(): void {
+    this.#marks.shift();
+    if (this.#bareMarks > 0) this.#bareMarks -= 1;
   }
 
   /** The index of the first event above `revision`. */

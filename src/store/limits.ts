@@ -9,6 +9,8 @@ export const historyWindowMs = 5 * 60_000;
 export const historyBytesMax = 96 * 1024 * 1024;
 /** What one event costs beside its value: objects, key, and its share of kept tree nodes. */
 export const eventOverheadBytes = 1_024;
+/** Replaced entries lose their attachment after this time: by then whoever follows has seen them. */
+export const attachmentWindowMs = 10_000;
 /** Roots of the tree are kept at least this many events apart; exact snapshots between are rolled back from the next. */
 export const eventsBetweenRoots = 2_048;
 /** Exact snapshots that were asked for, kept so that the next page finds them. */

@@ -15,7 +15,10 @@ export interface Entry {
   readonly value: Uint8Array;
   readonly created: Revision;
   readonly modified: Revision;
-  /** A cache that the owner of the bytes may fill (decoded form, labels, other encodings). Never persisted. */
+  /**
+   * A cache that the owner of the bytes may fill (decoded form, labels, other encodings). Never persisted; emptied some
+   * seconds after the entry was replaced.
+   */
   attachment: unknown;
 }
 

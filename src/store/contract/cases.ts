@@ -281,6 +281,22 @@ const history: ContractCase[] = [
     },
   },
   {
+    name: "what was replaced keeps its attachment for a moment only, what stands keeps it",
+    async run({ store, time }) {
+      const value = (): Uint8Array => bytes("x");
+      await commit(store, [{ type: "put", key: "a", value: value(), attachment: "first" }]);
+      const first = store.latest("a")!;
+      await commit(store, [{ type: "put", key: "a", value: value(), attachment: "second" }]);
+      assert.equal(first.attachment, "first");
+      time.now += 11_000;
+      await store.compact(store.visible - 1);
+      await put(store, "b", "1");
+      await put(store, "b", "2");
+      assert.equal(first.attachment, undefined);
+      assert.equal(store.latest("a")?.attachment, "second");
+    },
+  },
+  {
     name: "history stays below its bytes",
     options: { historyBytesMax: 100_000 },
     async run({ store }) {
