@@ -128,7 +128,7 @@ const baseline: readonly Check[] = [
   },
 ];
 
-const restrictedVolumes = new Set(["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"]);
+const restrictedVolumes = new Set(["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"]);
 
 /** Windows knows none of what these three are about. */
 function isWindows({ spec, minor }: Checked): boolean {
