@@ -44,6 +44,40 @@ for (const file of skip === false
   });
 }
 
+test("decoding again changes nothing, whatever is left out, and protobuf carries it all", { skip }, () => {
+  for (const file of readdirSync(facts).filter((name) => name.endsWith(".json"))) {
+    const schema = schemaOfFixture(file);
+    const whole = JSON.parse(readFileSync(join(facts, file), "utf8")) as unknown;
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const { object, errors } = decodeText(schema, JSON.stringify(thinned(whole, { state: seed * 7919 })));
+      assert.deepEqual(errors, []);
+      const text = stringifyJson(object);
+      assert.equal(stringifyJson(decodeText(schema, text).object), text, `${file}, seed ${seed}`);
+      const body = decodeProtobuf(encodeProtobuf(object, schema), () => schema);
+      assert.ok(body.ok);
+      const typed = schema.byName.has("kind")
+        ? { ...body.object, ...pick(object, ["kind", "apiVersion"]) }
+        : body.object;
+      assert.equal(stringifyJson(decode(schema, typed, { defaults: true }).object), text, `${file}, seed ${seed}`);
+    }
+  }
+});
+
+/** The value with some of its members left out; the seed decides which. */
+function thinned(value: unknown, random: { state: number }): unknown {
+  if (Array.isArray(value)) return value.map((item) => thinned(item, random));
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value).filter(() => {
+    random.state = (random.state * 48271) % 2147483647;
+    return random.state % 4 !== 0;
+  });
+  return Object.fromEntries(kept.map(([key, inner]) => [key, thinned(inner, random)]));
+}
+
+function pick(object: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, object[name]]));
+}
+
 test("every type of the facts can be read", () => {
   for (const name of Object.keys(typeTable)) {
     if (!name.startsWith("runtime.") && !name.startsWith("apiextensions/v1.JSONSchemaPropsOr")) {

@@ -1,22 +1,9 @@
 import type { FieldSchema, ListSchema, MapSchema, ScalarSchema, Schema, StructSchema, UnionSchema } from "./schema.ts";
-import { schemaDepthMax, strictErrorsMax } from "./limits.ts";
+import { goName, goTypeOf } from "./go-type.ts";
+import { schemaDepthMax } from "./limits.ts";
 import { cloneValue, isRecord, PlainRecord } from "./record.ts";
 import { decodeScalar, valueKind, zeroScalar } from "./scalar.ts";
-
-/** A value of the wrong type. */
-export interface DecodeError {
-  /** Go's path notation: `spec.containers[0].image`. */
-  readonly field: string;
-  /** As Go's decoder words it: `json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool`. */
-  readonly message: string;
-}
-
-export interface DecodeOptions {
-  /** Apply the published defaults (and those of a custom resource's schema). */
-  readonly defaults: boolean;
-  /** Take over only what is given, zeros too, and drop nulls: the configuration of a server-side apply. */
-  readonly sparse?: boolean;
-}
+import { Walk, type DecodeError, type DecodeOptions } from "./walk.ts";
 
 export interface DecodeResult {
   readonly object: Record<string, unknown>;
@@ -33,7 +20,7 @@ export interface DecodeResult {
  * schema is validated later), without fields that no schema names.
  */
 export function decode(schema: StructSchema, value: unknown, options: DecodeOptions): DecodeResult {
-  const walk = new Decoder(options);
+  const walk = new Walk(options);
   const decoder = decoderOf(schema);
   const object = decoder.decode(value, walk);
   return {
@@ -43,53 +30,11 @@ export function decode(schema: StructSchema, value: unknown, options: DecodeOpti
   };
 }
 
-/** State of one walk. */
-class Decoder {
-  readonly defaults: boolean;
-  readonly sparse: boolean;
-  readonly unknownFields: string[] = [];
-  readonly errors: DecodeError[] = [];
-  /** Field names, list indices, and map keys from the root to where the walk stands. */
-  readonly path: (string | number)[] = [];
-  /** Structs around where the walk stands; Go names the innermost in its messages. */
-  readonly structs: string[] = [];
-
-  constructor(options: DecodeOptions) {
-    this.sparse = options.sparse === true;
-    this.defaults = options.defaults && !this.sparse;
-  }
-
-  pathText(last?: string): string {
-    let text = "";
-    for (const part of last === undefined ? this.path : [...this.path, last]) {
-      text +=
-        typeof part === "number" ? `[${part}]` : text === "" ? part.replace(/^\0/, "") : `.${part.replace(/^\0/, "")}`;
-    }
-    return text;
-  }
-
-  unknown(name: string): void {
-    if (this.unknownFields.length < strictErrorsMax) this.unknownFields.push(this.pathText(name));
-  }
-
-  wrongType(what: string, type: string): void {
-    const struct = this.structs.at(-1) ?? "";
-    // Go's field stack has neither indices nor map keys.
-    const fields = this.path.filter((part) => typeof part === "string" && !part.startsWith("\0")).join(".");
-    const place = struct === "" ? "value" : `struct field ${struct.slice(struct.lastIndexOf(".") + 1)}.${fields}`;
-    this.fail(`json: cannot unmarshal ${what} into Go ${place} of type ${type}`);
-  }
-
-  fail(message: string): void {
-    if (this.errors.length < strictErrorsMax) this.errors.push({ field: this.pathText(), message });
-  }
-}
-
 /** What decodes one node of a schema. `undefined` means absent. */
 interface NodeDecoder {
-  decode(value: unknown, walk: Decoder): unknown;
+  decode(value: unknown, walk: Walk): unknown;
   /** The zero that Go writes for an absent value field; undefined: nothing is written. */
-  zero(walk: Decoder): unknown;
+  zero(walk: Walk): unknown;
   /** Whether omitempty drops the (decoded) value. */
   isEmpty(value: unknown): boolean;
   /** As Go names the type in messages. */
@@ -139,7 +84,7 @@ class ScalarDecoder implements NodeDecoder {
     this.schema = schema;
     this.goType = goTypeOf(schema);
   }
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     if (typeof value === "string" && this.schema.type === "string") return value;
     if (typeof value === "boolean" && this.schema.type === "bool") return value;
     const result = decodeScalar(this.schema.type, value);
@@ -164,7 +109,7 @@ class ListDecoder implements NodeDecoder {
     this.element = decoderOf(schema.element);
     this.goType = schema.name === undefined ? `[]${goTypeOf(schema.element)}` : goName(schema.name);
   }
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     if (!Array.isArray(value)) {
       walk.wrongType(valueKind(value), this.goType);
       return [];
@@ -200,7 +145,7 @@ class MapDecoder implements NodeDecoder {
         ? `map[${goName(schema.keyName ?? "string")}]${goTypeOf(schema.value)}`
         : goName(schema.name);
   }
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     if (!isRecord(value)) {
       walk.wrongType(valueKind(value), this.goType);
       return new PlainRecord();
@@ -270,7 +215,7 @@ class StructDecoder implements NodeDecoder {
     }));
   }
 
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     if (!isRecord(value)) {
       walk.wrongType(valueKind(value), this.goType);
       return this.zero(walk);
@@ -319,7 +264,7 @@ class StructDecoder implements NodeDecoder {
     return object;
   }
 
-  private noteUnknown(value: Record<string, unknown>, object: Record<string, unknown>, walk: Decoder): void {
+  private noteUnknown(value: Record<string, unknown>, object: Record<string, unknown>, walk: Walk): void {
     for (const name in value) {
       if (value[name] === undefined || this.schema.byName.has(name)) continue;
       if (this.schema.preserveUnknown) object[name] = value[name];
@@ -327,7 +272,7 @@ class StructDecoder implements NodeDecoder {
     }
   }
 
-  zero(walk: Decoder): unknown {
+  zero(walk: Walk): unknown {
     if (walk.structs.length >= schemaDepthMax) return new PlainRecord();
     return this.decode(new PlainRecord(), walk);
   }
@@ -343,7 +288,7 @@ function countKeys(value: Record<string, unknown>): number {
 }
 
 /** A value field that was not given, or given as its zero. */
-function writeAbsent(object: Record<string, unknown>, plan: FieldPlan, walk: Decoder): void {
+function writeAbsent(object: Record<string, unknown>, plan: FieldPlan, walk: Walk): void {
   if (walk.defaults && plan.default !== undefined && !plan.decoder.isEmpty(plan.default)) {
     object[plan.name] = cloneValue(plan.default);
     return;
@@ -366,7 +311,7 @@ class CustomDecoder implements NodeDecoder {
   constructor(schema: StructSchema) {
     this.schema = schema;
   }
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     if (!isRecord(value) || walk.path.length > 2 * schemaDepthMax) return value;
     const object = new PlainRecord();
     const at = walk.path.length;
@@ -391,7 +336,7 @@ class CustomDecoder implements NodeDecoder {
     walk.path.pop();
     return object;
   }
-  zero(walk: Decoder): unknown {
+  zero(walk: Walk): unknown {
     return this.decode(new PlainRecord(), walk);
   }
   isEmpty(): boolean {
@@ -399,20 +344,20 @@ class CustomDecoder implements NodeDecoder {
   }
 }
 
-function noteUnknownHere(walk: Decoder, name: string): void {
+function noteUnknownHere(walk: Walk, name: string): void {
   walk.path.pop();
   walk.unknown(name);
   walk.path.push(name);
 }
 
 /** Undefined drops the field: a null that is not allowed, where a default stands ready. */
-function decodeCustom(field: FieldSchema, given: unknown, walk: Decoder): unknown {
+function decodeCustom(field: FieldSchema, given: unknown, walk: Walk): unknown {
   if (given === null) return field.nullable !== true && field.default !== undefined ? undefined : null;
   return decodeAsGiven(field.schema, given, walk);
 }
 
 /** Descends where the value has the schema's form; everything else is for the structural schema's validation to judge. */
-function decodeAsGiven(schema: Schema, value: unknown, walk: Decoder): unknown {
+function decodeAsGiven(schema: Schema, value: unknown, walk: Walk): unknown {
   if (value === null) return null;
   switch (schema.node) {
     case "scalar":
@@ -433,7 +378,7 @@ function decodeAsGiven(schema: Schema, value: unknown, walk: Decoder): unknown {
   }
 }
 
-function within<T>(walk: Decoder, part: string | number, work: () => T): T {
+function within<T>(walk: Walk, part: string | number, work: () => T): T {
   walk.path.push(part);
   const result = work();
   walk.path.pop();
@@ -447,7 +392,7 @@ class UnionDecoder implements NodeDecoder {
     this.schema = schema;
     this.goType = goName(schema.name);
   }
-  decode(value: unknown, walk: Decoder): unknown {
+  decode(value: unknown, walk: Walk): unknown {
     const on = Array.isArray(value) ? "array" : typeof value;
     for (const option of this.schema.options) if (option.on === on) return decoderOf(option.schema).decode(value, walk);
     walk.wrongType(valueKind(value), this.goType);
@@ -458,38 +403,5 @@ class UnionDecoder implements NodeDecoder {
   }
   isEmpty(): boolean {
     return false;
-  }
-}
-
-/** `v1.Protocol` of `core/v1.Protocol`: Go's package and type. */
-function goName(name: string): string {
-  return name.slice(name.lastIndexOf("/") + 1);
-}
-
-function goTypeOf(schema: Schema): string {
-  switch (schema.node) {
-    case "scalar": {
-      if (schema.name !== undefined) return goName(schema.name);
-      const names: Partial<Record<ScalarSchema["type"], string>> = {
-        bytes: "[]uint8",
-        quantity: "resource.Quantity",
-        "int-or-string": "intstr.IntOrString",
-        time: "v1.Time",
-        "micro-time": "v1.MicroTime",
-        duration: "v1.Duration",
-      };
-      return names[schema.type] ?? schema.type;
-    }
-    case "list":
-      return schema.name === undefined ? `[]${goTypeOf(schema.element)}` : goName(schema.name);
-    case "map":
-      return schema.name === undefined
-        ? `map[${goName(schema.keyName ?? "string")}]${goTypeOf(schema.value)}`
-        : goName(schema.name);
-    case "struct":
-    case "union":
-      return schema.name === "" ? "map[string]interface {}" : goName(schema.name);
-    case "any":
-      return "interface {}";
   }
 }
