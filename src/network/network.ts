@@ -88,7 +88,13 @@ export function createNetwork(options: NetworkOptions): Network {
     timers,
     onProblem,
     configurationFile: names.configurationFile,
-    facts: { ...ranges, clusterId: options.clusterId, nodeName: options.nodeName, bridge: names.bridge, addressFolder: names.addressFolder },
+    facts: {
+      ...ranges,
+      clusterId: options.clusterId,
+      nodeName: options.nodeName,
+      bridge: names.bridge,
+      addressFolder: names.addressFolder,
+    },
   });
   const serviceProxy = createServiceProxy({
     observed,
@@ -153,7 +159,8 @@ interface Names {
 
 /** Interface names hold 15 characters. */
 function namesOf({ clusterId, serviceRange, cniConfigurationDir, dataDir }: NetworkOptions): Names {
-  if (!/^[a-z0-9]{4,32}$/.test(clusterId)) throw new Error(`Cannot name the network of cluster "${clusterId}": 4 to 32 of a-z and 0-9 wanted`);
+  if (!/^[a-z0-9]{4,32}$/.test(clusterId))
+    throw new Error(`Cannot name the network of cluster "${clusterId}": 4 to 32 of a-z and 0-9 wanted`);
   return {
     table: `steer_${clusterId}`,
     policyTable: `steer_${clusterId}_policy`,

@@ -49,7 +49,12 @@ export const servicesDeclaration: InformerDeclaration<Service, Service> = {
 
 export const slicesDeclaration: InformerDeclaration<EndpointSlice, EndpointSlice> = {
   resource: endpointslices,
-  project: ({ metadata, addressType, endpoints, ports }) => ({ metadata: lean(metadata), addressType, endpoints: endpoints ?? [], ports: ports ?? [] }),
+  project: ({ metadata, addressType, endpoints, ports }) => ({
+    metadata: lean(metadata),
+    addressType,
+    endpoints: endpoints ?? [],
+    ports: ports ?? [],
+  }),
   indexes: {
     service: (slice) => [serviceOfSlice(slice)],
     address: ({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses.slice(0, 1)),

@@ -28,6 +28,11 @@ export function createServerLoop(
   const { client, clock, random, onProblem, epoch, timers, informers, pace } = dependencies;
   const problems = onProblem === undefined ? {} : { onProblem };
   const events = createEventRecorder({ client, clock, random, source: `${loop.name}-controller`, ...problems });
-  const executor = createExecutor({ client, actor: `network/${loop.name}`, events, ...(epoch === undefined ? {} : { epoch }) });
+  const executor = createExecutor({
+    client,
+    actor: `network/${loop.name}`,
+    events,
+    ...(epoch === undefined ? {} : { epoch }),
+  });
   return createController({ ...loop, clock, timers, random, informers, pace, executor, ...problems });
 }

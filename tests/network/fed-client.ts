@@ -29,35 +29,34 @@ export class FedClient {
     const refuse = (): never => {
       throw new Error("the test's client only lists, watches and patches");
     };
-    const feeding = this;
     return {
       get: refuse,
       find: async <T>(resource: Resource<T>, at: { namespace?: string | undefined; name: string }) =>
-        feeding.#all(resource.resource).get(`${at.namespace ?? ""}/${at.name}`) as T | undefined,
+        this.#all(resource.resource).get(`${at.namespace ?? ""}/${at.name}`) as T | undefined,
       list: async <T>(resource: Resource<T>, options?: WatchOptions): Promise<List<T>> => ({
-        items: [...feeding.#all(resource.resource).values()].filter((object) => matches(object, options)) as T[],
-        resourceVersion: String(feeding.#revision),
+        items: [...this.#all(resource.resource).values()].filter((object) => matches(object, options)) as T[],
+        resourceVersion: String(this.#revision),
       }),
       watch: <T>(resource: Resource<T>, options: WatchOptions, handler: WatchHandler<T>) => {
-        const set = feeding.#watchers.get(resource.resource) ?? new Set();
+        const set = this.#watchers.get(resource.resource) ?? new Set();
         const filtered: WatchHandler<unknown> = {
           event: (event) => {
             if (matches(event.object as Stored, options)) handler.event(event as never);
           },
           end: (error) => handler.end(error),
         };
-        feeding.#watchers.set(resource.resource, set.add(filtered));
+        this.#watchers.set(resource.resource, set.add(filtered));
         return { close: () => void set.delete(filtered) };
       },
       create: refuse,
       update: refuse,
       patch: async <T>(resource: Resource<T>, at: { name: string }, patch: unknown): Promise<T> => {
-        feeding.patches.push({ resource: resource.resource, name: at.name, patch });
+        this.patches.push({ resource: resource.resource, name: at.name, patch });
         return {} as T;
       },
       delete: refuse,
       request: refuse,
-    } as unknown as Client;
+    } as object as Client;
   }
 
   #all(resource: string): Map<string, Stored> {

@@ -48,10 +48,13 @@ class Pod {
   }
 
   static async start(name: string): Promise<Pod> {
-    const server = createServer((incoming, response) => response.end(JSON.stringify({ name, url: incoming.url, headers: incoming.headers })));
+    const server = createServer((incoming, response) =>
+      response.end(JSON.stringify({ name, url: incoming.url, headers: incoming.headers })),
+    );
     server.on("upgrade", (_incoming, socket) => {
       socket.on("error", () => undefined);
-      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
+      const accept = "Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${accept}\r\n\r\n`);
       socket.on("data", (chunk: Buffer) => socket.write(`${name}:${chunk.toString()}`));
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -81,10 +84,14 @@ function table(routes: Route[], backends: Record<string, Pod[]>, certificates: C
 
 function selfSigned(name: string): string {
   const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  return execFileSync("openssl", [...args, "-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`, "-keyout", "-"], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  return execFileSync(
+    "openssl",
+    [...args, "-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`, "-keyout", "-"],
+    {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
 }
 
 class Stage implements AsyncDisposable {
@@ -119,7 +126,8 @@ class Stage implements AsyncDisposable {
   /** What a restart of the agent makes. */
   newPlane(): IngressDataPlane {
     const onGone = (): void => void (this.gone += 1);
-    return new IngressDataPlane({ ...this, disk: realDisk, onGone });
+    const { haproxy, runtime, folder, listen } = this;
+    return new IngressDataPlane({ haproxy, runtime, folder, listen, disk: realDisk, onGone });
   }
 
   async pod(name: string): Promise<Pod> {
@@ -158,142 +166,166 @@ class Stage implements AsyncDisposable {
 
 const route = (site: string, path: string, backend: string): Route => ({ site, path, backend });
 
-test("Ingress through a real HAProxy", { skip: !available("haproxy") && "needs haproxy", timeout: 120_000 }, async (t) => {
-  await using stage = await Stage.open();
-  const [one, two, three] = [await stage.pod("one"), await stage.pod("two"), await stage.pod("three")];
-  const routes = [route("a.com", "", "d/web:80"), route("a.com", "/api", "d/api:80"), route("*.b.com", "", "d/api:80"), route("c.com", "", "d/none:80")];
-  const backends = { "d/web:80": [one, two], "d/api:80": [three], "d/none:80": [] };
-  await stage.plane.apply(table(routes, backends));
+test(
+  "Ingress through a real HAProxy",
+  { skip: !available("haproxy") && "needs haproxy", timeout: 120_000 },
+  async (t) => {
+    await using stage = await Stage.open();
+    const [one, two, three] = [await stage.pod("one"), await stage.pod("two"), await stage.pod("three")];
+    const routes = [
+      route("a.com", "", "d/web:80"),
+      route("a.com", "/api", "d/api:80"),
+      route("*.b.com", "", "d/api:80"),
+      route("c.com", "", "d/none:80"),
+    ];
+    const backends = { "d/web:80": [one, two], "d/api:80": [three], "d/none:80": [] };
+    await stage.plane.apply(table(routes, backends));
 
-  await t.test("hosts and paths lead to their backends", async () => {
-    const seen = new Set<string>();
-    for (let index = 0; index < 10; index++) seen.add(await stage.name("a.com"));
-    assert.deepEqual([...seen].toSorted(), ["one", "two"]);
-    assert.equal(await stage.name("A.com:80", "/api"), "three");
-    assert.equal(await stage.name("a.com", "/api/x?y=1"), "three");
-    assert.notEqual(await stage.name("a.com", "/apis"), "three");
-    assert.equal(await stage.name("x.b.com"), "three");
-    assert.equal(await stage.name("x.y.b.com"), "404");
-    assert.equal(await stage.name("unknown.com"), "404");
-    assert.equal(await stage.name("c.com"), "503");
-  });
-
-  await t.test("the pod learns of the client, and cannot be lied to about it", async () => {
-    const options = { host: "127.0.0.1", port: stage.listen.httpPort, headers: { host: "a.com", "x-forwarded-for": "6.6.6.6" } };
-    const body = await new Promise<string>((resolve) => {
-      request(options, (response) => response.on("data", (chunk: Buffer) => resolve(chunk.toString()))).end();
+    await t.test("hosts and paths lead to their backends", async () => {
+      const seen = new Set<string>();
+      for (let index = 0; index < 10; index++) seen.add(await stage.name("a.com"));
+      assert.deepEqual([...seen].toSorted(), ["one", "two"]);
+      assert.equal(await stage.name("A.com:80", "/api"), "three");
+      assert.equal(await stage.name("a.com", "/api/x?y=1"), "three");
+      assert.notEqual(await stage.name("a.com", "/apis"), "three");
+      assert.equal(await stage.name("x.b.com"), "three");
+      assert.equal(await stage.name("x.y.b.com"), "404");
+      assert.equal(await stage.name("unknown.com"), "404");
+      assert.equal(await stage.name("c.com"), "503");
     });
-    const { headers } = JSON.parse(body) as { headers: Record<string, string> };
-    assert.deepEqual([headers["x-forwarded-for"], headers["x-forwarded-proto"], headers["host"]], ["127.0.0.1", "http", "a.com"]);
-  });
 
-  await t.test("routes and endpoints change under load without a failed request or a reload", async () => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 8 });
-    const failures: string[] = [];
-    let finished = false;
-    let count = 0;
-    const client = async (): Promise<void> => {
-      while (!finished) {
-        const { status, body } = await stage.get("a.com", "/", agent);
-        count += 1;
-        if (status !== 200) failures.push(`${status} ${body}`);
+    await t.test("the pod learns of the client, and cannot be lied to about it", async () => {
+      const options = {
+        host: "127.0.0.1",
+        port: stage.listen.httpPort,
+        headers: { host: "a.com", "x-forwarded-for": "6.6.6.6" },
+      };
+      const body = await new Promise<string>((resolve) => {
+        request(options, (response) => response.on("data", (chunk: Buffer) => resolve(chunk.toString()))).end();
+      });
+      const { headers } = JSON.parse(body) as { headers: Record<string, string> };
+      assert.deepEqual(
+        [headers["x-forwarded-for"], headers["x-forwarded-proto"], headers["host"]],
+        ["127.0.0.1", "http", "a.com"],
+      );
+    });
+
+    await t.test("routes and endpoints change under load without a failed request or a reload", async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+      const failures: string[] = [];
+      let finished = false;
+      let count = 0;
+      const client = async (): Promise<void> => {
+        while (!finished) {
+          const { status, body } = await stage.get("a.com", "/", agent);
+          count += 1;
+          if (status !== 200) failures.push(`${status} ${body}`);
+        }
+      };
+      const clients = Array.from({ length: 8 }, client);
+      let pods = [one, two];
+      for (let round = 0; round < 15; round++) {
+        const fresh = await stage.pod(`round${round}`);
+        const [leaving, ...staying] = pods;
+        await stage.plane.apply(
+          table([...routes, route(`r${round}.com`, "", "d/web:80")], { ...backends, "d/web:80": [...pods, fresh] }),
+        );
+        pods = [...staying, fresh];
+        await stage.plane.apply(table(routes, { ...backends, "d/web:80": pods }));
+        leaving?.kill();
       }
-    };
-    const clients = Array.from({ length: 8 }, client);
-    let pods = [one, two];
-    for (let round = 0; round < 15; round++) {
-      const fresh = await stage.pod(`round${round}`);
-      const [leaving, ...staying] = pods;
-      await stage.plane.apply(table([...routes, route(`r${round}.com`, "", "d/web:80")], { ...backends, "d/web:80": [...pods, fresh] }));
-      pods = [...staying, fresh];
-      await stage.plane.apply(table(routes, { ...backends, "d/web:80": pods }));
-      leaving?.kill();
-    }
-    finished = true;
-    await Promise.all(clients);
-    agent.destroy();
-    assert.deepEqual(failures, []);
-    assert.ok(100 < count, `${count} requests`);
-    assert.equal(stage.plane.reloads, 1, "only the first start");
-    await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
-    assert.equal(await stage.name("a.com"), "three");
-  });
+      finished = true;
+      await Promise.all(clients);
+      agent.destroy();
+      assert.deepEqual(failures, []);
+      assert.ok(100 < count, `${count} requests`);
+      assert.equal(stage.plane.reloads, 1, "only the first start");
+      await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
+      assert.equal(await stage.name("a.com"), "three");
+    });
 
-  await t.test("a pod that died a moment ago costs no request", async () => {
-    const dying = await stage.pod("dying");
-    await stage.plane.apply(table(routes, { ...backends, "d/web:80": [dying, three] }));
-    dying.kill();
-    for (let index = 0; index < 10; index++) assert.equal(await stage.name("a.com"), "three");
-  });
+    await t.test("a pod that died a moment ago costs no request", async () => {
+      const dying = await stage.pod("dying");
+      await stage.plane.apply(table(routes, { ...backends, "d/web:80": [dying, three] }));
+      dying.kill();
+      for (let index = 0; index < 10; index++) assert.equal(await stage.name("a.com"), "three");
+    });
 
-  await t.test("TLS by host, HTTP/2, and a certificate that HAProxy refuses hurts nobody", async () => {
-    const good: Certificate = { id: "d/tls", hosts: ["a.com"], pem: selfSigned("a.com") };
-    const [chain = ""] = selfSigned("x.b.com").split("-----BEGIN PRIVATE KEY-----").toReversed();
-    const certificateOnly = `-----BEGIN CERTIFICATE-----${chain.split("-----BEGIN CERTIFICATE-----")[1] ?? ""}`;
-    const broken: Certificate = { id: "d/broken", hosts: ["x.b.com"], pem: `${certificateOnly}${keyOf(selfSigned("other"))}` };
-    const faults = await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }, [broken, good]));
-    assert.deepEqual([...faults.keys()], ["d/broken"]);
-    assert.equal(await certificateName(stage, "a.com"), "a.com");
-    assert.equal(await certificateName(stage, "x.b.com"), "default.invalid");
-    assert.match(await getByH2(stage, "a.com"), /"name":"three".*"x-forwarded-proto":"https"/);
-    const renewed: Certificate = { ...good, hosts: ["a.com", "x.b.com"], pem: selfSigned("renewed") };
-    await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }, [renewed]));
-    assert.equal(await certificateName(stage, "x.b.com"), "renewed");
-    await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
-    assert.equal(await certificateName(stage, "a.com"), "default.invalid");
-  });
+    await t.test("TLS by host, HTTP/2, and a certificate that HAProxy refuses hurts nobody", async () => {
+      const good: Certificate = { id: "d/tls", hosts: ["a.com"], pem: selfSigned("a.com") };
+      const [chain = ""] = selfSigned("x.b.com").split("-----BEGIN PRIVATE KEY-----").toReversed();
+      const certificateOnly = `-----BEGIN CERTIFICATE-----${chain.split("-----BEGIN CERTIFICATE-----")[1] ?? ""}`;
+      const broken: Certificate = {
+        id: "d/broken",
+        hosts: ["x.b.com"],
+        pem: `${certificateOnly}${keyOf(selfSigned("other"))}`,
+      };
+      const faults = await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }, [broken, good]));
+      assert.deepEqual([...faults.keys()], ["d/broken"]);
+      assert.equal(await certificateName(stage, "a.com"), "a.com");
+      assert.equal(await certificateName(stage, "x.b.com"), "default.invalid");
+      assert.match(await getByH2(stage, "a.com"), /"name":"three".*"x-forwarded-proto":"https"/);
+      const renewed: Certificate = { ...good, hosts: ["a.com", "x.b.com"], pem: selfSigned("renewed") };
+      await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }, [renewed]));
+      assert.equal(await certificateName(stage, "x.b.com"), "renewed");
+      await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
+      assert.equal(await certificateName(stage, "a.com"), "default.invalid");
+    });
 
-  await t.test("a WebSocket stays open while everything changes", async () => {
-    const socket = connect(stage.listen.httpPort, "127.0.0.1");
-    socket.write("GET / HTTP/1.1\r\nHost: a.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-    assert.match(await next(socket), /101 Switching/);
-    await stage.plane.apply(table([route("other.com", "", "d/web:80")], { "d/web:80": [two] }));
-    socket.write("still");
-    assert.equal(await next(socket), "three:still");
-    socket.destroy();
-  });
+    await t.test("a WebSocket stays open while everything changes", async () => {
+      const socket = connect(stage.listen.httpPort, "127.0.0.1");
+      socket.write(
+        "GET / HTTP/1.1\r\nHost: a.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+      );
+      assert.match(await next(socket), /101 Switching/);
+      await stage.plane.apply(table([route("other.com", "", "d/web:80")], { "d/web:80": [two] }));
+      socket.write("still");
+      assert.equal(await next(socket), "three:still");
+      socket.destroy();
+    });
 
-  await t.test("a restart of ours finds HAProxy again and brings it up to date without a reload", async () => {
-    await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
-    stage.plane.close();
-    stage.plane = stage.newPlane();
-    const other = await stage.pod("other");
-    await stage.plane.apply(table([route("a.com", "", "d/web:80")], { "d/web:80": [other] }));
-    assert.equal(stage.plane.reloads, 0);
-    assert.equal(await stage.name("a.com"), "other");
-    assert.equal(await stage.name("x.b.com"), "404");
-  });
+    await t.test("a restart of ours finds HAProxy again and brings it up to date without a reload", async () => {
+      await stage.plane.apply(table(routes, { ...backends, "d/web:80": [three] }));
+      stage.plane.close();
+      stage.plane = stage.newPlane();
+      const other = await stage.pod("other");
+      await stage.plane.apply(table([route("a.com", "", "d/web:80")], { "d/web:80": [other] }));
+      assert.equal(stage.plane.reloads, 0);
+      assert.equal(await stage.name("a.com"), "other");
+      assert.equal(await stage.name("x.b.com"), "404");
+    });
 
-  await t.test("when places run out, a reload makes more without a failed request", async () => {
-    const pod = await stage.pod("many");
-    const many = Array.from({ length: 100 }, (_, index) => route(`h${index}.com`, "", `d/s${index}:80`));
-    let finished = false;
-    const failures: string[] = [];
-    const load = (async () => {
-      while (!finished) {
-        const { status, body } = await stage.get("a.com");
-        if (status !== 200) failures.push(`${status} ${body}`);
-      }
-    })();
-    const all = Object.fromEntries(many.map(({ backend }) => [backend, [pod]]));
-    await stage.plane.apply(table([route("a.com", "", "d/web:80"), ...many], { "d/web:80": [pod], ...all }));
-    finished = true;
-    await load;
-    assert.deepEqual(failures, []);
-    assert.equal(stage.plane.reloads, 1);
-    assert.equal(await stage.name("h99.com"), "many");
-  });
+    await t.test("when places run out, a reload makes more without a failed request", async () => {
+      const pod = await stage.pod("many");
+      const many = Array.from({ length: 100 }, (_, index) => route(`h${index}.com`, "", `d/s${index}:80`));
+      let finished = false;
+      const failures: string[] = [];
+      const load = (async () => {
+        while (!finished) {
+          const { status, body } = await stage.get("a.com");
+          if (status !== 200) failures.push(`${status} ${body}`);
+        }
+      })();
+      const all = Object.fromEntries(many.map(({ backend }) => [backend, [pod]]));
+      await stage.plane.apply(table([route("a.com", "", "d/web:80"), ...many], { "d/web:80": [pod], ...all }));
+      finished = true;
+      await load;
+      assert.deepEqual(failures, []);
+      assert.equal(stage.plane.reloads, 1);
+      assert.equal(await stage.name("h99.com"), "many");
+    });
 
-  await t.test("when HAProxy is killed, we are told, and the next round starts it with everything", async () => {
-    const pid = Number(readFileSync(`${stage.folder}/haproxy.pid`, "utf8"));
-    const before = stage.gone;
-    process.kill(pid, "SIGKILL");
-    while (stage.gone === before) await timers.sleep(10);
-    const [pod] = [await stage.pod("again")];
-    await stage.plane.apply(table([route("a.com", "", "d/web:80")], { "d/web:80": [pod] }));
-    assert.equal(await stage.name("a.com"), "again");
-  });
-});
+    await t.test("when HAProxy is killed, we are told, and the next round starts it with everything", async () => {
+      const pid = Number(readFileSync(`${stage.folder}/haproxy.pid`, "utf8"));
+      const before = stage.gone;
+      process.kill(pid, "SIGKILL");
+      while (stage.gone === before) await timers.sleep(10);
+      const [pod] = [await stage.pod("again")];
+      await stage.plane.apply(table([route("a.com", "", "d/web:80")], { "d/web:80": [pod] }));
+      assert.equal(await stage.name("a.com"), "again");
+    });
+  },
+);
 
 function keyOf(pem: string): string {
   return /-----BEGIN PRIVATE KEY-----[^-]*-----END PRIVATE KEY-----\n/.exec(pem)?.[0] ?? "";
@@ -301,17 +333,23 @@ function keyOf(pem: string): string {
 
 function certificateName(stage: Stage, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: "127.0.0.1", port: stage.listen.httpsPort, servername: host, rejectUnauthorized: false }, () => {
-      resolve(String(socket.getPeerCertificate().subject.CN));
-      socket.destroy();
-    });
+    const socket = connectTls(
+      { host: "127.0.0.1", port: stage.listen.httpsPort, servername: host, rejectUnauthorized: false },
+      () => {
+        resolve(String(socket.getPeerCertificate().subject.CN));
+        socket.destroy();
+      },
+    );
     socket.on("error", reject);
   });
 }
 
 function getByH2(stage: Stage, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const session = connectH2(`https://127.0.0.1:${stage.listen.httpsPort}`, { servername: host, rejectUnauthorized: false });
+    const session = connectH2(`https://127.0.0.1:${stage.listen.httpsPort}`, {
+      servername: host,
+      rejectUnauthorized: false,
+    });
     session.on("error", reject);
     const stream = session.request({ ":path": "/", ":authority": host });
     let body = "";

@@ -72,8 +72,24 @@ export class Namespace implements Disposable {
 }
 
 /** A cable between two namespaces; answers nothing, each end is up. */
-export function cable(a: { in: Namespace; name: string; address?: string }, b: { in: Namespace; name: string; address?: string }): void {
-  execFileSync("ip", ["link", "add", a.name, "netns", a.in.name, "type", "veth", "peer", "name", b.name, "netns", b.in.name]);
+export function cable(
+  a: { in: Namespace; name: string; address?: string },
+  b: { in: Namespace; name: string; address?: string },
+): void {
+  execFileSync("ip", [
+    "link",
+    "add",
+    a.name,
+    "netns",
+    a.in.name,
+    "type",
+    "veth",
+    "peer",
+    "name",
+    b.name,
+    "netns",
+    b.in.name,
+  ]);
   for (const end of [a, b]) {
     if (end.address !== undefined) end.in.ip(`addr add ${end.address} dev ${end.name}`);
     end.in.ip(`link set ${end.name} up`);

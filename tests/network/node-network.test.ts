@@ -70,7 +70,11 @@ class TestNode implements AsyncDisposable {
   }
 }
 
-const node = { metadata: { name: "n1", uid: "u1" }, spec: { podCIDR: "10.244.1.0/24" }, status: { addresses: [{ type: "InternalIP", address: "192.168.9.1" }] } };
+const node = {
+  metadata: { name: "n1", uid: "u1" },
+  spec: { podCIDR: "10.244.1.0/24" },
+  status: { addresses: [{ type: "InternalIP", address: "192.168.9.1" }] },
+};
 const web = service("web", { clusterIP: "10.96.0.20" });
 const dnsService = service("kube-dns", { clusterIP: "10.96.0.10" }, [{ port: 53, protocol: "UDP" }]);
 
@@ -78,7 +82,8 @@ const dnsService = service("kube-dns", { clusterIP: "10.96.0.10" }, [{ port: 53,
 function reaches(from: Namespace, url: string): Promise<string> {
   return from.script(`
     const failed = (error) => error.name === "TypeError" ? error.cause.code : error.name;
-    console.log(await fetch("${url}", { signal: AbortSignal.timeout(400) }).then((response) => response.text()).catch(failed));`);
+    const text = await fetch("${url}", { signal: AbortSignal.timeout(400) }).then((response) => response.text()).catch(failed);
+    process.stdout.write(text, () => process.exit());`);
 }
 
 async function until(reached: () => Promise<boolean>): Promise<void> {
@@ -87,7 +92,21 @@ async function until(reached: () => Promise<boolean>): Promise<void> {
 }
 
 function selfSigned(): string {
-  const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x", "-keyout", "-"];
+  const args = [
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=x",
+    "-keyout",
+    "-",
+  ];
   return execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
@@ -99,96 +118,133 @@ function askScript(name: string): string {
     console.log((await resolver.resolve4("${name}").catch((error) => [error.code])).join(","));`;
 }
 
-test("a node's network, from objects to answers in pods", { skip: !root && "needs root", timeout: 60_000 }, async (t) => {
-  await using stage = new TestNode();
-  stage.namespace.ip("addr add 192.168.9.1/32 dev lo");
-  await stage.start([
-    ["nodes", node],
-    ["namespaces", { metadata: { name: "default" } }],
-    ["services", web],
-    ["services", dnsService],
-  ]);
-  const [server, client] = [stage.pod(), stage.pod()];
-  await server.namespace.serve(8080, "hello");
+test(
+  "a node's network, from objects to answers in pods",
+  { skip: !root && "needs root", timeout: 60_000 },
+  async (t) => {
+    await using stage = new TestNode();
+    stage.namespace.ip("addr add 192.168.9.1/32 dev lo");
+    await stage.start([
+      ["nodes", node],
+      ["namespaces", { metadata: { name: "default" } }],
+      ["services", web],
+      ["services", dnsService],
+    ]);
+    const [server, client] = [stage.pod(), stage.pod()];
+    await server.namespace.serve(8080, "hello");
 
-  await t.test("pods get addresses of the node's range from the CNI plugin", () => {
-    assert.match(server.address, /^10\.244\.1\.\d+$/);
-    assert.notEqual(server.address, client.address);
-  });
+    await t.test("pods get addresses of the node's range from the CNI plugin", () => {
+      assert.match(server.address, /^10\.244\.1\.\d+$/);
+      assert.notEqual(server.address, client.address);
+    });
 
-  await t.test("a pod resolves a Service's name at the cluster's DNS address", async () => {
-    assert.equal(await client.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
-    assert.equal(await client.namespace.script(askScript("nobody.default.svc.cluster.local")), "ENOTFOUND");
-  });
+    await t.test("a pod resolves a Service's name at the cluster's DNS address", async () => {
+      assert.equal(await client.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
+      assert.equal(await client.namespace.script(askScript("nobody.default.svc.cluster.local")), "ENOTFOUND");
+    });
 
-  await t.test("the node itself resolves it too", async () => {
-    assert.equal(await stage.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
-  });
+    await t.test("the node itself resolves it too", async () => {
+      assert.equal(await stage.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
+    });
 
-  await t.test("once an endpoint is there, pod and node reach the Service", async () => {
-    stage.feed("endpointslices", slice("web", 8080, [server.address]));
-    const fetching = `
+    await t.test("once an endpoint is there, pod and node reach the Service", async () => {
+      stage.feed("endpointslices", slice("web", 8080, [server.address]));
+      const fetching = `
       let text = "";
       for (let attempt = 0; attempt < 100 && text === ""; attempt++) {
         text = await fetch("http://10.96.0.20/").then((response) => response.text(), () => "");
         if (text === "") await new Promise((resolve) => setTimeout(resolve, 20));
       }
       console.log(text);`;
-    assert.equal(await client.namespace.script(fetching), `hello ${client.address}`);
-    assert.equal(await stage.namespace.script(fetching), "hello 10.244.1.1");
-  });
-
-  await t.test("an Ingress leads from the node's port 80 to the pod", async () => {
-    const backend = { service: { name: "web", port: { number: 80 } } };
-    const rules = [{ host: "web.test", http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }];
-    stage.feed("ingresses", { metadata: { namespace: "default", name: "web", uid: "i" }, spec: { rules }, status: {} });
-    const args = ["-sS", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-f", "-H", "Host: web.test", "http://192.168.9.1/"];
-    assert.equal(stage.namespace.run("curl", args), "hello 10.244.1.1");
-  });
-
-  await t.test("a pod's host port is open on the node's address", async () => {
-    stage.feed("pods", {
-      metadata: { namespace: "default", name: "server" },
-      spec: { nodeName: "n1", containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 18080 }] }] },
-      status: { phase: "Running", podIP: server.address },
+      assert.equal(await client.namespace.script(fetching), `hello ${client.address}`);
+      assert.equal(await stage.namespace.script(fetching), "hello 10.244.1.1");
     });
-    const args = ["-sS", "--retry", "50", "--retry-delay", "0", "--retry-all-errors", "-f", "http://192.168.9.1:18080/"];
-    assert.equal(client.namespace.run("curl", args), `hello ${client.address}`);
-  });
 
-  await t.test("network policies let through what they allow, and an address that nobody told of is cut off", async () => {
-    const podOf = (name: string, address: string, labels: object): object => ({
-      metadata: { namespace: "default", name, labels },
-      spec: { nodeName: "n1", containers: [] },
-      status: { phase: "Running", podIP: address },
+    await t.test("an Ingress leads from the node's port 80 to the pod", async () => {
+      const backend = { service: { name: "web", port: { number: 80 } } };
+      const rules = [{ host: "web.test", http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }];
+      stage.feed("ingresses", {
+        metadata: { namespace: "default", name: "web", uid: "i" },
+        spec: { rules },
+        status: {},
+      });
+      const args = [
+        "-sS",
+        "--retry",
+        "50",
+        "--retry-delay",
+        "0",
+        "--retry-all-errors",
+        "-f",
+        "-H",
+        "Host: web.test",
+        "http://192.168.9.1/",
+      ];
+      assert.equal(stage.namespace.run("curl", args), "hello 10.244.1.1");
     });
-    const third = stage.pod();
-    stage.feed("pods", podOf("server", server.address, { app: "web" }));
-    stage.feed("pods", podOf("client", client.address, { role: "friend" }));
-    stage.feed("pods", podOf("third", third.address, { role: "stranger" }));
-    const from = [{ podSelector: { matchLabels: { role: "friend" } } }];
-    const spec = { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from, ports: [{ port: 8080 }] }] };
-    stage.feed("networkpolicies", { metadata: { namespace: "default", name: "friends" }, spec });
-    await until(async () => (await reaches(third.namespace, "http://10.96.0.20/")) === "TimeoutError");
-    assert.equal(await reaches(client.namespace, "http://10.96.0.20/"), `hello ${client.address}`);
-    assert.equal(await reaches(client.namespace, `http://${server.address}:8080/`), `hello ${client.address}`);
-    assert.equal(await reaches(stage.namespace, `http://${server.address}:8080/`), "hello 10.244.1.1", "the node reaches its pods");
-    const unknown = stage.pod();
-    await unknown.namespace.serve(8080, "unknown");
-    assert.equal(await reaches(client.namespace, `http://${unknown.address}:8080/`), "TimeoutError");
-    stage.feed("pods", podOf("unknown", unknown.address, {}));
-    await until(async () => (await reaches(client.namespace, `http://${unknown.address}:8080/`)).startsWith("unknown"));
-  });
 
-  await t.test("other nodes' pods are routed by their address, and cleaning up leaves nothing", async () => {
-    const before = stage.namespace.run("ip", ["-4", "route"]);
-    assert.match(before, /10\.96\.0\.0\/16 dev steer-test/);
-    await stage.cleanUp();
-    assert.equal(stage.namespace.run("nft", ["list", "ruleset"]), "");
-    assert.equal(stage.namespace.run("ip", ["-4", "route"]), "");
-    assert.doesNotMatch(stage.namespace.run("ip", ["-br", "addr"]), /steer-|10\.96\.0\.10|veth/);
-    assert.deepEqual(readdirSync(`${stage.folder}/cni`), []);
-    assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "default.pem", "resolv.conf"]);
-    assert.equal(stage.namespace.run("ss", ["-Hltn", "sport = :80"]), "");
-  });
-});
+    await t.test("a pod's host port is open on the node's address", async () => {
+      stage.feed("pods", {
+        metadata: { namespace: "default", name: "server" },
+        spec: { nodeName: "n1", containers: [{ name: "c", ports: [{ containerPort: 8080, hostPort: 18080 }] }] },
+        status: { phase: "Running", podIP: server.address },
+      });
+      const args = [
+        "-sS",
+        "--retry",
+        "50",
+        "--retry-delay",
+        "0",
+        "--retry-all-errors",
+        "-f",
+        "http://192.168.9.1:18080/",
+      ];
+      assert.equal(client.namespace.run("curl", args), `hello ${client.address}`);
+    });
+
+    await t.test(
+      "network policies let through what they allow, and an address that nobody told of is cut off",
+      async () => {
+        const podOf = (name: string, address: string, labels: object): object => ({
+          metadata: { namespace: "default", name, labels },
+          spec: { nodeName: "n1", containers: [] },
+          status: { phase: "Running", podIP: address },
+        });
+        const third = stage.pod();
+        stage.feed("pods", podOf("server", server.address, { app: "web" }));
+        stage.feed("pods", podOf("client", client.address, { role: "friend" }));
+        stage.feed("pods", podOf("third", third.address, { role: "stranger" }));
+        const from = [{ podSelector: { matchLabels: { role: "friend" } } }];
+        const spec = { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from, ports: [{ port: 8080 }] }] };
+        stage.feed("networkpolicies", { metadata: { namespace: "default", name: "friends" }, spec });
+        await until(async () => (await reaches(third.namespace, "http://10.96.0.20/")) === "TimeoutError");
+        assert.equal(await reaches(client.namespace, "http://10.96.0.20/"), `hello ${client.address}`);
+        assert.equal(await reaches(client.namespace, `http://${server.address}:8080/`), `hello ${client.address}`);
+        assert.equal(
+          await reaches(stage.namespace, `http://${server.address}:8080/`),
+          "hello 10.244.1.1",
+          "the node reaches its pods",
+        );
+        const unknown = stage.pod();
+        await unknown.namespace.serve(8080, "unknown");
+        assert.equal(await reaches(client.namespace, `http://${unknown.address}:8080/`), "TimeoutError");
+        stage.feed("pods", podOf("unknown", unknown.address, {}));
+        await until(async () =>
+          (await reaches(client.namespace, `http://${unknown.address}:8080/`)).startsWith("unknown"),
+        );
+      },
+    );
+
+    await t.test("other nodes' pods are routed by their address, and cleaning up leaves nothing", async () => {
+      const before = stage.namespace.run("ip", ["-4", "route"]);
+      assert.match(before, /10\.96\.0\.0\/16 dev steer-test/);
+      await stage.cleanUp();
+      assert.equal(stage.namespace.run("nft", ["list", "ruleset"]), "");
+      assert.equal(stage.namespace.run("ip", ["-4", "route"]), "");
+      assert.doesNotMatch(stage.namespace.run("ip", ["-br", "addr"]), /steer-|10\.96\.0\.10|veth/);
+      assert.deepEqual(readdirSync(`${stage.folder}/cni`), []);
+      assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "default.pem", "resolv.conf"]);
+      assert.equal(stage.namespace.run("ss", ["-Hltn", "sport = :80"]), "");
+    });
+  },
+);

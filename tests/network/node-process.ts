@@ -44,7 +44,14 @@ const network = createNetwork({
 });
 let started = false;
 for await (const line of createInterface({ input: process.stdin })) {
-  const command = JSON.parse(line) as { start?: true; stop?: true; cleanup?: true; resource?: string; object?: object; gone?: boolean };
+  const command = JSON.parse(line) as {
+    start?: true;
+    stop?: true;
+    cleanup?: true;
+    resource?: string;
+    object?: object;
+    gone?: boolean;
+  };
   if (command.resource !== undefined) fed.feed(command.resource, command.object ?? {}, command.gone);
   if (command.start && !started) {
     started = true;

@@ -16,7 +16,11 @@ export const facts: NodeFacts = {
 export function service(name: string, spec: Partial<ServiceSpec>, ports?: Partial<ServicePort>[]): Service {
   return {
     metadata: { name, namespace: "default", uid: `uid-${name}`, creationTimestamp: "2026-01-01T00:00:00Z" },
-    spec: { type: "ClusterIP", ...spec, ports: (ports ?? [{}]).map((port) => ({ port: 80, protocol: "TCP", ...port })) },
+    spec: {
+      type: "ClusterIP",
+      ...spec,
+      ports: (ports ?? [{}]).map((port) => ({ port: 80, protocol: "TCP", ...port })),
+    },
     status: {},
   } as Service;
 }

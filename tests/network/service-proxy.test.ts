@@ -36,7 +36,10 @@ class Stage implements AsyncDisposable {
       pod.ip("route add default via 10.244.1.1");
       await pod.serve(8080, `pod${index}`);
     }
-    cable({ in: this.outside, name: "eth0", address: "192.168.7.2/24" }, { in: this.node, name: "eth0", address: "192.168.7.1/24" });
+    cable(
+      { in: this.outside, name: "eth0", address: "192.168.7.2/24" },
+      { in: this.node, name: "eth0", address: "192.168.7.1/24" },
+    );
     this.outside.ip("route add 10.96.0.0/16 via 192.168.7.1");
     this.node.ip("route add 10.96.0.0/16 dev pods");
     return this;
@@ -64,7 +67,8 @@ async function fetchFrom(client: Namespace, url: string, count: number): Promise
     import { get } from "node:http";
     const seen = {};
     const once = () => new Promise((resolve) => {
-      const request = get({ host: "${hostname}", port: ${port === "" ? 80 : port}, path: "${pathname}", agent: false, timeout: 1500 }, (response) => {
+      const to = { host: "${hostname}", port: ${port === "" ? 80 : port}, path: "${pathname}", agent: false, timeout: 1500 };
+      const request = get(to, (response) => {
         let text = ""; response.on("data", (chunk) => (text += chunk)); response.on("end", () => resolve(text));
       });
       request.on("timeout", () => request.destroy(Object.assign(new Error("late"), { code: "TIMEOUT" })));
@@ -78,7 +82,7 @@ async function fetchFrom(client: Namespace, url: string, count: number): Promise
 test("Services in a real kernel", { skip: !root && "needs root", timeout: 120_000 }, async (t) => {
   await using stage = await new Stage().setUp();
   const web = service("web", { clusterIP: "10.96.0.20", type: "NodePort" }, [{ nodePort: 30080 }]);
-  const [first = "", second = "", third = ""] = podAddresses;
+  const [first, second, third] = podAddresses;
   const client = stage.pods[2] ?? assert.fail("no third pod");
   await stage.apply([web], [slice("web", 8080, [first, second])]);
 

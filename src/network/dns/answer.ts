@@ -23,7 +23,8 @@ type Found =
  */
 export function answer(zone: Zone, query: Query): Answered {
   if (query.opcode !== 0) return { kind: "answer", answer: emptyAnswer(codes.notImplemented) };
-  if (query.edns !== undefined && query.edns.version !== 0) return { kind: "answer", answer: emptyAnswer(codes.badVersion) };
+  if (query.edns !== undefined && query.edns.version !== 0)
+    return { kind: "answer", answer: emptyAnswer(codes.badVersion) };
   if (query.class !== 1) return { kind: "answer", answer: emptyAnswer(codes.refused) };
   const records: DnsRecord[] = [];
   let name = query.name;
@@ -56,7 +57,8 @@ function look(zone: Zone, name: string, type: number): Found {
   if (!name.endsWith(ending)) return { kind: "foreign" };
   const labels = name.slice(0, -ending.length).split(".").toReversed();
   const [branch, namespace, ...rest] = labels;
-  if (branch === "dns-version" && namespace === undefined) return typed(type, types.TXT, [record(name, { type: "TXT", text: "1.1.0" })]);
+  if (branch === "dns-version" && namespace === undefined)
+    return typed(type, types.TXT, [record(name, { type: "TXT", text: "1.1.0" })]);
   if (branch !== "svc" && branch !== "pod") return { kind: "missing" };
   if (namespace === undefined) return { kind: "exists" };
   if (rest.length === 0) return zone.hasNamespace(namespace) ? { kind: "exists" } : { kind: "missing" };
@@ -65,7 +67,8 @@ function look(zone: Zone, name: string, type: number): Found {
 
 function lookPod(zone: Zone, name: string, type: number, namespace: string, rest: readonly string[]): Found {
   const address = (rest[0] ?? "").replaceAll("-", ".");
-  if (rest.length !== 1 || parseIpv4(address) === undefined || !zone.hasNamespace(namespace)) return { kind: "missing" };
+  if (rest.length !== 1 || parseIpv4(address) === undefined || !zone.hasNamespace(namespace))
+    return { kind: "missing" };
   return typed(type, types.A, [record(name, { type: "A", address })]);
 }
 
@@ -75,13 +78,23 @@ function lookService(zone: Zone, name: string, type: number, namespace: string, 
   const service = zone.service(namespace, serviceName);
   if (service === undefined || 0 < more.length) return { kind: "missing" };
   if (service.kind === "external") {
-    return second === undefined && service.externalName !== "" ? { kind: "alias", target: service.externalName } : { kind: "missing" };
+    return second === undefined && service.externalName !== ""
+      ? { kind: "alias", target: service.externalName }
+      : { kind: "missing" };
   }
   if (second === undefined) return lookAddresses(zone, name, type, service);
-  if (third === undefined) return second.startsWith("_") ? lookProtocol(zone, service, second) : lookEndpoint(zone, name, type, service, second);
+  if (third === undefined)
+    return second.startsWith("_")
+      ? lookProtocol(zone, service, second)
+      : lookEndpoint(zone, name, type, service, second);
   if (!second.startsWith("_") || !third.startsWith("_")) return { kind: "missing" };
   const wanted = { protocol: second.slice(1), name: third.slice(1) };
-  const found = serviceRecords(zone, name, service, (port) => port.protocol === wanted.protocol && port.name === wanted.name);
+  const found = serviceRecords(
+    zone,
+    name,
+    service,
+    (port) => port.protocol === wanted.protocol && port.name === wanted.name,
+  );
   return found.records.length === 0 ? { kind: "missing" } : type === types.SRV ? found : { kind: "exists" };
 }
 
@@ -112,7 +125,11 @@ function lookEndpoint(zone: Zone, name: string, type: number, service: DnsServic
   const endpoints = zone.endpoints(service.namespace, service.name).filter((endpoint) => endpoint.label === label);
   if (endpoints.length === 0) return { kind: "missing" };
   const addresses = new Set(endpoints.map(({ address }) => address));
-  return typed(type, types.A, [...addresses].map((address) => record(name, { type: "A", address })));
+  return typed(
+    type,
+    types.A,
+    [...addresses].map((address) => record(name, { type: "A", address })),
+  );
 }
 
 interface ServiceRecords {
@@ -122,11 +139,20 @@ interface ServiceRecords {
 }
 
 /** SRV records of a Service's ports, and the addresses of their targets. */
-function serviceRecords(zone: Zone, name: string, service: DnsService, wanted: (port: DnsPort) => boolean): ServiceRecords {
+function serviceRecords(
+  zone: Zone,
+  name: string,
+  service: DnsService,
+  wanted: (port: DnsPort) => boolean,
+): ServiceRecords {
   const own = serviceName(zone, service);
   if (service.kind === "address") {
     const records = service.ports.filter(wanted).map(({ port }) => record(name, srv(port, own, 1)));
-    return { kind: "records", records, additionals: service.addresses.map((address) => record(own, { type: "A", address })) };
+    return {
+      kind: "records",
+      records,
+      additionals: service.addresses.map((address) => record(own, { type: "A", address })),
+    };
   }
   const records = new Map<string, DnsRecord>();
   const additionals = new Map<string, DnsRecord>();
@@ -184,7 +210,13 @@ function positive(answers: readonly DnsRecord[], additionals: readonly DnsRecord
 
 function negative(zone: Zone, code: number, answers: readonly DnsRecord[]): Answer {
   const primary = `ns.dns.${zone.domain}`;
-  const data: RecordData = { type: "SOA", primary, mailbox: `hostmaster.${zone.domain}`, serial: 1, minimum: ttlSeconds };
+  const data: RecordData = {
+    type: "SOA",
+    primary,
+    mailbox: `hostmaster.${zone.domain}`,
+    serial: 1,
+    minimum: ttlSeconds,
+  };
   const authorities = [record(zone.domain, data)];
   return { code, authoritative: true, answers, authorities, additionals: [] };
 }

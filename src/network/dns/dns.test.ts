@@ -14,13 +14,22 @@ import { parseQuery, types, writeQuery, writeQuestion, type DnsRecord, type Quer
 import { zoneFromObjects } from "./zone-from-objects.ts";
 
 const services = [
-  { metadata: { namespace: "default", name: "web" }, spec: { clusterIP: "10.96.0.20", ports: [{ name: "http", port: 80 }] } },
+  {
+    metadata: { namespace: "default", name: "web" },
+    spec: { clusterIP: "10.96.0.20", ports: [{ name: "http", port: 80 }] },
+  },
   { metadata: { namespace: "default", name: "db" }, spec: { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] } },
   { metadata: { namespace: "default", name: "empty" }, spec: { clusterIP: "None" } },
   { metadata: { namespace: "default", name: "alias" }, spec: { type: "ExternalName", externalName: "Example.COM" } },
-  { metadata: { namespace: "default", name: "inner" }, spec: { type: "ExternalName", externalName: "web.default.svc.cluster.local" } },
-  { metadata: { namespace: "default", name: "circle" }, spec: { type: "ExternalName", externalName: "circle.default.svc.cluster.local" } },
-] as unknown as Service[];
+  {
+    metadata: { namespace: "default", name: "inner" },
+    spec: { type: "ExternalName", externalName: "web.default.svc.cluster.local" },
+  },
+  {
+    metadata: { namespace: "default", name: "circle" },
+    spec: { type: "ExternalName", externalName: "circle.default.svc.cluster.local" },
+  },
+] as object as Service[];
 const slices = [
   {
     metadata: { namespace: "default", name: "db-1", labels: { "kubernetes.io/service-name": "db" } },
@@ -32,8 +41,11 @@ const slices = [
       { addresses: ["10.244.2.7"], conditions: { ready: false } },
     ],
   },
-] as unknown as EndpointSlice[];
-const zone = zoneFromObjects("cluster.local", ["10.96.0.0/16", "10.244.0.0/16"], services, slices, ["default", "kube-system"]);
+] as object as EndpointSlice[];
+const zone = zoneFromObjects("cluster.local", ["10.96.0.0/16", "10.244.0.0/16"], services, slices, [
+  "default",
+  "kube-system",
+]);
 
 function query(name: string, type: keyof typeof types): Query {
   const parsed = parseQuery(writeQuery(0, writeQuestion(name, types[type])));
@@ -64,9 +76,20 @@ test("the cluster's names are answered as the specification says", () => {
   check("web.kube-system.svc.cluster.local", "A", "3");
   check("default.svc.cluster.local", "A", "0");
   check("nowhere.svc.cluster.local", "A", "3");
-  check("_http._tcp.web.default.svc.cluster.local", "SRV", "0", "_http._tcp.web.default.svc.cluster.local SRV 0 100 80 web.default.svc.cluster.local");
+  check(
+    "_http._tcp.web.default.svc.cluster.local",
+    "SRV",
+    "0",
+    "_http._tcp.web.default.svc.cluster.local SRV 0 100 80 web.default.svc.cluster.local",
+  );
   check("_http._udp.web.default.svc.cluster.local", "SRV", "3");
-  check("db.default.svc.cluster.local", "A", "0", "db.default.svc.cluster.local A 10.244.1.5", "db.default.svc.cluster.local A 10.244.2.6");
+  check(
+    "db.default.svc.cluster.local",
+    "A",
+    "0",
+    "db.default.svc.cluster.local A 10.244.1.5",
+    "db.default.svc.cluster.local A 10.244.2.6",
+  );
   check("db-0.db.default.svc.cluster.local", "A", "0", "db-0.db.default.svc.cluster.local A 10.244.1.5");
   check("10-244-2-6.db.default.svc.cluster.local", "A", "0", "10-244-2-6.db.default.svc.cluster.local A 10.244.2.6");
   check("10-244-2-7.db.default.svc.cluster.local", "A", "3");
@@ -113,14 +136,20 @@ test("bytes from anybody never throw", async () => {
 });
 
 test("resolv.conf names the servers to ask, ourselves left out", () => {
-  const file = "search x\nnameserver 10.0.0.1\nnameserver 10.96.0.10\nnameserver ::1\n# nameserver 9.9.9.9\nnameserver 10.0.0.1\n";
+  const file =
+    "search x\nnameserver 10.0.0.1\nnameserver 10.96.0.10\nnameserver ::1\n# nameserver 9.9.9.9\nnameserver 10.0.0.1\n";
   assert.deepEqual(upstreamsOf(file, ["10.96.0.10"]), ["10.0.0.1"]);
 });
 
 test("a resolver gets answers over UDP and TCP, ours and those of others", async (t) => {
-  const many = Array.from({ length: 200 }, (_, index) => ({ addresses: [`10.1.${index >> 8}.${index & 255}`], conditions: {} }));
-  const big = { ...slices[0], endpoints: many } as unknown as EndpointSlice;
-  const upstreamServices = [{ metadata: { namespace: "b", name: "a" }, spec: { clusterIP: "10.9.9.9" } }] as unknown as Service[];
+  const many = Array.from({ length: 200 }, (_, index) => ({
+    addresses: [`10.1.${index >> 8}.${index & 255}`],
+    conditions: {},
+  }));
+  const big = { ...slices[0], endpoints: many } as object as EndpointSlice;
+  const upstreamServices = [
+    { metadata: { namespace: "b", name: "a" }, spec: { clusterIP: "10.9.9.9" } },
+  ] as object as Service[];
   const world = { sockets: nodeSockets, timers: realTimers({ keepAlive: true }) };
   const silent = { ask: () => Promise.resolve(undefined) };
   const upstream = await startDnsServer({
@@ -131,9 +160,23 @@ test("a resolver gets answers over UDP and TCP, ours and those of others", async
     port: 0,
   });
   t.after(() => upstream.close());
-  const forwarder = createForwarder({ ...world, random: realRandom, upstreams: () => ["127.0.0.1"], upstreamPort: upstream.port });
-  const outside = { metadata: { namespace: "default", name: "out" }, spec: { type: "ExternalName", externalName: "a.b.svc.example.com" } };
-  const own = zoneFromObjects("cluster.local", ["10.96.0.0/16"], [...services, outside as unknown as Service], [big], ["default"]);
+  const forwarder = createForwarder({
+    ...world,
+    random: realRandom,
+    upstreams: () => ["127.0.0.1"],
+    upstreamPort: upstream.port,
+  });
+  const outside = {
+    metadata: { namespace: "default", name: "out" },
+    spec: { type: "ExternalName", externalName: "a.b.svc.example.com" },
+  };
+  const own = zoneFromObjects(
+    "cluster.local",
+    ["10.96.0.0/16"],
+    [...services, outside as object as Service],
+    [big],
+    ["default"],
+  );
   const server = await startDnsServer({ ...world, zone: own, forwarder, address: "127.0.0.1", port: 0 });
   t.after(() => server.close());
   const resolver = new Resolver({ timeout: 2_000, tries: 1 });
@@ -141,12 +184,20 @@ test("a resolver gets answers over UDP and TCP, ours and those of others", async
 
   assert.deepEqual(await resolver.resolve4("web.default.svc.cluster.local"), ["10.96.0.20"]);
   assert.deepEqual(await resolver.resolve4("WEB.Default.svc.cluster.LOCAL"), ["10.96.0.20"]);
-  assert.equal((await resolver.resolve4("db.default.svc.cluster.local")).length, 200, "too long for UDP, so asked again over TCP");
+  assert.equal(
+    (await resolver.resolve4("db.default.svc.cluster.local")).length,
+    200,
+    "too long for UDP, so asked again over TCP",
+  );
   assert.deepEqual(await resolver.reverse("10.96.0.20"), ["web.default.svc.cluster.local"]);
   const [srv] = await resolver.resolveSrv("_http._tcp.web.default.svc.cluster.local");
   assert.deepEqual([srv?.name, srv?.port], ["web.default.svc.cluster.local", 80]);
   assert.deepEqual(await resolver.resolve4("a.b.svc.example.com"), ["10.9.9.9"], "from the other server");
-  assert.deepEqual(await resolver.resolve4("out.default.svc.cluster.local"), ["10.9.9.9"], "an alias is followed to the other server");
+  assert.deepEqual(
+    await resolver.resolve4("out.default.svc.cluster.local"),
+    ["10.9.9.9"],
+    "an alias is followed to the other server",
+  );
   await assert.rejects(resolver.resolve4("none.default.svc.cluster.local"), { code: "ENOTFOUND" });
   await assert.rejects(resolver.resolve6("web.default.svc.cluster.local"), { code: "ENODATA" });
   await assert.rejects(resolver.resolve4("nowhere.example.org"), { code: "ESERVFAIL" });

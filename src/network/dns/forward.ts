@@ -2,7 +2,14 @@ import { parseIpv4 } from "#base/cidr.ts";
 import type { Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Connection, DatagramSocket, Sockets } from "#world/sockets.ts";
-import { forwardedInFlightMax, forwardTimeoutMs, messageBytesMax, upstreamsMax, upstreamTimeoutMs, waitersPerQuestionMax } from "./limits.ts";
+import {
+  forwardedInFlightMax,
+  forwardTimeoutMs,
+  messageBytesMax,
+  upstreamsMax,
+  upstreamTimeoutMs,
+  waitersPerQuestionMax,
+} from "./limits.ts";
 import { answersQuestion, writeQuery } from "./wire.ts";
 
 export interface ForwarderOptions {
@@ -47,7 +54,11 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   };
 }
 
-async function askInTurn(options: ForwarderOptions, question: Uint8Array, stream: boolean): Promise<Uint8Array | undefined> {
+async function askInTurn(
+  options: ForwarderOptions,
+  question: Uint8Array,
+  stream: boolean,
+): Promise<Uint8Array | undefined> {
   let leftMs = forwardTimeoutMs;
   for (const upstream of options.upstreams().slice(0, upstreamsMax)) {
     const timeoutMs = Math.min(upstreamTimeoutMs, leftMs);
@@ -64,12 +75,18 @@ async function askInTurn(options: ForwarderOptions, question: Uint8Array, stream
 }
 
 /** A socket of its own for each question: the random port guards against forged answers together with the random id. */
-async function askDatagram(options: ForwarderOptions, upstream: string, question: Uint8Array, timeoutMs: number): Promise<Uint8Array | undefined> {
+async function askDatagram(
+  options: ForwarderOptions,
+  upstream: string,
+  question: Uint8Array,
+  timeoutMs: number,
+): Promise<Uint8Array | undefined> {
   const port = options.upstreamPort ?? 53;
   const id = randomId(options.random);
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
   const socket: DatagramSocket = await options.sockets.datagram({ host: "0.0.0.0", port: 0 }, (message, from) => {
-    if (from.address === upstream && from.port === port && answersQuestion(message, id, question)) resolve(withId(message, 0));
+    if (from.address === upstream && from.port === port && answersQuestion(message, id, question))
+      resolve(withId(message, 0));
   });
   const timer = options.timers.after(timeoutMs, () => resolve(undefined));
   try {
@@ -81,8 +98,16 @@ async function askDatagram(options: ForwarderOptions, upstream: string, question
   }
 }
 
-async function askStream(options: ForwarderOptions, upstream: string, question: Uint8Array, timeoutMs: number): Promise<Uint8Array | undefined> {
-  const connection: Connection = await options.sockets.connect({ host: upstream, port: options.upstreamPort ?? 53 }, timeoutMs);
+async function askStream(
+  options: ForwarderOptions,
+  upstream: string,
+  question: Uint8Array,
+  timeoutMs: number,
+): Promise<Uint8Array | undefined> {
+  const connection: Connection = await options.sockets.connect(
+    { host: upstream, port: options.upstreamPort ?? 53 },
+    timeoutMs,
+  );
   const id = randomId(options.random);
   const { promise, resolve } = Promise.withResolvers<Uint8Array | undefined>();
   const frames = new FrameReader((message) => {

@@ -3,7 +3,17 @@ import type { Connection, DatagramSocket, Listener, Sockets } from "#world/socke
 import { answer } from "./answer.ts";
 import { frame, FrameReader, withId, type Forwarder } from "./forward.ts";
 import { connectionIdleMs, connectionsMax, messageBytesMax, udpAnswerBytesMax, udpAnswerBytesPlain } from "./limits.ts";
-import { codes, emptyAnswer, parseQuery, readRecords, writeAnswer, writeFormatError, writeQuestion, type Answer, type Query } from "./wire.ts";
+import {
+  codes,
+  emptyAnswer,
+  parseQuery,
+  readRecords,
+  writeAnswer,
+  writeFormatError,
+  writeQuestion,
+  type Answer,
+  type Query,
+} from "./wire.ts";
 import type { Zone } from "./zone.ts";
 
 export interface DnsServerOptions {
@@ -56,7 +66,12 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
   };
 }
 
-function serveConnection(options: DnsServerOptions, connection: Connection, open: { count: number }, count: () => void): void {
+function serveConnection(
+  options: DnsServerOptions,
+  connection: Connection,
+  open: { count: number },
+  count: () => void,
+): void {
   open.count += 1;
   let idle = options.timers.after(connectionIdleMs, () => connection.destroy());
   const frames = new FrameReader((message) => {
@@ -84,7 +99,11 @@ function serveConnection(options: DnsServerOptions, connection: Connection, open
 }
 
 /** The answer to a message; undefined for what deserves none. Never rejects. */
-export async function respond(options: Pick<DnsServerOptions, "zone" | "forwarder">, message: Uint8Array, stream: boolean): Promise<Uint8Array | undefined> {
+export async function respond(
+  options: Pick<DnsServerOptions, "zone" | "forwarder">,
+  message: Uint8Array,
+  stream: boolean,
+): Promise<Uint8Array | undefined> {
   const parsed = parseQuery(message);
   if (parsed.kind === "drop") return undefined;
   if (parsed.kind === "bad") return writeFormatError(parsed.id);
@@ -96,7 +115,11 @@ export async function respond(options: Pick<DnsServerOptions, "zone" | "forwarde
       case "answer":
         return writeAnswer(query, answered.answer, bytesMax);
       case "alias":
-        return writeAnswer(query, await completed(options.forwarder, query, answered.answer, answered.target), bytesMax);
+        return writeAnswer(
+          query,
+          await completed(options.forwarder, query, answered.answer, answered.target),
+          bytesMax,
+        );
       case "forward":
         return await forwarded(options.forwarder, query, stream, bytesMax);
     }

@@ -1,7 +1,15 @@
 /** DNS messages in the form of RFC 1035, as far as a cluster's server needs them. */
 
 export const types = { A: 1, CNAME: 5, SOA: 6, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, OPT: 41, ANY: 255 } as const;
-export const codes = { ok: 0, formatError: 1, serverFailure: 2, nameError: 3, notImplemented: 4, refused: 5, badVersion: 16 } as const;
+export const codes = {
+  ok: 0,
+  formatError: 1,
+  serverFailure: 2,
+  nameError: 3,
+  notImplemented: 4,
+  refused: 5,
+  badVersion: 16,
+} as const;
 const classInternet = 1;
 const nameBytesMax = 255;
 
@@ -22,9 +30,21 @@ export interface Query {
 export type RecordData =
   | { readonly type: "A"; readonly address: string }
   | { readonly type: "CNAME" | "PTR"; readonly target: string }
-  | { readonly type: "SRV"; readonly priority: number; readonly weight: number; readonly port: number; readonly target: string }
+  | {
+      readonly type: "SRV";
+      readonly priority: number;
+      readonly weight: number;
+      readonly port: number;
+      readonly target: string;
+    }
   | { readonly type: "TXT"; readonly text: string }
-  | { readonly type: "SOA"; readonly primary: string; readonly mailbox: string; readonly serial: number; readonly minimum: number }
+  | {
+      readonly type: "SOA";
+      readonly primary: string;
+      readonly mailbox: string;
+      readonly serial: number;
+      readonly minimum: number;
+    }
   /** Taken over from another server's answer; holds no compressed names. */
   | { readonly type: "raw"; readonly number: number; readonly bytes: Uint8Array };
 
@@ -43,7 +63,10 @@ export interface Answer {
 }
 
 /** What to do with bytes that are no query: nothing (`drop`), or an answer that says so. */
-export type ParsedQuery = { readonly kind: "query"; readonly query: Query } | { readonly kind: "bad"; readonly id: number } | { readonly kind: "drop" };
+export type ParsedQuery =
+  | { readonly kind: "query"; readonly query: Query }
+  | { readonly kind: "bad"; readonly id: number }
+  | { readonly kind: "drop" };
 
 /** Reads a query of exactly one question. */
 export function parseQuery(bytes: Uint8Array): ParsedQuery {
@@ -160,7 +183,9 @@ export function writeQuestion(name: string, type: number): Uint8Array {
 }
 
 /** The address and alias records of another server's answer to `id` and `question`; undefined when it is no answer to that. */
-export function readRecords(bytes: Uint8Array): { readonly code: number; readonly truncated: boolean; readonly records: DnsRecord[] } | undefined {
+export function readRecords(
+  bytes: Uint8Array,
+): { readonly code: number; readonly truncated: boolean; readonly records: DnsRecord[] } | undefined {
   if (bytes.length < 12) return undefined;
   const flags = u16(bytes, 2);
   const records: DnsRecord[] = [];
@@ -183,7 +208,11 @@ export function readRecords(bytes: Uint8Array): { readonly code: number; readonl
       if (target === undefined) return undefined;
       records.push({ name: name.text, ttlSeconds: seconds, data: { type: "CNAME", target: target.text } });
     } else if (type === types.A || type === types.AAAA) {
-      records.push({ name: name.text, ttlSeconds: seconds, data: { type: "raw", number: type, bytes: bytes.slice(start, end) } });
+      records.push({
+        name: name.text,
+        ttlSeconds: seconds,
+        data: { type: "raw", number: type, bytes: bytes.slice(start, end) },
+      });
     }
     at = end;
   }
@@ -221,7 +250,9 @@ function write(query: Query, answer: Answer, truncated: boolean): Uint8Array {
   out.bytes(query.question);
   for (const record of [...answer.answers, ...answer.authorities, ...answer.additionals]) out.record(record);
   if (query.edns !== undefined) {
-    out.bytes(new Uint8Array([0, 0, types.OPT, 1_232 >>> 8, 1_232 & 255, extended ? answer.code >>> 4 : 0, 0, 0, 0, 0, 0]));
+    out.bytes(
+      new Uint8Array([0, 0, types.OPT, 1_232 >>> 8, 1_232 & 255, extended ? answer.code >>> 4 : 0, 0, 0, 0, 0, 0]),
+    );
   }
   return out.done();
 }

@@ -47,7 +47,8 @@ export function zoneFromObjects(
   return createZone(domain, ranges, {
     service: (key) => known.get(key),
     servicesAt: (address) => [...known.values()].filter(({ addresses }) => addresses.includes(address)),
-    endpointsOf: (key) => endpoints.map((list) => list.filter(({ namespace, service }) => `${namespace}/${service}` === key)),
+    endpointsOf: (key) =>
+      endpoints.map((list) => list.filter(({ namespace, service }) => `${namespace}/${service}` === key)),
     endpointsAt: () => endpoints,
     hasNamespace: (name) => namespaces.includes(name),
   });

@@ -55,7 +55,11 @@ export function dnsService({ metadata, spec }: Service): DnsService {
     kind,
     addresses,
     externalName: (spec.externalName ?? "").toLowerCase().replace(/\.$/, ""),
-    ports: (spec.ports ?? []).map(({ name, protocol, port }) => ({ name: name ?? "", protocol: (protocol ?? "TCP").toLowerCase(), port })),
+    ports: (spec.ports ?? []).map(({ name, protocol, port }) => ({
+      name: name ?? "",
+      protocol: (protocol ?? "TCP").toLowerCase(),
+      port,
+    })),
   };
 }
 

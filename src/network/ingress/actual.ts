@@ -24,7 +24,11 @@ export async function readActual(runtime: Runtime): Promise<Actual> {
   for (const file of mapFiles) maps.set(file, readMap(await runtime.command(`show map ${file}`)));
   const backends = (await runtime.command("show backend")).split("\n").filter((line) => /^b\d+$/.test(line));
   return {
-    maps: { "hosts.map": maps.get("hosts.map")!, "exact.map": maps.get("exact.map")!, "prefix.map": maps.get("prefix.map")! },
+    maps: {
+      "hosts.map": maps.get("hosts.map")!,
+      "exact.map": maps.get("exact.map")!,
+      "prefix.map": maps.get("prefix.map")!,
+    },
     servers: readServers(backends, await runtime.command("show servers state")),
     certificates: readCertificates(await runtime.command(`show ssl crt-list ${certificateList}`)),
   };
@@ -47,7 +51,12 @@ function readServers(backends: readonly string[], answer: string): Map<string, M
     const servers = found.get(columns[1] ?? "");
     if (servers === undefined || line.startsWith("#")) continue;
     const [address = "", admin = "", weight = "", port = ""] = [columns[4], columns[6], columns[7], columns[18]];
-    servers.set(columns[3] ?? "", { address, port: Number(port), weight: Number(weight), ready: (Number(admin) & 1) === 0 });
+    servers.set(columns[3] ?? "", {
+      address,
+      port: Number(port),
+      weight: Number(weight),
+      ready: (Number(admin) & 1) === 0,
+    });
   }
   return found;
 }

@@ -9,12 +9,18 @@ export async function applyPlane(runtime: Runtime, actual: Actual, wanted: DataP
   for (const step of diff(actual, wanted)) await carryOut(runtime, step);
   return {
     maps: wanted.maps,
-    servers: new Map([...actual.servers].map(([backend, servers]) => [backend, serversAfter(servers, wanted, backend)])),
+    servers: new Map(
+      [...actual.servers].map(([backend, servers]) => [backend, serversAfter(servers, wanted, backend)]),
+    ),
     certificates: actual.certificates,
   };
 }
 
-function serversAfter(before: ReadonlyMap<string, ActualServer>, wanted: DataPlane, backend: string): ReadonlyMap<string, ActualServer> {
+function serversAfter(
+  before: ReadonlyMap<string, ActualServer>,
+  wanted: DataPlane,
+  backend: string,
+): ReadonlyMap<string, ActualServer> {
   const after = new Map(before);
   const one: Actual = { maps: emptyMaps, servers: new Map([[backend, before]]), certificates: new Map() };
   const steps = diff(one, { ...wanted, maps: emptyMaps });
@@ -37,7 +43,11 @@ function serversAfter(before: ReadonlyMap<string, ActualServer>, wanted: DataPla
   return after;
 }
 
-const emptyMaps: Record<MapFile, ReadonlyMap<string, string>> = { "hosts.map": new Map(), "exact.map": new Map(), "prefix.map": new Map() };
+const emptyMaps: Record<MapFile, ReadonlyMap<string, string>> = {
+  "hosts.map": new Map(),
+  "exact.map": new Map(),
+  "prefix.map": new Map(),
+};
 
 async function carryOut(runtime: Runtime, step: Step): Promise<void> {
   switch (step.kind) {
@@ -53,7 +63,10 @@ async function carryOut(runtime: Runtime, step: Step): Promise<void> {
       return runtime.expect("", `del map ${step.file} ${step.key}`);
     case "add-server": {
       const { address, port, weight } = step.to;
-      return runtime.expect(/registered/, `add server ${step.backend}/${step.server} ${address}:${port} weight ${weight}`);
+      return runtime.expect(
+        /registered/,
+        `add server ${step.backend}/${step.server} ${address}:${port} weight ${weight}`,
+      );
     }
     case "move-server": {
       const { address, port } = step.to;
@@ -80,7 +93,11 @@ export async function applyCertificates(
   actual: ReadonlyMap<string, readonly string[]>,
   wanted: DataPlane["certificates"],
   sent: ReadonlyMap<string, string>,
-): Promise<{ readonly held: ReadonlyMap<string, readonly string[]>; readonly sent: ReadonlyMap<string, string>; readonly faults: CertificateFaults }> {
+): Promise<{
+  readonly held: ReadonlyMap<string, readonly string[]>;
+  readonly sent: ReadonlyMap<string, string>;
+  readonly faults: CertificateFaults;
+}> {
   const held = new Map(actual);
   const sentNow = new Map<string, string>();
   const faults = new Map<string, string>();

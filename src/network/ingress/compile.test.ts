@@ -20,15 +20,34 @@ interface Rule {
 let age = 0;
 
 /** An Ingress, younger than all before it. */
-function ingress(name: string, rules: readonly Rule[], more: Partial<Ingress["spec"]> = {}, annotations: Record<string, string> = {}): Ingress {
+function ingress(
+  name: string,
+  rules: readonly Rule[],
+  more: Partial<Ingress["spec"]> = {},
+  annotations: Record<string, string> = {},
+): Ingress {
   age += 1;
   return {
-    metadata: { namespace: "default", name, uid: name, creationTimestamp: new Date(1_700_000_000_000 + age * 1000).toISOString(), annotations },
+    metadata: {
+      namespace: "default",
+      name,
+      uid: name,
+      creationTimestamp: new Date(1_700_000_000_000 + age * 1000).toISOString(),
+      annotations,
+    },
     spec: {
       ...more,
       rules: rules.map(({ host, path, type, to }) => ({
         ...(host === undefined ? {} : { host }),
-        http: { paths: [{ path: path ?? "/", pathType: type ?? "Prefix", backend: { service: { name: to ?? "web", port: { number: 80 } } } }] },
+        http: {
+          paths: [
+            {
+              path: path ?? "/",
+              pathType: type ?? "Prefix",
+              backend: { service: { name: to ?? "web", port: { number: 80 } } },
+            },
+          ],
+        },
       })),
     },
     status: { loadBalancer: {} },
@@ -38,7 +57,10 @@ function ingress(name: string, rules: readonly Rule[], more: Partial<Ingress["sp
 const services = new Map(
   ["web", "api"].map((name) => [
     `default/${name}`,
-    { metadata: { namespace: "default", name }, spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] } } as unknown as Service,
+    {
+      metadata: { namespace: "default", name },
+      spec: { clusterIP: "10.96.0.1", ports: [{ name: "http", port: 80 }] },
+    } as object as Service,
   ]),
 );
 const slices = [
@@ -50,13 +72,17 @@ const slices = [
       { addresses: ["10.244.1.5"], conditions: { ready: true } },
       { addresses: ["10.244.1.6"], conditions: { ready: false, serving: true, terminating: true } },
     ],
-  } as unknown as EndpointSlice,
+  } as object as EndpointSlice,
 ];
 const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 const key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n";
-const secret = { metadata: {}, data: { "tls.crt": btoa(pem), "tls.key": btoa(key) } } as unknown as Secret;
+const secret = { metadata: {}, data: { "tls.crt": btoa(pem), "tls.key": btoa(key) } } as object as Secret;
 
-function run(ingresses: readonly Ingress[], classes: readonly IngressClass[] = [], more: Partial<IngressInput> = {}): Compiled {
+function run(
+  ingresses: readonly Ingress[],
+  classes: readonly IngressClass[] = [],
+  more: Partial<IngressInput> = {},
+): Compiled {
   return compile({
     ingresses,
     classes,
@@ -79,18 +105,33 @@ function reasons({ problems }: Compiled): string[] {
 
 test("rules become routes, a trailing slash or not", () => {
   const compiled = run([
-    ingress("one", [{ host: "a.com" }, { host: "a.com", path: "/api/", to: "api" }, { host: "a.com", path: "/x", type: "Exact" }]),
+    ingress("one", [
+      { host: "a.com" },
+      { host: "a.com", path: "/api/", to: "api" },
+      { host: "a.com", path: "/x", type: "Exact" },
+    ]),
     ingress("two", [{ host: "*.b.com", path: "/y", type: "ImplementationSpecific" }]),
     ingress("three", [{ path: "/z" }]),
   ]);
-  assert.deepEqual(routes(compiled), ["= a.com/x web:80", "^ *.b.com/y web:80", "^ _/z web:80", "^ a.com web:80", "^ a.com/api api:80"]);
+  assert.deepEqual(routes(compiled), [
+    "= a.com/x web:80",
+    "^ *.b.com/y web:80",
+    "^ _/z web:80",
+    "^ a.com web:80",
+    "^ a.com/api api:80",
+  ]);
   assert.deepEqual(compiled.problems, []);
-  assert.deepEqual(compiled.table.backends.get("default/web:80")?.servers, [{ address: "10.244.1.5", port: 8080, weight: 100 }]);
+  assert.deepEqual(compiled.table.backends.get("default/web:80")?.servers, [
+    { address: "10.244.1.5", port: 8080, weight: 100 },
+  ]);
 });
 
 test("the oldest Ingress has a host and path, the other is told", () => {
   const old = ingress("old", [{ host: "a.com", to: "web" }]);
-  const young = ingress("young", [{ host: "a.com", to: "api" }, { host: "a.com", path: "/api", to: "api" }]);
+  const young = ingress("young", [
+    { host: "a.com", to: "api" },
+    { host: "a.com", path: "/api", to: "api" },
+  ]);
   const compiled = run([young, old]);
   assert.deepEqual(routes(compiled), ["^ a.com web:80", "^ a.com/api api:80"]);
   assert.deepEqual(reasons(compiled), ["young Conflict"]);
@@ -99,13 +140,19 @@ test("the oldest Ingress has a host and path, the other is told", () => {
 
 test("a default backend takes its own hosts' rest and what nobody serves, never another's", () => {
   const backend = { service: { name: "api", port: { number: 80 } } };
-  const compiled = run([ingress("other", [{ host: "b.com", path: "/only" }]), ingress("own", [{ host: "a.com", path: "/x" }], { defaultBackend: backend })]);
+  const compiled = run([
+    ingress("other", [{ host: "b.com", path: "/only" }]),
+    ingress("own", [{ host: "a.com", path: "/x" }], { defaultBackend: backend }),
+  ]);
   assert.deepEqual(routes(compiled), ["^ _ api:80", "^ a.com api:80", "^ a.com/x web:80", "^ b.com/only web:80"]);
 });
 
 test("classes decide who serves an Ingress", () => {
   const classOf = (name: string, controller: string, isDefault = false): IngressClass => ({
-    metadata: { name, ...(isDefault ? { annotations: { "ingressclass.kubernetes.io/is-default-class": "true" } } : {}) },
+    metadata: {
+      name,
+      ...(isDefault ? { annotations: { "ingressclass.kubernetes.io/is-default-class": "true" } } : {}),
+    },
     spec: { controller },
   });
   const ours = classOf("ours", ingressController);
@@ -136,24 +183,69 @@ test("whatever one Ingress says, the others' table stays byte for byte, and noth
   const plane = (compiled: Compiled) => {
     const slots = assignSlots(noSlots, compiled.table.backends.keys(), []);
     const wanted = wantedDataPlane(compiled.table, slots);
-    return { text: Object.values(wanted.maps).map(mapText).join(""), file: configuration(listen, slots, wanted, undefined) };
+    return {
+      text: Object.values(wanted.maps).map(mapText).join(""),
+      file: configuration(listen, slots, wanted, undefined),
+    };
   };
   const alone = plane(run([bystander]));
-  const nasty = fc.array(fc.constantFrom("a", "b.com", "/", "safe.com", "\n", "\r", "{", "}", ";", "#", '"', "'", "\\", "\0", " ", "$(x)", "..", "%2f", "*", "_", "é", "\u2028"), {
-    maxLength: 8,
-  });
+  const nasty = fc.array(
+    fc.constantFrom(
+      "a",
+      "b.com",
+      "/",
+      "safe.com",
+      "\n",
+      "\r",
+      "{",
+      "}",
+      ";",
+      "#",
+      '"',
+      "'",
+      "\\",
+      "\0",
+      " ",
+      "$(x)",
+      "..",
+      "%2f",
+      "*",
+      "_",
+      "é",
+      "\u2028",
+    ),
+    {
+      maxLength: 8,
+    },
+  );
   const text = nasty.map((parts) => parts.join(""));
   fc.assert(
-    fc.property(text, text, text, text, fc.constantFrom("Exact", "Prefix", "ImplementationSpecific"), (host, path, note, serviceName, type) => {
-      const attacker = ingress("attacker", [{ host, path: `/${path}`, type, to: serviceName }, { host, path, type }], {}, { "haproxy.org/x": note, [note]: note });
-      const both = plane(run([bystander, attacker]));
-      const lines = both.text.split("\n").filter((line) => line.startsWith("safe.com"));
-      const own = alone.text.split("\n").filter((line) => line.startsWith("safe.com"));
-      // The attacker may add paths of its own below a host, but never touch a line that was there.
-      for (const line of own) assert.ok(lines.includes(line), `lost: ${line}`);
-      for (const line of both.text.split("\n")) assert.match(line, /^(|[a-z0-9.*_/A-Z~!$&()+,:=@%-]+ (b\d{4}|[a-z0-9.*-]+))$/);
-      assert.equal(both.file.replaceAll(/ {2}server .*\n/g, ""), alone.file.replaceAll(/ {2}server .*\n/g, ""));
-    }),
+    fc.property(
+      text,
+      text,
+      text,
+      text,
+      fc.constantFrom("Exact", "Prefix", "ImplementationSpecific"),
+      (host, path, note, serviceName, type) => {
+        const attacker = ingress(
+          "attacker",
+          [
+            { host, path: `/${path}`, type, to: serviceName },
+            { host, path, type },
+          ],
+          {},
+          { "haproxy.org/x": note, [note]: note },
+        );
+        const both = plane(run([bystander, attacker]));
+        const lines = both.text.split("\n").filter((line) => line.startsWith("safe.com"));
+        const own = alone.text.split("\n").filter((line) => line.startsWith("safe.com"));
+        // The attacker may add paths of its own below a host, but never touch a line that was there.
+        for (const line of own) assert.ok(lines.includes(line), `lost: ${line}`);
+        for (const line of both.text.split("\n"))
+          assert.match(line, /^(|[a-z0-9.*_/A-Z~!$&()+,:=@%-]+ (b\d{4}|[a-z0-9.*-]+))$/);
+        assert.equal(both.file.replaceAll(/ {2}server .*\n/g, ""), alone.file.replaceAll(/ {2}server .*\n/g, ""));
+      },
+    ),
     { numRuns: 3_000 },
   );
 });

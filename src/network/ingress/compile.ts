@@ -36,8 +36,10 @@ export function compile(input: IngressInput): Compiled {
 /** Whether this controller serves an Ingress: by class, by the annotation of old, or because nobody else is the default. */
 export function isOurs({ metadata, spec }: Ingress, classes: readonly IngressClass[]): boolean {
   const name = spec.ingressClassName ?? metadata.annotations?.["kubernetes.io/ingress.class"];
-  if (name !== undefined) return classes.some((one) => one.metadata.name === name && one.spec.controller === ingressController);
-  const isDefault = (one: IngressClass): boolean => one.metadata.annotations?.["ingressclass.kubernetes.io/is-default-class"] === "true";
+  if (name !== undefined)
+    return classes.some((one) => one.metadata.name === name && one.spec.controller === ingressController);
+  const isDefault = (one: IngressClass): boolean =>
+    one.metadata.annotations?.["ingressclass.kubernetes.io/is-default-class"] === "true";
   const defaults = classes.filter(isDefault);
   return defaults.length === 0 || defaults.some((one) => one.spec.controller === ingressController);
 }
@@ -85,10 +87,13 @@ class Pass {
     const owner = keyOf(ingress);
     const backend = this.#backend(ingress, defaultBackend);
     if (backend === undefined) return;
-    const hosts = (rules ?? []).map(({ host }) => host).filter((host) => host !== undefined && host !== "" && hostFault(host) === undefined);
+    const hosts = (rules ?? [])
+      .map(({ host }) => host)
+      .filter((host) => host !== undefined && host !== "" && hostFault(host) === undefined);
     for (const site of new Set(hosts as string[])) {
       // Only where the host is this Ingress' own: another's unmatched paths are none of its business.
-      if (this.#sites.get(site) === owner && !this.#prefix.has(`${site} `)) this.#claim(this.#prefix, owner, { site, path: "", backend });
+      if (this.#sites.get(site) === owner && !this.#prefix.has(`${site} `))
+        this.#claim(this.#prefix, owner, { site, path: "", backend });
     }
     if (!this.#sites.has(anyHost)) this.#sites.set(anyHost, owner);
     this.#claim(this.#prefix, owner, { site: anyHost, path: "", backend });
@@ -156,7 +161,11 @@ class Pass {
       if (holder.owner === owner && holder.backend === route.backend) return;
       this.#report(owner, "Conflict", `The route for ${name} is held by the older Ingress ${holder.owner}`);
     } else if (routesMax <= this.#exact.size + this.#prefix.size) {
-      this.#report(owner, "TooManyRoutes", `The route for ${name} is not served: there are ${routesMax} routes already`);
+      this.#report(
+        owner,
+        "TooManyRoutes",
+        `The route for ${name} is not served: there are ${routesMax} routes already`,
+      );
     } else {
       routes.set(key, { ...route, owner });
     }
@@ -171,7 +180,11 @@ class Pass {
     else if (holder !== undefined && holder !== owner) {
       this.#report(owner, "Conflict", `The certificate for ${host} is given by the older Ingress ${holder}`);
     } else if (server === undefined || !server.startsWith(`${namespace}/`)) {
-      this.#report(owner, "Conflict", `The certificate for ${host} is not used: no rule of this namespace serves that host first`);
+      this.#report(
+        owner,
+        "Conflict",
+        `The certificate for ${host} is not used: no rule of this namespace serves that host first`,
+      );
     } else {
       this.#secured.set(host, owner);
       return true;
@@ -203,11 +216,17 @@ class Pass {
       return [];
     }
     if (port === undefined || (port.protocol ?? "TCP") !== "TCP") {
-      this.#report(owner, "ServiceMissing", `The Service "${name}" has no TCP port ${quoted(String(wanted.name ?? wanted.number))}`);
+      this.#report(
+        owner,
+        "ServiceMissing",
+        `The Service "${name}" has no TCP port ${quoted(String(wanted.name ?? wanted.number))}`,
+      );
       return [];
     }
     const { cluster } = targetsOf(port, this.#input.slices(key), { nodeName: "" });
-    return cluster.slice(0, serversPerBackendMax).map((target) => ({ address: target.address, port: target.port, weight: 100 }));
+    return cluster
+      .slice(0, serversPerBackendMax)
+      .map((target) => ({ address: target.address, port: target.port, weight: 100 }));
   }
 
   #report(ingress: string, reason: string, message: string): void {

@@ -18,7 +18,11 @@ const allIngresses = "ingresses";
 export function createIngressStatusController(dependencies: ServerDependencies): Controller {
   const { informers } = dependencies;
   const [all, classes] = [informers.of(ingressesDeclaration), informers.of(classesDeclaration)];
-  const [services, slices, nodes] = [informers.of(servicesDeclaration), informers.of(slicesDeclaration), informers.of(nodesDeclaration)];
+  const [services, slices, nodes] = [
+    informers.of(servicesDeclaration),
+    informers.of(slicesDeclaration),
+    informers.of(nodesDeclaration),
+  ];
   let told: ReadonlySet<string> = new Set();
   return createServerLoop(dependencies, {
     name: "ingress",
@@ -65,7 +69,13 @@ export function planIngressStatus(
     const { namespace, name = "", uid = "" } = ingress.metadata;
     const key = `${namespace}/${name}`;
     if (!accepted.has(key)) return [];
-    const about = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name, uid, ...(namespace === undefined ? {} : { namespace }) };
+    const about = {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "Ingress",
+      name,
+      uid,
+      ...(namespace === undefined ? {} : { namespace }),
+    };
     const actions: Action[] = problems
       .filter((problem) => problem.ingress === key)
       .map(({ reason, message }) => ({ verb: "event", about, type: "Warning", eventReason: reason, message }));
@@ -73,7 +83,16 @@ export function planIngressStatus(
     if (present.join() !== addresses.toSorted().join()) {
       const patch = { metadata: { uid }, status: { loadBalancer: { ingress: wanted } } };
       const reason = `Ingress ${key} is served by ${wanted.length} ready nodes`;
-      actions.push({ verb: "patch", resource: ingresses, namespace, name, type: "merge", subresource: "status", patch, reason });
+      actions.push({
+        verb: "patch",
+        resource: ingresses,
+        namespace,
+        name,
+        type: "merge",
+        subresource: "status",
+        patch,
+        reason,
+      });
     }
     return actions;
   });

@@ -41,20 +41,31 @@ export class IngressDataPlane {
   async apply(table: RouteTable): Promise<CertificateFaults> {
     const { runtime, haproxy } = this.#options;
     const before = this.#slots ?? (await this.#adopt());
-    const slots = assignSlots(before, table.backends.keys(), table.certificates.map(({ id }) => id));
+    const slots = assignSlots(
+      before,
+      table.backends.keys(),
+      table.certificates.map(({ id }) => id),
+    );
     const wanted = wantedDataPlane(table, slots);
     try {
       const actual = await this.#ensureRunning(before, slots, wanted);
       this.#slots = slots;
       const plane = await applyPlane(runtime, actual, wanted);
-      const { held, sent, faults } = await applyCertificates(runtime, actual.certificates, wanted.certificates, this.#sent);
+      const { held, sent, faults } = await applyCertificates(
+        runtime,
+        actual.certificates,
+        wanted.certificates,
+        this.#sent,
+      );
       this.#actual = { ...plane, certificates: held };
       this.#sent = sent;
       await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, sent) });
-      return new Map(table.certificates.flatMap(({ id }) => {
-        const fault = faults.get(certificateFile(slots.certificates.get(id) ?? 0));
-        return fault === undefined ? [] : [[id, fault] as const];
-      }));
+      return new Map(
+        table.certificates.flatMap(({ id }) => {
+          const fault = faults.get(certificateFile(slots.certificates.get(id) ?? 0));
+          return fault === undefined ? [] : [[id, fault] as const];
+        }),
+      );
     } catch (error) {
       this.#actual = undefined;
       throw error;
@@ -73,7 +84,11 @@ export class IngressDataPlane {
     const slots = readSlots(text);
     if (slots === undefined || !(await haproxy.isRunning())) return noSlots;
     const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
-    const empty: DataPlane = { maps: { "hosts.map": new Map(), "exact.map": new Map(), "prefix.map": new Map() }, servers: new Map(), certificates: new Map() };
+    const empty: DataPlane = {
+      maps: { "hosts.map": new Map(), "exact.map": new Map(), "prefix.map": new Map() },
+      servers: new Map(),
+      certificates: new Map(),
+    };
     const user = /^ {2}user (\S+)$/m.exec(present)?.[1];
     const fits = withoutServers(present) === configuration(listen, slots, empty, user);
     if (fits) this.#slots = slots;

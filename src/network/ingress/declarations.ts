@@ -3,5 +3,11 @@ import { ingressclasses, ingresses } from "#api/generated/resources.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 
 /** Shared by the nodes' loops and the server's. */
-export const ingressesDeclaration: InformerDeclaration<Ingress, Ingress> = { resource: ingresses, project: (ingress) => ingress };
-export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass> = { resource: ingressclasses, project: (one) => one };
+export const ingressesDeclaration: InformerDeclaration<Ingress, Ingress> = {
+  resource: ingresses,
+  project: (ingress) => ingress,
+};
+export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass> = {
+  resource: ingressclasses,
+  project: (one) => one,
+};

@@ -68,7 +68,10 @@ export class Haproxy {
       detached: true,
     });
     let ended = false;
-    void child.ended.then(() => (ended = true), () => (ended = true));
+    void child.ended.then(
+      () => (ended = true),
+      () => (ended = true),
+    );
     await this.#until(async () => {
       if (ended) throw new Error(`HAProxy did not start: ${lastLines(await this.#options.disk.readText(logFile))}`);
       return this.isRunning();
@@ -116,7 +119,8 @@ export class Haproxy {
     const { clock, timers } = this.#options;
     const deadline = clock.monotonic() + timeoutMs;
     while (!(await reached())) {
-      if (deadline < clock.monotonic()) throw new Error(`HAProxy did not come to the wanted state within ${timeoutMs} ms`);
+      if (deadline < clock.monotonic())
+        throw new Error(`HAProxy did not come to the wanted state within ${timeoutMs} ms`);
       await timers.sleep(startPollMs);
     }
   }

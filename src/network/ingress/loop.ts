@@ -78,7 +78,10 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
     if (!secrets.known) return;
     const faults = await plane.apply(compiled.table);
-    problems = [...compiled.problems, ...[...faults].map(([id, message]) => ({ ingress: id, reason: "InvalidCertificate", message }))];
+    problems = [
+      ...compiled.problems,
+      ...[...faults].map(([id, message]) => ({ ingress: id, reason: "InvalidCertificate", message })),
+    ];
     ready.resolve();
   };
   const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("ingress: cannot serve", error) });

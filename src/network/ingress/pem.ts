@@ -12,7 +12,9 @@ export function joinPem(chain: string, key: string): string | undefined {
   const certificates = blocks(chain).filter(({ name }) => name === "CERTIFICATE");
   const keys = blocks(key).filter(({ name }) => keyLabels.includes(name));
   if (certificates.length === 0 || keys.length !== 1) return undefined;
-  return [...certificates, ...keys].map(({ name, body }) => `-----BEGIN ${name}-----\n${body}\n-----END ${name}-----\n`).join("");
+  return [...certificates, ...keys]
+    .map(({ name, body }) => `-----BEGIN ${name}-----\n${body}\n-----END ${name}-----\n`)
+    .join("");
 }
 
 function blocks(text: string): { name: string; body: string }[] {

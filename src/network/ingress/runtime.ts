@@ -25,7 +25,8 @@ export class Runtime {
   /** The answer to a command; `payload` is what follows `<<`. Rejects with `RuntimeError`. */
   async command(line: string, payload?: string): Promise<string> {
     if (/[\n\r;\\\0]/.test(line)) throw new Error(`Cannot send ${JSON.stringify(line.slice(0, 200))} as one command`);
-    if (payload !== undefined && /\n\n|\0|\r/.test(payload)) throw new Error("Cannot send a payload with an empty line");
+    if (payload !== undefined && /\n\n|\0|\r/.test(payload))
+      throw new Error("Cannot send a payload with an empty line");
     const text = payload === undefined ? `${line}\n` : `${line} <<\n${payload}${payload.endsWith("\n") ? "" : "\n"}\n`;
     const answer = await this.#exchange(text).catch((error: unknown) => {
       throw new RuntimeError(`Cannot ask HAProxy "${line}": ${String(error)}`);

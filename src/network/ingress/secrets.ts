@@ -31,7 +31,12 @@ export class WatchedSecrets {
       if (this.#byKey.has(key)) continue;
       const [namespace = "", name = ""] = key.split("/");
       const selection = { namespace, fieldSelector: `metadata.name=${name}` };
-      const informer = createInformer<Secret, Secret>({ ...this.#options, ...selection, resource: secrets, project: (secret) => secret });
+      const informer = createInformer<Secret, Secret>({
+        ...this.#options,
+        ...selection,
+        resource: secrets,
+        project: (secret) => secret,
+      });
       this.#byKey.set(key, informer);
       informer.handle(this.#changed);
       void informer.synced().then(this.#changed);

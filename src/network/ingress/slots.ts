@@ -18,7 +18,8 @@ export function assignSlots(slots: Slots, backends: Iterable<string>, certificat
   let { count } = slots;
   const highest = Math.max(0, ...assigned.values());
   while (count < highest) count *= 2;
-  if (backendSlotsMax < count) throw new Error(`Cannot serve ${assigned.size} backends: ${backendSlotsMax} are the limit`);
+  if (backendSlotsMax < count)
+    throw new Error(`Cannot serve ${assigned.size} backends: ${backendSlotsMax} are the limit`);
   return { count, backends: assigned, certificates: assign(slots.certificates, [...certificates]) };
 }
 
@@ -57,7 +58,11 @@ export function writeSlots(slots: Slots): string {
 /** Undefined when the text is none of ours: then HAProxy is set up anew. */
 export function readSlots(text: string): Slots | undefined {
   try {
-    const { count, backends, certificates } = JSON.parse(text) as { count: number; backends: [string, number][]; certificates: [string, number][] };
+    const { count, backends, certificates } = JSON.parse(text) as {
+      count: number;
+      backends: [string, number][];
+      certificates: [string, number][];
+    };
     if (!Number.isInteger(count) || count < 1 || backendSlotsMax < count) return undefined;
     return { count, backends: new Map(backends), certificates: new Map(certificates) };
   } catch {

@@ -32,7 +32,10 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
     },
     servers: new Map([...table.backends.values()].map(({ id, servers }) => [nameOf(id), servers])),
     certificates: new Map(
-      table.certificates.map(({ id, pem, hosts }) => [certificateFile(slots.certificates.get(id) ?? 0), { pem, hosts }]),
+      table.certificates.map(({ id, pem, hosts }) => [
+        certificateFile(slots.certificates.get(id) ?? 0),
+        { pem, hosts },
+      ]),
     ),
   };
 }

@@ -28,13 +28,16 @@ export function allocate(nodes: readonly NodeRange[], clusterPods: Cidr, nodeBit
     if (podRange === undefined || used === undefined || !overlaps(podRange, clusterPods)) continue;
     const first = Math.max(used.first, cluster.first);
     const end = Math.min(used.first + used.size, cluster.first + cluster.size);
-    for (let index = Math.floor((first - cluster.first) / size); cluster.first + index * size < end; index++) taken.add(index);
+    for (let index = Math.floor((first - cluster.first) / size); cluster.first + index * size < end; index++)
+      taken.add(index);
   }
   const ranges = new Map<string, Cidr>();
   const exhausted: string[] = [];
   const count = cluster.size / size;
   let next = 0;
-  for (const { name } of nodes.filter(({ podRange }) => podRange === undefined).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const { name } of nodes
+    .filter(({ podRange }) => podRange === undefined)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     while (taken.has(next)) next += 1;
     if (count <= next) {
       exhausted.push(name);

@@ -11,7 +11,11 @@ import { allocate } from "./allocate.ts";
 const allNodes = "nodes";
 
 /** Gives each new Node its range of pod addresses (`spec.podCIDR`), `nodeBits` long, out of `clusterPods`. */
-export function createNodeRangeController(dependencies: ServerDependencies, clusterPods: Cidr, nodeBits: number): Controller {
+export function createNodeRangeController(
+  dependencies: ServerDependencies,
+  clusterPods: Cidr,
+  nodeBits: number,
+): Controller {
   const informer = dependencies.informers.of(nodesDeclaration);
   return createServerLoop(dependencies, {
     name: "node-range",
@@ -27,7 +31,11 @@ export function createNodeRangeController(dependencies: ServerDependencies, clus
 
 /** The writes that give Nodes their ranges. */
 export function planNodeRanges(entries: readonly Entry<NodeView>[], clusterPods: Cidr, nodeBits: number): Action[] {
-  const { ranges, exhausted } = allocate(entries.map(({ view }) => view), clusterPods, nodeBits);
+  const { ranges, exhausted } = allocate(
+    entries.map(({ view }) => view),
+    clusterPods,
+    nodeBits,
+  );
   return entries.flatMap(({ name, uid, revision }): Action[] => {
     const range = ranges.get(name);
     if (range !== undefined) {

@@ -4,7 +4,7 @@ import type { Disk } from "#world/disk.ts";
 import type { NetworkLinks, Route } from "#world/network.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed } from "../observed.ts";
-import { planPodNetwork, planRoutes, type PodNetworkFacts } from "./plan.ts";
+import { planPodNetwork, planRoutes, type PodNetworkFacts } from "./wanted.ts";
 
 export interface PodNetworkOptions {
   readonly observed: Observed;

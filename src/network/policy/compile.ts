@@ -57,11 +57,19 @@ export function compilePolicies(input: PolicyInput): PolicyPlan {
       const { namespace = "" } = policy.metadata;
       if (applies.ingress) {
         const rules = (policy.spec.ingress ?? []).map(({ from, ports }) => ({ peers: from, ports }));
-        extend(ingress, pod.address, rules.flatMap(({ peers, ports }) => ingressAllowance(input, namespace, pod, peers, ports)));
+        extend(
+          ingress,
+          pod.address,
+          rules.flatMap(({ peers, ports }) => ingressAllowance(input, namespace, pod, peers, ports)),
+        );
       }
       if (applies.egress) {
         const rules = (policy.spec.egress ?? []).map(({ to, ports }) => ({ peers: to, ports }));
-        extend(egress, pod.address, rules.flatMap(({ peers, ports }) => egressAllowances(input, namespace, peers, ports)));
+        extend(
+          egress,
+          pod.address,
+          rules.flatMap(({ peers, ports }) => egressAllowances(input, namespace, peers, ports)),
+        );
       }
     }
   }
@@ -78,7 +86,8 @@ function extend(into: Map<string, Allowance[]>, address: string, allowances: rea
 function readyPolicy(policy: NetworkPolicy): ReadyPolicy {
   const { policyTypes, egress, podSelector } = policy.spec;
   const selects = selectorOfObject(podSelector ?? {}).matches;
-  if (policyTypes === undefined || policyTypes.length === 0) return { policy, selects, ingress: true, egress: 0 < (egress ?? []).length };
+  if (policyTypes === undefined || policyTypes.length === 0)
+    return { policy, selects, ingress: true, egress: 0 < (egress ?? []).length };
   return { policy, selects, ingress: policyTypes.includes("Ingress"), egress: policyTypes.includes("Egress") };
 }
 
@@ -122,12 +131,20 @@ function isNothing(peers: readonly Range[], ports: Allowance["ports"]): boolean 
   return peers.length === 0 || (ports !== "all" && ports.size === 0);
 }
 
-function peerRanges(input: PolicyInput, namespace: string, peers: readonly NetworkPolicyPeer[] | undefined): readonly Range[] {
+function peerRanges(
+  input: PolicyInput,
+  namespace: string,
+  peers: readonly NetworkPolicyPeer[] | undefined,
+): readonly Range[] {
   if (peers === undefined || peers.length === 0) return everybody;
   return merged(peers.flatMap((peer) => rangesOfPeer(input, namespace, peer)));
 }
 
-function rangesOfPeer(input: PolicyInput, namespace: string, { ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer): Range[] {
+function rangesOfPeer(
+  input: PolicyInput,
+  namespace: string,
+  { ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer,
+): Range[] {
   if (ipBlock !== undefined) return without(cidrRange(ipBlock.cidr), (ipBlock.except ?? []).flatMap(cidrRange));
   if (podSelector === undefined && namespaceSelector === undefined) return [];
   const selectsPod = selectorOfObject(podSelector ?? {}).matches;

@@ -40,7 +40,10 @@ interface PodPolicyView extends Omit<PolicyPod, "address"> {
   readonly counts: boolean;
 }
 
-const policiesDeclaration: InformerDeclaration<NetworkPolicy, NetworkPolicy> = { resource: networkpolicies, project: (policy) => policy };
+const policiesDeclaration: InformerDeclaration<NetworkPolicy, NetworkPolicy> = {
+  resource: networkpolicies,
+  project: (policy) => policy,
+};
 const podsDeclaration: InformerDeclaration<Pod, PodPolicyView> = { resource: pods, project: podPolicyView };
 
 /** Keeps the kernel's rules equal to what NetworkPolicies say. Without any policy there is no table, and no pod is watched. */
@@ -48,7 +51,10 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
   const { observed, informers, kernelRules, timers } = options;
   const policies = informers.of(policiesDeclaration);
   const ready = Promise.withResolvers<void>();
-  const admitted = new Map<string, { readonly pod: PodPolicyView; readonly address: string; waiting: (() => void)[] }>();
+  const admitted = new Map<
+    string,
+    { readonly pod: PodPolicyView; readonly address: string; waiting: (() => void)[] }
+  >();
   let allPods: Informer<PodPolicyView> | undefined;
   let subscriptions: readonly { close(): void }[] = [];
   let applied: string | undefined;
@@ -59,7 +65,8 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
       entry.waiting = [];
       // From now on the object itself tells the address, or the pod is gone.
       const seen = allPods?.get(key);
-      if (policies.size === 0 || seen?.address === entry.address || admittedPodsMax < admitted.size) admitted.delete(key);
+      if (policies.size === 0 || seen?.address === entry.address || admittedPodsMax < admitted.size)
+        admitted.delete(key);
     }
   };
   const work = async (): Promise<void> => {
@@ -77,21 +84,33 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
     settle();
     ready.resolve();
   };
-  const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("policy: cannot apply rules", error) });
+  const loop = new Coalesced({
+    timers,
+    work,
+    onProblem: (error) => options.onProblem("policy: cannot apply rules", error),
+  });
   return {
     ready: ready.promise,
     start: () =>
-      void Promise.all([policies, observed.namespaces, observed.nodes].map((informer) => informer.synced())).then(() => {
-        subscriptions = [policies, observed.namespaces, observed.nodes].map((informer) => informer.handle(() => loop.kick()));
-        loop.kick();
-      }),
+      void Promise.all([policies, observed.namespaces, observed.nodes].map((informer) => informer.synced())).then(
+        () => {
+          subscriptions = [policies, observed.namespaces, observed.nodes].map((informer) =>
+            informer.handle(() => loop.kick()),
+          );
+          loop.kick();
+        },
+      ),
     stop: () => {
       for (const subscription of subscriptions) subscription.close();
       return loop.stop();
     },
     admit: (pod, address) => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      admitted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, { pod: podPolicyView(pod), address, waiting: [resolve] });
+      admitted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, {
+        pod: podPolicyView(pod),
+        address,
+        waiting: [resolve],
+      });
       loop.kick();
       return promise;
     },
@@ -126,7 +145,9 @@ function tableOf(
 }
 
 function podPolicyView({ metadata, spec, status }: Pod): PodPolicyView {
-  const ports = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap((container) => container.ports ?? []);
+  const ports = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].flatMap(
+    (container) => container.ports ?? [],
+  );
   return {
     namespace: metadata.namespace ?? "",
     labels: metadata.labels ?? {},

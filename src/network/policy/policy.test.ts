@@ -35,16 +35,25 @@ function reference(policies: readonly NetworkPolicy[], { from, to, protocol, por
     });
     if (selecting.length === 0) return true;
     return selecting.some(({ metadata, spec }) => {
-      const rules = kind === "Ingress" ? (spec.ingress ?? []).map((rule) => ({ peers: rule.from, ports: rule.ports })) : (spec.egress ?? []).map((rule) => ({ peers: rule.to, ports: rule.ports }));
+      const rules =
+        kind === "Ingress"
+          ? (spec.ingress ?? []).map((rule) => ({ peers: rule.from, ports: rule.ports }))
+          : (spec.egress ?? []).map((rule) => ({ peers: rule.to, ports: rule.ports }));
       return rules.some(({ peers, ports }) => {
-        const isPeer = peers === undefined || peers.length === 0 || peers.some((peer) => matchesPeer(peer, metadata.namespace ?? "", other));
+        const isPeer =
+          peers === undefined ||
+          peers.length === 0 ||
+          peers.some((peer) => matchesPeer(peer, metadata.namespace ?? "", other));
         const isPort =
           ports === undefined ||
           ports.length === 0 ||
           ports.some((one) => {
             if ((one.protocol ?? "TCP") !== protocol) return false;
             if (one.port === undefined) return true;
-            if (typeof one.port === "string") return to.namedPorts.some((named) => named.name === one.port && named.protocol === protocol && named.port === port);
+            if (typeof one.port === "string")
+              return to.namedPorts.some(
+                (named) => named.name === one.port && named.protocol === protocol && named.port === port,
+              );
             return one.port <= port && port <= (one.endPort ?? one.port);
           });
         return isPeer && isPort;
@@ -54,11 +63,18 @@ function reference(policies: readonly NetworkPolicy[], { from, to, protocol, por
   return direction(from, to, "Egress") && direction(to, from, "Ingress");
 }
 
-function isSelected(selector: { matchLabels?: Record<string, string> }, labels: Readonly<Record<string, string>>): boolean {
+function isSelected(
+  selector: { matchLabels?: Record<string, string> },
+  labels: Readonly<Record<string, string>>,
+): boolean {
   return Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
 }
 
-function matchesPeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer, own: string, pod: PolicyPod): boolean {
+function matchesPeer(
+  { ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer,
+  own: string,
+  pod: PolicyPod,
+): boolean {
   const inside = (cidr: string): boolean => {
     const [network = "", bits = "0"] = cidr.split("/");
     const mask = 2 ** (32 - Number(bits));
@@ -66,7 +82,10 @@ function matchesPeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicyP
   };
   if (ipBlock !== undefined) return inside(ipBlock.cidr) && !(ipBlock.except ?? []).some(inside);
   if (podSelector === undefined && namespaceSelector === undefined) return false;
-  const isNamespace = namespaceSelector === undefined ? pod.namespace === own : isSelected(namespaceSelector, namespaces.get(pod.namespace) ?? {});
+  const isNamespace =
+    namespaceSelector === undefined
+      ? pod.namespace === own
+      : isSelected(namespaceSelector, namespaces.get(pod.namespace) ?? {});
   return isNamespace && isSelected(podSelector ?? {}, pod.labels);
 }
 
@@ -76,23 +95,41 @@ function planned(plan: PolicyPlan, { from, to, protocol, port }: Packet): boolea
     const address = parseIpv4(peer.address) ?? -1;
     if (allowances === undefined) return true;
     return allowances.some(({ peers, ports }) => {
-      const isPort = ports === "all" || (ports.get(protocol) ?? []).some(({ first, last }) => first <= port && port <= last);
+      const isPort =
+        ports === "all" || (ports.get(protocol) ?? []).some(({ first, last }) => first <= port && port <= last);
       return isPort && peers.some(({ first, last }) => first <= address && address <= last);
     });
   };
   return allows(plan.egress.get(from.address), to) && allows(plan.ingress.get(to.address), from);
 }
 
-const selector = fc.constantFrom({}, { matchLabels: { app: "web" } }, { matchLabels: { app: "db" } }, { matchLabels: { team: "red" } });
+const selector = fc.constantFrom(
+  {},
+  { matchLabels: { app: "web" } },
+  { matchLabels: { app: "db" } },
+  { matchLabels: { team: "red" } },
+);
 const peer = fc.oneof(
   fc.record({ podSelector: selector }),
   fc.record({ namespaceSelector: selector }),
   fc.record({ podSelector: selector, namespaceSelector: selector }),
-  fc.record({ ipBlock: fc.constantFrom({ cidr: "10.0.0.0/30" }, { cidr: "0.0.0.0/0", except: ["10.0.0.2/32", "10.0.0.4/31"] }) }),
+  fc.record({
+    ipBlock: fc.constantFrom({ cidr: "10.0.0.0/30" }, { cidr: "0.0.0.0/0", except: ["10.0.0.2/32", "10.0.0.4/31"] }),
+  }),
 );
-const port = fc.constantFrom({}, { port: 80 }, { port: "http" }, { port: 79, endPort: 81 }, { protocol: "UDP", port: 80 }, { protocol: "UDP" });
+const port = fc.constantFrom(
+  {},
+  { port: 80 },
+  { port: "http" },
+  { port: 79, endPort: 81 },
+  { protocol: "UDP", port: 80 },
+  { protocol: "UDP" },
+);
 const rule = (name: "from" | "to") =>
-  fc.record({ [name]: fc.array(peer, { maxLength: 2 }), ports: fc.array(port, { maxLength: 2 }) }, { requiredKeys: [] });
+  fc.record(
+    { [name]: fc.array(peer, { maxLength: 2 }), ports: fc.array(port, { maxLength: 2 }) },
+    { requiredKeys: [] },
+  );
 const policy = fc.record({
   metadata: fc.record({ namespace: fc.constantFrom("a", "b"), name: fc.constant("p") }),
   spec: fc.record(
@@ -104,7 +141,7 @@ const policy = fc.record({
     },
     { requiredKeys: ["podSelector"] },
   ),
-}) as unknown as fc.Arbitrary<NetworkPolicy>;
+}) as object as fc.Arbitrary<NetworkPolicy>;
 
 test("for every pair, port and set of policies the plan says what the documentation says", () => {
   fc.assert(
@@ -132,6 +169,28 @@ test("pods of other nodes get no rules here", () => {
 });
 
 test("ranges merge and are cut", () => {
-  assert.deepEqual(merged([{ first: 5, last: 9 }, { first: 1, last: 4 }, { first: 20, last: 21 }]), [{ first: 1, last: 9 }, { first: 20, last: 21 }]);
-  assert.deepEqual(without([{ first: 0, last: 10 }], [{ first: 3, last: 4 }, { first: 9, last: 12 }]), [{ first: 0, last: 2 }, { first: 5, last: 8 }]);
+  assert.deepEqual(
+    merged([
+      { first: 5, last: 9 },
+      { first: 1, last: 4 },
+      { first: 20, last: 21 },
+    ]),
+    [
+      { first: 1, last: 9 },
+      { first: 20, last: 21 },
+    ],
+  );
+  assert.deepEqual(
+    without(
+      [{ first: 0, last: 10 }],
+      [
+        { first: 3, last: 4 },
+        { first: 9, last: 12 },
+      ],
+    ),
+    [
+      { first: 0, last: 2 },
+      { first: 5, last: 8 },
+    ],
+  );
 });

@@ -20,10 +20,10 @@ export function policyTable(plan: PolicyPlan, facts: PolicyTableFacts): RuleTabl
   const ingress = builder.direction("in", "ip saddr", plan.ingress);
   const egress = builder.direction("out", "ip daddr", plan.egress);
   const known = new Map(facts.known.map((address) => [address, ""]));
-  const closed = facts.nodePods === undefined ? [] : [
-    `ip saddr ${facts.nodePods} ip saddr != @known drop`,
-    `ip daddr ${facts.nodePods} ip daddr != @known drop`,
-  ];
+  const closed =
+    facts.nodePods === undefined
+      ? []
+      : [`ip saddr ${facts.nodePods} ip saddr != @known drop`, `ip daddr ${facts.nodePods} ip daddr != @known drop`];
   const judge: RuleChain = {
     name: "judge",
     hook: { type: "filter", at: "forward", priority: -10 },
@@ -92,7 +92,10 @@ function grouped(allowances: readonly Allowance[]): Group[] {
   const keyOf = ({ ports }: Allowance): string => JSON.stringify(portsInOrder(ports));
   return [...Map.groupBy(allowances, keyOf)]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, same]) => ({ peers: merged(same.flatMap(({ peers }) => peers)), ports: portsInOrder(same[0]?.ports ?? "all") }));
+    .map(([, same]) => ({
+      peers: merged(same.flatMap(({ peers }) => peers)),
+      ports: portsInOrder(same[0]?.ports ?? "all"),
+    }));
 }
 
 function portsInOrder(ports: Allowance["ports"]): Group["ports"] {

@@ -26,7 +26,9 @@ export function compile(
 }
 
 /** `namespace/name`. */
-export function serviceKey(service: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
+export function serviceKey(service: {
+  readonly metadata: { readonly namespace?: string; readonly name?: string };
+}): string {
   return `${service.metadata.namespace}/${service.metadata.name}`;
 }
 
@@ -54,7 +56,12 @@ export function compileService(service: Service, slices: readonly EndpointSlice[
   return (spec.ports ?? []).flatMap((port) => compilePort(service, port, slices, facts));
 }
 
-function compilePort(service: Service, port: ServicePort, slices: readonly EndpointSlice[], facts: NodeFacts): ElementChange[] {
+function compilePort(
+  service: Service,
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  facts: NodeFacts,
+): ElementChange[] {
   const { spec } = service;
   const protocol = protocolNames[port.protocol ?? "TCP"];
   if (protocol === undefined || !isPort(port.port)) return [];
@@ -108,7 +115,8 @@ function push({ targets, seconds, elements }: PortContext, scope: Scope, key: st
   if (policy === "local" && scope !== "service") elements.push({ set: `keep_source_${family}`, key, value: "" });
   if (chosen.length === 0) {
     // With the policy Local, endpoints elsewhere are no reason to say that nobody listens: documented as dropped.
-    if (policy === "local" && 0 < targets.cluster.length) elements.push({ set: dispatchSet(scope), key, value: "drop" });
+    if (policy === "local" && 0 < targets.cluster.length)
+      elements.push({ set: dispatchSet(scope), key, value: "drop" });
     else elements.push({ set: `unavailable_${family}`, key, value: "goto refuse" });
     return;
   }
@@ -127,7 +135,9 @@ function targetText({ address, port }: Pick<Target, "address" | "port">): string
 /** Ports of the node that lead to pods on it. */
 export function compileHostPorts(hostPorts: readonly HostPort[]): ElementChange[] {
   const elements: ElementChange[] = [];
-  for (const { hostAddress, hostPort, protocol, address, port } of hostPorts.toSorted((a, b) => (a.pod < b.pod ? -1 : 1))) {
+  for (const { hostAddress, hostPort, protocol, address, port } of hostPorts.toSorted((a, b) =>
+    a.pod < b.pod ? -1 : 1,
+  )) {
     if (!isPort(hostPort) || !isPort(port) || !isForwardable(address)) continue;
     const everywhere = hostAddress === undefined || hostAddress === "" || hostAddress === "0.0.0.0";
     if (!everywhere && !isForwardable(hostAddress)) continue;

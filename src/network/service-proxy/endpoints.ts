@@ -53,7 +53,7 @@ interface Found {
 }
 
 function listFor(endpoint: Endpoint, ready: Found[], ending: Found[]): Found[] | undefined {
-  const { conditions = {} } = endpoint;
+  const { conditions } = endpoint;
   if (conditions.ready ?? true) return ready;
   return (conditions.serving ?? false) && (conditions.terminating ?? false) ? ending : undefined;
 }

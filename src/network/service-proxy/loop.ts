@@ -58,14 +58,20 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     }
     ready.resolve();
   };
-  const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("service-proxy: cannot apply rules", error) });
+  const loop = new Coalesced({
+    timers,
+    work,
+    onProblem: (error) => options.onProblem("service-proxy: cannot apply rules", error),
+  });
   const mark = (owner: string): void => {
     dirty.add(owner);
     loop.kick();
   };
   const start = async (): Promise<void> => {
     // Rules of half the objects would cut off Services that work by the rules of before.
-    await Promise.all([observed.services, observed.slices, observed.nodes, observed.ownPods].map((informer) => informer.synced()));
+    await Promise.all(
+      [observed.services, observed.slices, observed.nodes, observed.ownPods].map((informer) => informer.synced()),
+    );
     everything();
     loop.kick();
     subscriptions = [
@@ -111,7 +117,8 @@ function elementsOf(observed: Observed, facts: NodeFacts, owner: string): OwnerE
   if (owner === nodesOwner) {
     return { owner, rank: "", elements: compileNodes(observed.nodes.list().flatMap(({ addresses }) => addresses)) };
   }
-  if (owner === hostPortsOwner) return { owner, rank: "", elements: compileHostPorts(observed.ownPods.list().flatMap(hostPortsOf)) };
+  if (owner === hostPortsOwner)
+    return { owner, rank: "", elements: compileHostPorts(observed.ownPods.list().flatMap(hostPortsOf)) };
   const service = observed.services.get(owner);
   if (service === undefined) return { owner, rank: "", elements: [] };
   const rank = `${service.metadata.creationTimestamp ?? ""} ${owner}`;

@@ -76,7 +76,7 @@ export class RuleState {
   table(): RuleTable {
     const elements: ElementChange[] = [];
     for (const id of this.#claims.keys()) {
-      const [set = "", key = ""] = splitOnce(id);
+      const [set, key] = splitOnce(id);
       elements.push({ set, key, value: this.#winner(id) ?? "" });
     }
     const table = fillTable(this.#base, elements);
@@ -102,7 +102,10 @@ export class RuleState {
 
 /** The elements that a round of changes touches, with their values before the round. */
 export class ChangeDraft {
-  readonly touched = new Map<string, { readonly set: string; readonly key: string; readonly before: string | undefined }>();
+  readonly touched = new Map<
+    string,
+    { readonly set: string; readonly key: string; readonly before: string | undefined }
+  >();
 
   touch(id: string, set: string, key: string, before: string | undefined): void {
     if (!this.touched.has(id)) this.touched.set(id, { set, key, before });

@@ -25,7 +25,12 @@ export function staleAfter(before: readonly ElementChange[], after: readonly Ele
       const { address, protocol, port } = partsOf(service);
       if (protocol === "udp") {
         const [translatedAddress = ""] = target.split(" . ");
-        connections.push({ protocol, ...(address === "" ? {} : { originalAddress: address }), originalPort: port, translatedAddress });
+        connections.push({
+          protocol,
+          ...(address === "" ? {} : { originalAddress: address }),
+          originalPort: port,
+          translatedAddress,
+        });
       }
       if (sticky.has(service)) targets.push({ service, target });
     }

@@ -40,7 +40,10 @@ function sets(): RuleSet[] {
   const perScope = scopes.flatMap((scope) => {
     const key = keyOf(scope) === byAddress ? addressKey : portKey;
     // The type of a random number has no name. nft 1.0.6 cannot read back `th dport` here; the type is that of `tcp dport`.
-    const endpoints = `typeof numgen random mod 65536 . ${keyOf(scope)} : ip daddr . th dport`.replaceAll("th dport", "tcp dport");
+    const endpoints = `typeof numgen random mod 65536 . ${keyOf(scope)} : ip daddr . th dport`.replaceAll(
+      "th dport",
+      "tcp dport",
+    );
     return [map(dispatchSet(scope), `${key} : verdict`), map(endpointSet(scope), endpoints)];
   });
   const client = "type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service";
@@ -68,7 +71,11 @@ function hookChains(facts: NodeFacts): RuleChain[] {
       // Loopback addresses never come from outside (CVE-2020-8558).
       rules: ['iifname != "lo" ip daddr 127.0.0.0/8 drop', 'iifname != "lo" ip saddr 127.0.0.0/8 drop'],
     },
-    { name: "from_network", hook: { type: "nat", at: "prerouting", priority: -100 }, rules: dispatchRules(facts, true) },
+    {
+      name: "from_network",
+      hook: { type: "nat", at: "prerouting", priority: -100 },
+      rules: dispatchRules(facts, true),
+    },
     { name: "from_node", hook: { type: "nat", at: "output", priority: -100 }, rules: dispatchRules(facts, false) },
     ...(["input", "forward", "output"] as const).map((at): RuleChain => ({
       name: `filter_${at}`,

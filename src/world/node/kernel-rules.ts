@@ -51,7 +51,15 @@ export function nftablesRules(options: NftablesOptions): KernelRules {
       await batch([`add table ip ${name}`, `delete table ip ${name}`]);
     },
     readElements: async (table, set) => {
-      const result = await run(["nft", "-j", "list", "map", "ip", checked(table, namePattern), checked(set, namePattern)]);
+      const result = await run([
+        "nft",
+        "-j",
+        "list",
+        "map",
+        "ip",
+        checked(table, namePattern),
+        checked(set, namePattern),
+      ]);
       return result.code === 0 ? elementsOf(result.stdout) : undefined;
     },
     forgetConnections: async (filters) => {
@@ -93,7 +101,8 @@ export function changeLines(change: RuleChange): string[] {
 function chainLines(table: string, chains: readonly RuleChain[]): string[] {
   const lines: string[] = [];
   for (const { name, hook } of chains) {
-    const type = hook === undefined ? "" : ` { type ${hook.type} hook ${hook.at} priority ${hook.priority}; policy accept; }`;
+    const type =
+      hook === undefined ? "" : ` { type ${hook.type} hook ${hook.at} priority ${hook.priority}; policy accept; }`;
     lines.push(`add chain ip ${table} ${checked(name, namePattern)}${type}`);
   }
   for (const { name, rules } of chains) {

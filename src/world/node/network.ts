@@ -7,11 +7,17 @@ const linkPattern = /^[a-zA-Z0-9_-]{1,15}$/;
 const addressPattern = /^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/;
 
 /** Links and routes by the command `ip`, in the network namespace of `networkNamespace` (a path) or in our own. */
-export function ipCommandLinks(options: { readonly processes: Processes; readonly networkNamespace?: string }): NetworkLinks {
+export function ipCommandLinks(options: {
+  readonly processes: Processes;
+  readonly networkNamespace?: string;
+}): NetworkLinks {
   const enter = options.networkNamespace === undefined ? [] : ["nsenter", `--net=${options.networkNamespace}`];
   const run = async (command: readonly string[], input?: string): Promise<ProcessResult> => {
     const [program = "", ...args] = [...enter, ...command];
-    return options.processes.run(program, args, { timeoutMs: commandTimeoutMs, ...(input === undefined ? {} : { input }) });
+    return options.processes.run(program, args, {
+      timeoutMs: commandTimeoutMs,
+      ...(input === undefined ? {} : { input }),
+    });
   };
   const must = async (command: readonly string[], input?: string): Promise<string> => {
     const result = await run(command, input);
@@ -43,7 +49,15 @@ export function ipCommandLinks(options: { readonly processes: Processes; readonl
       if ((await addresses(link))?.includes(wanted)) return;
       // On the loopback interface an address must not become the source of other connections.
       const scope = link === "lo" ? ["scope", "host"] : [];
-      await must(["ip", "addr", "replace", checked(wanted, addressPattern), "dev", checked(link, linkPattern), ...scope]);
+      await must([
+        "ip",
+        "addr",
+        "replace",
+        checked(wanted, addressPattern),
+        "dev",
+        checked(link, linkPattern),
+        ...scope,
+      ]);
     },
     removeAddress: async (link, address) => {
       await run(["ip", "addr", "del", checked(address, addressPattern), "dev", checked(link, linkPattern)]);

@@ -31,7 +31,9 @@ export function planPodNetwork(nodes: readonly NodeView[], facts: PodNetworkFact
   const own = nodes.find(({ name }) => name === facts.nodeName);
   const range = own?.podRange !== undefined && isNodeRange(own.podRange, facts.clusterPods) ? own.podRange : undefined;
   const source = own?.addresses.find(isForwardable);
-  const routes: Route[] = [{ destination: facts.serviceRange, device: facts.bridge, ...(source === undefined ? {} : { source }) }];
+  const routes: Route[] = [
+    { destination: facts.serviceRange, device: facts.bridge, ...(source === undefined ? {} : { source }) },
+  ];
   const taken: Cidr[] = range === undefined ? [] : [range];
   for (const node of nodes) {
     const via = node.addresses.find(isForwardable);
@@ -72,7 +74,8 @@ function configurationOf(range: Cidr, { clusterId, bridge, addressFolder }: PodN
 
 /** How routes of ours must change. Others' routes are not in `present`. */
 export function planRoutes(present: readonly Route[], wanted: readonly Route[]): { remove: Route[]; replace: Route[] } {
-  const keyOf = ({ destination, via, device, source }: Route): string => [destination, via ?? "", via === undefined ? device : "", source ?? ""].join(" ");
+  const keyOf = ({ destination, via, device, source }: Route): string =>
+    [destination, via ?? "", via === undefined ? device : "", source ?? ""].join(" ");
   const presentKeys = new Set(present.map(keyOf));
   const destinations = new Set(wanted.map(({ destination }) => destination));
   return {
