@@ -1,0 +1,287 @@
+/** One request of a story, and what its answer must hold. Texts in braces (`{rv}`) are values kept from earlier answers. */
+export interface Step {
+  readonly send: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly status: number;
+  readonly answer?: unknown;
+  readonly text?: RegExp;
+  /** Kept from the answer by dotted path. */
+  readonly keep?: Readonly<Record<string, string>>;
+}
+
+export interface Story {
+  readonly name: string;
+  readonly steps: readonly Step[];
+}
+
+const merge = { "content-type": "application/merge-patch+json" };
+const json = { "content-type": "application/json-patch+json" };
+const strategic = { "content-type": "application/strategic-merge-patch+json" };
+const apply = { "content-type": "application/apply-patch+yaml" };
+const yaml = { "content-type": "application/yaml" };
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const pods = "/api/v1/namespaces/default/pods";
+const deployments = "/apis/apps/v1/namespaces/default/deployments";
+
+const pod = { metadata: { name: "p", labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }, { name: "d", image: "i" }] } };
+const deployment = {
+  metadata: { name: "web" },
+  spec: {
+    replicas: 2,
+    selector: { matchLabels: { app: "web" } },
+    template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i", resources: { requests: { cpu: "0.5" } } }] } },
+  },
+};
+
+export const stories: readonly Story[] = [
+  {
+    name: "create, get, update with the revision, delete",
+    steps: [
+      {
+        send: `POST ${maps}`,
+        body: { metadata: { name: "a" }, data: { k: "v" } },
+        status: 201,
+        answer: { kind: "ConfigMap", apiVersion: "v1", metadata: { name: "a", namespace: "default", resourceVersion: /^\d{13}$/, uid: /-/ } },
+        keep: { rv: "metadata.resourceVersion", uid: "metadata.uid" },
+      },
+      { send: `GET ${maps}/a`, status: 200, answer: { data: { k: "v" }, metadata: { resourceVersion: "{rv}" } } },
+      { send: `PUT ${maps}/a`, body: { metadata: { name: "a", resourceVersion: "{rv}" }, data: { k: "w" } }, status: 200, answer: { data: { k: "w" } } },
+      {
+        send: `PUT ${maps}/a`,
+        body: { metadata: { name: "a", resourceVersion: "{rv}" }, data: { k: "x" } },
+        status: 409,
+        answer: {
+          kind: "Status",
+          reason: "Conflict",
+          message: 'Operation cannot be fulfilled on configmaps "a": the object has been modified; please apply your changes to the latest version and try again',
+          details: { name: "a", kind: "configmaps" },
+        },
+      },
+      { send: `PUT ${maps}/a`, body: { metadata: { name: "a", uid: "other" } }, status: 409, answer: { message: /UID in precondition: other, UID in object meta/ } },
+      { send: `DELETE ${maps}/a`, body: { preconditions: { uid: "wrong" } }, status: 409 },
+      { send: `DELETE ${maps}/a`, body: { preconditions: { uid: "{uid}" } }, status: 200, answer: { status: "Success", details: { name: "a", kind: "configmaps", uid: "{uid}" } } },
+      { send: `GET ${maps}/a`, status: 404, answer: { reason: "NotFound", message: 'configmaps "a" not found', details: { name: "a", kind: "configmaps" }, code: 404 } },
+    ],
+  },
+  {
+    name: "a name is taken once; generateName finds free ones",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a" } }, status: 201 },
+      { send: `POST ${maps}`, body: { metadata: { name: "a" } }, status: 409, answer: { reason: "AlreadyExists", message: 'configmaps "a" already exists' } },
+      { send: `POST ${maps}`, body: { metadata: { generateName: "g-" } }, status: 201, answer: { metadata: { name: /^g-[a-z0-9]{5}$/, generateName: "g-" } } },
+      { send: `POST ${maps}`, body: { metadata: { name: "a", namespace: "elsewhere" } }, status: 400, answer: { message: /does not match the namespace sent on the request/ } },
+    ],
+  },
+  {
+    name: "an update that changes nothing keeps the revision",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a" }, data: { k: "v" } }, status: 201, keep: { rv: "metadata.resourceVersion" } },
+      { send: `PATCH ${maps}/a`, headers: merge, body: { data: { k: "v" } }, status: 200, answer: { metadata: { resourceVersion: "{rv}" } } },
+      { send: `PUT ${maps}/a`, body: { metadata: { name: "a" }, data: { k: "v" } }, status: 200, answer: { metadata: { resourceVersion: "{rv}" } } },
+    ],
+  },
+  {
+    name: "dry runs change nothing",
+    steps: [
+      { send: `POST ${maps}?dryRun=All`, body: { metadata: { name: "a" } }, status: 201, answer: { metadata: { name: "a" } } },
+      { send: `GET ${maps}/a`, status: 404 },
+      { send: `POST ${maps}`, body: { metadata: { name: "a" }, data: { k: "v" } }, status: 201, keep: { rv: "metadata.resourceVersion" } },
+      { send: `PATCH ${maps}/a?dryRun=All`, headers: merge, body: { data: { k: "w" } }, status: 200, answer: { data: { k: "w" } } },
+      { send: `DELETE ${maps}/a?dryRun=All`, status: 200 },
+      { send: `GET ${maps}/a`, status: 200, answer: { data: { k: "v" }, metadata: { resourceVersion: "{rv}" } } },
+    ],
+  },
+  {
+    name: "the four patches",
+    steps: [
+      { send: `POST ${deployments}`, body: deployment, status: 201, answer: { metadata: { generation: 1 }, spec: { template: { spec: { containers: [{ resources: { requests: { cpu: "500m" } } }] } } } } },
+      { send: `PATCH ${deployments}/web`, headers: json, body: [{ op: "replace", path: "/spec/replicas", value: 3 }], status: 200, answer: { spec: { replicas: 3 }, metadata: { generation: 2 } } },
+      { send: `PATCH ${deployments}/web`, headers: merge, body: { spec: { replicas: 4 } }, status: 200, answer: { spec: { replicas: 4 } } },
+      {
+        send: `PATCH ${deployments}/web`,
+        headers: strategic,
+        body: { spec: { template: { spec: { containers: [{ name: "d", image: "j" }] } } } },
+        status: 200,
+        answer: { spec: { template: { spec: { containers: [{ name: "c" }, { name: "d" }] } } } },
+      },
+      { send: `PATCH ${deployments}/web?fieldManager=other`, headers: apply, body: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" }, spec: { replicas: 9 } }, status: 409, answer: { reason: "Conflict", details: { causes: [{ reason: "FieldManagerConflict", field: ".spec.replicas" }] } } },
+      { send: `PATCH ${deployments}/web?fieldManager=other&force=true`, headers: apply, body: { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" }, spec: { replicas: 9 } }, status: 200, answer: { spec: { replicas: 9 } } },
+      { send: `PATCH ${maps}/new?fieldManager=m`, headers: apply, body: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\ndata: {a: b}\n", status: 201, answer: { data: { a: "b" } } },
+      { send: `PATCH ${maps}/new`, headers: { "content-type": "text/plain" }, body: "{}", status: 415, answer: { reason: "UnsupportedMediaType" } },
+      { send: `PATCH ${maps}/new`, headers: apply, body: {}, status: 422 },
+    ],
+  },
+  {
+    name: "spec and status are apart",
+    steps: [
+      { send: `POST ${deployments}`, body: { ...deployment, status: { replicas: 7 } }, status: 201, answer: { status: { replicas: undefined } } },
+      { send: `PATCH ${deployments}/web/status`, headers: merge, body: { status: { replicas: 2, observedGeneration: 1 }, spec: { replicas: 8 } }, status: 200, answer: { status: { replicas: 2 }, spec: { replicas: 2 }, metadata: { generation: 1 } } },
+      { send: `PATCH ${deployments}/web`, headers: merge, body: { status: { replicas: 5 }, spec: { replicas: 3 } }, status: 200, answer: { status: { replicas: 2 }, spec: { replicas: 3 }, metadata: { generation: 2 } } },
+    ],
+  },
+  {
+    name: "scale reads and writes replicas",
+    steps: [
+      { send: `POST ${deployments}`, body: deployment, status: 201, keep: { uid: "metadata.uid" } },
+      { send: `GET ${deployments}/web/scale`, status: 200, answer: { kind: "Scale", apiVersion: "autoscaling/v1", metadata: { name: "web", uid: "{uid}" }, spec: { replicas: 2 }, status: { selector: "app=web" } } },
+      { send: `PATCH ${deployments}/web/scale`, headers: merge, body: { spec: { replicas: 5 } }, status: 200, answer: { spec: { replicas: 5 } } },
+      { send: `PUT ${deployments}/web/scale`, body: { metadata: { name: "web" }, spec: { replicas: -1 } }, status: 422 },
+      { send: `GET ${deployments}/web`, status: 200, answer: { spec: { replicas: 5 }, metadata: { generation: 2 } } },
+    ],
+  },
+  {
+    name: "finalizers hold a deleted object, and none can be added",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a", finalizers: ["example.com/hold"] } }, status: 201 },
+      { send: `DELETE ${maps}/a`, status: 200, answer: { kind: "ConfigMap", metadata: { deletionTimestamp: /Z$/, deletionGracePeriodSeconds: 0 } } },
+      { send: `PATCH ${maps}/a`, headers: merge, body: { metadata: { finalizers: ["example.com/hold", "example.com/more"] } }, status: 422, answer: { message: /no new finalizers can be added/ } },
+      { send: `PATCH ${maps}/a`, headers: merge, body: { metadata: { finalizers: [] } }, status: 200 },
+      { send: `GET ${maps}/a`, status: 404 },
+    ],
+  },
+  {
+    name: "propagation policies leave their finalizers",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a" } }, status: 201 },
+      { send: `DELETE ${maps}/a`, body: { propagationPolicy: "Foreground" }, status: 200, answer: { metadata: { finalizers: ["foregroundDeletion"] } } },
+      { send: `DELETE ${maps}/a`, body: { propagationPolicy: "Background" }, status: 200 },
+      { send: `GET ${maps}/a`, status: 404 },
+      { send: `POST ${maps}`, body: { metadata: { name: "b" } }, status: 201 },
+      { send: `DELETE ${maps}/b?propagationPolicy=Orphan`, status: 200, answer: { metadata: { finalizers: ["orphan"] } } },
+      { send: `DELETE ${maps}/b?propagationPolicy=Sideways`, status: 400 },
+    ],
+  },
+  {
+    name: "pods get grace, a bound pod keeps it, force takes it away",
+    steps: [
+      { send: `POST ${pods}`, body: pod, status: 201, answer: { status: { phase: "Pending" } } },
+      { send: `POST ${pods}/p/binding`, body: { metadata: { name: "p" }, target: { kind: "Node", name: "n" } }, status: 201, answer: { status: "Success" } },
+      { send: `POST ${pods}/p/binding`, body: { metadata: { name: "p" }, target: { kind: "Node", name: "m" } }, status: 409, answer: { message: /already assigned to node "n"/ } },
+      { send: `DELETE ${pods}/p`, status: 200, answer: { metadata: { deletionGracePeriodSeconds: 30 } } },
+      { send: `DELETE ${pods}/p?gracePeriodSeconds=5`, status: 200, answer: { metadata: { deletionGracePeriodSeconds: 5 } } },
+      { send: `DELETE ${pods}/p?gracePeriodSeconds=0`, status: 200, answer: { kind: "Pod" } },
+      { send: `GET ${pods}/p`, status: 404 },
+    ],
+  },
+  {
+    name: "eviction asks the disruption budget",
+    steps: [
+      { send: `POST ${pods}`, body: pod, status: 201 },
+      { send: `POST /apis/policy/v1/namespaces/default/poddisruptionbudgets`, body: { metadata: { name: "b" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "web" } } } }, status: 201 },
+      { send: `PATCH ${pods}/p/status`, headers: merge, body: { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } }, status: 200 },
+      { send: `PATCH /apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status`, headers: merge, body: { status: { observedGeneration: 1, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 } }, status: 200 },
+      { send: `POST ${pods}/p/eviction`, body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "p" } }, status: 429, answer: { reason: "TooManyRequests", details: { causes: [{ reason: "DisruptionBudget" }] } } },
+      { send: `PATCH /apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status`, headers: merge, body: { status: { disruptionsAllowed: 1 } }, status: 200 },
+      { send: `POST ${pods}/p/eviction`, body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "p" } }, status: 201 },
+      { send: `GET /apis/policy/v1/namespaces/default/poddisruptionbudgets/b`, status: 200, answer: { status: { disruptionsAllowed: 0, disruptedPods: { p: /Z$/ } } } },
+    ],
+  },
+  {
+    name: "field validation says what is unknown or given twice",
+    steps: [
+      { send: `POST ${maps}?fieldValidation=Strict`, body: { metadata: { name: "a" }, dtaa: {} }, status: 400, answer: { reason: "BadRequest", message: /strict decoding error: unknown field "dtaa"/ } },
+      { send: `POST ${maps}?fieldValidation=Strict`, body: '{"metadata":{"name":"a"},"data":{"k":"1","k":"2"}}', status: 400, answer: { message: /duplicate field "data.k"/ } },
+      { send: `POST ${maps}?fieldValidation=Ignore`, body: { metadata: { name: "a" }, dtaa: {} }, status: 201 },
+      { send: `POST ${maps}?fieldValidation=Sometimes`, body: { metadata: { name: "b" } }, status: 422 },
+      { send: `POST ${pods}`, body: { metadata: { name: "A" }, spec: {} }, status: 422, answer: { reason: "Invalid", message: /^Pod "A" is invalid: \[/, details: { kind: "Pod", name: "A" } } },
+      { send: `POST ${maps}`, body: "{", status: 400 },
+      { send: `POST ${maps}`, headers: { "content-type": "text/plain" }, body: "x", status: 415 },
+      { send: `POST ${maps}`, body: { kind: "Secret", apiVersion: "v1", metadata: { name: "s" } }, status: 400 },
+      { send: `POST ${maps}`, headers: yaml, body: "metadata:\n  name: from-yaml\ndata:\n  a: b\n", status: 201, answer: { data: { a: "b" } } },
+    ],
+  },
+  {
+    name: "lists page through one snapshot",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a", labels: { n: "1" } } }, status: 201 },
+      { send: `POST ${maps}`, body: { metadata: { name: "b", labels: { n: "2" } } }, status: 201 },
+      { send: `POST ${maps}`, body: { metadata: { name: "c", labels: { n: "1" } } }, status: 201 },
+      { send: `GET ${maps}?limit=2`, status: 200, answer: { kind: "ConfigMapList", items: [{ metadata: { name: "a" } }, { metadata: { name: "b" } }], metadata: { remainingItemCount: 1 } }, keep: { next: "metadata.continue", rv: "metadata.resourceVersion" } },
+      { send: `DELETE ${maps}/c`, status: 200 },
+      { send: `GET ${maps}?limit=2&continue={next}`, status: 200, answer: { items: [{ metadata: { name: "c" } }], metadata: { resourceVersion: "{rv}", continue: undefined } } },
+      { send: `GET ${maps}?labelSelector=n%3D1`, status: 200, answer: { items: [{ metadata: { name: "a" } }] } },
+      { send: `GET ${maps}?fieldSelector=metadata.name%3Db`, status: 200, answer: { items: [{ metadata: { name: "b" } }] } },
+      { send: `GET ${maps}?fieldSelector=spec.x%3Db`, status: 400 },
+      { send: `GET ${maps}?labelSelector=%21%21`, status: 400 },
+      { send: `GET ${maps}?continue=nonsense`, status: 400 },
+      { send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Exact`, status: 200, answer: { metadata: { resourceVersion: "{rv}" }, items: [{}, {}, {}] } },
+      { send: `GET ${maps}?resourceVersionMatch=Exact`, status: 400 },
+      { send: `GET ${maps}?resourceVersion=0&resourceVersionMatch=Exact`, status: 400 },
+      { send: `GET ${maps}?resourceVersion=1&resourceVersionMatch=Exact`, status: 410, answer: { reason: "Expired" } },
+      { send: `DELETE ${maps}?labelSelector=n%3D1`, status: 200 },
+      { send: `GET ${maps}`, status: 200, answer: { items: [{ metadata: { name: "b" } }] } },
+    ],
+  },
+  {
+    name: "tables and metadata alone",
+    steps: [
+      { send: `POST ${maps}`, body: { metadata: { name: "a", labels: { l: "m" } }, data: { k: "v" } }, status: 201 },
+      {
+        send: `GET ${maps}`,
+        headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" },
+        status: 200,
+        answer: { kind: "Table", apiVersion: "meta.k8s.io/v1", columnDefinitions: [{ name: "Name" }, { name: "Data" }, { name: "Age" }], rows: [{ cells: ["a", 1, /s$/], object: { kind: "PartialObjectMetadata", metadata: { name: "a" } } }] },
+      },
+      { send: `GET ${maps}/a`, headers: { accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io" }, status: 200, answer: { kind: "PartialObjectMetadata", metadata: { labels: { l: "m" } }, data: undefined } },
+      { send: `GET ${maps}`, headers: { accept: "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io" }, status: 200, answer: { kind: "PartialObjectMetadataList", items: [{ kind: "PartialObjectMetadata" }] } },
+      { send: `GET ${maps}`, headers: { accept: "image/png" }, status: 406, answer: { reason: "NotAcceptable" } },
+      { send: `GET ${maps}/a`, headers: { accept: "application/yaml" }, status: 200, text: /^kind: ConfigMap\n/ },
+      { send: `GET ${maps}/a?pretty=true`, status: 200, text: /\n {2}"kind": "ConfigMap",\n/ },
+    ],
+  },
+  {
+    name: "paths that lead nowhere, and none that lead out (CVE-2015-5305, CVE-2022-3162)",
+    steps: [
+      ...["..", "%2e%2e", "a%2fb", "%00", "%c0%af", ".", "a%25b"].map((name): Step => ({ send: `GET ${maps}/${name}`, status: 404 })),
+      { send: "GET /api/v1/namespaces/default//configmaps", status: 404 },
+      { send: "GET /api/v1/namespaces/default/nothings", status: 404, answer: { message: "the server could not find the requested resource" } },
+      { send: "GET /apis/none/v1", status: 404 },
+      { send: "GET /nowhere", status: 404, text: /404 page not found/ },
+      { send: `POST ${maps}/a`, body: {}, status: 405 },
+      { send: "DELETE /api/v1/namespaces", status: 405 },
+    ],
+  },
+  {
+    name: "discovery, version and health",
+    steps: [
+      { send: "GET /version", status: 200, answer: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.1" } },
+      { send: "GET /healthz", status: 200, text: /^ok$/ },
+      { send: "GET /livez?verbose", status: 200, text: /^\[\+\]ping ok\nlivez check passed\n$/ },
+      { send: "GET /readyz/ping", status: 200, text: /^ok$/ },
+      { send: "GET /readyz/none", status: 404 },
+      { send: "GET /api", status: 200, answer: { kind: "APIVersions", versions: ["v1"] } },
+      { send: "GET /apis/apps", status: 200, answer: { kind: "APIGroup", preferredVersion: { groupVersion: "apps/v1" } } },
+      { send: "GET /apis/apps/v1", status: 200, answer: { kind: "APIResourceList", groupVersion: "apps/v1" }, text: /"deployments\/scale"/ },
+      { send: "GET /apis", headers: { accept: "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" }, status: 200, text: /"APIGroupDiscoveryList"/ },
+      { send: "GET /openapi/v3", status: 200, text: /"apis\/apps\/v1"/ },
+      { send: "GET /openapi/v3/apis/apps/v1", status: 200, text: /io.k8s.api.apps.v1.Deployment/ },
+    ],
+  },
+  {
+    name: "why an object is as it is",
+    steps: [
+      { send: `POST ${maps}`, headers: { "user-agent": "me/1" }, body: { metadata: { name: "a" } }, status: 201, keep: { rv: "metadata.resourceVersion" } },
+      {
+        send: `PATCH ${maps}/a`,
+        headers: { ...merge, "steersman-actor": "controllers/x", "steersman-rule": "two%20of%20three", "steersman-because": "core%2Fpods" },
+        body: { data: { k: "v" } },
+        status: 200,
+      },
+      {
+        send: "GET /apis/steersman.dev/v1/records?subject=/configmaps/default/a",
+        status: 200,
+        answer: { items: [{ verb: "patch", actor: "controllers/x", rule: "two of three", because: "core/pods", resourceVersionBefore: "{rv}" }, { verb: "create", user: "admin", userAgent: "me/1" }] },
+      },
+    ],
+  },
+  {
+    name: "reviews answer at once",
+    steps: [
+      { send: "POST /apis/authentication.k8s.io/v1/selfsubjectreviews", body: {}, status: 201, answer: { status: { userInfo: { username: "admin" } } } },
+      { send: "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body: { spec: { resourceAttributes: { verb: "get", resource: "pods" } } }, status: 201, answer: { status: { allowed: true } } },
+      { send: "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body: { spec: {} }, status: 400 },
+    ],
+  },
+];
