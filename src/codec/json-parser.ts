@@ -31,6 +31,9 @@ const int64Min = -(2n ** 63n);
 /** Digits that always fit a double exactly. */
 const safeDigits = 15;
 
+/** From this length on V8 makes slices as views of the whole text. */
+const slicedLengthMin = 13;
+
 /** Recently seen keys: the same string object for the same key makes property access and memory cheap. */
 const keyCache: string[] = Array.from({ length: 2048 }, () => "");
 const keyLengthMax = 64;
@@ -42,6 +45,7 @@ export class JsonParser {
   private readonly depthMax: number;
   private at = 0;
   private duplicatesSeen = 0;
+  protected lastRead = 0;
   private readonly stack: Container[] = [];
   /** The key under which the value being read will stand, one for each open object. */
   private readonly keys: string[] = [];
@@ -219,12 +223,24 @@ export class JsonParser {
     this.at = at;
     if (code !== quote) return this.readEscapedString(start);
     this.at = at + 1;
-    return text.slice(start, at);
+    return this.part(start, at);
+  }
+
+  /**
+   * A part of the text that does not keep the whole text alive. V8 makes long slices as views: one uid kept from a list of
+   * 10 MB would hold all of it. Joining two parts and reading a character makes a string of its own (15 ns more).
+   */
+  private part(start: number, end: number): string {
+    if (end - start < slicedLengthMin) return this.text.slice(start, end);
+    const joined = this.text.slice(start, start + 1) + this.text.slice(start + 1, end);
+    // The character must be used, or the optimizer drops the reading.
+    this.lastRead = joined.charCodeAt(1);
+    return joined;
   }
 
   private readEscapedString(start: number): string {
     const text = this.text;
-    let result = text.slice(start, this.at);
+    let result = this.part(start, this.at);
     for (;;) {
       const code = text.charCodeAt(this.at);
       if (code === quote) {
@@ -244,7 +260,7 @@ export class JsonParser {
         this.at += 1;
         next = text.charCodeAt(this.at);
       }
-      result += text.slice(from, this.at);
+      result += this.part(from, this.at);
     }
   }
 

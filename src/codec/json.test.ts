@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { cloneValue, isEqualValue } from "./record.ts";
 import { encodeJson, parseJson, stringifyJson } from "./json.ts";
@@ -94,6 +96,23 @@ test("a million duplicates are no burden", () => {
   const result = parseJson(bytesOf(`{${'"a":1,'.repeat(100_000)}"a":1}`));
   assert.ok(result.ok);
   assert.deepEqual(result.duplicates, ["a"]);
+});
+
+test("a value that is kept does not keep the whole document", () => {
+  const padding = "x".repeat(1_000_000);
+  const kept: unknown[] = [];
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < 200; i += 1) {
+    const uid = `6f1c7a52-8e0a-4c1b-9d3e-${i.toString().padStart(12, "0")}`;
+    const result = parseJson(bytesOf(`{"uid":"${uid}","text":"two\\nlines of ${uid}","padding":"${padding}"}`));
+    assert.ok(result.ok);
+    const { uid: first, text } = result.value as Record<string, unknown>;
+    kept.push(first, text);
+  }
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 50_000_000, `${kept.length} short strings take ${grown} bytes`);
 });
 
 test("any JSON value survives", () => {
