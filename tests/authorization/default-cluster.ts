@@ -6,7 +6,12 @@ import { createRbac, type Rbac } from "#apiserver/authorize/rbac.ts";
 import { StoredInTests } from "#apiserver/authorize/stored-in-tests.ts";
 import { unionAuthorizer } from "#apiserver/authorize/union.ts";
 import { nodeRules } from "#apiserver/bootstrap/component-roles.ts";
-import { defaultClusterRoleBindings, defaultClusterRoles, defaultRoleBindings, defaultRoles } from "#apiserver/bootstrap/objects.ts";
+import {
+  defaultClusterRoleBindings,
+  defaultClusterRoles,
+  defaultRoleBindings,
+  defaultRoles,
+} from "#apiserver/bootstrap/objects.ts";
 import type { User } from "#apiserver/user.ts";
 import { aggregate } from "#controllers/clusterrole-aggregation/plan.ts";
 
@@ -21,7 +26,8 @@ export function defaultCluster(): DefaultCluster {
   const objects = new StoredInTests();
   let all = [...defaultClusterRoles];
   // Roles are part of roles that are part of roles: three levels, so three rounds.
-  for (let round = 0; round < 3; round++) all = all.map((role) => ({ ...role, rules: aggregate(role, all) ?? role.rules }));
+  for (let round = 0; round < 3; round++)
+    all = all.map((role) => ({ ...role, rules: aggregate(role, all) ?? role.rules }));
   for (const role of all) objects.put(clusterroles, role);
   for (const binding of defaultClusterRoleBindings) objects.put(clusterrolebindings, binding);
   for (const role of defaultRoles) objects.put(roles, role);
@@ -49,7 +55,13 @@ function podOn(nodeName: string, name: string): { metadata: { name: string; name
     { name: "b", configMap: { name } },
     { name: "c", persistentVolumeClaim: { claimName: name } },
   ];
-  const spec = { nodeName, serviceAccountName: name, volumes, containers: [], resourceClaims: [{ name: "r", resourceClaimName: name }] };
+  const spec = {
+    nodeName,
+    serviceAccountName: name,
+    volumes,
+    containers: [],
+    resourceClaims: [{ name: "r", resourceClaimName: name }],
+  };
   return { metadata: { name, namespace: "shop" }, spec };
 }
 
@@ -58,7 +70,11 @@ function person(name: string, ...groups: string[]): User {
 }
 
 function account(namespace: string, name: string): User {
-  return person(`system:serviceaccount:${namespace}:${name}`, "system:serviceaccounts", `system:serviceaccounts:${namespace}`);
+  return person(
+    `system:serviceaccount:${namespace}:${name}`,
+    "system:serviceaccounts",
+    `system:serviceaccounts:${namespace}`,
+  );
 }
 
 /** Those who stand for everybody that a cluster knows from its first day. */

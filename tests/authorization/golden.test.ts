@@ -80,7 +80,12 @@ const expectations: readonly Expectation[] = [
   { who: "somebody", may: false, verb: "create", what: "subjectaccessreviews.authorization.k8s.io" },
   { who: "anonymous", may: false, verb: "create", what: "selfsubjectaccessreviews.authorization.k8s.io" },
   { who: "joining machine", may: true, verb: "create", what: "certificatesigningrequests.certificates.k8s.io" },
-  { who: "joining machine", may: false, verb: "update", what: "certificatesigningrequests.certificates.k8s.io/approval" },
+  {
+    who: "joining machine",
+    may: false,
+    verb: "update",
+    what: "certificatesigningrequests.certificates.k8s.io/approval",
+  },
   { who: "joining machine", may: false, verb: "get", what: "secrets", where: "kube-system" },
   { who: "node n1", may: true, verb: "get", what: "secrets", where: "shop", name: "own" },
   { who: "node n1", may: false, verb: "get", what: "secrets", where: "shop", name: "foreign" },
@@ -89,12 +94,33 @@ const expectations: readonly Expectation[] = [
   { who: "node n1", may: false, verb: "update", what: "secrets", where: "shop", name: "own" },
   { who: "node n1", may: true, verb: "create", what: "serviceaccounts/token", where: "shop", name: "own" },
   { who: "node n1", may: false, verb: "create", what: "serviceaccounts/token", where: "shop", name: "foreign" },
-  { who: "node n1", may: false, verb: "create", what: "serviceaccounts/token", where: "kube-system", name: "deployment-controller" },
+  {
+    who: "node n1",
+    may: false,
+    verb: "create",
+    what: "serviceaccounts/token",
+    where: "kube-system",
+    name: "deployment-controller",
+  },
   { who: "node n1", may: true, verb: "patch", what: "nodes/status", name: "n1" },
   { who: "node n1", may: false, verb: "patch", what: "nodes/status", name: "n2" },
   { who: "node n1", may: false, verb: "delete", what: "nodes", name: "n1" },
-  { who: "node n1", may: true, verb: "update", what: "leases.coordination.k8s.io", where: "kube-node-lease", name: "n1" },
-  { who: "node n1", may: false, verb: "update", what: "leases.coordination.k8s.io", where: "kube-node-lease", name: "n2" },
+  {
+    who: "node n1",
+    may: true,
+    verb: "update",
+    what: "leases.coordination.k8s.io",
+    where: "kube-node-lease",
+    name: "n1",
+  },
+  {
+    who: "node n1",
+    may: false,
+    verb: "update",
+    what: "leases.coordination.k8s.io",
+    where: "kube-node-lease",
+    name: "n2",
+  },
   { who: "node n1", may: false, verb: "update", what: "leases.coordination.k8s.io", where: "kube-system", name: "n1" },
   { who: "node n1", may: false, verb: "create", what: "pods/exec", where: "shop", name: "own" },
   { who: "scheduler", may: true, verb: "create", what: "pods/binding", where: "shop" },
@@ -110,7 +136,13 @@ for (const { who, may, verb, what, where = "", name } of expectations) {
     const [qualified = "", subresource] = what.split("/");
     const [plural = "", ...groupParts] = qualified.split(".");
     const resource = subresource === undefined ? plural : `${plural}/${subresource}`;
-    const asked = { group: groupParts.join("."), resource, verb, namespace: where, ...(name === undefined ? {} : { name }) };
+    const asked = {
+      group: groupParts.join("."),
+      resource,
+      verb,
+      namespace: where,
+      ...(name === undefined ? {} : { name }),
+    };
     assert.equal(mayDo(authorizer, identity.user, asked), may);
   });
 }

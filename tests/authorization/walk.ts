@@ -3,7 +3,12 @@ import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { User } from "#apiserver/user.ts";
 
 /** Verbs that no list of the API names, with the resources that they are checked on. */
-const special: readonly { readonly group: string; readonly resource: string; readonly namespaced: boolean; readonly verbs: readonly string[] }[] = [
+const special: readonly {
+  readonly group: string;
+  readonly resource: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+}[] = [
   { group: "", resource: "users", namespaced: false, verbs: ["impersonate"] },
   { group: "", resource: "groups", namespaced: false, verbs: ["impersonate"] },
   { group: "", resource: "serviceaccounts", namespaced: true, verbs: ["impersonate"] },
@@ -11,13 +16,35 @@ const special: readonly { readonly group: string; readonly resource: string; rea
   { group: "certificates.k8s.io", resource: "signers", namespaced: false, verbs: ["approve", "sign"] },
   { group: "rbac.authorization.k8s.io", resource: "roles", namespaced: true, verbs: ["bind", "escalate"] },
   { group: "rbac.authorization.k8s.io", resource: "clusterroles", namespaced: false, verbs: ["bind", "escalate"] },
-  { group: "certificates.k8s.io", resource: "certificatesigningrequests/nodeclient", namespaced: false, verbs: ["create"] },
-  { group: "certificates.k8s.io", resource: "certificatesigningrequests/selfnodeclient", namespaced: false, verbs: ["create"] },
+  {
+    group: "certificates.k8s.io",
+    resource: "certificatesigningrequests/nodeclient",
+    namespaced: false,
+    verbs: ["create"],
+  },
+  {
+    group: "certificates.k8s.io",
+    resource: "certificatesigningrequests/selfnodeclient",
+    namespaced: false,
+    verbs: ["create"],
+  },
   { group: "", resource: "endpoints/restricted", namespaced: true, verbs: ["create"] },
   { group: "example.com", resource: "widgets", namespaced: true, verbs: ["create", "delete", "get", "list"] },
 ];
 
-export const paths = ["/", "/api", "/apis/apps", "/healthz", "/livez", "/readyz/ping", "/metrics", "/openapi/v3", "/version", "/logs/x", "/openid/v1/jwks"];
+export const paths = [
+  "/",
+  "/api",
+  "/apis/apps",
+  "/healthz",
+  "/livez",
+  "/readyz/ping",
+  "/metrics",
+  "/openapi/v3",
+  "/version",
+  "/logs/x",
+  "/openid/v1/jwks",
+];
 
 const withoutName = new Set(["create", "deletecollection", "list", "watch"]);
 
@@ -35,7 +62,18 @@ export function mayDo(authorizer: Authorizer, user: User, asked: Asked): boolean
   const needsName = subresource !== "" || !withoutName.has(asked.verb);
   const { verb, group, namespace } = asked;
   const name = asked.name ?? (needsName ? "x" : "");
-  return authorizer.authorize({ user, verb, isResource: true, group, version: "v1", resource, subresource, namespace, name, path: "" }).allowed;
+  return authorizer.authorize({
+    user,
+    verb,
+    isResource: true,
+    group,
+    version: "v1",
+    resource,
+    subresource,
+    namespace,
+    name,
+    path: "",
+  }).allowed;
 }
 
 export function mayVisit(authorizer: Authorizer, user: User, path: string, verb: string): boolean {
@@ -49,10 +87,18 @@ export function everything(): { group: string; resource: string; namespaced: boo
   for (const { group, resource, namespaced, verbs, subresources } of builtInResources) {
     out.set(`${group}/${resource}`, { group, resource, namespaced, verbs });
     for (const sub of subresources) {
-      out.set(`${group}/${resource}/${sub.name}`, { group, resource: `${resource}/${sub.name}`, namespaced, verbs: sub.verbs });
+      out.set(`${group}/${resource}/${sub.name}`, {
+        group,
+        resource: `${resource}/${sub.name}`,
+        namespaced,
+        verbs: sub.verbs,
+      });
     }
   }
-  return [...[...out.values()].sort((a, b) => compare(`${a.group}/${a.resource}`, `${b.group}/${b.resource}`)), ...special];
+  return [
+    ...[...out.values()].sort((a, b) => compare(`${a.group}/${a.resource}`, `${b.group}/${b.resource}`)),
+    ...special,
+  ];
 }
 
 function compare(a: string, b: string): number {

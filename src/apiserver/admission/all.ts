@@ -10,7 +10,12 @@ import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
-import { defaultIngressClass, podTopologyLabels, runtimeClass, taintNodesByCondition } from "./pod-and-node-defaults.ts";
+import {
+  defaultIngressClass,
+  podTopologyLabels,
+  runtimeClass,
+  taintNodesByCondition,
+} from "./pod-and-node-defaults.ts";
 import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
 import { rbacEscalation } from "./rbac-escalation.ts";

@@ -28,7 +28,9 @@ export function certificateSigning(authorizer: Asker): AdmissionPlugin {
       if (request.operation !== "UPDATE" || !isAbout(request, certificatesigningrequests, "status")) return allow;
       const after = objectOf(request, certificatesigningrequests)?.status;
       const before = oldObjectOf(request, certificatesigningrequests)?.status;
-      const same = after?.certificate === before?.certificate && JSON.stringify(after?.conditions) === JSON.stringify(before?.conditions);
+      const same =
+        after?.certificate === before?.certificate &&
+        JSON.stringify(after?.conditions) === JSON.stringify(before?.conditions);
       return same ? allow : mayForSigner("sign", request, authorizer);
     },
   };
@@ -37,7 +39,16 @@ export function certificateSigning(authorizer: Asker): AdmissionPlugin {
 /** The right is given for one signer, or for all of a domain by `domain/*`. */
 function mayForSigner(verb: string, request: AdmissionRequest, authorizer: Asker): Verdict {
   const signer = oldObjectOf(request, certificatesigningrequests)?.spec.signerName ?? "";
-  const common = { verb, isResource: true, group: "certificates.k8s.io", version: "v1", resource: "signers", subresource: "", namespace: "", path: "" };
+  const common = {
+    verb,
+    isResource: true,
+    group: "certificates.k8s.io",
+    version: "v1",
+    resource: "signers",
+    subresource: "",
+    namespace: "",
+    path: "",
+  };
   const names = [signer, `${signer.split("/")[0]}/*`];
   if (names.some((name) => authorizer.authorize({ ...common, user: request.user, name }).allowed)) return allow;
   return forbid(`user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
@@ -56,7 +67,10 @@ export function certificateSubjectRestriction(certificates: Pick<Certificates, "
   };
 }
 
-async function judgeSubject(csr: CertificateSigningRequest, certificates: Pick<Certificates, "readSigningRequest">): Promise<Verdict> {
+async function judgeSubject(
+  csr: CertificateSigningRequest,
+  certificates: Pick<Certificates, "readSigningRequest">,
+): Promise<Verdict> {
   const info = await certificates.readSigningRequest(textFromBase64(csr.spec.request));
   if (info === undefined) return forbid("unable to parse the certificate signing request");
   if (info.subject.organizations?.includes(superuserGroup) !== true) return allow;

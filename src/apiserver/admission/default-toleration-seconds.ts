@@ -25,6 +25,7 @@ export function defaultTolerationSeconds(): AdmissionPlugin {
 
 function tolerates(pod: Pod, key: string): boolean {
   return (pod.spec.tolerations ?? []).some(
-    (toleration) => (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute"),
+    (toleration) =>
+      (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === "NoExecute"),
   );
 }

@@ -14,7 +14,10 @@ export function setIpFamilies(service: Service): { field: string; message: strin
   }
   spec.ipFamilyPolicy ??= "SingleStack";
   if (spec.ipFamilyPolicy === "RequireDualStack") {
-    return { field: "spec.ipFamilyPolicy", message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services' };
+    return {
+      field: "spec.ipFamilyPolicy",
+      message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+    };
   }
   if ((spec.ipFamilies ?? []).length === 0) spec.ipFamilies = ["IPv4"];
   return undefined;
@@ -26,5 +29,6 @@ function setOpenFamilies(service: Service): undefined {
   spec.ipFamilyPolicy ??= (spec.ipFamilies ?? []).length === 1 ? "SingleStack" : "RequireDualStack";
   if ((spec.ipFamilies ?? []).length === 0) spec.ipFamilies = ["IPv4"];
   const families = spec.ipFamilies ?? [];
-  if (spec.ipFamilyPolicy !== "SingleStack" && families.length === 1) families.push(families[0] === "IPv4" ? "IPv6" : "IPv4");
+  if (spec.ipFamilyPolicy !== "SingleStack" && families.length === 1)
+    families.push(families[0] === "IPv4" ? "IPv6" : "IPv4");
 }

@@ -4,12 +4,18 @@ import { compareQuantities, quantityOf, quantityToNumber } from "#codec/quantity
 type Amounts = Readonly<Record<string, string>> | undefined;
 
 /** What an object of `type` (`Container`, `Pod`, `PersistentVolumeClaim`) does against one item of a LimitRange, in words. */
-export function violations(item: LimitRangeItem, resources: Pick<ResourceRequirements, "limits" | "requests">): string[] {
+export function violations(
+  item: LimitRangeItem,
+  resources: Pick<ResourceRequirements, "limits" | "requests">,
+): string[] {
   const { requests, limits } = resources;
   const out: string[] = [];
-  for (const [name, bound] of Object.entries(item.min ?? {})) out.push(...below(item.type, name, bound, requests, limits));
-  for (const [name, bound] of Object.entries(item.max ?? {})) out.push(...above(item.type, name, bound, requests, limits));
-  for (const [name, bound] of Object.entries(item.maxLimitRequestRatio ?? {})) out.push(...beyondRatio(item.type, name, bound, requests, limits));
+  for (const [name, bound] of Object.entries(item.min ?? {}))
+    out.push(...below(item.type, name, bound, requests, limits));
+  for (const [name, bound] of Object.entries(item.max ?? {}))
+    out.push(...above(item.type, name, bound, requests, limits));
+  for (const [name, bound] of Object.entries(item.maxLimitRequestRatio ?? {}))
+    out.push(...beyondRatio(item.type, name, bound, requests, limits));
   return out;
 }
 
@@ -28,7 +34,8 @@ function above(type: string, name: string, bound: string, requests: Amounts, lim
   const limit = type === "PersistentVolumeClaim" ? requests?.[name] : limits?.[name];
   const request = requests?.[name];
   if (limit === undefined) return [`${sentence}.  No limit is specified`];
-  if (less(bound, limit)) return [`${sentence}, but ${type === "PersistentVolumeClaim" ? "request" : "limit"} is ${limit}`];
+  if (less(bound, limit))
+    return [`${sentence}, but ${type === "PersistentVolumeClaim" ? "request" : "limit"} is ${limit}`];
   return request !== undefined && less(bound, request) ? [`${sentence}, but request is ${request}`] : [];
 }
 

@@ -28,7 +28,9 @@ export function limitRanger(objects: ObjectReader): AdmissionPlugin {
 }
 
 function itemsOf(objects: ObjectReader, namespace: string, type: string): LimitRangeItem[] {
-  return listStored(objects, limitranges, namespace).flatMap((range) => range.spec.limits.filter((item) => item.type === type));
+  return listStored(objects, limitranges, namespace).flatMap((range) =>
+    range.spec.limits.filter((item) => item.type === type),
+  );
 }
 
 function setDefaults(pod: Pod, items: readonly LimitRangeItem[]): void {
@@ -48,7 +50,11 @@ function setDefaults(pod: Pod, items: readonly LimitRangeItem[]): void {
 }
 
 /** The names that were missing and are set now. */
-function fill(container: Container, which: "requests" | "limits", defaults: Readonly<Record<string, string>> | undefined): string[] {
+function fill(
+  container: Container,
+  which: "requests" | "limits",
+  defaults: Readonly<Record<string, string>> | undefined,
+): string[] {
   const missing = Object.entries(defaults ?? {}).filter(([name]) => container.resources?.[which]?.[name] === undefined);
   if (missing.length === 0) return [];
   const resources = (container.resources ??= {});

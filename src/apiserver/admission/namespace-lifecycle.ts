@@ -21,7 +21,8 @@ function judgeNamespace(request: AdmissionRequest, objects: ObjectReader): Verdi
     return ends ? forbid("this namespace may not be deleted") : allow;
   }
   // Deletions must go on, or a namespace could never become empty. Reviews ask about namespaces that need not exist.
-  if (request.namespace === "" || request.operation === "DELETE" || request.group === "authorization.k8s.io") return allow;
+  if (request.namespace === "" || request.operation === "DELETE" || request.group === "authorization.k8s.io")
+    return allow;
   const namespace = getStored(objects, namespaces, undefined, request.namespace);
   if (namespace === undefined) {
     return { allowed: false, code: 404, reason: "NotFound", message: `namespaces "${request.namespace}" not found` };

@@ -17,7 +17,10 @@ const ownLabels = new Set([
 const ownPrefixes = ["kubelet.kubernetes.io", "node.kubernetes.io"];
 
 /** The changed labels that a node may not give itself: people steer pods by them (Kubernetes: "Node restriction"). */
-export function refusedNodeLabels(asked: Readonly<Record<string, string>> | undefined, old: Readonly<Record<string, string>> | undefined): string[] {
+export function refusedNodeLabels(
+  asked: Readonly<Record<string, string>> | undefined,
+  old: Readonly<Record<string, string>> | undefined,
+): string[] {
   const keys = new Set([...Object.keys(asked ?? {}), ...Object.keys(old ?? {})]);
   return [...keys].filter((key) => asked?.[key] !== old?.[key] && isRefused(key)).sort();
 }

@@ -52,7 +52,9 @@ function judge(node: string, request: AdmissionRequest, options: NodeRestriction
     case "coordination.k8s.io/leases":
       return judgeLease(node, request);
     case "storage.k8s.io/csinodes":
-      return nameOf(request, objectOf(request, csinodes)) === node ? allow : forbid("can only access CSINode with the same name as the requesting node");
+      return nameOf(request, objectOf(request, csinodes)) === node
+        ? allow
+        : forbid("can only access CSINode with the same name as the requesting node");
     case "resource.k8s.io/resourceslices":
       return judgeSlice(node, request);
     case "certificates.k8s.io/certificatesigningrequests":
@@ -69,30 +71,42 @@ function nameOf(request: AdmissionRequest, object: { metadata: { name?: string }
 function judgePod(node: string, request: AdmissionRequest, objects: ObjectReader): Verdict {
   if (request.subresource === "") {
     if (request.operation === "CREATE") return judgePodCreation(node, objectOf(request, pods), objects);
-    if (request.operation !== "DELETE") return forbid(`unexpected operation "${request.operation}", node "${node}" can only create and delete mirror pods`);
+    if (request.operation !== "DELETE")
+      return forbid(
+        `unexpected operation "${request.operation}", node "${node}" can only create and delete mirror pods`,
+      );
     const old = oldObjectOf(request, pods) ?? getStored(objects, pods, request.namespace, request.name);
-    return old === undefined || old.spec.nodeName === node ? allow : forbid(`node "${node}" can only delete pods with spec.nodeName set to itself`);
+    return old === undefined || old.spec.nodeName === node
+      ? allow
+      : forbid(`node "${node}" can only delete pods with spec.nodeName set to itself`);
   }
   if (request.subresource === "status") {
-    if (request.operation !== "UPDATE") return forbid(`unexpected operation "${request.operation}", node "${node}" can only update pod status`);
+    if (request.operation !== "UPDATE")
+      return forbid(`unexpected operation "${request.operation}", node "${node}" can only update pod status`);
     return judgePodStatus(node, objectOf(request, pods), oldObjectOf(request, pods));
   }
   if (request.subresource === "eviction") {
     const target = getStored(objects, pods, request.namespace, request.name);
-    if (target === undefined) return { allowed: false, code: 404, reason: "NotFound", message: `pods "${request.name}" not found` };
-    return target.spec.nodeName === node ? allow : forbid(`node "${node}" can only evict pods with spec.nodeName set to itself`);
+    if (target === undefined)
+      return { allowed: false, code: 404, reason: "NotFound", message: `pods "${request.name}" not found` };
+    return target.spec.nodeName === node
+      ? allow
+      : forbid(`node "${node}" can only evict pods with spec.nodeName set to itself`);
   }
   return forbid(`unexpected pod subresource "${request.subresource}", only 'status' and 'eviction' are allowed`);
 }
 
 function judgePodStatus(node: string, pod: Pod | undefined, old: Pod | undefined): Verdict {
-  if (old?.spec.nodeName !== node) return forbid(`node "${node}" can only update pod status for pods with spec.nodeName set to itself`);
-  if (!same(pod?.metadata.labels, old.metadata.labels)) return forbid(`node "${node}" cannot update labels through pod status`);
+  if (old?.spec.nodeName !== node)
+    return forbid(`node "${node}" can only update pod status for pods with spec.nodeName set to itself`);
+  if (!same(pod?.metadata.labels, old.metadata.labels))
+    return forbid(`node "${node}" cannot update labels through pod status`);
   if (!same(pod?.metadata.ownerReferences, old.metadata.ownerReferences)) {
     return forbid(`node "${node}" cannot update ownerReferences through pod status`);
   }
   // Claims that a node could add would be claims that it may read (CVE-2025-4563's class).
-  if (!same(pod?.status.resourceClaimStatuses, old.status.resourceClaimStatuses)) return forbid(`node "${node}" cannot update resource claim statuses`);
+  if (!same(pod?.status.resourceClaimStatuses, old.status.resourceClaimStatuses))
+    return forbid(`node "${node}" cannot update resource claim statuses`);
   if (!same(pod?.status.extendedResourceClaimStatus, old.status.extendedResourceClaimStatus)) {
     return forbid(`node "${node}" cannot update extended resource claim status`);
   }
@@ -102,7 +116,10 @@ function judgePodStatus(node: string, pod: Pod | undefined, old: Pod | undefined
 /** A mirror pod must name nothing: whatever a pod names, its node may read. */
 function judgePodCreation(node: string, pod: Pod | undefined, objects: ObjectReader): Verdict {
   if (pod === undefined) return allow;
-  if (!isMirrorPod(pod)) return forbid(`pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`);
+  if (!isMirrorPod(pod))
+    return forbid(
+      `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`,
+    );
   if (pod.spec.nodeName !== node) return forbid(`node "${node}" can only create pods with spec.nodeName set to itself`);
   const owners = judgeMirrorOwners(node, pod, objects);
   if (!owners.allowed) return owners;
@@ -121,19 +138,25 @@ function judgeMirrorOwners(node: string, pod: Pod, objects: ObjectReader): Verdi
   const owners = pod.metadata.ownerReferences ?? [];
   const [owner] = owners;
   if (owner === undefined) return forbid("pod must have an owner reference set to itself");
-  if (owners.length !== 1) return forbid(`node "${node}" can only create pods with a single owner reference set to itself`);
+  if (owners.length !== 1)
+    return forbid(`node "${node}" can only create pods with a single owner reference set to itself`);
   if (owner.apiVersion !== "v1" || owner.kind !== "Node" || owner.name !== node) {
     return forbid(`node "${node}" can only create pods with an owner reference set to itself`);
   }
-  if (owner.controller !== true) return forbid(`node "${node}" can only create pods with a controller owner reference set to itself`);
-  if (owner.blockOwnerDeletion === true) return forbid(`node "${node}" must not set blockOwnerDeletion on an owner reference`);
+  if (owner.controller !== true)
+    return forbid(`node "${node}" can only create pods with a controller owner reference set to itself`);
+  if (owner.blockOwnerDeletion === true)
+    return forbid(`node "${node}" must not set blockOwnerDeletion on an owner reference`);
   const stored = getStored(objects, nodes, undefined, node);
-  return stored?.metadata.uid === owner.uid ? allow : forbid(`node "${node}" UID mismatch: expected ${stored?.metadata.uid ?? "none"} got ${owner.uid}`);
+  return stored?.metadata.uid === owner.uid
+    ? allow
+    : forbid(`node "${node}" UID mismatch: expected ${stored?.metadata.uid ?? "none"} got ${owner.uid}`);
 }
 
 function judgeNode(node: string, request: AdmissionRequest): Verdict {
   const asked = request.operation === "DELETE" ? undefined : objectOf(request, nodes);
-  if (nameOf(request, asked) !== node) return forbid(`node "${node}" is not allowed to modify node "${nameOf(request, asked)}"`);
+  if (nameOf(request, asked) !== node)
+    return forbid(`node "${node}" is not allowed to modify node "${nameOf(request, asked)}"`);
   if (asked === undefined) return allow;
   const old = oldObjectOf(request, nodes);
   const labels = refusedNodeLabels(asked.metadata.labels, old?.metadata.labels);
@@ -150,13 +173,16 @@ function judgeNode(node: string, request: AdmissionRequest): Verdict {
 /** Taints come with the node's first registration and are other people's from then on. */
 function judgeNodeUpdate(node: string, asked: Node, old: Node): Verdict {
   if (!same(asked.spec.taints, old.spec.taints)) return forbid(`node "${node}" is not allowed to modify taints`);
-  if (!same(asked.spec.configSource, old.spec.configSource)) return forbid(`node "${node}" is not allowed to update configSource`);
+  if (!same(asked.spec.configSource, old.spec.configSource))
+    return forbid(`node "${node}" is not allowed to update configSource`);
   return allow;
 }
 
 function judgeClaim(node: string, request: AdmissionRequest): Verdict {
   if (request.subresource !== "status" || request.operation !== "UPDATE") {
-    return forbid(`unexpected operation "${request.operation}", node "${node}" can only update persistentvolumeclaim status`);
+    return forbid(
+      `unexpected operation "${request.operation}", node "${node}" can only update persistentvolumeclaim status`,
+    );
   }
   const asked = objectOf(request, persistentvolumeclaims);
   const old = oldObjectOf(request, persistentvolumeclaims);
@@ -167,22 +193,35 @@ function judgeClaim(node: string, request: AdmissionRequest): Verdict {
 interface TokenRequest {
   readonly spec?: {
     readonly audiences?: readonly string[];
-    readonly boundObjectRef?: { readonly kind?: string; readonly apiVersion?: string; readonly name?: string; readonly uid?: string };
+    readonly boundObjectRef?: {
+      readonly kind?: string;
+      readonly apiVersion?: string;
+      readonly name?: string;
+      readonly uid?: string;
+    };
   };
 }
 
 function judgeToken(node: string, request: AdmissionRequest, objects: ObjectReader): Verdict {
   const spec = (request.object as TokenRequest | undefined)?.spec;
   const bound = spec?.boundObjectRef;
-  if (bound === undefined || bound.kind !== "Pod" || bound.apiVersion !== "v1" || !bound.name) return forbid("node requested token not bound to a pod");
+  if (bound === undefined || bound.kind !== "Pod" || bound.apiVersion !== "v1" || !bound.name)
+    return forbid("node requested token not bound to a pod");
   if (!bound.uid) return forbid("node requested token with a pod binding without a uid");
   const pod = getStored(objects, pods, request.namespace, bound.name);
-  if (pod === undefined) return { allowed: false, code: 404, reason: "NotFound", message: `pods "${bound.name}" not found` };
+  if (pod === undefined)
+    return { allowed: false, code: 404, reason: "NotFound", message: `pods "${bound.name}" not found` };
   if (pod.metadata.uid !== bound.uid) {
-    return { allowed: false, code: 409, reason: "Conflict", message: `the UID in the bound object reference (${bound.uid}) does not match the UID in record` };
+    return {
+      allowed: false,
+      code: 409,
+      reason: "Conflict",
+      message: `the UID in the bound object reference (${bound.uid}) does not match the UID in record`,
+    };
   }
   if (pod.spec.nodeName !== node) return forbid("node requested token bound to a pod scheduled on a different node");
-  if (pod.spec.serviceAccountName !== request.name) return forbid("node requested token for a service account that its pod does not use");
+  if (pod.spec.serviceAccountName !== request.name)
+    return forbid("node requested token for a service account that its pod does not use");
   return judgeAudiences(spec?.audiences ?? [], pod, objects);
 }
 
@@ -197,21 +236,27 @@ function judgeAudiences(audiences: readonly string[], pod: Pod, objects: ObjectR
     const asked = getStored(objects, csidrivers, undefined, name)?.spec.tokenRequests ?? [];
     if (asked.some((request) => request.audience === audience)) return allow;
   }
-  return forbid(`audience "${audience}" not found in pod spec volume, system:node is not authorized to request tokens for this audience`);
+  return forbid(
+    `audience "${audience}" not found in pod spec volume, system:node is not authorized to request tokens for this audience`,
+  );
 }
 
 function judgeLease(node: string, request: AdmissionRequest): Verdict {
-  if (request.namespace !== "kube-node-lease") return forbid('can only access leases in the "kube-node-lease" system namespace');
+  if (request.namespace !== "kube-node-lease")
+    return forbid('can only access leases in the "kube-node-lease" system namespace');
   const name = request.operation === "CREATE" ? objectOf(request, leases)?.metadata.name : request.name;
   return name === node ? allow : forbid("can only access node lease with the same name as the requesting node");
 }
 
 function judgeSlice(node: string, request: AdmissionRequest): Verdict {
-  const slice = request.operation === "DELETE" ? oldObjectOf(request, resourceslices) : objectOf(request, resourceslices);
+  const slice =
+    request.operation === "DELETE" ? oldObjectOf(request, resourceslices) : objectOf(request, resourceslices);
   if (slice === undefined) return allow;
   const before = oldObjectOf(request, resourceslices)?.spec.nodeName;
   const own = slice.spec.nodeName === node && (before === undefined || before === node);
-  return own ? allow : forbid(`can only ${request.operation.toLowerCase()} ResourceSlice with spec.nodeName set to the requesting node`);
+  return own
+    ? allow
+    : forbid(`can only ${request.operation.toLowerCase()} ResourceSlice with spec.nodeName set to the requesting node`);
 }
 
 const nodeSigners = new Set(["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]);
@@ -220,10 +265,16 @@ const nodeSigners = new Set(["kubernetes.io/kube-apiserver-client-kubelet", "kub
 async function judgeOwnName(node: string, pem: string, options: NodeRestrictionOptions): Promise<Verdict> {
   const info = await options.certificates.readSigningRequest(pem);
   if (info === undefined) return forbid("unable to parse the certificate signing request");
-  return info.subject.commonName === `system:node:${node}` ? allow : forbid(`can only create a node CSR with CN=system:node:${node}`);
+  return info.subject.commonName === `system:node:${node}`
+    ? allow
+    : forbid(`can only create a node CSR with CN=system:node:${node}`);
 }
 
-function judgeSigningRequest(node: string, request: AdmissionRequest, options: NodeRestrictionOptions): Verdict | Promise<Verdict> {
+function judgeSigningRequest(
+  node: string,
+  request: AdmissionRequest,
+  options: NodeRestrictionOptions,
+): Verdict | Promise<Verdict> {
   if (!isAbout(request, certificatesigningrequests) || request.operation !== "CREATE") return allow;
   const asked = objectOf(request, certificatesigningrequests);
   if (asked === undefined || !nodeSigners.has(asked.spec.signerName)) return allow;
@@ -232,7 +283,8 @@ function judgeSigningRequest(node: string, request: AdmissionRequest, options: N
 
 /** Equal as values; an absent list is an empty one. */
 function same(a: unknown, b: unknown): boolean {
-  const text = (value: unknown): string => (value === undefined || value === null || (Array.isArray(value) && value.length === 0) ? "" : sorted(value));
+  const text = (value: unknown): string =>
+    value === undefined || value === null || (Array.isArray(value) && value.length === 0) ? "" : sorted(value);
   return text(a) === text(b);
 }
 

@@ -38,7 +38,10 @@ export class NumberPool {
 
   /** A free number, a random one where there is room; undefined when the range is full. */
   pick(random: Pick<Random, "float">): number | undefined {
-    return this.#pickBetween(this.#dynamicFirst, this.last, random) ?? this.#pickBetween(this.first, this.#dynamicFirst - 1, random);
+    return (
+      this.#pickBetween(this.#dynamicFirst, this.last, random) ??
+      this.#pickBetween(this.first, this.#dynamicFirst - 1, random)
+    );
   }
 
   /** Takes over what is stored now; reservations that are not stored yet stay until they end. */

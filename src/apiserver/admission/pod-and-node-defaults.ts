@@ -12,7 +12,11 @@ export function taintNodesByCondition(): AdmissionPlugin {
     mutate(request) {
       if (request.operation !== "CREATE" || !isAbout(request, nodes)) return allow;
       const node = objectOf(request, nodes);
-      if (node === undefined || node.spec?.taints?.some((one) => one.key === taint.key && one.effect === taint.effect) === true) return allow;
+      if (
+        node === undefined ||
+        node.spec?.taints?.some((one) => one.key === taint.key && one.effect === taint.effect) === true
+      )
+        return allow;
       ((node.spec ??= {}).taints ??= []).push({ ...taint });
       return allow;
     },
@@ -29,8 +33,12 @@ export function defaultIngressClass(objects: ObjectReader): AdmissionPlugin {
       if (ingress === undefined || ingress.spec.ingressClassName !== undefined) return allow;
       if (ingress.metadata.annotations?.["kubernetes.io/ingress.class"] !== undefined) return allow;
       const isDefault = "ingressclass.kubernetes.io/is-default-class";
-      const marked = listStored(objects, ingressclasses).filter((one) => one.metadata.annotations?.[isDefault] === "true");
-      const newest = marked.sort((a, b) => ((a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1))[0];
+      const marked = listStored(objects, ingressclasses).filter(
+        (one) => one.metadata.annotations?.[isDefault] === "true",
+      );
+      const newest = marked.sort((a, b) =>
+        (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1,
+      )[0];
       if (newest?.metadata.name !== undefined) ingress.spec.ingressClassName = newest.metadata.name;
       return allow;
     },
@@ -49,26 +57,38 @@ export function runtimeClass(objects: ObjectReader): AdmissionPlugin {
       const found = getStored(objects, runtimeclasses, undefined, name);
       if (found === undefined) return forbid(`pod rejected: RuntimeClass "${name}" not found`);
       const { overhead, scheduling } = found;
-      if (overhead?.podFixed !== undefined && pod.spec.overhead !== undefined && !sameAmounts(overhead.podFixed, pod.spec.overhead)) {
+      if (
+        overhead?.podFixed !== undefined &&
+        pod.spec.overhead !== undefined &&
+        !sameAmounts(overhead.podFixed, pod.spec.overhead)
+      ) {
         return forbid("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
       }
       if (overhead?.podFixed !== undefined) pod.spec.overhead = { ...overhead.podFixed };
       for (const [key, value] of Object.entries(scheduling?.nodeSelector ?? {})) {
         const own = pod.spec.nodeSelector?.[key];
-        if (own !== undefined && own !== value) return forbid(`conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`);
+        if (own !== undefined && own !== value)
+          return forbid(
+            `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${own}`,
+          );
         (pod.spec.nodeSelector ??= {})[key] = value;
       }
       for (const toleration of scheduling?.tolerations ?? []) {
         const tolerations = (pod.spec.tolerations ??= []);
-        if (!tolerations.some((one) => JSON.stringify(one) === JSON.stringify(toleration))) tolerations.push({ ...toleration });
+        if (!tolerations.some((one) => JSON.stringify(one) === JSON.stringify(toleration)))
+          tolerations.push({ ...toleration });
       }
       return allow;
     },
     validate(request) {
       if (request.operation !== "CREATE" || !isAbout(request, pods)) return allow;
       const spec = objectOf(request, pods)?.spec;
-      const own = spec?.runtimeClassName ? getStored(objects, runtimeclasses, undefined, spec.runtimeClassName)?.overhead?.podFixed : undefined;
-      return spec?.overhead !== undefined && own === undefined ? forbid("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead") : allow;
+      const own = spec?.runtimeClassName
+        ? getStored(objects, runtimeclasses, undefined, spec.runtimeClassName)?.overhead?.podFixed
+        : undefined;
+      return spec?.overhead !== undefined && own === undefined
+        ? forbid("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
+        : allow;
     },
   };
 }

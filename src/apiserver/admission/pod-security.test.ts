@@ -8,7 +8,8 @@ import { admit, requestFor } from "./request-in-tests.ts";
 
 const label = "pod-security.kubernetes.io/";
 const objects = new StoredInTests();
-const inNamespace = (name: string, labels: Record<string, string>): void => objects.put(namespaces, { metadata: { name, labels } });
+const inNamespace = (name: string, labels: Record<string, string>): void =>
+  objects.put(namespaces, { metadata: { name, labels } });
 inNamespace("open", {});
 inNamespace("baseline", { [`${label}enforce`]: "baseline" });
 inNamespace("restricted", { [`${label}enforce`]: "restricted" });
@@ -19,7 +20,12 @@ inNamespace("broken", { [`${label}enforce`]: "relaxed" });
 const plugin = podSecurity(objects);
 
 type Parts = Record<string, unknown>;
-const strict = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] }, runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
+const strict = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ["ALL"] },
+  runAsNonRoot: true,
+  seccompProfile: { type: "RuntimeDefault" },
+};
 /** A pod that the strictest level lets pass, with changes to its container's security context and to itself. */
 function pod(namespace: string, context: Parts = {}, spec: Parts = {}, container: Parts = {}): object {
   const one = { name: "c", image: "i", securityContext: { ...strict, ...context }, ...container };
@@ -29,25 +35,88 @@ const check = (object: object): Promise<string | undefined> => admit(plugin, req
 
 /** What each control forbids: at the lower level when `baseline`, else only at the higher one. */
 const controls: readonly [string, "baseline" | "restricted", Parts, Parts, Parts, RegExp][] = [
-  ["privileged", "baseline", { privileged: true }, {}, {}, /privileged \(container "c" must not set securityContext\.privileged=true\)/],
+  [
+    "privileged",
+    "baseline",
+    { privileged: true },
+    {},
+    {},
+    /privileged \(container "c" must not set securityContext\.privileged=true\)/,
+  ],
   ["host network", "baseline", {}, { hostNetwork: true }, {}, /host namespaces \(hostNetwork=true\)/],
-  ["host process ids", "baseline", {}, { hostPID: true, hostIPC: true }, {}, /host namespaces \(hostPID=true, hostIPC=true\)/],
-  ["capabilities", "baseline", { capabilities: { drop: ["ALL"], add: ["NET_ADMIN"] } }, {}, {}, /must not include "NET_ADMIN"/],
-  ["host ports", "baseline", {}, {}, { ports: [{ containerPort: 80, hostPort: 80 }] }, /hostPort \(container "c" uses hostPort 80\)/],
-  ["host probes", "baseline", {}, {}, { livenessProbe: { httpGet: { host: "x", port: 1 } } }, /probe or lifecycle host/],
+  [
+    "host process ids",
+    "baseline",
+    {},
+    { hostPID: true, hostIPC: true },
+    {},
+    /host namespaces \(hostPID=true, hostIPC=true\)/,
+  ],
+  [
+    "capabilities",
+    "baseline",
+    { capabilities: { drop: ["ALL"], add: ["NET_ADMIN"] } },
+    {},
+    {},
+    /must not include "NET_ADMIN"/,
+  ],
+  [
+    "host ports",
+    "baseline",
+    {},
+    {},
+    { ports: [{ containerPort: 80, hostPort: 80 }] },
+    /hostPort \(container "c" uses hostPort 80\)/,
+  ],
+  [
+    "host probes",
+    "baseline",
+    {},
+    {},
+    { livenessProbe: { httpGet: { host: "x", port: 1 } } },
+    /probe or lifecycle host/,
+  ],
   ["AppArmor", "baseline", { appArmorProfile: { type: "Unconfined" } }, {}, {}, /forbidden AppArmor profile/],
   ["SELinux", "baseline", { seLinuxOptions: { type: "spc_t" } }, {}, {}, /seLinuxOptions/],
   ["SELinux users", "baseline", {}, { securityContext: { seLinuxOptions: { user: "x" } } }, {}, /seLinuxOptions \(pod/],
   ["proc", "baseline", { procMount: "Unmasked" }, {}, {}, /procMount/],
   ["seccomp", "baseline", { seccompProfile: { type: "Unconfined" } }, {}, {}, /seccompProfile/],
-  ["sysctls", "baseline", {}, { securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } }, {}, /forbidden sysctls \(kernel\.msgmax\)/],
+  [
+    "sysctls",
+    "baseline",
+    {},
+    { securityContext: { sysctls: [{ name: "kernel.msgmax", value: "1" }] } },
+    {},
+    /forbidden sysctls \(kernel\.msgmax\)/,
+  ],
   ["Windows hosts", "baseline", { windowsOptions: { hostProcess: true } }, {}, {}, /hostProcess/],
   ["host paths", "baseline", {}, { volumes: [{ name: "v", hostPath: { path: "/" } }] }, {}, /"v"/],
-  ["volume types", "restricted", {}, { volumes: [{ name: "v", nfs: {} }] }, {}, /restricted volume types \(volume "v" uses restricted volume type "nfs"\)/],
-  ["privilege escalation", "restricted", { allowPrivilegeEscalation: true }, {}, {}, /allowPrivilegeEscalation != false/],
+  [
+    "volume types",
+    "restricted",
+    {},
+    { volumes: [{ name: "v", nfs: {} }] },
+    {},
+    /restricted volume types \(volume "v" uses restricted volume type "nfs"\)/,
+  ],
+  [
+    "privilege escalation",
+    "restricted",
+    { allowPrivilegeEscalation: true },
+    {},
+    {},
+    /allowPrivilegeEscalation != false/,
+  ],
   ["root", "restricted", { runAsNonRoot: false }, {}, {}, /runAsNonRoot != true/],
   ["root by number", "restricted", { runAsUser: 0 }, {}, {}, /runAsUser=0/],
-  ["kept capabilities", "restricted", { capabilities: { add: ["CHOWN"] } }, {}, {}, /unrestricted capabilities .*drop=\["ALL"\].*; .*"CHOWN"/],
+  [
+    "kept capabilities",
+    "restricted",
+    { capabilities: { add: ["CHOWN"] } },
+    {},
+    {},
+    /unrestricted capabilities .*drop=\["ALL"\].*; .*"CHOWN"/,
+  ],
 ];
 for (const [name, level, context, spec, container, message] of controls) {
   test(`${name}: refused from level ${level} on, in every kind of container`, async () => {
@@ -72,8 +141,10 @@ test("a strict pod passes everywhere, a plain one is told all that it lacks", as
   assert.equal(
     await check(plain),
     'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "c" must set ' +
-      'securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), ' +
-      'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container "c" must set ' +
+      "securityContext.allowPrivilegeEscalation=false), unrestricted capabilities " +
+      '(container "c" must set securityContext.capabilities.drop=["ALL"]), ' +
+      'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), ' +
+      'seccompProfile (pod or container "c" must set ' +
       'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")',
   );
 });
@@ -81,7 +152,13 @@ test("a strict pod passes everywhere, a plain one is told all that it lacks", as
 test("settings of the pod count for its containers", async () => {
   const context: PodSpec["securityContext"] = { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };
   const one = { name: "c", securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } } };
-  assert.equal(await check({ metadata: { name: "p", namespace: "restricted" }, spec: { containers: [one], securityContext: context } }), undefined);
+  assert.equal(
+    await check({
+      metadata: { name: "p", namespace: "restricted" },
+      spec: { containers: [one], securityContext: context },
+    }),
+    undefined,
+  );
 });
 
 test("a pinned version knows what it knew", async () => {
@@ -95,7 +172,10 @@ test("warnings and audit say what would be refused, and refuse nothing", async (
   const request = requestFor(pods, { object: pod("watched", { privileged: true }) });
   assert.equal(await admit(plugin, request), undefined);
   assert.match(request.warnings[0] ?? "", /^would violate PodSecurity "restricted:latest": privileged/);
-  assert.match(request.auditAnnotations[`${label}audit-violations`] ?? "", /^would violate PodSecurity "baseline:latest": privileged/);
+  assert.match(
+    request.auditAnnotations[`${label}audit-violations`] ?? "",
+    /^would violate PodSecurity "baseline:latest": privileged/,
+  );
 });
 
 test("templates are warned about, and never refused", async () => {
@@ -122,15 +202,25 @@ test("a running pod may change what the standards do not look at", async () => {
 
 test("a debug container must keep the standard of its namespace", async () => {
   const old = pod("baseline");
-  const ephemeral = { ...(old as { spec: object }).spec, ephemeralContainers: [{ name: "e", securityContext: { privileged: true } }] };
-  const request = requestFor(pods, { subresource: "ephemeralcontainers", object: { ...old, spec: ephemeral }, oldObject: old });
+  const ephemeral = {
+    ...(old as { spec: object }).spec,
+    ephemeralContainers: [{ name: "e", securityContext: { privileged: true } }],
+  };
+  const request = requestFor(pods, {
+    subresource: "ephemeralcontainers",
+    object: { ...old, spec: ephemeral },
+    oldObject: old,
+  });
   assert.match((await admit(plugin, request)) ?? "", /container "e" must not set/);
 });
 
 test("labels that mean nothing are refused, and taken as the strictest where they stand", async () => {
   const write = (labels: Record<string, string>): Promise<string | undefined> =>
     admit(plugin, requestFor(namespaces, { object: { metadata: { name: "n", labels } } }));
-  assert.match((await write({ [`${label}enforce`]: "relaxed" })) ?? "", /must be one of privileged, baseline, restricted/);
+  assert.match(
+    (await write({ [`${label}enforce`]: "relaxed" })) ?? "",
+    /must be one of privileged, baseline, restricted/,
+  );
   assert.match((await write({ [`${label}warn-version`]: "1.30" })) ?? "", /must be "latest" or "v1\.x"/);
   assert.equal(await write({ [`${label}enforce`]: "baseline", [`${label}enforce-version`]: "v1.30" }), undefined);
   assert.match((await check(pod("broken", { runAsNonRoot: false }))) ?? "", /restricted:latest/);

@@ -30,7 +30,8 @@ export function podSecurity(objects: ObjectReader): AdmissionPlugin {
     name: "PodSecurity",
     validate(request) {
       if (request.operation !== "CREATE" && request.operation !== "UPDATE") return allow;
-      if (request.resource === namespaces.resource && request.group === "" && request.subresource === "") return judgeLabels(request);
+      if (request.resource === namespaces.resource && request.group === "" && request.subresource === "")
+        return judgeLabels(request);
       const found = templateOf(request);
       if (found?.spec === undefined) return allow;
       const labels = getStored(objects, namespaces, undefined, request.namespace)?.metadata.labels ?? {};
@@ -42,7 +43,9 @@ export function podSecurity(objects: ObjectReader): AdmissionPlugin {
 /** The pod of a request, or the template in a workload; undefined for everything else. */
 function templateOf(request: AdmissionRequest): PodTemplate | undefined {
   const object = request.object as (PodTemplate & { template?: PodTemplate }) | undefined;
-  const spec = object?.spec as { template?: PodTemplate; jobTemplate?: { spec?: { template?: PodTemplate } } } | undefined;
+  const spec = object?.spec as
+    | { template?: PodTemplate; jobTemplate?: { spec?: { template?: PodTemplate } } }
+    | undefined;
   switch (`${request.group}/${request.resource}${request.subresource === "" ? "" : `/${request.subresource}`}`) {
     case "/pods":
     case "/pods/ephemeralcontainers":
@@ -68,7 +71,9 @@ function isSignificant(request: AdmissionRequest): boolean {
   if (request.operation === "CREATE" || request.subresource !== "") return true;
   const essence = (object: PodTemplate | undefined): string => {
     const { tolerations: _, ...spec } = object?.spec ?? { containers: [] };
-    const appArmor = Object.entries(object?.metadata?.annotations ?? {}).filter(([key]) => key.startsWith("container.apparmor"));
+    const appArmor = Object.entries(object?.metadata?.annotations ?? {}).filter(([key]) =>
+      key.startsWith("container.apparmor"),
+    );
     return JSON.stringify([spec, appArmor]);
   };
   return essence(request.object as PodTemplate | undefined) !== essence(request.oldObject as PodTemplate | undefined);
@@ -91,7 +96,9 @@ function problem(policy: Policy, { metadata = {}, spec }: PodTemplate): string |
   if (policy.level === "privileged" || spec === undefined) return undefined;
   const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
   const violations = violationsOf(policy.level, { metadata, spec, containers, minor: policy.minor });
-  return violations.length === 0 ? undefined : `PodSecurity "${policy.level}:${policy.version}": ${violations.join(", ")}`;
+  return violations.length === 0
+    ? undefined
+    : `PodSecurity "${policy.level}:${policy.version}": ${violations.join(", ")}`;
 }
 
 /** What cannot be read is taken as the strictest, so that a slip of the pen opens nothing. */
@@ -123,10 +130,18 @@ function judgeLabels(request: AdmissionRequest): Verdict {
       const field = `metadata.labels[${prefix}${key}]`;
       const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
       const text = `Namespace "${name}" is invalid: ${field}: ${message}`;
-      return { allowed: false, code: 422, reason: "Invalid", message: text, causes: [{ field, reason: "FieldValueInvalid", message }] };
+      return {
+        allowed: false,
+        code: 422,
+        reason: "Invalid",
+        message: text,
+        causes: [{ field, reason: "FieldValueInvalid", message }],
+      };
     };
-    if (level !== undefined && !levels.includes(level)) return refuse(mode, level, `must be one of ${levels.join(", ")}`);
-    if (version !== undefined && minorOf(version) === undefined) return refuse(`${mode}-version`, version, 'must be "latest" or "v1.x"');
+    if (level !== undefined && !levels.includes(level))
+      return refuse(mode, level, `must be one of ${levels.join(", ")}`);
+    if (version !== undefined && minorOf(version) === undefined)
+      return refuse(`${mode}-version`, version, 'must be "latest" or "v1.x"');
   }
   return allow;
 }

@@ -66,5 +66,8 @@ function setPriority(pod: Pod, objects: ObjectReader): Verdict {
 /** Should several be marked, in spite of all: the lowest, so that nothing gains by it. */
 function defaultClass(objects: ObjectReader): PriorityClass | undefined {
   const marked = listStored(objects, priorityclasses).filter((one) => one.globalDefault === true);
-  return marked.reduce<PriorityClass | undefined>((lowest, one) => (lowest === undefined || one.value < lowest.value ? one : lowest), undefined);
+  return marked.reduce<PriorityClass | undefined>(
+    (lowest, one) => (lowest === undefined || one.value < lowest.value ? one : lowest),
+    undefined,
+  );
 }

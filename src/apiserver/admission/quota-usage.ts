@@ -1,9 +1,23 @@
-import type { PersistentVolumeClaim, Pod, ResourceQuota, ScopedResourceSelectorRequirement, Service } from "#api/generated/core-v1.ts";
+import type {
+  PersistentVolumeClaim,
+  Pod,
+  ResourceQuota,
+  ScopedResourceSelectorRequirement,
+  Service,
+} from "#api/generated/core-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { podAmounts, type Amounts } from "./pod-amounts.ts";
 
 const one = "1";
-const withCount = new Set(["services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims", "pods"]);
+const withCount = new Set([
+  "services",
+  "replicationcontrollers",
+  "resourcequotas",
+  "secrets",
+  "configmaps",
+  "persistentvolumeclaims",
+  "pods",
+]);
 
 /** What one object takes of the names that quotas count (Kubernetes: "Resource Quotas"). */
 export function usageOf(group: string, resource: string, object: ApiObject): Amounts {
@@ -13,7 +27,8 @@ export function usageOf(group: string, resource: string, object: ApiObject): Amo
   if (group !== "") return out;
   if (resource === "pods") return { ...out, ...usageOfPod(object as Pod & ApiObject) };
   if (resource === "services") return { ...out, ...usageOfService(object as Service & ApiObject) };
-  if (resource === "persistentvolumeclaims") return { ...out, ...usageOfClaim(object as PersistentVolumeClaim & ApiObject) };
+  if (resource === "persistentvolumeclaims")
+    return { ...out, ...usageOfClaim(object as PersistentVolumeClaim & ApiObject) };
   return out;
 }
 
@@ -107,7 +122,8 @@ function priorityHolds(scope: ScopedResourceSelectorRequirement, name: string): 
 }
 
 function isBestEffort(pod: Pod): boolean {
-  const named = (amounts: Readonly<Amounts>): boolean => ["cpu", "memory"].some((name) => (amounts[name] ?? "0") !== "0");
+  const named = (amounts: Readonly<Amounts>): boolean =>
+    ["cpu", "memory"].some((name) => (amounts[name] ?? "0") !== "0");
   return !named(podAmounts(pod, "requests")) && !named(podAmounts(pod, "limits"));
 }
 
@@ -126,7 +142,9 @@ export function unstated(pod: Pod, counted: readonly string[]): Map<string, stri
   for (const name of counted) {
     const [which, resource] = splitName(name);
     if (which === undefined || pod.spec.resources?.[which]?.[resource] !== undefined) continue;
-    const lacking = containers.filter((container) => container.resources?.[which]?.[resource] === undefined).map((container) => container.name);
+    const lacking = containers
+      .filter((container) => container.resources?.[which]?.[resource] === undefined)
+      .map((container) => container.name);
     if (lacking.length !== 0) out.set(name, lacking);
   }
   return out;

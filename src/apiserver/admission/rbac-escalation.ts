@@ -28,11 +28,19 @@ export function rbacEscalation(options: EscalationOptions): AdmissionPlugin {
     name: "RbacEscalation",
     validate(request) {
       if (request.group !== group || request.operation === "DELETE") return allow;
-      if (isAbout(request, roles)) return judgeRole(request, objectOf(request, roles), oldObjectOf(request, roles), options);
-      if (isAbout(request, clusterroles)) return judgeRole(request, objectOf(request, clusterroles), oldObjectOf(request, clusterroles), options);
-      if (isAbout(request, rolebindings)) return judgeBinding(request, objectOf(request, rolebindings), oldObjectOf(request, rolebindings), options);
+      if (isAbout(request, roles))
+        return judgeRole(request, objectOf(request, roles), oldObjectOf(request, roles), options);
+      if (isAbout(request, clusterroles))
+        return judgeRole(request, objectOf(request, clusterroles), oldObjectOf(request, clusterroles), options);
+      if (isAbout(request, rolebindings))
+        return judgeBinding(request, objectOf(request, rolebindings), oldObjectOf(request, rolebindings), options);
       if (!isAbout(request, clusterrolebindings)) return allow;
-      return judgeBinding(request, objectOf(request, clusterrolebindings), oldObjectOf(request, clusterrolebindings), options);
+      return judgeBinding(
+        request,
+        objectOf(request, clusterrolebindings),
+        oldObjectOf(request, clusterrolebindings),
+        options,
+      );
     },
   };
 }
@@ -44,7 +52,12 @@ function judgeRole(
   options: EscalationOptions,
 ): Verdict {
   if (role === undefined) return allow;
-  if (old !== undefined && same(role.rules, old.rules) && same(role.aggregationRule, old.aggregationRule) && same(role.metadata.labels, old.metadata.labels)) {
+  if (
+    old !== undefined &&
+    same(role.rules, old.rules) &&
+    same(role.aggregationRule, old.aggregationRule) &&
+    same(role.metadata.labels, old.metadata.labels)
+  ) {
     return allow;
   }
   const name = request.name || (role.metadata.name ?? "");
@@ -76,13 +89,16 @@ function judgeRules(request: AdmissionRequest, rules: readonly PolicyRule[], opt
   if (missing.length === 0) return allow;
   const groups = `[${user.groups.map((name) => JSON.stringify(name)).join(" ")}]`;
   const list = missing.slice(0, rulesShownMax).map(showRule).join("\n");
-  return forbid(`user ${JSON.stringify(user.name)} (groups=${groups}) is attempting to grant RBAC permissions not currently held:\n${list}`);
+  return forbid(
+    `user ${JSON.stringify(user.name)} (groups=${groups}) is attempting to grant RBAC permissions not currently held:\n${list}`,
+  );
 }
 
 const rulesShownMax = 50;
 
 function showRule(rule: PolicyRule): string {
-  const list = (values: readonly string[] | undefined): string => `[${(values ?? []).map((value) => JSON.stringify(value)).join(" ")}]`;
+  const list = (values: readonly string[] | undefined): string =>
+    `[${(values ?? []).map((value) => JSON.stringify(value)).join(" ")}]`;
   const parts = [
     ...(rule.apiGroups === undefined ? [] : [`APIGroups:${list(rule.apiGroups)}`]),
     ...(rule.resources === undefined ? [] : [`Resources:${list(rule.resources)}`]),
@@ -93,7 +109,12 @@ function showRule(rule: PolicyRule): string {
   return `{${parts.join(", ")}}`;
 }
 
-function may(verb: string, request: AdmissionRequest, about: { resource: string; name: string }, options: EscalationOptions): boolean {
+function may(
+  verb: string,
+  request: AdmissionRequest,
+  about: { resource: string; name: string },
+  options: EscalationOptions,
+): boolean {
   const { user, namespace } = request;
   const common = { user, verb, isResource: true, group, version: "v1", subresource: "", namespace, path: "" };
   return options.authorizer.authorize({ ...common, ...about }).allowed;

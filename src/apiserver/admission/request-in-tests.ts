@@ -22,7 +22,11 @@ export function requestFor(resource: Resource<unknown>, asked: Asked): Admission
   const object = asked.object as ApiObject | undefined;
   const oldObject = asked.oldObject as ApiObject | undefined;
   const metadata = (object ?? oldObject)?.metadata;
-  const kind: Kind = { versions: [resource as Resource<ApiObject>], storage: resource as Resource<ApiObject>, rules: {} };
+  const kind: Kind = {
+    versions: [resource as Resource<ApiObject>],
+    storage: resource as Resource<ApiObject>,
+    rules: {},
+  };
   return {
     operation: asked.operation ?? (oldObject === undefined ? "CREATE" : "UPDATE"),
     kind,
@@ -44,6 +48,7 @@ export function requestFor(resource: Resource<unknown>, asked: Asked): Admission
 
 /** Runs both phases of one step; the message of the refusal, or undefined when the request passed. */
 export async function admit(plugin: AdmissionPlugin, request: AdmissionRequest): Promise<string | undefined> {
-  const refusal = (verdict: Verdict | undefined): string | undefined => (verdict?.allowed === false ? verdict.message : undefined);
+  const refusal = (verdict: Verdict | undefined): string | undefined =>
+    verdict?.allowed === false ? verdict.message : undefined;
   return refusal(await plugin.mutate?.(request)) ?? refusal(await plugin.validate?.(request));
 }

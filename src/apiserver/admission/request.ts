@@ -11,7 +11,9 @@ export function forbid(message: string, causes?: readonly VerdictCause[]): Verdi
 
 /** Whether the request is about this resource itself, or about its subresource when one is named. */
 export function isAbout(request: AdmissionRequest, resource: Resource<unknown>, subresource = ""): boolean {
-  return request.resource === resource.resource && request.group === resource.group && request.subresource === subresource;
+  return (
+    request.resource === resource.resource && request.group === resource.group && request.subresource === subresource
+  );
 }
 
 /** The object of the request, with the type of the resource that `isAbout` has found. Undefined for deletions. */

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResourceQuotaSpec } from "#api/generated/core-v1.ts";
-import { configmaps, deployments, persistentvolumeclaims, pods, resourcequotas, services } from "#api/generated/resources.ts";
+import {
+  configmaps,
+  deployments,
+  persistentvolumeclaims,
+  pods,
+  resourcequotas,
+  services,
+} from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import { StoredInTests } from "../authorize/stored-in-tests.ts";
 import { admit, requestFor } from "./request-in-tests.ts";
@@ -18,7 +25,13 @@ function world(quota: ResourceQuotaSpec): World {
   const objects = new StoredInTests();
   objects.put(resourcequotas, { metadata: { name: "q", namespace: "shop" }, ...{ spec: quota } });
   const plugin = resourceQuota(objects);
-  const write = async (resource: Resource<unknown>, name: string, spec: object, status: object, old: object | undefined): Promise<string | undefined> => {
+  const write = async (
+    resource: Resource<unknown>,
+    name: string,
+    spec: object,
+    status: object,
+    old: object | undefined,
+  ): Promise<string | undefined> => {
     const object = { metadata: { name, namespace: "shop" }, spec, status };
     const request = requestFor(resource, { object, ...(old === undefined ? {} : { oldObject: old }) });
     const verdict = plugin.validate?.(request);
@@ -33,13 +46,18 @@ function world(quota: ResourceQuotaSpec): World {
   };
 }
 
-const taking = (requests: object, limits?: object): object => ({ containers: [{ name: "c", resources: { requests, ...(limits && { limits }) } }] });
+const taking = (requests: object, limits?: object): object => ({
+  containers: [{ name: "c", resources: { requests, ...(limits && { limits }) } }],
+});
 
 test("the object that would be one too many is refused with the numbers", async () => {
   const { create } = world({ hard: { pods: "2" } });
   assert.equal(await create(pods, "a", taking({})), undefined);
   assert.equal(await create(pods, "b", taking({})), undefined);
-  assert.equal(await create(pods, "c", taking({})), "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2");
+  assert.equal(
+    await create(pods, "c", taking({})),
+    "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2",
+  );
 });
 
 test("of many at once, no more pass than have room", async () => {
@@ -52,7 +70,10 @@ test("what is gone or has ended makes room", async () => {
   const { create, objects } = world({ hard: { pods: "1" } });
   await create(pods, "a", taking({}));
   assert.ok(await create(pods, "b", taking({})));
-  objects.put(pods, { metadata: { name: "a", namespace: "shop" }, ...{ spec: taking({}), status: { phase: "Succeeded" } } });
+  objects.put(pods, {
+    metadata: { name: "a", namespace: "shop" },
+    ...{ spec: taking({}), status: { phase: "Succeeded" } },
+  });
   assert.equal(await create(pods, "b", taking({})), undefined);
   objects.remove(pods, "shop", "b");
   assert.equal(await create(pods, "c", taking({})), undefined);
@@ -78,7 +99,10 @@ test("an update is charged for what it adds", async () => {
   const claim = (storage: string): object => ({ resources: { requests: { storage } } });
   assert.equal(await create(persistentvolumeclaims, "a", claim("6Gi")), undefined);
   assert.equal(await update(persistentvolumeclaims, "a", claim("10Gi")), undefined);
-  assert.match((await update(persistentvolumeclaims, "a", claim("11Gi"))) ?? "", /requested: requests\.storage=1Gi, used: requests\.storage=10Gi/);
+  assert.match(
+    (await update(persistentvolumeclaims, "a", claim("11Gi"))) ?? "",
+    /requested: requests\.storage=1Gi, used: requests\.storage=10Gi/,
+  );
   assert.equal(await update(persistentvolumeclaims, "a", claim("10Gi")), undefined);
 });
 
@@ -86,7 +110,10 @@ test("kinds of every group can be counted", async () => {
   const { create } = world({ hard: { "count/deployments.apps": "1", "services.nodeports": "2" } });
   assert.equal(await create(deployments, "a"), undefined);
   assert.match((await create(deployments, "b")) ?? "", /count\/deployments\.apps=1/);
-  assert.match((await create(services, "s", { type: "NodePort", ports: [{ port: 1 }, { port: 2 }, { port: 3 }] })) ?? "", /services\.nodeports=3/);
+  assert.match(
+    (await create(services, "s", { type: "NodePort", ports: [{ port: 1 }, { port: 2 }, { port: 3 }] })) ?? "",
+    /services\.nodeports=3/,
+  );
 });
 
 const scopes: readonly [string, ResourceQuotaSpec, object, boolean][] = [
@@ -94,14 +121,24 @@ const scopes: readonly [string, ResourceQuotaSpec, object, boolean][] = [
   ["BestEffort, a pod with requests", { scopes: ["BestEffort"] }, taking({ cpu: "1" }), false],
   ["NotBestEffort, a pod with requests", { scopes: ["NotBestEffort"] }, taking({ cpu: "1" }), true],
   ["Terminating, a pod that ends", { scopes: ["Terminating"] }, { ...taking({}), activeDeadlineSeconds: 1 }, true],
-  ["NotTerminating, a pod that ends", { scopes: ["NotTerminating"] }, { ...taking({}), activeDeadlineSeconds: 1 }, false],
+  [
+    "NotTerminating, a pod that ends",
+    { scopes: ["NotTerminating"] },
+    { ...taking({}), activeDeadlineSeconds: 1 },
+    false,
+  ],
   [
     "a priority class, a pod of it",
     { scopeSelector: { matchExpressions: [{ scopeName: "PriorityClass", operator: "In", values: ["high"] }] } },
     { ...taking({}), priorityClassName: "high" },
     true,
   ],
-  ["a priority class, another pod", { scopeSelector: { matchExpressions: [{ scopeName: "PriorityClass", operator: "In", values: ["high"] }] } }, taking({}), false],
+  [
+    "a priority class, another pod",
+    { scopeSelector: { matchExpressions: [{ scopeName: "PriorityClass", operator: "In", values: ["high"] }] } },
+    taking({}),
+    false,
+  ],
 ];
 for (const [name, spec, pod, counted] of scopes) {
   test(`a quota for ${name}: ${counted ? "counts" : "does not count"}`, async () => {
@@ -116,5 +153,11 @@ test("deletions and other namespaces are not judged", async () => {
   objects.put(resourcequotas, { metadata: { name: "q", namespace: "other" }, ...{ spec: { hard: { pods: "0" } } } });
   const object = { metadata: { name: "a", namespace: "shop" }, spec: taking({}) };
   assert.equal(await admit(resourceQuota(objects), requestFor(pods, { object })), undefined);
-  assert.equal(await admit(resourceQuota(objects), requestFor(pods, { operation: "DELETE", namespace: "other", oldObject: object })), undefined);
+  assert.equal(
+    await admit(
+      resourceQuota(objects),
+      requestFor(pods, { operation: "DELETE", namespace: "other", oldObject: object }),
+    ),
+    undefined,
+  );
 });

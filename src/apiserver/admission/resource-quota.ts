@@ -40,7 +40,12 @@ export function resourceQuota(objects: ObjectReader): AdmissionPlugin {
 
 type Usage = (request: AdmissionRequest, object: ApiObject) => Amounts;
 
-function judge(quota: ResourceQuota, request: AdmissionRequest, objects: ObjectReader, usage: Usage): Verdict | undefined {
+function judge(
+  quota: ResourceQuota,
+  request: AdmissionRequest,
+  objects: ObjectReader,
+  usage: Usage,
+): Verdict | undefined {
   const { group, resource, object, oldObject, now } = request;
   if (object === undefined || !inScope(quota, group, resource, object)) return undefined;
   const hard = quota.spec.hard ?? {};
@@ -54,7 +59,8 @@ function judge(quota: ResourceQuota, request: AdmissionRequest, objects: ObjectR
   }
   // The object as it is judged is not stored yet, and a plugin before may have changed it: it is counted afresh.
   const asked = usageOf(group, resource, object);
-  const before = oldObject === undefined || !inScope(quota, group, resource, oldObject) ? {} : usage(request, oldObject);
+  const before =
+    oldObject === undefined || !inScope(quota, group, resource, oldObject) ? {} : usage(request, oldObject);
   const grown = growth(asked, before, Object.keys(hard));
   if (grown.length === 0) return undefined;
   let used: Amounts = {};
@@ -63,18 +69,27 @@ function judge(quota: ResourceQuota, request: AdmissionRequest, objects: ObjectR
     if (counts) used = addAmounts(used, pick(usage(request, stored), grown));
   }
   const exceeded = grown.filter((what) => {
-    const total = addAmounts({ [what]: difference(asked[what], before[what]) }, { [what]: used[what] ?? "0" })[what] ?? "0";
+    const total =
+      addAmounts({ [what]: difference(asked[what], before[what]) }, { [what]: used[what] ?? "0" })[what] ?? "0";
     return 0 < compareQuantities(quantityOf(total), quantityOf(hard[what] ?? "0"));
   });
   if (exceeded.length === 0) return undefined;
-  const list = (of: (what: string) => string): string => [...exceeded].sort().map((what) => `${what}=${of(what)}`).join(",");
+  const list = (of: (what: string) => string): string =>
+    [...exceeded]
+      .sort()
+      .map((what) => `${what}=${of(what)}`)
+      .join(",");
   const requested = list((what) => difference(asked[what], before[what]));
-  return forbid(`exceeded quota: ${name}, requested: ${requested}, used: ${list((what) => used[what] ?? "0")}, limited: ${list((what) => hard[what] ?? "0")}`);
+  const [taken, limited] = [list((what) => used[what] ?? "0"), list((what) => hard[what] ?? "0")];
+  return forbid(`exceeded quota: ${name}, requested: ${requested}, used: ${taken}, limited: ${limited}`);
 }
 
 /** The names that a quota counts and of which the object takes more than before: only they can be too much. */
 function growth(asked: Amounts, before: Amounts, counted: readonly string[]): string[] {
-  return counted.filter((what) => asked[what] !== undefined && 0 < compareQuantities(quantityOf(asked[what]), quantityOf(before[what] ?? "0")));
+  return counted.filter(
+    (what) =>
+      asked[what] !== undefined && 0 < compareQuantities(quantityOf(asked[what]), quantityOf(before[what] ?? "0")),
+  );
 }
 
 function difference(asked: string | undefined, before: string | undefined): string {

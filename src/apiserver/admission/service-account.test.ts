@@ -31,7 +31,11 @@ test("a pod gets the default account with a bound token that lives an hour", asy
   assert.equal(await check(pod), undefined);
   assert.equal(pod.spec.serviceAccountName, "default");
   assert.equal(pod.spec.serviceAccount, "default");
-  const mount = { name: "kube-api-access-bbbbb", readOnly: true, mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" };
+  const mount = {
+    name: "kube-api-access-bbbbb",
+    readOnly: true,
+    mountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
+  };
   assert.deepEqual(pod.spec.containers[0]?.volumeMounts, [mount]);
   assert.deepEqual(pod.spec.initContainers?.[0]?.volumeMounts, [mount]);
   assert.deepEqual(pod.spec.volumes, [
@@ -41,7 +45,11 @@ test("a pod gets the default account with a bound token that lives an hour", asy
         sources: [
           { serviceAccountToken: { expirationSeconds: 3607, path: "token" } },
           { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-          { downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] } },
+          {
+            downwardAPI: {
+              items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
+            },
+          },
         ],
         defaultMode: 420,
       },
@@ -72,14 +80,20 @@ test("a container that mounts something there itself keeps it", async () => {
   const { objects, check } = world();
   objects.put(serviceaccounts, { metadata: { name: "default", namespace: "shop" } });
   const own = [{ name: "own", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }];
-  const pod = podWith({ containers: [{ name: "c", image: "i", resources: {}, volumeMounts: own }], volumes: [{ name: "own", emptyDir: {} }] });
+  const pod = podWith({
+    containers: [{ name: "c", image: "i", resources: {}, volumeMounts: own }],
+    volumes: [{ name: "own", emptyDir: {} }],
+  });
   assert.equal(await check(pod), undefined);
   assert.deepEqual(pod.spec.volumes, [{ name: "own", emptyDir: {} }]);
 });
 
 test("pull secrets of the account are used when the pod has none of its own", async () => {
   const { objects, check } = world();
-  objects.put(serviceaccounts, { metadata: { name: "default", namespace: "shop" }, ...{ imagePullSecrets: [{ name: "registry" }] } });
+  objects.put(serviceaccounts, {
+    metadata: { name: "default", namespace: "shop" },
+    ...{ imagePullSecrets: [{ name: "registry" }] },
+  });
   const without = podWith({});
   await check(without);
   assert.deepEqual(without.spec.imagePullSecrets, [{ name: "registry" }]);
@@ -142,12 +156,20 @@ for (const { name, spec, refused } of mirrorCases) {
 test("an account that lists its secrets lets pods use no others, wherever they name them", async () => {
   const { objects, check } = world();
   const annotations = { "kubernetes.io/enforce-mountable-secrets": "true" };
-  objects.put(serviceaccounts, { metadata: { name: "default", namespace: "shop", annotations }, ...{ secrets: [{ name: "listed" }] } });
+  objects.put(serviceaccounts, {
+    metadata: { name: "default", namespace: "shop", annotations },
+    ...{ secrets: [{ name: "listed" }] },
+  });
   const naming = (name: string): Pod["spec"][] => [
     { containers: [], volumes: [{ name: "v", secret: { secretName: name } }] },
     { containers: [], volumes: [{ name: "v", projected: { sources: [{ secret: { name } }] } }] },
     { containers: [{ name: "c", resources: {}, envFrom: [{ secretRef: { name } }] }] },
-    { containers: [], initContainers: [{ name: "c", resources: {}, env: [{ name: "E", valueFrom: { secretKeyRef: { name, key: "k" } } }] }] },
+    {
+      containers: [],
+      initContainers: [
+        { name: "c", resources: {}, env: [{ name: "E", valueFrom: { secretKeyRef: { name, key: "k" } } }] },
+      ],
+    },
     { containers: [], ephemeralContainers: [{ name: "c", resources: {}, envFrom: [{ secretRef: { name } }] }] },
   ];
   for (const spec of naming("listed")) assert.equal(await check(podWith(spec)), undefined);

@@ -67,7 +67,10 @@ function missing(namespace: string, name: string): Verdict {
 }
 
 /** The account of a new namespace is made by a controller a moment later: a pod that comes in between waits for it. */
-function waitForDefault(request: AdmissionRequest, options: ServiceAccountOptions): Promise<ServiceAccount | undefined> {
+function waitForDefault(
+  request: AdmissionRequest,
+  options: ServiceAccountOptions,
+): Promise<ServiceAccount | undefined> {
   const { objects, timers } = options;
   return new Promise((resolve) => {
     const look = (): ServiceAccount | undefined => getStored(objects, serviceaccounts, request.namespace, "default");
@@ -134,17 +137,22 @@ function judgeMirrorPod(pod: Pod): Verdict {
   if (pod.spec.serviceAccountName) return forbid("a mirror pod may not reference service accounts");
   const references = referencesOf(pod);
   if (references.secrets.size !== 0) return forbid("a mirror pod may not reference secrets");
-  if (references.hasServiceAccountToken) return forbid("a mirror pod may not use ServiceAccountToken volume projections");
+  if (references.hasServiceAccountToken)
+    return forbid("a mirror pod may not use ServiceAccountToken volume projections");
   return allow;
 }
 
 /** Accounts with this annotation let pods use only the Secrets that they list. */
 function judgeSecrets(pod: Pod, account: ServiceAccount): Verdict {
   if (account.metadata.annotations?.[enforceAnnotation]?.toLowerCase() !== "true") return allow;
-  const known = new Set([...(account.secrets ?? []), ...(account.imagePullSecrets ?? [])].map((reference) => reference.name ?? ""));
+  const known = new Set(
+    [...(account.secrets ?? []), ...(account.imagePullSecrets ?? [])].map((reference) => reference.name ?? ""),
+  );
   for (const name of referencesOf(pod).secrets) {
     if (known.has(name)) continue;
-    return forbid(`secret "${name}" is not allowed because service account ${account.metadata.name} does not reference that secret`);
+    return forbid(
+      `secret "${name}" is not allowed because service account ${account.metadata.name} does not reference that secret`,
+    );
   }
   return allow;
 }

@@ -14,7 +14,10 @@ interface Attempt {
   readonly store?: boolean;
 }
 
-function world(serviceRange = "10.96.0.0/24", nodePorts = { first: 30000, last: 32767 }): {
+function world(
+  serviceRange = "10.96.0.0/24",
+  nodePorts = { first: 30000, last: 32767 },
+): {
   objects: StoredInTests;
   create: (service: Service, attempt?: Attempt) => Promise<string | undefined>;
 } {
@@ -38,7 +41,11 @@ function world(serviceRange = "10.96.0.0/24", nodePorts = { first: 30000, last: 
 
 function named(name: string, spec: Service["spec"] = {}): Service {
   const ports = spec.ports ?? [{ port: 80, protocol: "TCP" }];
-  return { metadata: { name, namespace: "shop" }, spec: { type: "ClusterIP", ports, ...spec }, status: { loadBalancer: {} } };
+  return {
+    metadata: { name, namespace: "shop" },
+    spec: { type: "ClusterIP", ports, ...spec },
+    status: { loadBalancer: {} },
+  };
 }
 
 test("a Service gets an address of the range, its family and its policy", async () => {
@@ -77,7 +84,8 @@ test("an asked-for address is given when it is free and in range", async () => {
   assert.equal(await create(named("a", { clusterIP: "10.96.0.10", clusterIPs: ["10.96.0.10"] })), undefined);
   assert.equal(
     await create(named("b", { clusterIP: "10.96.0.10" })),
-    'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated',
+    'Service "b" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: ' +
+      "failed to allocate IP 10.96.0.10: provided IP is already allocated",
   );
   assert.match(
     (await create(named("c", { clusterIP: "10.97.0.1" }))) ?? "",
@@ -125,8 +133,14 @@ test("headless Services and external names get no address", async () => {
 
 test("two families are refused in a cluster that has one", async () => {
   const { create } = world();
-  assert.match((await create(named("a", { ipFamilyPolicy: "RequireDualStack" }))) ?? "", /not configured for dual-stack/);
-  assert.match((await create(named("b", { ipFamilies: ["IPv6"] }))) ?? "", /spec\.ipFamilies\[0\]: Invalid value: "IPv6"/);
+  assert.match(
+    (await create(named("a", { ipFamilyPolicy: "RequireDualStack" }))) ?? "",
+    /not configured for dual-stack/,
+  );
+  assert.match(
+    (await create(named("b", { ipFamilies: ["IPv6"] }))) ?? "",
+    /spec\.ipFamilies\[0\]: Invalid value: "IPv6"/,
+  );
   assert.equal(await create(named("c", { ipFamilyPolicy: "PreferDualStack" })), undefined);
 });
 
@@ -147,7 +161,8 @@ test("node ports are given once, and shared by the protocols of one number", asy
 
 test("asked-for node ports are given when free and in range", async () => {
   const { create } = world();
-  const asking = (name: string, nodePort: number): Service => named(name, { type: "NodePort", ports: [{ port: 80, protocol: "TCP", nodePort }] });
+  const asking = (name: string, nodePort: number): Service =>
+    named(name, { type: "NodePort", ports: [{ port: 80, protocol: "TCP", nodePort }] });
   assert.equal(await create(asking("a", 30080)), undefined);
   assert.equal(
     await create(asking("b", 30080)),

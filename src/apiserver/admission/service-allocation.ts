@@ -46,7 +46,8 @@ class Allocator {
   constructor(options: ServiceAllocationOptions) {
     this.#options = options;
     const range = parseCidr(options.serviceRange);
-    if (range === undefined || range.size < 4) throw new Error(`Cannot allocate from "${options.serviceRange}": not an IPv4 network with room`);
+    if (range === undefined || range.size < 4)
+      throw new Error(`Cannot allocate from "${options.serviceRange}": not an IPv4 network with room`);
     const room = range.size - 2;
     this.#addresses = new NumberPool({
       first: range.first + 1,
@@ -79,7 +80,8 @@ class Allocator {
     }
     if (asked === "") {
       const number = this.#pick(this.#addresses, request);
-      if (number === undefined) return { allowed: false, ...internalParts("failed to allocate a serviceIP: range is full") };
+      if (number === undefined)
+        return { allowed: false, ...internalParts("failed to allocate a serviceIP: range is full") };
       this.#take(this.#addresses, number, request);
       spec.clusterIP = formatIpv4(number);
       spec.clusterIPs = [spec.clusterIP];
@@ -110,28 +112,38 @@ class Allocator {
       if (!port.nodePort) continue;
       const known = oldPorts.has(port.nodePort) || [...given.values()].includes(port.nodePort);
       const problem = known ? undefined : this.#takeAsked(this.#ports, port.nodePort, request);
-      if (problem !== undefined) return this.#refusePort(request, `spec.ports[${index}].nodePort`, port.nodePort, problem);
+      if (problem !== undefined)
+        return this.#refusePort(request, `spec.ports[${index}].nodePort`, port.nodePort, problem);
       given.set(`${port.protocol}/${port.port}`, port.nodePort);
     }
     if (!balanced || spec.allocateLoadBalancerNodePorts !== false) {
       const failure = this.#pickPorts(spec.ports ?? [], given, request);
       if (failure !== undefined) return failure;
     }
-    return balanced && spec.externalTrafficPolicy === "Local" ? this.#allocateHealthPort(service, old, request) : undefined;
+    return balanced && spec.externalTrafficPolicy === "Local"
+      ? this.#allocateHealthPort(service, old, request)
+      : undefined;
   }
 
   /** Ports of different protocols with the same number share one node port, as DNS over UDP and TCP does. */
-  #pickPorts(ports: readonly ServicePort[], given: ReadonlyMap<string, number>, request: AdmissionRequest): Verdict | undefined {
+  #pickPorts(
+    ports: readonly ServicePort[],
+    given: ReadonlyMap<string, number>,
+    request: AdmissionRequest,
+  ): Verdict | undefined {
     const byNumber = new Map<number, ServicePort[]>();
     for (const port of ports) byNumber.set(port.port, [...(byNumber.get(port.port) ?? []), port]);
     for (const same of byNumber.values()) {
       const protocols = new Set(same.map((port) => port.protocol));
       const sharable = protocols.size === same.length;
-      let shared = sharable ? same.map((port) => given.get(`${port.protocol}/${port.port}`)).find((port) => port !== undefined) : undefined;
+      let shared = sharable
+        ? same.map((port) => given.get(`${port.protocol}/${port.port}`)).find((port) => port !== undefined)
+        : undefined;
       for (const port of same) {
         if (port.nodePort) continue;
         const number = shared ?? this.#pick(this.#ports, request);
-        if (number === undefined) return { allowed: false, ...internalParts("failed to allocate a nodePort: range is full") };
+        if (number === undefined)
+          return { allowed: false, ...internalParts("failed to allocate a nodePort: range is full") };
         this.#take(this.#ports, number, request);
         port.nodePort = number;
         if (sharable) shared = number;
@@ -148,7 +160,8 @@ class Allocator {
       return problem === undefined ? undefined : this.#refusePort(request, "spec.healthCheckNodePort", asked, problem);
     }
     const number = this.#pick(this.#ports, request);
-    if (number === undefined) return { allowed: false, ...internalParts("failed to allocate a HealthCheck NodePort: range is full") };
+    if (number === undefined)
+      return { allowed: false, ...internalParts("failed to allocate a HealthCheck NodePort: range is full") };
     this.#take(this.#ports, number, request);
     service.spec.healthCheckNodePort = number;
     return undefined;
@@ -157,7 +170,11 @@ class Allocator {
   #refusePort(request: AdmissionRequest, field: string, port: number, problem: "outside" | "taken"): Verdict {
     const { first, last } = this.#options.nodePorts;
     const range = `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
-    return refuse(request, field, `Invalid value: ${port}: ${problem === "outside" ? range : "provided port is already allocated"}`);
+    return refuse(
+      request,
+      field,
+      `Invalid value: ${port}: ${problem === "outside" ? range : "provided port is already allocated"}`,
+    );
   }
 
   #pick(pool: NumberPool, request: AdmissionRequest): number | undefined {
@@ -212,7 +229,8 @@ function* storedAddresses(stored: readonly Service[]): Generator<PoolEntry> {
 
 function* storedPorts(stored: readonly Service[]): Generator<PoolEntry> {
   for (const service of stored) {
-    for (const port of service.spec.ports ?? []) if (port.nodePort) yield { number: port.nodePort, owner: keyOf(service) };
+    for (const port of service.spec.ports ?? [])
+      if (port.nodePort) yield { number: port.nodePort, owner: keyOf(service) };
     if (service.spec.healthCheckNodePort) yield { number: service.spec.healthCheckNodePort, owner: keyOf(service) };
   }
 }

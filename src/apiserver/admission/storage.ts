@@ -6,7 +6,10 @@ import { getStored, listStored } from "../authorize/stored.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { allow, forbid, isAbout, objectOf, oldObjectOf } from "./request.ts";
 
-const defaultAnnotations = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+const defaultAnnotations = [
+  "storageclass.kubernetes.io/is-default-class",
+  "storageclass.beta.kubernetes.io/is-default-class",
+];
 const betaClassAnnotation = "volume.beta.kubernetes.io/storage-class";
 
 /** A claim that names no class gets the default one; of several, the newest. */
@@ -26,7 +29,8 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
 }
 
 function newestDefault(classes: readonly StorageClass[]): StorageClass | undefined {
-  const isDefault = (one: StorageClass): boolean => defaultAnnotations.some((name) => one.metadata.annotations?.[name] === "true");
+  const isDefault = (one: StorageClass): boolean =>
+    defaultAnnotations.some((name) => one.metadata.annotations?.[name] === "true");
   const order = (a: StorageClass, b: StorageClass): number => {
     const [older = "", newer = ""] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
     if (older !== newer) return older < newer ? 1 : -1;
@@ -41,8 +45,10 @@ export function storageObjectInUseProtection(): AdmissionPlugin {
     name: "StorageObjectInUseProtection",
     mutate(request) {
       if (request.operation !== "CREATE") return allow;
-      if (isAbout(request, persistentvolumeclaims)) addFinalizer(objectOf(request, persistentvolumeclaims), "kubernetes.io/pvc-protection");
-      if (isAbout(request, persistentvolumes)) addFinalizer(objectOf(request, persistentvolumes), "kubernetes.io/pv-protection");
+      if (isAbout(request, persistentvolumeclaims))
+        addFinalizer(objectOf(request, persistentvolumeclaims), "kubernetes.io/pvc-protection");
+      if (isAbout(request, persistentvolumes))
+        addFinalizer(objectOf(request, persistentvolumes), "kubernetes.io/pv-protection");
       return allow;
     },
   };
@@ -61,12 +67,18 @@ export function persistentVolumeClaimResize(objects: ObjectReader): AdmissionPlu
       if (request.operation !== "UPDATE" || !isAbout(request, persistentvolumeclaims)) return allow;
       const claim = objectOf(request, persistentvolumeclaims);
       const old = oldObjectOf(request, persistentvolumeclaims);
-      const [asked, before] = [claim?.spec.resources?.requests?.["storage"], old?.spec.resources?.requests?.["storage"]];
-      if (asked === undefined || before === undefined || compareQuantities(quantityOf(asked), quantityOf(before)) <= 0) return allow;
+      const [asked, before] = [
+        claim?.spec.resources?.requests?.["storage"],
+        old?.spec.resources?.requests?.["storage"],
+      ];
+      if (asked === undefined || before === undefined || compareQuantities(quantityOf(asked), quantityOf(before)) <= 0)
+        return allow;
       if (old?.status.phase !== "Bound") return forbid("Only bound persistent volume claims can be expanded");
       const className = claim?.spec.storageClassName ?? "";
-      const allowed = className !== "" && getStored(objects, storageclasses, undefined, className)?.allowVolumeExpansion === true;
-      const message = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+      const allowed =
+        className !== "" && getStored(objects, storageclasses, undefined, className)?.allowVolumeExpansion === true;
+      const message =
+        "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
       return allowed ? allow : forbid(message);
     },
   };

@@ -39,7 +39,8 @@ function world(): {
     headers,
     body: new Uint8Array(),
   });
-  const bearer = (token: string | undefined): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
+  const bearer = (token: string | undefined): Record<string, string> =>
+    token === undefined ? {} : { authorization: `Bearer ${token}` };
   const now = (result: Authentication | Promise<Authentication>): Authentication => {
     assert.ok(!(result instanceof Promise));
     return result;
@@ -51,7 +52,8 @@ function world(): {
     token: async (changes) => (await tokens.issue({ ...order, ...changes })).token,
     check: (token, target) => now(authenticator.authenticate(request(token === "" ? {} : bearer(token), target), peer)),
     checkFor: (token, audiences) => now(authenticator.checkToken(token, audiences)),
-    withCertificate: (certificate, token) => now(authenticator.authenticate(request(bearer(token)), { ...peer, certificate })),
+    withCertificate: (certificate, token) =>
+      now(authenticator.authenticate(request(bearer(token)), { ...peer, certificate })),
   };
 }
 
@@ -66,7 +68,11 @@ test("a service account's token names it, its groups and its credential", async 
   assert.ok(result.ok);
   assert.equal(result.user.name, "system:serviceaccount:shop:web");
   assert.equal(result.user.uid, "sa-1");
-  assert.deepEqual(result.user.groups, ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"]);
+  assert.deepEqual(result.user.groups, [
+    "system:serviceaccounts",
+    "system:serviceaccounts:shop",
+    "system:authenticated",
+  ]);
   assert.match(result.user.extra["authentication.kubernetes.io/credential-id"]?.[0] ?? "", /^JTI=[0-9a-f-]{36}$/);
   assert.deepEqual(result.audiences, [issuer]);
 });
@@ -135,7 +141,12 @@ test("a token ends at once with what it is bound to, also when that is made anew
 
 test("a pod that lingers in deletion keeps its token a minute beyond its end", async () => {
   const { token, check, objects, clock } = world();
-  const metadata = { namespace: "shop", name: "p", uid: "pod-1", deletionTimestamp: new Date(start + 30_000).toISOString() };
+  const metadata = {
+    namespace: "shop",
+    name: "p",
+    uid: "pod-1",
+    deletionTimestamp: new Date(start + 30_000).toISOString(),
+  };
   objects.put(pods, { metadata, ...{ spec: {} } });
   const text = await token({ boundObject: { kind: "Pod", name: "p", uid: "pod-1" } });
   clock.ms = start + 90_000;
@@ -154,7 +165,15 @@ test("no change to a token goes unnoticed", async () => {
   refused(check(`${encode({ alg: "none" })}.${payload}.`), /nobody/);
   refused(check(`${encode({ alg: "HS256" })}.${payload}.${signature}`), /nobody/);
   refused(check(`${header}.${payload}.${toBase64Url(new Uint8Array(64))}`), /signature/);
-  for (const broken of [`${header}.${payload}.`, `${header}.${payload}`, `${header}.`, header, `${text}=`, `${text}.`, "a".repeat(100_000)]) {
+  for (const broken of [
+    `${header}.${payload}.`,
+    `${header}.${payload}`,
+    `${header}.`,
+    header,
+    `${text}=`,
+    `${text}.`,
+    "a".repeat(100_000),
+  ]) {
     assert.ok(!check(broken).ok, broken.slice(0, 20));
   }
 });
@@ -196,7 +215,13 @@ test("whoever brings nothing is anonymous for health only", () => {
 
 async function certificate(usages: ("client" | "server")[], organizations: string[] = []): Promise<Uint8Array> {
   const pem = await certificates.issue(
-    { subject: { commonName: "jane", organizations }, publicKey: key.publicKey, usages, notBefore: start, notAfter: start + 1000 },
+    {
+      subject: { commonName: "jane", organizations },
+      publicKey: key.publicKey,
+      usages,
+      notBefore: start,
+      notAfter: start + 1000,
+    },
     { selfSignedWith: key.privateKey },
   );
   return Buffer.from(pem.split("\n").slice(1, -2).join(""), "base64");
@@ -223,18 +248,35 @@ test("a server's certificate is no client's", async () => {
   assert.ok(withCertificate(await certificate([])).ok);
 });
 
-const bootstrap = { "token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true" };
-const bootstrapCases: readonly { name: string; data: Record<string, string>; type?: string; expected: RegExp | string[] }[] = [
+const bootstrap = {
+  "token-id": "abcdef",
+  "token-secret": "0123456789abcdef",
+  "usage-bootstrap-authentication": "true",
+};
+const bootstrapCases: readonly {
+  name: string;
+  data: Record<string, string>;
+  type?: string;
+  expected: RegExp | string[];
+}[] = [
   { name: "as made", data: bootstrap, expected: ["system:bootstrappers", "system:authenticated"] },
   {
     name: "with groups",
-    data: { ...bootstrap, "auth-extra-groups": "system:bootstrappers:a,system:bootstrappers:b", expiration: "2026-01-01T00:00:01Z" },
+    data: {
+      ...bootstrap,
+      "auth-extra-groups": "system:bootstrappers:a,system:bootstrappers:b",
+      expiration: "2026-01-01T00:00:01Z",
+    },
     expected: ["system:bootstrappers", "system:bootstrappers:a", "system:bootstrappers:b", "system:authenticated"],
   },
   { name: "expired", data: { ...bootstrap, expiration: "2025-12-31T23:59:59Z" }, expected: /expired/ },
   { name: "with an end that is none", data: { ...bootstrap, expiration: "soon" }, expected: /expired/ },
   { name: "with a foreign group", data: { ...bootstrap, "auth-extra-groups": "system:masters" }, expected: /group/ },
-  { name: "not for authentication", data: { ...bootstrap, "usage-bootstrap-authentication": "false" }, expected: /not meant/ },
+  {
+    name: "not for authentication",
+    data: { ...bootstrap, "usage-bootstrap-authentication": "false" },
+    expected: /not meant/,
+  },
   { name: "with another secret", data: { ...bootstrap, "token-secret": "0123456789abcdeg" }, expected: /wrong secret/ },
   { name: "of another type", data: bootstrap, type: "Opaque", expected: /type/ },
 ];

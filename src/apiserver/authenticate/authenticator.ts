@@ -90,7 +90,10 @@ export function bearerToken(request: HttpRequest): string | undefined {
   if (match !== null) return match[1];
   const protocols = request.headers["sec-websocket-protocol"];
   if (protocols === undefined || !protocols.includes(socketProtocolPrefix)) return undefined;
-  const named = protocols.split(",").map((protocol) => protocol.trim()).find((protocol) => protocol.startsWith(socketProtocolPrefix));
+  const named = protocols
+    .split(",")
+    .map((protocol) => protocol.trim())
+    .find((protocol) => protocol.startsWith(socketProtocolPrefix));
   const bytes = fromBase64Url(named?.slice(socketProtocolPrefix.length) ?? "");
   return bytes === undefined || bytes.length === 0 ? undefined : new TextDecoder().decode(bytes);
 }

@@ -28,7 +28,11 @@ export function textFromBase64(text: string): string {
 
 /** The bytes inside the first block of a PEM text. */
 export function bytesOfPem(pem: string): Uint8Array<ArrayBuffer> {
-  const body = pem.split("\n").filter((line) => !line.startsWith("-----")).join("").trim();
+  const body = pem
+    .split("\n")
+    .filter((line) => !line.startsWith("-----"))
+    .join("")
+    .trim();
   const bytes = fromBase64(body);
   if (bytes === undefined) throw new Error("Cannot read PEM: its body is not base64");
   return bytes;

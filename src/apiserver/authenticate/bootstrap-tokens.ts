@@ -20,19 +20,27 @@ export function checkBootstrapToken(
 ): Authentication | undefined {
   const [, id, secret] = tokenForm.exec(token) ?? [];
   if (id === undefined || secret === undefined) return undefined;
-  const invalid = (detail: string): Authentication => ({ ok: false, reason: "invalid", detail: `bootstrap token ${id}: ${detail}` });
+  const invalid = (detail: string): Authentication => ({
+    ok: false,
+    reason: "invalid",
+    detail: `bootstrap token ${id}: ${detail}`,
+  });
   const stored = getStored(world.objects, secrets, "kube-system", `bootstrap-token-${id}`);
   if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) return invalid("does not exist");
   if (stored.type !== "bootstrap.kubernetes.io/token") return invalid("its Secret has another type");
   const field = (name: string): string => textFromBase64(stored.data?.[name] ?? "");
   const encoder = new TextEncoder();
-  if (!world.crypto.equal(encoder.encode(field("token-secret")), encoder.encode(secret))) return invalid("wrong secret");
+  if (!world.crypto.equal(encoder.encode(field("token-secret")), encoder.encode(secret)))
+    return invalid("wrong secret");
   if (field("token-id") !== id) return invalid("its Secret names another id");
   if (field("usage-bootstrap-authentication") !== "true") return invalid("not meant for authentication");
   const expiration = field("expiration");
   // An end that cannot be read is an end that has passed.
   if (expiration !== "" && !(world.clock.now() < Date.parse(expiration))) return invalid("expired");
-  const extraGroups = field("auth-extra-groups").split(",").map((group) => group.trim()).filter((group) => group !== "");
+  const extraGroups = field("auth-extra-groups")
+    .split(",")
+    .map((group) => group.trim())
+    .filter((group) => group !== "");
   const odd = extraGroups.find((group) => !extraGroupForm.test(group));
   if (odd !== undefined) return invalid(`group ${JSON.stringify(odd)} is not allowed`);
   const groups = withAuthenticated([...new Set([bootstrappersGroup, ...extraGroups])]);

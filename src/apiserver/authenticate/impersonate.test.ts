@@ -8,13 +8,17 @@ import { impersonate, isImpersonationHeader } from "./impersonate.ts";
 const caller: User = { name: "caller", uid: "1", groups: ["system:authenticated"], extra: {} };
 
 /** An authorizer that allows what is listed as `resource name`. */
-function allowing(...allowed: string[]): { authorize: (wanted: Attributes) => { allowed: true; reason: "" } | { allowed: false; denied: false; reason: "" } } {
+function allowing(...allowed: string[]): {
+  authorize: (wanted: Attributes) => { allowed: true; reason: "" } | { allowed: false; denied: false; reason: "" };
+} {
   return {
     authorize(wanted) {
       assert.equal(wanted.verb, "impersonate");
       assert.equal(wanted.user, caller);
       const group = wanted.group === "" ? "" : `.${wanted.group}`;
-      const shown = [`${wanted.resource}${group}`, wanted.subresource, wanted.namespace, wanted.name].filter((part) => part !== "").join(" ");
+      const shown = [`${wanted.resource}${group}`, wanted.subresource, wanted.namespace, wanted.name]
+        .filter((part) => part !== "")
+        .join(" ");
       return allowed.includes(shown) ? { allowed: true, reason: "" } : { allowed: false, denied: false, reason: "" };
     },
   };
@@ -51,7 +55,10 @@ for (const missing of needed) {
     const result = impersonate(all, caller, allowing(...needed.filter((one) => one !== missing)));
     assert.ok(result instanceof Failure);
     assert.equal(result.code, 403);
-    assert.match(result.message, /^\w+(\.authentication\.k8s\.io)? "[^"]+" is forbidden: User "caller" cannot impersonate resource/);
+    assert.match(
+      result.message,
+      /^\w+(\.authentication\.k8s\.io)? "[^"]+" is forbidden: User "caller" cannot impersonate resource/,
+    );
   });
 }
 
@@ -84,7 +91,9 @@ test("who becomes anonymous is unauthenticated", () => {
 
 test("a group whose name contains a comma is judged in its parts", () => {
   const headers = { "impersonate-user": "jane", "impersonate-group": "dev,system:masters" };
-  assert.ok(impersonate(headers, caller, allowing("users jane", "groups dev", "groups dev,system:masters")) instanceof Failure);
+  assert.ok(
+    impersonate(headers, caller, allowing("users jane", "groups dev", "groups dev,system:masters")) instanceof Failure,
+  );
 });
 
 test("every impersonation header is known, so that none reaches a backend", () => {

@@ -3,14 +3,25 @@ import type { Attributes, Authorizer } from "../authorizer.ts";
 import { badRequest, type Failure } from "../failure.ts";
 import { denial } from "../stages/authorize.ts";
 import type { User } from "../user.ts";
-import { anonymousUser, serviceAccountGroups, splitServiceAccountUserName, unauthenticatedGroup, withAuthenticated } from "./groups.ts";
+import {
+  anonymousUser,
+  serviceAccountGroups,
+  splitServiceAccountUserName,
+  unauthenticatedGroup,
+  withAuthenticated,
+} from "./groups.ts";
 import { impersonatedValuesMax } from "./limits.ts";
 
 const extraPrefix = "impersonate-extra-";
 
 /** Headers that ask for another identity. They must never reach a backend that the request is proxied to. */
 export function isImpersonationHeader(name: string): boolean {
-  return name === "impersonate-user" || name === "impersonate-group" || name === "impersonate-uid" || name.startsWith(extraPrefix);
+  return (
+    name === "impersonate-user" ||
+    name === "impersonate-group" ||
+    name === "impersonate-uid" ||
+    name.startsWith(extraPrefix)
+  );
 }
 
 /** What the headers ask for, before anybody judged it. */
@@ -63,7 +74,10 @@ function readHeaders(headers: Headers): Asked | "too many" | undefined {
 
 /** Repeated headers arrive joined; a value that itself contains a comma is judged part by part, so nothing is gained by it. */
 function split(joined: string): string[] {
-  return joined.split(",").map((value) => value.trim()).filter((value) => value !== "");
+  return joined
+    .split(",")
+    .map((value) => value.trim())
+    .filter((value) => value !== "");
 }
 
 /** Keys are percent-encoded where headers could not carry them; a broken encoding stays as it is. */
@@ -76,7 +90,15 @@ function decodeKey(key: string): string {
 }
 
 function permissionsFor(asked: Asked, user: User): Attributes[] {
-  const common = { user, verb: "impersonate", isResource: true, path: "", version: "v1", namespace: "", subresource: "" };
+  const common = {
+    user,
+    verb: "impersonate",
+    isResource: true,
+    path: "",
+    version: "v1",
+    namespace: "",
+    subresource: "",
+  };
   const account = splitServiceAccountUserName(asked.user);
   const out: Attributes[] =
     account === undefined
@@ -93,7 +115,8 @@ function permissionsFor(asked: Asked, user: User): Attributes[] {
 
 function groupsOf(asked: Asked): readonly string[] {
   const account = splitServiceAccountUserName(asked.user);
-  const groups = account !== undefined && asked.groups.length === 0 ? serviceAccountGroups(account.namespace) : asked.groups;
+  const groups =
+    account !== undefined && asked.groups.length === 0 ? serviceAccountGroups(account.namespace) : asked.groups;
   if (groups.includes(unauthenticatedGroup)) return groups;
   return asked.user === anonymousUser.name ? [...groups, unauthenticatedGroup] : withAuthenticated(groups);
 }

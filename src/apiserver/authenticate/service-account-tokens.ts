@@ -46,7 +46,8 @@ export function createServiceAccountTokenChecker(options: {
     const signature = fromBase64Url(token.slice(lastDot + 1));
     const payload = fromBase64Url(token.slice(firstDot + 1, lastDot));
     if (signature === undefined || payload === undefined) return invalid("token is not base64url");
-    if (!crypto.verifyEs256(publicKey, encoder.encode(token.slice(0, lastDot)), signature)) return invalid("signature does not hold");
+    if (!crypto.verifyEs256(publicKey, encoder.encode(token.slice(0, lastDot)), signature))
+      return invalid("signature does not hold");
     // Signed by us, so what it carries has the form that we write.
     const claims = JSON.parse(new TextDecoder().decode(payload)) as TokenClaims;
     if (claims.iss !== issuer) return undefined;
@@ -58,8 +59,11 @@ export function createServiceAccountTokenChecker(options: {
   function liveness({ claims }: Verified, now: number): string | undefined {
     const bound = claims["kubernetes.io"];
     const { namespace, serviceaccount, pod, secret, node } = bound;
-    const problem = (resource: Resource<unknown>, reference: BoundReference | undefined, where: string | undefined): string | undefined =>
-      reference === undefined ? undefined : missing(objects, resource, where, reference, now);
+    const problem = (
+      resource: Resource<unknown>,
+      reference: BoundReference | undefined,
+      where: string | undefined,
+    ): string | undefined => (reference === undefined ? undefined : missing(objects, resource, where, reference, now));
     return (
       problem(serviceaccounts, serviceaccount, namespace) ??
       problem(pods, pod, namespace) ??

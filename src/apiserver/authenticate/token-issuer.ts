@@ -50,7 +50,8 @@ export function createTokenIssuer(options: {
   return {
     async issue(order) {
       const now = Math.floor(clock.now() / 1000);
-      const audiences = order.audiences === undefined || order.audiences.length === 0 ? options.audiences : order.audiences;
+      const audiences =
+        order.audiences === undefined || order.audiences.length === 0 ? options.audiences : order.audiences;
       const claims: TokenClaims = {
         aud: audiences,
         exp: now + (order.expirationSeconds ?? tokenSecondsDefault),

@@ -45,7 +45,8 @@ function coversWhole(own: PolicyRule, rule: PolicyRule): boolean {
 }
 
 function* permissionsOf(rule: PolicyRule): Generator<Permission> {
-  const names: readonly (string | undefined)[] = (rule.resourceNames ?? []).length === 0 ? [undefined] : (rule.resourceNames ?? []);
+  const names: readonly (string | undefined)[] =
+    (rule.resourceNames ?? []).length === 0 ? [undefined] : (rule.resourceNames ?? []);
   for (const verb of rule.verbs ?? []) {
     for (const url of rule.nonResourceURLs ?? []) yield { verb, url };
     for (const group of rule.apiGroups ?? []) {
@@ -57,7 +58,8 @@ function* permissionsOf(rule: PolicyRule): Generator<Permission> {
 }
 
 function covers(own: PolicyRule, wanted: Permission): boolean {
-  const has = (values: readonly string[] | undefined, value: string): boolean => values?.includes("*") === true || values?.includes(value) === true;
+  const has = (values: readonly string[] | undefined, value: string): boolean =>
+    values?.includes("*") === true || values?.includes(value) === true;
   if (!has(own.verbs, wanted.verb)) return false;
   if (wanted.url !== undefined) return coversUrl(own, wanted.url);
   if (!has(own.apiGroups, wanted.group ?? "")) return false;
@@ -71,7 +73,9 @@ function covers(own: PolicyRule, wanted: Permission): boolean {
 
 /** An owned pattern covers a wanted one when everything that the wanted one matches is matched. */
 function coversUrl(own: PolicyRule, url: string): boolean {
-  return (own.nonResourceURLs ?? []).some((pattern) => pattern === url || (pattern.endsWith("*") && urlMatches(pattern, url)));
+  return (own.nonResourceURLs ?? []).some(
+    (pattern) => pattern === url || (pattern.endsWith("*") && urlMatches(pattern, url)),
+  );
 }
 
 function toRule({ verb, group, resource, name, url }: Permission): PolicyRule {

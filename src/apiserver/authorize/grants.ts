@@ -34,7 +34,8 @@ export class Grants {
       this.#cluster = undefined;
       this.#byNamespace.clear();
     };
-    for (const resource of [clusterroles, clusterrolebindings, roles, rolebindings]) objects.onChange(resource, changed);
+    for (const resource of [clusterroles, clusterrolebindings, roles, rolebindings])
+      objects.onChange(resource, changed);
   }
 
   /** Grants that hold everywhere. */
@@ -72,7 +73,10 @@ export class Grants {
   }
 
   /** The rules of a binding's role; none when the role does not exist (yet). */
-  rulesOf(binding: { readonly roleRef: { readonly kind: string; readonly name: string } }, namespace: string): readonly CompiledRule[] {
+  rulesOf(
+    binding: { readonly roleRef: { readonly kind: string; readonly name: string } },
+    namespace: string,
+  ): readonly CompiledRule[] {
     const { kind, name } = binding.roleRef;
     const role =
       kind === "ClusterRole"
@@ -101,7 +105,8 @@ function addBinding(
   for (const subject of binding.subjects ?? []) {
     const key = keyOfSubject(subject, namespace);
     if (key === undefined) continue;
-    const shown = subject.kind === "ServiceAccount" ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
+    const shown =
+      subject.kind === "ServiceAccount" ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
     const source = `${name} of ${binding.roleRef.kind} "${binding.roleRef.name}" to ${subject.kind} "${shown}"`;
     const grants = index.get(key);
     if (grants === undefined) index.set(key, [{ rules, source }]);

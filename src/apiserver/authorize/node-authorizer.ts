@@ -1,5 +1,12 @@
 import type { Pod } from "#api/generated/core-v1.ts";
-import { ingressclasses, ingresses, persistentvolumeclaims, persistentvolumes, pods, volumeattachments } from "#api/generated/resources.ts";
+import {
+  ingressclasses,
+  ingresses,
+  persistentvolumeclaims,
+  persistentvolumes,
+  pods,
+  volumeattachments,
+} from "#api/generated/resources.ts";
 import type { PolicyRule } from "#api/generated/rbac-v1.ts";
 import type { Attributes, Authorizer, Decision } from "../authorizer.ts";
 import type { ObjectReader } from "../object-reader.ts";
@@ -64,17 +71,25 @@ function judgeSpecial(node: string, wanted: Attributes, needs: PodNeeds, objects
     case "/configmaps":
       return readOnly(node, wanted, () => needs.configMap(node, wanted.namespace, wanted.name));
     case "/persistentvolumeclaims":
-      if (wanted.subresource !== "status" && wanted.verb !== "get") return refuse("can only read resources of this type");
+      if (wanted.subresource !== "status" && wanted.verb !== "get")
+        return refuse("can only read resources of this type");
       return related(node, wanted, () => needs.claim(node, wanted.namespace, wanted.name));
     case "/persistentvolumes":
-      if (wanted.verb !== "get" || wanted.subresource !== "") return refuse("can only get individual resources of this type");
+      if (wanted.verb !== "get" || wanted.subresource !== "")
+        return refuse("can only get individual resources of this type");
       return related(node, wanted, () => needs.volume(node, wanted.name));
     case "resource.k8s.io/resourceclaims":
-      if (wanted.verb !== "get" || wanted.subresource !== "") return refuse("can only get individual resources of this type");
+      if (wanted.verb !== "get" || wanted.subresource !== "")
+        return refuse("can only get individual resources of this type");
       return related(node, wanted, () => needs.resourceClaim(node, wanted.namespace, wanted.name));
     case "storage.k8s.io/volumeattachments":
-      if (wanted.verb !== "get" || wanted.subresource !== "") return refuse("can only get individual resources of this type");
-      return related(node, wanted, () => getStored(objects, volumeattachments, undefined, wanted.name)?.spec.nodeName === node);
+      if (wanted.verb !== "get" || wanted.subresource !== "")
+        return refuse("can only get individual resources of this type");
+      return related(
+        node,
+        wanted,
+        () => getStored(objects, volumeattachments, undefined, wanted.name)?.spec.nodeName === node,
+      );
     case "/serviceaccounts":
       if (wanted.subresource !== "token" || wanted.verb !== "create") return noOpinion;
       return related(node, wanted, () => needs.account(node, wanted.namespace, wanted.name));
@@ -83,7 +98,12 @@ function judgeSpecial(node: string, wanted: Attributes, needs: PodNeeds, objects
     case "/nodes":
       return judgeNodes(node, wanted);
     case "coordination.k8s.io/leases":
-      return judgeOwn(node, wanted, "kube-node-lease", "can only access node lease with the same name as the requesting node");
+      return judgeOwn(
+        node,
+        wanted,
+        "kube-node-lease",
+        "can only access node lease with the same name as the requesting node",
+      );
     case "storage.k8s.io/csinodes":
       return judgeOwn(node, wanted, "", "can only access CSINode with the same name as the requesting node");
     default:
@@ -119,13 +139,18 @@ function judgePods(node: string, wanted: Attributes, objects: ObjectReader): Dec
 function judgeNodes(node: string, wanted: Attributes): Decision | undefined {
   const named = wanted.name === node;
   if (wanted.verb === "create" && wanted.name === "") return undefined;
-  if ((wanted.verb === "list" || wanted.verb === "watch") && wanted.name === "" && wanted.fieldRequirements === undefined) return undefined;
-  return named ? undefined : refuse(`node '${node}' cannot ${reading.has(wanted.verb) ? "read" : "change"} ${wanted.name === "" ? "all nodes" : `'${wanted.name}'`}, only its own Node object`);
+  const lists = wanted.verb === "list" || wanted.verb === "watch";
+  if (lists && wanted.name === "" && wanted.fieldRequirements === undefined) return undefined;
+  if (named) return undefined;
+  const verb = reading.has(wanted.verb) ? "read" : "change";
+  const whom = wanted.name === "" ? "all nodes" : `'${wanted.name}'`;
+  return refuse(`node '${node}' cannot ${verb} ${whom}, only its own Node object`);
 }
 
 function judgeOwn(node: string, wanted: Attributes, namespace: string, message: string): Decision {
   const verbs = new Set(["get", "create", "update", "patch", "delete"]);
-  if (!verbs.has(wanted.verb) || wanted.subresource !== "") return refuse(`can only get, create, update, patch, or delete ${wanted.resource}`);
+  if (!verbs.has(wanted.verb) || wanted.subresource !== "")
+    return refuse(`can only get, create, update, patch, or delete ${wanted.resource}`);
   if (wanted.namespace !== namespace) return refuse(`can only access leases in the "${namespace}" system namespace`);
   // A create names its object in its body, which NodeRestriction sees.
   if (wanted.name === node || (wanted.verb === "create" && wanted.name === "")) return allowed;
@@ -171,7 +196,9 @@ class PodNeeds {
       if (spec.tls?.some((tls) => tls.secretName === name) !== true) return false;
       const className = spec.ingressClassName ?? metadata.annotations?.["kubernetes.io/ingress.class"];
       if (className === undefined) return true;
-      return getStored(this.#objects, ingressclasses, undefined, className)?.spec.controller === this.#ingressController;
+      return (
+        getStored(this.#objects, ingressclasses, undefined, className)?.spec.controller === this.#ingressController
+      );
     });
   }
 
@@ -186,10 +213,17 @@ class PodNeeds {
     return listStored(this.#objects, persistentvolumes).some((volume) => {
       const { csi, cephfs, iscsi, flexVolume, rbd, scaleIO } = volume.spec;
       const references = [
-        ...[csi?.nodePublishSecretRef, csi?.nodeStageSecretRef, csi?.nodeExpandSecretRef, csi?.controllerPublishSecretRef],
+        ...[
+          csi?.nodePublishSecretRef,
+          csi?.nodeStageSecretRef,
+          csi?.nodeExpandSecretRef,
+          csi?.controllerPublishSecretRef,
+        ],
         ...[cephfs?.secretRef, iscsi?.secretRef, flexVolume?.secretRef, rbd?.secretRef, scaleIO?.secretRef],
       ];
-      const names = references.some((reference) => reference?.name === name && (reference.namespace ?? namespace) === namespace);
+      const names = references.some(
+        (reference) => reference?.name === name && (reference.namespace ?? namespace) === namespace,
+      );
       return names && this.volume(node, volume.metadata.name ?? "");
     });
   }

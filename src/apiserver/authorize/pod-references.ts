@@ -31,7 +31,8 @@ export function referencesOf(pod: Pod): PodReferences {
   for (const secret of pod.spec.imagePullSecrets ?? []) add(out.secrets, secret.name);
   for (const container of allContainers(pod)) addContainer(out, container);
   for (const volume of pod.spec.volumes ?? []) addVolume(out, volume, pod.metadata.name ?? "");
-  for (const claim of pod.spec.resourceClaims ?? []) add(out.resourceClaims, claim.resourceClaimName ?? claim.resourceClaimTemplateName);
+  for (const claim of pod.spec.resourceClaims ?? [])
+    add(out.resourceClaims, claim.resourceClaimName ?? claim.resourceClaimTemplateName);
   for (const claim of pod.status?.resourceClaimStatuses ?? []) add(out.resourceClaims, claim.resourceClaimName);
   add(out.resourceClaims, pod.status?.extendedResourceClaimStatus?.resourceClaimName);
   return out;

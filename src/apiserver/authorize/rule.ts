@@ -23,7 +23,8 @@ export function compileRule(rule: PolicyRule): CompiledRule {
     groups: unlessAll(rule.apiGroups),
     resources: unlessAll(rule.resources),
     // A star is no wildcard among names.
-    names: rule.resourceNames === undefined || rule.resourceNames.length === 0 ? undefined : new Set(rule.resourceNames),
+    names:
+      rule.resourceNames === undefined || rule.resourceNames.length === 0 ? undefined : new Set(rule.resourceNames),
     urls: rule.nonResourceURLs ?? [],
   };
 }
@@ -33,7 +34,8 @@ export function ruleAllows(rule: CompiledRule, wanted: Attributes): boolean {
   if (rule.verbs !== undefined && !rule.verbs.has(wanted.verb)) return false;
   if (!wanted.isResource) return rule.urls.some((pattern) => urlMatches(pattern, wanted.path));
   if (rule.groups !== undefined && !rule.groups.has(wanted.group)) return false;
-  if (rule.resources !== undefined && !resourceMatches(rule.resources, wanted.resource, wanted.subresource)) return false;
+  if (rule.resources !== undefined && !resourceMatches(rule.resources, wanted.resource, wanted.subresource))
+    return false;
   return rule.names === undefined || rule.names.has(wanted.name);
 }
 

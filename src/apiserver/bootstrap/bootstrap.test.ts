@@ -7,14 +7,23 @@ import { bootstrapObjects } from "./objects.ts";
 import { bootstrap, type BootstrapWriter } from "./reconcile.ts";
 import { apiServiceAddress, dnsServiceAddress } from "./system-objects.ts";
 
-const facts = { serviceRange: "10.96.0.0/16", apiAddress: "192.0.2.7", apiPort: 6443, dnsEndpoints: ["192.0.2.7"], clientCa: "PEM" };
+const facts = {
+  serviceRange: "10.96.0.0/16",
+  apiAddress: "192.0.2.7",
+  apiPort: 6443,
+  dnsEndpoints: ["192.0.2.7"],
+  clientCa: "PEM",
+};
 
 /** A cluster that records what is written to it. */
 function cluster(): { objects: StoredInTests; writer: BootstrapWriter; writes: string[] } {
   const objects = new StoredInTests();
   const writes: string[] = [];
   const write = (verb: string, resource: { group: string; resource: string }, object: ApiObject): Promise<unknown> => {
-    assert.ok(object.metadata.namespace === undefined || objects.get(namespaces, undefined, object.metadata.namespace), "namespace first");
+    assert.ok(
+      object.metadata.namespace === undefined || objects.get(namespaces, undefined, object.metadata.namespace),
+      "namespace first",
+    );
     writes.push(`${verb} ${resource.resource} ${object.metadata.name}`);
     objects.put(resource, structuredClone(object));
     return Promise.resolve();
@@ -50,7 +59,9 @@ test("the API has the first service address, DNS the tenth", () => {
 
 test("every object is named once and every binding names a role that exists", () => {
   const all = bootstrapObjects(facts).flat();
-  const keys = all.map(({ resource, object }) => `${resource.resource} ${object.metadata.namespace ?? ""}/${object.metadata.name}`);
+  const keys = all.map(
+    ({ resource, object }) => `${resource.resource} ${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+  );
   assert.equal(new Set(keys).size, keys.length);
   for (const { resource, object } of all) {
     const roleRef = object["roleRef"] as { kind: string; name: string } | undefined;

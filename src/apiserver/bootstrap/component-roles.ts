@@ -92,7 +92,11 @@ const csrGroup = "certificates.k8s.io";
 export const componentClusterRoles: readonly ClusterRole[] = [
   clusterRole("system:node", nodeRules),
   clusterRole("system:node-network", nodeNetworkRules),
-  clusterRole("system:node-problem-detector", [rule("get", "core", "nodes"), rule("patch", "core", "nodes/status"), eventsRule]),
+  clusterRole("system:node-problem-detector", [
+    rule("get", "core", "nodes"),
+    rule("patch", "core", "nodes/status"),
+    eventsRule,
+  ]),
   clusterRole("system:node-proxier", [
     rule("list watch", "core", "endpoints services"),
     rule(read, "core", "nodes"),
@@ -119,7 +123,9 @@ export const componentClusterRoles: readonly ClusterRole[] = [
     rule(read, "storage.k8s.io", "storageclasses"),
   ]),
   clusterRole("system:kube-controller-manager", controllerManagerRules),
-  clusterRole("system:certificates.k8s.io:certificatesigningrequests:nodeclient", [rule("create", csrGroup, `${csr}/nodeclient`)]),
+  clusterRole("system:certificates.k8s.io:certificatesigningrequests:nodeclient", [
+    rule("create", csrGroup, `${csr}/nodeclient`),
+  ]),
   clusterRole("system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", [
     rule("create", csrGroup, `${csr}/selfnodeclient`),
   ]),
@@ -130,7 +136,9 @@ export const componentClusterRoleBindings: readonly ClusterRoleBinding[] = [
   clusterRoleBinding("system:node", "system:node", []),
   clusterRoleBinding("system:node-network", "system:node-network", [group("system:nodes")]),
   clusterRoleBinding("system:node-proxier", "system:node-proxier", [user("system:kube-proxy")]),
-  clusterRoleBinding("system:kube-controller-manager", "system:kube-controller-manager", [user("system:kube-controller-manager")]),
+  clusterRoleBinding("system:kube-controller-manager", "system:kube-controller-manager", [
+    user("system:kube-controller-manager"),
+  ]),
   clusterRoleBinding("system:kube-dns", "system:kube-dns", [serviceAccount("kube-system", "kube-dns")]),
   clusterRoleBinding("system:kube-scheduler", "system:kube-scheduler", [user("system:kube-scheduler")]),
   clusterRoleBinding("system:volume-scheduler", "system:volume-scheduler", [user("system:kube-scheduler")]),
@@ -138,9 +146,11 @@ export const componentClusterRoleBindings: readonly ClusterRoleBinding[] = [
   clusterRoleBinding("system:kubelet-api-admin", "system:kubelet-api-admin", [user("kube-apiserver-kubelet-client")]),
   // Machines that join with a token ask for a node certificate, and nodes renew their own.
   clusterRoleBinding("system:node-bootstrapper", "system:node-bootstrapper", [group("system:bootstrappers")]),
-  clusterRoleBinding("system:node-autoapprove-bootstrap", "system:certificates.k8s.io:certificatesigningrequests:nodeclient", [
-    group("system:bootstrappers"),
-  ]),
+  clusterRoleBinding(
+    "system:node-autoapprove-bootstrap",
+    "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+    [group("system:bootstrappers")],
+  ),
   clusterRoleBinding(
     "system:node-autoapprove-certificate-rotation",
     "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
@@ -165,7 +175,10 @@ export const namespacedRoles: readonly Role[] = [
   ]),
   role("kube-system", "system:controller:bootstrap-signer", [rule(read, "core", "secrets")]),
   role("kube-system", "system:controller:cloud-provider", [rule("create get list update watch", "core", "configmaps")]),
-  role("kube-system", "system:controller:token-cleaner", [rule("delete get list watch", "core", "secrets"), eventsRule]),
+  role("kube-system", "system:controller:token-cleaner", [
+    rule("delete get list watch", "core", "secrets"),
+    eventsRule,
+  ]),
   role("kube-public", "system:controller:bootstrap-signer", [
     rule(read, "core", "configmaps"),
     rule("update", "core", "configmaps", "cluster-info"),
@@ -176,13 +189,17 @@ export const namespacedRoles: readonly Role[] = [
 ];
 
 const controllerBinding = (namespace: string, name: string): RoleBinding =>
-  roleBinding(namespace, `system:controller:${name}`, `system:controller:${name}`, [serviceAccount("kube-system", name)]);
+  roleBinding(namespace, `system:controller:${name}`, `system:controller:${name}`, [
+    serviceAccount("kube-system", name),
+  ]);
 
 export const namespacedRoleBindings: readonly RoleBinding[] = [
-  roleBinding("kube-system", "system::extension-apiserver-authentication-reader", "extension-apiserver-authentication-reader", [
-    user("system:kube-controller-manager"),
-    user("system:kube-scheduler"),
-  ]),
+  roleBinding(
+    "kube-system",
+    "system::extension-apiserver-authentication-reader",
+    "extension-apiserver-authentication-reader",
+    [user("system:kube-controller-manager"), user("system:kube-scheduler")],
+  ),
   controllerBinding("kube-system", "bootstrap-signer"),
   controllerBinding("kube-system", "cloud-provider"),
   controllerBinding("kube-system", "token-cleaner"),

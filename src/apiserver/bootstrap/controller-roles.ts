@@ -30,18 +30,26 @@ const rulesByController: Readonly<Record<string, PolicyRule[]>> = {
   "certificate-controller": [
     rule("delete get list watch", "certificates.k8s.io", "certificatesigningrequests"),
     rule("update", "certificates.k8s.io", "certificatesigningrequests/approval certificatesigningrequests/status"),
-    rule("approve", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving"),
+    rule(
+      "approve",
+      "certificates.k8s.io",
+      "signers",
+      "kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving",
+    ),
     rule(
       "sign",
       "certificates.k8s.io",
       "signers",
-      "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown",
+      "kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet " +
+        "kubernetes.io/kubelet-serving kubernetes.io/legacy-unknown",
     ),
     rule("create", "authorization.k8s.io", "subjectaccessreviews"),
     rule(read, "core", "nodes"),
     eventsRule,
   ],
-  "clusterrole-aggregation-controller": [rule("escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles")],
+  "clusterrole-aggregation-controller": [
+    rule("escalate get list patch update watch", "rbac.authorization.k8s.io", "clusterroles"),
+  ],
   "cronjob-controller": [
     rule("get list update watch", "batch", "cronjobs"),
     rule("create delete get list patch update watch", "batch", "jobs"),
@@ -181,7 +189,11 @@ const rulesByController: Readonly<Record<string, PolicyRule[]>> = {
     rule("patch update", "core", "pods/status"),
     eventsRule,
   ],
-  "resourcequota-controller": [rule("list watch", "*", "*"), rule("update", "core", "resourcequotas/status"), eventsRule],
+  "resourcequota-controller": [
+    rule("list watch", "*", "*"),
+    rule("update", "core", "resourcequotas/status"),
+    eventsRule,
+  ],
   "root-ca-cert-publisher": [rule("create update get list watch", "core", "configmaps"), eventsRule],
   "route-controller": [rule("list watch", "core", "nodes"), rule("patch", "core", "nodes/status"), eventsRule],
   "service-account-controller": [rule("create get list watch", "core", "serviceaccounts"), eventsRule],

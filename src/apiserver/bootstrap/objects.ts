@@ -14,7 +14,12 @@ import {
 } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Draft, Resource } from "#api/resource.ts";
-import { componentClusterRoleBindings, componentClusterRoles, namespacedRoleBindings, namespacedRoles } from "./component-roles.ts";
+import {
+  componentClusterRoleBindings,
+  componentClusterRoles,
+  namespacedRoleBindings,
+  namespacedRoles,
+} from "./component-roles.ts";
 import { controllerClusterRoleBindings, controllerClusterRoles } from "./controller-roles.ts";
 import {
   apiEndpoints,
@@ -38,7 +43,11 @@ export interface BootstrapObject {
   readonly upkeep: Upkeep;
 }
 
-export const defaultClusterRoles: readonly ClusterRole[] = [...userClusterRoles, ...componentClusterRoles, ...controllerClusterRoles];
+export const defaultClusterRoles: readonly ClusterRole[] = [
+  ...userClusterRoles,
+  ...componentClusterRoles,
+  ...controllerClusterRoles,
+];
 export const defaultClusterRoleBindings: readonly ClusterRoleBinding[] = [
   ...userClusterRoleBindings,
   ...componentClusterRoleBindings,

@@ -63,7 +63,8 @@ function withRules(object: ApiObject, stored: ApiObject): ApiObject | undefined 
   if (stored.metadata.annotations?.[autoupdate] === "false") return undefined;
   // The rules of an aggregated role are the aggregation controller's.
   const missing = object["aggregationRule"] === undefined ? uncoveredRules(rulesOf(stored), rulesOf(object)) : [];
-  const lost = object["aggregationRule"] !== undefined && !contains(stored["aggregationRule"], object["aggregationRule"]);
+  const lost =
+    object["aggregationRule"] !== undefined && !contains(stored["aggregationRule"], object["aggregationRule"]);
   if (missing.length === 0 && !lost && contains(stored.metadata.labels, object.metadata.labels)) return undefined;
   return {
     ...withMetadata(object, stored),
@@ -101,7 +102,11 @@ function contains(stored: unknown, wanted: unknown): boolean {
   if (typeof wanted !== "object" || wanted === null) return stored === wanted;
   if (typeof stored !== "object" || stored === null) return false;
   if (Array.isArray(wanted)) {
-    return Array.isArray(stored) && stored.length === wanted.length && wanted.every((value, index) => contains(stored[index], value));
+    return (
+      Array.isArray(stored) &&
+      stored.length === wanted.length &&
+      wanted.every((value, index) => contains(stored[index], value))
+    );
   }
   return Object.entries(wanted).every(([key, value]) => contains((stored as Record<string, unknown>)[key], value));
 }

@@ -1,4 +1,11 @@
-import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject } from "#api/generated/rbac-v1.ts";
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  PolicyRule,
+  Role,
+  RoleBinding,
+  Subject,
+} from "#api/generated/rbac-v1.ts";
 
 /** Everything that reads, and everything that writes. */
 export const read = "get list watch";

@@ -26,7 +26,12 @@ export function dnsServiceAddress(serviceRange: string): string {
   return addressAt(serviceRange, 10);
 }
 
-export const systemNamespaces: readonly Draft<Namespace>[] = ["default", "kube-system", "kube-public", "kube-node-lease"].map((name) => ({
+export const systemNamespaces: readonly Draft<Namespace>[] = [
+  "default",
+  "kube-system",
+  "kube-public",
+  "kube-node-lease",
+].map((name) => ({
   metadata: { name },
 }));
 
@@ -34,7 +39,8 @@ export const systemPriorityClasses: readonly Draft<PriorityClass>[] = [
   {
     metadata: { name: "system-cluster-critical" },
     value: 2_000_000_000,
-    description: "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    description:
+      "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
   },
   {
     metadata: { name: "system-node-critical" },
@@ -82,8 +88,14 @@ const dnsPorts = [
 /** Written by the server itself, so not mirrored from one kind to the other. */
 export function apiEndpoints(facts: ClusterFacts): Draft<Endpoints> {
   return {
-    metadata: { name: "kubernetes", namespace: "default", labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
-    subsets: [{ addresses: [{ ip: facts.apiAddress }], ports: [{ name: "https", port: facts.apiPort, protocol: "TCP" }] }],
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
+    },
+    subsets: [
+      { addresses: [{ ip: facts.apiAddress }], ports: [{ name: "https", port: facts.apiPort, protocol: "TCP" }] },
+    ],
   };
 }
 

@@ -74,8 +74,7 @@ const adminRules = [
 
 const health = "/healthz /livez /readyz";
 const version = "/version /version/";
-const openid =
-  "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/";
+const openid = "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/";
 
 /** The roles that people get, and those that everybody has (Kubernetes: "Using RBAC Authorization", default roles). */
 export const userClusterRoles: readonly ClusterRole[] = [
@@ -86,7 +85,9 @@ export const userClusterRoles: readonly ClusterRole[] = [
   clusterRole("system:aggregate-to-admin", adminRules, toAdmin),
   clusterRole("system:aggregate-to-edit", editRules, toEdit),
   clusterRole("system:aggregate-to-view", viewRules, toView),
-  clusterRole("system:discovery", [urlRule("get", `/api /api/* /apis /apis/* ${health} /openapi /openapi/* ${version}`)]),
+  clusterRole("system:discovery", [
+    urlRule("get", `/api /api/* /apis /apis/* ${health} /openapi /openapi/* ${version}`),
+  ]),
   clusterRole("system:public-info-viewer", [urlRule("get", `${health} ${version}`)]),
   clusterRole("system:monitoring", [urlRule("get", `${health} /healthz/* /livez/* /readyz/* /metrics /metrics/slis`)]),
   clusterRole("system:basic-user", [

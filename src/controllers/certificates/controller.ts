@@ -37,7 +37,10 @@ const requestDeclaration: InformerDeclaration<CertificateSigningRequest, Request
 const nodeNamesDeclaration: InformerDeclaration<Node, NodeNames> = {
   resource: nodes,
   indexes: objectIndexes,
-  project: (node) => ({ ...objectView(node.metadata), names: new Set((node.status?.addresses ?? []).map((one) => one.address)) }),
+  project: (node) => ({
+    ...objectView(node.metadata),
+    names: new Set((node.status?.addresses ?? []).map((one) => one.address)),
+  }),
 };
 
 export interface SigningAuthority {
@@ -60,7 +63,10 @@ export function createCertificateController(dependencies: Dependencies, authorit
       csr,
       request,
       nodeAddresses: nodeNames.get(node)?.names,
-      mayAutoApprove: request !== undefined && csr.spec.signerName === nodeClientSigner && (await mayAutoApprove(client, csr, request)),
+      mayAutoApprove:
+        request !== undefined &&
+        csr.spec.signerName === nodeClientSigner &&
+        (await mayAutoApprove(client, csr, request)),
       caNotAfter,
     };
   }
@@ -95,7 +101,12 @@ function sameNames(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
 async function mayAutoApprove(client: Client, csr: CertificateSigningRequest, request: RequestInfo): Promise<boolean> {
   const { username, uid, groups, extra } = csr.spec;
   const subresource = username === request.subject.commonName ? "selfnodeclient" : "nodeclient";
-  const resourceAttributes = { group: "certificates.k8s.io", resource: "certificatesigningrequests", subresource, verb: "create" };
+  const resourceAttributes = {
+    group: "certificates.k8s.io",
+    resource: "certificatesigningrequests",
+    subresource,
+    verb: "create",
+  };
   const spec = {
     resourceAttributes,
     ...(username === undefined ? {} : { user: username }),
@@ -116,7 +127,11 @@ async function toPlan(
   const resource = certificatesigningrequests as Resource<unknown>;
   const { name = "", uid = "", resourceVersion = "" } = csr.metadata;
   const because = `certificates.k8s.io/certificatesigningrequests/${name}@${resourceVersion}`;
-  const update = (subresource: "approval" | "status", status: Partial<CertificateSigningRequest["status"]>, reason: string): Plan => {
+  const update = (
+    subresource: "approval" | "status",
+    status: Partial<CertificateSigningRequest["status"]>,
+    reason: string,
+  ): Plan => {
     const object = { ...csr, status: { ...csr.status, ...status } };
     const action: Action = { verb: "update", resource, name, object, subresource, reason };
     return { because, actions: [action] };
@@ -127,14 +142,21 @@ async function toPlan(
     case "delete":
       return { because, actions: [{ verb: "delete", resource, name, uid, resourceVersion, reason: decision.reason }] };
     case "approve":
-      return update("approval", { conditions: [...(csr.status.conditions ?? []), decision.condition] }, decision.reason);
+      return update(
+        "approval",
+        { conditions: [...(csr.status.conditions ?? []), decision.condition] },
+        decision.reason,
+      );
     case "fail":
       return update("status", { conditions: [...(csr.status.conditions ?? []), decision.condition] }, decision.reason);
     case "sign": {
       if (request === undefined) throw new Error(`Cannot sign ${name}: its request was not read`);
       const { subject, publicKey, dnsNames, addresses } = request;
       const { usages, notBefore, notAfter } = decision;
-      const pem = await authority.certificates.issue({ subject, publicKey, dnsNames, addresses, usages, notBefore, notAfter }, authority.ca);
+      const pem = await authority.certificates.issue(
+        { subject, publicKey, dnsNames, addresses, usages, notBefore, notAfter },
+        authority.ca,
+      );
       return update("status", { certificate: btoa(pem) }, decision.reason);
     }
   }

@@ -45,15 +45,28 @@ function observed(base: { signer: string; usages: string[]; request: RequestInfo
       status: { conditions, ...(change.certificate === undefined ? {} : { certificate: change.certificate }) },
     },
     request: change.request === "broken" ? undefined : { ...base.request, ...change.request },
-    nodeAddresses: "nodeAddresses" in change ? change.nodeAddresses && new Set(change.nodeAddresses) : new Set(["10.0.0.7"]),
+    nodeAddresses:
+      "nodeAddresses" in change ? change.nodeAddresses && new Set(change.nodeAddresses) : new Set(["10.0.0.7"]),
     mayAutoApprove: change.mayAutoApprove ?? true,
     caNotAfter: change.caNotAfter ?? caNotAfter,
   };
 }
 
-const client = { signer: "kubernetes.io/kube-apiserver-client-kubelet", usages: ["digital signature", "client auth"], request: nodeRequest };
-const serving = { signer: "kubernetes.io/kubelet-serving", usages: ["digital signature", "server auth"], request: servingRequest };
-const person = { signer: "kubernetes.io/kube-apiserver-client", usages: ["client auth"], request: { ...nodeRequest, subject: { commonName: "jane" } } };
+const client = {
+  signer: "kubernetes.io/kube-apiserver-client-kubelet",
+  usages: ["digital signature", "client auth"],
+  request: nodeRequest,
+};
+const serving = {
+  signer: "kubernetes.io/kubelet-serving",
+  usages: ["digital signature", "server auth"],
+  request: servingRequest,
+};
+const person = {
+  signer: "kubernetes.io/kube-apiserver-client",
+  usages: ["client auth"],
+  request: { ...nodeRequest, subject: { commonName: "jane" } },
+};
 const foreign = { signer: "example.com/other", usages: ["client auth"], request: nodeRequest };
 
 const cases: readonly [string, Parameters<typeof observed>[0], Change, string][] = [
@@ -61,7 +74,12 @@ const cases: readonly [string, Parameters<typeof observed>[0], Change, string][]
   ["who may not ask waits for a person", client, { mayAutoApprove: false }, "wait"],
   ["a node client request with names waits", client, { request: { dnsNames: ["evil"] } }, "wait"],
   ["a node client request with an email waits", client, { request: { emailAddresses: ["a@b"] } }, "wait"],
-  ["a node client request of another group waits", client, { request: { subject: { commonName: "system:node:n1", organizations: ["system:masters"] } } }, "wait"],
+  [
+    "a node client request of another group waits",
+    client,
+    { request: { subject: { commonName: "system:node:n1", organizations: ["system:masters"] } } },
+    "wait",
+  ],
   [
     "a node client request of two groups waits",
     client,
@@ -70,12 +88,22 @@ const cases: readonly [string, Parameters<typeof observed>[0], Change, string][]
   ],
   ["a node client request for serving waits", client, { spec: { usages: ["server auth"] } }, "wait"],
   ["an approved node client request is signed", client, { conditions: ["Approved"] }, "sign"],
-  ["an approved request with the wrong subject fails", client, { conditions: ["Approved"], request: { subject: { commonName: "jane" } } }, "fail"],
+  [
+    "an approved request with the wrong subject fails",
+    client,
+    { conditions: ["Approved"], request: { subject: { commonName: "jane" } } },
+    "fail",
+  ],
   ["a denied request is not signed", client, { conditions: ["Denied", "Approved"] }, "wait"],
   ["bytes that are no request fail", client, { request: "broken" }, "fail"],
   ["a node's own serving request is approved", serving, {}, "approve"],
   ["a serving request for a foreign address waits", serving, { request: { addresses: ["10.0.0.8"] } }, "wait"],
-  ["a serving request for a foreign name waits", serving, { request: { dnsNames: ["kubernetes.default.svc"] } }, "wait"],
+  [
+    "a serving request for a foreign name waits",
+    serving,
+    { request: { dnsNames: ["kubernetes.default.svc"] } },
+    "wait",
+  ],
   ["a serving request before its Node exists waits", serving, { nodeAddresses: undefined }, "wait"],
   ["a serving request by somebody else waits", serving, { spec: { username: "system:node:n2" } }, "wait"],
   ["a serving request by who is no node waits", serving, { spec: { groups: ["system:authenticated"] } }, "wait"],
@@ -84,7 +112,12 @@ const cases: readonly [string, Parameters<typeof observed>[0], Change, string][]
   ["an approved serving request is signed", serving, { conditions: ["Approved"] }, "sign"],
   ["a person's request waits for a person", person, {}, "wait"],
   ["a person's approved request is signed", person, { conditions: ["Approved"] }, "sign"],
-  ["a person's approved request for a server fails", person, { conditions: ["Approved"], spec: { usages: ["server auth"] } }, "fail"],
+  [
+    "a person's approved request for a server fails",
+    person,
+    { conditions: ["Approved"], spec: { usages: ["server auth"] } },
+    "fail",
+  ],
   ["another signer's request is left alone", foreign, { conditions: ["Approved"] }, "wait"],
   ["an issued certificate stays an hour", client, { certificate: "PEM", ageMs: issuedKeptMs - 1 }, "wait"],
   ["an issued certificate's request goes after an hour", client, { certificate: "PEM", ageMs: issuedKeptMs }, "delete"],

@@ -1,7 +1,14 @@
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from "#api/generated/certificates-v1.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { backdateMs, certificateMsMax, deniedKeptMs, issuedKeptMs, pendingKeptMs } from "./limits.ts";
-import { judgeRequest, nodeClientSigner, nodePrefix, nodeServingSigner, nodesOrganization, type RequestInfo } from "./signers.ts";
+import {
+  judgeRequest,
+  nodeClientSigner,
+  nodePrefix,
+  nodeServingSigner,
+  nodesOrganization,
+  type RequestInfo,
+} from "./signers.ts";
 
 /** Everything that a decision about one request may look at. */
 export interface Observed {
@@ -38,7 +45,9 @@ export function planCertificate(observed: Observed, now: number): Decision {
   if (condition("Denied") || condition("Failed")) return keepUntil(age, deniedKeptMs, "denied or failed");
   if (csr.status.certificate) return keepUntil(age, issuedKeptMs, "issued");
   if (observed.request === undefined) return fail("the request is not a valid PKCS#10 request", now);
-  return condition("Approved") ? planSigning(observed, observed.request, now) : planApproval(observed, observed.request, age, now);
+  return condition("Approved")
+    ? planSigning(observed, observed.request, now)
+    : planApproval(observed, observed.request, age, now);
 }
 
 function keepUntil(age: number, keptMs: number, what: string): Decision {
@@ -57,7 +66,11 @@ function planApproval(observed: Observed, request: RequestInfo, age: number, now
   }
   if (csr.spec.signerName === nodeServingSigner && isOwnServingRequest(observed, request)) {
     const names = [...request.dnsNames, ...request.addresses].join(", ");
-    return approve("Auto approving kubelet serving certificate for the node's own names.", `${names} belong to ${csr.spec.username}`, now);
+    return approve(
+      "Auto approving kubelet serving certificate for the node's own names.",
+      `${names} belong to ${csr.spec.username}`,
+      now,
+    );
   }
   return pending;
 }
@@ -65,7 +78,8 @@ function planApproval(observed: Observed, request: RequestInfo, age: number, now
 /** Nobody but a node asks for its own serving certificate, and only for names that its Node object has. */
 function isOwnServingRequest({ csr, nodeAddresses }: Observed, request: RequestInfo): boolean {
   const { username = "", groups = [] } = csr.spec;
-  if (username !== request.subject.commonName || !groups.includes(nodesOrganization) || nodeAddresses === undefined) return false;
+  if (username !== request.subject.commonName || !groups.includes(nodesOrganization) || nodeAddresses === undefined)
+    return false;
   const name = username.slice(nodePrefix.length);
   return [...request.dnsNames, ...request.addresses].every((one) => one === name || nodeAddresses.has(one));
 }

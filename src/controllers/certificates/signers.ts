@@ -12,7 +12,9 @@ export const nodePrefix = "system:node:";
 export type RequestInfo = Omit<CertificateInfo, "notBefore" | "notAfter">;
 
 /** What a signer would make of a request; or why it would make nothing. */
-export type Judgement = { readonly ok: true; readonly usages: readonly ("client" | "server")[] } | { readonly ok: false; readonly why: string };
+export type Judgement =
+  | { readonly ok: true; readonly usages: readonly ("client" | "server")[] }
+  | { readonly ok: false; readonly why: string };
 
 const refuse = (why: string): Judgement => ({ ok: false, why });
 
@@ -22,9 +24,17 @@ export function judgeRequest(signer: string, request: RequestInfo, usages: reado
     case clientSigner:
       return judgeUsages(usages, "client auth") ?? { ok: true, usages: ["client"] };
     case nodeClientSigner:
-      return judgeNode(request) ?? judgeNoNames(request) ?? judgeUsages(usages, "client auth") ?? { ok: true, usages: ["client"] };
+      return (
+        judgeNode(request) ??
+        judgeNoNames(request) ??
+        judgeUsages(usages, "client auth") ?? { ok: true, usages: ["client"] }
+      );
     case nodeServingSigner:
-      return judgeNode(request) ?? judgeServingNames(request) ?? judgeUsages(usages, "server auth") ?? { ok: true, usages: ["server"] };
+      return (
+        judgeNode(request) ??
+        judgeServingNames(request) ??
+        judgeUsages(usages, "server auth") ?? { ok: true, usages: ["server"] }
+      );
     default:
       return refuse(`signer ${signer} is not served here`);
   }
@@ -32,8 +42,10 @@ export function judgeRequest(signer: string, request: RequestInfo, usages: reado
 
 function judgeNode({ subject }: RequestInfo): Judgement | undefined {
   const organizations = subject.organizations ?? [];
-  if (organizations.length !== 1 || organizations[0] !== nodesOrganization) return refuse(`subject organization is not ${nodesOrganization}`);
-  if (!subject.commonName.startsWith(nodePrefix)) return refuse(`subject common name does not begin with ${nodePrefix}`);
+  if (organizations.length !== 1 || organizations[0] !== nodesOrganization)
+    return refuse(`subject organization is not ${nodesOrganization}`);
+  if (!subject.commonName.startsWith(nodePrefix))
+    return refuse(`subject common name does not begin with ${nodePrefix}`);
   return subject.commonName === nodePrefix ? refuse("subject common name has no node's name") : undefined;
 }
 
@@ -47,7 +59,9 @@ function judgeServingNames(request: RequestInfo): Judgement | undefined {
   const { dnsNames, addresses, emailAddresses = [], uris = [] } = request;
   if (emailAddresses.length !== 0) return refuse("email subject alternative names are not allowed");
   if (uris.length !== 0) return refuse("URI subject alternative names are not allowed");
-  return dnsNames.length + addresses.length === 0 ? refuse("DNS or IP subject alternative name is required") : undefined;
+  return dnsNames.length + addresses.length === 0
+    ? refuse("DNS or IP subject alternative name is required")
+    : undefined;
 }
 
 function judgeUsages(usages: readonly string[], needed: string): Judgement | undefined {

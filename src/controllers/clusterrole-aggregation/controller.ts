@@ -8,7 +8,9 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { aggregate } from "./plan.ts";
 
 interface RoleView extends ObjectView {
-  readonly role: Pick<ClusterRole, "aggregationRule" | "rules"> & { readonly metadata: Pick<ClusterRole["metadata"], "name" | "labels"> };
+  readonly role: Pick<ClusterRole, "aggregationRule" | "rules"> & {
+    readonly metadata: Pick<ClusterRole["metadata"], "name" | "labels">;
+  };
 }
 
 const clusterRoleDeclaration: InformerDeclaration<ClusterRole, RoleView> = {
@@ -16,7 +18,11 @@ const clusterRoleDeclaration: InformerDeclaration<ClusterRole, RoleView> = {
   indexes: objectIndexes,
   project: ({ metadata, rules, aggregationRule }) => {
     const { name = "", labels = {} } = metadata;
-    const role = { metadata: { name, labels }, rules: rules ?? [], ...(aggregationRule === undefined ? {} : { aggregationRule }) };
+    const role = {
+      metadata: { name, labels },
+      rules: rules ?? [],
+      ...(aggregationRule === undefined ? {} : { aggregationRule }),
+    };
     return { ...objectView(metadata), role };
   },
 };

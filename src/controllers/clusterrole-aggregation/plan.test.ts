@@ -4,13 +4,20 @@ import type { ClusterRole, PolicyRule } from "#api/generated/rbac-v1.ts";
 import { aggregate } from "./plan.ts";
 
 const rule = (resource: string): PolicyRule => ({ verbs: ["get"], apiGroups: [""], resources: [resource] });
-const part = (name: string, labels: Record<string, string>, rules: PolicyRule[]): ClusterRole => ({ metadata: { name, labels }, rules });
+const part = (name: string, labels: Record<string, string>, rules: PolicyRule[]): ClusterRole => ({
+  metadata: { name, labels },
+  rules,
+});
 const whole = (rules: PolicyRule[]): ClusterRole => ({
   metadata: { name: "view", labels: { view: "true" } },
   rules,
   aggregationRule: { clusterRoleSelectors: [{ matchLabels: { view: "true" } }, { matchLabels: { more: "true" } }] },
 });
-const parts = [part("b", { view: "true" }, [rule("pods")]), part("a", { more: "true" }, [rule("secrets"), rule("pods")]), part("c", {}, [rule("nodes")])];
+const parts = [
+  part("b", { view: "true" }, [rule("pods")]),
+  part("a", { more: "true" }, [rule("secrets"), rule("pods")]),
+  part("c", {}, [rule("nodes")]),
+];
 
 test("the rules of all selected roles come together, each once, in the order of names", () => {
   assert.deepEqual(aggregate(whole([]), [...parts, whole([])]), [rule("secrets"), rule("pods")]);

@@ -3,7 +3,8 @@ import { isIPv4, isIPv6 } from "node:net";
 /** The 4 or 16 bytes of an IP address. Throws when it is none: callers judge addresses before. */
 export function parseAddress(address: string): Uint8Array {
   if (isIPv4(address)) return Uint8Array.from(address.split("."), Number);
-  if (!isIPv6(address) || address.includes("%")) throw new RangeError(`Cannot write address ${JSON.stringify(address)}: it is none`);
+  if (!isIPv6(address) || address.includes("%"))
+    throw new RangeError(`Cannot write address ${JSON.stringify(address)}: it is none`);
   const [head, tail] = address.split("::");
   const before = groups(head ?? "");
   const after = groups(tail ?? "");

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect, createServer } from "node:tls";
-import type { CertificateInfo, CertificateRequest } from "#world/crypto.ts";
+import type { CertificateInfo, CertificateRequest } from "../crypto.ts";
 import { createCertificates } from "./certificates.ts";
 import { createCrypto } from "./crypto.ts";
 
@@ -59,7 +59,10 @@ test("openssl reads a server certificate as it was asked for and trusts its chai
     const at = (name: string): string => join(folder, name);
     writeFileSync(at("ca.crt"), ca.certificate);
     writeFileSync(at("server.crt"), server.certificate);
-    assert.match(openssl("verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", at("ca.crt"), at("server.crt")), /OK/);
+    assert.match(
+      openssl("verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", at("ca.crt"), at("server.crt")),
+      /OK/,
+    );
     assert.throws(() => openssl("verify", "-purpose", "sslclient", "-CAfile", at("ca.crt"), at("server.crt")));
     const text = openssl("x509", "-in", at("server.crt"), "-noout", "-text");
     for (const expected of [
@@ -83,9 +86,20 @@ test("openssl reads a server certificate as it was asked for and trusts its chai
 
 test("Node's TLS accepts both sides of a connection and names the client", async () => {
   const ca = await authority();
-  const server = await leaf(ca, { subject: { commonName: "api" }, dnsNames: ["localhost"], addresses: ["127.0.0.1"], usages: ["server"] });
+  const server = await leaf(ca, {
+    subject: { commonName: "api" },
+    dnsNames: ["localhost"],
+    addresses: ["127.0.0.1"],
+    usages: ["server"],
+  });
   const client = await leaf(ca, { subject: { commonName: "admin", organizations: ["b", "a"] }, usages: ["client"] });
-  const listener = createServer({ cert: server.certificate, key: server.key, ca: ca.certificate, requestCert: true, rejectUnauthorized: true });
+  const listener = createServer({
+    cert: server.certificate,
+    key: server.key,
+    ca: ca.certificate,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
   const peer = new Promise<CertificateInfo | undefined>((resolve) => {
     listener.on("secureConnection", (socket) => {
       resolve(certificates.read(socket.getPeerCertificate().raw));
@@ -95,7 +109,13 @@ test("Node's TLS accepts both sides of a connection and names the client", async
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const address = listener.address();
   assert.ok(typeof address === "object" && address !== null);
-  const socket = connect({ host: "127.0.0.1", port: address.port, ca: ca.certificate, cert: client.certificate, key: client.key });
+  const socket = connect({
+    host: "127.0.0.1",
+    port: address.port,
+    ca: ca.certificate,
+    cert: client.certificate,
+    key: client.key,
+  });
   await new Promise<void>((resolve, reject) => socket.on("secureConnect", resolve).on("error", reject));
   assert.deepEqual((await peer)?.subject, { commonName: "admin", organizations: ["a", "b"] });
   socket.destroy();
@@ -215,7 +235,8 @@ test("a request whose names were changed after signing is no request", async () 
 test("no broken input of any kind makes the reader throw", async () => {
   const ca = await authority();
   const der = new X509Certificate(ca.certificate).raw;
-  for (let length = 0; length < der.length; length++) assert.equal(certificates.read(der.subarray(0, length)), undefined);
+  for (let length = 0; length < der.length; length++)
+    assert.equal(certificates.read(der.subarray(0, length)), undefined);
   for (let index = 0; index < der.length; index++) {
     const broken = Buffer.from(der);
     broken[index] = (broken[index] ?? 0) ^ 0xff;

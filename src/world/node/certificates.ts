@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify, X509Certificate } from "node:crypto";
-import type { CertificateInfo, CertificateRequest, Certificates, CertificateSubject } from "#world/crypto.ts";
+import type { CertificateInfo, CertificateRequest, Certificates, CertificateSubject } from "../crypto.ts";
 import { formatAddress, parseAddress } from "./address-bytes.ts";
 import * as der from "./der.ts";
 import { DerReader, tag } from "./der.ts";
@@ -88,7 +88,11 @@ function extensions(request: CertificateRequest, keyId: Uint8Array, issuerKeyId:
   const out = [
     extension(oids.basicConstraints, true, isCa ? der.sequence(der.boolean(true)) : der.sequence()),
     // digitalSignature; of authorities also keyCertSign and cRLSign.
-    extension(oids.keyUsage, true, isCa ? der.bitString(Uint8Array.of(0x86), 1) : der.bitString(Uint8Array.of(0x80), 7)),
+    extension(
+      oids.keyUsage,
+      true,
+      isCa ? der.bitString(Uint8Array.of(0x86), 1) : der.bitString(Uint8Array.of(0x80), 7),
+    ),
     extension(oids.subjectKeyId, false, der.octetString(keyId)),
     extension(oids.authorityKeyId, false, der.sequence(der.encode(0x80, issuerKeyId))),
   ];
@@ -116,7 +120,8 @@ function alternativeNames(names: AlternativeNames): Uint8Array | undefined {
 
 /** As Go's pkix.Name writes it: organizations in one set, then the common name. */
 function distinguishedName(subject: CertificateSubject): Uint8Array {
-  const attribute = (id: string, value: string): Uint8Array => der.sequence(der.oid(id), der.text(tag.utf8String, value));
+  const attribute = (id: string, value: string): Uint8Array =>
+    der.sequence(der.oid(id), der.text(tag.utf8String, value));
   const organizations = (subject.organizations ?? []).map((name) => attribute(oids.organization, name));
   // DER sorts the members of a set by their encoding.
   organizations.sort((a, b) => Buffer.compare(a, b));
@@ -129,7 +134,9 @@ function distinguishedName(subject: CertificateSubject): Uint8Array {
 function subjectKeyId(spki: Uint8Array): Uint8Array {
   const fields = new DerReader(spki).inside(tag.sequence);
   fields.next(tag.sequence);
-  return createHash("sha1").update(der.readBits(fields.next(tag.bitString).content)).digest();
+  return createHash("sha1")
+    .update(der.readBits(fields.next(tag.bitString).content))
+    .digest();
 }
 
 /** The name exactly as the issuer wrote it, because names are compared by their bytes. */
@@ -225,7 +232,8 @@ function certificateFields(bytes: Uint8Array): {
   fields.optional(0x81);
   fields.optional(0x82);
   const list = fields.optional(0xa3);
-  const extensionsReader = list === undefined ? new DerReader(new Uint8Array()) : new DerReader(list.content).inside(tag.sequence);
+  const extensionsReader =
+    list === undefined ? new DerReader(new Uint8Array()) : new DerReader(list.content).inside(tag.sequence);
   const extensionList = readExtensions(extensionsReader);
   return { subject, spki, notBefore, notAfter, subjectKeyId: extensionList.subjectKeyId, extensions: extensionList };
 }
@@ -293,7 +301,9 @@ function readPurposes(purposes: DerReader, out: ReadExtensions): void {
 }
 
 function toPem(label: string, bytes: Uint8Array): string {
-  const lines = Buffer.from(bytes).toString("base64").replaceAll(/.{64}(?!$)/g, "$&\n");
+  const lines = Buffer.from(bytes)
+    .toString("base64")
+    .replaceAll(/.{64}(?!$)/g, "$&\n");
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }
 

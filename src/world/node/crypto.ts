@@ -10,7 +10,7 @@ import {
   verify,
   type KeyObject,
 } from "node:crypto";
-import type { Crypto } from "#world/crypto.ts";
+import type { Crypto } from "../crypto.ts";
 
 /** Keys parsed once and kept: parsing a PEM costs as much as a signature. */
 const parsedKeysMax = 64;
@@ -30,7 +30,8 @@ export function createCrypto(): Crypto {
         publicKey: pair.publicKey.export({ type: "spki", format: "pem" }).toString(),
       };
     },
-    signEs256: (privateKey, data) => sign("sha256", data, { key: privateKeys.get(privateKey), dsaEncoding: "ieee-p1363" }),
+    signEs256: (privateKey, data) =>
+      sign("sha256", data, { key: privateKeys.get(privateKey), dsaEncoding: "ieee-p1363" }),
     verifyEs256(publicKey, data, signature) {
       if (signature.length !== 64) return false;
       return verify("sha256", data, { key: publicKeys.get(publicKey), dsaEncoding: "ieee-p1363" }, signature);

@@ -141,7 +141,11 @@ export class DerReader {
     const from = this.#at;
     if (this.#bytes.length - from < length) throw new DerError("Cannot read element: it ends after its container");
     this.#at = from + length;
-    return { tag: elementTag, content: this.#bytes.subarray(from, this.#at), whole: this.#bytes.subarray(start, this.#at) };
+    return {
+      tag: elementTag,
+      content: this.#bytes.subarray(from, this.#at),
+      whole: this.#bytes.subarray(start, this.#at),
+    };
   }
 
   /** The next element when it has this tag. */
@@ -175,7 +179,8 @@ export function readOid(content: Uint8Array): string {
   let value = 0;
   for (const byte of content) {
     value = value * 128 + (byte & 0x7f);
-    if (Number.MAX_SAFE_INTEGER / 128 < value) throw new DerError("Cannot read object identifier: a number is too large");
+    if (Number.MAX_SAFE_INTEGER / 128 < value)
+      throw new DerError("Cannot read object identifier: a number is too large");
     if (byte < 0x80) {
       numbers.push(value);
       value = 0;
