@@ -110,7 +110,12 @@ async function post(target: string, object: unknown): Promise<void> {
   if (response.status !== 201) throw new Error(`${target}: ${response.status}`);
 }
 
-const configMap = JSON.stringify({ kind: "ConfigMap", apiVersion: "v1", metadata: { name: "NAME" }, data: { serial: "SERIAL", text: "x".repeat(1_700) } });
+const configMap = JSON.stringify({
+  kind: "ConfigMap",
+  apiVersion: "v1",
+  metadata: { name: "NAME" },
+  data: { serial: "SERIAL", text: "x".repeat(1_700) },
+});
 const configMaps = "/api/v1/namespaces/default/configmaps";
 
 /** The floor: reads the body where there is one, answers 2 KB. Nothing is stored, nothing synced. */
@@ -151,15 +156,32 @@ async function loads(): Promise<void> {
     if (figure.failures > 0) throw new Error(`${figure.failures} of ${shape} failed`);
     // The floor is a bare Node HTTPS server that answers as many bytes and stores nothing.
     const target = shape === "get" ? 0.6 * floor.perSecond : 3_000;
-    report({ bench: "api", figure: `${shape} of 2 KB, 64 connections`, value: figure.perSecond, unit: "1/s", floor: floor.perSecond, target });
+    report({
+      bench: "api",
+      figure: `${shape} of 2 KB, 64 connections`,
+      value: figure.perSecond,
+      unit: "1/s",
+      floor: floor.perSecond,
+      target,
+    });
     report({ bench: "api", figure: `${shape}, p99`, value: figure.p99Ms, unit: "ms", floor: floor.p99Ms });
   }
 }
 
 function pod(name: string): Record<string, unknown> {
-  const env = Array.from({ length: 20 }, (_, index) => ({ name: `VARIABLE_${index}`, value: `value-${index}`.padEnd(40, "x") }));
-  const containers = [{ name: "main", image: "registry.example/app:1", env, resources: { requests: { cpu: "100m", memory: "64Mi" } } }];
-  return { kind: "Pod", apiVersion: "v1", metadata: { name, labels: { app: "web", tier: "front" } }, spec: { containers } };
+  const env = Array.from({ length: 20 }, (_, index) => ({
+    name: `VARIABLE_${index}`,
+    value: `value-${index}`.padEnd(40, "x"),
+  }));
+  const containers = [
+    { name: "main", image: "registry.example/app:1", env, resources: { requests: { cpu: "100m", memory: "64Mi" } } },
+  ];
+  return {
+    kind: "Pod",
+    apiVersion: "v1",
+    metadata: { name, labels: { app: "web", tier: "front" } },
+    spec: { containers },
+  };
 }
 
 async function list(): Promise<void> {
@@ -173,7 +195,13 @@ async function list(): Promise<void> {
     }
   }
   const { medianMs, bytes } = await ask({ type: "fetch", port: server.port, path: "/api/v1/pods", times: 7 });
-  report({ bench: "api", figure: `list of ${count} pods, ${Math.round(bytes / 1_000_000)} MB`, value: medianMs, unit: "ms", target: 150 });
+  report({
+    bench: "api",
+    figure: `list of ${count} pods, ${Math.round(bytes / 1_000_000)} MB`,
+    value: medianMs,
+    unit: "ms",
+    target: 150,
+  });
 }
 
 async function median(times: number, once: () => Promise<number>): Promise<number> {
@@ -204,11 +232,23 @@ async function fanOut(): Promise<void> {
     const body = new TextEncoder().encode(configMap.replace("NAME", "get").replace("SERIAL", `change-${serial}`));
     // From the request to the last watcher: the commit to disk is part of it, the floor has none.
     const from = performance.timeOrigin + performance.now();
-    await inside.send({ method: "PUT", target: `${configMaps}/get`, headers: { "content-type": "application/json" }, body });
+    await inside.send({
+      method: "PUT",
+      target: `${configMaps}/get`,
+      headers: { "content-type": "application/json" },
+      body,
+    });
     return (await done).lastAt - from;
   });
   worker.postMessage({ type: "unwatch" });
-  report({ bench: "api", figure: `one change to ${watchers} watchers`, value: figure, unit: "ms", floor, target: 1.5 * floor });
+  report({
+    bench: "api",
+    figure: `one change to ${watchers} watchers`,
+    value: figure,
+    unit: "ms",
+    floor,
+    target: 1.5 * floor,
+  });
 }
 
 const file = openSync(join(folder, "sync"), "w");

@@ -93,12 +93,14 @@ function readAnswers(socket: tls.TLSSocket, answered: (status: number, bytes: nu
 }
 
 function requestBytes(order: LoadOrder, connection: number): Buffer {
-  if (order.shape === "get") return Buffer.from(`GET ${order.path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\n\r\n`);
+  if (order.shape === "get")
+    return Buffer.from(`GET ${order.path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\n\r\n`);
   const name = order.shape === "create" ? `o${names++}` : `u${connection}`;
   const body = Buffer.from(order.body.replace("NAME", name).replace("SERIAL", String(names++).padStart(9, "0")));
   const isCreate = order.shape === "create";
   const line = isCreate ? `POST ${order.path}` : `PUT ${order.path}/${name}`;
-  const head = `${line} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const common = "host: localhost\r\nauthorization: Bearer x\r\ncontent-type: application/json";
+  const head = `${line} HTTP/1.1\r\n${common}\r\ncontent-length: ${body.length}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), body]);
 }
 

@@ -33,7 +33,12 @@ export interface Authorizer {
 }
 
 export interface ResourceRules {
-  readonly resourceRules: readonly { verbs: string[]; apiGroups: string[]; resources: string[]; resourceNames: string[] }[];
+  readonly resourceRules: readonly {
+    verbs: string[];
+    apiGroups: string[];
+    resources: string[];
+    resourceNames: string[];
+  }[];
   readonly nonResourceRules: readonly { verbs: string[]; nonResourceURLs: string[] }[];
   readonly incomplete: boolean;
 }

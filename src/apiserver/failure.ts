@@ -57,7 +57,12 @@ export function noSuchResource(): Failure {
 }
 
 export function alreadyExists(resource: Named, name: string): Failure {
-  return new Failure(409, "AlreadyExists", `${qualified(resource)} "${name}" already exists`, detailsOf(resource, name));
+  return new Failure(
+    409,
+    "AlreadyExists",
+    `${qualified(resource)} "${name}" already exists`,
+    detailsOf(resource, name),
+  );
 }
 
 /** The generated name exists already, several times over. */
@@ -66,11 +71,20 @@ export function generateNameConflict(resource: Named, name: string): Failure {
   return new Failure(409, "AlreadyExists", message, { ...detailsOf(resource, name), retryAfterSeconds: 1 });
 }
 
-export const modifiedMessage = "the object has been modified; please apply your changes to the latest version and try again";
+export const modifiedMessage =
+  "the object has been modified; please apply your changes to the latest version and try again";
 
-export function conflict(resource: Named, name: string, why: string = modifiedMessage, causes?: readonly StatusCause[]): Failure {
+export function conflict(
+  resource: Named,
+  name: string,
+  why: string = modifiedMessage,
+  causes?: readonly StatusCause[],
+): Failure {
   const message = `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`;
-  return new Failure(409, "Conflict", message, { ...detailsOf(resource, name), ...(causes !== undefined && { causes }) });
+  return new Failure(409, "Conflict", message, {
+    ...detailsOf(resource, name),
+    ...(causes !== undefined && { causes }),
+  });
 }
 
 /** 422 with all field errors at once. `kind` and `group` name the kind, not the resource, as clients expect here. */
@@ -105,9 +119,14 @@ export function methodNotAllowed(): Failure {
 }
 
 export function methodNotSupported(resource: Named, action: string): Failure {
-  return new Failure(405, "MethodNotAllowed", `${action} is not supported on resources of kind "${qualified(resource)}"`, {
-    ...detailsOf(resource, ""),
-  });
+  return new Failure(
+    405,
+    "MethodNotAllowed",
+    `${action} is not supported on resources of kind "${qualified(resource)}"`,
+    {
+      ...detailsOf(resource, ""),
+    },
+  );
 }
 
 export function notAcceptable(accepted: readonly string[]): Failure {
@@ -141,7 +160,9 @@ export function revisionTooLarge(asked: number, current: number): Failure {
 }
 
 export function internal(message = "Internal error occurred"): Failure {
-  return new Failure(500, "InternalError", message, { causes: [{ message: "the server could not complete the request" }] });
+  return new Failure(500, "InternalError", message, {
+    causes: [{ message: "the server could not complete the request" }],
+  });
 }
 
 export function serviceUnavailable(message: string): Failure {

@@ -62,12 +62,15 @@ function readAccept(header: string): readonly Representation[] {
 
 function splitParameter(text: string): [string, string] {
   const equals = text.indexOf("=");
-  return equals === -1 ? [text.toLowerCase(), ""] : [text.slice(0, equals).toLowerCase(), text.slice(equals + 1).replace(/^"|"$/g, "")];
+  return equals === -1
+    ? [text.toLowerCase(), ""]
+    : [text.slice(0, equals).toLowerCase(), text.slice(equals + 1).replace(/^"|"$/g, "")];
 }
 
 function representationOf(media: Media, parameters: ReadonlyMap<string, string>): Representation | undefined {
   const as = parameters.get("as");
-  if (as === undefined || as === "") return media === "json" ? jsonObject : { media, as: "object", version: "", id: media };
+  if (as === undefined || as === "")
+    return media === "json" ? jsonObject : { media, as: "object", version: "", id: media };
   const version = parameters.get("v") ?? "v1";
   if (as !== "Table" && as !== "PartialObjectMetadata" && as !== "PartialObjectMetadataList") return undefined;
   if (parameters.get("g") !== "meta.k8s.io" || (version !== "v1" && version !== "v1beta1")) return undefined;

@@ -11,5 +11,8 @@ export interface NodeConnector {
    */
   upgrade(nodeName: string, request: HttpRequest, connection: Connection): void;
   /** The same for a pod's or a service's own port: `address` was resolved and checked by the caller and is dialled as it is. */
-  dial?(address: { readonly host: string; readonly port: number; readonly scheme: "http" | "https" }, request: HttpRequest): Promise<HttpResponse>;
+  dial?(
+    address: { readonly host: string; readonly port: number; readonly scheme: "http" | "https" },
+    request: HttpRequest,
+  ): Promise<HttpResponse>;
 }

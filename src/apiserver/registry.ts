@@ -25,7 +25,9 @@ export interface CustomParts {
   readonly definitionName: string;
   readonly singular: string | undefined;
   readonly hasStatus: boolean;
-  readonly scale: { readonly specPath: string; readonly statusPath: string; readonly selectorPath: string | undefined } | undefined;
+  readonly scale:
+    | { readonly specPath: string; readonly statusPath: string; readonly selectorPath: string | undefined }
+    | undefined;
   /** The version's schema as the definition gave it: objects are validated against it, documents show it. */
   readonly schema: JSONSchemaProps | undefined;
   /** Deprecation text that every answer of this version carries. */
@@ -71,7 +73,17 @@ export class Registry {
       const schema = schemas.get(resource);
       if (schema === undefined) return [];
       const isStorage = resource === kind.storage;
-      return [{ kind: kinds?.get(resource) ?? kind, resource, apiVersion: apiVersionOf(resource), prefix, schema, isStorage, custom: custom?.get(resource) }];
+      return [
+        {
+          kind: kinds?.get(resource) ?? kind,
+          resource,
+          apiVersion: apiVersionOf(resource),
+          prefix,
+          schema,
+          isStorage,
+          custom: custom?.get(resource),
+        },
+      ];
     });
     this.#entries.set(id, all);
     for (const served of all) {

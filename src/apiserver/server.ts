@@ -115,7 +115,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 const nowhere: Peer = { address: "", port: 0 };
 
-type Answer = (request: HttpRequest, peer: Peer, user: User | undefined, upgrade?: Connection) => HttpResponse | Promise<HttpResponse>;
+type Answer = (
+  request: HttpRequest,
+  peer: Peer,
+  user: User | undefined,
+  upgrade?: Connection,
+) => HttpResponse | Promise<HttpResponse>;
 
 function answerer(parts: Parts): Answer {
   const stages = pipelineStages();
@@ -146,7 +151,10 @@ function answerer(parts: Parts): Answer {
 }
 
 /** Direct calls; once in a slice of time an answer waits for a macrotask, so that a chain of them cannot starve others. */
-function inProcessTransport(parts: Parts, answer: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>): Transport {
+function inProcessTransport(
+  parts: Parts,
+  answer: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>,
+): Transport {
   const { clock, timers } = parts;
   let sliceEnd = clock.monotonic() + sliceMs;
   return {

@@ -33,7 +33,15 @@ export function successStatus(details: Record<string, unknown>): Record<string, 
 
 /** RFC 7234 warnings: code 299, no agent, quoted text. Control characters would end the header. */
 export function warningHeader(warnings: readonly string[]): string {
-  return warnings.map((text) => `299 - "${text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ").replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`).join(", ");
+  return warnings
+    .map(
+      (text) =>
+        `299 - "${text
+          .replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ")
+          .replace(/[\\"]/g, "\\$&")
+          .replace(/[^\x20-\x7e]/g, "?")}"`,
+    )
+    .join(", ");
 }
 
 /** What an unexpected exception becomes: its text stays inside. */

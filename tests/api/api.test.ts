@@ -34,7 +34,8 @@ async function play(server: TestServer, step: Step, kept: Map<string, string>): 
 }
 
 function fill<T>(value: T, kept: ReadonlyMap<string, string>): T {
-  if (typeof value === "string") return value.replace(/\{(\w+)\}/g, (whole, name: string) => kept.get(name) ?? whole) as T;
+  if (typeof value === "string")
+    return value.replace(/\{(\w+)\}/g, (whole, name: string) => kept.get(name) ?? whole) as T;
   if (Array.isArray(value)) return value.map((item) => fill(item, kept)) as T;
   if (typeof value !== "object" || value === null || value instanceof RegExp) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner, kept)])) as T;

@@ -77,7 +77,12 @@ export const startOverHttps: Start = async (options = {}) => {
     { selfSignedWith: privateKey },
   );
   const server = await nodeHttp.listen(
-    { host: "127.0.0.1", port: 0, tls: { certificate, key: privateKey, clientCa: certificate }, bodyBytesMax: 3 * 1024 * 1024 },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      tls: { certificate, key: privateKey, clientCa: certificate },
+      bodyBytesMax: 3 * 1024 * 1024,
+    },
     api.handler,
   );
   const transport = nodeHttp.transport({ baseUrl: `https://127.0.0.1:${server.port}`, ca: certificate });
@@ -117,7 +122,12 @@ export async function send(
   const response = await transport.send({ method, target, headers: { ...type, ...headers }, body: bytes });
   const text = Buffer.from(await wholeBody(response)).toString("utf8");
   const isJson = (response.headers["content-type"] ?? "").startsWith("application/json");
-  return { status: response.status, headers: response.headers, text, body: isJson && text !== "" ? (JSON.parse(text) as Record<string, unknown>) : {} };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson && text !== "" ? (JSON.parse(text) as Record<string, unknown>) : {},
+  };
 }
 
 export function wholeBody({ body }: HttpResponse): Promise<Uint8Array> {
@@ -211,6 +221,7 @@ export function assertMatches(value: unknown, pattern: unknown, path = "answer")
     pattern.forEach((item, index) => assertMatches(value[index], item, `${path}[${index}]`));
   } else if (typeof pattern === "object" && pattern !== null) {
     assert.ok(typeof value === "object" && value !== null, `${path} is an object, not ${JSON.stringify(value)}`);
-    for (const [key, inner] of Object.entries(pattern)) assertMatches((value as Record<string, unknown>)[key], inner, `${path}.${key}`);
+    for (const [key, inner] of Object.entries(pattern))
+      assertMatches((value as Record<string, unknown>)[key], inner, `${path}.${key}`);
   } else assert.deepEqual(value, pattern, path);
 }

@@ -64,7 +64,10 @@ for (const start of [startInProcess, startOverHttps]) {
     assert.equal(left?.type, "DELETED");
     assert.deepEqual(left.object.metadata.labels, { app: "web" });
     const now = await send(server, "GET", `${maps}/a`);
-    assert.equal(left.object.metadata.resourceVersion, (now.body.metadata as { resourceVersion: string }).resourceVersion);
+    assert.equal(
+      left.object.metadata.resourceVersion,
+      (now.body.metadata as { resourceVersion: string }).resourceVersion,
+    );
     assert.deepEqual(await seen.take(1), ["ADDED other"]);
     seen.close();
   });
@@ -119,7 +122,12 @@ for (const start of [startInProcess, startOverHttps]) {
 
   story("a watch as a table sends its columns once", async (server) => {
     const accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
-    const response = await server.transport.send({ method: "GET", target: `${maps}?watch=1`, headers: { accept }, body: new Uint8Array(0) });
+    const response = await server.transport.send({
+      method: "GET",
+      target: `${maps}?watch=1`,
+      headers: { accept },
+      body: new Uint8Array(0),
+    });
     const { TestWatch } = await import("./harness.ts");
     const seen = new TestWatch(response);
     await create(server, "a");
@@ -176,7 +184,12 @@ test("a watcher that does not read is broken off, and delays nobody (24)", async
   const store = openMemoryStore({ clock: realClock, timers });
   const server = await startInProcess({ store });
   await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
-  const response = await server.transport.send({ method: "GET", target: `${maps}?watch=1`, headers: {}, body: new Uint8Array(0) });
+  const response = await server.transport.send({
+    method: "GET",
+    target: `${maps}?watch=1`,
+    headers: {},
+    body: new Uint8Array(0),
+  });
   let broken: Error | undefined;
   if (!("open" in response.body)) throw new Error("a watch is a stream");
   response.body.open({ write: () => false, end: () => undefined, abort: (error) => (broken = error) });

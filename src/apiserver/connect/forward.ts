@@ -8,24 +8,42 @@ import type { Served } from "../registry.ts";
 
 /** Headers that end here: who asked is known by the server's own identity behind this point. */
 const dropped: ReadonlySet<string> = new Set(["authorization", "host", "content-length", "cookie"]);
-const hopByHop: ReadonlySet<string> = new Set(["keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding"]);
+const hopByHop: ReadonlySet<string> = new Set([
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+]);
 
 /** The request as a backend gets it: another target, no credentials of the caller. */
 export function forwarded(call: Call, target: string, extra: Headers = {}): HttpRequest {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(call.request.headers)) {
-    if (dropped.has(name) || hopByHop.has(name) || isImpersonationHeader(name) || name.startsWith("steersman-")) continue;
+    if (dropped.has(name) || hopByHop.has(name) || isImpersonationHeader(name) || name.startsWith("steersman-"))
+      continue;
     headers[name] = value;
   }
   const { signal } = call.request;
-  return { method: call.request.method, target, headers: { ...headers, ...extra }, body: call.request.body, ...(signal !== undefined && { signal }) };
+  return {
+    method: call.request.method,
+    target,
+    headers: { ...headers, ...extra },
+    body: call.request.body,
+    ...(signal !== undefined && { signal }),
+  };
 }
 
 /** Drops what belongs to one connection only, and refuses to send clients elsewhere (CVE-2020-8559, 2022-3172). */
 export function answerOf(response: HttpResponse): HttpResponse | Failure {
   if (300 <= response.status && response.status < 400 && response.status !== 304) {
     if ("open" in response.body) response.body.close();
-    return new Failure(502, "ServiceUnavailable", "the backend attempted to redirect this request, which is not permitted");
+    return new Failure(
+      502,
+      "ServiceUnavailable",
+      "the backend attempted to redirect this request, which is not permitted",
+    );
   }
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(response.headers)) {

@@ -26,13 +26,19 @@ export async function podLog(call: Call, served: Served): Promise<Outcome> {
 }
 
 function logOptionsProblem(query: URLSearchParams): Failure | undefined {
-  for (const [name, least] of [["sinceSeconds", 1], ["tailLines", 0], ["limitBytes", 1]] as const) {
+  for (const [name, least] of [
+    ["sinceSeconds", 1],
+    ["tailLines", 0],
+    ["limitBytes", 1],
+  ] as const) {
     const text = query.get(name);
     if (text === null || text === "") continue;
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least) return badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be greater than or equal to ${least}`);
+    if (!Number.isSafeInteger(value) || value < least)
+      return badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be greater than or equal to ${least}`);
   }
-  if (query.get("sinceSeconds") && query.get("sinceTime")) return badRequest("at most one of `sinceTime` or `sinceSeconds` may be specified");
+  if (query.get("sinceSeconds") && query.get("sinceTime"))
+    return badRequest("at most one of `sinceTime` or `sinceSeconds` may be specified");
   return undefined;
 }
 
@@ -47,7 +53,12 @@ export function attachToPod(call: Call, served: Served): Promise<Outcome> {
 }
 
 /** Exec and attach: the agent names the streams in its own words. */
-async function stream(call: Call, served: Served, action: "exec" | "attach", commands: readonly string[]): Promise<Outcome> {
+async function stream(
+  call: Call,
+  served: Served,
+  action: "exec" | "attach",
+  commands: readonly string[],
+): Promise<Outcome> {
   const place = placeOf(call, served, true);
   if (place instanceof Failure) return place;
   const query = new URLSearchParams();

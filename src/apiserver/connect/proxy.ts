@@ -43,17 +43,24 @@ export async function serviceProxy(call: Call, served: Served): Promise<Outcome>
   const service = stored(call, served, namespace, name) as (ApiObject & Service) | undefined;
   if (service === undefined) return notFound(served.resource, name);
   const ports = service.spec?.ports ?? [];
-  const chosen = port === "" ? ports[0] : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
+  const chosen =
+    port === "" ? ports[0] : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
   if (chosen === undefined || (port === "" && ports.length > 1 && ports.some((candidate) => candidate.name === ""))) {
     return serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
   }
   const endpoint = endpointFor(call, namespace, name, chosen.name ?? "");
-  if (endpoint === undefined) return serviceUnavailable(`no endpoints available for service ${JSON.stringify(call.info.name)}`);
+  if (endpoint === undefined)
+    return serviceUnavailable(`no endpoints available for service ${JSON.stringify(call.info.name)}`);
   const refused = await admitConnect(call, served);
   return refused ?? dial(call, endpoint.host, endpoint.port, scheme);
 }
 
-function endpointFor(call: Call, namespace: string, service: string, portName: string): { host: string; port: number } | undefined {
+function endpointFor(
+  call: Call,
+  namespace: string,
+  service: string,
+  portName: string,
+): { host: string; port: number } | undefined {
   const slices = call.parts.registry.find("discovery.k8s.io/v1", "endpointslices");
   if (slices === undefined) return undefined;
   const prefix = `${slices.prefix}${namespace}/`;

@@ -44,7 +44,9 @@ export class CustomDefinitions {
 
   #all(): Definition[] {
     const { store, objects } = this.#parts;
-    return [...store.snapshot().range(this.#prefix, endOf(this.#prefix))].map((entry) => objects.decoded(entry) as Definition);
+    return [...store.snapshot().range(this.#prefix, endOf(this.#prefix))].map(
+      (entry) => objects.decoded(entry) as Definition,
+    );
   }
 
   #look(): void {
@@ -144,7 +146,8 @@ export class CustomDefinitions {
       return next;
     };
     const result = await updateObject(call, served, options, transform, { verb: "update", direct: true });
-    if (result instanceof Failure && result.code !== 404) throw new Error(`cannot write the status of ${name}: ${result.message}`);
+    if (result instanceof Failure && result.code !== 404)
+      throw new Error(`cannot write the status of ${name}: ${result.message}`);
   }
 
   #call(method: string, target: string): Call {
@@ -152,7 +155,12 @@ export class CustomDefinitions {
     if (info instanceof Failure) throw new Error(`cannot make a request for ${target}`);
     return {
       parts: this.#parts,
-      request: { method, target, headers: { "steersman-actor": "apiserver/custom-definitions" }, body: new Uint8Array(0) },
+      request: {
+        method,
+        target,
+        headers: { "steersman-actor": "apiserver/custom-definitions" },
+        body: new Uint8Array(0),
+      },
       peer: { address: "", port: 0 },
       info,
       user: { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} },
@@ -166,7 +174,9 @@ export class CustomDefinitions {
 }
 
 function isEstablished(definition: Definition): boolean {
-  return definition.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True") === true;
+  return (
+    definition.status?.conditions?.some(({ type, status }) => type === "Established" && status === "True") === true
+  );
 }
 
 /** Another definition of the group that has one of the names already; the older one keeps it. */
@@ -174,13 +184,15 @@ function nameConflict(definition: Definition, all: readonly Definition[]): strin
   const { group, names } = definition.spec;
   const own = [names.plural, names.singular ?? "", ...(names.shortNames ?? [])].filter((name) => name !== "");
   for (const other of all) {
-    if (other === definition || other.spec.group !== group || other.metadata.name === definition.metadata.name) continue;
+    if (other === definition || other.spec.group !== group || other.metadata.name === definition.metadata.name)
+      continue;
     const accepted = other.status?.acceptedNames;
     if (accepted === undefined || !isEstablished(other)) continue;
     const taken = [accepted.plural, accepted.singular ?? "", ...(accepted.shortNames ?? [])];
     const clash = own.find((name) => taken.includes(name));
     if (clash !== undefined) return `"${clash}" is already in use`;
-    if (accepted.kind === names.kind || accepted.listKind === names.listKind) return `"${names.kind}" is already in use`;
+    if (accepted.kind === names.kind || accepted.listKind === names.listKind)
+      return `"${names.kind}" is already in use`;
   }
   return undefined;
 }
@@ -215,17 +227,27 @@ function establish(next: Definition, conflict: string | undefined, now: string):
   const stored = next.spec.versions.find((version) => version.storage)?.name ?? "";
   const before = next.status?.storedVersions ?? [];
   const storedVersions = before.includes(stored) ? before : [...before, stored];
-  const ofOthers = (next.status?.conditions ?? []).filter(({ type }) => type !== "NamesAccepted" && type !== "Established");
+  const ofOthers = (next.status?.conditions ?? []).filter(
+    ({ type }) => type !== "NamesAccepted" && type !== "Established",
+  );
   const known = next.status?.conditions ?? [];
   const wasEstablished = known.some(({ type, status }) => type === "Established" && status === "True");
   const conditions = [
-    condition(known, "NamesAccepted", conflict === undefined, conflict === undefined ? "NoConflicts" : "NameConflict", conflict ?? "no conflicts found", now),
+    condition(
+      known,
+      "NamesAccepted",
+      conflict === undefined,
+      conflict === undefined ? "NoConflicts" : "NameConflict",
+      conflict ?? "no conflicts found",
+      now,
+    ),
     conflict === undefined || wasEstablished
       ? condition(known, "Established", true, "InitialNamesAccepted", "the initial names have been accepted", now)
       : condition(known, "Established", false, "NotAccepted", "not all names are accepted", now),
     ...ofOthers,
   ];
-  const acceptedNames = conflict === undefined ? namesOf(next) : (next.status?.acceptedNames ?? { plural: "", kind: "" });
+  const acceptedNames =
+    conflict === undefined ? namesOf(next) : (next.status?.acceptedNames ?? { plural: "", kind: "" });
   next.status = { ...next.status, conditions, acceptedNames, storedVersions };
 }
 

@@ -12,7 +12,19 @@ export function parseJsonPath(text: string): ((object: unknown) => unknown[]) | 
   return steps === undefined ? undefined : (object) => walk([object], steps);
 }
 
-const token = /^(?:\.([A-Za-z_$][-\w$]*(?:\\\.[-\w$/]*)*)|\[(-?\d+)\]|\[(\*)\]|\.(\*)|\['((?:[^'\\]|\\.)*)'\]|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/;
+/** A step: `.name`, `[0]`, `[*]`, `.*`, `['name']`, or a filter for equality. */
+const token = new RegExp(
+  [
+    /^(?:\.([A-Za-z_$][-\w$]*(?:\\\.[-\w$/]*)*)/,
+    /\[(-?\d+)\]/,
+    /\[(\*)\]/,
+    /\.(\*)/,
+    /\['((?:[^'\\]|\\.)*)'\]/,
+    /\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/,
+  ]
+    .map((part) => part.source)
+    .join("|"),
+);
 
 function stepsOf(text: string): Step[] | undefined {
   const steps: Step[] = [];
@@ -26,7 +38,8 @@ function stepsOf(text: string): Step[] | undefined {
     else if (quoted !== undefined) steps.push({ type: "field", name: quoted.replace(/\\(.)/g, "$1") });
     else if (index !== undefined) steps.push({ type: "index", at: Number(index) });
     else if (all !== undefined || dotAll !== undefined) steps.push({ type: "all" });
-    else if (filter !== undefined) steps.push({ type: "filter", path: stepsOf(filter) ?? [], value: double ?? single ?? "" });
+    else if (filter !== undefined)
+      steps.push({ type: "filter", path: stepsOf(filter) ?? [], value: double ?? single ?? "" });
   }
   return steps;
 }
@@ -46,6 +59,8 @@ function follow(value: unknown, step: Step): unknown[] {
     case "all":
       return Array.isArray(value) ? value : isRecord(value) ? Object.values(value) : [];
     case "filter":
-      return Array.isArray(value) ? value.filter((item) => walk([item], step.path).some((found) => String(found) === step.value)) : [];
+      return Array.isArray(value)
+        ? value.filter((item) => walk([item], step.path).some((found) => String(found) === step.value))
+        : [];
   }
 }

@@ -20,7 +20,9 @@ export function kindOfDefinition(definition: CustomResourceDefinition): KindEntr
   if (storage === undefined || served.length === 0) return undefined;
   const versions = served.map((version) => byVersion.get(version)!);
   const kind: Kind = { versions, storage, rules: {} };
-  const schemas = new Map(served.map((version) => [byVersion.get(version)!, structuralSchema(version.schema?.openAPIV3Schema)]));
+  const schemas = new Map(
+    served.map((version) => [byVersion.get(version)!, structuralSchema(version.schema?.openAPIV3Schema)]),
+  );
   const custom = new Map(served.map((version) => [byVersion.get(version)!, customParts(definition, version)]));
   const kinds = new Map(served.map((version) => [byVersion.get(version)!, { ...kind, rules: rulesOf(version) }]));
   return { kind, schemas, custom, kinds };
@@ -29,8 +31,10 @@ export function kindOfDefinition(definition: CustomResourceDefinition): KindEntr
 function resourceOf({ spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion): Resource<ApiObject> {
   const { names, group, scope } = spec;
   const subresources = [];
-  if (version.subresources?.scale !== undefined) subresources.push({ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"] });
-  if (version.subresources?.status !== undefined) subresources.push({ name: "status", kind: names.kind, verbs: ["get", "patch", "update"] });
+  if (version.subresources?.scale !== undefined)
+    subresources.push({ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"] });
+  if (version.subresources?.status !== undefined)
+    subresources.push({ name: "status", kind: names.kind, verbs: ["get", "patch", "update"] });
   return {
     group,
     version: version.name,
@@ -53,7 +57,11 @@ function customParts(definition: CustomResourceDefinition, version: CustomResour
     definitionName: definition.metadata.name ?? "",
     singular: names.singular,
     hasStatus: version.subresources?.status !== undefined,
-    scale: scale && { specPath: scale.specReplicasPath, statusPath: scale.statusReplicasPath, selectorPath: scale.labelSelectorPath },
+    scale: scale && {
+      specPath: scale.specReplicasPath,
+      statusPath: scale.statusReplicasPath,
+      selectorPath: scale.labelSelectorPath,
+    },
     schema: version.schema?.openAPIV3Schema,
     warning: version.deprecated === true ? (version.deprecationWarning ?? deprecation) : undefined,
   };
@@ -75,20 +83,25 @@ function selectableFields(version: CustomResourceDefinitionVersion): Record<stri
 /** Name, then the definition's columns; without any, Name and Age. */
 function columnsOf(version: CustomResourceDefinitionVersion): Pick<KindRules, "columns" | "cells"> {
   const own = version.additionalPrinterColumns ?? [];
-  if (own.length === 0) return { columns: [nameColumn, ageColumn], cells: (object, now) => [object.metadata.name, ageOf(object.metadata.creationTimestamp, now)] };
-  const columns = own.map(
-    (column): Column => ({
-      name: column.name,
-      type: column.type as Column["type"],
-      ...(column.format !== undefined && { format: column.format }),
-      description: column.description ?? `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
-      priority: column.priority ?? 0,
-    }),
-  );
+  if (own.length === 0)
+    return {
+      columns: [nameColumn, ageColumn],
+      cells: (object, now) => [object.metadata.name, ageOf(object.metadata.creationTimestamp, now)],
+    };
+  const columns = own.map((column): Column => ({
+    name: column.name,
+    type: column.type as Column["type"],
+    ...(column.format !== undefined && { format: column.format }),
+    description: column.description ?? `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
+    priority: column.priority ?? 0,
+  }));
   const readers = own.map((column) => ({ type: column.type, read: parseJsonPath(column.jsonPath) }));
   return {
     columns: [nameColumn, ...columns],
-    cells: (object, now) => [object.metadata.name, ...readers.map(({ type, read }) => cellOf(type, read?.(object) ?? [], now))],
+    cells: (object, now) => [
+      object.metadata.name,
+      ...readers.map(({ type, read }) => cellOf(type, read?.(object) ?? [], now)),
+    ],
   };
 }
 

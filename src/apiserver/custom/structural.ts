@@ -19,9 +19,20 @@ export function structuralSchema(props: JSONSchemaProps | undefined): StructSche
   return struct(fields, isOpen);
 }
 
-function struct(fields: readonly FieldSchema[], preserveUnknown: boolean, structType?: "atomic" | "granular"): StructSchema {
+function struct(
+  fields: readonly FieldSchema[],
+  preserveUnknown: boolean,
+  structType?: "atomic" | "granular",
+): StructSchema {
   const byName = new Map(fields.map((each) => [each.name, each]));
-  return { node: "struct", name: "", fields, byName, ...(preserveUnknown && { preserveUnknown }), ...(structType !== undefined && { structType }) };
+  return {
+    node: "struct",
+    name: "",
+    fields,
+    byName,
+    ...(preserveUnknown && { preserveUnknown }),
+    ...(structType !== undefined && { structType }),
+  };
 }
 
 function field(name: string, schema: Schema, props: JSONSchemaProps | undefined): FieldSchema {
@@ -79,7 +90,9 @@ function objectOf(props: JSONSchemaProps): Schema {
     const value = additionalProperties === true ? any : nodeOf(additionalProperties);
     return { node: "map", value, ...(isAtomic && { mapType: "atomic" }) };
   }
-  const fields = Object.keys(properties ?? {}).map((name) => field(name, nodeOf(properties![name]!), properties![name]));
+  const fields = Object.keys(properties ?? {}).map((name) =>
+    field(name, nodeOf(properties![name]!), properties![name]),
+  );
   if (props["x-kubernetes-embedded-resource"] === true) {
     const present = new Set(fields.map(({ name }) => name));
     const embedded = [

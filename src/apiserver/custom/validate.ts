@@ -23,15 +23,24 @@ export function customErrors(served: Served, object: ApiObject): FieldError[] {
 function check(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown): void {
   if (errorsMax <= errors.list.length) return;
   if (value === null) {
-    if (schema.nullable !== true) errors.invalid(path, null, `${path} in body must be of type ${schema.type ?? "object"}: "null"`);
+    if (schema.nullable !== true)
+      errors.invalid(path, null, `${path} in body must be of type ${schema.type ?? "object"}: "null"`);
     return;
   }
   if (!hasType(schema, value)) {
-    errors.typeInvalid(path, typeName(value), `${path} in body must be of type ${typeWanted(schema)}: ${JSON.stringify(typeName(value))}`);
+    errors.typeInvalid(
+      path,
+      typeName(value),
+      `${path} in body must be of type ${typeWanted(schema)}: ${JSON.stringify(typeName(value))}`,
+    );
     return;
   }
   if (schema.enum !== undefined && !schema.enum.some((allowed) => semanticallyEqual(allowed, value))) {
-    errors.notSupported(path, value, schema.enum.map((allowed) => (typeof allowed === "string" ? allowed : JSON.stringify(allowed))));
+    errors.notSupported(
+      path,
+      value,
+      schema.enum.map((allowed) => (typeof allowed === "string" ? allowed : JSON.stringify(allowed))),
+    );
   }
   if (typeof value === "string") checkString(errors, path, schema, value);
   else if (typeof value === "number" || typeof value === "bigint") checkNumber(errors, path, schema, Number(value));
@@ -108,7 +117,8 @@ function compiled(pattern: string): RE2JS | undefined {
 }
 
 const formats: Readonly<Record<string, (value: string) => boolean>> = {
-  "date-time": (value) => /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
+  "date-time": (value) =>
+    /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
   date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)),
   uuid: (value) => /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(value),
   ipv4: (value) => /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(value),
@@ -125,11 +135,13 @@ function checkNumber(errors: FieldErrors, path: string, schema: JSONSchemaProps,
     const words = schema.exclusiveMaximum === true ? "less than" : "less than or equal to";
     errors.invalid(path, value, `${path} in body should be ${words} ${maximum}`);
   }
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf)) errors.invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`);
+  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
+    errors.invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`);
 }
 
 function checkList(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: readonly unknown[]): void {
-  if (schema.maxItems !== undefined && schema.maxItems < value.length) errors.tooMany(path, value.length, schema.maxItems);
+  if (schema.maxItems !== undefined && schema.maxItems < value.length)
+    errors.tooMany(path, value.length, schema.maxItems);
   if (schema.minItems !== undefined && value.length < schema.minItems) {
     errors.invalid(path, value.length, `${path} in body should have at least ${schema.minItems} items`);
   }
@@ -146,17 +158,26 @@ function checkUnique(errors: FieldErrors, path: string, schema: JSONSchemaProps,
   const seen = new Set<string>();
   value.forEach((item, index) => {
     const identity = type === "set" ? item : keys.map((key) => (isRecord(item) ? item[key] : undefined));
-    const text = JSON.stringify(identity, (_, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner));
+    const text = JSON.stringify(identity, (_, inner: unknown) =>
+      typeof inner === "bigint" ? inner.toString() : inner,
+    );
     if (seen.has(text)) errors.duplicate(`${path}[${index}]`, identity);
     seen.add(text);
   });
 }
 
-function checkObject(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: Record<string, unknown>, isRoot: boolean): void {
+function checkObject(
+  errors: FieldErrors,
+  path: string,
+  schema: JSONSchemaProps,
+  value: Record<string, unknown>,
+  isRoot: boolean,
+): void {
   const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
   for (const name of schema.required ?? []) if (value[name] === undefined) errors.required(at(name));
   const count = Object.keys(value).length;
-  if (schema.maxProperties !== undefined && schema.maxProperties < count) errors.tooMany(path, count, schema.maxProperties);
+  if (schema.maxProperties !== undefined && schema.maxProperties < count)
+    errors.tooMany(path, count, schema.maxProperties);
   if (schema.minProperties !== undefined && count < schema.minProperties) {
     errors.invalid(path, count, `${path} in body should have at least ${schema.minProperties} properties`);
   }
@@ -177,9 +198,11 @@ function checkCombinations(errors: FieldErrors, path: string, schema: JSONSchema
     check(inner, path, each, value);
     return inner.list.length === 0;
   };
-  if (schema.anyOf !== undefined && !schema.anyOf.some(fits)) errors.invalid(path, "", `${path} in body must validate at least one schema (anyOf)`);
+  if (schema.anyOf !== undefined && !schema.anyOf.some(fits))
+    errors.invalid(path, "", `${path} in body must validate at least one schema (anyOf)`);
   if (schema.oneOf !== undefined && schema.oneOf.filter(fits).length !== 1) {
     errors.invalid(path, "", `${path} in body must validate one and only one schema (oneOf)`);
   }
-  if (schema.not !== undefined && fits(schema.not)) errors.invalid(path, "", `${path} in body must not validate the schema (not)`);
+  if (schema.not !== undefined && fits(schema.not))
+    errors.invalid(path, "", `${path} in body must not validate the schema (not)`);
 }

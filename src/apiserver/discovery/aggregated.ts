@@ -75,7 +75,11 @@ export function fingerprint(bytes: Uint8Array): string {
 function groupItem({ name, versions }: ServedGroup): Record<string, unknown> {
   return {
     metadata: name === "" ? { creationTimestamp: null } : { name, creationTimestamp: null },
-    versions: versions.map(({ version, resources }) => ({ version, resources: resources.map(resourceItem), freshness: "Current" })),
+    versions: versions.map(({ version, resources }) => ({
+      version,
+      resources: resources.map(resourceItem),
+      freshness: "Current",
+    })),
   };
 }
 

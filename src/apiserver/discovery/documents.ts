@@ -27,7 +27,11 @@ const groupOrder = [
 /** Group, its versions (preferred first), and what each serves. */
 export interface ServedGroup {
   readonly name: string;
-  readonly versions: readonly { readonly version: string; readonly apiVersion: string; readonly resources: readonly Served[] }[];
+  readonly versions: readonly {
+    readonly version: string;
+    readonly apiVersion: string;
+    readonly resources: readonly Served[];
+  }[];
 }
 
 /** Everything served, by group and version, in the order of discovery. */
@@ -70,11 +74,19 @@ export function compareVersions(left: string, right: string): number {
 function versionRank(version: string): { stability: number; major: number; minor: number } | undefined {
   const match = /^v([0-9]+)(?:(alpha|beta)([0-9]+))?$/.exec(version);
   if (match === null) return undefined;
-  return { stability: match[2] === undefined ? 2 : match[2] === "beta" ? 1 : 0, major: Number(match[1]), minor: Number(match[3] ?? 0) };
+  return {
+    stability: match[2] === undefined ? 2 : match[2] === "beta" ? 1 : 0,
+    major: Number(match[1]),
+    minor: Number(match[3] ?? 0),
+  };
 }
 
 export function coreVersions(): Record<string, unknown> {
-  return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: "" }] };
+  return {
+    kind: "APIVersions",
+    versions: ["v1"],
+    serverAddressByClientCIDRs: [{ clientCIDR: "0.0.0.0/0", serverAddress: "" }],
+  };
 }
 
 export function groupList(registry: Registry): Record<string, unknown> {
@@ -97,7 +109,12 @@ export function resourceList(registry: Registry, apiVersion: string): Record<str
   const all = registry.all().filter((served) => served.apiVersion === apiVersion);
   if (all.length === 0) return undefined;
   all.sort((left, right) => (left.resource.resource < right.resource.resource ? -1 : 1));
-  return { kind: "APIResourceList", apiVersion: "v1", groupVersion: apiVersion, resources: all.flatMap(resourceValues) };
+  return {
+    kind: "APIResourceList",
+    apiVersion: "v1",
+    groupVersion: apiVersion,
+    resources: all.flatMap(resourceValues),
+  };
 }
 
 function resourceValues({ resource, custom }: Served): Record<string, unknown>[] {

@@ -15,13 +15,16 @@ export function health(call: Call, path: string): HttpResponse | undefined {
   if (!endpoints.has(endpoint) || more !== undefined) return undefined;
   const all = [ping, ...call.parts.health].filter((check) => check.endpoints.includes(endpoint as Endpoint));
   const excluded = new Set(call.info.query.getAll("exclude"));
-  const chosen = name === undefined ? all.filter((check) => !excluded.has(check.name)) : all.filter((check) => check.name === name);
+  const chosen =
+    name === undefined ? all.filter((check) => !excluded.has(check.name)) : all.filter((check) => check.name === name);
   if (name !== undefined && chosen.length === 0) return text(call, 404, "404 page not found\n");
   const results = chosen.map((check) => ({ name: check.name, problem: check.check() }));
   const isHealthy = results.every(({ problem }) => problem === undefined);
   if (isHealthy && !call.info.query.has("verbose")) return text(call, 200, "ok");
   // The reason of a failed check is for the log; clients see which one it was.
-  const lines = results.map((result) => (result.problem === undefined ? `[+]${result.name} ok` : `[-]${result.name} failed: reason withheld`));
+  const lines = results.map((result) =>
+    result.problem === undefined ? `[+]${result.name} ok` : `[-]${result.name} failed: reason withheld`,
+  );
   lines.push(isHealthy ? `${endpoint} check passed` : `${endpoint} check failed`);
   return text(call, isHealthy ? 200 : 500, `${lines.join("\n")}\n`);
 }

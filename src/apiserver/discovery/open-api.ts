@@ -21,9 +21,12 @@ export function openApi(call: Call, path: string): Outcome {
   const { registry, version, describe } = call.parts;
   const current = currentOf(registry, version.gitVersion);
   const options = { version: version.gitVersion, describe };
-  if (path === "/openapi/v3") return document(call, current, path, "", () => openApiIndex(current.documented, version.gitVersion));
+  if (path === "/openapi/v3")
+    return document(call, current, path, "", () => openApiIndex(current.documented, version.gitVersion));
   if (path === "/openapi/v2") {
-    return document(call, current, path, openApiV2Hash(current.documented, version.gitVersion), () => renderOpenApiV2(current.documented, options));
+    return document(call, current, path, openApiV2Hash(current.documented, version.gitVersion), () =>
+      renderOpenApiV2(current.documented, options),
+    );
   }
   const name = path.slice("/openapi/v3/".length);
   const hash = path.startsWith("/openapi/v3/") ? current.hashes.get(name) : undefined;
@@ -34,13 +37,11 @@ export function openApi(call: Call, path: string): Outcome {
 function currentOf(registry: Registry, version: string): Rendered {
   const known = rendered.get(registry);
   if (known?.generation === registry.generation) return known;
-  const documented = registry.all().map(
-    ({ resource, schema, custom }): Documented => ({
-      resource,
-      schema,
-      ...(custom !== undefined && { custom: { openApi: custom.schema as Record<string, unknown> | undefined } }),
-    }),
-  );
+  const documented = registry.all().map(({ resource, schema, custom }): Documented => ({
+    resource,
+    schema,
+    ...(custom !== undefined && { custom: { openApi: custom.schema as Record<string, unknown> | undefined } }),
+  }));
   const hashes = openApiHashes(documented, version);
   // Documents whose content stays the same are kept over a change of others.
   const bodies = new Map([...(known?.bodies ?? [])].filter(([path]) => isSame(path, known?.hashes, hashes)));
@@ -54,7 +55,13 @@ function isSame(path: string, before: Map<string, string> | undefined, after: Ma
   return after.has(name) && before?.get(name) === after.get(name);
 }
 
-function document(call: Call, current: Rendered, path: string, hash: string, render: () => Record<string, unknown>): HttpResponse {
+function document(
+  call: Call,
+  current: Rendered,
+  path: string,
+  hash: string,
+  render: () => Record<string, unknown>,
+): HttpResponse {
   const etag = hash === "" ? undefined : `"${hash}"`;
   const isPinned = call.info.query.has("hash");
   const headers = {
@@ -63,7 +70,8 @@ function document(call: Call, current: Rendered, path: string, hash: string, ren
     "cache-control": isPinned ? "public, immutable" : "no-cache, private",
     ...(etag !== undefined && { etag }),
   };
-  if (etag !== undefined && call.request.headers["if-none-match"] === etag) return { status: 304, headers, body: new Uint8Array(0) };
+  if (etag !== undefined && call.request.headers["if-none-match"] === etag)
+    return { status: 304, headers, body: new Uint8Array(0) };
   let body = current.bodies.get(path);
   if (body === undefined) current.bodies.set(path, (body = encodeJson(render())));
   return { status: 200, headers, body };

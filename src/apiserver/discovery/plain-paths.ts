@@ -13,7 +13,8 @@ import { records } from "./records.ts";
 export function plainPath(call: Call): Outcome | Promise<Outcome> {
   const path = call.info.path.length > 1 ? call.info.path.replace(/\/$/, "") : call.info.path;
   const document = call.parts.documents.get(path);
-  if (call.info.verb !== "get" && call.info.verb !== "list") return call.info.isResource ? noSuchResource() : methodOrMissing(path, document);
+  if (call.info.verb !== "get" && call.info.verb !== "list")
+    return call.info.isResource ? noSuchResource() : methodOrMissing(path, document);
   if (document !== undefined) return documentResponse(call, document);
   if (path === "/version") return jsonResponse(call, 200, versionDocument(call));
   const checked = health(call, path);
@@ -40,12 +41,23 @@ function discovery(call: Call, path: string): Outcome {
   if (third !== undefined) return undefined;
   let document;
   if (root === "api" && second === undefined) document = resourceList(registry, first);
-  else if (root === "apis") document = second === undefined ? groupDocument(registry, first) : resourceList(registry, `${first}/${second}`);
+  else if (root === "apis")
+    document = second === undefined ? groupDocument(registry, first) : resourceList(registry, `${first}/${second}`);
   return document === undefined ? undefined : jsonResponse(call, 200, document);
 }
 
 function rootPaths(call: Call): string[] {
-  const paths = new Set(["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]);
+  const paths = new Set([
+    "/api",
+    "/api/v1",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/openapi/v2",
+    "/openapi/v3",
+    "/readyz",
+    "/version",
+  ]);
   for (const { resource, apiVersion } of call.parts.registry.all()) {
     if (resource.group === "") continue;
     paths.add(`/apis/${resource.group}`).add(`/apis/${apiVersion}`);

@@ -11,7 +11,13 @@ export async function records(call: Call): Promise<Outcome> {
   const subject = call.info.query.get("subject") ?? "";
   const parts = subject.split("/");
   const [group, resource, namespace, name] = parts;
-  if (parts.length !== 4 || group === undefined || resource === undefined || namespace === undefined || name === undefined) {
+  if (
+    parts.length !== 4 ||
+    group === undefined ||
+    resource === undefined ||
+    namespace === undefined ||
+    name === undefined
+  ) {
     return badRequest("subject: Invalid value: must be <group>/<resource>/<namespace>/<name>");
   }
   const limitText = call.info.query.get("limit") ?? "";

@@ -44,7 +44,8 @@ export class ObjectCache {
 
   labels(entry: Entry): Readonly<Record<string, string>> {
     const attachment = attachmentOf(entry);
-    if (attachment.labels === undefined) attachment.labels = (attachment.object ?? parseStored(entry)).metadata.labels ?? noLabels;
+    if (attachment.labels === undefined)
+      attachment.labels = (attachment.object ?? parseStored(entry)).metadata.labels ?? noLabels;
     return attachment.labels;
   }
 

@@ -6,7 +6,14 @@ import type { Registry, Served } from "../registry.ts";
 import type { RawBody } from "./read-body.ts";
 
 /** Options and other types that come as bodies in any group version but belong to `meta/v1`. */
-const sharedKinds: ReadonlySet<string> = new Set(["DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "Status", "ListOptions"]);
+const sharedKinds: ReadonlySet<string> = new Set([
+  "DeleteOptions",
+  "CreateOptions",
+  "UpdateOptions",
+  "PatchOptions",
+  "Status",
+  "ListOptions",
+]);
 
 /** Which schema an envelope's type has; subresource kinds (Binding, Eviction, Scale, TokenRequest) included. */
 export function schemaResolver(registry: Registry): ResolveSchema {

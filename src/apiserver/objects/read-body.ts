@@ -44,7 +44,9 @@ export function readRaw(call: Call, custom: boolean): RawBody | Failure {
   if (media === "protobuf") return readProtobufBody(body, call.parts.registry);
   const parsed = media === "json" ? parseJson(body) : readYaml(body);
   if (!parsed.ok) {
-    return badRequest(`the object provided is unrecognized (must be of type ${call.served?.resource.kind ?? "object"}): ${parsed.message}`);
+    return badRequest(
+      `the object provided is unrecognized (must be of type ${call.served?.resource.kind ?? "object"}): ${parsed.message}`,
+    );
   }
   if (!isRecord(parsed.value)) return badRequest("the object provided is unrecognized: the body is not an object");
   return { value: parsed.value, duplicates: parsed.duplicates };
@@ -70,10 +72,13 @@ export function decodeObject(
   if (value.kind === "") value.kind = expected.kind;
   if (value.apiVersion === "") value.apiVersion = expected.apiVersion;
   if (value.kind !== expected.kind) {
-    return badRequest(`${String(value.kind)} in version "${String(value.apiVersion)}" cannot be handled as a ${expected.kind}: the kind does not match`);
+    return badRequest(
+      `${String(value.kind)} in version "${String(value.apiVersion)}" cannot be handled as a ${expected.kind}: the kind does not match`,
+    );
   }
   if (value.apiVersion !== expected.apiVersion) {
-    const message = `the API version in the data (${String(value.apiVersion)}) does not match the expected API version (${expected.apiVersion})`;
+    const given = String(value.apiVersion);
+    const message = `the API version in the data (${given}) does not match the expected API version (${expected.apiVersion})`;
     return badRequest(message);
   }
   const decoded = decode(expected.schema, value, { defaults: true });
@@ -88,7 +93,11 @@ export function decodeObject(
 }
 
 /** What `fieldValidation` says about unknown and duplicate fields: a failure's text, warnings, or nothing. */
-function strictProblems(call: Call, unknownFields: readonly string[], duplicates: readonly string[]): string | undefined {
+function strictProblems(
+  call: Call,
+  unknownFields: readonly string[],
+  duplicates: readonly string[],
+): string | undefined {
   if (unknownFields.length === 0 && duplicates.length === 0) return undefined;
   const problems = [
     ...duplicates.map((field) => `duplicate field "${field}"`),

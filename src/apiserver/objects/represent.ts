@@ -70,7 +70,13 @@ export function representEntry(call: Call, served: Served, entry: Entry, represe
     case "PartialObjectMetadataList":
       return partialMetadata(entry, representation.version);
     case "Table":
-      return tableOf(served, representation.version, "", [tableRow(call, served, entry, includeOf(call), representation.version)], true);
+      return tableOf(
+        served,
+        representation.version,
+        "",
+        [tableRow(call, served, entry, includeOf(call), representation.version)],
+        true,
+      );
   }
 }
 
@@ -82,7 +88,13 @@ export function includeOf(call: Pick<Call, "info">): IncludeObject {
 }
 
 /** One row of a table. */
-export function tableRow(call: Pick<Call, "parts">, served: Served, entry: Entry, include: IncludeObject, version: string): Uint8Array {
+export function tableRow(
+  call: Pick<Call, "parts">,
+  served: Served,
+  entry: Entry,
+  include: IncludeObject,
+  version: string,
+): Uint8Array {
   const object = inVersion(served, call.parts.objects.decoded(entry));
   const head = rowHead(served.kind, object, call.parts.clock.now());
   if (include === "None") return concatBytes([head, rowObject, bytesOf("null"), rowEnd]);
@@ -98,8 +110,12 @@ export function tableOf(
   rows: readonly Uint8Array[],
   withColumns: boolean,
 ): Uint8Array {
-  const columns = withColumns ? `"columnDefinitions":${JSON.stringify(columnDefinitions(served.kind))},` : `"columnDefinitions":[],`;
-  const parts = [bytesOf(`{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":{${listMeta}},${columns}"rows":[`)];
+  const columns = withColumns
+    ? `"columnDefinitions":${JSON.stringify(columnDefinitions(served.kind))},`
+    : `"columnDefinitions":[],`;
+  const parts = [
+    bytesOf(`{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":{${listMeta}},${columns}"rows":[`),
+  ];
   rows.forEach((row, index) => {
     if (0 < index) parts.push(bytesOf(","));
     parts.push(row);
@@ -116,9 +132,15 @@ export function representValue(
   representation: Representation,
 ): Uint8Array {
   if (representation.media === "yaml") return encodeYaml(value);
-  if (representation.media === "protobuf" && served !== undefined) return encodeProtobufObject(served, value as ApiObject);
-  if (served === undefined || value.kind !== served.resource.kind || representation.as === "object") return encodeJson(value);
-  const metadata = { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${representation.version}`, metadata: value.metadata };
+  if (representation.media === "protobuf" && served !== undefined)
+    return encodeProtobufObject(served, value as ApiObject);
+  if (served === undefined || value.kind !== served.resource.kind || representation.as === "object")
+    return encodeJson(value);
+  const metadata = {
+    kind: "PartialObjectMetadata",
+    apiVersion: `meta.k8s.io/${representation.version}`,
+    metadata: value.metadata,
+  };
   if (representation.as !== "Table") return encodeJson(metadata);
   const head = rowHead(served.kind, value as ApiObject, call.parts.clock.now());
   const row = concatBytes([head, rowObject, encodeJson(includeOf(call) === "Object" ? value : metadata), rowEnd]);

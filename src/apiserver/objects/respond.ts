@@ -37,15 +37,28 @@ export function entryResponse(call: Call, served: Served, status: number, entry:
   const representation = representationFor(call, served);
   if (representation instanceof Failure) return representation;
   const body = representEntry(call, served, entry, representation);
-  return { status, headers: headersFor(call, contentTypes[representation.media]), body: prettyWhenAsked(call, representation, body) };
+  return {
+    status,
+    headers: headersFor(call, contentTypes[representation.media]),
+    body: prettyWhenAsked(call, representation, body),
+  };
 }
 
 /** Answers with an object that is not stored: reviews, scales, dry runs, Status. */
-export function valueResponse(call: Call, served: Served | undefined, status: number, value: Record<string, unknown>): HttpResponse | Failure {
+export function valueResponse(
+  call: Call,
+  served: Served | undefined,
+  status: number,
+  value: Record<string, unknown>,
+): HttpResponse | Failure {
   const representation = representationFor(call, served);
   if (representation instanceof Failure) return representation;
   const body = representValue(call, served, value, representation);
-  return { status, headers: headersFor(call, contentTypes[representation.media]), body: prettyWhenAsked(call, representation, body) };
+  return {
+    status,
+    headers: headersFor(call, contentTypes[representation.media]),
+    body: prettyWhenAsked(call, representation, body),
+  };
 }
 
 /** A JSON answer whatever the client accepts: documents of discovery, version, health. */

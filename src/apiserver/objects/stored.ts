@@ -88,7 +88,9 @@ function isEmpty(value: unknown): boolean {
 }
 
 function managedText(managedFields: unknown[] | undefined): string {
-  return managedFields === undefined || managedFields.length === 0 ? "" : `,"managedFields":${stringifyJson(managedFields)}`;
+  return managedFields === undefined || managedFields.length === 0
+    ? ""
+    : `,"managedFields":${stringifyJson(managedFields)}`;
 }
 
 function restText(object: ApiObject): string {

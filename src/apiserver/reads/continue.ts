@@ -28,7 +28,14 @@ export function decodeContinue(token: string): ContinuePoint | Failure {
     const binary = atob(token.replaceAll("-", "+").replaceAll("_", "/"));
     const text = new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)));
     const { v, rv, start } = JSON.parse(text) as { v?: unknown; rv?: unknown; start?: unknown };
-    if (v === 1 && typeof rv === "number" && Number.isSafeInteger(rv) && 0 <= rv && typeof start === "string" && start !== "") {
+    if (
+      v === 1 &&
+      typeof rv === "number" &&
+      Number.isSafeInteger(rv) &&
+      0 <= rv &&
+      typeof start === "string" &&
+      start !== ""
+    ) {
       return { revision: rv, start };
     }
   } catch {

@@ -48,7 +48,11 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
       await call.parts.timers.yield();
       parts.push(writer.slice());
     }
-    return { status: 200, headers: { ...headers, "content-encoding": "gzip", vary: "accept-encoding" }, body: await gzip(joined(parts)) };
+    return {
+      status: 200,
+      headers: { ...headers, "content-encoding": "gzip", vary: "accept-encoding" },
+      body: await gzip(joined(parts)),
+    };
   }
   if (writer.done) return { status: 200, headers, body: first };
   return { status: 200, headers, body: new SlicedBody(call, writer, first) };
@@ -97,7 +101,8 @@ class ListWriter {
     const isObject = representation.as === "object";
     this.#lacksBrace = isObject && itemsLackBrace(served);
     if (isObject) this.#item = (entry) => jsonItem(call, served, entry);
-    else if (representation.as === "Table") this.#item = (entry) => tableRow(call, served, entry, include, representation.version);
+    else if (representation.as === "Table")
+      this.#item = (entry) => tableRow(call, served, entry, include, representation.version);
     else this.#item = (entry) => partialMetadata(entry, representation.version);
     this.#head = bytesOf(headOf(served, representation, metadata));
   }

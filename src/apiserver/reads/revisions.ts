@@ -6,7 +6,7 @@ import { futureRevisionWaitMs } from "../limits.ts";
 export function askedRevision(text: string | null): number | undefined | Failure {
   if (text === null || text === "" || text === "0") return undefined;
   const revision = Number(text);
-  if (!/^[0-9]{1,19}$/.test(text) || !Number.isSafeInteger(revision)) {
+  if (!/^[0-9]{1,19}$/.test(text)) {
     return invalid("meta.k8s.io", "ListOptions", "", [
       {
         field: "resourceVersion",
@@ -15,7 +15,8 @@ export function askedRevision(text: string | null): number | undefined | Failure
       },
     ]);
   }
-  return revision;
+  // Numbers beyond what is exact here are as far in the future as any.
+  return Math.min(revision, Number.MAX_SAFE_INTEGER);
 }
 
 /** Waits, bounded, until the server has reached a revision; a failure (504) when it does not. */

@@ -16,8 +16,21 @@ export function attributesOf(call: Call): Attributes {
   const { info, user } = call;
   const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
   const isConnect = verb === "get" && group === "" && resource === "pods" && connecting.has(subresource);
-  const attributes = { user, verb: isConnect ? "create" : verb, isResource, group, version, resource, subresource, namespace, name, path };
-  return verb === "list" || verb === "watch" ? { ...attributes, fieldRequirements: equalities(info.query.get("fieldSelector")) } : attributes;
+  const attributes = {
+    user,
+    verb: isConnect ? "create" : verb,
+    isResource,
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+    path,
+  };
+  return verb === "list" || verb === "watch"
+    ? { ...attributes, fieldRequirements: equalities(info.query.get("fieldSelector")) }
+    : attributes;
 }
 
 /** The equalities of a field selector; one that cannot be read is refused later, and narrows nothing here. */
@@ -34,10 +47,19 @@ export function denial(attributes: Attributes, reason: string): Failure {
   const { user, verb, group, resource, subresource, namespace, name } = attributes;
   const suffix = reason === "" ? "" : `: ${reason}`;
   if (!attributes.isResource) {
-    return new Failure(403, "Forbidden", `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(attributes.path)}${suffix}`, {});
+    return new Failure(
+      403,
+      "Forbidden",
+      `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(attributes.path)}${suffix}`,
+      {},
+    );
   }
   const what = subresource === "" ? resource : `${resource}/${subresource}`;
   const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`;
   const who = JSON.stringify(user.name);
-  return forbidden({ group, resource }, name, `User ${who} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}${suffix}`);
+  return forbidden(
+    { group, resource },
+    name,
+    `User ${who} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}${suffix}`,
+  );
 }

@@ -14,7 +14,16 @@ import { watch } from "../verbs/watch.ts";
 
 export type Verb = (call: Call, served: Served) => Outcome | Promise<Outcome>;
 
-const verbs: Readonly<Record<string, Verb>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+const verbs: Readonly<Record<string, Verb>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: deleteCollection,
+};
 
 /** Carries the request out: a verb on a resource, a subresource, or a document at a plain path. */
 export function perform(call: Call): Outcome | Promise<Outcome> {
@@ -24,9 +33,12 @@ export function perform(call: Call): Outcome | Promise<Outcome> {
   if (served === undefined) return plainPath(call);
   call.served = served;
   if (served.custom?.warning !== undefined) call.warnings.push(served.custom.warning);
-  const isPlaced = served.resource.namespaced ? info.namespace !== "" || isAcrossNamespaces(info.verb) : info.namespace === "" || info.resource === "namespaces";
+  const isPlaced = served.resource.namespaced
+    ? info.namespace !== "" || isAcrossNamespaces(info.verb)
+    : info.namespace === "" || info.resource === "namespaces";
   if (!isPlaced) return noSuchResource();
-  if (info.resource === "namespaces" && info.group === "" && info.namespace !== "") call.info = { ...info, namespace: "" };
+  if (info.resource === "namespaces" && info.group === "" && info.namespace !== "")
+    call.info = { ...info, namespace: "" };
   if (info.subresource !== "") {
     const subresource = findSubresource(served, info.subresource);
     const handler = subresource?.[info.verb];

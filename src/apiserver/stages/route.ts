@@ -79,7 +79,8 @@ function resourcePath({ method, path, query, encoded, first, isCore }: Parts): R
   const resource = decodeSegment(encoded[at]!);
   const name = encoded[at + 1] === undefined ? "" : decodeSegment(encoded[at + 1]!);
   const subresource = encoded[at + 2] === undefined ? "" : decodeSegment(encoded[at + 2]!);
-  if (namespace === undefined || resource === undefined || name === undefined || subresource === undefined) return noSuchResource();
+  if (namespace === undefined || resource === undefined || name === undefined || subresource === undefined)
+    return noSuchResource();
   const rest = restOf(path, encoded, at + 3);
   if (rest !== "" && subresource !== "proxy") return noSuchResource();
   const apiVersion = group === "" ? version : `${group}/${version}`;
@@ -119,7 +120,9 @@ function nameOfSelector(verb: string, query: URLSearchParams): string {
 
 /** As Go's ParseBool, and an empty value counts. */
 export function isTrue(text: string): boolean {
-  return text === "true" || text === "1" || text === "" || text === "True" || text === "TRUE" || text === "t" || text === "T";
+  return (
+    text === "true" || text === "1" || text === "" || text === "True" || text === "TRUE" || text === "t" || text === "T"
+  );
 }
 
 function restOf(path: string, encoded: readonly string[], from: number): string {

@@ -17,7 +17,13 @@ export type Subresource = Readonly<Record<string, Verb>>;
 /** A subresource whose body is the object itself; the kind's rules keep apart what it may change. */
 const ownKind: Subresource = { get, update, patch };
 
-const proxied = (handler: Verb): Subresource => ({ get: handler, create: handler, update: handler, patch: handler, delete: handler });
+const proxied = (handler: Verb): Subresource => ({
+  get: handler,
+  create: handler,
+  update: handler,
+  patch: handler,
+  delete: handler,
+});
 
 /** Subresources of the core group that are more than a part of their object. */
 const special: Readonly<Record<string, Subresource>> = {
@@ -48,6 +54,7 @@ export function findSubresource(served: Served, name: string): Subresource | und
 export function unstored(served: Served): Subresource | undefined {
   const { group, resource } = served.resource;
   if (group === "" && resource === "bindings") return { create: bind };
-  const question = group === "authentication.k8s.io" || group === "authorization.k8s.io" ? reviews[resource] : undefined;
+  const question =
+    group === "authentication.k8s.io" || group === "authorization.k8s.io" ? reviews[resource] : undefined;
   return question === undefined ? undefined : { create: question };
 }

@@ -49,7 +49,13 @@ export async function bind(call: Call, served: Served): Promise<Outcome> {
     at: { namespace, name },
   });
   if (bound instanceof Failure) return bound;
-  return valueResponse(call, undefined, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
+  return valueResponse(call, undefined, 201, {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Success",
+    code: 201,
+  });
 }
 
 function judgeTarget(name: string, { target }: Binding): Failure | undefined {
@@ -73,12 +79,26 @@ function assigned(call: Call, pods: Served, old: ApiObject, binding: Binding, no
   const { name = "" } = old.metadata;
   const uid = binding.metadata?.uid;
   if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
-    return conflict(pods.resource, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ""}`);
+    return conflict(
+      pods.resource,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ""}`,
+    );
   }
   const before = old as PodParts;
-  if (old.metadata.deletionTimestamp !== undefined) return conflict({ group: "", resource: "pods/binding" }, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+  if (old.metadata.deletionTimestamp !== undefined)
+    return conflict(
+      { group: "", resource: "pods/binding" },
+      name,
+      `pod ${name} is being deleted, cannot be assigned to a host`,
+    );
   const assignedTo = before.spec?.nodeName ?? "";
-  if (assignedTo !== "") return conflict({ group: "", resource: "pods/binding" }, name, `pod ${name} is already assigned to node ${JSON.stringify(assignedTo)}`);
+  if (assignedTo !== "")
+    return conflict(
+      { group: "", resource: "pods/binding" },
+      name,
+      `pod ${name} is already assigned to node ${JSON.stringify(assignedTo)}`,
+    );
   if ((before.spec?.schedulingGates?.length ?? 0) > 0) {
     return conflict({ group: "", resource: "pods/binding" }, name, `pod ${name} has non-empty .spec.schedulingGates`);
   }
@@ -87,7 +107,12 @@ function assigned(call: Call, pods: Served, old: ApiObject, binding: Binding, no
   const annotations = binding.metadata?.annotations;
   if (annotations !== undefined) next.metadata.annotations = { ...next.metadata.annotations, ...annotations };
   const others = (next.status?.conditions ?? []).filter((condition) => condition.type !== "PodScheduled");
-  const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: timestamp(call.parts.clock.now()) };
+  const scheduled = {
+    type: "PodScheduled",
+    status: "True",
+    lastProbeTime: null,
+    lastTransitionTime: timestamp(call.parts.clock.now()),
+  };
   next.status = { ...next.status, conditions: [...others, scheduled] };
   return next;
 }

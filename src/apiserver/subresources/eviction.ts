@@ -16,7 +16,12 @@ import { removeObject, type DeletionOptions } from "../verbs/delete.ts";
 import { readDryRun } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
 
-const expected: Expected = { apiVersion: "policy/v1", kind: "Eviction", schema: schemaOf("policy/v1.Eviction"), custom: false };
+const expected: Expected = {
+  apiVersion: "policy/v1",
+  kind: "Eviction",
+  schema: schemaOf("policy/v1.Eviction"),
+  custom: false,
+};
 
 /** POST to pods/eviction: a deletion that the pod's disruption budget must allow. */
 export async function evict(call: Call, served: Served): Promise<Outcome> {
@@ -37,21 +42,29 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
     if (entry === undefined) return notFound(served.resource, name);
     const pod = call.parts.objects.decoded(entry) as ApiObject & Pod;
     // A disruption that was taken from the budget is not taken again because the pod's status moved meanwhile.
-    if (allowance === undefined || allowance instanceof Failure || !allowance.isSpent) allowance = await allow(call, pod, dryRun);
+    if (allowance === undefined || allowance instanceof Failure || !allowance.isSpent)
+      allowance = await allow(call, pod, dryRun);
     if (allowance instanceof Failure) return allowance;
     // The pod whose state was judged is the one that goes: its revision is pinned where health decided (k/k#142201).
     const options: DeletionOptions = {
       gracePeriodSeconds: asked?.gracePeriodSeconds,
       propagation: asked?.propagationPolicy as DeletionOptions["propagation"],
       uid: asked?.preconditions?.uid ?? pod.metadata?.uid,
-      resourceVersion: asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? pod.metadata?.resourceVersion : undefined),
+      resourceVersion:
+        asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? pod.metadata?.resourceVersion : undefined),
       dryRun,
     };
     const removed = await removeObject(call, served, { namespace, name }, options);
     const mayRetry = allowance.judgedHealth && asked?.preconditions?.resourceVersion === undefined;
     if (removed instanceof Failure && removed.reason === "Conflict" && mayRetry) continue;
     if (removed instanceof Failure) return removed;
-    return valueResponse(call, undefined, 201, { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 });
+    return valueResponse(call, undefined, 201, {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Success",
+      code: 201,
+    });
   }
   return tooManyDisruptions("the pod changes too fast to be judged");
 }
@@ -64,19 +77,26 @@ interface Allowance {
 
 async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise<Allowance | Failure> {
   const phase = pod.status?.phase;
-  const isOver = phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
+  const isOver =
+    phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
   if (isOver) return { judgedHealth: false, isSpent: false };
   const budgets = budgetsOf(call, pod);
   const budget = budgets[0];
   if (budget === undefined) return { judgedHealth: false, isSpent: false };
   if (budgets.length > 1) {
-    return new Failure(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+    return new Failure(
+      500,
+      "InternalError",
+      "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+    );
   }
   const isReady = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   if (!isReady) {
     const { status, spec } = budget;
-    const isHealthyBudget = (status?.currentHealthy ?? 0) >= (status?.desiredHealthy ?? 0) && (status?.desiredHealthy ?? 0) > 0;
-    if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow" || isHealthyBudget) return { judgedHealth: true, isSpent: false };
+    const isHealthyBudget =
+      (status?.currentHealthy ?? 0) >= (status?.desiredHealthy ?? 0) && (status?.desiredHealthy ?? 0) > 0;
+    if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow" || isHealthyBudget)
+      return { judgedHealth: true, isSpent: false };
   }
   const failure = await spend(call, budget, pod.metadata?.name ?? "", dryRun);
   return failure ?? { judgedHealth: true, isSpent: true };
@@ -97,7 +117,12 @@ function budgetsOf(call: Call, pod: Pod): (ApiObject & PodDisruptionBudget)[] {
 }
 
 /** Takes one disruption from the budget, judged against its newest state inside the write. */
-async function spend(call: Call, budget: ApiObject & PodDisruptionBudget, podName: string, dryRun: boolean): Promise<Failure | undefined> {
+async function spend(
+  call: Call,
+  budget: ApiObject & PodDisruptionBudget,
+  podName: string,
+  dryRun: boolean,
+): Promise<Failure | undefined> {
   const served = call.parts.registry.find("policy/v1", "poddisruptionbudgets")!;
   const at = { namespace: budget.metadata.namespace ?? "", name: budget.metadata.name ?? "" };
   const options = { dryRun, fieldManager: "kube-apiserver", force: undefined };
@@ -112,7 +137,8 @@ async function spend(call: Call, budget: ApiObject & PodDisruptionBudget, podNam
         return tooManyDisruptions(`The disruption budget ${at.name} is still being processed by the server.`);
       }
       if (status === undefined || status.disruptionsAllowed <= 0) {
-        const message = `The disruption budget ${at.name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`;
+        const { desiredHealthy = 0, currentHealthy = 0 } = status ?? {};
+        const message = `The disruption budget ${at.name} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
         return tooManyDisruptions(message);
       }
       status.disruptionsAllowed -= 1;

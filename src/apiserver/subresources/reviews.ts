@@ -1,6 +1,10 @@
 import type { ApiObject } from "#api/kind.ts";
 import type { TokenReview } from "#api/generated/authentication-v1.ts";
-import type { SelfSubjectRulesReview, SubjectAccessReview, SubjectAccessReviewSpec } from "#api/generated/authorization-v1.ts";
+import type {
+  SelfSubjectRulesReview,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
+} from "#api/generated/authorization-v1.ts";
 import type { Attributes } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, Failure } from "../failure.ts";
@@ -11,7 +15,10 @@ import type { User } from "../user.ts";
 import type { Verb } from "../stages/perform.ts";
 import { expectedOf } from "../verbs/expected.ts";
 
-type Review = (call: Call, body: ApiObject) => Promise<Record<string, unknown> | Failure> | Record<string, unknown> | Failure;
+type Review = (
+  call: Call,
+  body: ApiObject,
+) => Promise<Record<string, unknown> | Failure> | Record<string, unknown> | Failure;
 
 /** A question that is answered in the status of the posted object; nothing is stored. */
 function review(answer: Review): Verb {
@@ -27,23 +34,35 @@ const selfSubjectReview: Review = ({ user }) => ({ userInfo: userInfo(user) });
 
 const tokenReview: Review = async (call, body) => {
   const { spec } = body as ApiObject & TokenReview;
-  if (spec.token === undefined || spec.token === "") return badRequest("token is required for TokenReview in authentication");
+  if (spec.token === undefined || spec.token === "")
+    return badRequest("token is required for TokenReview in authentication");
   const result = await call.parts.authenticator.checkToken(spec.token, spec.audiences ?? []);
   if (!result.ok) return { user: {}, error: "the token is not valid" };
-  return { authenticated: true, user: userInfo(result.user), ...(result.audiences !== undefined && { audiences: result.audiences }) };
+  return {
+    authenticated: true,
+    user: userInfo(result.user),
+    ...(result.audiences !== undefined && { audiences: result.audiences }),
+  };
 };
 
-const selfSubjectAccessReview: Review = (call, body) => decide(call, call.user, (body as ApiObject & SubjectAccessReview).spec);
+const selfSubjectAccessReview: Review = (call, body) =>
+  decide(call, call.user, (body as ApiObject & SubjectAccessReview).spec);
 
 const subjectAccessReview: Review = (call, body) => {
   const { spec } = body as ApiObject & SubjectAccessReview;
-  if ((spec.user ?? "") === "" && (spec.groups?.length ?? 0) === 0) return badRequest("at least one of user or group must be specified");
-  return decide(call, { name: spec.user ?? "", uid: spec.uid ?? "", groups: spec.groups ?? [], extra: spec.extra ?? {} }, spec);
+  if ((spec.user ?? "") === "" && (spec.groups?.length ?? 0) === 0)
+    return badRequest("at least one of user or group must be specified");
+  return decide(
+    call,
+    { name: spec.user ?? "", uid: spec.uid ?? "", groups: spec.groups ?? [], extra: spec.extra ?? {} },
+    spec,
+  );
 };
 
 const localSubjectAccessReview: Review = (call, body) => {
   const { spec } = body as ApiObject & SubjectAccessReview;
-  if (spec.nonResourceAttributes !== undefined) return badRequest("disallowed on this kind of request: nonResourceAttributes");
+  if (spec.nonResourceAttributes !== undefined)
+    return badRequest("disallowed on this kind of request: nonResourceAttributes");
   if ((spec.resourceAttributes?.namespace ?? "") !== call.info.namespace) {
     return badRequest("spec.resourceAttributes.namespace must match metadata.namespace");
   }
@@ -81,7 +100,9 @@ function decide(call: Call, user: User, spec: SubjectAccessReviewSpec): Record<s
   };
   const decision = call.parts.authorizer.authorize(attributes);
   const reason = decision.reason === "" ? {} : { reason: decision.reason };
-  return decision.allowed ? { allowed: true, ...reason } : { allowed: false, ...(decision.denied && { denied: true }), ...reason };
+  return decision.allowed
+    ? { allowed: true, ...reason }
+    : { allowed: false, ...(decision.denied && { denied: true }), ...reason };
 }
 
 /** The kinds whose creation is a question. */

@@ -16,7 +16,12 @@ import { patchTypeOf, readPatchBody } from "../verbs/patch.ts";
 import { updateObject } from "../verbs/update.ts";
 import type { Subresource } from "./all.ts";
 
-const expected: Expected = { apiVersion: "autoscaling/v1", kind: "Scale", schema: schemaOf("autoscaling/v1.Scale"), custom: false };
+const expected: Expected = {
+  apiVersion: "autoscaling/v1",
+  kind: "Scale",
+  schema: schemaOf("autoscaling/v1.Scale"),
+  custom: false,
+};
 
 /** The Scale of an object with replicas: read from it, written to it. */
 export const scale: Subresource = { get: getScale, update: putScale, patch: patchScale };
@@ -67,7 +72,8 @@ async function write(call: Call, served: Served, options: WriteOptions, next: Ne
       const problem = judge(served, object, asked);
       if (problem !== undefined) return problem;
       setAt(object, specPath(served), replicasOf(asked));
-      if (asked.metadata.resourceVersion !== undefined) object.metadata.resourceVersion = asked.metadata.resourceVersion;
+      if (asked.metadata.resourceVersion !== undefined)
+        object.metadata.resourceVersion = asked.metadata.resourceVersion;
       return toStorage(served, storage, object);
     },
     { verb: call.info.verb, subresource: "scale" },
@@ -97,7 +103,12 @@ function judge(served: Served, object: ApiObject, asked: ApiObject): Failure | u
 }
 
 function scaleResponse(call: Call, served: Served, object: ApiObject): Outcome {
-  const forScale = { ...served, resource: { ...served.resource, kind: "Scale" }, schema: expected.schema, custom: undefined };
+  const forScale = {
+    ...served,
+    resource: { ...served.resource, kind: "Scale" },
+    schema: expected.schema,
+    custom: undefined,
+  };
   return valueResponse(call, forScale, 200, scaleOf(served, object));
 }
 
@@ -110,12 +121,17 @@ function scaleOf(served: Served, object: ApiObject): ApiObject {
     apiVersion: "autoscaling/v1",
     metadata: withoutUndefined(metadata),
     spec: { replicas: Number(getAt(object, specPath(served)) ?? 0) },
-    status: { replicas: Number(getAt(object, served.custom?.scale?.statusPath ?? "status.replicas") ?? 0), ...(selector !== "" && { selector }) },
+    status: {
+      replicas: Number(getAt(object, served.custom?.scale?.statusPath ?? "status.replicas") ?? 0),
+      ...(selector !== "" && { selector }),
+    },
   };
 }
 
 function withoutUndefined(metadata: Record<string, string | undefined>): ApiObject["metadata"] {
-  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined)) as ApiObject["metadata"];
+  return Object.fromEntries(
+    Object.entries(metadata).filter(([, value]) => value !== undefined),
+  ) as ApiObject["metadata"];
 }
 
 function specPath(served: Served): string {

@@ -20,7 +20,11 @@ const secondsMin = 600;
 const secondsMax = 4_294_967_296;
 const secondsDefault = 3_600;
 
-const boundResources: Readonly<Record<string, string>> = { "v1/Pod": "pods", "v1/Secret": "secrets", "v1/Node": "nodes" };
+const boundResources: Readonly<Record<string, string>> = {
+  "v1/Pod": "pods",
+  "v1/Secret": "secrets",
+  "v1/Node": "nodes",
+};
 
 /** POST to serviceaccounts/token: a token for the account, bound to an object when that is asked. */
 export async function requestToken(call: Call, served: Served): Promise<Outcome> {
@@ -49,15 +53,25 @@ export async function requestToken(call: Call, served: Served): Promise<Outcome>
     spec: { ...request.spec, expirationSeconds: seconds },
     status: { token: issued.token, expirationTimestamp: issued.expirationTimestamp },
   };
-  const forToken = { ...served, resource: { ...served.resource, kind: "TokenRequest" }, schema: expected.schema, custom: undefined };
+  const forToken = {
+    ...served,
+    resource: { ...served.resource, kind: "TokenRequest" },
+    schema: expected.schema,
+    custom: undefined,
+  };
   return valueResponse(call, forToken, 201, answer);
 }
 
 function judgeSeconds(name: string, seconds: number): Failure | undefined {
   if (secondsMin <= seconds && seconds <= secondsMax) return undefined;
-  const limit = seconds < secondsMin ? "may not specify a duration less than 10 minutes" : "may not specify a duration larger than 2^32 seconds";
+  const limit =
+    seconds < secondsMin
+      ? "may not specify a duration less than 10 minutes"
+      : "may not specify a duration larger than 2^32 seconds";
   const message = `Invalid value: ${seconds}: ${limit}`;
-  return invalid("authentication.k8s.io", "TokenRequest", name, [{ field: "spec.expirationSeconds", reason: "FieldValueInvalid", message }]);
+  return invalid("authentication.k8s.io", "TokenRequest", name, [
+    { field: "spec.expirationSeconds", reason: "FieldValueInvalid", message },
+  ]);
 }
 
 interface Bound {
@@ -71,14 +85,18 @@ function boundObject(call: Call, request: TokenRequest, namespace: string): Boun
   if (reference === undefined) return undefined;
   const kind = reference.kind ?? "";
   const resource = boundResources[`${reference.apiVersion ?? ""}/${kind}`];
-  if (resource === undefined) return badRequest(`cannot bind token for serviceaccount to object of type ${reference.apiVersion ?? ""}, Kind=${kind}`);
+  if (resource === undefined)
+    return badRequest(
+      `cannot bind token for serviceaccount to object of type ${reference.apiVersion ?? ""}, Kind=${kind}`,
+    );
   const served = call.parts.registry.find("v1", resource);
   const name = reference.name ?? "";
   const object = served && storedObject(call, served, resource === "nodes" ? "" : namespace, name);
   if (object === undefined) return notFound({ group: "", resource }, name);
   const uid = object.metadata.uid ?? "";
   if (reference.uid !== undefined && reference.uid !== "" && reference.uid !== uid) {
-    const why = `the UID in the bound object reference (${reference.uid}) does not match the UID in record. The object might have been deleted and then recreated`;
+    const difference = `the UID in the bound object reference (${reference.uid}) does not match the UID in record`;
+    const why = `${difference}. The object might have been deleted and then recreated`;
     return conflict({ group: "", resource }, name, why);
   }
   return { kind, name, uid };

@@ -32,11 +32,17 @@ export function admissionRequest(call: Call, subject: AdmissionSubject): Admissi
 }
 
 /** Runs all mutating steps in order; the object of the request is changed in place. */
-export function admitMutating(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
+export function admitMutating(
+  call: Call,
+  request: AdmissionRequest,
+): Failure | undefined | Promise<Failure | undefined> {
   return runPhase(call, request, "mutate", 0);
 }
 
-export function admitValidating(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
+export function admitValidating(
+  call: Call,
+  request: AdmissionRequest,
+): Failure | undefined | Promise<Failure | undefined> {
   return runPhase(call, request, "validate", 0);
 }
 

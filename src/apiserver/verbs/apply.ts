@@ -18,10 +18,17 @@ import type { PatchBody } from "./patch.ts";
 import { updatedResponse, updateObject } from "./update.ts";
 
 /** Server-side apply: creates what is not there, else merges by ownership of fields. */
-export async function applyPatch(call: Call, served: Served, body: PatchBody, options: WriteOptions): Promise<HttpResponse | Failure> {
+export async function applyPatch(
+  call: Call,
+  served: Served,
+  body: PatchBody,
+  options: WriteOptions,
+): Promise<HttpResponse | Failure> {
   if ((call.info.query.get("fieldManager") ?? "") === "") {
     const message = "Required value: is required for apply patch";
-    return invalid("meta.k8s.io", "PatchOptions", "", [{ field: "fieldManager", reason: "FieldValueRequired", message }]);
+    return invalid("meta.k8s.io", "PatchOptions", "", [
+      { field: "fieldManager", reason: "FieldValueRequired", message },
+    ]);
   }
   if (!isRecord(body.value)) return badRequest("error decoding patch: the configuration is not an object");
   const problem = configurationProblem(call, served, body.value);
@@ -33,7 +40,9 @@ export async function applyPatch(call: Call, served: Served, body: PatchBody, op
   const { namespace, name } = call.info;
   for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
     const exists = call.parts.store.latest(keyOf(served.prefix, namespace, name)) !== undefined;
-    const result = exists ? await applyToStored(call, served, applied, options) : await applyNew(call, served, applied, options);
+    const result = exists
+      ? await applyToStored(call, served, applied, options)
+      : await applyNew(call, served, applied, options);
     const isRace = result instanceof Failure && (exists ? result.code === 404 : result.reason === "AlreadyExists");
     if (!isRace) return result;
   }
@@ -52,7 +61,12 @@ function configurationProblem(call: Call, served: Served, value: Record<string, 
   return undefined;
 }
 
-async function applyToStored(call: Call, served: Served, applied: Record<string, unknown>, options: WriteOptions): Promise<HttpResponse | Failure> {
+async function applyToStored(
+  call: Call,
+  served: Served,
+  applied: Record<string, unknown>,
+  options: WriteOptions,
+): Promise<HttpResponse | Failure> {
   const storage = call.parts.registry.storageServed(served);
   const updated = await updateObject(
     call,
@@ -67,12 +81,21 @@ async function applyToStored(call: Call, served: Served, applied: Record<string,
   return updatedResponse(call, served, updated);
 }
 
-async function applyNew(call: Call, served: Served, applied: Record<string, unknown>, options: WriteOptions): Promise<HttpResponse | Failure> {
+async function applyNew(
+  call: Call,
+  served: Served,
+  applied: Record<string, unknown>,
+  options: WriteOptions,
+): Promise<HttpResponse | Failure> {
   const { name, subresource } = call.info;
   if (subresource !== "") return notFound(served.resource, name);
   const metadata = applied.metadata as ApiObject["metadata"] | undefined;
   if (metadata?.uid !== undefined && metadata.uid !== "") {
-    return conflict(served.resource, name, `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`);
+    return conflict(
+      served.resource,
+      name,
+      `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`,
+    );
   }
   const merged = mergedObject(call, served, undefined, applied, options);
   if (merged instanceof Failure) return merged;

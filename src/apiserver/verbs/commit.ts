@@ -16,7 +16,9 @@ export type CommitOutcome =
 export function encodeBounded(object: ApiObject): Encoded | Failure {
   const encoded = encodeStored(object);
   if (objectBytesMax < encoded.value.length) {
-    return requestTooLarge(`etcdserver: request is too large: the object has ${encoded.value.length} bytes, the limit is ${objectBytesMax}`);
+    return requestTooLarge(
+      `etcdserver: request is too large: the object has ${encoded.value.length} bytes, the limit is ${objectBytesMax}`,
+    );
   }
   return encoded;
 }
@@ -63,7 +65,11 @@ export async function commitDelete(call: Call, order: DeleteOrder): Promise<Comm
   });
 }
 
-function withReason(call: Call, served: Served, change: Parameters<typeof recordOf>[2]): Pick<Transaction, "epoch" | "record"> {
+function withReason(
+  call: Call,
+  served: Served,
+  change: Parameters<typeof recordOf>[2],
+): Pick<Transaction, "epoch" | "record"> {
   const record = recordOf(call, served, change);
   const { epoch } = causeOf(call);
   return { ...(record !== undefined && { record }), ...(epoch !== undefined && { epoch }) };

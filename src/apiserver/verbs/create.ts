@@ -54,7 +54,8 @@ export async function createObject(
     const object = attempts === 1 ? given : cloneValue(given);
     const result = await attemptCreate(call, served, storage, toStorage(served, storage, object), options, settings);
     if (!(result instanceof Failure) || result.reason !== "AlreadyExists") return result;
-    if (attempts <= attempt) return attempts === 1 ? result : generateNameConflict(served.resource, result.details?.name ?? "");
+    if (attempts <= attempt)
+      return attempts === 1 ? result : generateNameConflict(served.resource, result.details?.name ?? "");
   }
 }
 
@@ -72,7 +73,12 @@ async function attemptCreate(
   const { kind } = served;
   const namespace = object.metadata.namespace ?? "";
   const name = object.metadata.name ?? "";
-  const context: RuleContext = { now: call.parts.clock.now(), subresource: undefined, user: call.user.name, requester: call.user };
+  const context: RuleContext = {
+    now: call.parts.clock.now(),
+    subresource: undefined,
+    user: call.user.name,
+    requester: call.user,
+  };
   kind.rules.prepareCreate?.(object, context);
   if (served.custom?.hasStatus === true) delete object.status;
   if (settings.managed === true && managedFields !== undefined) object.metadata.managedFields = managedFields;
@@ -108,7 +114,15 @@ async function attemptCreate(
   if (options.dryRun) {
     return call.parts.store.latest(key) === undefined ? { object: admitted } : alreadyExists(served.resource, name);
   }
-  const outcome = await commitPut(call, { served, key, verb: "create", object: admitted, old: undefined, expect: 0, encoded });
+  const outcome = await commitPut(call, {
+    served,
+    key,
+    verb: "create",
+    object: admitted,
+    old: undefined,
+    expect: 0,
+    encoded,
+  });
   if (outcome instanceof Failure) return outcome;
   return outcome.done ? { entry: outcome.entry } : alreadyExists(served.resource, name);
 }
@@ -126,7 +140,11 @@ function beforeCreate(call: Call, served: Served, object: ApiObject): Failure | 
   if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== "" && metadata.resourceVersion !== "0") {
     return badRequest("resourceVersion should not be set on objects to be created");
   }
-  if ((metadata.name === undefined || metadata.name === "") && metadata.generateName !== undefined && metadata.generateName !== "") {
+  if (
+    (metadata.name === undefined || metadata.name === "") &&
+    metadata.generateName !== undefined &&
+    metadata.generateName !== ""
+  ) {
     metadata.name = generateName(metadata.generateName, call.parts.random);
   }
   metadata.uid = call.parts.random.uuid();
@@ -147,7 +165,10 @@ export function namespaceMismatch(): Failure {
 /** Whether metadata.generation counts the changes of the spec. */
 export function countsGeneration(served: Served): boolean {
   if (served.custom !== undefined) return true;
-  return served.kind.rules.countsGeneration ?? served.resource.subresources.some((subresource) => subresource.name === "status");
+  return (
+    served.kind.rules.countsGeneration ??
+    served.resource.subresources.some((subresource) => subresource.name === "status")
+  );
 }
 
 /** A time of whole seconds in UTC, as metadata carries it. */

@@ -46,7 +46,8 @@ export async function deleteCollection(call: Call, served: Served): Promise<Http
   }
   const failure = await finishBatch();
   if (failure !== undefined) return failure;
-  const head = `{"kind":"${served.resource.kind}List","apiVersion":"${served.apiVersion}","metadata":{"resourceVersion":"${store.visible}"},"items":[`;
+  const type = `"kind":"${served.resource.kind}List","apiVersion":"${served.apiVersion}"`;
+  const head = `{${type},"metadata":{"resourceVersion":"${store.visible}"},"items":[`;
   const parts = [bytesOf(head)];
   removed.forEach((bytes, index) => parts.push(...(index === 0 ? [bytes] : [bytesOf(","), bytes])));
   parts.push(bytesOf("]}"));

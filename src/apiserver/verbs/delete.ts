@@ -61,14 +61,17 @@ export function deletionOptions(call: Call): DeletionOptions | Failure {
   if (dryRun instanceof Failure) return dryRun;
   const graceText = query.get("gracePeriodSeconds");
   const grace = (body.gracePeriodSeconds as number | undefined) ?? (graceText === null ? undefined : Number(graceText));
-  if (grace !== undefined && !Number.isSafeInteger(grace)) return badRequest("gracePeriodSeconds: Invalid value: must be an integer");
+  if (grace !== undefined && !Number.isSafeInteger(grace))
+    return badRequest("gracePeriodSeconds: Invalid value: must be an integer");
   const orphan = (body.orphanDependents as boolean | undefined) ?? parseBoolean(query.get("orphanDependents"));
   const policy = (body.propagationPolicy as string | undefined) ?? query.get("propagationPolicy") ?? undefined;
   if (orphan !== undefined && policy !== undefined) {
     return badRequest("propagationPolicy: Invalid value: orphanDependents and deletionPropagation cannot be both set");
   }
   if (policy !== undefined && policy !== "Background" && policy !== "Foreground" && policy !== "Orphan") {
-    return badRequest(`propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`);
+    return badRequest(
+      `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
   }
   const preconditions = body.preconditions as { uid?: string; resourceVersion?: string } | undefined;
   return {
@@ -137,13 +140,19 @@ function checkPreconditions(served: Served, old: ApiObject, options: DeletionOpt
     return conflict(served.resource, name, why);
   }
   if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ""}`;
+    const asked = `ResourceVersion in precondition: ${options.resourceVersion}`;
+    const why = `Precondition failed: ${asked}, ResourceVersion in object meta: ${resourceVersion ?? ""}`;
     return conflict(served.resource, name, why);
   }
   return undefined;
 }
 
-async function admitDeletion(call: Call, served: Served, old: ApiObject, dryRun: boolean): Promise<Failure | undefined> {
+async function admitDeletion(
+  call: Call,
+  served: Served,
+  old: ApiObject,
+  dryRun: boolean,
+): Promise<Failure | undefined> {
   const request = admissionRequest(call, {
     operation: "DELETE",
     served,
@@ -184,11 +193,17 @@ async function attemptRemove(
   return outcome.done ? { gone: false, object: next, entry: outcome.entry } : undefined;
 }
 
-/** The object as its deletion leaves it: with a time, a grace and the finalizers of the asked propagation; `old` itself when nothing changes. */
+/**
+ * The object as its deletion leaves it: with a time, a grace and the finalizers of the asked propagation; `old` itself when
+ * nothing changes.
+ */
 function markDeleted(call: Call, served: Served, old: ApiObject, options: DeletionOptions): ApiObject {
   const rules = served.kind.rules;
   const asked = options.gracePeriodSeconds;
-  const grace = Math.max(rules.deletionGraceSeconds?.(old, asked === undefined ? undefined : Math.max(0, asked)) ?? 0, 0);
+  const grace = Math.max(
+    rules.deletionGraceSeconds?.(old, asked === undefined ? undefined : Math.max(0, asked)) ?? 0,
+    0,
+  );
   const finalizers = finalizersFor(served, old, options.propagation);
   const isMarked = old.metadata.deletionTimestamp !== undefined;
   const oldGrace = old.metadata.deletionGracePeriodSeconds ?? 0;
@@ -206,7 +221,8 @@ function markDeleted(call: Call, served: Served, old: ApiObject, options: Deleti
     const from = isMarked ? Date.parse(old.metadata.deletionTimestamp!) - oldGrace * 1000 : now;
     next.metadata.deletionTimestamp = timestamp(Math.max(from, isMarked ? from : now) + grace * 1000);
     next.metadata.deletionGracePeriodSeconds = grace;
-    if (!isMarked && (next.metadata.generation ?? 0) > 0) next.metadata.generation = (next.metadata.generation ?? 0) + 1;
+    if (!isMarked && (next.metadata.generation ?? 0) > 0)
+      next.metadata.generation = (next.metadata.generation ?? 0) + 1;
   }
   if (next.kind === "Namespace" && next.apiVersion === "v1") {
     next.status = { ...(next.status as Record<string, unknown> | undefined), phase: "Terminating" };

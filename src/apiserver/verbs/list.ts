@@ -29,10 +29,13 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
     return listResponse(call, { served, representation, metadata, entries: chosen(call, selection, entries) });
   }
   const taken = await take(call, selection, entries, page.limit);
-  const metadata: { -readonly [K in keyof ListMetadata]: ListMetadata[K] } = { resourceVersion: String(snapshot.revision) };
+  const metadata: { -readonly [K in keyof ListMetadata]: ListMetadata[K] } = {
+    resourceVersion: String(snapshot.revision),
+  };
   if (taken.next !== undefined) {
     metadata.continue = encodeContinue({ revision: snapshot.revision, start: taken.next.slice(prefix.length) });
-    if (selection.labels === undefined && selection.fields.length === 0) metadata.remainingItemCount = snapshot.count(taken.next, end);
+    if (selection.labels === undefined && selection.fields.length === 0)
+      metadata.remainingItemCount = snapshot.count(taken.next, end);
   }
   return listResponse(call, { served, representation, metadata, entries: taken.entries.values() });
 }
@@ -85,8 +88,10 @@ async function pageOf(call: Call): Promise<Page | Failure> {
   const limit = readLimit(query.get("limit"));
   if (limit instanceof Failure) return limit;
   if (token !== "") {
-    if (match !== "") return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
-    if (versionText !== "" && versionText !== "0") return badRequest("specifying resource version is not allowed when using continue");
+    if (match !== "")
+      return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
+    if (versionText !== "" && versionText !== "0")
+      return badRequest("specifying resource version is not allowed when using continue");
     return continuedPage(call, token, limit);
   }
   const problem = matchProblem(match, versionText);
@@ -118,18 +123,26 @@ function continuedPage(call: Call, token: string, limit: number): Page | Failure
 function readLimit(text: string | null): number | Failure {
   if (text === null || text === "") return 0;
   const limit = Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 0) return badRequest(`limit: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
+  if (!Number.isSafeInteger(limit) || limit < 0)
+    return badRequest(`limit: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
   return limit;
 }
 
 function matchProblem(match: string, versionText: string): Failure | undefined {
   if (match === "") return undefined;
   if (match !== "Exact" && match !== "NotOlderThan") {
-    return badRequest(`resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`);
+    return badRequest(
+      `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
+    );
   }
-  if (versionText === "") return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (versionText === "")
+    return badRequest(
+      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
+    );
   if (match === "Exact" && versionText === "0") {
-    return badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+    return badRequest(
+      'resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"',
+    );
   }
   return undefined;
 }

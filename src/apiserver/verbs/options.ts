@@ -12,7 +12,13 @@ export interface WriteOptions {
 export function writeOptions(call: Call): WriteOptions | Failure {
   const query = call.info.query;
   const validation = query.get("fieldValidation");
-  if (validation !== null && validation !== "" && validation !== "Strict" && validation !== "Warn" && validation !== "Ignore") {
+  if (
+    validation !== null &&
+    validation !== "" &&
+    validation !== "Strict" &&
+    validation !== "Warn" &&
+    validation !== "Ignore"
+  ) {
     return invalid("meta.k8s.io", "CreateOptions", "", [
       {
         field: "fieldValidation",

@@ -33,8 +33,13 @@ export async function patch(call: Call, served: Served): Promise<HttpResponse | 
   const body = readPatchBody(call, type);
   if (body instanceof Failure) return body;
   if (type === applyYaml) return applyPatch(call, served, body, options);
-  if (options.force !== undefined) return badRequest("PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch");
-  const updated = await updateObject(call, served, options, (old) => patchedObject(call, served, old, type, body), { verb: "patch" });
+  if (options.force !== undefined)
+    return badRequest(
+      "PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch",
+    );
+  const updated = await updateObject(call, served, options, (old) => patchedObject(call, served, old, type, body), {
+    verb: "patch",
+  });
   return updatedResponse(call, served, updated);
 }
 
@@ -42,7 +47,8 @@ export async function patch(call: Call, served: Served): Promise<HttpResponse | 
 export function patchTypeOf(call: Call, served: Served): PatchType | Failure {
   const type = (call.request.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase();
   const isStrategic = served.custom === undefined;
-  if (type === jsonPatch || type === mergePatch || type === applyYaml || (type === strategicPatch && isStrategic)) return type;
+  if (type === jsonPatch || type === mergePatch || type === applyYaml || (type === strategicPatch && isStrategic))
+    return type;
   return unsupportedMediaType([jsonPatch, mergePatch, ...(isStrategic ? [strategicPatch] : []), applyYaml]);
 }
 
@@ -59,12 +65,23 @@ export function readPatchBody(call: Call, type: PatchType): PatchBody | Failure 
   return { value: parsed.value, duplicates: parsed.duplicates };
 }
 
-function patchedObject(call: Call, served: Served, old: ApiObject, type: PatchType, body: PatchBody): ApiObject | Failure {
+function patchedObject(
+  call: Call,
+  served: Served,
+  old: ApiObject,
+  type: PatchType,
+  body: PatchBody,
+): ApiObject | Failure {
   const current = inVersion(served, old);
   const result = applied(served, current, type, body.value);
   if (!result.ok) {
     if (result.code === 413) return requestTooLarge(result.message);
-    return new Failure(result.code, result.reason, result.message, result.causes === undefined ? undefined : { causes: result.causes });
+    return new Failure(
+      result.code,
+      result.reason,
+      result.message,
+      result.causes === undefined ? undefined : { causes: result.causes },
+    );
   }
   if (typeof result.value !== "object" || result.value === null || Array.isArray(result.value)) {
     return badRequest("the patch does not leave an object");
@@ -72,7 +89,8 @@ function patchedObject(call: Call, served: Served, old: ApiObject, type: PatchTy
   const object = decodeObject(call, expectedOf(served), result.value as Record<string, unknown>, body.duplicates);
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
-  if (object.metadata.name !== old.metadata.name) return badRequest("metadata.name: Invalid value: the name of an object cannot be changed");
+  if (object.metadata.name !== old.metadata.name)
+    return badRequest("metadata.name: Invalid value: the name of an object cannot be changed");
   if ((object.metadata.namespace ?? "") !== (old.metadata.namespace ?? "")) {
     return badRequest("metadata.namespace: Invalid value: the namespace of an object cannot be changed");
   }

@@ -23,7 +23,8 @@ const noCause: GivenCause = { actor: undefined, rule: undefined, because: undefi
 export function causeOf(call: Call): GivenCause {
   const headers = call.request.headers;
   if (headers["steersman-actor"] === undefined && headers["steersman-epoch"] === undefined) return noCause;
-  const trusted = call.inProcess || call.user.groups.includes("system:masters") || call.user.groups.includes("system:nodes");
+  const trusted =
+    call.inProcess || call.user.groups.includes("system:masters") || call.user.groups.includes("system:nodes");
   if (!trusted) return noCause;
   return {
     actor: decoded(headers["steersman-actor"]),

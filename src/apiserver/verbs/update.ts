@@ -34,7 +34,8 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
   if (metadata.name !== name) {
     return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   }
-  if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace) return namespaceMismatch();
+  if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace)
+    return namespaceMismatch();
   const storage = call.parts.registry.storageServed(served);
   let isFirst = true;
   const updated = await updateObject(call, served, options, () => {
@@ -115,7 +116,8 @@ async function attemptUpdate(
   const verb = settings.verb ?? "update";
   if (settings.direct === true) return store(call, served, { current, old, object, dryRun, verb });
   prepareUpdate(served, object, old, context);
-  if (settings.managed !== true) trackUpdate(call, call.parts.registry.storageServed(served), old, object, options.fieldManager, subresource);
+  if (settings.managed !== true)
+    trackUpdate(call, call.parts.registry.storageServed(served), old, object, options.fieldManager, subresource);
   const request = admissionRequest(call, {
     operation: "UPDATE",
     served,
@@ -193,7 +195,8 @@ function beforeUpdate(served: Served, object: ApiObject, old: ApiObject, current
   }
   const revision = metadata.resourceVersion;
   if (revision !== undefined && revision !== "" && revision !== "0") {
-    if (!/^[0-9]+$/.test(revision)) return badRequest(`metadata.resourceVersion: Invalid value: ${JSON.stringify(revision)}: must be digits`);
+    if (!/^[0-9]+$/.test(revision))
+      return badRequest(`metadata.resourceVersion: Invalid value: ${JSON.stringify(revision)}: must be digits`);
     if (Number(revision) !== current.modified) return conflict(served.resource, name);
   }
   const owned = old.metadata;
@@ -209,7 +212,11 @@ function beforeUpdate(served: Served, object: ApiObject, old: ApiObject, current
   return undefined;
 }
 
-function copyOrDelete(metadata: ApiObject["metadata"], from: ApiObject["metadata"], field: keyof ApiObject["metadata"]): void {
+function copyOrDelete(
+  metadata: ApiObject["metadata"],
+  from: ApiObject["metadata"],
+  field: keyof ApiObject["metadata"],
+): void {
   const source = from as Record<string, unknown>;
   const target = metadata as Record<string, unknown>;
   if (source[field] === undefined) delete target[field];
@@ -221,7 +228,11 @@ function prepareUpdate(served: Served, object: ApiObject, old: ApiObject, contex
   const rules = served.kind.rules;
   if (rules.prepareUpdate !== undefined) rules.prepareUpdate(object, old, context);
   else isolate(served, object, old, context.subresource);
-  if (context.subresource !== "status" && countsGeneration(served) && object.metadata.generation === old.metadata.generation) {
+  if (
+    context.subresource !== "status" &&
+    countsGeneration(served) &&
+    object.metadata.generation === old.metadata.generation
+  ) {
     if (specChanged(served, object, old)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 }
@@ -255,4 +266,3 @@ function specChanged(served: Served, object: ApiObject, old: ApiObject): boolean
   }
   return false;
 }
-

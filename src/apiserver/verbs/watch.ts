@@ -28,7 +28,8 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
   if (start instanceof Failure) return start;
 
   const seconds = Number(query.get("timeoutSeconds") ?? "0");
-  if (!Number.isSafeInteger(seconds) || seconds < 0) return badRequest("timeoutSeconds: Invalid value: must be a non-negative integer");
+  if (!Number.isSafeInteger(seconds) || seconds < 0)
+    return badRequest("timeoutSeconds: Invalid value: must be a non-negative integer");
   const timeoutMs = 1000 * (seconds > 0 ? seconds : watchTimeoutSecondsMin * (1 + random.float()));
   const wantsBookmarks = flag(query.get("allowWatchBookmarks"));
   const watcher = new Watcher({
@@ -93,10 +94,14 @@ function rangeOf(snapshot: Snapshot, { served, namespace, name }: Selection): It
 function initialEventsProblem(sendInitial: string | null, match: string, bookmarks: boolean): Failure | undefined {
   if (sendInitial === null) {
     if (match === "") return undefined;
-    return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    return badRequest(
+      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+    );
   }
   if (match !== "NotOlderThan") {
-    return badRequest("resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    return badRequest(
+      "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+    );
   }
   if (isTrue(sendInitial) && !bookmarks) {
     return badRequest("allowWatchBookmarks: Forbidden: sendInitialEvents requires allowWatchBookmarks");

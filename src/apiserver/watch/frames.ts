@@ -73,7 +73,13 @@ export class FrameSource {
   #leftEntry(): Entry {
     const { previous, revision } = this.#event;
     if (previous === undefined) throw new Error("an object that was not there cannot stop matching");
-    this.#left ??= { ...previous, key: previous.key, value: withRevision(previous.value, revision), modified: revision, attachment: undefined };
+    this.#left ??= {
+      ...previous,
+      key: previous.key,
+      value: withRevision(previous.value, revision),
+      modified: revision,
+      attachment: undefined,
+    };
     return this.#left;
   }
 }
@@ -84,7 +90,13 @@ interface Tools {
 }
 
 /** One event as it goes over the wire. */
-export function entryFrame(tools: Tools, type: EventType, entry: Entry, form: FrameForm, withColumns: boolean): Uint8Array {
+export function entryFrame(
+  tools: Tools,
+  type: EventType,
+  entry: Entry,
+  form: FrameForm,
+  withColumns: boolean,
+): Uint8Array {
   return frameOf(form, type, () => objectBytes(tools, entry, form, withColumns));
 }
 
@@ -102,6 +114,7 @@ function objectBytes({ objects, clock }: Tools, entry: Entry, form: FrameForm, w
     return tableOf(served, representation.version, `"resourceVersion":"${entry.modified}"`, [row], withColumns);
   }
   if (representation.as !== "object") return partialMetadata(entry, representation.version);
-  if (representation.media === "protobuf") return encodeProtobufObject(served, inVersion(served, objects.decoded(entry)));
+  if (representation.media === "protobuf")
+    return encodeProtobufObject(served, inVersion(served, objects.decoded(entry)));
   return jsonInVersion(call, served, entry);
 }

@@ -31,7 +31,12 @@ export class WatchHub {
   #bookmarks: { cancel(): void } | undefined;
   #closed = false;
 
-  constructor(parts: { readonly store: Store; readonly objects: ObjectCache; readonly timers: Timers; readonly clock: Clock }) {
+  constructor(parts: {
+    readonly store: Store;
+    readonly objects: ObjectCache;
+    readonly timers: Timers;
+    readonly clock: Clock;
+  }) {
     this.#store = parts.store;
     this.#objects = parts.objects;
     this.#timers = parts.timers;
@@ -42,7 +47,8 @@ export class WatchHub {
       progress: (revision) => this.#progress(revision),
       end: (end) => this.#ended(end),
     });
-    if (typeof following === "string") throw new Error(`the store refuses to be followed from its own revision: ${following}`);
+    if (typeof following === "string")
+      throw new Error(`the store refuses to be followed from its own revision: ${following}`);
     this.#following = following;
   }
 
@@ -111,7 +117,8 @@ export class WatchHub {
         const frames = new FrameSource(event, this.#objects, this.#clock);
         for (const watcher of index.candidates(event, this.#objects)) watcher.offer(event, frames);
       }
-      for (const listener of this.#listeners) if (!listener.isTold && event.key.startsWith(listener.prefix)) this.#tellSoon(listener);
+      for (const listener of this.#listeners)
+        if (!listener.isTold && event.key.startsWith(listener.prefix)) this.#tellSoon(listener);
     }
   }
 

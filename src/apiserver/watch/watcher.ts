@@ -99,7 +99,9 @@ export class Watcher implements ByteStream {
   offer(event: Event, frames: FrameSource): void {
     if (event.revision <= this.#position || this.#isOver || this.#isEnding) return;
     const withColumns = this.#options.form.representation.as === "Table" && !this.#sentColumns;
-    const frame = frames.forWish(withColumns ? `${this.#wish}|columns` : this.#wish, () => this.#frameFor(event, frames, withColumns));
+    const frame = frames.forWish(withColumns ? `${this.#wish}|columns` : this.#wish, () =>
+      this.#frameFor(event, frames, withColumns),
+    );
     if (frame === undefined) return;
     this.#sentColumns = true;
     this.#write(frame);
@@ -223,7 +225,11 @@ export class Watcher implements ByteStream {
     const { form } = this.#options;
     const status = statusObject(failure);
     const isProtobuf = form.representation.media === "protobuf";
-    this.#write(frameOf(form, "ERROR", () => (isProtobuf ? encodeProtobuf(status, schemaOf("meta/v1.Status")) : encodeJson(status))));
+    this.#write(
+      frameOf(form, "ERROR", () =>
+        isProtobuf ? encodeProtobuf(status, schemaOf("meta/v1.Status")) : encodeJson(status),
+      ),
+    );
     this.end();
   }
 
@@ -236,11 +242,18 @@ export class Watcher implements ByteStream {
       if (representation.media === "protobuf") {
         return encodeProtobuf({ kind: served.resource.kind, apiVersion: served.apiVersion, metadata }, served.schema);
       }
-      if (representation.as === "object") return encodeJson({ kind: served.resource.kind, apiVersion: served.apiVersion, metadata });
+      if (representation.as === "object")
+        return encodeJson({ kind: served.resource.kind, apiVersion: served.apiVersion, metadata });
       const apiVersion = `meta.k8s.io/${representation.version}`;
       if (representation.as !== "Table") return encodeJson({ kind: "PartialObjectMetadata", apiVersion, metadata });
       const row = { cells: [], object: { kind: "PartialObjectMetadata", apiVersion, metadata } };
-      return encodeJson({ kind: "Table", apiVersion, metadata: { resourceVersion: String(revision) }, columnDefinitions: [], rows: [row] });
+      return encodeJson({
+        kind: "Table",
+        apiVersion,
+        metadata: { resourceVersion: String(revision) },
+        columnDefinitions: [],
+        rows: [row],
+      });
     });
   }
 

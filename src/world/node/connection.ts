@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Connection, ConnectionEvents } from "#world/sockets.ts";
+import type { Connection, ConnectionEvents } from "../sockets.ts";
 
 /** A `Connection` over one of Node's streams: a TCP, Unix or TLS socket, or an HTTP/1.1 connection after an upgrade. */
 export class StreamConnection implements Connection {

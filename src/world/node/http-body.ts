@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { ByteStream, HttpBody, HttpResponse } from "#world/http.ts";
+import type { ByteStream, HttpBody, HttpResponse } from "../http.ts";
 import { stalledAnswerTimeoutMs } from "./http-limits.ts";
 
 /** Whether a body is made while it is sent. */
@@ -72,5 +72,9 @@ export function internalError(): HttpResponse {
 
 function failure(code: number, reason: string, message: string): HttpResponse {
   const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, code };
-  return { status: code, headers: { "content-type": "application/json" }, body: Buffer.from(`${JSON.stringify(status)}\n`) };
+  return {
+    status: code,
+    headers: { "content-type": "application/json" },
+    body: Buffer.from(`${JSON.stringify(status)}\n`),
+  };
 }

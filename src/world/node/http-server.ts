@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import tls from "node:tls";
-import type { HttpHandler, HttpServer, HttpServerOptions, Peer } from "#world/http.ts";
+import type { HttpHandler, HttpServer, HttpServerOptions, Peer } from "../http.ts";
 import { StreamConnection } from "./connection.ts";
 import { answerHttp1, refuseUpgrade, requestOfUpgrade } from "./http1.ts";
 import { answerHttp2 } from "./http2.ts";
@@ -18,14 +18,18 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
   const sockets = new Set<net.Socket>();
   const sessions = new Set<http2.Http2Session>();
   const http1 = http1Server(options, handler, peers);
-  const front = options.tls === undefined ? http1 : tlsFront(options.tls, http1, http2Server(options, handler, peers, sessions), peers);
+  const front =
+    options.tls === undefined
+      ? http1
+      : tlsFront(options.tls, http1, http2Server(options, handler, peers, sessions), peers);
   front.on("connection", (socket: net.Socket) => {
     socket.setNoDelay(true);
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     // Under TLS the raw socket carries no listener of its own: a reset must not end the process.
     socket.on("error", () => undefined);
-    if (options.tls === undefined) peers.set(socket, { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 });
+    if (options.tls === undefined)
+      peers.set(socket, { address: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 });
   });
   const port = await listening(front, { host: options.host, port: options.port });
   // The server that never listens itself must look after its slow clients all the same.
@@ -102,7 +106,11 @@ function http2Server(
     maxSessionRejectedStreams: 100,
     streamResetBurst: limits.streamResetBurst,
     streamResetRate: limits.streamResetsPerSecond,
-    settings: { maxConcurrentStreams: limits.streamsPerConnectionMax, initialWindowSize: 1 << 20, maxHeaderListSize: limits.headerBytesMax },
+    settings: {
+      maxConcurrentStreams: limits.streamsPerConnectionMax,
+      initialWindowSize: 1 << 20,
+      maxHeaderListSize: limits.headerBytesMax,
+    },
   });
   server.on("session", (session) => {
     sessions.add(session);
@@ -127,7 +135,12 @@ function http2Server(
   return server;
 }
 
-function tlsFront(options: Tls, http1: http.Server, second: http2.Http2Server, peers: WeakMap<Duplex, Peer>): tls.Server {
+function tlsFront(
+  options: Tls,
+  http1: http.Server,
+  second: http2.Http2Server,
+  peers: WeakMap<Duplex, Peer>,
+): tls.Server {
   const server = tls.createServer({
     ...secureContextOptions(options),
     ALPNProtocols: ["h2", "http/1.1"],
@@ -156,10 +169,15 @@ function secureContextOptions(options: Tls): tls.SecureContextOptions {
   };
 }
 
-function contextByName(byName: NonNullable<Tls["byName"]>): (name: string, done: (error: Error | null, context?: tls.SecureContext) => void) => void {
+function contextByName(
+  byName: NonNullable<Tls["byName"]>,
+): (name: string, done: (error: Error | null, context?: tls.SecureContext) => void) => void {
   return (name, done) => {
     const identity = byName.get(name);
-    done(null, identity && tls.createSecureContext({ cert: identity.certificate, key: identity.key, minVersion: "TLSv1.2" }));
+    done(
+      null,
+      identity && tls.createSecureContext({ cert: identity.certificate, key: identity.key, minVersion: "TLSv1.2" }),
+    );
   };
 }
 

@@ -1,7 +1,16 @@
 import http from "node:http";
 import https from "node:https";
 import type net from "node:net";
-import type { ByteSink, ByteStream, Headers, HttpRequest, HttpResponse, Transport, TransportOptions, UpgradeResult } from "#world/http.ts";
+import type {
+  ByteSink,
+  ByteStream,
+  Headers,
+  HttpRequest,
+  HttpResponse,
+  Transport,
+  TransportOptions,
+  UpgradeResult,
+} from "../http.ts";
 import { StreamConnection } from "./connection.ts";
 import { connectTimeoutDefaultMs, transportConnectionsMax, wholeAnswerBytesMax } from "./http-limits.ts";
 
@@ -15,7 +24,12 @@ export function openTransport(options: TransportOptions): Transport & { close():
     ...(options.serverName !== undefined && { servername: options.serverName }),
     minVersion: "TLSv1.2" as const,
   };
-  const pool = { keepAlive: true, maxSockets: transportConnectionsMax, maxFreeSockets: 16, scheduling: "lifo" as const };
+  const pool = {
+    keepAlive: true,
+    maxSockets: transportConnectionsMax,
+    maxFreeSockets: 16,
+    scheduling: "lifo" as const,
+  };
   const agent = secure ? new https.Agent({ ...pool, ...tlsOptions }) : new http.Agent(pool);
 
   const requestOptions = (request: HttpRequest, ownConnection: boolean): https.RequestOptions => ({
@@ -55,9 +69,15 @@ export function openTransport(options: TransportOptions): Transport & { close():
         const outgoing = start(request, true);
         outgoing.on("error", reject);
         outgoing.on("upgrade", (incoming, socket, head) => {
-          resolve({ upgraded: true, headers: incoming.headers as Headers, connection: new StreamConnection(socket, head) });
+          resolve({
+            upgraded: true,
+            headers: incoming.headers as Headers,
+            connection: new StreamConnection(socket, head),
+          });
         });
-        outgoing.on("response", (incoming) => readAnswer(incoming, (response) => resolve({ upgraded: false, response }), reject));
+        outgoing.on("response", (incoming) =>
+          readAnswer(incoming, (response) => resolve({ upgraded: false, response }), reject),
+        );
         outgoing.end();
       });
     },
@@ -85,14 +105,21 @@ function boundConnecting(outgoing: http.ClientRequest, timeoutMs: number): void 
   outgoing.on("socket", (socket: net.Socket) => {
     if (!socket.connecting) return;
     socket.setNoDelay(true);
-    const timer = setTimeout(() => outgoing.destroy(new Error(`cannot connect: no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`cannot connect: no answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     const clear = (): void => clearTimeout(timer);
     socket.once("connect", clear);
     socket.once("close", clear);
   });
 }
 
-function readAnswer(incoming: http.IncomingMessage, resolve: (response: HttpResponse) => void, reject: (error: Error) => void): void {
+function readAnswer(
+  incoming: http.IncomingMessage,
+  resolve: (response: HttpResponse) => void,
+  reject: (error: Error) => void,
+): void {
   const status = incoming.statusCode ?? 0;
   const headers = incoming.headers as Headers;
   const length = incoming.headers["content-length"];

@@ -1,4 +1,4 @@
-import type { Http } from "#world/http.ts";
+import type { Http } from "../http.ts";
 import { listenHttp } from "./http-server.ts";
 import { openTransport } from "./http-transport.ts";
 

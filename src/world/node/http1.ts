@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
+import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 
 const noBytes = new Uint8Array(0);
@@ -38,7 +38,13 @@ class Http1Request implements HttpRequest {
 }
 
 /** Reads one HTTP/1.1 request, bounded, and writes the handler's answer. */
-export function answerHttp1(handler: HttpHandler, bodyBytesMax: number, message: IncomingMessage, response: ServerResponse, peer: Peer): void {
+export function answerHttp1(
+  handler: HttpHandler,
+  bodyBytesMax: number,
+  message: IncomingMessage,
+  response: ServerResponse,
+  peer: Peer,
+): void {
   const announced = message.headers["content-length"];
   if (announced === undefined && message.headers["transfer-encoding"] === undefined) {
     handle(handler, new Http1Request(message, noBytes, response), response, peer);
@@ -74,7 +80,9 @@ export function requestOfUpgrade(message: IncomingMessage, socket: Duplex): Http
 
 /** Answers an upgrade that nobody here can do. */
 export function refuseUpgrade(socket: Duplex): void {
-  socket.end("HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\nUpgrade is not supported here\n");
+  socket.end(
+    "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\nUpgrade is not supported here\n",
+  );
 }
 
 function handle(handler: HttpHandler, request: HttpRequest, response: ServerResponse, peer: Peer): void {

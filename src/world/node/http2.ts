@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
-import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
+import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 
 const noBytes = new Uint8Array(0);

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import net from "node:net";
-import { AddressInUseError } from "#world/http.ts";
-import type { Sockets } from "#world/sockets.ts";
+import { AddressInUseError } from "../http.ts";
+import type { Sockets } from "../sockets.ts";
 import { StreamConnection } from "./connection.ts";
 
 /** TCP, Unix and UDP sockets of the machine. */
@@ -9,7 +9,10 @@ export const nodeSockets: Sockets = {
   connect(to, timeoutMs) {
     return new Promise((resolve, reject) => {
       const socket = net.connect({ ...to, allowHalfOpen: true, noDelay: true });
-      const timer = setTimeout(() => socket.destroy(new Error(`cannot connect: no answer within ${timeoutMs} ms`)), timeoutMs);
+      const timer = setTimeout(
+        () => socket.destroy(new Error(`cannot connect: no answer within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
       const failed = (error: Error): void => {
         clearTimeout(timer);
         reject(error);
