@@ -143,6 +143,38 @@ test("schemas of custom resources contain themselves", () => {
   );
 });
 
+test("a CustomResourceDefinition survives protobuf with all its unions, numbers and free JSON", () => {
+  const schema = schemaOf("apiextensions/v1.CustomResourceDefinition");
+  const properties = {
+    size: { type: "integer", minimum: 0.5, maximum: 9.5, default: 3, enum: [1, "a", null, { x: [true] }] },
+    names: { type: "array", items: { type: "string" }, "x-kubernetes-list-type": "set" },
+    free: { additionalProperties: true, "x-kubernetes-preserve-unknown-fields": true },
+    none: { additionalProperties: false },
+    nested: { additionalProperties: { type: "string" }, dependencies: { a: ["b", "c"], d: { type: "object" } } },
+    rule: { type: "string", "x-kubernetes-validations": [{ rule: "self != ''", message: "empty" }] },
+    pair: { items: [{ type: "string" }, { type: "integer" }] },
+  };
+  const version = {
+    name: "v1",
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: { type: "object", properties } },
+  };
+  const spec = {
+    group: "example.com",
+    names: { plural: "things", kind: "Thing" },
+    scope: "Namespaced",
+    versions: [{ ...version, subresources: { status: {} } }],
+  };
+  const kind = { kind: "CustomResourceDefinition", apiVersion: "apiextensions.k8s.io/v1" };
+  const given = JSON.stringify({ ...kind, metadata: { name: "things.example.com" }, spec });
+  const { object, errors, unknownFields } = decodeText(schema, given);
+  assert.deepEqual([errors, unknownFields], [[], []]);
+  const body = decodeProtobuf(encodeProtobuf(object, schema), () => schema);
+  assert.ok(body.ok);
+  assert.equal(stringifyJson(decode(schema, body.object, { defaults: true }).object), stringifyJson(object));
+});
+
 test("unknown fields are named by path and dropped", () => {
   const text =
     '{"spec":{"containers":[{"name":"a","imag":"x"}],"foo":{}},"bar":1,"metadata":{"labels":{"any":"thing"}}}';
