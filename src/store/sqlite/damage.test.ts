@@ -76,6 +76,40 @@ test("a flipped bit anywhere is noticed before anything is served, or changes no
   }),
 );
 
+test("a flipped bit in the write-ahead log after a crash loses no commit silently", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "store.db");
+    const store = await open(path);
+    for (let i = 0; i < 30; i += 1)
+      await store.commit({ operations: [{ type: "put", key: `k${i}`, value: Buffer.alloc(900, i) }] });
+    const content = contentOf(store);
+    const database = readFileSync(path);
+    const log = readFileSync(`${path}-wal`);
+    await store.close();
+    const copy = join(folder, "copy.db");
+    const openWith = async (bytes: Uint8Array): Promise<string> => {
+      for (const suffix of ["-wal", "-shm", ".lock"]) rmSync(`${copy}${suffix}`, { force: true });
+      writeFileSync(copy, database);
+      writeFileSync(`${copy}-wal`, bytes);
+      const opened = await open(copy);
+      const found = contentOf(opened);
+      await opened.close();
+      return found;
+    };
+    assert.equal(await openWith(log), content, "an undamaged log gives everything back");
+    const torn = log.subarray(0, log.length - 5_000);
+    assert.notEqual(await openWith(torn), "", "a torn end is no damage");
+    for (let i = 0; i < 40; i += 1) {
+      const position = Math.floor((log.length * 0.9 * i) / 40);
+      const damaged = Buffer.from(log);
+      damaged[position]! ^= 1 << (i % 8);
+      await openWith(damaged).then(
+        (found) => assert.equal(found, content, `a flip at ${position} is noticed`),
+        (error: Error) => assert.equal(error.name, "StoreRefusedError"),
+      );
+    }
+  }));
+
 test("a missing row is noticed", () =>
   inFolder(async (folder) => {
     const path = join(folder, "store.db");

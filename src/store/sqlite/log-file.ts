@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { StoreFailedError, StoreRefusedError } from "../failure.ts";
 import { baseRevision, loadChunkBytes } from "../limits.ts";
+import { isWalDamaged } from "./wal-check.ts";
 import type { Loaded, Opened } from "./protocol.ts";
 import { isWhole, forEachRow, rowHeaderBytes, rowType, RowWriter, sealRow } from "./rows.ts";
 
@@ -57,6 +58,7 @@ export class LogFile {
   static open(path: string, pagesMax: number | undefined): LogFile {
     const lock = lockFile(path);
     try {
+      if (isWalDamaged(path)) throw damaged(path, "commits in its write-ahead log cannot be read any more");
       const database = new DatabaseSync(path);
       const isNew = prepareFile(database, path);
       if (pagesMax !== undefined) database.exec(`PRAGMA max_page_count = ${Math.floor(pagesMax)}`);
