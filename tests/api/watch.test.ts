@@ -133,7 +133,7 @@ for (const start of [startInProcess, startOverHttps]) {
     await create(server, "a");
     await create(server, "b");
     const [first, second] = [await seen.next(), await seen.next()];
-    assert.ok((first?.object.columnDefinitions as unknown[]).length > 0);
+    assert.ok(Array.isArray(first?.object.columnDefinitions) && first.object.columnDefinitions.length > 0);
     assert.deepEqual(second?.object.columnDefinitions, []);
     seen.close();
   });

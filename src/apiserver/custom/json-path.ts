@@ -14,16 +14,16 @@ export function parseJsonPath(text: string): ((object: unknown) => unknown[]) | 
 
 /** A step: `.name`, `[0]`, `[*]`, `.*`, `['name']`, or a filter for equality. */
 const token = new RegExp(
-  [
-    /^(?:\.([A-Za-z_$][-\w$]*(?:\\\.[-\w$/]*)*)/,
+  `^(?:${[
+    /\.([A-Za-z_$][-\w$]*(?:\\\.[-\w$/]*)*)/,
     /\[(-?\d+)\]/,
     /\[(\*)\]/,
     /\.(\*)/,
     /\['((?:[^'\\]|\\.)*)'\]/,
-    /\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\])/,
+    /\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)')\)\]/,
   ]
     .map((part) => part.source)
-    .join("|"),
+    .join("|")})`,
 );
 
 function stepsOf(text: string): Step[] | undefined {

@@ -17,7 +17,7 @@ const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound. */
 export class ObjectCache {
-  readonly #ring: (Attachment | undefined)[] = new Array<Attachment | undefined>(decodedObjectsMax);
+  readonly #ring: (Attachment | undefined)[] = [];
   #next = 0;
 
   /** The attachment for a put, so that a write need not be parsed again. The object is shared from now on: never change it. */
