@@ -45,9 +45,16 @@ export interface CertificateInfo {
 /** X.509. Asynchronous because the engine loads lazily. */
 export interface Certificates {
   /** Self-signed when `issuer` is undefined; answers PEM. */
-  issue(request: CertificateRequest, issuer: { certificate: string; key: string } | { selfSignedWith: string }): Promise<string>;
+  issue(
+    request: CertificateRequest,
+    issuer: { certificate: string; key: string } | { selfSignedWith: string },
+  ): Promise<string>;
   /** A PKCS#10 request, PEM. */
-  createSigningRequest(subject: CertificateSubject, key: string, names?: { dnsNames?: readonly string[]; addresses?: readonly string[] }): Promise<string>;
+  createSigningRequest(
+    subject: CertificateSubject,
+    key: string,
+    names?: { dnsNames?: readonly string[]; addresses?: readonly string[] },
+  ): Promise<string>;
   /** Checks the request's own signature; undefined when it is not a valid request. */
   readSigningRequest(pem: string): Promise<Omit<CertificateInfo, "notBefore" | "notAfter"> | undefined>;
   /** Undefined when it is not a certificate. Synchronous: it is on the path of every connection. */

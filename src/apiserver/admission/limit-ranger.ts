@@ -39,7 +39,7 @@ function setDefaults(pod: Pod, items: readonly LimitRangeItem[]): void {
     if (names.length !== 0) notes.push(`${[...names].sort().join(", ")} ${what} ${container.name}`);
   };
   for (const item of items) {
-    const both = [...(pod.spec.containers ?? []).map((container) => ({ container, kind: "container" }))];
+    const both = (pod.spec.containers ?? []).map((container) => ({ container, kind: "container" }));
     both.push(...(pod.spec.initContainers ?? []).map((container) => ({ container, kind: "init container" })));
     for (const { container, kind } of both) {
       note(container, `request for ${kind}`, fill(container, "requests", item.defaultRequest));

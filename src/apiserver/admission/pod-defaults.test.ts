@@ -43,10 +43,10 @@ for (const [name, tolerations, expected] of tolerationCases) {
 }
 
 const classes = new StoredInTests();
-classes.put(priorityclasses, { metadata: { name: "high" }, ...{ value: 1000 } });
-classes.put(priorityclasses, { metadata: { name: "polite" }, ...{ value: 500, preemptionPolicy: "Never" } });
+classes.put(priorityclasses, { metadata: { name: "high" }, value: 1000 });
+classes.put(priorityclasses, { metadata: { name: "polite" }, value: 500, preemptionPolicy: "Never" });
 const withDefault = new StoredInTests();
-withDefault.put(priorityclasses, { metadata: { name: "usual" }, ...{ value: 7, globalDefault: true } });
+withDefault.put(priorityclasses, { metadata: { name: "usual" }, value: 7, globalDefault: true });
 const priorityCases: readonly [string, StoredInTests, Partial<PodSpec>, Partial<PodSpec> | RegExp][] = [
   ["no class", classes, {}, { priority: 0, preemptionPolicy: "PreemptLowerPriority" }],
   ["a class", classes, { priorityClassName: "high" }, { priority: 1000, preemptionPolicy: "PreemptLowerPriority" }],
@@ -88,7 +88,7 @@ test("one class is the default at most", async () => {
 
 function limited(...limits: LimitRangeItem[]): StoredInTests {
   const objects = new StoredInTests();
-  objects.put(limitranges, { metadata: { name: "l", namespace: "shop" }, ...{ spec: { limits } } });
+  objects.put(limitranges, { metadata: { name: "l", namespace: "shop" }, spec: { limits } });
   return objects;
 }
 const container = (resources: object = {}): PodSpec["containers"][0] => ({ name: "c", image: "i", resources });

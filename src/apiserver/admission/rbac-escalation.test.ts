@@ -22,13 +22,14 @@ function check(
   asked: Asked,
 ): Promise<string | undefined> {
   const objects = new StoredInTests();
-  objects.put(clusterroles, { metadata: { name: "owned" }, ...{ rules: owned } });
-  objects.put(clusterroles, { metadata: { name: "secrets" }, ...{ rules: [readSecrets] } });
-  objects.put(roles, { metadata: { name: "pods", namespace: "shop" }, ...{ rules: [readPods] } });
+  objects.put(clusterroles, { metadata: { name: "owned" }, rules: owned });
+  objects.put(clusterroles, { metadata: { name: "secrets" }, rules: [readSecrets] });
+  objects.put(roles, { metadata: { name: "pods", namespace: "shop" }, rules: [readPods] });
   const roleRef = { apiGroup: group, kind: "ClusterRole", name: "owned" };
   objects.put(clusterrolebindings, {
     metadata: { name: "jane" },
-    ...{ roleRef, subjects: [{ kind: "User", name: "jane" }] },
+    roleRef,
+    subjects: [{ kind: "User", name: "jane" }],
   });
   const rbac = createRbac({ objects });
   const plugin = rbacEscalation({ authorizer: unionAuthorizer([rbac]), rbac });

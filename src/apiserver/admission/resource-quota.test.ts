@@ -23,7 +23,7 @@ interface World {
 /** A namespace with one quota; what passes is stored in the same turn, as the pipeline does it. */
 function world(quota: ResourceQuotaSpec): World {
   const objects = new StoredInTests();
-  objects.put(resourcequotas, { metadata: { name: "q", namespace: "shop" }, ...{ spec: quota } });
+  objects.put(resourcequotas, { metadata: { name: "q", namespace: "shop" }, spec: quota });
   const plugin = resourceQuota(objects);
   const write = async (
     resource: Resource<unknown>,
@@ -72,7 +72,8 @@ test("what is gone or has ended makes room", async () => {
   assert.ok(await create(pods, "b", taking({})));
   objects.put(pods, {
     metadata: { name: "a", namespace: "shop" },
-    ...{ spec: taking({}), status: { phase: "Succeeded" } },
+    spec: taking({}),
+    status: { phase: "Succeeded" },
   });
   assert.equal(await create(pods, "b", taking({})), undefined);
   objects.remove(pods, "shop", "b");
@@ -150,7 +151,7 @@ for (const [name, spec, pod, counted] of scopes) {
 
 test("deletions and other namespaces are not judged", async () => {
   const objects = new StoredInTests();
-  objects.put(resourcequotas, { metadata: { name: "q", namespace: "other" }, ...{ spec: { hard: { pods: "0" } } } });
+  objects.put(resourcequotas, { metadata: { name: "q", namespace: "other" }, spec: { hard: { pods: "0" } } });
   const object = { metadata: { name: "a", namespace: "shop" }, spec: taking({}) };
   assert.equal(await admit(resourceQuota(objects), requestFor(pods, { object })), undefined);
   assert.equal(

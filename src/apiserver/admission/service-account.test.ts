@@ -92,7 +92,7 @@ test("pull secrets of the account are used when the pod has none of its own", as
   const { objects, check } = world();
   objects.put(serviceaccounts, {
     metadata: { name: "default", namespace: "shop" },
-    ...{ imagePullSecrets: [{ name: "registry" }] },
+    imagePullSecrets: [{ name: "registry" }],
   });
   const without = podWith({});
   await check(without);
@@ -158,7 +158,7 @@ test("an account that lists its secrets lets pods use no others, wherever they n
   const annotations = { "kubernetes.io/enforce-mountable-secrets": "true" };
   objects.put(serviceaccounts, {
     metadata: { name: "default", namespace: "shop", annotations },
-    ...{ secrets: [{ name: "listed" }] },
+    secrets: [{ name: "listed" }],
   });
   const naming = (name: string): Pod["spec"][] => [
     { containers: [], volumes: [{ name: "v", secret: { secretName: name } }] },

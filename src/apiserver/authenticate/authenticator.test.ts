@@ -80,7 +80,7 @@ test("a service account's token names it, its groups and its credential", async 
 test("a token bound to a pod carries the pod and its node", async () => {
   const { token, check, objects } = world();
   objects.put(nodes, { metadata: { name: "n1", uid: "node-1" } });
-  objects.put(pods, { metadata: { namespace: "shop", name: "web-0", uid: "pod-1" }, ...{ spec: { nodeName: "n1" } } });
+  objects.put(pods, { metadata: { namespace: "shop", name: "web-0", uid: "pod-1" }, spec: { nodeName: "n1" } });
   const result = check(await token({ boundObject: { kind: "Pod", name: "web-0", uid: "pod-1" } }));
   assert.ok(result.ok);
   const { "authentication.kubernetes.io/credential-id": _, ...extra } = result.user.extra;
@@ -123,7 +123,7 @@ test("a token ends at once with what it is bound to, also when that is made anew
   const { token, check, objects } = world();
   objects.put(nodes, { metadata: { name: "n1", uid: "node-1" } });
   objects.put(secrets, { metadata: { namespace: "shop", name: "s", uid: "secret-1" } });
-  objects.put(pods, { metadata: { namespace: "shop", name: "p", uid: "pod-1" }, ...{ spec: {} } });
+  objects.put(pods, { metadata: { namespace: "shop", name: "p", uid: "pod-1" }, spec: {} });
   const bound = [
     [pods, "shop", await token({ boundObject: { kind: "Pod", name: "p", uid: "pod-1" } }), "p"],
     [secrets, "shop", await token({ boundObject: { kind: "Secret", name: "s", uid: "secret-1" } }), "s"],
@@ -147,7 +147,7 @@ test("a pod that lingers in deletion keeps its token a minute beyond its end", a
     uid: "pod-1",
     deletionTimestamp: new Date(start + 30_000).toISOString(),
   };
-  objects.put(pods, { metadata, ...{ spec: {} } });
+  objects.put(pods, { metadata, spec: {} });
   const text = await token({ boundObject: { kind: "Pod", name: "p", uid: "pod-1" } });
   clock.ms = start + 90_000;
   assert.ok(check(text).ok);
@@ -285,7 +285,7 @@ for (const { name, data, type, expected } of bootstrapCases) {
     const { objects, check } = world();
     const encoded = Object.fromEntries(Object.entries(data).map(([field, value]) => [field, btoa(value)]));
     const metadata = { namespace: "kube-system", name: "bootstrap-token-abcdef" };
-    objects.put(secrets, { metadata, ...{ type: type ?? "bootstrap.kubernetes.io/token", data: encoded } });
+    objects.put(secrets, { metadata, type: type ?? "bootstrap.kubernetes.io/token", data: encoded });
     const result = check("abcdef.0123456789abcdef");
     if (expected instanceof RegExp) return refused(result, expected);
     assert.ok(result.ok);

@@ -213,13 +213,14 @@ class PodNeeds {
     return listStored(this.#objects, persistentvolumes).some((volume) => {
       const { csi, cephfs, iscsi, flexVolume, rbd, scaleIO } = volume.spec;
       const references = [
-        ...[
-          csi?.nodePublishSecretRef,
-          csi?.nodeStageSecretRef,
-          csi?.nodeExpandSecretRef,
-          csi?.controllerPublishSecretRef,
-        ],
-        ...[cephfs?.secretRef, iscsi?.secretRef, flexVolume?.secretRef, rbd?.secretRef, scaleIO?.secretRef],
+        csi?.nodePublishSecretRef,
+        csi?.nodeStageSecretRef,
+        csi?.nodeExpandSecretRef,
+        cephfs?.secretRef,
+        iscsi?.secretRef,
+        flexVolume?.secretRef,
+        rbd?.secretRef,
+        scaleIO?.secretRef,
       ];
       const names = references.some(
         (reference) => reference?.name === name && (reference.namespace ?? namespace) === namespace,

@@ -17,10 +17,11 @@ function cluster(
   subject: Subject = { kind: "User", apiGroup: group, name: "jane" },
 ): { objects: StoredInTests; rbac: ReturnType<typeof createRbac> } {
   const objects = new StoredInTests();
-  objects.put(clusterroles, { metadata: { name: "r" }, ...{ rules } });
+  objects.put(clusterroles, { metadata: { name: "r" }, rules });
   objects.put(clusterrolebindings, {
     metadata: { name: "b" },
-    ...{ subjects: [subject], roleRef: { apiGroup: group, kind: "ClusterRole", name: "r" } },
+    subjects: [subject],
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "r" },
   });
   return { objects, rbac: createRbac({ objects }) };
 }
@@ -122,11 +123,12 @@ test("a role binding gives its role in its namespace only, and says so", () => {
   const { objects, rbac } = cluster([]);
   objects.put(roles, {
     metadata: { name: "local", namespace: "a" },
-    ...{ rules: [pods, { verbs: ["get"], nonResourceURLs: ["/x"] }] },
+    rules: [pods, { verbs: ["get"], nonResourceURLs: ["/x"] }],
   });
   objects.put(rolebindings, {
     metadata: { name: "lb", namespace: "a" },
-    ...{ subjects: [{ kind: "User", name: "jane" }], roleRef: { apiGroup: group, kind: "Role", name: "local" } },
+    subjects: [{ kind: "User", name: "jane" }],
+    roleRef: { apiGroup: group, kind: "Role", name: "local" },
   });
   const decision = rbac.authorize(wants({ resource: "pods", namespace: "a" }));
   assert.deepEqual(decision, {
@@ -142,7 +144,7 @@ test("what changes counts with the next request", () => {
   const { objects, rbac } = cluster([]);
   const wanted = wants({ resource: "pods" });
   assert.ok(!rbac.authorize(wanted).allowed);
-  objects.put(clusterroles, { metadata: { name: "r" }, ...{ rules: [pods] } });
+  objects.put(clusterroles, { metadata: { name: "r" }, rules: [pods] });
   assert.ok(rbac.authorize(wanted).allowed);
   objects.remove(clusterrolebindings, undefined, "b");
   assert.ok(!rbac.authorize(wanted).allowed);
@@ -152,7 +154,8 @@ test("a binding of a role that does not exist gives nothing and breaks nothing",
   const { objects, rbac } = cluster([pods]);
   objects.put(clusterrolebindings, {
     metadata: { name: "gone" },
-    ...{ subjects: [{ kind: "User", name: "jane" }], roleRef: { apiGroup: group, kind: "ClusterRole", name: "none" } },
+    subjects: [{ kind: "User", name: "jane" }],
+    roleRef: { apiGroup: group, kind: "ClusterRole", name: "none" },
   });
   assert.ok(rbac.authorize(wants({ resource: "pods" })).allowed);
 });

@@ -7,7 +7,7 @@ export class StoredInTests implements ObjectReader {
   readonly #listeners = new Map<string, Set<() => void>>();
 
   /** Stores an object, or its next state. A part of an object is enough. */
-  put(resource: GroupResource, object: { metadata: ApiObject["metadata"] }): void {
+  put<T extends { metadata: ApiObject["metadata"] }>(resource: GroupResource, object: T): void {
     const kind = keyOf(resource);
     const objects = this.#objects.get(kind) ?? new Map<string, ApiObject>();
     this.#objects.set(kind, objects);

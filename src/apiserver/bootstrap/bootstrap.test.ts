@@ -85,7 +85,7 @@ const repairs: readonly { name: string; change: (objects: StoredInTests) => void
   },
   {
     name: "a role lost a rule",
-    change: (objects) => objects.put(clusterroles, { ...stored(objects, "system:discovery"), ...{ rules: [] } }),
+    change: (objects) => objects.put(clusterroles, { ...stored(objects, "system:discovery"), rules: [] }),
     expected: ["update clusterroles system:discovery"],
   },
   {
@@ -93,13 +93,13 @@ const repairs: readonly { name: string; change: (objects: StoredInTests) => void
     change: (objects) => {
       const role = stored(objects, "system:discovery");
       const more = { verbs: ["get"], nonResourceURLs: ["/more"] };
-      objects.put(clusterroles, { ...role, ...{ rules: [...(role["rules"] as object[]), more] } });
+      objects.put(clusterroles, { ...role, rules: [...(role["rules"] as object[]), more] });
     },
     expected: [],
   },
   {
     name: "the rules of an aggregated role were collected",
-    change: (objects) => objects.put(clusterroles, { ...stored(objects, "view"), ...{ rules: [{ verbs: ["get"] }] } }),
+    change: (objects) => objects.put(clusterroles, { ...stored(objects, "view"), rules: [{ verbs: ["get"] }] }),
     expected: [],
   },
   {
@@ -107,7 +107,7 @@ const repairs: readonly { name: string; change: (objects: StoredInTests) => void
     change: (objects) => {
       const role = stored(objects, "system:discovery");
       role.metadata.annotations = { "rbac.authorization.kubernetes.io/autoupdate": "false" };
-      objects.put(clusterroles, { ...role, ...{ rules: [] } });
+      objects.put(clusterroles, { ...role, rules: [] });
     },
     expected: [],
   },
@@ -116,7 +116,7 @@ const repairs: readonly { name: string; change: (objects: StoredInTests) => void
     change: (objects) => {
       const binding = structuredClone(objects.get(clusterrolebindings, undefined, "cluster-admin"));
       assert.ok(binding);
-      objects.put(clusterrolebindings, { ...binding, ...{ subjects: [] } });
+      objects.put(clusterrolebindings, { ...binding, subjects: [] });
     },
     expected: ["update clusterrolebindings cluster-admin"],
   },
@@ -125,7 +125,7 @@ const repairs: readonly { name: string; change: (objects: StoredInTests) => void
     change: (objects) => {
       const binding = structuredClone(objects.get(clusterrolebindings, undefined, "system:discovery"));
       assert.ok(binding);
-      objects.put(clusterrolebindings, { ...binding, ...{ roleRef: { kind: "ClusterRole", name: "cluster-admin" } } });
+      objects.put(clusterrolebindings, { ...binding, roleRef: { kind: "ClusterRole", name: "cluster-admin" } });
     },
     expected: ["delete clusterrolebindings system:discovery", "create clusterrolebindings system:discovery"],
   },

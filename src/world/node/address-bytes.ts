@@ -8,7 +8,7 @@ export function parseAddress(address: string): Uint8Array {
   const [head, tail] = address.split("::");
   const before = groups(head ?? "");
   const after = groups(tail ?? "");
-  const middle = new Array<number>(tail === undefined ? 0 : 8 - before.length - after.length).fill(0);
+  const middle = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => 0);
   return Uint8Array.from([...before, ...middle, ...after].flatMap((group) => [group >> 8, group & 0xff]));
 }
 

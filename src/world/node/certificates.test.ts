@@ -207,8 +207,14 @@ for (const [name, generate] of foreignKeys) {
     const pem = inFolder((folder) => {
       writeFileSync(join(folder, "key"), key);
       return openssl(
-        ...["req", "-new", "-key", join(folder, "key"), "-subj", "/O=dev/CN=jane"],
-        ...["-addext", "subjectAltName=email:jane@example.com,URI:spiffe://x/y,DNS:d"],
+        "req",
+        "-new",
+        "-key",
+        join(folder, "key"),
+        "-subj",
+        "/O=dev/CN=jane",
+        "-addext",
+        "subjectAltName=email:jane@example.com,URI:spiffe://x/y,DNS:d",
       );
     });
     const info = await certificates.readSigningRequest(pem);
