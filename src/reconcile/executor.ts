@@ -2,7 +2,7 @@ import { pathOf, type Resource } from "#api/resource.ts";
 import type { Cause, Client } from "#client/client.ts";
 import { deleteBody } from "#client/http-client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
-import type { Action, EventText } from "./action.ts";
+import type { Action, EventText, UpdateAction } from "./action.ts";
 import type { EventRecorder } from "./events.ts";
 import { limits } from "./limits.ts";
 
@@ -130,6 +130,7 @@ function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
     case "create":
       return client.create(resource, { namespace }, action.object as never, { cause });
     case "update":
+      if (action.subresource === "status") return replaceStatus(client, action, cause);
       return client.update(resource, { namespace, name: action.name }, action.object as never, { cause, ...subresource(action) });
     case "patch":
       return client.patch(resource, { namespace, name: action.name }, action.patch, { cause, type: action.type, ...subresource(action) });
@@ -137,6 +138,21 @@ function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
       // Not `client.delete`: the answer tells the revision at which a graceful deletion began.
       return client.request("DELETE", pathOf(resource, { namespace, name: action.name }), deleteBody(action), { cause });
   }
+}
+
+/**
+ * Replaces the status whole and nothing else. A PUT of /status may change annotations too (clients rely on that), and plans see
+ * projections: with a PUT they would drop the annotations that they do not know.
+ */
+function replaceStatus(client: Client, action: UpdateAction, cause: Cause): Promise<unknown> {
+  const { resource, namespace, name } = action;
+  const { metadata, status } = action.object as { metadata: { uid?: string; resourceVersion?: string }; status: unknown };
+  const pinned = (["uid", "resourceVersion"] as const).flatMap((field) => {
+    const value = metadata[field];
+    return value === undefined ? [] : [{ op: "replace", path: `/metadata/${field}`, value }];
+  });
+  const patch = [...pinned, { op: "add", path: "/status", value: status }];
+  return client.patch(resource, { namespace, name }, patch, { cause, type: "json", subresource: "status" });
 }
 
 function subresource(action: { readonly subresource?: string }): { subresource?: string } {

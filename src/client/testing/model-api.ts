@@ -171,8 +171,14 @@ export function createModelApi(clock: Clock): ModelApi {
       if (patch.metadata?.uid !== undefined && patch.metadata.uid !== old.metadata.uid) return conflict(route);
       const expected = patch.metadata?.resourceVersion;
       if (expected !== undefined && expected !== old.metadata.resourceVersion) return conflict(route);
-      const strategic = (request.headers["content-type"] ?? "").includes("strategic");
-      return json(200, write(route, old, merged(structuredClone(old), patch, strategic) as ModelObject));
+      const type = request.headers["content-type"] ?? "";
+      if (type.includes("json-patch")) {
+        const next = withOperations(structuredClone(old), bodyOf(request) as Operation[]);
+        const { uid, resourceVersion } = next.metadata;
+        if (uid !== old.metadata.uid || resourceVersion !== old.metadata.resourceVersion) return conflict(route);
+        return json(200, write(route, old, next));
+      }
+      return json(200, write(route, old, merged(structuredClone(old), patch, type.includes("strategic")) as ModelObject));
     },
     DELETE(route, request) {
       const old = table(route.resource).get(pathKey(route));
@@ -330,4 +336,21 @@ function mergedLists(target: unknown[], patch: readonly unknown[]): unknown[] {
     else result[at] = merged(result[at], item, true);
   }
   return result;
+}
+
+interface Operation {
+  readonly op: "add" | "replace";
+  /** `/status`, `/metadata/uid`: no deeper, and no lists. */
+  readonly path: string;
+  readonly value: unknown;
+}
+
+function withOperations(object: ModelObject, operations: readonly Operation[]): ModelObject {
+  for (const { path, value } of operations) {
+    const [, outer = "", inner] = path.split("/");
+    const target: Record<string, unknown> = object;
+    if (inner === undefined) target[outer] = value;
+    else (target[outer] as Record<string, unknown>)[inner] = value;
+  }
+  return object;
 }
