@@ -5,7 +5,7 @@ export const strictErrorsMax = 100;
 /** Nesting of typed structures that contain themselves (JSONSchemaProps): bounds the recursion of decoding. */
 export const schemaDepthMax = 500;
 /** Characters of YAML read at once, unless the caller says otherwise: parsing costs about a microsecond for each. */
-export const yamlCharactersMax = 512 * 1024;
+export const yamlCharactersMax = 1024 * 1024;
 /** Nesting of YAML collections. */
 export const yamlDepthMax = 200;
 /** Nodes that aliases may add beyond those written out. */

@@ -34,7 +34,8 @@ test("hostile documents are turned away in time", () => {
   check("[".repeat(100_000), "yaml: exceeded max depth");
   check("- ".repeat(100_000), "yaml: exceeded max depth");
   check("a: &a [*a]", "yaml: anchor 'a' value contains itself");
-  check("a: ".padEnd(600_000, "x"), "yaml: document is too large");
+  check("a: ".padEnd(1_100_000, "x"), "yaml: document is too large");
+  check(`{"a": "${"x".repeat(1_100_000)}"}`, `{"a":"${"x".repeat(1_100_000)}"}`);
   check("a: *b", "yaml: unknown anchor 'b' referenced");
 });
 

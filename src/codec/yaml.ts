@@ -9,7 +9,7 @@ export type YamlResult =
       readonly ok: true;
       /** One value for each document; empty documents are left out. */
       readonly documents: readonly unknown[];
-      /** Lines of keys that occur twice in their map, as clients print them: `line 3: key "name" already set in map`. */
+      /** Keys that occur twice in their map: `line 3: key "name" already set in map`, or the path where the text is JSON. */
       readonly duplicates: readonly string[];
     }
   | { readonly ok: false; readonly message: string };
@@ -26,12 +26,13 @@ const tooDeep = "yaml: exceeded max depth";
  */
 export function parseYaml(source: string | Uint8Array, limits: YamlLimits = {}): YamlResult {
   const text = typeof source === "string" ? source : new TextDecoder("utf-8").decode(source);
-  if (text.length > (limits.charactersMax ?? yamlCharactersMax))
-    return { ok: false, message: "yaml: document is too large" };
   if (/^\s*\{/.test(text)) {
-    // JSON is YAML, and its own parser is thirty times faster.
+    // JSON is YAML, and its own parser is thirty times faster: no bound of ours on its size.
     const json = parseJsonText(text);
-    if (json.ok && json.duplicates.length === 0) return { ok: true, documents: [json.value], duplicates: [] };
+    if (json.ok) return { ok: true, documents: [json.value], duplicates: json.duplicates };
+  }
+  if (text.length > (limits.charactersMax ?? yamlCharactersMax)) {
+    return { ok: false, message: "yaml: document is too large" };
   }
   if (isNestedTooDeep(text)) return { ok: false, message: tooDeep };
   try {
