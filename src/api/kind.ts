@@ -90,6 +90,8 @@ export interface KindRules<T = ApiObject> {
   /** Before an update is admitted: keep what this (sub)resource may not change, e.g. the status on the main resource. */
   prepareUpdate?(object: T, old: T, context: RuleContext): void;
   validate?(object: T, context: RuleContext): FieldError[];
+  /** What holds only for new objects; runs after `validate`. */
+  validateCreate?(object: T, context: RuleContext): FieldError[];
   validateUpdate?(object: T, old: T, context: RuleContext): FieldError[];
   /** Whether `metadata.generation` counts changes of the spec. Default: the kind has a status subresource. */
   readonly countsGeneration?: boolean;

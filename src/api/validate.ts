@@ -8,6 +8,8 @@ import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.
  */
 export function validateObject(kind: Kind, object: ApiObject, old: ApiObject | undefined, context: RuleContext): FieldError[] {
   const errors = new FieldErrors();
+  // Reviews and bindings are questions and orders, not objects: nothing is stored, and their metadata says nothing.
+  if (!kind.storage.verbs.includes("get")) return kind.rules.validate?.(object, context) ?? [];
   validateMetadata(errors, "metadata", object.metadata, {
     namespaced: kind.storage.namespaced,
     nameFormat: kind.rules.nameFormat,
@@ -15,6 +17,7 @@ export function validateObject(kind: Kind, object: ApiObject, old: ApiObject | u
   });
   if (old === undefined) {
     addAll(errors, kind.rules.validate?.(object, context));
+    addAll(errors, kind.rules.validateCreate?.(object, context));
     return errors.list;
   }
   validateMetadataUpdate(errors, "metadata", object.metadata, old.metadata);

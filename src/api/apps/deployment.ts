@@ -6,10 +6,19 @@ import type { KindRules } from "../kind.ts";
 import { formatLabelSelector } from "../selectors.ts";
 import { separateStatus } from "../strategy.ts";
 import { collect } from "../validation/field-errors.ts";
+import { semanticallyEqual } from "../validation/immutable.ts";
 import { validateDeployment, validateDeploymentUpdate } from "../validation/apps/deployment.ts";
 
+const status = separateStatus<Deployment>(() => ({}));
+
 export const deploymentRules: KindRules<Deployment> = {
-  ...separateStatus<Deployment>(() => ({})),
+  prepareCreate: status.prepareCreate,
+  prepareUpdate(deployment, old, context) {
+    status.prepareUpdate(deployment, old, context);
+    // Annotations travel to the ReplicaSets, so the controller must notice that it has not acted on a change of them yet.
+    if (context.subresource === "status" || semanticallyEqual(deployment.metadata.annotations, old.metadata.annotations)) return;
+    deployment.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  },
   defaults(deployment) {
     const { spec } = deployment;
     spec.replicas ??= 1;

@@ -6,7 +6,7 @@ import type { KindRules } from "../kind.ts";
 import { isPodTerminal } from "../pod-readiness.ts";
 import { qosClassOf } from "../pod-resources.ts";
 import { collect } from "../validation/field-errors.ts";
-import { validatePod } from "../validation/pod.ts";
+import { validateNewPod, validatePod } from "../validation/pod.ts";
 import { validatePodUpdate } from "../validation/pod-update.ts";
 import { summarizePod } from "./pod-summary.ts";
 import { preparePodUpdate } from "./pod-update.ts";
@@ -47,7 +47,8 @@ export const podRules: KindRules<Pod> = {
     }
   },
   prepareUpdate: preparePodUpdate,
-  validate: (pod, context) => collect((errors) => validatePod(errors, pod, context)),
+  validate: (pod) => collect((errors) => validatePod(errors, pod)),
+  validateCreate: (pod) => collect((errors) => validateNewPod(errors, pod)),
   validateUpdate: (pod, old, context) => collect((errors) => validatePodUpdate(errors, pod, old, context)),
   deletionGraceSeconds: graceSeconds,
   columns: [

@@ -1,5 +1,4 @@
 import type { Pod, PodSpec, PodTemplateSpec } from "../generated/core-v1.ts";
-import type { RuleContext } from "../kind.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { isQualifiedName, validateAnnotations, validateLabels } from "./labels.ts";
 import { isDns1123Label, isDns1123Subdomain } from "./names.ts";
@@ -15,19 +14,16 @@ const restartPolicies = ["Always", "Never", "OnFailure"];
 const preemptionPolicies = ["Never", "PreemptLowerPriority"];
 const deadlineMax = 2 ** 31 - 1;
 
-/** A whole pod, before it is created or after a change. */
-export function validatePod(errors: FieldErrors, pod: Pod, context: RuleContext): void {
+export function validatePod(errors: FieldErrors, pod: Pod): void {
   validatePodSpec(errors, "spec", pod.spec);
-  if (context.subresource === undefined && (pod.spec.ephemeralContainers ?? []).length > 0 && isNew(pod)) {
-    errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
-  }
-  if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName && isNew(pod)) {
-    errors.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
-  }
 }
 
-function isNew(pod: Pod): boolean {
-  return pod.metadata.resourceVersion === undefined || pod.metadata.resourceVersion === "";
+/** What holds only at a pod's creation. */
+export function validateNewPod(errors: FieldErrors, pod: Pod): void {
+  if ((pod.spec.ephemeralContainers ?? []).length > 0) errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+  if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName) {
+    errors.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
+  }
 }
 
 /** The template of a controller: labels, annotations and the spec. */
