@@ -159,7 +159,7 @@ async function store(call: Call, served: Served, { current, old, object, dryRun,
     if (outcome instanceof Failure) return outcome;
     return outcome.done ? { entry: outcome.entry } : undefined;
   }
-  if (sameButRevision(encoded.value, current.value)) return { entry: await visible(call, current) };
+  if (changesNothing(encoded.value, current.value, object, old)) return { entry: await visible(call, current) };
   if (dryRun) {
     object.metadata.resourceVersion = String(current.modified);
     return { object };
@@ -167,6 +167,15 @@ async function store(call: Call, served: Served, { current, old, object, dryRun,
   const outcome = await commitPut(call, { served, key: current.key, verb, object, old, expect, encoded });
   if (outcome instanceof Failure) return outcome;
   return outcome.done ? { entry: outcome.entry } : undefined;
+}
+
+/** Clients write maps back in another order (Go sorts their keys): the same content has the same length, and is compared as such. */
+function changesNothing(encoded: Uint8Array, stored: Uint8Array, object: ApiObject, old: ApiObject): boolean {
+  if (encoded.length !== stored.length) return false;
+  if (sameButRevision(encoded, stored)) return true;
+  const { resourceVersion: _revision, ...metadata } = object.metadata;
+  const { resourceVersion: _oldRevision, ...oldMetadata } = old.metadata;
+  return semanticallyEqual({ ...object, metadata }, { ...old, metadata: oldMetadata });
 }
 
 /** An answer that changes nothing must still not show what is not durable yet. */
