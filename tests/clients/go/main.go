@@ -150,7 +150,16 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 	}
 	madeJob, err := client.BatchV1().Jobs(namespace).Create(ctx, job, metav1.CreateOptions{})
 	check("create a Job", err)
-	sameJob, err := client.BatchV1().Jobs(namespace).Update(ctx, madeJob, metav1.UpdateOptions{})
+	var sameJob *batchv1.Job
+	// The Job's own controller writes its status meanwhile: a conflict with that is no failure.
+	for range 20 {
+		if madeJob, err = client.BatchV1().Jobs(namespace).Get(ctx, madeJob.Name, metav1.GetOptions{}); err != nil {
+			break
+		}
+		if sameJob, err = client.BatchV1().Jobs(namespace).Update(ctx, madeJob, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+			break
+		}
+	}
 	check("write a Job back", err)
 	same("Job", madeJob.ResourceVersion, sameJob.ResourceVersion, equality.Semantic.DeepEqual(madeJob.Spec, sameJob.Spec))
 
