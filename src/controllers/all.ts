@@ -7,17 +7,24 @@ import { createPace, type Pace } from "#reconcile/pace.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { createCronJobController } from "./cronjob/controller.ts";
+import { createDaemonSetController } from "./daemonset/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
+import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointsController } from "./endpoints/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage-collection/controller.ts";
+import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
 import { createPodCollector } from "./pod-collection/controller.ts";
+import { createReplicationControllerController } from "./replicationcontroller/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
 import { createServiceAccountController } from "./serviceaccount/controller.ts";
+import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
+import { createTtlAfterFinishedController } from "./ttl-after-finished/controller.ts";
 import { createMetadataInformers } from "./views/metadata.ts";
 
 export interface ControllersOptions {
@@ -40,6 +47,13 @@ export interface ControllersOptions {
 const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createDeploymentController,
   createReplicaSetController,
+  createReplicationControllerController,
+  createStatefulSetController,
+  createDaemonSetController,
+  createJobController,
+  createCronJobController,
+  createTtlAfterFinishedController,
+  createDisruptionController,
   createEndpointSliceController,
   createEndpointsController,
   createServiceAccountController,

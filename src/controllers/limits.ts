@@ -4,6 +4,20 @@ export const limits = {
   burstReplicasMax: 500,
   /** At least this long between two passes over a workload that write. Milliseconds. */
   workloadSpacingMs: 40,
+  /** Each pod of an ordered set waits for the one before: only a short pause. Milliseconds. */
+  statefulSetSpacingMs: 5,
+  /** A granted eviction whose deletion never comes lapses. Milliseconds. */
+  disruptionGrantMs: 120_000,
+  /** Jobs are many and small: a short pause merges the events of one pod. Milliseconds. */
+  jobSpacingMs: 10,
+  /** Back-off of a Job after failed pods. Milliseconds. */
+  jobBackoffMs: 10_000,
+  jobBackoffMaxMs: 600_000,
+  /** Missed instants of a CronJob that are walked through one by one. */
+  cronMissedMax: 100,
+  /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */
+  cronLookBackMs: 86_400_000,
+  cronLookAheadMs: 3_600_000,
   endpointsSpacingMs: 100,
   sliceSpacingMs: 25,
   endpointsPerSliceMax: 100,

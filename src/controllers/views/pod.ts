@@ -30,7 +30,11 @@ export interface PodView extends ObjectView {
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
   readonly tolerations: readonly Toleration[];
   readonly ends: readonly ContainerEnd[];
+  /** When the last container ended; 0 while unknown. */
+  readonly finishedMs: number;
   readonly gated: boolean;
+  /** The node that its node affinity names (DaemonSet pods), else the one it runs on; "" when neither. */
+  readonly target: string;
 }
 
 /** Neither finished nor being deleted: what counts as a replica. */
@@ -93,7 +97,9 @@ export function projectPod(pod: Pod): PodView {
       const terminated = container.state?.terminated;
       return terminated === undefined ? [] : [{ name: container.name, exitCode: terminated.exitCode }];
     }),
+    finishedMs: Math.max(0, ...statuses.map((container) => timeOf(container.state?.terminated?.finishedAt) ?? 0)),
     gated: (spec.schedulingGates ?? []).length > 0,
+    target: spec.nodeName ?? targetOf(pod),
   };
 }
 
@@ -104,4 +110,14 @@ function namedPorts(pod: Pod): PodView["ports"] {
       port.name === undefined || port.name === "" ? [] : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
     ),
   );
+}
+
+function targetOf(pod: Pod): string {
+  const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  for (const term of terms) {
+    for (const { key, operator, values } of term.matchFields ?? []) {
+      if (key === "metadata.name" && operator === "In" && values?.length === 1) return values[0]!;
+    }
+  }
+  return "";
 }

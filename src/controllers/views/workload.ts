@@ -1,5 +1,20 @@
-import type { Deployment, DeploymentSpec, DeploymentStatus, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus } from "#api/generated/apps-v1.ts";
-import { deployments, replicasets } from "#api/generated/resources.ts";
+import type {
+  ControllerRevision,
+  DaemonSet,
+  DaemonSetSpec,
+  DaemonSetStatus,
+  Deployment,
+  DeploymentSpec,
+  DeploymentStatus,
+  ReplicaSet,
+  ReplicaSetSpec,
+  ReplicaSetStatus,
+  StatefulSet,
+  StatefulSetSpec,
+  StatefulSetStatus,
+} from "#api/generated/apps-v1.ts";
+import type { PersistentVolumeClaim } from "#api/generated/core-v1.ts";
+import { controllerrevisions, daemonsets, deployments, persistentvolumeclaims, replicasets, statefulsets } from "#api/generated/resources.ts";
 import { selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
@@ -40,3 +55,55 @@ export function projectReplicaSet(object: ReplicaSet): ReplicaSetView {
   const view = objectView(object.metadata);
   return { ...view, spec: object.spec, status: object.status ?? { replicas: 0 }, selector: selectorOfObject(object.spec.selector) };
 }
+
+export interface DaemonSetView extends ObjectView {
+  readonly spec: DaemonSetSpec;
+  readonly status: DaemonSetStatus;
+  readonly selector: Selector;
+}
+
+export interface StatefulSetView extends ObjectView {
+  readonly spec: StatefulSetSpec;
+  readonly status: StatefulSetStatus;
+  readonly selector: Selector;
+}
+
+/** A kept template of a DaemonSet or StatefulSet. */
+export interface RevisionView extends ObjectView {
+  readonly revision: number;
+  readonly data: unknown;
+}
+
+export const daemonSetDeclaration: InformerDeclaration<DaemonSet, DaemonSetView> = {
+  resource: daemonsets,
+  indexes: objectIndexes,
+  project: (set) => ({
+    ...objectView(set.metadata),
+    spec: set.spec,
+    status: set.status ?? { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
+    selector: selectorOfObject(set.spec.selector),
+  }),
+};
+
+export const statefulSetDeclaration: InformerDeclaration<StatefulSet, StatefulSetView> = {
+  resource: statefulsets,
+  indexes: objectIndexes,
+  project: (set) => ({
+    ...objectView(set.metadata),
+    spec: set.spec,
+    status: set.status ?? { replicas: 0, availableReplicas: 0 },
+    selector: selectorOfObject(set.spec.selector),
+  }),
+};
+
+export const revisionDeclaration: InformerDeclaration<ControllerRevision, RevisionView> = {
+  resource: controllerrevisions,
+  indexes: objectIndexes,
+  project: (revision) => ({ ...objectView(revision.metadata), revision: revision.revision, data: revision.data }),
+};
+
+export const claimDeclaration: InformerDeclaration<PersistentVolumeClaim, ObjectView> = {
+  resource: persistentvolumeclaims,
+  indexes: objectIndexes,
+  project: (claim) => objectView(claim.metadata),
+};

@@ -1,0 +1,83 @@
+import type { Controller } from "#reconcile/controller.ts";
+import { keyOf } from "#reconcile/object-view.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import { selectedPods } from "../selected-pods.ts";
+import { jobDeclaration } from "../views/batch.ts";
+import { podDeclaration, type PodView } from "../views/pod.ts";
+import { budgetDeclaration } from "../views/policy.ts";
+import { deploymentDeclaration, replicaSetDeclaration, statefulSetDeclaration } from "../views/workload.ts";
+import { planBudget } from "./plan.ts";
+
+/** Keeps the status of PodDisruptionBudgets. */
+export function createDisruptionController(dependencies: Dependencies): Controller {
+  const { informers } = dependencies;
+  const budgets = informers.of(budgetDeclaration);
+  const pods = informers.of(podDeclaration);
+  const replicaSets = informers.of(replicaSetDeclaration);
+  const deployments = informers.of(deploymentDeclaration);
+  const statefulSets = informers.of(statefulSetDeclaration);
+  const jobs = informers.of(jobDeclaration);
+
+  const scaleOf = (pod: PodView): number | undefined => {
+    const owner = pod.controller;
+    if (owner === undefined) return undefined;
+    const key = keyOf(pod.namespace, owner.name);
+    if (owner.kind === "StatefulSet") return statefulSets.get(key)?.spec.replicas;
+    if (owner.kind === "Job") return jobs.get(key)?.spec.parallelism;
+    if (owner.kind !== "ReplicaSet") return undefined;
+    const set = replicaSets.get(key);
+    // During a rollout the Deployment's size counts, not that of each of its sets.
+    const above = set?.controller?.kind === "Deployment" ? deployments.get(keyOf(pod.namespace, set.controller.name)) : undefined;
+    return above === undefined ? set?.spec.replicas : above.spec.replicas;
+  };
+  const aboveOf = (pod: PodView): string => {
+    const set = pod.controller?.kind === "ReplicaSet" ? replicaSets.get(keyOf(pod.namespace, pod.controller.name)) : undefined;
+    return set?.controller?.uid ?? pod.controller?.uid ?? "";
+  };
+  return createLoop(dependencies, {
+    name: "disruption",
+    eventSource: "controllermanager",
+    needs: [budgets, pods, replicaSets, deployments, statefulSets, jobs],
+    spacingMs: limits.workloadSpacingMs,
+    watch: (enqueue) => {
+      const enqueueNamespace = (namespace: string): void => {
+        for (const budget of budgets.by("namespace", namespace)) enqueue(budget.key);
+      };
+      const onScale = (_key: string, old: { spec: object; namespace: string } | undefined, current: typeof old): void => {
+        const view = current ?? old;
+        if (view !== undefined) enqueueNamespace(view.namespace);
+      };
+      return [
+        budgets.handle((key) => enqueue(key)),
+        deployments.handle(onScale),
+        statefulSets.handle(onScale),
+        pods.handle((_key, old, current) => {
+          const pod = current ?? old;
+          if (pod === undefined) return;
+          for (const budget of budgets.by("namespace", pod.namespace)) {
+            const matches = [old, current].some((view) => view !== undefined && budget.selector.matches(view.labels));
+            if (matches) enqueue(budget.key);
+          }
+        }),
+      ];
+    },
+    pass(key, { now }) {
+      const budget = budgets.get(key);
+      if (budget === undefined) return undefined;
+      const selected = selectedPods(pods, budget);
+      // Pods of several sets of one Deployment belong to one scale.
+      const scales = new Map<string, number | undefined>();
+      const counted = new Map<string, string>();
+      for (const pod of selected) {
+        const uid = pod.controller?.uid;
+        if (uid === undefined || scales.has(uid)) continue;
+        const above = aboveOf(pod);
+        const isFirst = !counted.has(above);
+        if (isFirst) counted.set(above, uid);
+        scales.set(uid, isFirst ? scaleOf(pod) : 0);
+      }
+      return planBudget({ budget, pods: selected, scaleOf: (uid) => scales.get(uid) }, now);
+    },
+  });
+}

@@ -1,0 +1,47 @@
+import { jobs as jobResource } from "#api/generated/resources.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import { keyOf, splitKey } from "#reconcile/object-view.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import { claim } from "../ownership.ts";
+import { jobDeclaration } from "../views/batch.ts";
+import { podDeclaration } from "../views/pod.ts";
+import { planJob, planOrphanedPods } from "./plan.ts";
+
+/** Runs Jobs to their end. */
+export function createJobController(dependencies: Dependencies): Controller {
+  const { client, informers, random } = dependencies;
+  const jobs = informers.of(jobDeclaration);
+  const pods = informers.of(podDeclaration);
+  return createLoop(dependencies, {
+    name: "job",
+    needs: [jobs, pods],
+    spacingMs: limits.jobSpacingMs,
+    watch: (enqueue) => [
+      jobs.handle((key) => enqueue(key)),
+      pods.handle((_key, old, current) => {
+        const pod = current ?? old;
+        if (pod === undefined) return;
+        if (pod.controller?.kind === "Job") enqueue(keyOf(pod.namespace, pod.controller.name));
+        else if (pod.controller === undefined) {
+          for (const job of jobs.by("namespace", pod.namespace)) if (job.selector.matches(pod.labels)) enqueue(job.key);
+        }
+        if (old?.controller?.kind === "Job" && old.controller.uid !== pod.controller?.uid) enqueue(keyOf(old.namespace, old.controller.name));
+      }),
+    ],
+    async pass(key, context) {
+      const job = jobs.get(key);
+      // Pods of an earlier Job of this name: it went before they were counted.
+      const { namespace, name } = splitKey(key);
+      const named = pods.by("pair", `${namespace}/batch.kubernetes.io/job-name=${name}`);
+      const left = planOrphanedPods(named.filter((pod) => pod.controller?.kind === "Job" && pod.controller.uid !== job?.uid));
+      if (left !== undefined || job === undefined) return left;
+      const owned = pods.by("owner", job.uid);
+      const orphans = pods.by("orphan", job.namespace);
+      const wantsToAdopt = claim(job, owned, orphans).adoptable.length > 0;
+      const fresh = wantsToAdopt ? await client.find(jobResource, job) : undefined;
+      const mayAdopt = fresh?.metadata.uid === job.uid && fresh.metadata.deletionTimestamp === undefined;
+      return planJob({ job, owned, orphans, mayAdopt }, context, random);
+    },
+  });
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createModelCluster, type ModelCluster } from "../testing/model-cluster.ts";
+import { conditionsOf, endPod, isEnded, live, podNames } from "../testing/story.ts";
+import { formatIndexes, parseIndexes } from "./indexes.ts";
+
+const only = ["job", "ttl-after-finished", "garbage-collection"];
+
+function job(spec: Record<string, unknown>): Record<string, unknown> {
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: "sum", namespace: "default" },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 6,
+      completionMode: "NonIndexed",
+      selector: { matchLabels: { "batch.kubernetes.io/job-name": "sum" } },
+      template: { metadata: { labels: {} }, spec: { restartPolicy: "Never", containers: [{ name: "main", image: "sum" }] } },
+      ...spec,
+    },
+  };
+}
+
+function endAll(cluster: ModelCluster, phase: "Succeeded" | "Failed", exitCode?: number): void {
+  for (const pod of cluster.api.list("pods")) if (!isEnded(pod)) endPod(cluster, pod, phase, exitCode);
+}
+
+function status(cluster: ModelCluster): Record<string, unknown> {
+  return cluster.api.get("jobs", "default/sum")!.status!;
+}
+
+function heldPods(cluster: ModelCluster): number {
+  return cluster.api.list("pods").filter((pod) => (pod.metadata.finalizers ?? []).length > 0).length;
+}
+
+test("a Job of one pod runs, is counted once and completes", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({}));
+  await live(cluster, 2);
+  assert.equal(status(cluster)["active"], 1);
+  endAll(cluster, "Succeeded");
+  await live(cluster, 2);
+  assert.equal(status(cluster)["succeeded"], 1);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Complete=True CompletionsReached", "SuccessCriteriaMet=True CompletionsReached"]);
+  assert.equal(heldPods(cluster), 0);
+  await cluster.quiesce();
+  assert.deepEqual(cluster.problems, []);
+});
+
+test("a Job of ten pods, three at a time, never runs more and ends with ten", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.onWrite = () => {
+    const active = cluster.api.list("pods").filter((pod) => !isEnded(pod)).length;
+    assert.ok(active <= 3, `${active} active`);
+  };
+  cluster.api.put("jobs", job({ completions: 10, parallelism: 3 }));
+  for (let round = 0; round < 8; round++) {
+    await live(cluster, 1);
+    endAll(cluster, "Succeeded");
+  }
+  await live(cluster, 2);
+  assert.equal(status(cluster)["succeeded"], 10);
+  assert.equal(podNames(cluster).length, 10);
+});
+
+test("an Indexed Job gives each index its pod, and a restart of the controller counts nothing twice", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ completions: 4, parallelism: 4, completionMode: "Indexed" }));
+  await live(cluster, 1);
+  const indexes = cluster.api.list("pods").map((pod) => pod.metadata.annotations!["batch.kubernetes.io/job-completion-index"]);
+  assert.deepEqual(indexes.sort(), ["0", "1", "2", "3"]);
+  endAll(cluster, "Succeeded");
+  await cluster.time.advance(5);
+  await cluster.restart();
+  await live(cluster, 3);
+  assert.equal(status(cluster)["completedIndexes"], "0-3");
+  assert.equal(status(cluster)["succeeded"], 4);
+  assert.equal(podNames(cluster).length, 4);
+});
+
+test("failures are retried with growing pauses up to the limit, then the Job has failed", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ backoffLimit: 2 }));
+  for (let failures = 1; failures <= 3; failures++) {
+    await live(cluster, 1);
+    endAll(cluster, "Failed");
+    await live(cluster, 5);
+    assert.equal(podNames(cluster).length, failures, "no retry within 5 s");
+    await live(cluster, 10 * 2 ** (failures - 1));
+  }
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True BackoffLimitExceeded", "FailureTarget=True BackoffLimitExceeded"]);
+  assert.equal(status(cluster)["failed"], 3);
+  assert.equal(heldPods(cluster), 0);
+});
+
+test("a failure policy ends the Job on the exit code it names and ignores what it is told to", async () => {
+  const cluster = await createModelCluster({ only });
+  const rules = [
+    { action: "Ignore", onExitCodes: { operator: "In", values: [3] } },
+    { action: "FailJob", onExitCodes: { operator: "In", values: [42] } },
+  ];
+  cluster.api.put("jobs", job({ backoffLimit: 0, podFailurePolicy: { rules } }));
+  await live(cluster, 1);
+  endAll(cluster, "Failed", 3);
+  await live(cluster, 15);
+  assert.equal(podNames(cluster).length, 2, "the ignored failure is replaced");
+  endAll(cluster, "Failed", 42);
+  await live(cluster, 3);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True PodFailurePolicy", "FailureTarget=True PodFailurePolicy"]);
+});
+
+test("a suspended Job runs nothing until it is resumed, and what it stopped is no failure", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ parallelism: 2, completions: 2 }));
+  await live(cluster, 1);
+  const suspend = (value: boolean): void => {
+    const current = cluster.api.get("jobs", "default/sum")!;
+    cluster.api.put("jobs", { metadata: current.metadata, spec: { ...current.spec, suspend: value } });
+  };
+  suspend(true);
+  await live(cluster, 3);
+  assert.deepEqual(podNames(cluster), []);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Suspended=True JobSuspended"]);
+  assert.equal(status(cluster)["failed"], undefined);
+  suspend(false);
+  await live(cluster, 3);
+  assert.equal(podNames(cluster).length, 2);
+});
+
+test("deadline and time to live end what lasts too long", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ activeDeadlineSeconds: 20, ttlSecondsAfterFinished: 30 }));
+  await live(cluster, 15);
+  assert.equal(podNames(cluster).length, 1);
+  await live(cluster, 10);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True DeadlineExceeded", "FailureTarget=True DeadlineExceeded"]);
+  await live(cluster, 40);
+  assert.equal(cluster.api.get("jobs", "default/sum"), undefined);
+});
+
+test("indexes are written in Kubernetes' form", () => {
+  assert.equal(formatIndexes([0, 1, 2, 5, 7, 8]), "0-2,5,7,8");
+  assert.deepEqual(parseIndexes("0-2,5,7,8", 8), [0, 1, 2, 5, 7]);
+});

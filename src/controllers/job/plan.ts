@@ -1,0 +1,162 @@
+import { jobs, pods as podResource } from "#api/generated/resources.ts";
+import type { Job, JobCondition, JobStatus } from "#api/generated/batch-v1.ts";
+import type { Resource } from "#api/resource.ts";
+import type { Action, EventText } from "#reconcile/action.ts";
+import { isEqual } from "#reconcile/canonical.ts";
+import type { PassContext, Plan } from "#reconcile/controller.ts";
+import { timeText } from "#reconcile/object-view.ts";
+import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
+import { finishedAs, type JobView } from "../views/batch.ts";
+import type { PodView } from "../views/pod.ts";
+import { countPods, trackingFinalizer, type Count } from "./counting.ts";
+import { changePods, deletePods, dropFinalizers } from "./pods.ts";
+import { untilDeadlineMs, verdictOf, type Verdict } from "./verdict.ts";
+
+export interface ObservedJob {
+  readonly job: JobView;
+  readonly owned: readonly PodView[];
+  readonly orphans: readonly PodView[];
+  readonly mayAdopt: boolean;
+}
+
+const resource = jobs as Resource<unknown>;
+
+/** One step of a Job: pods to their number, finished pods into the count, the end when it has come. */
+export function planJob(observed: ObservedJob, context: PassContext, ids: { float(): number }): Plan | undefined {
+  const { job } = observed;
+  if (job.spec.managedBy !== undefined && job.spec.managedBy !== "kubernetes.io/job-controller") return undefined;
+  const because = referenceOf(resource, job);
+  if (finishedAs(job) !== undefined || job.deletionMs !== undefined) {
+    return { actions: dropFinalizers(observed.owned, `Job ${job.name} has ended: nothing is counted any more`), because };
+  }
+  const { kept, released, adoptable } = claim(job, observed.owned, observed.orphans);
+  const adopted = observed.mayAdopt ? adoptable.map((pod) => adopt(podResource as Resource<unknown>, pod, resource, job)) : [];
+  const freed = released.map((pod) => release(podResource as Resource<unknown>, pod, resource, job));
+  if (adopted.length + freed.length > 0) return { actions: [...freed, ...adopted], because };
+  return { ...step(job, kept, context, ids), because };
+}
+
+function step(job: JobView, pods: readonly PodView[], context: PassContext, ids: { float(): number }): Plan {
+  const { now } = context;
+  const count = countPods(job, pods);
+  const verdict = verdictOf(job, count, now);
+  const isSuspended = verdict === undefined && job.spec.suspend === true;
+  const changes =
+    verdict !== undefined
+      ? { actions: deletePods(job, count.active, `the Job has ended: ${verdict.message}`) }
+      : isSuspended
+        ? { actions: deletePods(job, count.active, "the Job is suspended") }
+        : changePods(job, count, now, ids);
+  const { status, events } = statusOf(job, count, verdict, isSuspended, now);
+  const finalizers = dropFinalizers(count.accounted, "the pod's end is noted in the status of its Job");
+  const isCountChanged = !isEqual(withoutActivity(status), withoutActivity(job.status));
+  // What is only seen (active, ready) waits until the changes below were seen too; what counts is written first.
+  const mayWait = changes.actions.length > 0 && !isCountChanged && context.refusal === undefined;
+  const write = isEqual(status, job.status) || mayWait ? [] : [updateStatus(job, status, events)];
+  const lookAgain = [untilDeadlineMs(job, now), "lookAgainMs" in changes ? changes.lookAgainMs : undefined].filter((wait) => wait !== undefined);
+  return {
+    actions: [...write, ...finalizers, ...changes.actions],
+    ...(lookAgain.length === 0 || verdict !== undefined ? {} : { lookAgainMs: Math.max(1, Math.min(...lookAgain)) }),
+  };
+}
+
+function withoutActivity(status: JobStatus): JobStatus {
+  const { active: _active, ready: _ready, terminating: _terminating, startTime: _start, ...rest } = status;
+  const { uncountedTerminatedPods: noted, ...counts } = rest;
+  // An empty note is no note.
+  const isNoted = (noted?.succeeded?.length ?? 0) + (noted?.failed?.length ?? 0) > 0;
+  return isNoted ? rest : counts;
+}
+
+function statusOf(
+  job: JobView,
+  count: Count,
+  verdict: Verdict | undefined,
+  isSuspended: boolean,
+  now: number,
+): { status: JobStatus; events: EventText[] } {
+  const stamp = timeText(now);
+  const { uncountedTerminatedPods: noted } = count.status;
+  const isAllCounted = (noted?.succeeded?.length ?? 0) + (noted?.failed?.length ?? 0) === 0;
+  // The last word is only said when every pod has ended and is counted.
+  const isOver = verdict !== undefined && isAllCounted && count.active.length + count.terminating.length === 0 && count.accounted.length === 0;
+  const { conditions, events } = conditionsOf(job, verdict, isOver, isSuspended, now);
+  const startTime = isSuspended ? undefined : (job.status.startTime ?? stamp);
+  const ready = count.active.filter((pod) => pod.ready).length;
+  const status: JobStatus = {
+    ...(conditions.length === 0 ? {} : { conditions }),
+    ...(startTime === undefined ? {} : { startTime }),
+    ...(isOver && verdict.type === "Complete" ? { completionTime: stamp } : {}),
+    ...(count.active.length === 0 ? {} : { active: count.active.length }),
+    ...count.status,
+    terminating: count.terminating.length,
+    ready,
+  };
+  return { status, events };
+}
+
+function conditionsOf(
+  job: JobView,
+  verdict: Verdict | undefined,
+  isOver: boolean,
+  isSuspended: boolean,
+  now: number,
+): { conditions: JobCondition[]; events: EventText[] } {
+  const stamp = timeText(now);
+  const conditions = [...(job.status.conditions ?? [])];
+  const events: EventText[] = [];
+  const about = aboutOf(resource, job);
+  const add = (type: string, reason: string, message: string): void => {
+    conditions.push({ type, status: "True", reason, message, lastProbeTime: stamp, lastTransitionTime: stamp });
+  };
+  const suspended = conditions.findIndex((condition) => condition.type === "Suspended");
+  const wasSuspended = suspended !== -1 && conditions[suspended]!.status === "True";
+  if (verdict === undefined && isSuspended !== wasSuspended) {
+    const condition: JobCondition = {
+      type: "Suspended",
+      status: isSuspended ? "True" : "False",
+      reason: isSuspended ? "JobSuspended" : "JobResumed",
+      message: isSuspended ? "Job suspended" : "Job resumed",
+      lastProbeTime: stamp,
+      lastTransitionTime: stamp,
+    };
+    conditions.splice(suspended === -1 ? conditions.length : suspended, suspended === -1 ? 0 : 1, condition);
+    const eventReason = isSuspended ? "Suspended" : "Resumed";
+    events.push({ about, type: "Normal", eventReason, message: condition.message ?? "" });
+  }
+  if (verdict === undefined) return { conditions, events };
+  const { type, reason, message } = verdict;
+  const first = type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget";
+  if (!conditions.some((condition) => condition.type === first)) add(first, reason, message);
+  if (isOver) {
+    add(type, reason, message);
+    events.push(
+      type === "Complete"
+        ? { about, type: "Normal", eventReason: "Completed", message: "Job completed" }
+        : { about, type: "Warning", eventReason: reason, message },
+    );
+  }
+  return { conditions, events };
+}
+
+function updateStatus(job: JobView, status: JobStatus, events: readonly EventText[]): Action {
+  const { name, namespace, uid, resourceVersion } = job;
+  const object: Job = { apiVersion: "batch/v1", kind: "Job", metadata: { name, namespace, uid, resourceVersion }, spec: job.spec, status };
+  const [event] = events;
+  return {
+    verb: "update",
+    resource,
+    namespace,
+    name,
+    subresource: "status",
+    object,
+    reason: `${status.active ?? 0} pods are active, ${status.succeeded ?? 0} succeeded, ${status.failed ?? 0} failed`,
+    ...(event === undefined ? {} : { event }),
+  };
+}
+
+/** Pods of Jobs that are gone must not be held for ever. */
+export function planOrphanedPods(pods: readonly PodView[]): Plan | undefined {
+  const held = pods.filter((pod) => pod.finalizers.includes(trackingFinalizer));
+  return held.length === 0 ? undefined : { actions: dropFinalizers(held, "the Job of the pod does not exist any more") };
+}

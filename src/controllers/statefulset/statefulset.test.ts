@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createModelCluster, isReady, type ModelCluster } from "../testing/model-cluster.ts";
+import { live, podNames } from "../testing/story.ts";
+
+const only = ["statefulset"];
+
+function set(spec: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: { name: "db", namespace: "default" },
+    spec: {
+      replicas: 3,
+      serviceName: "db",
+      podManagementPolicy: "OrderedReady",
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
+      selector: { matchLabels: { app: "db" } },
+      template: template("db:1"),
+      volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"] } }],
+      ...spec,
+    },
+  };
+}
+
+function template(image: string): Record<string, unknown> {
+  return { metadata: { labels: { app: "db" } }, spec: { containers: [{ name: "main", image }] } };
+}
+
+function change(cluster: ModelCluster, spec: Record<string, unknown>): void {
+  const current = cluster.api.get("statefulsets", "default/db")!;
+  cluster.api.put("statefulsets", { metadata: current.metadata, spec: { ...current.spec, ...spec } });
+}
+
+function images(cluster: ModelCluster): string[] {
+  const byName = [...cluster.api.list("pods")].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  return byName.map((pod) => (pod.spec!["containers"] as { image: string }[])[0]!.image);
+}
+
+/** Invariant 41: a pod is made only when all before it are ready, and the highest goes first. */
+function watchOrder(cluster: ModelCluster): void {
+  let before = new Set<string>();
+  cluster.api.onWrite = () => {
+    const pods = new Map(cluster.api.list("pods").map((pod) => [pod.metadata.name, pod]));
+    for (const name of pods.keys()) {
+      if (before.has(name)) continue;
+      for (let ordinal = 0; ordinal < Number(name.slice(3)); ordinal++) {
+        const earlier = pods.get(`db-${ordinal}`);
+        assert.ok(earlier !== undefined && isReady(earlier), `${name} was made before db-${ordinal} was ready`);
+      }
+    }
+    before = new Set(pods.keys());
+  };
+}
+
+test("pods come in order, each with its claim, and go from the highest", async () => {
+  const cluster = await createModelCluster({ only });
+  watchOrder(cluster);
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  assert.deepEqual(podNames(cluster), ["db-0", "db-1", "db-2"]);
+  const claims = cluster.api.list("persistentvolumeclaims").map((claim) => claim.metadata.name);
+  assert.deepEqual(claims.sort(), ["data-db-0", "data-db-1", "data-db-2"]);
+  change(cluster, { replicas: 1 });
+  await live(cluster, 6);
+  assert.deepEqual(podNames(cluster), ["db-0"]);
+  assert.equal(cluster.api.list("persistentvolumeclaims").length, 3, "claims stay");
+  await cluster.quiesce();
+  assert.deepEqual(cluster.problems, []);
+});
+
+test("a parallel set makes all pods at once", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set({ podManagementPolicy: "Parallel", replicas: 5 }));
+  await cluster.time.advance(400);
+  assert.equal(podNames(cluster).length, 5);
+});
+
+test("a new template goes from the highest ordinal down to the partition, one unavailable at a time", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  cluster.api.onWrite = () => {
+    const ready = cluster.api.list("pods").filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
+    assert.ok(ready >= 2, `${ready} ready`);
+  };
+  change(cluster, { template: template("db:2"), updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } } });
+  await live(cluster, 6);
+  assert.deepEqual(images(cluster), ["db:1", "db:1", "db:2"]);
+  const status = cluster.api.get("statefulsets", "default/db")!.status as Record<string, unknown>;
+  assert.notEqual(status["currentRevision"], status["updateRevision"]);
+  change(cluster, { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } } });
+  await live(cluster, 10);
+  assert.deepEqual(images(cluster), ["db:2", "db:2", "db:2"]);
+  const done = cluster.api.get("statefulsets", "default/db")!.status as Record<string, unknown>;
+  assert.equal(done["currentRevision"], done["updateRevision"]);
+  await cluster.quiesce();
+});
+
+test("below the partition a lost pod comes back with its old template", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  change(cluster, { template: template("db:2"), updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } } });
+  await live(cluster, 6);
+  cluster.api.remove("pods", "default/db-0");
+  await live(cluster, 4);
+  assert.deepEqual(images(cluster), ["db:1", "db:1", "db:2"]);
+});
