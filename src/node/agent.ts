@@ -21,6 +21,7 @@ import { orphanGraceSeconds, relistMs } from "./limits.ts";
 import { LogRotation } from "./logs/rotate.ts";
 import { EnvironmentSources } from "./pods/environment-sources.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
+import { qosLimits } from "./pods/qos-cgroups.ts";
 import { PodOperations } from "./pods/operations.ts";
 import { ReferencedObjects } from "./pods/referenced-objects.ts";
 import { PodWorker } from "./pods/sync.ts";
@@ -55,6 +56,8 @@ export interface Agent {
   readonly handler: HttpHandler;
   /** Resolves when the node's pods are known and looked after. */
   start(): Promise<void>;
+  /** Looks at the sizes of logs now; happens by itself every minute. */
+  rotateLogs(): Promise<void>;
   /** Ends the agent alone: containers go on. */
   stop(): void;
 }
@@ -75,11 +78,13 @@ class NodeAgent implements Agent {
   readonly #pods: Informer<Pod>;
   readonly #workers = new Map<string, PodWorker>();
   readonly #loops: readonly { start(): unknown; stop(): void }[];
+  readonly #logs: LogRotation;
   readonly #podListeners = new Map<string, Set<() => void>>();
   readonly handler: HttpHandler;
   #events: { close(): void } | undefined;
   #relist: Timer | undefined;
   #stopped = false;
+  #shares = "";
 
   constructor(context: NodeContext, options: AgentOptions) {
     this.#context = context;
@@ -105,7 +110,8 @@ class NodeAgent implements Agent {
       fieldSelector: `spec.nodeName=${nodeName}`,
       project: (pod) => pod,
     });
-    this.#loops = [new NodeReporter(context), new LogRotation(context), new ImageCollector(context)];
+    this.#logs = new LogRotation(context);
+    this.#loops = [new NodeReporter(context), this.#logs, new ImageCollector(context)];
     this.handler = agentApi({
       context,
       observer: parts.observer,
@@ -126,12 +132,17 @@ class NodeAgent implements Agent {
     this.#pods.handle((_key, old, current) => this.#podChanged(old, current));
     this.#pods.start();
     await this.#pods.synced();
+    await this.#weigh();
     await this.#endOrphans();
     this.#events = this.#context.runtime.subscribe({
       changed: (id) => this.#runtimeChanged(id),
       gap: () => this.#lookAtAll(),
     });
     this.#scheduleRelist();
+  }
+
+  rotateLogs(): Promise<void> {
+    return this.#logs.rotateAll();
   }
 
   stop(): void {
@@ -147,6 +158,7 @@ class NodeAgent implements Agent {
 
   #podChanged(old: Pod | undefined, current: Pod | undefined): void {
     if (this.#stopped) return;
+    if (this.#pods.hasSynced) void this.#weigh();
     if (current === undefined) {
       const worker = this.#workers.get(old?.metadata.uid ?? "");
       worker?.remove();
@@ -165,6 +177,21 @@ class NodeAgent implements Agent {
     });
     this.#workers.set(uid, worker);
     worker.look();
+  }
+
+  /** Gives each class of pods its share of the processors, when that changed. */
+  async #weigh(): Promise<void> {
+    const { machine, settings, facts, onProblem } = this.#context;
+    const limits = qosLimits(settings.cgroupRoot, this.#pods.list(), facts.cpuCount * 1000);
+    const text = JSON.stringify([...limits]);
+    if (text === this.#shares) return;
+    this.#shares = text;
+    try {
+      for (const [path, limit] of limits) await machine.setCgroup(path, limit);
+    } catch (error) {
+      this.#shares = "";
+      onProblem("cannot weigh the classes of pods", error);
+    }
   }
 
   #runtimeChanged(id: string): void {

@@ -64,6 +64,11 @@ export class MemoryApi implements Client {
     }
   }
 
+  /** Resolves when an Event of this reason was written, now or before. */
+  async untilEvent(reason: string): Promise<void> {
+    while (!this.events.some((event) => event.reason === reason)) await once(this.#changes, "change");
+  }
+
   async get<T>(resource: Resource<T>, at: ObjectName): Promise<T> {
     return structuredClone(this.#need(resource, at)) as T;
   }

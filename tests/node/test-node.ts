@@ -79,6 +79,21 @@ export class TestNode {
     await this.agent.start();
   }
 
+  /** Ends containerd, which ends no container, and starts it again. */
+  async restartRuntime(): Promise<void> {
+    this.runtime.close();
+    await this.#containerd.stop();
+    await this.#connectRuntime();
+  }
+
+  rotateLogs(): Promise<void> {
+    return this.agent.rotateLogs();
+  }
+
+  files(folder: string): Promise<string[]> {
+    return realDisk.list(folder);
+  }
+
   async stop(): Promise<void> {
     this.agent.stop();
     for (const { id } of await this.runtime.listSandboxes()) {
@@ -169,12 +184,18 @@ export class TestNode {
     const subnet = `10.${213 + (process.pid % 40)}.77.0/24`;
     const plugins = [{ type: "ptp", ipMasq: false, ipam: { type: "host-local", subnet, dataDir: `${this.dir}/ipam`, routes: [{ dst: "0.0.0.0/0" }] } }];
     writeFileSync(`${cni}/10-test.conflist`, JSON.stringify({ cniVersion: "0.4.0", name: "test", plugins }));
+    await this.#connectRuntime();
+    await this.#load("pause", await buildPauseImage({ disk: realDisk, crypto: createCrypto(), architecture: "amd64" }));
+    await this.#load("busybox", busyboxImage());
+  }
+
+  async #connectRuntime(): Promise<void> {
     this.#containerd = await startContainerd({
       paths: {
         rootDir: `${this.dir}/root`,
         stateDir: `${this.dir}/state`,
         socketPath: `${this.dir}/c.sock`,
-        cniConfigDir: cni,
+        cniConfigDir: `${this.dir}/cni`,
         cniBinDir: "/usr/lib/cni",
         registryConfigDir: `${this.dir}/registries`,
       },
@@ -189,8 +210,6 @@ export class TestNode {
       timers: realTimers({ keepAlive: true }),
     });
     this.runtime = connectContainerRuntime({ socketPath: `${this.dir}/c.sock`, processes: realProcesses });
-    await this.#load("pause", await buildPauseImage({ disk: realDisk, crypto: createCrypto(), architecture: "amd64" }));
-    await this.#load("busybox", busyboxImage());
   }
 
   async #load(name: string, archive: Uint8Array): Promise<void> {

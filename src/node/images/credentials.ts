@@ -17,7 +17,7 @@ export function credentialsFor(image: string, secrets: readonly Secret[]): reado
   for (const secret of secrets) {
     for (const [server, auth] of Object.entries(authsOf(secret))) {
       const prefix = server.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "").replace(/^index\.docker\.io/, "docker.io");
-      if (matches(prefix, name)) found.push({ length: prefix.length, credentials: toCredentials(server, auth) });
+      if (matches(prefix, name)) found.push({ length: prefix.length, credentials: toCredentials(auth) });
     }
   }
   return found.toSorted((a, b) => b.length - a.length).map(({ credentials }) => credentials);
@@ -34,14 +34,15 @@ function matches(prefix: string, name: string): boolean {
   return path.length === 0 || imagePath.join("/").startsWith(path.join("/"));
 }
 
-function toCredentials(server: string, auth: DockerAuth): RegistryCredentials {
+function toCredentials(auth: DockerAuth): RegistryCredentials {
   const decoded = auth.auth === undefined ? "" : decodeBase64(auth.auth);
   const colon = decoded.indexOf(":");
   return {
     username: auth.username ?? (colon < 0 ? "" : decoded.slice(0, colon)),
     password: auth.password ?? (colon < 0 ? "" : decoded.slice(colon + 1)),
     auth: "",
-    serverAddress: server,
+    // The runtime would compare it with the registry it asks; ours were chosen for that registry already.
+    serverAddress: "",
     identityToken: auth.identitytoken ?? "",
     registryToken: auth.registrytoken ?? "",
   };

@@ -54,6 +54,8 @@ export class PodOperations {
     await disk.makeDirectory(`${settings.dataDir}/pods/${pod.metadata.uid ?? ""}`, 0o755);
     await disk.makeDirectory(podLogDirectory(settings.logsDir, identityOf(pod)), 0o755);
     await machine.setCgroup(podCgroup(settings.cgroupRoot, pod), podLimits(pod));
+    // Those that ended by themselves still hold their network.
+    for (const old of (await observer.observe(pod.metadata.uid ?? "")).sandboxes) await context.runtime.stopSandbox(old.id);
     const config = await this.#sandboxConfig(pod, attempt);
     const id = await context.runtime.runSandbox(config).catch((error: unknown) => {
       throw new OperationError("FailedCreatePodSandBox", `Failed to create pod sandbox: ${textOf(error)}`);

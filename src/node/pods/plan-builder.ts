@@ -27,6 +27,7 @@ export type PodAction =
       readonly reason: string;
     }
   | { readonly do: "remove-container"; readonly key: string; readonly id: string; readonly reason: string }
+  | { readonly do: "remove-sandbox"; readonly key: string; readonly id: string; readonly reason: string }
   | { readonly do: "set-up-volumes"; readonly key: string; readonly reason: string }
   | { readonly do: "tear-down"; readonly key: string; readonly reason: string }
   | { readonly do: "delete-pod"; readonly key: string; readonly reason: string };

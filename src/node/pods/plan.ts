@@ -17,6 +17,8 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
   const alive = sandbox?.state === "Ready" ? sandbox : undefined;
   if (isFinal(memory) || willNeverRunAgain(pod, observed, memory, alive?.id)) return planFinish(plan, pod, observed);
   for (const old of observed.sandboxes) if (old !== alive) retireSandbox(plan, observed, old.id);
+  // Never two of one container at a time.
+  if (observed.containers.some((container) => container.sandboxId !== alive?.id && isRunning(container))) return plan.result(false);
   if (!memory.volumesReady) {
     if (!plan.delayed("volumes")) plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
     return plan.result(false);
@@ -31,7 +33,16 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
   if (memory.running.has("sandbox")) return plan.result(false);
   planContainers(plan, pod, observed, hashes, alive.id);
   removeSuperseded(plan, observed);
+  removeEmptySandboxes(plan, observed);
   return plan.result(false);
+}
+
+/** Sandboxes that were replaced go when nothing of them is kept for its log any more. */
+function removeEmptySandboxes(plan: PlanBuilder, observed: ObservedPod): void {
+  for (const sandbox of observed.sandboxes.slice(1)) {
+    if (sandbox.state === "Ready" || observed.containers.some(({ sandboxId }) => sandboxId === sandbox.id)) continue;
+    plan.add({ do: "remove-sandbox", key: `remove:${sandbox.id}`, id: sandbox.id, reason: "a newer one runs and nothing is left in it" });
+  }
 }
 
 function initialWaiting(pod: Pod): Waiting {

@@ -271,6 +271,8 @@ export class PodWorker {
         return operations.killContainer(this.#pod, action, this.#podIps());
       case "remove-container":
         return context.runtime.removeContainer(action.id);
+      case "remove-sandbox":
+        return context.runtime.removeSandbox(action.id);
       case "set-up-volumes":
         await operations.setUpVolumes(this.#pod);
         this.#volumesReady = true;

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import type { Pod } from "#api/generated/core-v1.ts";
+import { pods, secrets } from "#api/generated/resources.ts";
+import { stopAllPods } from "#node/containerd/stop-all.ts";
+import { writeTar } from "#node/images/tar.ts";
+import { startRegistry } from "./registry.ts";
+import { busybox, cannotRun, TestNode } from "./test-node.ts";
+
+let node: TestNode;
+before(async () => {
+  if (cannotRun === false) node = await TestNode.start();
+});
+after(async () => {
+  if (cannotRun === false) await node.stop();
+});
+
+const namespace = "default";
+const isReady = (pod: Pod): boolean => pod.status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
+const waitForTerm = { name: "main", image: busybox, command: ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait $!"], resources: {} };
+
+async function removed(name: string): Promise<void> {
+  node.api.remove(pods, { namespace, name }, 1);
+  await node.deleted(name);
+}
+
+test("everything of the node stops, and comes back with the next start", { skip: cannotRun }, async () => {
+  node.addPod("lasting", { containers: [waitForTerm], initContainers: [{ name: "init", image: busybox, command: ["true"], resources: {} }] });
+  const before = await node.until("lasting", isReady);
+  node.agent.stop();
+  await stopAllPods(node.runtime, 5);
+  await node.restartRuntime();
+  await node.startAgent();
+  const after = await node.until("lasting", (pod) => isReady(pod) && pod.status.containerStatuses?.[0]?.restartCount === 1);
+  assert.notEqual(after.status.containerStatuses?.[0]?.containerID, before.status.containerStatuses?.[0]?.containerID);
+  assert.equal(after.status.initContainerStatuses?.[0]?.state.terminated?.exitCode, 0);
+  await removed("lasting");
+  await node.nothingLeft(after);
+});
+
+test("an agent that was killed while a pod ended goes on with the same grace", { skip: cannotRun }, async () => {
+  const stubborn = { ...waitForTerm, command: ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"] };
+  node.addPod("interrupted", { containers: [stubborn] });
+  await node.until("interrupted", isReady);
+  const began = performance.now();
+  node.api.remove(pods, { namespace, name: "interrupted" }, 4);
+  await node.api.untilEvent("Killing");
+  node.agent.stop();
+  await node.startAgent();
+  await node.until("interrupted", (pod) => pod.status.containerStatuses?.[0]?.state.terminated !== undefined);
+  const tookMs = performance.now() - began;
+  assert.ok(tookMs >= 3_900 && tookMs < 6_000, `took ${tookMs} ms`);
+  await node.deleted("interrupted");
+});
+
+test("a pod on the node's network has the node's address and name", { skip: cannotRun }, async () => {
+  node.addPod("host", { hostNetwork: true, hostPID: true, dnsPolicy: "Default", containers: [waitForTerm] });
+  const pod = await node.until("host", isReady);
+  assert.equal(pod.status.podIP, "192.0.2.1");
+  assert.match(await node.exec(pod, "main", "cat", "/etc/hosts"), /^# Kubernetes-managed hosts file \(host network\)/);
+  await removed("host");
+});
+
+test("an image is pulled with the pod's own secret, and only with it", { skip: cannotRun }, async () => {
+  const content = readFileSync("/bin/busybox");
+  const layer = writeTar([{ path: "bin" }, { path: "bin/busybox", content, mode: 0o755 }, { path: "bin/sh", symlink: "busybox" }, { path: "bin/sleep", symlink: "busybox" }]);
+  const { server, port } = await startRegistry({ config: { architecture: "amd64", os: "linux", config: {} }, layer: Buffer.from(layer) });
+  try {
+    const container = { ...waitForTerm, image: `127.0.0.1:${port}/team/app:1`, imagePullPolicy: "Always" };
+    node.addPod("denied", { containers: [container] });
+    await node.until("denied", (pod) => pod.status.containerStatuses?.[0]?.state.waiting?.reason === "ErrImagePull");
+    const auths = { [`127.0.0.1:${port}`]: { username: "user", password: "secret" } };
+    node.api.add(secrets, { metadata: { name: "pull", namespace }, data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) } });
+    node.addPod("allowed", { imagePullSecrets: [{ name: "pull" }], containers: [container] });
+    await node.until("allowed", isReady);
+    assert.ok(node.api.events.some(({ reason, message }) => reason === "Pulled" && message.startsWith("Successfully pulled image")));
+    await removed("denied");
+    await removed("allowed");
+  } finally {
+    server.close();
+  }
+});
+
+test("a log that grows too large is moved away, and readers lose nothing", { skip: cannotRun }, async () => {
+  const script = "head -c 11000000 /dev/zero | busybox tr '\\0' 'x' | busybox fold -w 1000; echo last";
+  node.addPod("chatty", { containers: [{ ...waitForTerm, command: ["sh", "-c", `${script}; trap 'exit 0' TERM; sleep 1000 & wait $!`] }] });
+  const pod = await node.until("chatty", isReady);
+  await node.logged(pod, "main", (text) => text.endsWith("last\n"));
+  const folder = `${node.dir}/logs/default_chatty_${pod.metadata.uid}/main`;
+  await node.rotateLogs();
+  const names = (await node.files(folder)).toSorted();
+  assert.equal(names.length, 2);
+  assert.match(names[1] ?? "", /^0\.log\.\d{8}-\d{6}$/);
+  await node.exec(pod, "main", "sh", "-c", "echo fresh > /proc/1/fd/1");
+  await node.logged(pod, "main", (text) => text === "fresh\n");
+  await removed("chatty");
+});
+
+test("a container added for debugging sees the other's processes", { skip: cannotRun }, async () => {
+  node.addPod("debugged", { containers: [waitForTerm] });
+  await node.until("debugged", isReady);
+  node.api.change(pods, { namespace, name: "debugged" }, (pod) => {
+    pod.spec.ephemeralContainers = [{ name: "look", image: busybox, command: ["sh", "-c", "cat /proc/1/cmdline; echo; sleep 1000"], resources: {}, targetContainerName: "main" }];
+  });
+  const pod = await node.until("debugged", ({ status }) => status.ephemeralContainerStatuses?.[0]?.state.running !== undefined);
+  await node.logged(pod, "look", (text) => text.includes("trap"));
+  await removed("debugged");
+});
