@@ -28,6 +28,10 @@ const nine = 57;
 
 const int64Max = 2n ** 63n - 1n;
 const int64Min = -(2n ** 63n);
+/** Characters of the longest 64-bit integer. */
+const int64LengthMax = 20;
+/** Characters of a number that a message repeats. */
+const shownLengthMax = 400;
 /** Digits that always fit a double exactly. */
 const safeDigits = 15;
 
@@ -304,7 +308,9 @@ export class JsonParser {
     if (at === first) throw this.unexpected("in numeric literal");
     if (code === point || code === 101 || code === 69) return this.readFraction(start);
     if (at - first <= safeDigits) return negative ? 0 - value : value;
-    return exactInteger(text.slice(start, at));
+    const value64 = exactInteger(text.slice(start, at));
+    if (value64 === undefined) throw this.numberTooLarge(start);
+    return value64;
   }
 
   private readFraction(start: number): number {
@@ -322,7 +328,12 @@ export class JsonParser {
     const literal = this.text.slice(start, this.at);
     const value = Number(literal);
     if (Number.isFinite(value)) return value;
-    throw new JsonSyntaxError(`json: cannot unmarshal number ${literal} into Go value of type float64`, this.at);
+    throw this.numberTooLarge(start);
+  }
+
+  private numberTooLarge(start: number): JsonSyntaxError {
+    const literal = this.text.slice(start, Math.min(this.at, start + shownLengthMax));
+    return new JsonSyntaxError(`json: cannot unmarshal number ${literal} into Go value of type float64`, this.at);
   }
 
   private skipDigits(where: string): void {
@@ -354,10 +365,12 @@ const escapes: ReadonlyMap<string, string> = new Map([
   ["t", "\t"],
 ]);
 
-/** Beyond 64 bits Go's untyped numbers are doubles. */
-function exactInteger(literal: string): number | bigint {
+/** Beyond 64 bits Go's untyped numbers are doubles. Undefined: beyond those as well. */
+function exactInteger(literal: string): number | bigint | undefined {
   const value = Number(literal);
   if (Number.isSafeInteger(value)) return value;
+  if (!Number.isFinite(value)) return undefined;
+  if (literal.length > int64LengthMax) return value;
   const exact = BigInt(literal);
   return exact <= int64Max && exact >= int64Min ? exact : value;
 }

@@ -30,6 +30,8 @@ test("integers are exact as far as 64 bits reach", () => {
     "[9007199254740991,9007199254740993,-9223372036854775808]",
   );
   check("[9223372036854775808]", "[9223372036854776000]");
+  check(`[${"1".repeat(300)}]`, `[${Number("1".repeat(300))}]`);
+  check("1e999", "json: cannot unmarshal number 1e999 into Go value of type float64 @5");
   assert.equal(typeof (parseJson(bytesOf("9007199254740991")) as { value: unknown }).value, "number");
 });
 
@@ -74,6 +76,27 @@ test("nesting is bounded, and what is inside the bound can be written again", ()
   const result = parseJson(bytesOf(nested(10_001)));
   assert.ok(!result.ok);
   assert.equal(result.message, "exceeded max depth");
+});
+
+test("hostile documents cost no more than their size", () => {
+  const size = 2_000_000;
+  const documents: readonly string[] = [
+    "1".repeat(size),
+    `"${"\\n".repeat(size / 2)}"`,
+    `[${"1,".repeat(size / 2)}1]`,
+    "[".repeat(size),
+    `{${Array.from({ length: size / 20 }, (_, i) => `"key-${i}-x":1`).join()}}`,
+    `{${Array.from({ length: size / 20 }, (_, i) => `"${i * 37}":1`).join()}}`,
+    `"${"x".repeat(size)}`,
+    `[${'"a",'.repeat(size / 4)}"\\ud800"]`,
+  ];
+  for (const document of documents) {
+    const bytes = bytesOf(document);
+    const started = performance.now();
+    parseJson(bytes);
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs < 2_000, `${document.slice(0, 20)}… took ${tookMs} ms`);
+  }
 });
 
 test("copies and comparisons reach as deep as documents", () => {

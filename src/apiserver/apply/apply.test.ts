@@ -5,7 +5,7 @@ import { decode } from "#codec/decode.ts";
 import { parseJsonText, stringifyJson } from "#codec/json.ts";
 import type { FieldSchema, Schema, StructSchema } from "#codec/schema.ts";
 import { applyObject } from "./apply.ts";
-import type { ManagedFieldsEntry } from "./entries.ts";
+import { entriesToStartFrom, type ManagedFieldsEntry } from "./entries.ts";
 import { updateManagedFields } from "./update.ts";
 
 const deployment = schemaOf("apps/v1.Deployment");
@@ -297,6 +297,15 @@ test("configurations that cannot be applied are refused", () => {
     /\.spec\.template\.spec\.containers: duplicate entries for key \[name="x"\]/,
   );
   assert.equal(story.apply("a", web({}, { managedFields: [] })), "metadata.managedFields must be nil");
+});
+
+test("a client's own entries count, a single empty one forgets all owners, anything else leaves the stored ones", () => {
+  const stored = [{ manager: "a", operation: "Update" }];
+  const own = [{ manager: "b", operation: "Apply" }];
+  assert.equal(entriesToStartFrom(own, stored), own);
+  assert.equal(entriesToStartFrom([{}], stored), undefined);
+  assert.equal(entriesToStartFrom(undefined, stored), stored);
+  assert.equal(entriesToStartFrom([{ manager: "c", operation: "Dream" }], stored), stored);
 });
 
 test("custom resources: typed, listed by key, and unknown parts all have owners", () => {
