@@ -1,0 +1,164 @@
+/** The server's parts together, in one process over the memory store: what a new cluster lets whom do. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createClient } from "#client/http-client.ts";
+import {
+  certificatesigningrequests,
+  clusterroles,
+  namespaces,
+  nodes,
+  pods,
+  rolebindings,
+  serviceaccounts,
+  services,
+} from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
+import { createServer, type Server } from "#cluster/server.ts";
+import { openMemoryStore } from "#store/memory/memory-store.ts";
+import { silentLog } from "#telemetry/log.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
+import { createCertificates } from "#world/node/certificates.ts";
+import { createCrypto } from "#world/node/crypto.ts";
+import { realRandom } from "#world/node/random.ts";
+
+const crypto = createCrypto();
+const certificates = createCertificates();
+const timers = realTimers({ keepAlive: false });
+let server: Server;
+let admin: Client;
+
+function as(name: string, ...groups: string[]): Client {
+  const user = { name, uid: "", groups: [...groups, "system:authenticated"], extra: {} };
+  return createClient(server.api.transportFor(user), { userAgent: "test", timers });
+}
+
+/** Waits for a state, at most ten seconds. */
+async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+  const end = realClock.monotonic() + 10_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    assert.ok(realClock.monotonic() < end, "the state did not come");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+before(async () => {
+  const caKey = crypto.generateKey();
+  const now = realClock.now();
+  const ca = await certificates.issue(
+    {
+      subject: { commonName: "ca" },
+      publicKey: caKey.publicKey,
+      usages: ["ca"],
+      notBefore: now - 1000,
+      notAfter: now + 1e11,
+    },
+    { selfSignedWith: caKey.privateKey },
+  );
+  server = createServer({
+    world: { clock: realClock, timers, random: realRandom, crypto, certificates },
+    store: openMemoryStore({ clock: realClock, timers }),
+    serviceRange: "10.96.0.0/16",
+    podRange: "10.244.0.0/16",
+    nodePorts: { first: 30000, last: 32767 },
+    apiAddress: "192.0.2.1",
+    apiPort: 6443,
+    clientCa: { certificate: ca, key: caKey.privateKey },
+    serviceAccountKey: crypto.generateKey(),
+    log: { ...silentLog, error: (message, error) => console.error(message, error) },
+  });
+  await server.start();
+  admin = as("root", "system:masters");
+});
+
+after(() => server.stop());
+
+test("a new cluster has its namespaces, Services and roles; admin, edit and view are filled", async () => {
+  const names = (await admin.list(namespaces)).items.map((one) => one.metadata.name);
+  assert.deepEqual(names.sort(), ["default", "kube-node-lease", "kube-public", "kube-system"]);
+  assert.equal((await admin.get(services, { namespace: "default", name: "kubernetes" })).spec.clusterIP, "10.96.0.1");
+  assert.equal(
+    (await admin.get(services, { namespace: "kube-system", name: "kube-dns" })).spec.clusterIP,
+    "10.96.0.10",
+  );
+  for (const name of ["view", "edit", "admin"]) {
+    await until(async () => ((await admin.get(clusterroles, { name })).rules.length === 0 ? undefined : name));
+  }
+});
+
+test("a machine joins: its request is approved and signed, and no other name's", async () => {
+  const { privateKey } = crypto.generateKey();
+  const joining = as("system:bootstrap:abcdef", "system:bootstrappers");
+  const ask = async (name: string, client: Client, commonName: string): Promise<void> => {
+    const pem = await certificates.createSigningRequest({ commonName, organizations: ["system:nodes"] }, privateKey);
+    await client.create(
+      certificatesigningrequests,
+      { name },
+      {
+        metadata: { name },
+        spec: {
+          request: btoa(pem),
+          signerName: "kubernetes.io/kube-apiserver-client-kubelet",
+          usages: ["digital signature", "client auth"],
+        },
+      },
+    );
+  };
+  await ask("join", joining, "system:node:n1");
+  const issued = await until(
+    async () => (await admin.get(certificatesigningrequests, { name: "join" })).status.certificate,
+  );
+  assert.deepEqual(certificates.read(atob(issued))?.subject, {
+    commonName: "system:node:n1",
+    organizations: ["system:nodes"],
+  });
+  const stranger = as("somebody");
+  await assert.rejects(ask("stranger", stranger, "system:node:n2"), /forbidden/);
+  await assert.rejects(ask("other", as("system:node:n1", "system:nodes"), "system:node:n2"), /CN=system:node:n1/);
+});
+
+test("a node registers itself and nobody else, and cannot free itself of a taint", async () => {
+  const node = as("system:node:n1", "system:nodes");
+  await node.create(nodes, { name: "n1" }, { metadata: { name: "n1" } });
+  await assert.rejects(node.create(nodes, { name: "n2" }, { metadata: { name: "n2" } }), /forbidden/);
+  const patch = { spec: { taints: null } };
+  await assert.rejects(node.patch(nodes, { name: "n1" }, patch, { type: "merge" }), /not allowed to modify taints/);
+});
+
+test("an admin of a namespace gives what an admin has, and not more", async () => {
+  await admin.create(namespaces, { name: "shop" }, { metadata: { name: "shop" } });
+  const bind = (client: Client, name: string, role: string): Promise<unknown> =>
+    client.create(
+      rolebindings,
+      { namespace: "shop", name },
+      {
+        metadata: { name, namespace: "shop" },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
+        subjects: [{ kind: "User", apiGroup: "rbac.authorization.k8s.io", name: "jane" }],
+      },
+    );
+  await bind(admin, "jane", "admin");
+  const jane = as("jane");
+  await until(() =>
+    jane.list(pods, { namespace: "shop" }).then(
+      () => true,
+      () => undefined,
+    ),
+  );
+  await bind(jane, "viewers", "view");
+  await assert.rejects(
+    bind(jane, "masters", "cluster-admin"),
+    /attempting to grant RBAC permissions not currently held/,
+  );
+  await assert.rejects(jane.list(pods, { namespace: "default" }), /cannot list resource "pods"/);
+});
+
+test("a pod in a namespace that was just made gets its account and a bound token", async () => {
+  await admin.create(namespaces, { name: "fresh" }, { metadata: { name: "fresh" } });
+  const spec = { containers: [{ name: "c", image: "i" }] };
+  const pod = await admin.create(pods, { namespace: "fresh", name: "p" }, { metadata: { name: "p" }, spec });
+  assert.equal(pod.spec.serviceAccountName, "default");
+  assert.equal(pod.spec.volumes?.[0]?.projected?.sources?.length, 3);
+  assert.ok(await admin.get(serviceaccounts, { namespace: "fresh", name: "default" }));
+});
