@@ -153,4 +153,49 @@ test("Services in a real kernel", { skip: !root && "needs root", timeout: 120_00
     assert.deepEqual(Object.keys(seen).toSorted(), [`pod0 ${third}`, `pod1 ${third}`]);
     assert.ok(10 < changes, `${changes} changes during the load`);
   });
+
+  await t.test("a UDP client goes on with another endpoint when its own goes", async () => {
+    const udp = service("udp", { clusterIP: "10.96.0.21" }, [{ port: 53, protocol: "UDP" }]);
+    for (const [index, pod] of stage.pods.slice(0, 2).entries()) {
+      await pod.start(process.execPath, ["--input-type=module", "-e", echoScript(`udp${index}`)]);
+    }
+    await stage.apply([udp], [slice("udp", 5353, [first], "UDP")]);
+    const { child, line } = await client.start(process.execPath, [
+      "--input-type=module",
+      "-e",
+      askScript("10.96.0.21"),
+    ]);
+    assert.equal(line, "udp0");
+    await stage.apply([udp], [slice("udp", 5353, [second], "UDP")]);
+    let latest = "udp0";
+    child.stdout?.on("data", (chunk: Buffer) => (latest = chunk.toString().trim().split("\n").at(-1) ?? ""));
+    while (latest !== "udp1") await new Promise((resolve) => setTimeout(resolve, 10));
+  });
+
+  await t.test("packets to loopback addresses from outside are dropped", async () => {
+    await stage.node.serve(9999, "private");
+    stage.outside.ip("route add 127.0.0.2/32 via 192.168.7.1 table 100");
+    stage.outside.ip("rule add to 127.0.0.2 lookup 100 priority 0");
+    stage.node.run("tee", ["/proc/sys/net/ipv4/conf/all/route_localnet"], "1");
+    stage.outside.run("tee", ["/proc/sys/net/ipv4/conf/all/route_localnet"], "1");
+    const seen = await fetchFrom(stage.outside, "http://127.0.0.2:9999/", 1);
+    assert.equal(Object.keys(seen)[0], "TIMEOUT", JSON.stringify(seen));
+  });
 });
+
+function echoScript(text: string): string {
+  return `
+    import { createSocket } from "node:dgram";
+    const socket = createSocket("udp4");
+    socket.on("message", (_, from) => socket.send("${text}", from.port, from.address));
+    socket.bind(5353, () => console.log("up"));`;
+}
+
+/** Asks on and on from one socket, which is one connection to the kernel. */
+function askScript(address: string): string {
+  return `
+    import { createSocket } from "node:dgram";
+    const socket = createSocket("udp4");
+    socket.on("message", (message) => console.log(message.toString()));
+    setInterval(() => socket.send("x", 53, "${address}"), 20);`;
+}

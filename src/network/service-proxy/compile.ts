@@ -6,9 +6,17 @@ import { affinitySecondsMax } from "../limits.ts";
 import { affinitySeconds, targetsOf, type PortTargets, type Target } from "./endpoints.ts";
 import type { HostPort, NodeFacts } from "./facts.ts";
 import { fillTable } from "./fill.ts";
-import { dispatchSet, emptyTable, endpointSet, pickChainName, rememberChainName, type Scope } from "./table.ts";
+import {
+  dispatchSet,
+  emptyTable,
+  endpointSet,
+  pickChainName,
+  rememberChainName,
+  type Protocol,
+  type Scope,
+} from "./table.ts";
 
-const protocolNames: Readonly<Record<string, "tcp" | "udp" | "sctp">> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
+const protocolNames: Readonly<Record<string, Protocol>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
 
 /** The whole table of a node, from nothing but what is observed. The oldest Service wins where two claim one address and port. */
 export function compile(
@@ -68,7 +76,7 @@ function compilePort(
   const targets = targetsOf(port, slices, facts);
   const seconds = Math.min(affinitySeconds(spec) ?? 0, affinitySecondsMax);
   const elements: ElementChange[] = [];
-  const context: PortContext = { targets, seconds, elements };
+  const context: PortContext = { targets, seconds, elements, protocol };
   const internalLocal = spec.internalTrafficPolicy === "Local";
   const externalLocal = spec.externalTrafficPolicy === "Local";
   if (isForwardable(spec.clusterIP ?? "")) {
@@ -105,10 +113,16 @@ function externalAddresses({ spec, status }: Service): Set<string> {
 interface PortContext {
   readonly targets: PortTargets;
   readonly seconds: number;
+  readonly protocol: Protocol;
   readonly elements: ElementChange[];
 }
 
-function push({ targets, seconds, elements }: PortContext, scope: Scope, key: string, policy: keyof PortTargets): void {
+function push(
+  { targets, seconds, elements, protocol }: PortContext,
+  scope: Scope,
+  key: string,
+  policy: keyof PortTargets,
+): void {
   const chosen = targets[policy];
   const isNodePort = scope === "node_port" || scope === "node_port_local";
   const family = isNodePort ? "node_ports" : "services";
@@ -124,7 +138,7 @@ function push({ targets, seconds, elements }: PortContext, scope: Scope, key: st
   elements.push({ set: dispatchSet(scope), key, value: `goto ${pickChainName(scope, chosen.length, sticky)}` });
   if (sticky) elements.push({ set: `sticky_${family}`, key, value: `goto ${rememberChainName(seconds)}` });
   for (const [index, target] of chosen.entries()) {
-    elements.push({ set: endpointSet(scope), key: `${index} . ${key}`, value: targetText(target) });
+    elements.push({ set: endpointSet(scope, protocol), key: `${index} . ${key}`, value: targetText(target) });
   }
 }
 

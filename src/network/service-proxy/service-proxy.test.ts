@@ -63,8 +63,8 @@ test("a Service becomes a verdict by the number of its endpoints, and one elemen
     service({}),
     [slice("10.244.2.2@n2", "10.244.1.1", "10.244.1.9!")],
     "services: 10.96.0.5 . tcp . 80 → goto pick_service_2",
-    "service_endpoints: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
-    "service_endpoints: 1 . 10.96.0.5 . tcp . 80 → 10.244.2.2 . 8080",
+    "service_endpoints_tcp: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
+    "service_endpoints_tcp: 1 . 10.96.0.5 . tcp . 80 → 10.244.2.2 . 8080",
   );
 });
 
@@ -73,7 +73,7 @@ test("without ready endpoints those that end serve on; without any the Service r
     service({}),
     [slice("10.244.1.1~", "10.244.1.2!")],
     "services: 10.96.0.5 . tcp . 80 → goto pick_service_1",
-    "service_endpoints: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
+    "service_endpoints_tcp: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
   );
   check(service({}), [slice("10.244.1.2!")], "unavailable_services: 10.96.0.5 . tcp . 80 → goto refuse");
 });
@@ -99,13 +99,13 @@ test("the policy Local takes only endpoints here; for clients outside it keeps t
     service(spec, { nodePort: 30080 }),
     [slice("10.244.1.1", "10.244.2.2@n2")],
     "services: 10.96.0.5 . tcp . 80 → goto pick_service_2",
-    "service_endpoints: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
-    "service_endpoints: 1 . 10.96.0.5 . tcp . 80 → 10.244.2.2 . 8080",
+    "service_endpoints_tcp: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
+    "service_endpoints_tcp: 1 . 10.96.0.5 . tcp . 80 → 10.244.2.2 . 8080",
     "node_ports: tcp . 30080 → goto pick_node_port_2",
-    "node_port_endpoints: 0 . tcp . 30080 → 10.244.1.1 . 8080",
-    "node_port_endpoints: 1 . tcp . 30080 → 10.244.2.2 . 8080",
+    "node_port_endpoints_tcp: 0 . tcp . 30080 → 10.244.1.1 . 8080",
+    "node_port_endpoints_tcp: 1 . tcp . 30080 → 10.244.2.2 . 8080",
     "node_port_locals: tcp . 30080 → goto pick_node_port_local_1",
-    "node_port_local_endpoints: 0 . tcp . 30080 → 10.244.1.1 . 8080",
+    "node_port_local_endpoints_tcp: 0 . tcp . 30080 → 10.244.1.1 . 8080",
     "keep_source_node_ports: tcp . 30080",
   );
   check(service({ internalTrafficPolicy: "Local" }), [slice("10.244.2.2@n2")], "services: 10.96.0.5 . tcp . 80 → drop");
@@ -118,7 +118,7 @@ test("session affinity remembers for its time", () => {
     [slice("10.244.1.1")],
     "services: 10.96.0.5 . tcp . 80 → goto stick_service_1",
     "sticky_services: 10.96.0.5 . tcp . 80 → goto remember_30",
-    "service_endpoints: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
+    "service_endpoints_tcp: 0 . 10.96.0.5 . tcp . 80 → 10.244.1.1 . 8080",
   );
 });
 

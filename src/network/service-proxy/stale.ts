@@ -1,5 +1,5 @@
 import type { ConnectionFilter, ElementChange } from "#world/kernel-rules.ts";
-import { endpointSet, scopes } from "./table.ts";
+import { endpointSet, protocols, scopes } from "./table.ts";
 
 /** What must be forgotten after a Service's elements went from `before` to `after`. */
 export interface Stale {
@@ -9,7 +9,7 @@ export interface Stale {
   readonly targets: readonly { readonly service: string; readonly target: string }[];
 }
 
-const endpointSets = new Set(scopes.map(endpointSet));
+const endpointSets = new Set(scopes.flatMap((scope) => protocols.map((protocol) => endpointSet(scope, protocol))));
 
 /** Compares two states of one Service. */
 export function staleAfter(before: readonly ElementChange[], after: readonly ElementChange[]): Stale {

@@ -6,7 +6,8 @@ import type { NodeFacts } from "./facts.ts";
 export const scopes = ["service", "service_local", "node_port", "node_port_local"] as const;
 export type Scope = (typeof scopes)[number];
 
-const protocols = ["tcp", "udp", "sctp"] as const;
+export const protocols = ["tcp", "udp", "sctp"] as const;
+export type Protocol = (typeof protocols)[number];
 const byAddress = "ip daddr . meta l4proto . th dport";
 const byPort = "meta l4proto . th dport";
 const originalByAddress = "ct original ip daddr . meta l4proto . ct original proto-dst";
@@ -18,8 +19,9 @@ export function dispatchSet(scope: Scope): string {
   return `${scope}s`;
 }
 
-export function endpointSet(scope: Scope): string {
-  return `${scope}_endpoints`;
+/** Endpoints lie in a map per protocol: see `sets`. */
+export function endpointSet(scope: Scope, protocol: Protocol): string {
+  return `${scope}_endpoints_${protocol}`;
 }
 
 function keyOf(scope: Scope): string {
@@ -39,12 +41,13 @@ function sets(): RuleSet[] {
   const set = (name: string, definition: string): RuleSet => ({ name, definition, map: false, elements: new Map() });
   const perScope = scopes.flatMap((scope) => {
     const key = keyOf(scope) === byAddress ? addressKey : portKey;
-    // The type of a random number has no name. nft 1.0.6 cannot read back `th dport` here; the type is that of `tcp dport`.
-    const endpoints = `typeof numgen random mod 65536 . ${keyOf(scope)} : ip daddr . th dport`.replaceAll(
-      "th dport",
-      "tcp dport",
-    );
-    return [map(dispatchSet(scope), `${key} : verdict`), map(endpointSet(scope), endpoints)];
+    // The type of a random number has no name, so the map's types are those of expressions. nft 1.0.6 cannot read back `th dport`
+    // as part of a value, and takes `tcp dport` for a condition of every rule with the map: hence a map per protocol.
+    const endpoints = protocols.map((protocol) => {
+      const types = `typeof numgen random mod 65536 . ${keyOf(scope)} : ip daddr . th dport`;
+      return map(endpointSet(scope, protocol), types.replaceAll("th dport", `${protocol} dport`));
+    });
+    return [map(dispatchSet(scope), `${key} : verdict`), ...endpoints];
   });
   const client = "type ipv4_addr . ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service";
   return [
@@ -164,7 +167,12 @@ export function chainsFor(name: string): RuleChain[] {
   const known = scopes.find((candidate) => candidate === scope);
   if (known === undefined) throw new Error(`Cannot build the packet rule chain "${name}": unknown name`);
   if (verb === "pick") {
-    return [{ name, rules: [`dnat ip to numgen random mod ${number} . ${keyOf(known)} map @${endpointSet(known)}`] }];
+    const random = `numgen random mod ${number} . ${keyOf(known)}`;
+    const rules = protocols.map((protocol) => {
+      const key = random.replace("th dport", `${protocol} dport`);
+      return `meta l4proto ${protocol} dnat ip to ${key} map @${endpointSet(known, protocol)}`;
+    });
+    return [{ name, rules }];
   }
   const pick = pickChainName(known, Number(number), false);
   const remembered = `dnat ip to ip saddr . ${byAddress} map @affinity`;
