@@ -36,7 +36,7 @@ export function tooLongMessage(lengthMax: number): string {
 }
 
 function formatMessage(message: string, format: string, ...examples: string[]): string {
-  const shown = examples.map((example) => `'${example}'`).join(" or ");
+  const shown = examples.map((example) => `'${example}'`).join(",  or ");
   return examples.length === 0
     ? `${message} (regex used for validation is '${format}')`
     : `${message} (e.g. ${shown}, regex used for validation is '${format}')`;
@@ -47,7 +47,7 @@ const labelMessage = formatMessage(
   labelFormat,
   "my-name",
   "123-abc",
-).replaceAll("' or '", "',  or '");
+);
 
 const subdomainMessage = formatMessage(
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
@@ -60,7 +60,7 @@ const label1035Message = formatMessage(
   label1035Format,
   "my-name",
   "abc-123",
-).replaceAll("' or '", "',  or '");
+);
 
 function checked(text: string, format: RegExp, lengthMax: number, message: string): string[] {
   const messages: string[] = [];
@@ -144,7 +144,7 @@ export const isConfigMapKey: NameCheck = (key) => {
         "key.name",
         "KEY_NAME",
         "key-name",
-      ).replaceAll("' or '", "',  or '"),
+      ),
     );
   }
   if (key === ".") messages.push("must not be '.'");
