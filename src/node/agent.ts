@@ -234,7 +234,9 @@ class NodeAgent implements Agent {
         const observed = await this.#parts.observer.observe(uid);
         const running = observed.containers.filter(({ state }) => state === "Running");
         await Promise.all(
-          running.map(({ id, annotations }) => runtime.stopContainer(id, Number(annotations[gracePeriodAnnotation] ?? orphanGraceSeconds))),
+          running.map(({ id, annotations }) =>
+            runtime.stopContainer(id, Number(annotations[gracePeriodAnnotation] ?? orphanGraceSeconds)),
+          ),
         );
         await this.#parts.operations.forget(uid, identity);
       }

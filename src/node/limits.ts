@@ -59,7 +59,6 @@ export const imageAgeMsMin = 120_000;
 /** Milliseconds a preStop hook of an orphan, a stop of a sandbox and other cleanup may take. */
 export const orphanGraceSeconds = 30;
 
-
 /** Milliseconds an answer about a user's rights is kept. */
 export const reviewKeepMs = 120_000;
 export const reviewDeniedKeepMs = 10_000;

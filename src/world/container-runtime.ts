@@ -92,7 +92,11 @@ export interface SandboxConfig {
   /** Empty with the node's network. */
   readonly hostname: string;
   readonly logDirectory: string;
-  readonly dnsConfig: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] };
+  readonly dnsConfig: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  };
   readonly portMappings: readonly {
     readonly protocol: "TCP" | "UDP" | "SCTP";
     readonly containerPort: number;
@@ -153,7 +157,11 @@ export interface ContainerConfig {
   readonly workingDir: string;
   readonly envs: readonly { readonly key: string; readonly value: string }[];
   readonly mounts: readonly RuntimeMount[];
-  readonly devices: readonly { readonly containerPath: string; readonly hostPath: string; readonly permissions: string }[];
+  readonly devices: readonly {
+    readonly containerPath: string;
+    readonly hostPath: string;
+    readonly permissions: string;
+  }[];
   readonly labels: Labels;
   readonly annotations: Labels;
   /** Relative to the sandbox's log directory. */
@@ -164,7 +172,9 @@ export interface ContainerConfig {
   readonly linux: {
     readonly resources: LinuxResources;
     readonly securityContext: {
-      readonly capabilities?: { readonly addCapabilities: readonly string[]; readonly dropCapabilities: readonly string[] } | undefined;
+      readonly capabilities?:
+        | { readonly addCapabilities: readonly string[]; readonly dropCapabilities: readonly string[] }
+        | undefined;
       readonly privileged: boolean;
       readonly namespaceOptions: NamespaceOptions;
       readonly runAsUser?: { readonly value: number } | undefined;
@@ -228,8 +238,14 @@ export interface StreamOptions {
 }
 
 export interface ContainerStats {
-  readonly attributes: { readonly id: string; readonly metadata: { readonly name: string; readonly attempt: number }; readonly labels: Labels };
-  readonly cpu?: { readonly timestamp: number; readonly usageCoreNanoSeconds?: { readonly value: number } | undefined } | undefined;
+  readonly attributes: {
+    readonly id: string;
+    readonly metadata: { readonly name: string; readonly attempt: number };
+    readonly labels: Labels;
+  };
+  readonly cpu?:
+    | { readonly timestamp: number; readonly usageCoreNanoSeconds?: { readonly value: number } | undefined }
+    | undefined;
   readonly memory?:
     | {
         readonly timestamp: number;

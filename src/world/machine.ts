@@ -4,7 +4,12 @@ export interface Machine {
   /** Bytes of memory that could be given to new work now. */
   memoryAvailableBytes(): Promise<number>;
   /** The file system that `path` is on. */
-  fileSystem(path: string): Promise<{ readonly sizeBytes: number; readonly availableBytes: number; readonly inodes: number; readonly inodesFree: number }>;
+  fileSystem(path: string): Promise<{
+    readonly sizeBytes: number;
+    readonly availableBytes: number;
+    readonly inodes: number;
+    readonly inodesFree: number;
+  }>;
   /** Mounts a tmpfs; `sizeBytes` undefined: the kernel's default, half of the memory. */
   mountTmpfs(path: string, sizeBytes: number | undefined): Promise<void>;
   /**

@@ -15,9 +15,19 @@ before(async () => {
   node = await TestNode.start();
   server = await nodeHttp.listen({ host: "127.0.0.1", port: 0, bodyBytesMax: 1 << 20 }, node.agent.handler);
   node.addPod("talk", {
-    containers: [{ name: "main", image: busybox, command: ["sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; trap 'exit 0' TERM; sleep 1000 & wait $!"], resources: {} }],
+    containers: [
+      {
+        name: "main",
+        image: busybox,
+        command: ["sh", "-c", "for i in 1 2 3 4 5; do echo line $i; done; trap 'exit 0' TERM; sleep 1000 & wait $!"],
+        resources: {},
+      },
+    ],
   });
-  pod = await node.until("talk", ({ status }) => status.conditions?.find(({ type }) => type === "Ready")?.status === "True");
+  pod = await node.until(
+    "talk",
+    ({ status }) => status.conditions?.find(({ type }) => type === "Ready")?.status === "True",
+  );
   await node.logged(pod, "main", (text) => text.endsWith("line 5\n"));
 });
 after(async () => {
@@ -38,7 +48,10 @@ test("only who may is answered", { skip: cannotRun }, async () => {
   assert.equal((await ask("/healthz", {})).status, 401);
   assert.equal((await ask("/healthz", { headers: { authorization: "Bearer wrong" } })).status, 401);
   assert.equal((await ask("/healthz", { headers: { authorization: "Bearer reader" } })).status, 200);
-  const denied = await ask("/run/default/talk/main?cmd=id", { method: "POST", headers: { authorization: "Bearer reader" } });
+  const denied = await ask("/run/default/talk/main?cmd=id", {
+    method: "POST",
+    headers: { authorization: "Bearer reader" },
+  });
   assert.equal(denied.status, 403);
   assert.match(denied.text, /user=reader, verb=create, resource=nodes, subresource\(s\)=\[proxy\]/);
   assert.equal((await ask("/containerLogs/default/talk/..%2f..%2fetc")).status, 404);
@@ -63,7 +76,10 @@ test("logs by lines, bytes, time, and as they come", { skip: cannotRun }, async 
   assert.equal(await next(), "later\n");
   await node.end(pod);
   assert.equal((await reader?.read())?.done, true);
-  await node.until("talk", ({ status }) => status.containerStatuses?.[0]?.restartCount === 1 && status.containerStatuses[0].ready);
+  await node.until(
+    "talk",
+    ({ status }) => status.containerStatuses?.[0]?.restartCount === 1 && status.containerStatuses[0].ready,
+  );
   assert.match((await ask(`${path}?previous=true`)).text, /later\n$/);
 });
 
@@ -83,14 +99,22 @@ test("commands and their streams", { skip: cannotRun }, async () => {
   socket.send(Buffer.from([255, 0]));
   await closed;
   assert.ok(said.includes("1:typed\n"), said.join());
-  assert.ok(said.some((message) => message.startsWith("3:") && message.includes('"status":"Success"')), said.join());
+  assert.ok(
+    said.some((message) => message.startsWith("3:") && message.includes('"status":"Success"')),
+    said.join(),
+  );
 });
 
 test("figures of pods for summaries and for Prometheus", { skip: cannotRun }, async () => {
-  const summary = JSON.parse((await ask("/stats/summary")).text) as { pods: { podRef: { name: string }; memory: { workingSetBytes: number } }[] };
+  const summary = JSON.parse((await ask("/stats/summary")).text) as {
+    pods: { podRef: { name: string }; memory: { workingSetBytes: number } }[];
+  };
   const talk = summary.pods.find(({ podRef }) => podRef.name === "talk");
   assert.ok((talk?.memory.workingSetBytes ?? 0) > 0);
-  assert.match((await ask("/metrics/resource")).text, /container_memory_working_set_bytes\{container="main",namespace="default",pod="talk"\} [1-9]/);
+  assert.match(
+    (await ask("/metrics/resource")).text,
+    /container_memory_working_set_bytes\{container="main",namespace="default",pod="talk"\} [1-9]/,
+  );
 });
 
 test("the node tells what it is and that it lives", { skip: cannotRun }, async () => {

@@ -18,7 +18,12 @@ after(async () => {
 
 const namespace = "default";
 const isReady = (pod: Pod): boolean => pod.status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
-const waitForTerm = { name: "main", image: busybox, command: ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait $!"], resources: {} };
+const waitForTerm = {
+  name: "main",
+  image: busybox,
+  command: ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait $!"],
+  resources: {},
+};
 
 async function removed(name: string): Promise<void> {
   node.api.remove(pods, { namespace, name }, 1);
@@ -26,13 +31,19 @@ async function removed(name: string): Promise<void> {
 }
 
 test("everything of the node stops, and comes back with the next start", { skip: cannotRun }, async () => {
-  node.addPod("lasting", { containers: [waitForTerm], initContainers: [{ name: "init", image: busybox, command: ["true"], resources: {} }] });
+  node.addPod("lasting", {
+    containers: [waitForTerm],
+    initContainers: [{ name: "init", image: busybox, command: ["true"], resources: {} }],
+  });
   const before = await node.until("lasting", isReady);
   node.agent.stop();
   await stopAllPods(node.runtime, 5);
   await node.restartRuntime();
   await node.startAgent();
-  const after = await node.until("lasting", (pod) => isReady(pod) && pod.status.containerStatuses?.[0]?.restartCount === 1);
+  const after = await node.until(
+    "lasting",
+    (pod) => isReady(pod) && pod.status.containerStatuses?.[0]?.restartCount === 1,
+  );
   assert.notEqual(after.status.containerStatuses?.[0]?.containerID, before.status.containerStatuses?.[0]?.containerID);
   assert.equal(after.status.initContainerStatuses?.[0]?.state.terminated?.exitCode, 0);
   await removed("lasting");
@@ -64,17 +75,32 @@ test("a pod on the node's network has the node's address and name", { skip: cann
 
 test("an image is pulled with the pod's own secret, and only with it", { skip: cannotRun }, async () => {
   const content = readFileSync("/bin/busybox");
-  const layer = writeTar([{ path: "bin" }, { path: "bin/busybox", content, mode: 0o755 }, { path: "bin/sh", symlink: "busybox" }, { path: "bin/sleep", symlink: "busybox" }]);
-  const { server, port } = await startRegistry({ config: { architecture: "amd64", os: "linux", config: {} }, layer: Buffer.from(layer) });
+  const layer = writeTar([
+    { path: "bin" },
+    { path: "bin/busybox", content, mode: 0o755 },
+    { path: "bin/sh", symlink: "busybox" },
+    { path: "bin/sleep", symlink: "busybox" },
+  ]);
+  const { server, port } = await startRegistry({
+    config: { architecture: "amd64", os: "linux", config: {} },
+    layer: Buffer.from(layer),
+  });
   try {
     const container = { ...waitForTerm, image: `127.0.0.1:${port}/team/app:1`, imagePullPolicy: "Always" };
     node.addPod("denied", { containers: [container] });
     await node.until("denied", (pod) => pod.status.containerStatuses?.[0]?.state.waiting?.reason === "ErrImagePull");
     const auths = { [`127.0.0.1:${port}`]: { username: "user", password: "secret" } };
-    node.api.add(secrets, { metadata: { name: "pull", namespace }, data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) } });
+    node.api.add(secrets, {
+      metadata: { name: "pull", namespace },
+      data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) },
+    });
     node.addPod("allowed", { imagePullSecrets: [{ name: "pull" }], containers: [container] });
     await node.until("allowed", isReady);
-    assert.ok(node.api.events.some(({ reason, message }) => reason === "Pulled" && message.startsWith("Successfully pulled image")));
+    assert.ok(
+      node.api.events.some(
+        ({ reason, message }) => reason === "Pulled" && message.startsWith("Successfully pulled image"),
+      ),
+    );
     await removed("denied");
     await removed("allowed");
   } finally {
@@ -84,7 +110,9 @@ test("an image is pulled with the pod's own secret, and only with it", { skip: c
 
 test("a log that grows too large is moved away, and readers lose nothing", { skip: cannotRun }, async () => {
   const script = "head -c 11000000 /dev/zero | busybox tr '\\0' 'x' | busybox fold -w 1000; echo last";
-  node.addPod("chatty", { containers: [{ ...waitForTerm, command: ["sh", "-c", `${script}; trap 'exit 0' TERM; sleep 1000 & wait $!`] }] });
+  node.addPod("chatty", {
+    containers: [{ ...waitForTerm, command: ["sh", "-c", `${script}; trap 'exit 0' TERM; sleep 1000 & wait $!`] }],
+  });
   const pod = await node.until("chatty", isReady);
   await node.logged(pod, "main", (text) => text.endsWith("last\n"));
   const folder = `${node.dir}/logs/default_chatty_${pod.metadata.uid}/main`;
@@ -101,9 +129,20 @@ test("a container added for debugging sees the other's processes", { skip: canno
   node.addPod("debugged", { containers: [waitForTerm] });
   await node.until("debugged", isReady);
   node.api.change(pods, { namespace, name: "debugged" }, (pod) => {
-    pod.spec.ephemeralContainers = [{ name: "look", image: busybox, command: ["sh", "-c", "cat /proc/1/cmdline; echo; sleep 1000"], resources: {}, targetContainerName: "main" }];
+    pod.spec.ephemeralContainers = [
+      {
+        name: "look",
+        image: busybox,
+        command: ["sh", "-c", "cat /proc/1/cmdline; echo; sleep 1000"],
+        resources: {},
+        targetContainerName: "main",
+      },
+    ];
   });
-  const pod = await node.until("debugged", ({ status }) => status.ephemeralContainerStatuses?.[0]?.state.running !== undefined);
+  const pod = await node.until(
+    "debugged",
+    ({ status }) => status.ephemeralContainerStatuses?.[0]?.state.running !== undefined,
+  );
   await node.logged(pod, "look", (text) => text.includes("trap"));
   await removed("debugged");
 });

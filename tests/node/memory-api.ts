@@ -46,7 +46,12 @@ export class MemoryApi implements Client {
   }
 
   /** Resolves when the object is so; rejects after `limitMs` with what it is instead. */
-  async until<T>(resource: Resource<T>, at: ObjectName, is: (object: T | undefined) => boolean, limitMs = 30_000): Promise<T | undefined> {
+  async until<T>(
+    resource: Resource<T>,
+    at: ObjectName,
+    is: (object: T | undefined) => boolean,
+    limitMs = 30_000,
+  ): Promise<T | undefined> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), limitMs);
     try {
@@ -83,19 +88,26 @@ export class MemoryApi implements Client {
 
   watch<T>(resource: Resource<T>, options: WatchOptions, handler: WatchHandler<T>): { close(): void } {
     const changed = (of: Resource<unknown>, type: "ADDED" | "MODIFIED" | "DELETED", object: Stored): void => {
-      if (of.resource === resource.resource && matches(object, options)) handler.event({ type, object: structuredClone(object) as T });
+      if (of.resource === resource.resource && matches(object, options))
+        handler.event({ type, object: structuredClone(object) as T });
     };
     this.#changes.on("event", changed);
     return { close: () => this.#changes.off("event", changed) };
   }
 
-  async create<T>(resource: Resource<T>, at: { namespace?: string | undefined; name?: string }, object: Draft<T>): Promise<T> {
-    if (resource.resource === "tokenreviews" || resource.resource === "subjectaccessreviews") return review(object as ReviewRequest) as T;
+  async create<T>(
+    resource: Resource<T>,
+    at: { namespace?: string | undefined; name?: string },
+    object: Draft<T>,
+  ): Promise<T> {
+    if (resource.resource === "tokenreviews" || resource.resource === "subjectaccessreviews")
+      return review(object as ReviewRequest) as T;
     if (resource.resource === "events") this.events.push(object as object as { reason: string; message: string });
     const draft = structuredClone(object) as Stored;
     draft.metadata.name ??= at.name ?? randomUUID();
     if (at.namespace !== undefined) draft.metadata.namespace = at.namespace;
-    if (this.#objects.has(keyOf(resource, draft.metadata))) throw new ApiStatusError({ code: 409, reason: "AlreadyExists", message: "already exists" });
+    if (this.#objects.has(keyOf(resource, draft.metadata)))
+      throw new ApiStatusError({ code: 409, reason: "AlreadyExists", message: "already exists" });
     return this.add(resource, draft as object);
   }
 
@@ -108,7 +120,8 @@ export class MemoryApi implements Client {
   async patch<T>(resource: Resource<T>, at: ObjectName, patch: unknown): Promise<T> {
     const object = structuredClone(this.#need(resource, at));
     const { status, spec, metadata } = patch as Partial<Stored>;
-    if (metadata?.uid !== undefined && metadata.uid !== object.metadata.uid) throw new ApiStatusError({ code: 409, reason: "Conflict", message: "uid" });
+    if (metadata?.uid !== undefined && metadata.uid !== object.metadata.uid)
+      throw new ApiStatusError({ code: 409, reason: "Conflict", message: "uid" });
     object.status = mergeStatus(object.status ?? {}, status ?? {});
     if (spec !== undefined) object.spec = { ...object.spec, ...spec };
     this.#put(resource, "MODIFIED", object);
@@ -122,14 +135,21 @@ export class MemoryApi implements Client {
   async request(method: string, path: string, body?: unknown, _options?: WriteOptions): Promise<unknown> {
     if (method === "POST" && path.endsWith("/token")) {
       this.tokens += 1;
-      return { status: { token: `token-${this.tokens}`, expirationTimestamp: new Date(Date.now() + 3_600_000).toISOString() } };
+      return {
+        status: { token: `token-${this.tokens}`, expirationTimestamp: new Date(Date.now() + 3_600_000).toISOString() },
+      };
     }
     throw new Error(`${method} ${path} is not answered: ${JSON.stringify(body)}`);
   }
 
   #need(resource: Resource<unknown>, at: ObjectName): Stored {
     const object = this.#objects.get(keyOf(resource, at));
-    if (object === undefined) throw new ApiStatusError({ code: 404, reason: "NotFound", message: `${resource.resource} "${at.name}" not found` });
+    if (object === undefined)
+      throw new ApiStatusError({
+        code: 404,
+        reason: "NotFound",
+        message: `${resource.resource} "${at.name}" not found`,
+      });
     return object;
   }
 
@@ -155,23 +175,35 @@ export class MemoryApi implements Client {
   }
 
   #matching(resource: Resource<unknown>, options: ListOptions): Stored[] {
-    const all = [...this.#objects].filter(([key, object]) => key.startsWith(`${resource.resource}/`) && matches(object, options));
+    const all = [...this.#objects].filter(
+      ([key, object]) => key.startsWith(`${resource.resource}/`) && matches(object, options),
+    );
     return all.map(([, object]) => structuredClone(object));
   }
 }
 
 interface ReviewRequest {
-  readonly spec: { readonly token?: string; readonly user?: string; readonly resourceAttributes?: { readonly verb: string } };
+  readonly spec: {
+    readonly token?: string;
+    readonly user?: string;
+    readonly resourceAttributes?: { readonly verb: string };
+  };
 }
 
 /** The user `admin` may everything, `reader` may get, others are unknown; tokens are names. */
 function review({ spec }: ReviewRequest): unknown {
   const known = ["admin", "reader"];
-  if (spec.token !== undefined) return { status: { authenticated: known.includes(spec.token), user: { username: spec.token } } };
-  return { status: { allowed: spec.user === "admin" || (spec.user === "reader" && spec.resourceAttributes?.verb === "get") } };
+  if (spec.token !== undefined)
+    return { status: { authenticated: known.includes(spec.token), user: { username: spec.token } } };
+  return {
+    status: { allowed: spec.user === "admin" || (spec.user === "reader" && spec.resourceAttributes?.verb === "get") },
+  };
 }
 
-function keyOf(resource: { readonly resource: string }, at: { readonly namespace?: string | undefined; readonly name: string }): string {
+function keyOf(
+  resource: { readonly resource: string },
+  at: { readonly namespace?: string | undefined; readonly name: string },
+): string {
   return `${resource.resource}/${at.namespace ?? ""}/${at.name}`;
 }
 
@@ -189,9 +221,12 @@ function mergeStatus(before: Record<string, unknown>, patch: Record<string, unkn
     if (value === null) delete merged[field];
     else if (field === "conditions") {
       const given = value as { type: string }[];
-      const kept = ((before["conditions"] as { type: string }[] | undefined) ?? []).filter(({ type }) => !given.some((one) => one.type === type));
+      const kept = ((before["conditions"] as { type: string }[] | undefined) ?? []).filter(
+        ({ type }) => !given.some((one) => one.type === type),
+      );
       merged[field] = [...kept, ...given];
-    } else if (Array.isArray(value)) merged[field] = value.filter((one: { $patch?: string }) => one.$patch === undefined);
+    } else if (Array.isArray(value))
+      merged[field] = value.filter((one: { $patch?: string }) => one.$patch === undefined);
     else merged[field] = value;
   }
   return merged;

@@ -18,7 +18,8 @@ function sh(name: string, script: string, more: Partial<Container> = {}): Contai
 
 const waitForTerm = "trap 'exit 0' TERM; sleep 1000 & wait $!";
 const isReady = (pod: Pod): boolean => pod.status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
-const waitingReason = (pod: Pod, index = 0): string | undefined => pod.status.containerStatuses?.[index]?.state.waiting?.reason;
+const waitingReason = (pod: Pod, index = 0): string | undefined =>
+  pod.status.containerStatuses?.[index]?.state.waiting?.reason;
 
 async function removed(name: string): Promise<void> {
   node.api.remove(pods, { namespace: "default", name }, 2);
@@ -35,7 +36,10 @@ test("a pod runs, is restarted when it ends, and leaves nothing when it is delet
   assert.equal((await node.exec(running, "main", "hostname")).trim(), "web");
 
   await node.end(running);
-  const restarted = await node.until("web", (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
+  const restarted = await node.until(
+    "web",
+    (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod),
+  );
   assert.equal(restarted.status.containerStatuses?.[0]?.lastState.terminated?.reason, "Completed");
 
   await removed("web");
@@ -48,10 +52,17 @@ test("init containers run in order, a sidecar before the app and beyond its end"
     volumes: [{ name: "notes", emptyDir: {} }],
     initContainers: [
       sh("first", "echo first >> /notes/order", { volumeMounts: [{ name: "notes", mountPath: "/notes" }] }),
-      sh("beside", `echo sidecar >> /notes/order; ${waitForTerm}`, { restartPolicy: "Always", volumeMounts: [{ name: "notes", mountPath: "/notes" }] }),
+      sh("beside", `echo sidecar >> /notes/order; ${waitForTerm}`, {
+        restartPolicy: "Always",
+        volumeMounts: [{ name: "notes", mountPath: "/notes" }],
+      }),
       sh("second", "echo second >> /notes/order", { volumeMounts: [{ name: "notes", mountPath: "/notes" }] }),
     ],
-    containers: [sh("main", "echo app >> /notes/order; cat /notes/order; echo done > /dev/termination-log", { volumeMounts: [{ name: "notes", mountPath: "/notes" }] })],
+    containers: [
+      sh("main", "echo app >> /notes/order; cat /notes/order; echo done > /dev/termination-log", {
+        volumeMounts: [{ name: "notes", mountPath: "/notes" }],
+      }),
+    ],
   });
   const done = await node.until("job", (pod) => pod.status.phase === "Succeeded");
   const [first, beside] = done.status.initContainerStatuses ?? [];
@@ -65,18 +76,31 @@ test("init containers run in order, a sidecar before the app and beyond its end"
 
 test("what cannot start says why, in the words that kubectl shows", { skip: cannotRun }, async () => {
   node.addPod("crash", { containers: [sh("main", "exit 3")] });
-  node.addPod("never", { containers: [sh("main", "", { image: "docker.io/library/absent:1", imagePullPolicy: "Never" })] });
-  node.addPod("pull", { containers: [sh("main", "", { image: "127.0.0.1:1/absent:1", imagePullPolicy: "IfNotPresent" })] });
+  node.addPod("never", {
+    containers: [sh("main", "", { image: "docker.io/library/absent:1", imagePullPolicy: "Never" })],
+  });
+  node.addPod("pull", {
+    containers: [sh("main", "", { image: "127.0.0.1:1/absent:1", imagePullPolicy: "IfNotPresent" })],
+  });
   node.addPod("name", { containers: [sh("main", "", { image: "UPPER CASE" })] });
   node.addPod("command", { restartPolicy: "Never", containers: [sh("main", "", { command: ["/no/such/file"] })] });
-  node.addPod("config", { containers: [sh("main", "", { env: [{ name: "A", valueFrom: { configMapKeyRef: { name: "absent", key: "a" } } }] })] });
+  node.addPod("config", {
+    containers: [
+      sh("main", "", { env: [{ name: "A", valueFrom: { configMapKeyRef: { name: "absent", key: "a" } } }] }),
+    ],
+  });
   node.addPod("memory", {
     restartPolicy: "Never",
-    containers: [sh("main", "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done", { resources: { limits: { memory: "20Mi" } } })],
+    containers: [
+      sh("main", "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done", { resources: { limits: { memory: "20Mi" } } }),
+    ],
   });
   const crash = await node.until("crash", (pod) => waitingReason(pod) === "CrashLoopBackOff");
   assert.equal(crash.status.containerStatuses?.[0]?.lastState.terminated?.exitCode, 3);
-  assert.match(crash.status.containerStatuses?.[0]?.state.waiting?.message ?? "", /^back-off 10s restarting failed container=main/);
+  assert.match(
+    crash.status.containerStatuses?.[0]?.state.waiting?.message ?? "",
+    /^back-off 10s restarting failed container=main/,
+  );
   await node.until("never", (pod) => waitingReason(pod) === "ErrImageNeverPull");
   await node.until("pull", (pod) => waitingReason(pod) === "ErrImagePull");
   await node.until("pull", (pod) => waitingReason(pod) === "ImagePullBackOff");
@@ -107,7 +131,11 @@ test("probes decide about readiness and restarts", { skip: cannotRun }, async ()
   await node.until("probed", isReady);
   await node.exec(running, "main", "sh", "-c", "/bin/busybox rm /tmp/alive");
   await node.until("probed", (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1);
-  assert.ok(node.api.events.some(({ reason, message }) => reason === "Unhealthy" && message.startsWith("Liveness probe failed")));
+  assert.ok(
+    node.api.events.some(
+      ({ reason, message }) => reason === "Unhealthy" && message.startsWith("Liveness probe failed"),
+    ),
+  );
   await removed("probed");
 });
 
@@ -128,12 +156,19 @@ test("HTTP and TCP probes reach the pod's address", { skip: cannotRun }, async (
 
 test("preStop runs first, then the grace, then SIGKILL", { skip: cannotRun }, async () => {
   node.addPod("stubborn", {
-    containers: [sh("main", "trap '' TERM; while true; do sleep 1; done", { lifecycle: { preStop: { exec: { command: ["touch", "/tmp/stopping"] } } } })],
+    containers: [
+      sh("main", "trap '' TERM; while true; do sleep 1; done", {
+        lifecycle: { preStop: { exec: { command: ["touch", "/tmp/stopping"] } } },
+      }),
+    ],
   });
   await node.until("stubborn", isReady);
   const began = performance.now();
   node.api.remove(pods, { namespace: "default", name: "stubborn" }, 3);
-  const ended = await node.until("stubborn", (pod) => pod.status.containerStatuses?.[0]?.state.terminated !== undefined);
+  const ended = await node.until(
+    "stubborn",
+    (pod) => pod.status.containerStatuses?.[0]?.state.terminated !== undefined,
+  );
   const tookMs = performance.now() - began;
   assert.equal(ended.status.containerStatuses?.[0]?.state.terminated?.exitCode, 137);
   assert.ok(tookMs >= 2_900 && tookMs < 5_000, `took ${tookMs} ms`);
@@ -141,7 +176,9 @@ test("preStop runs first, then the grace, then SIGKILL", { skip: cannotRun }, as
 });
 
 test("a restarted agent finds its containers and changes nothing", { skip: cannotRun }, async () => {
-  node.addPod("steady", { containers: [sh("main", waitForTerm, { readinessProbe: { exec: { command: ["true"] }, periodSeconds: 100 } })] });
+  node.addPod("steady", {
+    containers: [sh("main", waitForTerm, { readinessProbe: { exec: { command: ["true"] }, periodSeconds: 100 } })],
+  });
   const before = await node.until("steady", isReady);
   node.agent.stop();
   node.addPod("orphan", { containers: [sh("main", waitForTerm)] });

@@ -3,11 +3,24 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** A registry on loopback with one image that only `user:secret` may pull; enough of the distribution protocol for a pull. */
-export async function startRegistry(files: { readonly config: object; readonly layer: Buffer }): Promise<{ server: Server; port: number }> {
+export async function startRegistry(files: {
+  readonly config: object;
+  readonly layer: Buffer;
+}): Promise<{ server: Server; port: number }> {
   const layer = blob(files.layer, "application/vnd.oci.image.layer.v1.tar");
-  const config = blob(Buffer.from(JSON.stringify({ ...files.config, rootfs: { type: "layers", diff_ids: [layer.digest] } })), "application/vnd.oci.image.config.v1+json");
+  const config = blob(
+    Buffer.from(JSON.stringify({ ...files.config, rootfs: { type: "layers", diff_ids: [layer.digest] } })),
+    "application/vnd.oci.image.config.v1+json",
+  );
   const manifest = blob(
-    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: describe(config), layers: [describe(layer)] })),
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        config: describe(config),
+        layers: [describe(layer)],
+      }),
+    ),
     "application/vnd.oci.image.manifest.v1+json",
   );
   const server = createServer((request, response) => {
@@ -16,11 +29,17 @@ export async function startRegistry(files: { readonly config: object; readonly l
       return;
     }
     const path = request.url ?? "";
-    const found = path.endsWith("/manifests/1") ? manifest : [layer, config, manifest].find(({ digest }) => path.endsWith(digest));
+    const found = path.endsWith("/manifests/1")
+      ? manifest
+      : [layer, config, manifest].find(({ digest }) => path.endsWith(digest));
     if (path === "/v2/") response.writeHead(200).end();
     else if (found === undefined) response.writeHead(404).end();
     else {
-      response.writeHead(200, { "content-type": found.mediaType, "content-length": found.bytes.length, "docker-content-digest": found.digest });
+      response.writeHead(200, {
+        "content-type": found.mediaType,
+        "content-length": found.bytes.length,
+        "docker-content-digest": found.digest,
+      });
       response.end(request.method === "HEAD" ? undefined : found.bytes);
     }
   });

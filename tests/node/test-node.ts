@@ -117,7 +117,12 @@ export class TestNode {
   }
 
   until(name: string, is: (pod: Pod) => boolean, limitMs?: number): Promise<Pod> {
-    return this.api.until(pods, { namespace: "default", name }, (pod) => pod !== undefined && is(pod), limitMs) as Promise<Pod>;
+    return this.api.until(
+      pods,
+      { namespace: "default", name },
+      (pod) => pod !== undefined && is(pod),
+      limitMs,
+    ) as Promise<Pod>;
   }
 
   async deleted(name: string, limitMs?: number): Promise<void> {
@@ -125,7 +130,10 @@ export class TestNode {
   }
 
   async log(pod: Pod, container: string, attempt = 0): Promise<string> {
-    const text = await readFile(`${this.dir}/logs/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`, "utf8");
+    const text = await readFile(
+      `${this.dir}/logs/default_${pod.metadata.name}_${pod.metadata.uid}/${container}/${attempt}.log`,
+      "utf8",
+    );
     return text.replace(/^\S+ (stdout|stderr) [FP] /gm, "");
   }
 
@@ -173,7 +181,9 @@ export class TestNode {
   }
 
   async exec(pod: Pod, container: string, ...command: string[]): Promise<string> {
-    const id = pod.status.containerStatuses?.find(({ name }) => name === container)?.containerID?.replace("containerd://", "") ?? "";
+    const id =
+      pod.status.containerStatuses?.find(({ name }) => name === container)?.containerID?.replace("containerd://", "") ??
+      "";
     const result = await this.runtime.execSync(id, command, 10);
     return new TextDecoder().decode(result.stdout) + new TextDecoder().decode(result.stderr);
   }
@@ -182,7 +192,13 @@ export class TestNode {
     const cni = join(this.dir, "cni");
     await mkdir(cni);
     const subnet = `10.${213 + (process.pid % 40)}.77.0/24`;
-    const plugins = [{ type: "ptp", ipMasq: false, ipam: { type: "host-local", subnet, dataDir: `${this.dir}/ipam`, routes: [{ dst: "0.0.0.0/0" }] } }];
+    const plugins = [
+      {
+        type: "ptp",
+        ipMasq: false,
+        ipam: { type: "host-local", subnet, dataDir: `${this.dir}/ipam`, routes: [{ dst: "0.0.0.0/0" }] },
+      },
+    ];
     writeFileSync(`${cni}/10-test.conflist`, JSON.stringify({ cniVersion: "0.4.0", name: "test", plugins }));
     await this.#connectRuntime();
     await this.#load("pause", await buildPauseImage({ disk: realDisk, crypto: createCrypto(), architecture: "amd64" }));
@@ -220,7 +236,27 @@ export class TestNode {
 }
 
 function busyboxImage(): Uint8Array {
-  const names = ["sh", "sleep", "cat", "echo", "ls", "id", "hostname", "env", "touch", "kill", "httpd", "mkdir", "stat", "test", "true", "false", "head", "wget", "nc"];
+  const names = [
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "ls",
+    "id",
+    "hostname",
+    "env",
+    "touch",
+    "kill",
+    "httpd",
+    "mkdir",
+    "stat",
+    "test",
+    "true",
+    "false",
+    "head",
+    "wget",
+    "nc",
+  ];
   return writeImageArchive(
     {
       name: busybox,

@@ -13,7 +13,9 @@ export interface Caller {
   readonly groups: readonly string[];
 }
 
-export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly status: 401 | 403 | 500; readonly message: string };
+export type Verdict =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly status: 401 | 403 | 500; readonly message: string };
 
 interface Kept {
   readonly value: unknown;
@@ -28,7 +30,12 @@ export class Access {
   readonly #nodeName: string;
   readonly #kept = new Map<string, Kept>();
 
-  constructor(options: { readonly client: Client; readonly clock: Clock; readonly certificates: Pick<Certificates, "read">; readonly nodeName: string }) {
+  constructor(options: {
+    readonly client: Client;
+    readonly clock: Clock;
+    readonly certificates: Pick<Certificates, "read">;
+    readonly nodeName: string;
+  }) {
     this.#client = options.client;
     this.#clock = options.clock;
     this.#certificates = options.certificates;
@@ -55,19 +62,35 @@ export class Access {
     if (peer.certificate !== undefined) {
       const certificate = this.#certificates.read(peer.certificate);
       const now = this.#clock.now();
-      const valid = certificate !== undefined && certificate.notBefore <= now && now < certificate.notAfter && certificate.usages.includes("client");
-      return valid ? { name: certificate.subject.commonName, uid: "", groups: certificate.subject.organizations ?? [] } : undefined;
+      const valid =
+        certificate !== undefined &&
+        certificate.notBefore <= now &&
+        now < certificate.notAfter &&
+        certificate.usages.includes("client");
+      return valid
+        ? { name: certificate.subject.commonName, uid: "", groups: certificate.subject.organizations ?? [] }
+        : undefined;
     }
     const token = /^Bearer (\S+)$/i.exec(request.headers["authorization"] ?? "")?.[1];
-    return token === undefined ? undefined : this.#keep(`token ${token}`, () => this.#reviewToken(token), (caller) => caller !== undefined);
+    return token === undefined
+      ? undefined
+      : this.#keep(
+          `token ${token}`,
+          () => this.#reviewToken(token),
+          (caller) => caller !== undefined,
+        );
   }
 
   async #reviewToken(token: string): Promise<Caller | undefined> {
-    const review = await this.#client.create<TokenReview>(tokenreviews, {}, {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenReview",
-      spec: { token },
-    });
+    const review = await this.#client.create<TokenReview>(
+      tokenreviews,
+      {},
+      {
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenReview",
+        spec: { token },
+      },
+    );
     if (review.status.authenticated !== true) return undefined;
     const { username = "", uid = "", groups = [] } = review.status.user;
     return { name: username, uid, groups };
@@ -76,16 +99,20 @@ export class Access {
   #mayDo(caller: Caller, verb: string, subresource: string): Promise<boolean> {
     const key = `may ${JSON.stringify([caller, verb, subresource])}`;
     const ask = async (): Promise<boolean> => {
-      const review = await this.#client.create<SubjectAccessReview>(subjectaccessreviews, {}, {
-        apiVersion: "authorization.k8s.io/v1",
-        kind: "SubjectAccessReview",
-        spec: {
-          user: caller.name,
-          uid: caller.uid,
-          groups: [...caller.groups],
-          resourceAttributes: { verb, version: "v1", resource: "nodes", subresource, name: this.#nodeName },
+      const review = await this.#client.create<SubjectAccessReview>(
+        subjectaccessreviews,
+        {},
+        {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SubjectAccessReview",
+          spec: {
+            user: caller.name,
+            uid: caller.uid,
+            groups: [...caller.groups],
+            resourceAttributes: { verb, version: "v1", resource: "nodes", subresource, name: this.#nodeName },
+          },
         },
-      });
+      );
       return review.status.allowed === true;
     };
     return this.#keep(key, ask, (allowed) => allowed);
@@ -96,10 +123,11 @@ export class Access {
     const known = this.#kept.get(key);
     if (known !== undefined && now < known.until) return known.value as T;
     const value = await ask();
-    if (this.#kept.size >= reviewsMax) for (const oldest of this.#kept.keys()) {
-      this.#kept.delete(oldest);
-      break;
-    }
+    if (this.#kept.size >= reviewsMax)
+      for (const oldest of this.#kept.keys()) {
+        this.#kept.delete(oldest);
+        break;
+      }
     this.#kept.delete(key);
     this.#kept.set(key, { value, until: now + (isGood(value) ? reviewKeepMs : reviewDeniedKeepMs) });
     return value;

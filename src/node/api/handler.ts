@@ -54,7 +54,12 @@ async function admitted(parts: ApiParts, request: HttpRequest, peer: Peer): Prom
   const route = routeOf(request.method, request.target, parts.context.clock.now());
   const known = route.to !== "none" && route.to !== "bad";
   // Whoever may do nothing here does not learn either what is here.
-  const verdict = await parts.access.judge(request, peer, known ? verbOf(route) : "get", known ? subresourceOf(route) : "proxy");
+  const verdict = await parts.access.judge(
+    request,
+    peer,
+    known ? verbOf(route) : "get",
+    known ? subresourceOf(route) : "proxy",
+  );
   if (!verdict.allowed) throw new ApiError(verdict.status, verdict.message);
   if (route.to === "none") throw new ApiError(404, "404 page not found");
   if (route.to === "bad") throw new ApiError(400, route.message);
@@ -78,7 +83,10 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
     case "stats-summary":
       return json(statsSummary(await statsInputs(parts)));
     case "resource-metrics":
-      return { ...text(200, resourceMetrics(await statsInputs(parts))), headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } };
+      return {
+        ...text(200, resourceMetrics(await statsInputs(parts))),
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      };
     case "logs":
       return logs(parts, route);
     case "run": {
@@ -108,12 +116,18 @@ async function logs(parts: ApiParts, route: Extract<Route, { to: "logs" }>): Pro
   const observed = await observer.observe(uid);
   const all = observed.containers.filter(({ metadata }) => metadata.name === route.container);
   const ended = all.filter(({ state }) => state === "Exited");
-  const container = route.previous ? (all[0]?.state === "Running" ? ended[0] : ended[1]) : all.find(({ state }) => state !== "Created");
+  const container = route.previous
+    ? all[0]?.state === "Running"
+      ? ended[0]
+      : ended[1]
+    : all.find(({ state }) => state !== "Created");
   if (container === undefined) {
     if (route.previous) {
       throw new ApiError(400, `previous terminated container "${route.container}" in pod "${route.at.pod}" not found`);
     }
-    const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(({ name }) => name === route.container);
+    const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(
+      ({ name }) => name === route.container,
+    );
     const reason = status?.state.waiting?.reason ?? "ContainerCreating";
     throw new ApiError(400, `container "${route.container}" in pod "${route.at.pod}" is waiting to start: ${reason}`);
   }
@@ -151,9 +165,14 @@ async function statsInputs(parts: ApiParts): Promise<StatsInputs> {
   const { machine, settings, clock } = context;
   const pods = parts.pods();
   const podUsage: StatsInputs["podUsage"] = new Map(
-    (await Promise.all(pods.map(async (pod) => [pod.metadata.uid ?? "", await machine.cgroupUsage(podCgroup(settings.cgroupRoot, pod))] as const))).flatMap(
-      ([uid, usage]) => (usage === undefined ? [] : [[uid, usage] as const]),
-    ),
+    (
+      await Promise.all(
+        pods.map(
+          async (pod) =>
+            [pod.metadata.uid ?? "", await machine.cgroupUsage(podCgroup(settings.cgroupRoot, pod))] as const,
+        ),
+      )
+    ).flatMap(([uid, usage]) => (usage === undefined ? [] : [[uid, usage] as const])),
   );
   const [node, nodeMemoryAvailableBytes, disk, containers] = await Promise.all([
     machine.cgroupUsage(""),
@@ -162,7 +181,17 @@ async function statsInputs(parts: ApiParts): Promise<StatsInputs> {
     context.runtime.listContainerStats(),
   ]);
   const startedAt = clock.now() - clock.monotonic();
-  return { nodeName: context.nodeName, now: clock.now(), startedAt, node, nodeMemoryAvailableBytes, disk, containers, pods, podUsage };
+  return {
+    nodeName: context.nodeName,
+    now: clock.now(),
+    startedAt,
+    node,
+    nodeMemoryAvailableBytes,
+    disk,
+    containers,
+    pods,
+    podUsage,
+  };
 }
 
 async function upgrade(parts: ApiParts, request: HttpRequest, peer: Peer, connection: Connection): Promise<void> {
@@ -171,7 +200,10 @@ async function upgrade(parts: ApiParts, request: HttpRequest, peer: Peer, connec
     const route = await admitted(parts, request, peer);
     if (route.to === "exec" || route.to === "attach") {
       const container = await runningContainer(parts, route.at, route.container);
-      const url = route.to === "exec" ? await runtime.execUrl(container.id, route.command, route.streams) : await runtime.attachUrl(container.id, route.streams);
+      const url =
+        route.to === "exec"
+          ? await runtime.execUrl(container.id, route.command, route.streams)
+          : await runtime.attachUrl(container.id, route.streams);
       await parts.streaming.join(url, { kind: "command", streams: route.streams }, request, connection);
     } else if (route.to === "port-forward") {
       const pod = podAt(parts, route.at);
@@ -210,4 +242,3 @@ function text(status: number, message: string): HttpResponse {
 function json(value: unknown): HttpResponse {
   return { status: 200, headers: { "content-type": "application/json" }, body: encoder.encode(JSON.stringify(value)) };
 }
-

@@ -13,9 +13,21 @@ export type Route =
   | { readonly to: "pods" }
   | { readonly to: "stats-summary" }
   | { readonly to: "resource-metrics" }
-  | { readonly to: "logs"; readonly at: PodPath; readonly container: string; readonly options: LogOptions; readonly previous: boolean }
+  | {
+      readonly to: "logs";
+      readonly at: PodPath;
+      readonly container: string;
+      readonly options: LogOptions;
+      readonly previous: boolean;
+    }
   | { readonly to: "run"; readonly at: PodPath; readonly container: string; readonly command: readonly string[] }
-  | { readonly to: "exec"; readonly at: PodPath; readonly container: string; readonly command: readonly string[]; readonly streams: StreamOptions }
+  | {
+      readonly to: "exec";
+      readonly at: PodPath;
+      readonly container: string;
+      readonly command: readonly string[];
+      readonly streams: StreamOptions;
+    }
   | { readonly to: "attach"; readonly at: PodPath; readonly container: string; readonly streams: StreamOptions }
   | { readonly to: "port-forward"; readonly at: PodPath; readonly ports: readonly number[] }
   | { readonly to: "load-image" };
@@ -27,7 +39,12 @@ export function routeOf(method: string, target: string, now: number): RouteResul
   const [path = "", search = ""] = target.split(/\?(.*)/s);
   const parts = path.split("/").slice(1).map(decodeSegment);
   // A segment that means something to a file system is no name.
-  if (parts.some((part) => part === undefined || part === "." || part === ".." || part.includes("/") || part.includes("\0"))) return { to: "none" };
+  if (
+    parts.some(
+      (part) => part === undefined || part === "." || part === ".." || part.includes("/") || part.includes("\0"),
+    )
+  )
+    return { to: "none" };
   const query = new URLSearchParams(search);
   const [first, ...rest] = parts as string[];
   if (method === "GET" && rest.length === 0) {
@@ -57,15 +74,19 @@ function logRoute(parts: readonly string[], query: URLSearchParams, now: number)
     const text = query.get(name);
     if (text === null || text === "") continue;
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < 0 || (name !== "tailLines" && value < 1)) return { to: "bad", message: `invalid ${name}: "${text}"` };
+    if (!Number.isSafeInteger(value) || value < 0 || (name !== "tailLines" && value < 1))
+      return { to: "bad", message: `invalid ${name}: "${text}"` };
     numbers[name] = value;
   }
   const sinceTime = query.get("sinceTime");
-  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime))) return { to: "bad", message: `invalid sinceTime: "${sinceTime}"` };
+  if (sinceTime !== null && Number.isNaN(Date.parse(sinceTime)))
+    return { to: "bad", message: `invalid sinceTime: "${sinceTime}"` };
   const stream = query.get("stream") ?? "All";
-  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr") return { to: "bad", message: `invalid stream: "${stream}"` };
+  if (stream !== "All" && stream !== "Stdout" && stream !== "Stderr")
+    return { to: "bad", message: `invalid stream: "${stream}"` };
   const sinceSeconds = numbers["sinceSeconds"];
-  const sinceMs = sinceTime !== null ? Date.parse(sinceTime) : sinceSeconds === undefined ? undefined : now - sinceSeconds * 1000;
+  const sinceMs =
+    sinceTime !== null ? Date.parse(sinceTime) : sinceSeconds === undefined ? undefined : now - sinceSeconds * 1000;
   return {
     to: "logs",
     at: { namespace, pod },
@@ -96,17 +117,24 @@ function streamRoute(first: string, rest: readonly string[], query: URLSearchPar
     tty,
   };
   if (first === "portForward" && (rest.length === 2 || rest.length === 3)) {
-    const ports = query.getAll("port").flatMap((text) => text.split(",")).map(Number);
-    if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65535)) return { to: "bad", message: "invalid port" };
+    const ports = query
+      .getAll("port")
+      .flatMap((text) => text.split(","))
+      .map(Number);
+    if (ports.some((port) => !Number.isInteger(port) || port < 1 || port > 65535))
+      return { to: "bad", message: "invalid port" };
     return { to: "port-forward", at: { namespace, pod, ...(third === "" ? {} : { uid: third }) }, ports };
   }
   if (rest.length !== 3 && rest.length !== 4) return { to: "none" };
-  if (first === "run") return { to: "run", at, container, command: (query.get("cmd") ?? "").split(" ").filter((word) => word !== "") };
+  if (first === "run")
+    return { to: "run", at, container, command: (query.get("cmd") ?? "").split(" ").filter((word) => word !== "") };
   if (first !== "exec" && first !== "attach") return { to: "none" };
   if (!streams.stdin && !streams.stdout && !streams.stderr) {
     return { to: "bad", message: "you must specify at least 1 of stdin, stdout, stderr" };
   }
-  return first === "exec" ? { to: "exec", at, container, command: query.getAll("command"), streams } : { to: "attach", at, container, streams };
+  return first === "exec"
+    ? { to: "exec", at, container, command: query.getAll("command"), streams }
+    : { to: "attach", at, container, streams };
 }
 
 function isTrue(value: string | null): boolean {

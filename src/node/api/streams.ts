@@ -1,6 +1,16 @@
 import { joinConnections } from "#streams/join.ts";
-import { bridgePortForward, portForwardProtocols, runtimePortForwardProtocol, tunnelThroughWebSocket } from "#streams/port-forward.ts";
-import { bridgeRemoteCommand, remoteCommandProtocols, runtimeStreamProtocol, type CommandStreams } from "#streams/remote-command.ts";
+import {
+  bridgePortForward,
+  portForwardProtocols,
+  runtimePortForwardProtocol,
+  tunnelThroughWebSocket,
+} from "#streams/port-forward.ts";
+import {
+  bridgeRemoteCommand,
+  remoteCommandProtocols,
+  runtimeStreamProtocol,
+  type CommandStreams,
+} from "#streams/remote-command.ts";
 import { acceptWebSocket, wantsWebSocket } from "#streams/websocket.ts";
 import type { Http, HttpRequest, Transport, UpgradeResult } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
@@ -8,7 +18,9 @@ import type { Connection } from "#world/sockets.ts";
 const encoder = new TextEncoder();
 
 /** What is to be streamed; ports only for WebSocket channels, SPDY names them in its streams. */
-export type Streamed = { readonly kind: "command"; readonly streams: CommandStreams } | { readonly kind: "ports"; readonly ports: readonly number[] };
+export type Streamed =
+  | { readonly kind: "command"; readonly streams: CommandStreams }
+  | { readonly kind: "ports"; readonly ports: readonly number[] };
 
 /** SPDY's own versions of the protocol of exec and attach, best first; the runtime's server speaks all of them. */
 const spdyCommandProtocols = ["v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io"];
@@ -36,12 +48,20 @@ export class Streaming {
     try {
       result = await this.#dial(url, protocol);
     } catch (error) {
-      answer(connection, 502, `the container runtime did not answer: ${error instanceof Error ? error.message : String(error)}`);
+      answer(
+        connection,
+        502,
+        `the container runtime did not answer: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return;
     }
     if (!result.upgraded) {
       // What the client sends after this never reaches the runtime: the answer is the end.
-      answer(connection, result.response.status >= 400 ? result.response.status : 502, "the container runtime refused the stream");
+      answer(
+        connection,
+        result.response.status >= 400 ? result.response.status : 502,
+        "the container runtime refused the stream",
+      );
       return;
     }
     if (webSocket) this.#bridge(result.connection, what, request, connection);
@@ -87,7 +107,8 @@ export class Streaming {
 /** The best version that both speak; the runtime is asked for exactly that one. */
 function spdyProtocol(request: HttpRequest, what: Streamed): string | undefined {
   const offered = (request.headers["x-stream-protocol-version"] ?? "").split(",").map((name) => name.trim());
-  if (what.kind === "ports") return offered.includes(runtimePortForwardProtocol) || offered[0] === "" ? runtimePortForwardProtocol : undefined;
+  if (what.kind === "ports")
+    return offered.includes(runtimePortForwardProtocol) || offered[0] === "" ? runtimePortForwardProtocol : undefined;
   return offered[0] === "" ? "channel.k8s.io" : spdyCommandProtocols.find((name) => offered.includes(name));
 }
 

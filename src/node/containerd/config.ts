@@ -36,7 +36,9 @@ export function renderContainerdConfig(options: {
 }): string {
   const { paths } = options;
   if (paths.socketPath.length > socketPathBytesMax) {
-    throw new Error(`Cannot place containerd's socket at "${paths.socketPath}": the path is longer than ${socketPathBytesMax} bytes`);
+    throw new Error(
+      `Cannot place containerd's socket at "${paths.socketPath}": the path is longer than ${socketPathBytesMax} bytes`,
+    );
   }
   const cri = `plugins."io.containerd.grpc.v1.cri"`;
   return `${[

@@ -45,7 +45,14 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   const pidFile = `${options.configDir}/containerd.pid`;
   const running = await runningPid(options, pidFile);
   if (running !== undefined) return handle(options, pidFile, running, true, new Promise(() => {}));
-  for (const path of [options.configDir, paths.rootDir, paths.stateDir, paths.cniConfigDir, paths.registryConfigDir, parentOf(paths.socketPath)]) {
+  for (const path of [
+    options.configDir,
+    paths.rootDir,
+    paths.stateDir,
+    paths.cniConfigDir,
+    paths.registryConfigDir,
+    parentOf(paths.socketPath),
+  ]) {
     await disk.makeDirectory(path, 0o700);
   }
   const configFile = `${options.configDir}/config.toml`;
@@ -58,7 +65,20 @@ export async function startContainerd(options: ContainerdOptions): Promise<Conta
   });
   await disk.writeAtomically(pidFile, String(child.pid), 0o600);
   await waitForSocket(options, child, logFile);
-  return handle(options, pidFile, child.pid, false, child.ended.then(() => undefined));
+  return handle(
+    options,
+    pidFile,
+    child.pid,
+    false,
+    child.ended.then(() => undefined),
+  );
+}
+
+/** Whether this process may make others less likely to be killed for memory; containerd is told when not. */
+export async function mayLowerOomScore(disk: Disk): Promise<boolean> {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(await disk.readText("/proc/self/status"))?.[1] ?? "0";
+  // CAP_SYS_RESOURCE is number 24.
+  return ((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n;
 }
 
 async function runningPid(options: ContainerdOptions, pidFile: string): Promise<number | undefined> {
@@ -92,10 +112,18 @@ async function waitForSocket(options: ContainerdOptions, child: ChildProcess, lo
     await options.timers.sleep(socketProbeMs);
   }
   child.kill("SIGKILL");
-  throw new ContainerdStartError(`Cannot start containerd: its socket did not answer within ${containerdStartMsMax} ms; its log is ${logFile}`);
+  throw new ContainerdStartError(
+    `Cannot start containerd: its socket did not answer within ${containerdStartMsMax} ms; its log is ${logFile}`,
+  );
 }
 
-function handle(options: ContainerdOptions, pidFile: string, pid: number, adopted: boolean, ended: Promise<void>): Containerd {
+function handle(
+  options: ContainerdOptions,
+  pidFile: string,
+  pid: number,
+  adopted: boolean,
+  ended: Promise<void>,
+): Containerd {
   const { processes, timers, clock, disk } = options;
   const stop = async (): Promise<void> => {
     processes.signal(pid, "SIGTERM");

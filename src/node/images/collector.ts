@@ -41,7 +41,12 @@ export class ImageCollector {
       if (used * 100 < disk.sizeBytes * imageGcHighPercent) return;
       let toFree = used - (disk.sizeBytes * imageGcLowPercent) / 100;
       const unused = images
-        .filter((image) => now - (this.#usedAt.get(image.id) ?? now) >= imageAgeMsMin && !image.pinned && !image.repoTags.includes(pauseImageName))
+        .filter(
+          (image) =>
+            now - (this.#usedAt.get(image.id) ?? now) >= imageAgeMsMin &&
+            !image.pinned &&
+            !image.repoTags.includes(pauseImageName),
+        )
         .toSorted((a, b) => (this.#usedAt.get(a.id) ?? 0) - (this.#usedAt.get(b.id) ?? 0));
       for (const image of unused) {
         if (toFree <= 0) break;

@@ -16,7 +16,10 @@ export function credentialsFor(image: string, secrets: readonly Secret[]): reado
   const found: { readonly length: number; readonly credentials: RegistryCredentials }[] = [];
   for (const secret of secrets) {
     for (const [server, auth] of Object.entries(authsOf(secret))) {
-      const prefix = server.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "").replace(/^index\.docker\.io/, "docker.io");
+      const prefix = server
+        .replace(/^https?:\/\//, "")
+        .replace(/\/(v[12]\/?)?$/, "")
+        .replace(/^index\.docker\.io/, "docker.io");
       if (matches(prefix, name)) found.push({ length: prefix.length, credentials: toCredentials(auth) });
     }
   }
@@ -52,7 +55,8 @@ function authsOf(secret: Secret): Record<string, DockerAuth> {
   const config = secret.data?.[".dockerconfigjson"];
   const old = secret.data?.[".dockercfg"];
   try {
-    if (config !== undefined) return (JSON.parse(decodeBase64(config)) as { auths?: Record<string, DockerAuth> }).auths ?? {};
+    if (config !== undefined)
+      return (JSON.parse(decodeBase64(config)) as { auths?: Record<string, DockerAuth> }).auths ?? {};
     if (old !== undefined) return JSON.parse(decodeBase64(old)) as Record<string, DockerAuth>;
   } catch {
     // A secret that is no JSON gives no credentials; the pull then fails with the registry's own words.

@@ -1,4 +1,3 @@
-import type { Pod } from "#api/generated/core-v1.ts";
 import { ContainerRuntimeError, type RegistryCredentials, type RuntimeImage } from "#world/container-runtime.ts";
 import type { NodeContext } from "../context.ts";
 import { parallelPullsMax } from "../limits.ts";
@@ -31,19 +30,29 @@ export class ImagePuller {
     image: string,
     policy: string,
     credentials: () => Promise<readonly RegistryCredentials[]>,
+    signal: AbortSignal,
     told: { pulling(): void; pulled(durationMs: number, sizeBytes: number): void; present(): void },
   ): Promise<RuntimeImage> {
     const name = canonicalImage(image);
-    if (name === undefined) throw new ImagePullError("InvalidImageName", `Failed to apply default image tag "${image}": couldn't parse image name`);
+    if (name === undefined)
+      throw new ImagePullError(
+        "InvalidImageName",
+        `Failed to apply default image tag "${image}": couldn't parse image name`,
+      );
     const here = policy === "Always" ? undefined : await this.#context.runtime.imageStatus(name);
     if (here !== undefined) {
       told.present();
       return here;
     }
-    if (policy === "Never") throw new ImagePullError("ErrImageNeverPull", `Container image "${image}" is not present with pull policy of Never`);
+    if (policy === "Never")
+      throw new ImagePullError(
+        "ErrImageNeverPull",
+        `Container image "${image}" is not present with pull policy of Never`,
+      );
     const startedMs = this.#context.clock.monotonic();
     told.pulling();
-    await this.#pullOnce(name, credentials);
+    // Others may wait for the same pull: only our waiting ends.
+    await untilAborted(this.#pullOnce(name, credentials), signal);
     const pulled = await this.#context.runtime.imageStatus(name);
     if (pulled === undefined) throw new ImagePullError("ErrImagePull", `image "${image}" was pulled but is not there`);
     told.pulled(this.#context.clock.monotonic() - startedMs, pulled.size);
@@ -91,6 +100,15 @@ export class ImagePuller {
   }
 }
 
+function untilAborted(task: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error("given up"));
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    task.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
+
 /** `Always` for `latest` and untagged images, as the API's default says. */
 export function pullPolicyOf(container: { readonly image?: string; readonly imagePullPolicy?: string }): string {
   if (container.imagePullPolicy !== undefined && container.imagePullPolicy !== "") return container.imagePullPolicy;
@@ -99,5 +117,3 @@ export function pullPolicyOf(container: { readonly image?: string; readonly imag
   const tag = /:([^/:]+)$/.exec(image)?.[1];
   return tag === undefined || tag === "latest" ? "Always" : "IfNotPresent";
 }
-
-export type PodCredentials = (pod: Pod, image: string) => Promise<readonly RegistryCredentials[]>;

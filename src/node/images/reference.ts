@@ -13,7 +13,8 @@ export function canonicalImage(image: string): string | undefined {
   const tagged = tagAt > named.lastIndexOf("/");
   const path = tagged ? named.slice(0, tagAt) : named;
   const tag = tagged ? named.slice(tagAt + 1) : undefined;
-  if ((digest !== undefined && !digestPattern.test(digest)) || (tag !== undefined && !tagPattern.test(tag))) return undefined;
+  if ((digest !== undefined && !digestPattern.test(digest)) || (tag !== undefined && !tagPattern.test(tag)))
+    return undefined;
   const parts = path.split("/");
   const first = parts[0] ?? "";
   const hasHost = parts.length > 1 && (first.includes(".") || first.includes(":") || first === "localhost");

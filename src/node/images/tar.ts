@@ -20,7 +20,10 @@ export function writeTar(entries: readonly TarEntry[]): Uint8Array {
     const longName = encoder.encode(entry.path).length > 100;
     const longLink = entry.symlink !== undefined && encoder.encode(entry.symlink).length > 100;
     if (longName || longLink) {
-      const records = [...(longName ? [paxRecord("path", entry.path)] : []), ...(longLink ? [paxRecord("linkpath", entry.symlink ?? "")] : [])];
+      const records = [
+        ...(longName ? [paxRecord("path", entry.path)] : []),
+        ...(longLink ? [paxRecord("linkpath", entry.symlink ?? "")] : []),
+      ];
       const content = encoder.encode(records.join(""));
       parts.push(header({ path: "pax" }, "x", content.length), ...padded(content));
     }
@@ -33,8 +36,10 @@ export function writeTar(entries: readonly TarEntry[]): Uint8Array {
 
 function header(entry: TarEntry, type: string, size: number): Uint8Array {
   const block = new Uint8Array(blockBytes);
-  const put = (text: string, at: number, length: number): void => block.set(encoder.encode(text).subarray(0, length), at);
-  const octal = (value: number, at: number, length: number): void => put(value.toString(8).padStart(length - 1, "0"), at, length);
+  const put = (text: string, at: number, length: number): void =>
+    block.set(encoder.encode(text).subarray(0, length), at);
+  const octal = (value: number, at: number, length: number): void =>
+    put(value.toString(8).padStart(length - 1, "0"), at, length);
   const modes: Readonly<Record<string, number>> = { "5": 0o755, "2": 0o777 };
   put(type === "5" && !entry.path.endsWith("/") ? `${entry.path}/` : entry.path, 0, 100);
   octal(entry.mode ?? modes[type] ?? 0o644, 100, 8);

@@ -43,7 +43,8 @@ export class LogRotation {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const rotated = (await disk.list(folder)).filter((other) => other.startsWith(`${name}.`)).toSorted();
     // The one being written and the one about to be made count too.
-    for (const old of rotated.slice(0, Math.max(0, rotated.length - (logFilesMax - 2)))) await disk.remove(`${folder}/${old}`);
+    for (const old of rotated.slice(0, Math.max(0, rotated.length - (logFilesMax - 2))))
+      await disk.remove(`${folder}/${old}`);
     const stamp = new Date(clock.now()).toISOString().slice(0, 19).replace(/[-:]/g, "").replace("T", "-");
     const moved = `${path}.${stamp}`;
     await disk.rename(path, moved);

@@ -155,7 +155,7 @@ export async function tailOffset(disk: Disk, path: string, size: number, lines: 
   if (lines === undefined) return 0;
   if (lines <= 0) return size;
   let seen = 0;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const begin = Math.max(0, end - logReadBytes);
     const block = await disk.readAt(path, begin, end - begin);
     for (let at = block.lastIndexOf(newline); at >= 0; at = at === 0 ? -1 : block.lastIndexOf(newline, at - 1)) {

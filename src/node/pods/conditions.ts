@@ -39,7 +39,12 @@ export function podConditions(
   });
 }
 
-function containersReady(pod: Pod, phase: string, init: readonly ContainerStatus[], app: readonly ContainerStatus[]): Verdict {
+function containersReady(
+  pod: Pod,
+  phase: string,
+  init: readonly ContainerStatus[],
+  app: readonly ContainerStatus[],
+): Verdict {
   const type = "ContainersReady";
   if (phase === "Succeeded") return { type, status: false, reason: "PodCompleted" };
   if (phase === "Failed") return { type, status: false, reason: "PodFailed" };
@@ -49,14 +54,20 @@ function containersReady(pod: Pod, phase: string, init: readonly ContainerStatus
   });
   const unready = [...sidecars, ...app].filter((status) => !status.ready).map((status) => status.name);
   if (unready.length === 0) return { type, status: true };
-  return { type, status: false, reason: "ContainersNotReady", message: `containers with unready status: [${unready.join(" ")}]` };
+  return {
+    type,
+    status: false,
+    reason: "ContainersNotReady",
+    message: `containers with unready status: [${unready.join(" ")}]`,
+  };
 }
 
 function readyWithGates(pod: Pod, containers: Verdict, before: readonly PodCondition[]): Verdict {
   if (!containers.status) return { ...containers, type: "Ready" };
   const open = (pod.spec.readinessGates ?? []).flatMap(({ conditionType }) => {
     const condition = before.find(({ type }) => type === conditionType);
-    if (condition === undefined) return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
+    if (condition === undefined)
+      return [`corresponding condition of pod readiness gate "${conditionType}" does not exist.`];
     if (condition.status === "True") return [];
     return [`the status of pod readiness gate "${conditionType}" is not "True", but ${condition.status}`];
   });
@@ -64,10 +75,17 @@ function readyWithGates(pod: Pod, containers: Verdict, before: readonly PodCondi
   return { type: "Ready", status: false, reason: "ReadinessGatesNotReady", message: open.join(", ") };
 }
 
-function initialized(pod: Pod, phase: string, init: readonly ContainerStatus[], app: readonly ContainerStatus[]): Verdict {
+function initialized(
+  pod: Pod,
+  phase: string,
+  init: readonly ContainerStatus[],
+  app: readonly ContainerStatus[],
+): Verdict {
   const type = "Initialized";
   if (phase === "Succeeded") return { type, status: true, reason: "PodCompleted" };
-  const appStarted = app.some((status) => status.containerID !== undefined && status.state.waiting?.reason !== "PodInitializing");
+  const appStarted = app.some(
+    (status) => status.containerID !== undefined && status.state.waiting?.reason !== "PodInitializing",
+  );
   const open = init.filter((status, index) => {
     const container = pod.spec.initContainers?.[index];
     if (container !== undefined && isSidecar(container)) return status.started !== true && !appStarted;

@@ -24,7 +24,11 @@ export interface ContainerInputs {
   /** In order; later ones may refer to earlier ones, which is resolved already. */
   readonly environment: ReadonlyMap<string, string>;
   readonly mounts: readonly RuntimeMount[];
-  readonly devices: readonly { readonly containerPath: string; readonly hostPath: string; readonly permissions: string }[];
+  readonly devices: readonly {
+    readonly containerPath: string;
+    readonly hostPath: string;
+    readonly permissions: string;
+  }[];
   readonly machineMemoryBytes: number;
   readonly seccompProfilesDir: string;
   /** Of an ephemeral container that looks at another one's processes. */
@@ -48,7 +52,11 @@ const maskedPaths = [
 const readonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /** What the runtime needs to make one container. Pure; throws `ContainerConfigError`. */
-export function containerConfigOf(pod: Pod, container: Container | EphemeralContainer, inputs: ContainerInputs): ContainerConfig {
+export function containerConfigOf(
+  pod: Pod,
+  container: Container | EphemeralContainer,
+  inputs: ContainerInputs,
+): ContainerConfig {
   const security = container.securityContext ?? {};
   checkUser(pod, container, inputs.image);
   const metadata = { name: container.name, attempt: inputs.attempt };
@@ -80,7 +88,11 @@ export function containerConfigOf(pod: Pod, container: Container | EphemeralCont
   };
 }
 
-function securityContextOf(pod: Pod, security: SecurityContext, inputs: ContainerInputs): ContainerConfig["linux"]["securityContext"] {
+function securityContextOf(
+  pod: Pod,
+  security: SecurityContext,
+  inputs: ContainerInputs,
+): ContainerConfig["linux"]["securityContext"] {
   const podSecurity = pod.spec.securityContext;
   const privileged = security.privileged === true;
   const user = security.runAsUser ?? podSecurity?.runAsUser;
@@ -88,16 +100,26 @@ function securityContextOf(pod: Pod, security: SecurityContext, inputs: Containe
   const unmasked = privileged || security.procMount === "Unmasked";
   const profile = security.seccompProfile ?? podSecurity?.seccompProfile;
   const seccomp = seccompOf(profile, inputs.seccompProfilesDir);
-  if (seccomp === undefined) throw new ContainerConfigError(`seccomp profile of type "${profile?.type ?? ""}" cannot be used`);
+  if (seccomp === undefined)
+    throw new ContainerConfigError(`seccomp profile of type "${profile?.type ?? ""}" cannot be used`);
   const namespaceOptions: NamespaceOptions = namespaceOptionsOf(pod);
   return {
-    capabilities: { addCapabilities: security.capabilities?.add ?? [], dropCapabilities: security.capabilities?.drop ?? [] },
+    capabilities: {
+      addCapabilities: security.capabilities?.add ?? [],
+      dropCapabilities: security.capabilities?.drop ?? [],
+    },
     privileged,
-    namespaceOptions: inputs.targetId === undefined ? namespaceOptions : { ...namespaceOptions, pid: "Target", targetId: inputs.targetId },
+    namespaceOptions:
+      inputs.targetId === undefined
+        ? namespaceOptions
+        : { ...namespaceOptions, pid: "Target", targetId: inputs.targetId },
     runAsUser: user === undefined ? (group === undefined ? undefined : imageUser(inputs.image)) : { value: user },
     runAsGroup: group === undefined ? undefined : { value: group },
     readonlyRootfs: security.readOnlyRootFilesystem ?? false,
-    supplementalGroups: [...(podSecurity?.fsGroup === undefined ? [] : [podSecurity.fsGroup]), ...(podSecurity?.supplementalGroups ?? [])],
+    supplementalGroups: [
+      ...(podSecurity?.fsGroup === undefined ? [] : [podSecurity.fsGroup]),
+      ...(podSecurity?.supplementalGroups ?? []),
+    ],
     noNewPrivs: security.allowPrivilegeEscalation === false,
     maskedPaths: unmasked ? [] : maskedPaths,
     readonlyPaths: unmasked ? [] : readonlyPaths,
@@ -118,7 +140,9 @@ function checkUser(pod: Pod, container: Container | EphemeralContainer, image: R
   if (user === 0) throw new ContainerConfigError("container's runAsUser breaks non-root policy");
   if (user !== undefined) return;
   if (image.uid === undefined && image.username !== "") {
-    throw new ContainerConfigError(`container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`);
+    throw new ContainerConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root`,
+    );
   }
   if (image.uid === undefined || image.uid.value === 0) {
     throw new ContainerConfigError("container has runAsNonRoot and image will run as root");

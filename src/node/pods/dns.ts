@@ -27,9 +27,14 @@ export function parseResolvConf(text: string): HostDns {
 }
 
 /** What a pod's resolv.conf says, by its dnsPolicy and dnsConfig. */
-export function podDns(pod: Pod, settings: { readonly clusterDns: readonly string[]; readonly clusterDomain: string }, host: HostDns): HostDns {
+export function podDns(
+  pod: Pod,
+  settings: { readonly clusterDns: readonly string[]; readonly clusterDomain: string },
+  host: HostDns,
+): HostDns {
   const policy = pod.spec.dnsPolicy ?? "ClusterFirst";
-  const clusterFirst = policy === "ClusterFirstWithHostNet" || (policy === "ClusterFirst" && pod.spec.hostNetwork !== true);
+  const clusterFirst =
+    policy === "ClusterFirstWithHostNet" || (policy === "ClusterFirst" && pod.spec.hostNetwork !== true);
   const domain = settings.clusterDomain;
   const base: HostDns =
     policy === "None"
@@ -37,7 +42,12 @@ export function podDns(pod: Pod, settings: { readonly clusterDns: readonly strin
       : clusterFirst && settings.clusterDns.length > 0
         ? {
             servers: settings.clusterDns,
-            searches: [`${pod.metadata.namespace ?? "default"}.svc.${domain}`, `svc.${domain}`, domain, ...host.searches],
+            searches: [
+              `${pod.metadata.namespace ?? "default"}.svc.${domain}`,
+              `svc.${domain}`,
+              domain,
+              ...host.searches,
+            ],
             options: ["ndots:5"],
           }
         : host;
@@ -51,8 +61,12 @@ export function podDns(pod: Pod, settings: { readonly clusterDns: readonly strin
   };
 }
 
-function mergeOptions(base: readonly string[], extra: readonly { readonly name?: string; readonly value?: string }[]): readonly string[] {
+function mergeOptions(
+  base: readonly string[],
+  extra: readonly { readonly name?: string; readonly value?: string }[],
+): readonly string[] {
   const byName = new Map(base.map((option) => [option.split(":")[0] ?? option, option]));
-  for (const { name = "", value } of extra) if (name !== "") byName.set(name, value === undefined ? name : `${name}:${value}`);
+  for (const { name = "", value } of extra)
+    if (name !== "") byName.set(name, value === undefined ? name : `${name}:${value}`);
   return [...byName.values()];
 }

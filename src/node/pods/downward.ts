@@ -61,7 +61,8 @@ export function downwardResource(
   const container = name === undefined || name === "" ? own : containers.find((one) => one.name === name);
   if (container === undefined) throw new ContainerConfigError(`container ${name ?? ""} not found`);
   const [list, resource = ""] = selector.resource.split(/\.(.*)/s);
-  const stated = list === "requests" ? (container.resources?.requests?.[resource]) : container.resources?.limits?.[resource];
+  const stated =
+    list === "requests" ? container.resources?.requests?.[resource] : container.resources?.limits?.[resource];
   const fallback = list === "limits" ? (facts.allocatable[resource] ?? 0) : 0;
   const value = stated === undefined ? fallback : quantityValue(stated);
   const divisor = selector.divisor === undefined || selector.divisor === "0" ? 1 : quantityValue(selector.divisor);

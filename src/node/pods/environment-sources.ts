@@ -18,7 +18,15 @@ export class EnvironmentSources {
     this.#context = context;
     this.#objects = objects;
     const { client, clock, timers, random, onProblem } = context;
-    this.#services = createInformer<Service, ServiceView>({ client, clock, timers, random, onProblem, resource: services, project: viewOf });
+    this.#services = createInformer<Service, ServiceView>({
+      client,
+      clock,
+      timers,
+      random,
+      onProblem,
+      resource: services,
+      project: viewOf,
+    });
   }
 
   start(): void {
@@ -29,7 +37,11 @@ export class EnvironmentSources {
     this.#services.stop();
   }
 
-  async of(pod: Pod, container: Container | EphemeralContainer, podIps: readonly string[]): Promise<Map<string, string>> {
+  async of(
+    pod: Pod,
+    container: Container | EphemeralContainer,
+    podIps: readonly string[],
+  ): Promise<Map<string, string>> {
     const namespace = pod.metadata.namespace ?? "";
     const wanted = referencesOf(pod);
     const configMaps = new Map<string, ConfigMap>();
@@ -43,7 +55,12 @@ export class EnvironmentSources {
       const found = await this.#objects.secret(namespace, name);
       if (found !== undefined) secrets.set(name, found);
     }
-    return environmentOf(pod, container, { configMaps, secrets, services: this.#services.list(), facts: downwardFacts(this.#context, podIps) });
+    return environmentOf(pod, container, {
+      configMaps,
+      secrets,
+      services: this.#services.list(),
+      facts: downwardFacts(this.#context, podIps),
+    });
   }
 }
 

@@ -1,4 +1,12 @@
-import type { ConfigMap, Container, EphemeralContainer, EnvVar, EnvVarSource, Pod, Secret } from "#api/generated/core-v1.ts";
+import type {
+  ConfigMap,
+  Container,
+  EphemeralContainer,
+  EnvVar,
+  EnvVarSource,
+  Pod,
+  Secret,
+} from "#api/generated/core-v1.ts";
 import { ContainerConfigError } from "./container-config.ts";
 import { downwardField, downwardResource, type DownwardFacts } from "./downward.ts";
 import { expand } from "./expand.ts";
@@ -15,11 +23,20 @@ export interface EnvironmentInputs {
  * A container's variables: Services first, then `envFrom`, then `env`, later ones win and may refer to earlier ones. Pure; throws
  * `ContainerConfigError` when something that is not optional is missing.
  */
-export function environmentOf(pod: Pod, container: Container | EphemeralContainer, inputs: EnvironmentInputs): Map<string, string> {
-  const services = serviceEnvironment(inputs.services, pod.metadata.namespace ?? "", pod.spec.enableServiceLinks !== false);
+export function environmentOf(
+  pod: Pod,
+  container: Container | EphemeralContainer,
+  inputs: EnvironmentInputs,
+): Map<string, string> {
+  const services = serviceEnvironment(
+    inputs.services,
+    pod.metadata.namespace ?? "",
+    pod.spec.enableServiceLinks !== false,
+  );
   const variables = new Map<string, string>();
   for (const from of container.envFrom ?? []) {
-    for (const [key, value] of entriesFrom(from, inputs, pod.metadata.namespace ?? "")) variables.set(`${from.prefix ?? ""}${key}`, value);
+    for (const [key, value] of entriesFrom(from, inputs, pod.metadata.namespace ?? ""))
+      variables.set(`${from.prefix ?? ""}${key}`, value);
   }
   for (const variable of container.env ?? []) {
     const value = valueOf(pod, container, variable, variables, services, inputs);
@@ -59,7 +76,8 @@ function valueOf(
   if (variable.valueFrom === undefined) return expand(variable.value ?? "", new Map([...services, ...variables]));
   const source = variable.valueFrom;
   if (source.fieldRef !== undefined) return downwardField(pod, source.fieldRef.fieldPath, inputs.facts) ?? "";
-  if (source.resourceFieldRef !== undefined) return downwardResource(pod, source.resourceFieldRef, container, inputs.facts);
+  if (source.resourceFieldRef !== undefined)
+    return downwardResource(pod, source.resourceFieldRef, container, inputs.facts);
   return keyValue(pod, source, inputs);
 }
 
@@ -71,7 +89,9 @@ function keyValue(pod: Pod, source: EnvVarSource, inputs: EnvironmentInputs): st
     const value = found?.data?.[configMapKeyRef.key];
     if (value !== undefined || configMapKeyRef.optional === true) return value;
     if (found === undefined) throw missing("configmap", configMapKeyRef.name);
-    throw new ContainerConfigError(`couldn't find key ${configMapKeyRef.key} in ConfigMap ${namespace}/${configMapKeyRef.name ?? ""}`);
+    throw new ContainerConfigError(
+      `couldn't find key ${configMapKeyRef.key} in ConfigMap ${namespace}/${configMapKeyRef.name ?? ""}`,
+    );
   }
   if (secretKeyRef !== undefined) {
     const found = inputs.secrets.get(secretKeyRef.name ?? "");
@@ -79,7 +99,9 @@ function keyValue(pod: Pod, source: EnvVarSource, inputs: EnvironmentInputs): st
     if (value !== undefined) return decodeText(value);
     if (secretKeyRef.optional === true) return undefined;
     if (found === undefined) throw missing("secret", secretKeyRef.name);
-    throw new ContainerConfigError(`couldn't find key ${secretKeyRef.key} in Secret ${namespace}/${secretKeyRef.name ?? ""}`);
+    throw new ContainerConfigError(
+      `couldn't find key ${secretKeyRef.key} in Secret ${namespace}/${secretKeyRef.name ?? ""}`,
+    );
   }
   throw new ContainerConfigError("the source of a variable is not supported on this node");
 }

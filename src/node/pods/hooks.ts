@@ -15,7 +15,10 @@ export async function runHook(
   },
 ): Promise<string | undefined> {
   const limit = new AbortController();
-  const timer = target.limitMs === undefined ? undefined : context.timers.after(target.limitMs, () => limit.abort(new Error("the hook took too long")));
+  const timer =
+    target.limitMs === undefined
+      ? undefined
+      : context.timers.after(target.limitMs, () => limit.abort(new Error("the hook took too long")));
   try {
     if (hook.sleep !== undefined) {
       await context.timers.sleep(hook.sleep.seconds * 1000, limit.signal);

@@ -39,6 +39,9 @@ export function containerHash(container: Container | EphemeralContainer, crypto:
 }
 
 /** Where kubelet puts the logs of a pod; log shippers read the names. */
-export function podLogDirectory(logRoot: string, pod: { readonly namespace: string; readonly name: string; readonly uid: string }): string {
+export function podLogDirectory(
+  logRoot: string,
+  pod: { readonly namespace: string; readonly name: string; readonly uid: string },
+): string {
   return `${logRoot}/${pod.namespace}_${pod.name}_${pod.uid}`;
 }

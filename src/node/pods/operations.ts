@@ -1,6 +1,6 @@
 import type { Container, EphemeralContainer, Pod, Secret } from "#api/generated/core-v1.ts";
 import { pods, secrets } from "#api/generated/resources.ts";
-import { ContainerRuntimeError, type SandboxConfig } from "#world/container-runtime.ts";
+import { ContainerRuntimeError, type RegistryCredentials, type SandboxConfig } from "#world/container-runtime.ts";
 import type { NodeContext } from "../context.ts";
 import { credentialsFor } from "../images/credentials.ts";
 import { ImagePullError, pullPolicyOf, type ImagePuller } from "../images/puller.ts";
@@ -55,7 +55,8 @@ export class PodOperations {
     await disk.makeDirectory(podLogDirectory(settings.logsDir, identityOf(pod)), 0o755);
     await machine.setCgroup(podCgroup(settings.cgroupRoot, pod), podLimits(pod));
     // Those that ended by themselves still hold their network.
-    for (const old of (await observer.observe(pod.metadata.uid ?? "")).sandboxes) await context.runtime.stopSandbox(old.id);
+    for (const old of (await observer.observe(pod.metadata.uid ?? "")).sandboxes)
+      await context.runtime.stopSandbox(old.id);
     const config = await this.#sandboxConfig(pod, attempt);
     const id = await context.runtime.runSandbox(config).catch((error: unknown) => {
       throw new OperationError("FailedCreatePodSandBox", `Failed to create pod sandbox: ${textOf(error)}`);
@@ -63,10 +64,12 @@ export class PodOperations {
     observer.claim(id, pod.metadata.uid ?? "");
   }
 
-  async startContainer(pod: Pod, action: StartAction, podIps: readonly string[]): Promise<string> {
+  /** Answers the container's id. `signal` gives up before there is one, not after. */
+  async startContainer(pod: Pod, action: StartAction, podIps: readonly string[], signal: AbortSignal): Promise<string> {
     const { context, observer, images } = this.#parts;
     const { container } = action;
-    const image = await images.ensure(container.image ?? "", pullPolicyOf(container), () => this.#credentials(pod, container.image ?? ""), {
+    const credentials = (): Promise<readonly RegistryCredentials[]> => this.#credentials(pod, container.image ?? "");
+    const image = await images.ensure(container.image ?? "", pullPolicyOf(container), credentials, signal, {
       pulling: () => this.#event(pod, "Normal", "Pulling", `Pulling image "${container.image ?? ""}"`),
       pulled: (durationMs, size) =>
         this.#event(
@@ -75,11 +78,15 @@ export class PodOperations {
           "Pulled",
           `Successfully pulled image "${container.image ?? ""}" in ${goDuration(durationMs)}. Image size: ${size} bytes.`,
         ),
-      present: () => this.#event(pod, "Normal", "Pulled", `Container image "${container.image ?? ""}" already present on machine`),
+      present: () =>
+        this.#event(pod, "Normal", "Pulled", `Container image "${container.image ?? ""}" already present on machine`),
     });
     const environment = await this.#parts.environment.of(pod, container, podIps);
     const { mounts, devices } = await this.#parts.volumes.mountsOf(pod, container, action.attempt, environment, podIps);
-    await context.disk.makeDirectory(`${podLogDirectory(context.settings.logsDir, identityOf(pod))}/${container.name}`, 0o755);
+    await context.disk.makeDirectory(
+      `${podLogDirectory(context.settings.logsDir, identityOf(pod))}/${container.name}`,
+      0o755,
+    );
     const config = containerConfigOf(pod, container, {
       attempt: action.attempt,
       hash: containerHash(container, context.crypto),
@@ -92,9 +99,12 @@ export class PodOperations {
       targetId: await this.#targetOf(pod, container),
     });
     const sandboxConfig = await this.#sandboxConfig(pod, 0);
-    const id = await context.runtime.createContainer(action.sandboxId, config, sandboxConfig).catch((error: unknown) => {
-      throw new OperationError("CreateContainerError", textOf(error));
-    });
+    signal.throwIfAborted();
+    const id = await context.runtime
+      .createContainer(action.sandboxId, config, sandboxConfig)
+      .catch((error: unknown) => {
+        throw new OperationError("CreateContainerError", textOf(error));
+      });
     observer.claim(id, pod.metadata.uid ?? "");
     this.#event(pod, "Normal", "Created", `Container created`);
     await context.runtime.startContainer(id).catch((error: unknown) => {
@@ -113,7 +123,12 @@ export class PodOperations {
     const container = containersOf(pod).find(({ name }) => name === action.name);
     const hook = container?.lifecycle?.preStop;
     if (action.preStop && hook !== undefined && action.graceSeconds > 0) {
-      const failure = await runHook(context, hooks, hook, { containerId: action.id, container, podIp: podIps[0] ?? "", limitMs: action.graceSeconds * 1000 });
+      const failure = await runHook(context, hooks, hook, {
+        containerId: action.id,
+        container,
+        podIp: podIps[0] ?? "",
+        limitMs: action.graceSeconds * 1000,
+      });
       if (failure !== undefined) this.#event(pod, "Warning", "FailedPreStopHook", "PreStopHook failed");
     }
     const spentSeconds = (context.clock.monotonic() - started) / 1000;
@@ -141,11 +156,18 @@ export class PodOperations {
   /** Removes the API object; its containers have ended. */
   async deletePod(pod: Pod): Promise<void> {
     const { namespace, name = "", uid = "" } = pod.metadata;
-    await this.#parts.context.client.delete(pods, { namespace, name }, {
-      uid,
-      gracePeriodSeconds: 0,
-      cause: { actor: `node/${this.#parts.context.nodeName}`, rule: "the pod was deleted, its containers have ended and its volumes are gone" },
-    });
+    await this.#parts.context.client.delete(
+      pods,
+      { namespace, name },
+      {
+        uid,
+        gracePeriodSeconds: 0,
+        cause: {
+          actor: `node/${this.#parts.context.nodeName}`,
+          rule: "the pod was deleted, its containers have ended and its volumes are gone",
+        },
+      },
+    );
   }
 
   /** Removes every trace of a pod that the API no longer has. */
@@ -172,11 +194,21 @@ export class PodOperations {
     return sandboxConfigOf(pod, attempt, settings, parseResolvConf(text));
   }
 
-  async #postStart(pod: Pod, container: Container | EphemeralContainer, id: string, podIps: readonly string[]): Promise<void> {
+  async #postStart(
+    pod: Pod,
+    container: Container | EphemeralContainer,
+    id: string,
+    podIps: readonly string[],
+  ): Promise<void> {
     const hook = container.lifecycle?.postStart;
     if (hook === undefined) return;
     const { context, hooks } = this.#parts;
-    const failure = await runHook(context, hooks, hook, { containerId: id, container, podIp: podIps[0] ?? "", limitMs: undefined });
+    const failure = await runHook(context, hooks, hook, {
+      containerId: id,
+      container,
+      podIp: podIps[0] ?? "",
+      limitMs: undefined,
+    });
     if (failure === undefined) return;
     this.#event(pod, "Warning", "FailedPostStartHook", "PostStartHook failed");
     await context.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds ?? 30);
@@ -192,7 +224,7 @@ export class PodOperations {
     return found.id;
   }
 
-  async #credentials(pod: Pod, image: string): ReturnType<Parameters<ImagePuller["ensure"]>[2]> {
+  async #credentials(pod: Pod, image: string): Promise<readonly RegistryCredentials[]> {
     const found: Secret[] = [];
     for (const { name = "" } of pod.spec.imagePullSecrets ?? []) {
       const secret = await this.#parts.context.client.find(secrets, { namespace: pod.metadata.namespace, name });
@@ -207,15 +239,27 @@ export class PodOperations {
 }
 
 /** Writes an Event about a pod, beside the work. */
-export function recordPodEvent(context: NodeContext, pod: Pod, type: "Normal" | "Warning", eventReason: string, message: string): void {
+export function recordPodEvent(
+  context: NodeContext,
+  pod: Pod,
+  type: "Normal" | "Warning",
+  eventReason: string,
+  message: string,
+): void {
   const { namespace = "", name = "", uid = "" } = pod.metadata;
   context.events.record({ about: { apiVersion: "v1", kind: "Pod", namespace, name, uid }, type, eventReason, message });
 }
 
 /** The state's reason and message for what an operation threw. */
-export function failureOf(error: unknown): { readonly reason: string; readonly message: string; readonly pull: boolean } {
-  if (error instanceof ImagePullError) return { reason: error.reason, message: error.message, pull: error.reason === "ErrImagePull" };
-  if (error instanceof ContainerConfigError) return { reason: "CreateContainerConfigError", message: error.message, pull: false };
+export function failureOf(error: unknown): {
+  readonly reason: string;
+  readonly message: string;
+  readonly pull: boolean;
+} {
+  if (error instanceof ImagePullError)
+    return { reason: error.reason, message: error.message, pull: error.reason === "ErrImagePull" };
+  if (error instanceof ContainerConfigError)
+    return { reason: "CreateContainerConfigError", message: error.message, pull: false };
   if (error instanceof OperationError) return { reason: error.reason, message: error.message, pull: false };
   return { reason: "CreateContainerError", message: textOf(error), pull: false };
 }

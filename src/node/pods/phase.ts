@@ -18,14 +18,18 @@ export function podPhase(
   });
   const anyRunning = [...init, ...app].some((status) => status.state.running !== undefined);
   if (finished && !anyRunning) return finalPhase(regular, app);
-  const startedOnce = app.some((status) => status.state.running ?? status.state.terminated ?? status.lastState.terminated);
+  const startedOnce = app.some(
+    (status) => status.state.running ?? status.state.terminated ?? status.lastState.terminated,
+  );
   if (!startedOnce) return "Pending";
   const waiting = app.some((status) => status.state.waiting !== undefined && status.lastState.terminated === undefined);
   return waiting && !app.some((status) => status.state.running !== undefined) ? "Pending" : "Running";
 }
 
 function finalPhase(regular: readonly ContainerStatus[], app: readonly ContainerStatus[]): string {
-  const initFailed = regular.some((status) => status.state.terminated !== undefined && status.state.terminated.exitCode !== 0);
+  const initFailed = regular.some(
+    (status) => status.state.terminated !== undefined && status.state.terminated.exitCode !== 0,
+  );
   const ended = app.every((status) => status.state.terminated?.exitCode === 0);
   return ended && !initFailed ? "Succeeded" : "Failed";
 }

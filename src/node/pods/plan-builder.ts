@@ -66,7 +66,8 @@ export class PlanBuilder {
   }
 
   add(action: PodAction): void {
-    if (!this.memory.running.has(action.key)) this.actions.push(action);
+    // What failed a moment ago is not tried in a loop.
+    if (!this.memory.running.has(action.key) && !this.delayed(action.key)) this.actions.push(action);
   }
 
   wake(at: number): void {
@@ -86,14 +87,36 @@ export class PlanBuilder {
   }
 }
 
-export function kill(plan: PlanBuilder, container: ObservedContainer, graceSeconds: number, preStop: boolean, reason: string): void {
+export function kill(
+  plan: PlanBuilder,
+  container: ObservedContainer,
+  graceSeconds: number,
+  preStop: boolean,
+  reason: string,
+): void {
   const name = container.metadata.name;
   const deadline = plan.memory.killDeadlines.get(container.id);
   if (deadline === undefined) {
-    plan.add({ do: "kill-container", key: `kill:${container.id}`, id: container.id, name, graceSeconds, preStop, reason });
+    plan.add({
+      do: "kill-container",
+      key: `kill:${container.id}`,
+      id: container.id,
+      name,
+      graceSeconds,
+      preStop,
+      reason,
+    });
   } else if (deadline > plan.now + graceSeconds * 1000 + 1000) {
     // A deletion with less grace overtakes the kill that is under way.
-    plan.add({ do: "kill-container", key: `kill:${container.id}:${graceSeconds}`, id: container.id, name, graceSeconds, preStop: false, reason });
+    plan.add({
+      do: "kill-container",
+      key: `kill:${container.id}:${graceSeconds}`,
+      id: container.id,
+      name,
+      graceSeconds,
+      preStop: false,
+      reason,
+    });
   }
 }
 
@@ -104,7 +127,12 @@ export function removeSuperseded(plan: PlanBuilder, observed: ObservedPod): void
     const count = (seen.get(container.metadata.name) ?? 0) + 1;
     seen.set(container.metadata.name, count);
     if (count > 2 && !isRunning(container)) {
-      plan.add({ do: "remove-container", key: `remove:${container.id}`, id: container.id, reason: "two newer ones exist" });
+      plan.add({
+        do: "remove-container",
+        key: `remove:${container.id}`,
+        id: container.id,
+        reason: "two newer ones exist",
+      });
     }
   }
 }

@@ -12,7 +12,12 @@ export function remainingGrace(ending: { readonly since: number; readonly graceS
  * Ends a pod: its containers at once, then its sidecars in reverse order, then the sandbox, then volumes and cgroup; last of
  * all, when it was deleted, the API object.
  */
-export function planEnding(plan: PlanBuilder, pod: Pod, observed: ObservedPod, ending: NonNullable<PlanBuilder["memory"]["ending"]>): PodPlan {
+export function planEnding(
+  plan: PlanBuilder,
+  pod: Pod,
+  observed: ObservedPod,
+  ending: NonNullable<PlanBuilder["memory"]["ending"]>,
+): PodPlan {
   const running = observed.containers.filter(isRunning);
   const sidecars = (pod.spec.initContainers ?? []).filter(isSidecar).map((container) => container.name);
   const main = running.filter((container) => !sidecars.includes(container.metadata.name));
@@ -28,10 +33,13 @@ export function planEnding(plan: PlanBuilder, pod: Pod, observed: ObservedPod, e
       if (grace > 2) break;
     }
   }
-  const starting = [...plan.memory.running].some((key) => key.startsWith("start:") || key === "sandbox" || key === "volumes");
+  const starting = [...plan.memory.running].some(
+    (key) => key.startsWith("start:") || key === "sandbox" || key === "volumes",
+  );
   if (running.length > 0 || starting) return plan.result(false);
   const alive = observed.sandboxes.filter((sandbox) => sandbox.state === "Ready");
-  for (const sandbox of alive) plan.add({ do: "stop-sandbox", key: `stop-sandbox:${sandbox.id}`, id: sandbox.id, reason });
+  for (const sandbox of alive)
+    plan.add({ do: "stop-sandbox", key: `stop-sandbox:${sandbox.id}`, id: sandbox.id, reason });
   // A sandbox shows its end before its network is given back.
   const stopping = [...plan.memory.running].some((key) => key.startsWith("stop-sandbox:"));
   if (alive.length > 0 || stopping) return plan.result(false);

@@ -11,7 +11,12 @@ const now = Date.parse("2026-01-01T12:00:00Z");
 
 function pod(spec: Partial<PodSpec> = {}, more: { deleted?: boolean } = {}): Pod {
   return {
-    metadata: { name: "p", namespace: "default", uid: "u", ...(more.deleted === true ? { deletionTimestamp: "2026-01-01T12:00:30Z" } : {}) },
+    metadata: {
+      name: "p",
+      namespace: "default",
+      uid: "u",
+      ...(more.deleted === true ? { deletionTimestamp: "2026-01-01T12:00:30Z" } : {}),
+    },
     spec: { containers: [container("app")], restartPolicy: "Always", ...spec },
     status: {},
   };
@@ -22,10 +27,22 @@ function container(name: string, more: Partial<Container> = {}): Container {
 }
 
 function sandbox(attempt = 0, state: "Ready" | "NotReady" = "Ready"): SandboxStatus {
-  return { id: `s${attempt}`, metadata: { name: "p", uid: "u", namespace: "default", attempt }, state, createdAt: 0, labels: {}, annotations: {}, network: { ip: "10.0.0.2", additionalIps: [] } };
+  return {
+    id: `s${attempt}`,
+    metadata: { name: "p", uid: "u", namespace: "default", attempt },
+    state,
+    createdAt: 0,
+    labels: {},
+    annotations: {},
+    network: { ip: "10.0.0.2", additionalIps: [] },
+  };
 }
 
-function ran(name: string, state: "Running" | "Exited" | "Created", more: Partial<ObservedContainer> & { attempt?: number } = {}): ObservedContainer {
+function ran(
+  name: string,
+  state: "Running" | "Exited" | "Created",
+  more: Partial<ObservedContainer> & { attempt?: number } = {},
+): ObservedContainer {
   const attempt = more.attempt ?? 0;
   return {
     id: `${name}${attempt}`,
@@ -61,7 +78,10 @@ function memory(more: Partial<PodMemory> = {}): PodMemory {
   };
 }
 
-function observed(containers: readonly ObservedContainer[], sandboxes: readonly SandboxStatus[] = [sandbox()]): ObservedPod {
+function observed(
+  containers: readonly ObservedContainer[],
+  sandboxes: readonly SandboxStatus[] = [sandbox()],
+): ObservedPod {
   return { containers, sandboxes };
 }
 
@@ -73,7 +93,9 @@ function check(of: Pod, seen: ObservedPod, remembered: PodMemory, expected: stri
     if (action.do === "kill-container") return `kill ${action.name} in ${action.graceSeconds}s`;
     return "id" in action ? `${action.do} ${action.id}` : action.do;
   });
-  const waits = [...plan.waiting].filter(([, { reason }]) => reason !== "ContainerCreating" && reason !== "PodInitializing").map(([name, { reason }]) => `${name}: ${reason}`);
+  const waits = [...plan.waiting]
+    .filter(([, { reason }]) => reason !== "ContainerCreating" && reason !== "PodInitializing")
+    .map(([name, { reason }]) => `${name}: ${reason}`);
   const wake = plan.wakeAt === undefined ? [] : [`again in ${(plan.wakeAt - now) / 1000}s`];
   assert.equal([...texts, ...waits, ...wake, ...(plan.finished ? ["finished"] : [])].join(", "), expected);
 }
@@ -89,7 +111,8 @@ test("a pod begins with its volumes, then its sandbox, then its containers", () 
 });
 
 test("what failed is tried again when its time has come", () => {
-  const failed = (retryAt: number) => memory({ failures: new Map([["start:app", { reason: "ImagePullBackOff", message: "m", count: 1, retryAt }]]) });
+  const failed = (retryAt: number) =>
+    memory({ failures: new Map([["start:app", { reason: "ImagePullBackOff", message: "m", count: 1, retryAt }]]) });
   check(pod(), observed([]), failed(now + 5_000), "app: ImagePullBackOff, again in 5s");
   check(pod(), observed([]), failed(now), "start app#0, app: ImagePullBackOff");
 });
@@ -106,8 +129,18 @@ test("init containers run one by one, sidecars first and throughout", () => {
   check(pod(spec), observed([a, side]), memory({ probes }), "start b#0");
   check(pod(spec), observed([a, side, ran("b", "Exited", { exitCode: 1 })]), memory({ probes }), "start b#1");
   check(pod(spec), observed([a, side, ran("b", "Exited")]), memory({ probes }), "start app#0");
-  check(pod(spec), observed([a, ran("side", "Exited"), ran("b", "Exited"), ran("app", "Running")]), memory(), "start side#1");
-  check(pod({ ...spec, restartPolicy: "Never" }), observed([ran("a", "Exited", { exitCode: 1 })]), memory(), "stop-sandbox s0, finished");
+  check(
+    pod(spec),
+    observed([a, ran("side", "Exited"), ran("b", "Exited"), ran("app", "Running")]),
+    memory(),
+    "start side#1",
+  );
+  check(
+    pod({ ...spec, restartPolicy: "Never" }),
+    observed([ran("a", "Exited", { exitCode: 1 })]),
+    memory(),
+    "stop-sandbox s0, finished",
+  );
 });
 
 test("restart policies hold", () => {
@@ -116,20 +149,40 @@ test("restart policies hold", () => {
   check(pod({ restartPolicy: "OnFailure" }), exited(1), memory(), "start app#1");
   check(pod({ restartPolicy: "OnFailure" }), exited(0), memory(), "stop-sandbox s0, finished");
   check(pod({ restartPolicy: "Never" }), exited(1), memory(), "stop-sandbox s0, finished");
-  check(pod({ restartPolicy: "Never" }), observed([], []), memory({ apiStatus: { containerStatuses: [status("app")] } }), "finished");
+  check(
+    pod({ restartPolicy: "Never" }),
+    observed([], []),
+    memory({ apiStatus: { containerStatuses: [status("app")] } }),
+    "finished",
+  );
   const rules = [{ action: "Restart", exitCodes: { operator: "In", values: [42] } }];
-  check(pod({ restartPolicy: "Never", containers: [container("app", { restartPolicyRules: rules })] }), exited(42), memory(), "start app#1");
+  check(
+    pod({ restartPolicy: "Never", containers: [container("app", { restartPolicyRules: rules })] }),
+    exited(42),
+    memory(),
+    "start app#1",
+  );
 });
 
 function status(name: string) {
-  return { name, state: { running: {} }, lastState: {}, ready: true, restartCount: 0, image: "", imageID: "", containerID: "containerd://x" };
+  return {
+    name,
+    state: { running: {} },
+    lastState: {},
+    ready: true,
+    restartCount: 0,
+    image: "",
+    imageID: "",
+    containerID: "containerd://x",
+  };
 }
 
 test("restarts wait 10 s, doubling up to 5 min, forgiven after 10 min", () => {
-  const crash = (attempt: number, delayMs: number | undefined, at = now - 60_000) => [
-    observed([ran("app", "Exited", { exitCode: 1, attempt })]),
-    memory({ backOff: delayMs === undefined ? new Map() : new Map([["app", { delayMs, at }]]) }),
-  ] as const;
+  const crash = (attempt: number, delayMs: number | undefined, at = now - 60_000) =>
+    [
+      observed([ran("app", "Exited", { exitCode: 1, attempt })]),
+      memory({ backOff: delayMs === undefined ? new Map() : new Map([["app", { delayMs, at }]]) }),
+    ] as const;
   check(pod(), ...crash(1, 10_000), "app: CrashLoopBackOff, again in 10s");
   check(pod(), ...crash(7, 300_000), "app: CrashLoopBackOff, again in 300s");
   check(pod(), ...crash(7, 300_000, now - 601_000), "start app#8");
@@ -142,7 +195,12 @@ test("a failed liveness probe and a new image end a container", () => {
   const running = observed([ran("app", "Running", { annotations: { [hashAnnotation]: "h" } })]);
   const failed = memory({ probes: new Map([["app0", { ...up, kill: { message: "m", graceSeconds: 5 } }]]) });
   check(pod(), running, failed, "kill app in 5s");
-  check(pod(), observed([ran("app", "Running", { annotations: { [hashAnnotation]: "old" } })]), memory(), "kill app in 30s");
+  check(
+    pod(),
+    observed([ran("app", "Running", { annotations: { [hashAnnotation]: "old" } })]),
+    memory(),
+    "kill app in 30s",
+  );
 });
 
 test("a sandbox that ended is replaced and its containers with it", () => {
@@ -153,20 +211,37 @@ test("a sandbox that ended is replaced and its containers with it", () => {
 
 test("a replaced sandbox goes with the last container kept of it", () => {
   const running = ran("app", "Running", { attempt: 2, sandboxId: "s1" });
-  check(pod(), observed([running, ran("app", "Exited", { attempt: 1 })], [sandbox(1), sandbox(0, "NotReady")]), memory(), "");
+  check(
+    pod(),
+    observed([running, ran("app", "Exited", { attempt: 1 })], [sandbox(1), sandbox(0, "NotReady")]),
+    memory(),
+    "",
+  );
   check(pod(), observed([running], [sandbox(1), sandbox(0, "NotReady")]), memory(), "remove-sandbox s0");
 });
 
 test("a deletion ends containers, then sidecars, then sandbox, volumes and the object", () => {
-  const spec = { initContainers: [container("one", { restartPolicy: "Always" }), container("two", { restartPolicy: "Always" })] };
+  const spec = {
+    initContainers: [container("one", { restartPolicy: "Always" }), container("two", { restartPolicy: "Always" })],
+  };
   const ending = { since: now, graceSeconds: 30 };
   const running = [ran("one", "Running"), ran("two", "Running"), ran("app", "Running")];
   const gone = pod(spec, { deleted: true });
   check(gone, observed(running), memory({ ending }), "kill app in 30s");
   check(gone, observed(running), memory({ ending, killDeadlines: new Map([["app0", now + 30_000]]) }), "");
-  check(gone, observed(running), memory({ ending: { since: now, graceSeconds: 1 }, killDeadlines: new Map([["app0", now + 30_000]]) }), "kill app in 1s");
+  check(
+    gone,
+    observed(running),
+    memory({ ending: { since: now, graceSeconds: 1 }, killDeadlines: new Map([["app0", now + 30_000]]) }),
+    "kill app in 1s",
+  );
   check(gone, observed(running.slice(0, 2)), memory({ ending }), "kill two in 30s");
-  check(gone, observed(running.slice(0, 1)), memory({ ending: { since: now - 28_500, graceSeconds: 30 } }), "kill one in 2s");
+  check(
+    gone,
+    observed(running.slice(0, 1)),
+    memory({ ending: { since: now - 28_500, graceSeconds: 30 } }),
+    "kill one in 2s",
+  );
   check(gone, observed([]), memory({ ending, running: new Set(["start:app"]) }), "");
   check(gone, observed([]), memory({ ending }), "stop-sandbox s0");
   check(gone, observed([], [sandbox(0, "NotReady")]), memory({ ending, running: new Set(["stop-sandbox:s0"]) }), "");
@@ -182,19 +257,49 @@ test("only the last of a container's past stays", () => {
 test("the status says what kubectl shows", () => {
   const show = (of: Pod, seen: ObservedPod, remembered: PodMemory): string => {
     const plan = planPod(of, seen, remembered, new Map(), now);
-    const { phase, conditions, containerStatuses } = podStatusOf(of, seen, remembered, plan, { now, hostIps: ["192.0.2.1"] });
+    const { phase, conditions, containerStatuses } = podStatusOf(of, seen, remembered, plan, {
+      now,
+      hostIps: ["192.0.2.1"],
+    });
     const [first] = containerStatuses ?? [];
-    const state = first?.state.waiting?.reason ?? (first?.state.running === undefined ? (first?.state.terminated?.reason ?? "") : "Running");
+    const state =
+      first?.state.waiting?.reason ??
+      (first?.state.running === undefined ? (first?.state.terminated?.reason ?? "") : "Running");
     const ready = conditions?.find(({ type }) => type === "Ready");
     return `${phase} ${state} restarts=${first?.restartCount} ready=${ready?.status}${ready?.reason === undefined ? "" : ` (${ready.reason})`}`;
   };
   const crash = memory({ backOff: new Map([["app", { delayMs: 10_000, at: now }]]) });
-  assert.equal(show(pod(), observed([], []), memory()), "Pending ContainerCreating restarts=0 ready=False (ContainersNotReady)");
-  assert.equal(show(pod(), observed([ran("app", "Running")]), memory({ probes: new Map([["app0", up]]) })), "Running Running restarts=0 ready=True");
-  assert.equal(show(pod(), observed([ran("app", "Exited", { attempt: 2, exitCode: 1 })]), crash), "Running CrashLoopBackOff restarts=2 ready=False (ContainersNotReady)");
-  assert.equal(show(pod({ restartPolicy: "Never" }), observed([ran("app", "Exited")]), memory()), "Succeeded Completed restarts=0 ready=False (PodCompleted)");
-  assert.equal(show(pod({ restartPolicy: "Never" }), observed([ran("app", "Exited", { exitCode: 137, reason: "OOMKilled" })]), memory()), "Failed OOMKilled restarts=0 ready=False (PodFailed)");
-  assert.equal(show(pod(), observed([ran("app", "Exited")], []), memory({ apiStatus: { phase: "Failed" } })), "Failed Completed restarts=0 ready=False (PodFailed)");
+  assert.equal(
+    show(pod(), observed([], []), memory()),
+    "Pending ContainerCreating restarts=0 ready=False (ContainersNotReady)",
+  );
+  assert.equal(
+    show(pod(), observed([ran("app", "Running")]), memory({ probes: new Map([["app0", up]]) })),
+    "Running Running restarts=0 ready=True",
+  );
+  assert.equal(
+    show(pod(), observed([ran("app", "Exited", { attempt: 2, exitCode: 1 })]), crash),
+    "Running CrashLoopBackOff restarts=2 ready=False (ContainersNotReady)",
+  );
+  assert.equal(
+    show(pod({ restartPolicy: "Never" }), observed([ran("app", "Exited")]), memory()),
+    "Succeeded Completed restarts=0 ready=False (PodCompleted)",
+  );
+  assert.equal(
+    show(
+      pod({ restartPolicy: "Never" }),
+      observed([ran("app", "Exited", { exitCode: 137, reason: "OOMKilled" })]),
+      memory(),
+    ),
+    "Failed OOMKilled restarts=0 ready=False (PodFailed)",
+  );
+  assert.equal(
+    show(pod(), observed([ran("app", "Exited")], []), memory({ apiStatus: { phase: "Failed" } })),
+    "Failed Completed restarts=0 ready=False (PodFailed)",
+  );
   const gated = pod({ readinessGates: [{ conditionType: "example.com/ok" }] });
-  assert.equal(show(gated, observed([ran("app", "Running")]), memory({ probes: new Map([["app0", up]]) })), "Running Running restarts=0 ready=False (ReadinessGatesNotReady)");
+  assert.equal(
+    show(gated, observed([ran("app", "Running")]), memory({ probes: new Map([["app0", up]]) })),
+    "Running Running restarts=0 ready=False (ReadinessGatesNotReady)",
+  );
 });

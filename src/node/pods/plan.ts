@@ -2,7 +2,15 @@ import type { Container, EphemeralContainer, Pod } from "#api/generated/core-v1.
 import { hashAnnotation } from "./labels.ts";
 import { decideRestart, goDuration } from "./back-off.ts";
 import type { BackOffEntry, ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
-import { kill, PlanBuilder, removeSuperseded, type ContainerKind, type Hashes, type PodPlan, type Waiting } from "./plan-builder.ts";
+import {
+  kill,
+  PlanBuilder,
+  removeSuperseded,
+  type ContainerKind,
+  type Hashes,
+  type PodPlan,
+  type Waiting,
+} from "./plan-builder.ts";
 import { planEnding } from "./plan-ending.ts";
 import { isRunning, isSidecar, latestOf, restartsAfter } from "./restart.ts";
 
@@ -12,21 +20,29 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
   if (memory.ending !== undefined) return planEnding(plan, pod, observed, memory.ending);
   const deadline = activeDeadline(pod, memory);
   if (deadline !== undefined) plan.wake(deadline);
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) plan.waiting.set(container.name, initialWaiting(pod));
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers])
+    plan.waiting.set(container.name, initialWaiting(pod));
   const sandbox = observed.sandboxes[0];
   const alive = sandbox?.state === "Ready" ? sandbox : undefined;
   if (isFinal(memory) || willNeverRunAgain(pod, observed, memory, alive?.id)) return planFinish(plan, pod, observed);
   for (const old of observed.sandboxes) if (old !== alive) retireSandbox(plan, observed, old.id);
   // Never two of one container at a time.
-  if (observed.containers.some((container) => container.sandboxId !== alive?.id && isRunning(container))) return plan.result(false);
+  if (observed.containers.some((container) => container.sandboxId !== alive?.id && isRunning(container)))
+    return plan.result(false);
   if (!memory.volumesReady) {
-    if (!plan.delayed("volumes")) plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
+    if (!plan.delayed("volumes"))
+      plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
     return plan.result(false);
   }
   if (alive === undefined) {
     if (!plan.delayed("sandbox")) {
       const attempt = sandbox === undefined ? 0 : sandbox.metadata.attempt + 1;
-      plan.add({ do: "create-sandbox", key: "sandbox", attempt, reason: sandbox === undefined ? "the pod has no sandbox" : "the pod's sandbox has ended" });
+      plan.add({
+        do: "create-sandbox",
+        key: "sandbox",
+        attempt,
+        reason: sandbox === undefined ? "the pod has no sandbox" : "the pod's sandbox has ended",
+      });
     }
     return plan.result(false);
   }
@@ -41,7 +57,12 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
 function removeEmptySandboxes(plan: PlanBuilder, observed: ObservedPod): void {
   for (const sandbox of observed.sandboxes.slice(1)) {
     if (sandbox.state === "Ready" || observed.containers.some(({ sandboxId }) => sandboxId === sandbox.id)) continue;
-    plan.add({ do: "remove-sandbox", key: `remove:${sandbox.id}`, id: sandbox.id, reason: "a newer one runs and nothing is left in it" });
+    plan.add({
+      do: "remove-sandbox",
+      key: `remove:${sandbox.id}`,
+      id: sandbox.id,
+      reason: "a newer one runs and nothing is left in it",
+    });
   }
 }
 
@@ -76,9 +97,15 @@ function willNeverRunAgain(pod: Pod, observed: ObservedPod, memory: PodMemory, s
   if (lost && pod.spec.restartPolicy === "Never") return true;
   const failedInit = (pod.spec.initContainers ?? []).some((container) => {
     const last = latestOf(observed, container.name);
-    return !isSidecar(container) && last?.state === "Exited" && last.exitCode !== 0 && !restartsAfter(pod, container, last.exitCode, true);
+    return (
+      !isSidecar(container) &&
+      last?.state === "Exited" &&
+      last.exitCode !== 0 &&
+      !restartsAfter(pod, container, last.exitCode, true)
+    );
   });
-  if (failedInit && !pod.spec.containers.some((container) => isRunning(latestOf(observed, container.name)))) return true;
+  if (failedInit && !pod.spec.containers.some((container) => isRunning(latestOf(observed, container.name))))
+    return true;
   const anyStarted = pod.spec.containers.some((container) => latestOf(observed, container.name) !== undefined);
   return (
     anyStarted &&
@@ -97,7 +124,12 @@ function planFinish(plan: PlanBuilder, pod: Pod, observed: ObservedPod): PodPlan
   if (running.length > 0) return plan.result(false);
   for (const sandbox of observed.sandboxes) {
     if (sandbox.state !== "Ready") continue;
-    plan.add({ do: "stop-sandbox", key: `stop-sandbox:${sandbox.id}`, id: sandbox.id, reason: "all containers of the pod are done" });
+    plan.add({
+      do: "stop-sandbox",
+      key: `stop-sandbox:${sandbox.id}`,
+      id: sandbox.id,
+      reason: "all containers of the pod are done",
+    });
   }
   removeSuperseded(plan, observed);
   return plan.result(true);
@@ -106,7 +138,8 @@ function planFinish(plan: PlanBuilder, pod: Pod, observed: ObservedPod): PodPlan
 function planContainers(plan: PlanBuilder, pod: Pod, observed: ObservedPod, hashes: Hashes, sandboxId: string): void {
   const initialized = planInit(plan, pod, observed, hashes, sandboxId);
   for (const ephemeral of pod.spec.ephemeralContainers ?? []) {
-    if (latestOf(observed, ephemeral.name) === undefined) start(plan, observed, ephemeral, "ephemeral", sandboxId, "it was added for debugging");
+    if (latestOf(observed, ephemeral.name) === undefined)
+      start(plan, observed, ephemeral, "ephemeral", sandboxId, "it was added for debugging");
   }
   if (!initialized) return;
   for (const container of pod.spec.containers) keepRunning(plan, pod, observed, container, "app", hashes, sandboxId);
@@ -114,7 +147,9 @@ function planContainers(plan: PlanBuilder, pod: Pod, observed: ObservedPod, hash
 
 /** Runs init containers one after the other; true when the app containers may run. Sidecars are kept up throughout. */
 function planInit(plan: PlanBuilder, pod: Pod, observed: ObservedPod, hashes: Hashes, sandboxId: string): boolean {
-  const appStarted = pod.spec.containers.some((container) => latestOf(observed, container.name, sandboxId) !== undefined);
+  const appStarted = pod.spec.containers.some(
+    (container) => latestOf(observed, container.name, sandboxId) !== undefined,
+  );
   for (const container of pod.spec.initContainers ?? []) {
     const last = latestOf(observed, container.name, sandboxId);
     if (isSidecar(container)) {
@@ -146,13 +181,25 @@ function keepRunning(
   if (last === undefined || last.state === "Created") {
     const before = latestOf(observed, container.name);
     const done = before?.state === "Exited" && kind === "app" && !restartsAfter(pod, container, before.exitCode, false);
-    if (!done) start(plan, observed, container, kind, sandboxId, before === undefined ? "the pod is initialized" : "the pod has a new sandbox");
+    if (!done)
+      start(
+        plan,
+        observed,
+        container,
+        kind,
+        sandboxId,
+        before === undefined ? "the pod is initialized" : "the pod has a new sandbox",
+      );
     return;
   }
   if (isRunning(last)) {
     const failed = plan.memory.probes.get(last.id)?.kill;
     const wanted = hashes.get(container.name);
-    if (last.annotations[hashAnnotation] !== undefined && wanted !== undefined && last.annotations[hashAnnotation] !== wanted) {
+    if (
+      last.annotations[hashAnnotation] !== undefined &&
+      wanted !== undefined &&
+      last.annotations[hashAnnotation] !== wanted
+    ) {
       kill(plan, last, grace, true, `Container ${container.name} definition changed`);
     } else if (failed !== undefined) kill(plan, last, failed.graceSeconds ?? grace, true, failed.message);
     return;
@@ -168,7 +215,12 @@ function restart(
   sandboxId: string,
   last: ObservedContainer,
 ): void {
-  const decision = decideRestart(plan.memory.backOff.get(container.name), last.metadata.attempt, last.finishedAt, plan.now);
+  const decision = decideRestart(
+    plan.memory.backOff.get(container.name),
+    last.metadata.attempt,
+    last.finishedAt,
+    plan.now,
+  );
   if (decision.start) {
     start(plan, observed, container, kind, sandboxId, `it ended with exit code ${last.exitCode}`, decision.next);
     return;
@@ -193,7 +245,16 @@ function start(
   const failure = plan.memory.failures.get(key);
   if (failure !== undefined) plan.waiting.set(container.name, { reason: failure.reason, message: failure.message });
   if (plan.delayed(key)) return;
-  plan.add({ do: "start-container", key, container, kind, attempt: nextAttempt(plan, observed, container.name), sandboxId, backOff, reason });
+  plan.add({
+    do: "start-container",
+    key,
+    container,
+    kind,
+    attempt: nextAttempt(plan, observed, container.name),
+    sandboxId,
+    backOff,
+    reason,
+  });
 }
 
 /** Counts on from the runtime's containers, and from the API's status when they are gone (a new machine image, a wiped store). */

@@ -8,11 +8,15 @@ import { qosCgroup, qosClassOf, sharesOf } from "./qos.ts";
  * effort ones last. Pure.
  */
 export function qosLimits(root: string, pods: readonly Pod[], cpuMilli: number): ReadonlyMap<string, CgroupLimits> {
-  const burstable = pods.filter((pod) => qosClassOf(pod) === "Burstable" && pod.status.phase !== "Succeeded" && pod.status.phase !== "Failed");
-  const asked = burstable.flatMap((pod) => pod.spec.containers).reduce((sum, { resources }) => {
-    const request = resources?.requests?.["cpu"] ?? resources?.limits?.["cpu"];
-    return sum + (request === undefined ? 0 : milliValue(request));
-  }, 0);
+  const burstable = pods.filter(
+    (pod) => qosClassOf(pod) === "Burstable" && pod.status.phase !== "Succeeded" && pod.status.phase !== "Failed",
+  );
+  const asked = burstable
+    .flatMap((pod) => pod.spec.containers)
+    .reduce((sum, { resources }) => {
+      const request = resources?.requests?.["cpu"] ?? resources?.limits?.["cpu"];
+      return sum + (request === undefined ? 0 : milliValue(request));
+    }, 0);
   return new Map([
     [qosCgroup(root, "Guaranteed"), { cpuShares: sharesOf(cpuMilli) }],
     [qosCgroup(root, "Burstable"), { cpuShares: sharesOf(asked) }],

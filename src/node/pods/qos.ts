@@ -15,14 +15,22 @@ const quotaUsMin = 1_000;
 /** The class by requests and limits of CPU and memory of all containers. */
 export function qosClassOf(pod: Pod): QosClass {
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
-  const isSet = (list: Record<string, string> | undefined, name: string): boolean => list?.[name] !== undefined && quantityValue(list[name]) > 0;
-  const any = containers.some(({ resources }) => counted.some((name) => isSet(resources?.requests, name) || isSet(resources?.limits, name)));
+  const isSet = (list: Record<string, string> | undefined, name: string): boolean =>
+    list?.[name] !== undefined && quantityValue(list[name]) > 0;
+  const any = containers.some(({ resources }) =>
+    counted.some((name) => isSet(resources?.requests, name) || isSet(resources?.limits, name)),
+  );
   if (!any) return "BestEffort";
   const guaranteed = containers.every(({ resources }) =>
     counted.every((name) => {
       const limit = resources?.limits?.[name];
       const request = resources?.requests?.[name] ?? limit;
-      return limit !== undefined && request !== undefined && quantityValue(limit) > 0 && quantityValue(limit) === quantityValue(request);
+      return (
+        limit !== undefined &&
+        request !== undefined &&
+        quantityValue(limit) > 0 &&
+        quantityValue(limit) === quantityValue(request)
+      );
     }),
   );
   return guaranteed ? "Guaranteed" : "Burstable";
@@ -50,7 +58,8 @@ export function containerResources(container: Container, pod: Pod, machineMemory
   const memoryLimit = limits?.["memory"];
   return {
     cpuPeriod: cpuPeriodUs,
-    cpuQuota: cpuLimit === undefined ? 0 : Math.max(quotaUsMin, Math.floor((milliValue(cpuLimit) * cpuPeriodUs) / 1000)),
+    cpuQuota:
+      cpuLimit === undefined ? 0 : Math.max(quotaUsMin, Math.floor((milliValue(cpuLimit) * cpuPeriodUs) / 1000)),
     cpuShares: cpuRequest === undefined ? sharesMin : sharesOf(milliValue(cpuRequest)),
     memoryLimitInBytes: memoryLimit === undefined ? 0 : wholeValue(memoryLimit),
     oomScoreAdj: oomScore(container, pod, machineMemoryBytes),

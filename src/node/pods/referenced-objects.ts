@@ -55,7 +55,13 @@ export class ReferencedObjects {
     for (const { informer } of [...this.#configMaps.values(), ...this.#secrets.values()]) informer.stop();
   }
 
-  #retain<T>(watched: Map<string, Watched<T>>, resource: Resource<T>, namespace: string, name: string, podUid: string): void {
+  #retain<T>(
+    watched: Map<string, Watched<T>>,
+    resource: Resource<T>,
+    namespace: string,
+    name: string,
+    podUid: string,
+  ): void {
     const key = `${namespace}/${name}`;
     const known = watched.get(key);
     if (known !== undefined) {
@@ -83,7 +89,11 @@ export class ReferencedObjects {
   }
 }
 
-async function read<T>(watched: ReadonlyMap<string, Watched<T>>, namespace: string, name: string): Promise<T | undefined> {
+async function read<T>(
+  watched: ReadonlyMap<string, Watched<T>>,
+  namespace: string,
+  name: string,
+): Promise<T | undefined> {
   const key = `${namespace}/${name}`;
   const found = watched.get(key);
   if (found === undefined) return undefined;

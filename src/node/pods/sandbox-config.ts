@@ -8,10 +8,19 @@ import { podCgroup } from "./qos.ts";
 export function sandboxConfigOf(
   pod: Pod,
   attempt: number,
-  settings: { readonly cgroupRoot: string; readonly logsDir: string; readonly clusterDns: readonly string[]; readonly clusterDomain: string },
+  settings: {
+    readonly cgroupRoot: string;
+    readonly logsDir: string;
+    readonly clusterDns: readonly string[];
+    readonly clusterDomain: string;
+  },
   host: HostDns,
 ): SandboxConfig {
-  const identity = { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name ?? "", uid: pod.metadata.uid ?? "" };
+  const identity = {
+    namespace: pod.metadata.namespace ?? "",
+    name: pod.metadata.name ?? "",
+    uid: pod.metadata.uid ?? "",
+  };
   const security = pod.spec.securityContext;
   const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
   return {
@@ -38,7 +47,10 @@ export function sandboxConfigOf(
       cgroupParent: podCgroup(settings.cgroupRoot, pod),
       securityContext: {
         namespaceOptions: namespaceOptionsOf(pod),
-        supplementalGroups: [...(security?.fsGroup === undefined ? [] : [security.fsGroup]), ...(security?.supplementalGroups ?? [])],
+        supplementalGroups: [
+          ...(security?.fsGroup === undefined ? [] : [security.fsGroup]),
+          ...(security?.supplementalGroups ?? []),
+        ],
         privileged: containers.some((container) => container.securityContext?.privileged === true),
         seccomp: { profileType: "RuntimeDefault" },
       },
@@ -54,7 +66,8 @@ export function podHostname(pod: Pod): string {
 }
 
 export function namespaceOptionsOf(pod: Pod): NamespaceOptions {
-  const node = (asked: boolean | undefined, otherwise: NamespaceMode): NamespaceMode => (asked === true ? "Node" : otherwise);
+  const node = (asked: boolean | undefined, otherwise: NamespaceMode): NamespaceMode =>
+    asked === true ? "Node" : otherwise;
   return {
     network: node(pod.spec.hostNetwork, "Pod"),
     pid: node(pod.spec.hostPID, pod.spec.shareProcessNamespace === true ? "Pod" : "Container"),
@@ -63,11 +76,15 @@ export function namespaceOptionsOf(pod: Pod): NamespaceOptions {
 }
 
 /** A profile that is missing or odd never means unconfined: what cannot be honoured is refused by the caller. */
-export function seccompOf(profile: { readonly type: string; readonly localhostProfile?: string } | undefined, profilesDir: string): SecurityProfile | undefined {
+export function seccompOf(
+  profile: { readonly type: string; readonly localhostProfile?: string } | undefined,
+  profilesDir: string,
+): SecurityProfile | undefined {
   if (profile === undefined || profile.type === "Unconfined") return { profileType: "Unconfined" };
   if (profile.type === "RuntimeDefault") return { profileType: "RuntimeDefault" };
   const name = profile.localhostProfile ?? "";
-  if (profile.type !== "Localhost" || name === "" || name.startsWith("/") || name.split("/").includes("..")) return undefined;
+  if (profile.type !== "Localhost" || name === "" || name.startsWith("/") || name.split("/").includes(".."))
+    return undefined;
   return { profileType: "Localhost", localhostRef: `${profilesDir}/${name}` };
 }
 

@@ -8,7 +8,11 @@ export interface ServiceView {
 }
 
 /** The variables that tell of Services: always the API's own, with links those of the namespace, as Docker links were written. */
-export function serviceEnvironment(services: readonly ServiceView[], namespace: string, links: boolean): Map<string, string> {
+export function serviceEnvironment(
+  services: readonly ServiceView[],
+  namespace: string,
+  links: boolean,
+): Map<string, string> {
   const variables = new Map<string, string>();
   const api = services.filter((service) => service.namespace === "default" && service.name === "kubernetes");
   const own = links ? services.filter((service) => service.namespace === namespace) : [];
@@ -18,7 +22,8 @@ export function serviceEnvironment(services: readonly ServiceView[], namespace: 
     const prefix = variableName(service.name);
     variables.set(`${prefix}_SERVICE_HOST`, service.clusterIp);
     variables.set(`${prefix}_SERVICE_PORT`, String(first.port));
-    for (const { name, port } of service.ports) if (name !== "") variables.set(`${prefix}_SERVICE_PORT_${variableName(name)}`, String(port));
+    for (const { name, port } of service.ports)
+      if (name !== "") variables.set(`${prefix}_SERVICE_PORT_${variableName(name)}`, String(port));
     const host = service.clusterIp.includes(":") ? `[${service.clusterIp}]` : service.clusterIp;
     variables.set(`${prefix}_PORT`, `${first.protocol.toLowerCase()}://${host}:${first.port}`);
     for (const { port, protocol } of service.ports) {

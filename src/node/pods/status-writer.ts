@@ -61,11 +61,16 @@ export class StatusWriter {
     const { client, nodeName, onProblem } = this.#context;
     const { namespace, name = "", uid } = pod.metadata;
     try {
-      await client.patch(pods, { namespace, name }, { metadata: { uid }, status: statusPatch(pod.status, status) }, {
-        type: "strategic",
-        subresource: "status",
-        cause: { actor: `node/${nodeName}`, rule: `the pod's containers make it ${status.phase ?? "Unknown"}` },
-      });
+      await client.patch(
+        pods,
+        { namespace, name },
+        { metadata: { uid }, status: statusPatch(pod.status, status) },
+        {
+          type: "strategic",
+          subresource: "status",
+          cause: { actor: `node/${nodeName}`, rule: `the pod's containers make it ${status.phase ?? "Unknown"}` },
+        },
+      );
       return true;
     } catch (error) {
       // Gone, or another pod of the same name: nobody to tell.
@@ -87,7 +92,8 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
     const gone = (before[list] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
     if (gone.length > 0) patch[list] = [...gone.map(({ ip }) => ({ $patch: "delete", ip })), ...kept];
   }
-  for (const field of ["podIP", "reason", "message"] as const) if (before[field] !== undefined && after[field] === undefined) patch[field] = null;
+  for (const field of ["podIP", "reason", "message"] as const)
+    if (before[field] !== undefined && after[field] === undefined) patch[field] = null;
   return patch;
 }
 
@@ -96,7 +102,8 @@ function sameStatus(api: PodStatus, wanted: PodStatus): boolean {
   const own = new Set((wanted.conditions ?? []).map(({ type }) => type));
   const conditions = (api.conditions ?? []).filter(({ type }) => own.has(type));
   const normal = (status: PodStatus): string => JSON.stringify(sorted({ ...status, conditions: undefined }));
-  const conditionText = (list: PodStatus["conditions"]): string => JSON.stringify(sorted((list ?? []).toSorted((a, b) => (a.type < b.type ? -1 : 1))));
+  const conditionText = (list: PodStatus["conditions"]): string =>
+    JSON.stringify(sorted((list ?? []).toSorted((a, b) => (a.type < b.type ? -1 : 1))));
   return normal(api) === normal(wanted) && conditionText(conditions) === conditionText(wanted.conditions);
 }
 

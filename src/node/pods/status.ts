@@ -1,4 +1,11 @@
-import type { Container, ContainerState, ContainerStatus, EphemeralContainer, Pod, PodStatus } from "#api/generated/core-v1.ts";
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  EphemeralContainer,
+  Pod,
+  PodStatus,
+} from "#api/generated/core-v1.ts";
 import { podConditions } from "./conditions.ts";
 import type { ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
 import { podPhase } from "./phase.ts";
@@ -24,7 +31,9 @@ export function podStatusOf(
   const init = (pod.spec.initContainers ?? []).map((container) =>
     containerStatus(container, isSidecar(container) ? "sidecar" : "init", observed, memory, plan),
   );
-  const ephemeral = (pod.spec.ephemeralContainers ?? []).map((container) => containerStatus(container, "ephemeral", observed, memory, plan));
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map((container) =>
+    containerStatus(container, "ephemeral", observed, memory, plan),
+  );
   const phase = podPhase(pod, before.phase, init, app, plan.finished, memory.verdict !== undefined && plan.finished);
   const ips = podIps(pod, observed, before, options.hostIps);
   const status: PodStatus = {
@@ -35,7 +44,7 @@ export function podStatusOf(
       before: before.conditions ?? [],
       sandboxReady: observed.sandboxes[0]?.state === "Ready" && ips.length > 0,
     }),
-    ...(memory.verdict === undefined ? {} : { reason: memory.verdict.reason, message: memory.verdict.message }),
+    ...reasonOf(memory, before),
     startTime: before.startTime ?? apiTime(options.now),
     qosClass: before.qosClass ?? qosClassOf(pod),
     containerStatuses: app,
@@ -46,6 +55,13 @@ export function podStatusOf(
   if (hostIp !== undefined) Object.assign(status, { hostIP: hostIp, hostIPs: options.hostIps.map((ip) => ({ ip })) });
   if (ips[0] !== undefined) Object.assign(status, { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) });
   return status;
+}
+
+/** Why the pod failed; a final phase keeps its reason, also when the agent that gave it is gone. */
+function reasonOf(memory: PodMemory, before: PodStatus): Pick<PodStatus, "reason" | "message"> {
+  const final = before.phase === "Failed" || before.phase === "Succeeded";
+  const { reason, message } = memory.verdict ?? (final ? before : {});
+  return { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
 }
 
 function podIps(pod: Pod, observed: ObservedPod, before: PodStatus, hostIps: readonly string[]): readonly string[] {
@@ -72,11 +88,13 @@ function containerStatus(
     ...(memory.apiStatus.containerStatuses ?? []),
     ...(memory.apiStatus.ephemeralContainerStatuses ?? []),
   ].find((status) => status.name === container.name);
-  if (last === undefined && plan.finished && before !== undefined) return { ...before, ready: false, started: false, state: lostState(before) };
+  if (last === undefined && plan.finished && before !== undefined)
+    return { ...before, ready: false, started: false, state: lostState(before) };
   const probe = last === undefined ? undefined : memory.probes.get(last.id);
   const running = last?.state === "Running";
   const { state, lastState } = statesOf(last, previous, container.name, memory, plan, before);
-  const ready = kind === "init" ? state.terminated?.exitCode === 0 : kind !== "ephemeral" && running && probe?.ready === true;
+  const ready =
+    kind === "init" ? state.terminated?.exitCode === 0 : kind !== "ephemeral" && running && probe?.ready === true;
   const status: ContainerStatus = {
     name: container.name,
     state,
@@ -123,7 +141,8 @@ function statesOf(
     return before?.lastState ?? {};
   };
   if (last === undefined) return { state: { waiting }, lastState: before?.lastState ?? {} };
-  if (last.state === "Running") return { state: { running: { startedAt: apiTime(last.startedAt) } }, lastState: past(previous) };
+  if (last.state === "Running")
+    return { state: { running: { startedAt: apiTime(last.startedAt) } }, lastState: past(previous) };
   if (last.state === "Exited") {
     // What only waits for its turn after an end still shows the end; back-off and errors take its place.
     const idle = waiting.reason === "ContainerCreating" || waiting.reason === "PodInitializing";

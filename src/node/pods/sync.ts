@@ -37,6 +37,8 @@ export class PodWorker {
   readonly #messages = new Map<string, string>();
   #ending: PodMemory["ending"];
   #verdict: PodMemory["verdict"];
+  readonly #endSignal = new AbortController();
+  readonly #toldBackOff = new Set<string>();
   #volumesReady = false;
   #tornDown = false;
 
@@ -45,7 +47,11 @@ export class PodWorker {
     this.#pod = pod;
     this.#gone = gone;
     this.#writer = new StatusWriter(parts.context, () => this.look());
-    this.#prober = prober(parts, () => this.#pod, () => this.look());
+    this.#prober = prober(
+      parts,
+      () => this.#pod,
+      () => this.look(),
+    );
   }
 
   get pod(): Pod {
@@ -59,7 +65,9 @@ export class PodWorker {
 
   /** The API has a newer object. */
   update(pod: Pod): void {
-    const changed = JSON.stringify([pod.metadata.labels, pod.metadata.annotations]) !== JSON.stringify([this.#pod.metadata.labels, this.#pod.metadata.annotations]);
+    const changed =
+      JSON.stringify([pod.metadata.labels, pod.metadata.annotations]) !==
+      JSON.stringify([this.#pod.metadata.labels, this.#pod.metadata.annotations]);
     this.#pod = pod;
     if (changed) void this.refreshVolumes();
     this.look();
@@ -81,7 +89,8 @@ export class PodWorker {
   /** A ConfigMap, a Secret or the pod's metadata changed. */
   async refreshVolumes(): Promise<void> {
     // What a container waits for may be there now.
-    for (const [key, failure] of this.#failures) if (key === "volumes" || failure.reason === "CreateContainerConfigError") this.#failures.delete(key);
+    for (const [key, failure] of this.#failures)
+      if (key === "volumes" || failure.reason === "CreateContainerConfigError") this.#failures.delete(key);
     this.look();
     if (!this.#volumesReady || this.#ending !== undefined) return;
     try {
@@ -121,7 +130,8 @@ export class PodWorker {
         await this.#round();
       } catch (error) {
         // The runtime does not answer: its next `gap` or the timer makes us look again.
-        if (!(error instanceof ContainerRuntimeError)) this.#parts.context.onProblem(`cannot look after pod ${this.#name()}`, error);
+        if (!(error instanceof ContainerRuntimeError))
+          this.#parts.context.onProblem(`cannot look after pod ${this.#name()}`, error);
         this.#stale = true;
         this.#wakeIn(1_000);
       }
@@ -141,21 +151,44 @@ export class PodWorker {
     const podIp = this.#podIps()[0] ?? "";
     this.#prober.update(this.#pod, this.#observed, podIp, this.#ending !== undefined);
     const now = context.clock.now();
-    const hashes = new Map(containersOf(this.#pod).map((container) => [container.name, containerHash(container, context.crypto)]));
+    const hashes = new Map(
+      containersOf(this.#pod).map((container) => [container.name, containerHash(container, context.crypto)]),
+    );
     const plan = planPod(this.#pod, this.#observed, this.#memory(), hashes, now);
     for (const action of plan.actions) this.#begin(action, plan);
+    this.#tellBackOff(plan);
     if (!this.#removed) {
-      const status = podStatusOf(this.#pod, this.#observed, this.#memory(), plan, { now, hostIps: context.settings.addresses() });
+      const status = podStatusOf(this.#pod, this.#observed, this.#memory(), plan, {
+        now,
+        hostIps: context.settings.addresses(),
+      });
       this.#writer.set(this.#pod, status);
     } else if (plan.finished && this.#tornDown) this.#forget();
     const refreshAt = this.#ending === undefined ? volumes.refreshAt(this.#pod.metadata.uid ?? "") : undefined;
     this.#plannedWake(plan.wakeAt, refreshAt, now);
   }
 
+  /** One Event for each time a container is held back after a crash. */
+  #tellBackOff(plan: PodPlan): void {
+    for (const [name, { reason }] of plan.waiting) {
+      const last = this.#observed.containers.find(({ metadata }) => metadata.name === name);
+      if (reason !== "CrashLoopBackOff" || last === undefined || this.#toldBackOff.has(last.id)) continue;
+      this.#toldBackOff.add(last.id);
+      const { namespace, name: podName, uid } = identityOf(this.#pod);
+      const message = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
+      recordPodEvent(this.#parts.context, this.#pod, "Warning", "BackOff", message);
+    }
+    for (const id of this.#toldBackOff)
+      if (!this.#observed.containers.some((container) => container.id === id)) this.#toldBackOff.delete(id);
+  }
+
   #plannedWake(wakeAt: number | undefined, refreshAt: number | undefined, now: number): void {
     this.#timer?.cancel();
     if (refreshAt !== undefined && (wakeAt === undefined || refreshAt < wakeAt)) {
-      this.#timer = this.#parts.context.timers.after(Math.max(1_000, refreshAt - now), () => void this.refreshVolumes());
+      this.#timer = this.#parts.context.timers.after(
+        Math.max(1_000, refreshAt - now),
+        () => void this.refreshVolumes(),
+      );
     } else if (wakeAt !== undefined) this.#wakeIn(wakeAt - now);
   }
 
@@ -185,9 +218,16 @@ export class PodWorker {
     const now = this.#parts.context.clock.now();
     const deadlineSeconds = spec.activeDeadlineSeconds;
     const startTime = status.startTime;
-    if (deadlineSeconds !== undefined && startTime !== undefined && now >= Date.parse(startTime) + deadlineSeconds * 1000) {
+    if (
+      deadlineSeconds !== undefined &&
+      startTime !== undefined &&
+      now >= Date.parse(startTime) + deadlineSeconds * 1000
+    ) {
       if (this.#ending === undefined && status.phase !== "Succeeded" && status.phase !== "Failed") {
-        this.#verdict ??= { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" };
+        this.#verdict ??= {
+          reason: "DeadlineExceeded",
+          message: "Pod was active on the node longer than the specified deadline",
+        };
       }
     }
     const deleted = metadata.deletionTimestamp !== undefined || this.#removed;
@@ -195,6 +235,7 @@ export class PodWorker {
     const asked = metadata.deletionGracePeriodSeconds;
     // Removed by force: nobody waits any more, but a stop signal is still worth a second.
     const graceSeconds = this.#removed ? Math.max(1, asked ?? 1) : (asked ?? spec.terminationGracePeriodSeconds ?? 30);
+    this.#endSignal.abort(new Error("the pod is ending"));
     if (this.#ending === undefined) {
       this.#ending = { since: await this.#endingSince(now), graceSeconds };
     } else if (graceSeconds < this.#ending.graceSeconds) this.#ending = { since: this.#ending.since, graceSeconds };
@@ -223,15 +264,27 @@ export class PodWorker {
       if (container.state !== "Exited") continue;
       this.#killDeadlines.delete(container.id);
       if (this.#messages.has(container.id)) continue;
-      const file = this.#parts.volumes.terminationLogPath(this.#pod.metadata.uid ?? "", container.metadata.name, container.metadata.attempt);
-      this.#messages.set(container.id, (await readTerminationMessage(this.#parts.context.disk, container, file)) || container.message);
+      const file = this.#parts.volumes.terminationLogPath(
+        this.#pod.metadata.uid ?? "",
+        container.metadata.name,
+        container.metadata.attempt,
+      );
+      this.#messages.set(
+        container.id,
+        (await readTerminationMessage(this.#parts.context.disk, container, file)) || container.message,
+      );
     }
   }
 
   #begin(action: PodAction, plan: PodPlan): void {
     // The last status must have arrived before the object goes; the writer tells when it has.
-    if (action.do === "delete-pod" && (this.#removed || !this.#writer.synced || !plan.finished || !this.#reportedFinal())) return;
-    if (action.do === "kill-container") this.#killDeadlines.set(action.id, this.#parts.context.clock.now() + action.graceSeconds * 1000);
+    if (
+      action.do === "delete-pod" &&
+      (this.#removed || !this.#writer.synced || !plan.finished || !this.#reportedFinal())
+    )
+      return;
+    if (action.do === "kill-container")
+      this.#killDeadlines.set(action.id, this.#parts.context.clock.now() + action.graceSeconds * 1000);
     this.#running.add(action.key);
     void this.#run(action);
   }
@@ -265,7 +318,7 @@ export class PodWorker {
         return operations.stopSandbox(action.id);
       case "start-container":
         if (action.backOff !== undefined) this.#backOff.set(action.container.name, action.backOff);
-        await operations.startContainer(this.#pod, action, this.#podIps());
+        await operations.startContainer(this.#pod, action, this.#podIps(), this.#endSignal.signal);
         return undefined;
       case "kill-container":
         return operations.killContainer(this.#pod, action, this.#podIps());
@@ -293,6 +346,7 @@ export class PodWorker {
     const now = context.clock.now();
     const failure = failureOf(error);
     const before = this.#failures.get(key);
+    if (action.do === "kill-container") this.#killDeadlines.delete(action.id);
     if (action.do !== "start-container") {
       this.#failures.set(key, failAgain(before, failure.reason, failure.message, now));
       if (action.do === "create-sandbox" || action.do === "set-up-volumes") {
@@ -300,7 +354,10 @@ export class PodWorker {
       } else context.onProblem(`cannot ${action.do} of pod ${this.#name()}`, error);
       return;
     }
-    recordPodEvent(context, this.#pod, "Warning", failure.pull || failure.reason === "InvalidImageName" ? "Failed" : failure.reason === "ErrImageNeverPull" ? failure.reason : "Failed", `Error: ${failure.message}`);
+    if (this.#endSignal.signal.aborted) return;
+    const eventReason =
+      failure.reason === "ErrImageNeverPull" || failure.reason === "InvalidImageName" ? failure.reason : "Failed";
+    recordPodEvent(context, this.#pod, "Warning", eventReason, `Error: ${failure.message}`);
     if (failure.pull) {
       const pull = failPull(before, "ErrImagePull", failure.message, now);
       this.#failures.set(key, pull);

@@ -9,7 +9,9 @@ export async function readTerminationMessage(disk: Disk, container: ObservedCont
   const message = await readEnd(disk, file, terminationMessageBytesMax);
   const wantsLog = container.annotations[messagePolicyAnnotation] === "FallbackToLogsOnError";
   if (message !== "" || !wantsLog || container.exitCode === 0) return message;
-  const lines = (await readEnd(disk, container.logPath, terminationLogBytesMax * 4)).split("\n").filter((line) => line !== "");
+  const lines = (await readEnd(disk, container.logPath, terminationLogBytesMax * 4))
+    .split("\n")
+    .filter((line) => line !== "");
   const contents = lines.slice(-terminationLogLinesMax).map((line) => {
     const parsed = parseLogLine(line);
     return parsed === undefined ? "" : `${parsed.content}${parsed.partial ? "" : "\n"}`;

@@ -19,6 +19,7 @@ export function prober(parts: WorkerParts, pod: () => Pod, turned: () => void): 
     timers: context.timers,
     handlers,
     turned,
-    failed: (kind, _container, failure) => recordPodEvent(context, pod(), "Warning", "Unhealthy", `${probeNames[kind]} probe failed: ${failure}`),
+    failed: (kind, _container, failure) =>
+      recordPodEvent(context, pod(), "Warning", "Unhealthy", `${probeNames[kind]} probe failed: ${failure}`),
   });
 }

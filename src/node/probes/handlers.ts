@@ -45,8 +45,15 @@ export class Handlers implements HookCaller {
         return { passed: true };
       }
       if (handler.grpc === undefined) return { passed: false, failure: "the probe has no handler" };
-      const serving = await this.#wire.grpcHealth(target.podIp, handler.grpc.port, handler.grpc.service ?? "", target.timeoutMs);
-      return serving === "SERVING" ? { passed: true } : { passed: false, failure: `service unhealthy (responded with "${serving}")` };
+      const serving = await this.#wire.grpcHealth(
+        target.podIp,
+        handler.grpc.port,
+        handler.grpc.service ?? "",
+        target.timeoutMs,
+      );
+      return serving === "SERVING"
+        ? { passed: true }
+        : { passed: false, failure: `service unhealthy (responded with "${serving}")` };
     } catch (error) {
       return { passed: false, failure: error instanceof Error ? error.message : String(error) };
     }
@@ -74,12 +81,20 @@ export class Handlers implements HookCaller {
 
   async #exec(command: readonly string[], target: ProbeTarget): Promise<ProbeOutcome> {
     try {
-      const result = await this.#runtime.execSync(target.containerId, command, Math.max(1, Math.ceil(target.timeoutMs / 1000)));
+      const result = await this.#runtime.execSync(
+        target.containerId,
+        command,
+        Math.max(1, Math.ceil(target.timeoutMs / 1000)),
+      );
       if (result.exitCode === 0) return { passed: true };
-      return { passed: false, failure: `${textOf(result.stdout)}${textOf(result.stderr)}`.trim() || `command exited with ${result.exitCode}` };
+      return {
+        passed: false,
+        failure: `${textOf(result.stdout)}${textOf(result.stderr)}`.trim() || `command exited with ${result.exitCode}`,
+      };
     } catch (error) {
       if (!(error instanceof ContainerRuntimeError)) throw error;
-      const failure = error.code === "DeadlineExceeded" ? `command timed out after ${target.timeoutMs / 1000}s` : error.message;
+      const failure =
+        error.code === "DeadlineExceeded" ? `command timed out after ${target.timeoutMs / 1000}s` : error.message;
       return { passed: false, failure };
     }
   }

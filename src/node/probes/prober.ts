@@ -52,7 +52,9 @@ export class Prober {
 
   /** Follows the pod: new running containers are probed, ended ones no more. An ending pod is only asked for readiness. */
   update(pod: Pod, observed: ObservedPod, podIp: string, ending: boolean): void {
-    const running = new Map(observed.containers.filter(({ state }) => state === "Running").map((container) => [container.id, container]));
+    const running = new Map(
+      observed.containers.filter(({ state }) => state === "Running").map((container) => [container.id, container]),
+    );
     for (const [id, probed] of this.#containers) {
       probed.podIp = podIp;
       if (!running.has(id)) this.#drop(id);
@@ -70,14 +72,27 @@ export class Prober {
     for (const id of this.#containers.keys()) this.#drop(id);
   }
 
-  #begin(pod: Pod, id: string, observed: ObservedContainer, container: Container, podIp: string, ending: boolean): void {
+  #begin(
+    pod: Pod,
+    id: string,
+    observed: ObservedContainer,
+    container: Container,
+    podIp: string,
+    ending: boolean,
+  ): void {
     // After a restart of the agent the API still knows what was found out: nothing flips because we were away.
     const known = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(
       (status) => status.containerID === `containerd://${id}`,
     );
     const started = container.startupProbe === undefined || known?.started === true;
     const ready = started && (container.readinessProbe === undefined || known?.ready === true);
-    const probed: Probed = { container, startedAt: observed.startedAt, probes: new Map(), podIp, verdict: { started, ready } };
+    const probed: Probed = {
+      container,
+      startedAt: observed.startedAt,
+      probes: new Map(),
+      podIp,
+      verdict: { started, ready },
+    };
     this.#containers.set(id, probed);
     if (!started) {
       if (!ending) this.#start(id, probed, "startup", container.startupProbe, false);
@@ -101,14 +116,22 @@ export class Prober {
     const { probe, kind } = running;
     const began = this.#clock.monotonic();
     const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
-    const outcome = await this.#handlers.probe(probe, { containerId: id, container: probed.container, podIp: probed.podIp, timeoutMs });
+    const outcome = await this.#handlers.probe(probe, {
+      containerId: id,
+      container: probed.container,
+      podIp: probed.podIp,
+      timeoutMs,
+    });
     if (this.#containers.get(id) !== probed || probed.probes.get(kind) !== running) return;
     if (!outcome.passed) this.#failed(kind, probed.container.name, outcome.failure);
     running.count = countResult(running.count, outcome.passed, probe);
     this.#judge(id, probed, running);
     if (probed.probes.get(kind) !== running) return;
     const periodMs = (probe.periodSeconds ?? 10) * 1000;
-    running.timer = this.#timers.after(Math.max(0, periodMs - (this.#clock.monotonic() - began)), () => void this.#round(id, probed, running));
+    running.timer = this.#timers.after(
+      Math.max(0, periodMs - (this.#clock.monotonic() - began)),
+      () => void this.#round(id, probed, running),
+    );
   }
 
   #judge(id: string, probed: Probed, running: Running): void {
@@ -132,7 +155,12 @@ export class Prober {
         },
       };
     }
-    if (before.ready !== probed.verdict.ready || before.started !== probed.verdict.started || before.kill !== probed.verdict.kill) this.#turned();
+    if (
+      before.ready !== probed.verdict.ready ||
+      before.started !== probed.verdict.started ||
+      before.kill !== probed.verdict.kill
+    )
+      this.#turned();
   }
 
   #stop(probed: Probed, kind: ProbeKind): void {

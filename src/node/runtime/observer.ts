@@ -24,7 +24,10 @@ export class RuntimeObserver {
 
   async observe(podUid: string): Promise<ObservedPod> {
     const labels = { [podUidLabel]: podUid };
-    const [sandboxes, containers] = await Promise.all([this.#runtime.listSandboxes(labels), this.#runtime.listContainers(labels)]);
+    const [sandboxes, containers] = await Promise.all([
+      this.#runtime.listSandboxes(labels),
+      this.#runtime.listContainers(labels),
+    ]);
     const [sandboxStatuses, statuses] = await Promise.all([
       Promise.all(sandboxes.map(({ id }) => ifPresent(this.#runtime.sandboxStatus(id)))),
       Promise.all(containers.map((container) => this.#container(container.id, container.podSandboxId))),
@@ -44,7 +47,10 @@ export class RuntimeObserver {
     for (const { labels } of [...sandboxes, ...containers]) {
       const uid = labels[podUidLabel];
       if (uid === undefined) continue;
-      found.set(uid, { namespace: labels["io.kubernetes.pod.namespace"] ?? "", name: labels["io.kubernetes.pod.name"] ?? "" });
+      found.set(uid, {
+        namespace: labels["io.kubernetes.pod.namespace"] ?? "",
+        name: labels["io.kubernetes.pod.name"] ?? "",
+      });
     }
     return found;
   }
@@ -64,7 +70,8 @@ export class RuntimeObserver {
     if (status === undefined || status.labels[containerNameLabel] === undefined) return undefined;
     const observed = { ...status, sandboxId };
     // The kernel's word about memory may come just after the end: only a settled reason is final.
-    if (status.state === "Exited" && (status.exitCode === 0 || status.reason === "OOMKilled")) this.#ended.set(id, observed);
+    if (status.state === "Exited" && (status.exitCode === 0 || status.reason === "OOMKilled"))
+      this.#ended.set(id, observed);
     return observed;
   }
 }

@@ -71,14 +71,25 @@ export class NodeReporter {
     this.#node ??= await this.#register();
     const now = clock.now();
     const status = nodeStatusOf(await this.#observe(), this.#node.status.conditions ?? [], now);
-    const text = JSON.stringify({ ...status, conditions: (status.conditions ?? []).map(({ lastHeartbeatTime: _, ...rest }) => rest) });
+    const text = JSON.stringify({
+      ...status,
+      conditions: (status.conditions ?? []).map(({ lastHeartbeatTime: _, ...rest }) => rest),
+    });
     const ready = status.conditions?.find(({ type }) => type === "Ready");
     if (text !== this.#reported || clock.monotonic() - this.#reportedAt >= statusReportMs) {
-      this.#node = await client.patch(nodes, { name: nodeName }, { status: statusPatch(this.#node.status, status) }, {
-        type: "strategic",
-        subresource: "status",
-        cause: { actor: `node/${nodeName}`, rule: `the node is ${ready?.status === "True" ? "ready" : "not ready"}: ${ready?.message ?? ""}` },
-      });
+      this.#node = await client.patch(
+        nodes,
+        { name: nodeName },
+        { status: statusPatch(this.#node.status, status) },
+        {
+          type: "strategic",
+          subresource: "status",
+          cause: {
+            actor: `node/${nodeName}`,
+            rule: `the node is ${ready?.status === "True" ? "ready" : "not ready"}: ${ready?.message ?? ""}`,
+          },
+        },
+      );
       this.#reported = text;
       this.#reportedAt = clock.monotonic();
     }
@@ -87,7 +98,10 @@ export class NodeReporter {
 
   async #observe(): Promise<NodeObservation> {
     const { runtime, machine, facts, settings, nodeName } = this.#context;
-    const [memoryAvailableBytes, disk] = await Promise.all([machine.memoryAvailableBytes(), machine.fileSystem(settings.dataDir)]);
+    const [memoryAvailableBytes, disk] = await Promise.all([
+      machine.memoryAvailableBytes(),
+      machine.fileSystem(settings.dataDir),
+    ]);
     const base = {
       name: nodeName,
       facts,
@@ -121,9 +135,15 @@ export class NodeReporter {
     };
     const cause = { actor: `node/${nodeName}`, rule: "the node's agent started and the node does not exist" };
     try {
-      return await client.create(nodes, { name: nodeName }, { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels } }, { cause });
+      return await client.create(
+        nodes,
+        { name: nodeName },
+        { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels } },
+        { cause },
+      );
     } catch (error) {
-      if (error instanceof ApiStatusError && error.reason === "AlreadyExists") return client.get(nodes, { name: nodeName });
+      if (error instanceof ApiStatusError && error.reason === "AlreadyExists")
+        return client.get(nodes, { name: nodeName });
       throw error;
     }
   }

@@ -42,7 +42,10 @@ export function nodeStatusOf(seen: NodeObservation, before: readonly NodeConditi
       memory: `${Math.floor((facts.memoryBytes - seen.reserved.memoryBytes - memoryAvailableBytesMin) / 1024)}Ki`,
     },
     conditions: conditionsOf(seen, before, now),
-    addresses: [...seen.addresses.map((address) => ({ type: "InternalIP", address })), { type: "Hostname", address: seen.name }],
+    addresses: [
+      ...seen.addresses.map((address) => ({ type: "InternalIP", address })),
+      { type: "Hostname", address: seen.name },
+    ],
     daemonEndpoints: { kubeletEndpoint: { Port: seen.apiPort } },
     nodeInfo: {
       machineID: facts.machineId,
@@ -50,7 +53,8 @@ export function nodeStatusOf(seen: NodeObservation, before: readonly NodeConditi
       bootID: facts.bootId,
       kernelVersion: facts.kernelVersion,
       osImage: facts.osImage,
-      containerRuntimeVersion: "version" in seen.runtime ? `${seen.runtime.version.runtimeName}://${seen.runtime.version.runtimeVersion}` : "",
+      containerRuntimeVersion:
+        "version" in seen.runtime ? `${seen.runtime.version.runtimeName}://${seen.runtime.version.runtimeVersion}` : "",
       kubeletVersion: seen.version,
       kubeProxyVersion: seen.version,
       operatingSystem: "linux",
@@ -68,7 +72,14 @@ function conditionsOf(seen: NodeObservation, before: readonly NodeCondition[], n
     const status = is ? "True" : "False";
     const known = before.find((one) => one.type === type);
     const since = known?.status === status ? known.lastTransitionTime : undefined;
-    return { type, status, lastHeartbeatTime: apiTime(now), lastTransitionTime: since ?? apiTime(now), reason, message };
+    return {
+      type,
+      status,
+      lastHeartbeatTime: apiTime(now),
+      lastTransitionTime: since ?? apiTime(now),
+      reason,
+      message,
+    };
   };
   const memoryLow = seen.memoryAvailableBytes < memoryAvailableBytesMin;
   const diskLow = seen.disk.availableBytes < seen.disk.sizeBytes * diskAvailableFractionMin;
@@ -89,7 +100,10 @@ function conditionsOf(seen: NodeObservation, before: readonly NodeCondition[], n
 
 function unreadyReasons(seen: NodeObservation): readonly string[] {
   if ("failure" in seen.runtime) return [`container runtime is down: ${seen.runtime.failure}`];
-  const names: Readonly<Record<string, string>> = { RuntimeReady: "container runtime not ready", NetworkReady: "container runtime network not ready" };
+  const names: Readonly<Record<string, string>> = {
+    RuntimeReady: "container runtime not ready",
+    NetworkReady: "container runtime network not ready",
+  };
   return seen.runtime.status.conditions.flatMap(({ type, status, reason, message }) => {
     const name = names[type];
     return status || name === undefined ? [] : [`${name}: ${type}=false reason:${reason} message:${message}`];

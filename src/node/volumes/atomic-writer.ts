@@ -11,7 +11,13 @@ export interface PayloadOwner {
  * Shows a payload in a folder, all of it at once: files lie in a new folder, the link `..data` is renamed over the old one, and
  * names in the volume point through it. `stamp` makes the folder's name and must be new. Answers nothing; readers never see a mix.
  */
-export async function writePayload(disk: Disk, folder: string, payload: Payload, stamp: string, owner: PayloadOwner): Promise<void> {
+export async function writePayload(
+  disk: Disk,
+  folder: string,
+  payload: Payload,
+  stamp: string,
+  owner: PayloadOwner,
+): Promise<void> {
   const data = `..${stamp}`;
   const before = await previousData(disk, folder);
   const target = `${folder}/${data}`;
@@ -42,7 +48,8 @@ async function previousData(disk: Disk, folder: string): Promise<string | undefi
 
 async function makeParents(disk: Disk, target: string, path: string, owner: PayloadOwner): Promise<void> {
   const parts = path.split("/").slice(0, -1);
-  for (let count = 1; count <= parts.length; count += 1) await makeFolder(disk, `${target}/${parts.slice(0, count).join("/")}`, owner);
+  for (let count = 1; count <= parts.length; count += 1)
+    await makeFolder(disk, `${target}/${parts.slice(0, count).join("/")}`, owner);
 }
 
 async function makeFolder(disk: Disk, path: string, owner: PayloadOwner): Promise<void> {

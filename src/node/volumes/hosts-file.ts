@@ -5,9 +5,12 @@ const header = "# Kubernetes-managed hosts file.\n";
 
 /** A pod's /etc/hosts; with the node's network it is the node's own, with the pod's aliases behind it. */
 export function hostsFile(pod: Pod, podIps: readonly string[], clusterDomain: string, nodeHosts: string): string {
-  const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join("\t")}\n`).join("");
+  const aliases = (pod.spec.hostAliases ?? [])
+    .map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join("\t")}\n`)
+    .join("");
   const added = aliases === "" ? "" : `\n# Entries added by HostAliases.\n${aliases}`;
-  if (pod.spec.hostNetwork === true) return `${header.trimEnd().replace(".", " (host network).")}\n${nodeHosts}${added}`;
+  if (pod.spec.hostNetwork === true)
+    return `${header.trimEnd().replace(".", " (host network).")}\n${nodeHosts}${added}`;
   const hostname = podHostname(pod);
   const subdomain = pod.spec.subdomain;
   const full = subdomain ? `${hostname}.${subdomain}.${pod.metadata.namespace ?? ""}.svc.${clusterDomain}\t` : "";

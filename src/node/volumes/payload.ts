@@ -33,12 +33,30 @@ export async function payloadOf(pod: Pod, volume: Volume, inputs: PayloadInputs)
   const payload: Payload = new Map();
   if (volume.configMap !== undefined) {
     const { name = "", items, optional = false, defaultMode: mode = defaultMode } = volume.configMap;
-    addConfigMap(payload, await inputs.configMap(name), { name, items, optional, mode, namespace: pod.metadata.namespace ?? "" });
+    addConfigMap(payload, await inputs.configMap(name), {
+      name,
+      items,
+      optional,
+      mode,
+      namespace: pod.metadata.namespace ?? "",
+    });
   } else if (volume.secret !== undefined) {
     const { secretName = "", items, optional = false, defaultMode: mode = defaultMode } = volume.secret;
-    addSecret(payload, await inputs.secret(secretName), { name: secretName, items, optional, mode, namespace: pod.metadata.namespace ?? "" });
+    addSecret(payload, await inputs.secret(secretName), {
+      name: secretName,
+      items,
+      optional,
+      mode,
+      namespace: pod.metadata.namespace ?? "",
+    });
   } else if (volume.downwardAPI !== undefined) {
-    addDownward(payload, pod, volume.downwardAPI.items ?? [], volume.downwardAPI.defaultMode ?? defaultMode, inputs.facts);
+    addDownward(
+      payload,
+      pod,
+      volume.downwardAPI.items ?? [],
+      volume.downwardAPI.defaultMode ?? defaultMode,
+      inputs.facts,
+    );
   } else if (volume.projected !== undefined) await addProjected(payload, pod, volume.projected, inputs);
   else return undefined;
   for (const path of payload.keys()) checkPath(path);
@@ -63,7 +81,11 @@ function addConfigMap(payload: Payload, object: ConfigMap | undefined, source: K
 
 function addSecret(payload: Payload, object: Secret | undefined, source: KeyedSource): void {
   if (object === undefined && !source.optional) throw new VolumeError(`secret "${source.name}" not found`);
-  addKeys(payload, new Map(Object.entries(object?.data ?? {}).map(([key, bytes]) => [key, decodeBytes(bytes)])), source);
+  addKeys(
+    payload,
+    new Map(Object.entries(object?.data ?? {}).map(([key, bytes]) => [key, decodeBytes(bytes)])),
+    source,
+  );
 }
 
 function addKeys(payload: Payload, entries: ReadonlyMap<string, Uint8Array>, source: KeyedSource): void {
@@ -92,7 +114,12 @@ function addDownward(payload: Payload, pod: Pod, items: DownwardItems, mode: num
   }
 }
 
-async function addProjected(payload: Payload, pod: Pod, projected: ProjectedVolumeSource, inputs: PayloadInputs): Promise<void> {
+async function addProjected(
+  payload: Payload,
+  pod: Pod,
+  projected: ProjectedVolumeSource,
+  inputs: PayloadInputs,
+): Promise<void> {
   const mode = projected.defaultMode ?? defaultMode;
   const namespace = pod.metadata.namespace ?? "";
   for (const source of projected.sources ?? []) {
@@ -102,7 +129,8 @@ async function addProjected(payload: Payload, pod: Pod, projected: ProjectedVolu
     } else if (source.secret !== undefined) {
       const { name = "", items, optional = false } = source.secret;
       addSecret(payload, await inputs.secret(name), { name, items, optional, mode, namespace });
-    } else if (source.downwardAPI !== undefined) addDownward(payload, pod, source.downwardAPI.items ?? [], mode, inputs.facts);
+    } else if (source.downwardAPI !== undefined)
+      addDownward(payload, pod, source.downwardAPI.items ?? [], mode, inputs.facts);
     else if (source.serviceAccountToken !== undefined) {
       const { audience = "", expirationSeconds = 3600, path } = source.serviceAccountToken;
       const token = await inputs.token({ audience, expirationSeconds });
@@ -114,7 +142,13 @@ async function addProjected(payload: Payload, pod: Pod, projected: ProjectedVolu
 /** What validation promises already; a file outside the volume must not even be possible. */
 function checkPath(path: string): void {
   const parts = path.split("/");
-  if (path === "" || path.startsWith("/") || parts.includes("..") || parts.includes("") || (parts[0] ?? "").startsWith("..")) {
+  if (
+    path === "" ||
+    path.startsWith("/") ||
+    parts.includes("..") ||
+    parts.includes("") ||
+    (parts[0] ?? "").startsWith("..")
+  ) {
     throw new VolumeError(`path "${path}" must stay inside the volume`);
   }
 }

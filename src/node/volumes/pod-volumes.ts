@@ -87,7 +87,10 @@ export class PodVolumes {
   async tearDown(podUid: string): Promise<void> {
     const { machine, disk, settings } = this.#context;
     const memoryDir = `${settings.memoryDir}/${podUid}`;
-    for (const point of [...(await machine.mountsBelow(`${this.#podDir(podUid)}`)), ...(await machine.mountsBelow(memoryDir))]) {
+    for (const point of [
+      ...(await machine.mountsBelow(`${this.#podDir(podUid)}`)),
+      ...(await machine.mountsBelow(memoryDir)),
+    ]) {
       await machine.unmount(point);
     }
     await disk.remove(`${this.#podDir(podUid)}/volumes`);
@@ -109,14 +112,28 @@ export class PodVolumes {
       await prepareHostPath(this.#context.disk, volume.hostPath.path, volume.hostPath.type ?? "");
       return { hostPath: volume.hostPath.path, readOnly: false };
     }
-    const claim = volume.persistentVolumeClaim ?? (volume.ephemeral && { claimName: `${pod.metadata.name ?? ""}-${volume.name}` });
+    const claim =
+      volume.persistentVolumeClaim ?? (volume.ephemeral && { claimName: `${pod.metadata.name ?? ""}-${volume.name}` });
     if (claim !== undefined) {
       const path = await claimPath(this.#context.client, pod.metadata.namespace ?? "", claim.claimName);
       await prepareHostPath(this.#context.disk, path.path, path.create ? "DirectoryOrCreate" : "");
-      return { hostPath: path.path, readOnly: ("readOnly" in claim && claim.readOnly) || false };
+      const readOnly = ("readOnly" in claim && claim.readOnly) || false;
+      if (!readOnly) await this.#ownByGroup(pod, path.path);
+      return { hostPath: path.path, readOnly };
     }
     const kind = Object.keys(volume).find((key) => key !== "name") ?? "unknown";
     throw new VolumeError(`volumes of kind ${kind} are not supported on this node`);
+  }
+
+  /** Lets the pod's group use a claim's files; with OnRootMismatch only when the top folder says that it was not done. */
+  async #ownByGroup(pod: Pod, path: string): Promise<void> {
+    const { disk, machine } = this.#context;
+    const group = pod.spec.securityContext?.fsGroup;
+    if (group === undefined) return;
+    const stat = await disk.stat(path);
+    const done = stat?.gid === group && (stat.mode & 0o2070) === 0o2070;
+    if (!done || pod.spec.securityContext?.fsGroupChangePolicy !== "OnRootMismatch")
+      await machine.ownByGroup(path, group);
   }
 
   async #emptyDir(pod: Pod, volume: Volume): Promise<string> {
@@ -148,7 +165,10 @@ export class PodVolumes {
       configMap: (name) => this.#objects.configMap(namespace, name),
       secret: (name) => this.#objects.secret(namespace, name),
       token: ({ audience, expirationSeconds }) => this.#tokens.token(pod, audience, expirationSeconds),
-      facts: downwardFacts(this.#context, (pod.status.podIPs ?? []).map(({ ip }) => ip)),
+      facts: downwardFacts(
+        this.#context,
+        (pod.status.podIPs ?? []).map(({ ip }) => ip),
+      ),
       ownedTokens: group !== undefined || user !== undefined,
     });
     const folder = `${settings.memoryDir}/${uid}/${volume.name}`;
@@ -173,7 +193,8 @@ export class PodVolumes {
   ): Promise<RuntimeMount> {
     const uid = pod.metadata.uid ?? "";
     const made = this.#made.get(uid)?.get(mount.name);
-    if (made === undefined) throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    if (made === undefined)
+      throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, environment) : (mount.subPath ?? "");
     let hostPath = made.hostPath;
     if (subPath !== "") {
@@ -183,10 +204,15 @@ export class PodVolumes {
         .bindBeneath(made.hostPath, subPath, hostPath, { create: !made.readOnly })
         .catch((error: unknown) => {
           const text = error instanceof Error ? error.message : String(error);
-          throw new ContainerConfigError(`failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${text}`);
+          throw new ContainerConfigError(
+            `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${text}`,
+          );
         });
     }
-    const propagations: Readonly<Record<string, RuntimeMount["propagation"]>> = { HostToContainer: "HostToContainer", Bidirectional: "Bidirectional" };
+    const propagations: Readonly<Record<string, RuntimeMount["propagation"]>> = {
+      HostToContainer: "HostToContainer",
+      Bidirectional: "Bidirectional",
+    };
     return {
       containerPath: mount.mountPath.startsWith("/") ? mount.mountPath : `/${mount.mountPath}`,
       hostPath,
@@ -233,7 +259,8 @@ function commonUser(pod: Pod): number | undefined {
 function expandStrictly(text: string, environment: ReadonlyMap<string, string>): string {
   const result = expand(text, environment);
   const open = /\$\(([^()]*)\)/.exec(text)?.[1];
-  if (open !== undefined && !environment.has(open)) throw new ContainerConfigError(`missing value for "${open}" in subPathExpr`);
+  if (open !== undefined && !environment.has(open))
+    throw new ContainerConfigError(`missing value for "${open}" in subPathExpr`);
   return result;
 }
 

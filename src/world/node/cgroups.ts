@@ -17,7 +17,8 @@ export function linuxCgroups(): Cgroups {
     },
     removeCgroup: async (path) => {
       // The runtime also makes groups in systemd's own tree; nothing is limited there.
-      for (const tree of [...(await allTrees()), `${root}/systemd`, `${root}/unified`]) await removeTree(`${tree}${path}`);
+      for (const tree of [...(await allTrees()), `${root}/systemd`, `${root}/unified`])
+        await removeTree(`${tree}${path}`);
     },
     listCgroups: async (path) => {
       const all = await allTrees();
@@ -56,7 +57,8 @@ async function inheritCpuset(parent: string, child: string): Promise<void> {
 
 async function limitVersion1(path: string, limits: CgroupLimits): Promise<void> {
   const put = async (controller: string, file: string, value: number | undefined): Promise<void> => {
-    if (value !== undefined) await writeFile(`${root}/${controller}${path}/${file}`, String(value)).catch(ignoring("ENOENT"));
+    if (value !== undefined)
+      await writeFile(`${root}/${controller}${path}/${file}`, String(value)).catch(ignoring("ENOENT"));
   };
   await put("cpu", "cpu.shares", limits.cpuShares);
   await put("cpu", "cpu.cfs_period_us", limits.cpuPeriodUs);
@@ -72,8 +74,14 @@ async function limitVersion2(path: string, limits: CgroupLimits): Promise<void> 
   // The documented mapping of shares (2 to 262144) to weight (1 to 10000).
   const { cpuShares: shares, cpuQuotaUs: quota } = limits;
   await put("cpu.weight", shares === undefined ? undefined : String(Math.floor(1 + ((shares - 2) * 9999) / 262142)));
-  await put("cpu.max", quota === undefined ? undefined : `${quota < 0 ? "max" : quota} ${limits.cpuPeriodUs ?? 100_000}`);
-  await put("memory.max", limits.memoryBytes === undefined ? undefined : limits.memoryBytes < 0 ? "max" : String(limits.memoryBytes));
+  await put(
+    "cpu.max",
+    quota === undefined ? undefined : `${quota < 0 ? "max" : quota} ${limits.cpuPeriodUs ?? 100_000}`,
+  );
+  await put(
+    "memory.max",
+    limits.memoryBytes === undefined ? undefined : limits.memoryBytes < 0 ? "max" : String(limits.memoryBytes),
+  );
   await put("pids.max", limits.pidsMax === undefined ? undefined : String(limits.pidsMax));
 }
 

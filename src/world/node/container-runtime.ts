@@ -58,7 +58,14 @@ export function connectContainerRuntime(options: {
   };
 }
 
-type Call = <T>(method: string, requestTable: Message, request: object, responseTable: Message, timeoutMs?: number, signal?: AbortSignal) => Promise<T>;
+type Call = <T>(
+  method: string,
+  requestTable: Message,
+  request: object,
+  responseTable: Message,
+  timeoutMs?: number,
+  signal?: AbortSignal,
+) => Promise<T>;
 
 function present<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new ContainerRuntimeError("NotFound", `the runtime answered without ${what}`);
@@ -79,17 +86,31 @@ function filterOf(labels: Labels | undefined): object {
 
 function sandboxCalls(call: Call) {
   return {
-    version: () => call<RuntimeVersion>(`${runtimeService}Version`, cri.versionRequest, { version: "v1" }, cri.versionResponse),
+    version: () =>
+      call<RuntimeVersion>(`${runtimeService}Version`, cri.versionRequest, { version: "v1" }, cri.versionResponse),
     status: async (): Promise<RuntimeStatus> => {
-      const answer = await call<{ status?: RuntimeStatus }>(`${runtimeService}Status`, cri.empty, {}, cri.statusResponse);
+      const answer = await call<{ status?: RuntimeStatus }>(
+        `${runtimeService}Status`,
+        cri.empty,
+        {},
+        cri.statusResponse,
+      );
       return present(answer.status, "a status");
     },
     runSandbox: async (config: object): Promise<string> => {
-      const answer = await call<{ podSandboxId: string }>(`${runtimeService}RunPodSandbox`, cri.runSandboxRequest, { config }, cri.sandboxId, 240_000);
+      const answer = await call<{ podSandboxId: string }>(
+        `${runtimeService}RunPodSandbox`,
+        cri.runSandboxRequest,
+        { config },
+        cri.sandboxId,
+        240_000,
+      );
       return answer.podSandboxId;
     },
-    stopSandbox: (podSandboxId: string) => missingIsFine(call(`${runtimeService}StopPodSandbox`, cri.sandboxId, { podSandboxId }, cri.empty)),
-    removeSandbox: (podSandboxId: string) => missingIsFine(call(`${runtimeService}RemovePodSandbox`, cri.sandboxId, { podSandboxId }, cri.empty)),
+    stopSandbox: (podSandboxId: string) =>
+      missingIsFine(call(`${runtimeService}StopPodSandbox`, cri.sandboxId, { podSandboxId }, cri.empty)),
+    removeSandbox: (podSandboxId: string) =>
+      missingIsFine(call(`${runtimeService}RemovePodSandbox`, cri.sandboxId, { podSandboxId }, cri.empty)),
     sandboxStatus: async (podSandboxId: string): Promise<SandboxStatus> => {
       const answer = await call<{ status?: SandboxStatus }>(
         `${runtimeService}PodSandboxStatus`,
@@ -115,7 +136,12 @@ function containerCalls(call: Call) {
   return {
     createContainer: async (podSandboxId: string, config: object, sandboxConfig: object): Promise<string> => {
       const request = { podSandboxId, config, sandboxConfig };
-      const answer = await call<{ containerId: string }>(`${runtimeService}CreateContainer`, cri.createContainerRequest, request, cri.containerId);
+      const answer = await call<{ containerId: string }>(
+        `${runtimeService}CreateContainer`,
+        cri.createContainerRequest,
+        request,
+        cri.containerId,
+      );
       return answer.containerId;
     },
     startContainer: async (containerId: string): Promise<void> => {
@@ -131,7 +157,8 @@ function containerCalls(call: Call) {
           timeoutSeconds * 1000 + callMsMax,
         ),
       ),
-    removeContainer: (containerId: string) => missingIsFine(call(`${runtimeService}RemoveContainer`, cri.containerId, { containerId }, cri.empty)),
+    removeContainer: (containerId: string) =>
+      missingIsFine(call(`${runtimeService}RemoveContainer`, cri.containerId, { containerId }, cri.empty)),
     containerStatus: async (containerId: string): Promise<RuntimeContainerStatus> => {
       const answer = await call<{ status?: RuntimeContainerStatus }>(
         `${runtimeService}ContainerStatus`,
@@ -151,13 +178,23 @@ function containerCalls(call: Call) {
       return answer.containers;
     },
     updateContainerResources: async (containerId: string, linux: object): Promise<void> => {
-      await call(`${runtimeService}UpdateContainerResources`, cri.updateResourcesRequest, { containerId, linux }, cri.empty);
+      await call(
+        `${runtimeService}UpdateContainerResources`,
+        cri.updateResourcesRequest,
+        { containerId, linux },
+        cri.empty,
+      );
     },
     reopenContainerLog: async (containerId: string): Promise<void> => {
       await call(`${runtimeService}ReopenContainerLog`, cri.containerId, { containerId }, cri.empty);
     },
     listContainerStats: async (): Promise<readonly ContainerStats[]> => {
-      const answer = await call<{ stats: ContainerStats[] }>(`${runtimeService}ListContainerStats`, cri.empty, {}, cri.listStatsResponse);
+      const answer = await call<{ stats: ContainerStats[] }>(
+        `${runtimeService}ListContainerStats`,
+        cri.empty,
+        {},
+        cri.listStatsResponse,
+      );
       return answer.stats;
     },
   };
@@ -179,21 +216,33 @@ function streamCalls(call: Call) {
         timeoutSeconds === 0 ? 0 : timeoutSeconds * 1000 + 5_000,
         signal,
       ),
-    execUrl: (containerId: string, cmd: readonly string[], streams: object) => url("Exec", cri.execRequest, { containerId, cmd, ...streams }),
+    execUrl: (containerId: string, cmd: readonly string[], streams: object) =>
+      url("Exec", cri.execRequest, { containerId, cmd, ...streams }),
     attachUrl: (containerId: string, streams: object) => url("Attach", cri.attachRequest, { containerId, ...streams }),
-    portForwardUrl: (podSandboxId: string, port: readonly number[]) => url("PortForward", cri.portForwardRequest, { podSandboxId, port }),
+    portForwardUrl: (podSandboxId: string, port: readonly number[]) =>
+      url("PortForward", cri.portForwardRequest, { podSandboxId, port }),
   };
 }
 
 function imageCalls(call: Call, options: { readonly socketPath: string; readonly processes: Processes }) {
   return {
     listImages: async (): Promise<readonly RuntimeImage[]> => {
-      const answer = await call<{ images: RuntimeImage[] }>(`${imageService}ListImages`, cri.empty, {}, cri.listImagesResponse);
+      const answer = await call<{ images: RuntimeImage[] }>(
+        `${imageService}ListImages`,
+        cri.empty,
+        {},
+        cri.listImagesResponse,
+      );
       return answer.images;
     },
     imageStatus: async (image: string): Promise<RuntimeImage | undefined> => {
       const request = { image: { image } };
-      const answer = await call<{ image?: RuntimeImage }>(`${imageService}ImageStatus`, cri.imageRequest, request, cri.imageStatusResponse);
+      const answer = await call<{ image?: RuntimeImage }>(
+        `${imageService}ImageStatus`,
+        cri.imageRequest,
+        request,
+        cri.imageStatusResponse,
+      );
       return answer.image;
     },
     pullImage: async (image: string, auth: object | undefined, signal?: AbortSignal): Promise<string> => {
@@ -214,7 +263,8 @@ function imageCalls(call: Call, options: { readonly socketPath: string; readonly
     importImages: async (archivePath: string): Promise<readonly string[]> => {
       const args = ["--address", options.socketPath, "--namespace", "k8s.io", "images", "import", archivePath];
       const result = await options.processes.run("ctr", args, { timeoutMs: importMsMax });
-      if (result.code !== 0) throw new ContainerRuntimeError("InvalidArgument", `cannot load ${archivePath}: ${result.stderr.trim()}`);
+      if (result.code !== 0)
+        throw new ContainerRuntimeError("InvalidArgument", `cannot load ${archivePath}: ${result.stderr.trim()}`);
       const names = [...result.stdout.matchAll(/^unpacking (\S+) \(/gm)].map((match) => match[1] ?? "");
       // CRI learns of the images through containerd's events, a moment later.
       await Promise.all(names.map((name) => settle(async () => (await imageOf(call, name)) !== undefined)));
@@ -225,15 +275,27 @@ function imageCalls(call: Call, options: { readonly socketPath: string; readonly
         readonly fsId?: { readonly mountpoint: string };
         readonly usedBytes?: { readonly value: number };
       }
-      const answer = await call<{ imageFilesystems: Usage[] }>(`${imageService}ImageFsInfo`, cri.empty, {}, cri.imageFsInfoResponse);
+      const answer = await call<{ imageFilesystems: Usage[] }>(
+        `${imageService}ImageFsInfo`,
+        cri.empty,
+        {},
+        cri.imageFsInfoResponse,
+      );
       const first = answer.imageFilesystems[0];
-      return first?.fsId === undefined ? undefined : { mountPoint: first.fsId.mountpoint, usedBytes: first.usedBytes?.value ?? 0 };
+      return first?.fsId === undefined
+        ? undefined
+        : { mountPoint: first.fsId.mountpoint, usedBytes: first.usedBytes?.value ?? 0 };
     },
   };
 }
 
 async function imageOf(call: Call, image: string): Promise<RuntimeImage | undefined> {
-  const answer = await call<{ image?: RuntimeImage }>(`${imageService}ImageStatus`, cri.imageRequest, { image: { image } }, cri.imageStatusResponse);
+  const answer = await call<{ image?: RuntimeImage }>(
+    `${imageService}ImageStatus`,
+    cri.imageRequest,
+    { image: { image } },
+    cri.imageStatusResponse,
+  );
   return answer.image;
 }
 
@@ -254,7 +316,9 @@ function subscribe(channel: GrpcChannel, call: Call, handler: RuntimeEventHandle
   let stream: { cancel(): void } | undefined;
   let retry: NodeJS.Timeout | undefined;
   const topics = ["/tasks/start", "/tasks/oom", "/tasks/delete"];
-  const request = encodeMessage(cri.subscribeRequest, { filters: topics.map((topic) => `namespace==k8s.io,topic=="${topic}"`) });
+  const request = encodeMessage(cri.subscribeRequest, {
+    filters: topics.map((topic) => `namespace==k8s.io,topic=="${topic}"`),
+  });
   const open = (): void => {
     stream = channel.stream(
       "/containerd.services.events.v1.Events/Subscribe",
@@ -298,7 +362,13 @@ function changedId(envelope: Envelope): { readonly container: string; readonly e
 }
 
 /** CRI writes its status just after containerd's event: wait until it shows the end, then tell. */
-async function report(call: Call, handler: RuntimeEventHandler, id: string, ended: boolean, closed: () => boolean): Promise<void> {
+async function report(
+  call: Call,
+  handler: RuntimeEventHandler,
+  id: string,
+  ended: boolean,
+  closed: () => boolean,
+): Promise<void> {
   if (ended) {
     try {
       await settle(async () => closed() || !(await stillRuns(call, id)));

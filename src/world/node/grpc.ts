@@ -1,4 +1,10 @@
-import { connect as connectHttp2, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
+import {
+  connect as connectHttp2,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { ContainerRuntimeError, type RuntimeErrorCode } from "../container-runtime.ts";
 
@@ -51,7 +57,8 @@ export class GrpcChannel {
         message: (bytes) => (answer = bytes),
         end: (error) => {
           if (error !== undefined) reject(error);
-          else if (answer === undefined) reject(new ContainerRuntimeError("Internal", `${method} ended without an answer`));
+          else if (answer === undefined)
+            reject(new ContainerRuntimeError("Internal", `${method} ended without an answer`));
           else resolve(answer);
         },
       });
@@ -74,7 +81,13 @@ export class GrpcChannel {
     };
     const timer =
       options.timeoutMs > 0
-        ? setTimeout(() => cancel(new ContainerRuntimeError("DeadlineExceeded", `${method} took longer than ${options.timeoutMs} ms`)), options.timeoutMs)
+        ? setTimeout(
+            () =>
+              cancel(
+                new ContainerRuntimeError("DeadlineExceeded", `${method} took longer than ${options.timeoutMs} ms`),
+              ),
+            options.timeoutMs,
+          )
         : undefined;
     const aborted = (): void => cancel(new ContainerRuntimeError("Canceled", `${method} was given up`));
     options.signal?.addEventListener("abort", aborted, { once: true });
@@ -125,7 +138,11 @@ function frame(bytes: Uint8Array): Buffer {
   return framed;
 }
 
-function readFrames(call: ClientHttp2Stream, message: (bytes: Uint8Array) => void, fail: (error: ContainerRuntimeError) => void): void {
+function readFrames(
+  call: ClientHttp2Stream,
+  message: (bytes: Uint8Array) => void,
+  fail: (error: ContainerRuntimeError) => void,
+): void {
   let chunks: Buffer[] = [];
   let waiting = 0;
   let needed = 5;
@@ -154,10 +171,14 @@ function readFrames(call: ClientHttp2Stream, message: (bytes: Uint8Array) => voi
 
 function failureOf(method: string, trailers: IncomingHttpHeaders): ContainerRuntimeError | undefined {
   const status = trailers["grpc-status"];
-  if (typeof status !== "string") return new ContainerRuntimeError("Unavailable", `${method} broke off without a status`);
+  if (typeof status !== "string")
+    return new ContainerRuntimeError("Unavailable", `${method} broke off without a status`);
   if (status === "0") return undefined;
   const text = trailers["grpc-message"];
-  return new ContainerRuntimeError(statusCodes[Number(status)] ?? "Unknown", typeof text === "string" ? decodePercent(text) : method);
+  return new ContainerRuntimeError(
+    statusCodes[Number(status)] ?? "Unknown",
+    typeof text === "string" ? decodePercent(text) : method,
+  );
 }
 
 function decodePercent(text: string): string {

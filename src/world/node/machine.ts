@@ -27,7 +27,14 @@ export function linuxMachine(processes: Processes): Machine {
       };
     },
     mountTmpfs: (path, sizeBytes) =>
-      mount(["-t", "tmpfs", "-o", `nosuid,nodev,mode=0777${sizeBytes === undefined ? "" : `,size=${sizeBytes}`}`, "tmpfs", path]),
+      mount([
+        "-t",
+        "tmpfs",
+        "-o",
+        `nosuid,nodev,mode=0777${sizeBytes === undefined ? "" : `,size=${sizeBytes}`}`,
+        "tmpfs",
+        path,
+      ]),
     bindBeneath: (base, subPath, target, options) => bindBeneath(mount, base, subPath, target, options),
     unmount: async (path) => {
       const result = await processes.run("umount", ["-l", path], { timeoutMs: mountMsMax });
@@ -69,7 +76,9 @@ async function memoryInfo(): Promise<Map<string, number>> {
 async function mountsBelow(prefix: string): Promise<readonly string[]> {
   const table = await readFile("/proc/self/mountinfo", "utf8");
   const points = table.split("\n").map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
-  return points.filter((point) => point === prefix || point.startsWith(`${prefix}/`)).toSorted((a, b) => b.length - a.length);
+  return points
+    .filter((point) => point === prefix || point.startsWith(`${prefix}/`))
+    .toSorted((a, b) => b.length - a.length);
 }
 
 function unescapeOctal(text: string): string {
@@ -103,7 +112,8 @@ async function bindBeneath(
 /** Symlinks inside the volume may be followed as long as they stay inside; the walk afterwards trusts none of it. */
 async function resolvedInner(realBase: string, subPath: string): Promise<readonly string[]> {
   const wanted = subPath.split("/").filter((part) => part !== "" && part !== ".");
-  if (wanted.includes("..") || subPath.startsWith("/")) throw new PathEscapeError(`subPath "${subPath}" must stay inside the volume`);
+  if (wanted.includes("..") || subPath.startsWith("/"))
+    throw new PathEscapeError(`subPath "${subPath}" must stay inside the volume`);
   for (let known = wanted.length; known >= 0; known -= 1) {
     try {
       const real = await realpath(join(realBase, ...wanted.slice(0, known)));
@@ -122,7 +132,11 @@ async function resolvedInner(realBase: string, subPath: string): Promise<readonl
 /** Linux's O_PATH: the name only, no access; not among Node's constants. */
 const openPathOnly = 0o10000000;
 
-async function openBeneath(base: string, parts: readonly string[], options: { readonly create: boolean }): Promise<FileHandle> {
+async function openBeneath(
+  base: string,
+  parts: readonly string[],
+  options: { readonly create: boolean },
+): Promise<FileHandle> {
   const flags = openPathOnly | constants.O_NOFOLLOW;
   let current = await open(base, flags | constants.O_DIRECTORY);
   const mode = (await current.stat()).mode & 0o7777;
@@ -164,4 +178,3 @@ async function ownByGroup(path: string, gid: number): Promise<void> {
     }
   }
 }
-

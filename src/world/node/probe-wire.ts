@@ -44,7 +44,8 @@ function http(wanted: HttpProbeRequest): Promise<{ readonly status: number }> {
       agent: false as const,
     };
     const url = `${wanted.scheme}://${wanted.host}:${wanted.port}${options.path}`;
-    const request = wanted.scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+    const request =
+      wanted.scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
     const timer = setTimeout(() => request.destroy(new Error("context deadline exceeded")), wanted.timeoutMs);
     request.on("close", () => clearTimeout(timer));
     request.once("response", (response) => {
@@ -64,7 +65,10 @@ function http(wanted: HttpProbeRequest): Promise<{ readonly status: number }> {
 function grpcHealth(host: string, port: number, service: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
-    const timer = setTimeout(() => fail(new Error(`timeout: failed to connect service "${host}:${port}" within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(
+      () => fail(new Error(`timeout: failed to connect service "${host}:${port}" within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     const fail = (error: Error): void => {
       clearTimeout(timer);
       session.destroy();
@@ -75,7 +79,12 @@ function grpcHealth(host: string, port: number, service: string, timeoutMs: numb
     const framed = Buffer.alloc(body.length + 5);
     framed.writeUInt32BE(body.length, 1);
     framed.set(body, 5);
-    const call = session.request({ ":method": "POST", ":path": "/grpc.health.v1.Health/Check", "content-type": "application/grpc", te: "trailers" });
+    const call = session.request({
+      ":method": "POST",
+      ":path": "/grpc.health.v1.Health/Check",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
     const chunks: Buffer[] = [];
     let status = "";
     call.on("error", fail);

@@ -12,7 +12,12 @@ export const empty = message();
 export const versionRequest = message([1, "version", "string"]);
 export const versionResponse = message([2, "runtimeName", "string"], [3, "runtimeVersion", "string"]);
 
-const runtimeCondition = message([1, "type", "string"], [2, "status", "bool"], [3, "reason", "string"], [4, "message", "string"]);
+const runtimeCondition = message(
+  [1, "type", "string"],
+  [2, "status", "bool"],
+  [3, "reason", "string"],
+  [4, "message", "string"],
+);
 const runtimeStatus = message([1, "conditions", () => runtimeCondition, "repeated"]);
 export const statusResponse = message([1, "status", () => runtimeStatus]);
 
@@ -22,7 +27,10 @@ const namespaceOptions = message(
   [3, "ipc", namespaceModes],
   [4, "targetId", "string"],
 );
-const securityProfile = message([1, "profileType", ["RuntimeDefault", "Unconfined", "Localhost"]], [2, "localhostRef", "string"]);
+const securityProfile = message(
+  [1, "profileType", ["RuntimeDefault", "Unconfined", "Localhost"]],
+  [2, "localhostRef", "string"],
+);
 const sandboxSecurityContext = message(
   [1, "namespaceOptions", () => namespaceOptions],
   [3, "runAsUser", () => int64Value],
@@ -36,8 +44,17 @@ const linuxSandboxConfig = message(
   [2, "securityContext", () => sandboxSecurityContext],
   [3, "sysctls", "map"],
 );
-const sandboxMetadata = message([1, "name", "string"], [2, "uid", "string"], [3, "namespace", "string"], [4, "attempt", "int"]);
-const dnsConfig = message([1, "servers", "string", "repeated"], [2, "searches", "string", "repeated"], [3, "options", "string", "repeated"]);
+const sandboxMetadata = message(
+  [1, "name", "string"],
+  [2, "uid", "string"],
+  [3, "namespace", "string"],
+  [4, "attempt", "int"],
+);
+const dnsConfig = message(
+  [1, "servers", "string", "repeated"],
+  [2, "searches", "string", "repeated"],
+  [3, "options", "string", "repeated"],
+);
 const portMapping = message(
   [1, "protocol", ["TCP", "UDP", "SCTP"]],
   [2, "containerPort", "int"],
@@ -105,7 +122,10 @@ const containerSecurityContext = message(
   [15, "seccomp", () => securityProfile],
   [16, "apparmor", () => securityProfile],
 );
-const linuxContainerConfig = message([1, "resources", () => linuxResources], [2, "securityContext", () => containerSecurityContext]);
+const linuxContainerConfig = message(
+  [1, "resources", () => linuxResources],
+  [2, "securityContext", () => containerSecurityContext],
+);
 const containerMetadata = message([1, "name", "string"], [2, "attempt", "int"]);
 const keyValue = message([1, "key", "string"], [2, "value", "string"]);
 const mount = message(
@@ -174,7 +194,11 @@ const containerStatus = message(
 export const containerStatusResponse = message([1, "status", () => containerStatus]);
 export const updateResourcesRequest = message([1, "containerId", "string"], [2, "linux", () => linuxResources]);
 
-export const execSyncRequest = message([1, "containerId", "string"], [2, "cmd", "string", "repeated"], [3, "timeout", "int"]);
+export const execSyncRequest = message(
+  [1, "containerId", "string"],
+  [2, "cmd", "string", "repeated"],
+  [3, "timeout", "int"],
+);
 export const execSyncResponse = message([1, "stdout", "bytes"], [2, "stderr", "bytes"], [3, "exitCode", "int"]);
 export const execRequest = message(
   [1, "containerId", "string"],
@@ -194,7 +218,11 @@ export const attachRequest = message(
 export const portForwardRequest = message([1, "podSandboxId", "string"], [2, "port", "int", "repeated"]);
 export const urlResponse = message([1, "url", "string"]);
 
-const containerAttributes = message([1, "id", "string"], [2, "metadata", () => containerMetadata], [3, "labels", "map"]);
+const containerAttributes = message(
+  [1, "id", "string"],
+  [2, "metadata", () => containerMetadata],
+  [3, "labels", "map"],
+);
 const cpuUsage = message([1, "timestamp", "nanos"], [2, "usageCoreNanoSeconds", () => uint64Value]);
 const memoryUsage = message(
   [1, "timestamp", "nanos"],
@@ -243,7 +271,11 @@ export const imageFsInfoResponse = message([1, "imageFilesystems", () => fileSys
 
 export const subscribeRequest = message([1, "filters", "string", "repeated"]);
 const anyMessage = message([1, "typeUrl", "string"], [2, "value", "bytes"]);
-export const eventEnvelope = message([2, "namespace", "string"], [3, "topic", "string"], [4, "event", () => anyMessage]);
+export const eventEnvelope = message(
+  [2, "namespace", "string"],
+  [3, "topic", "string"],
+  [4, "event", () => anyMessage],
+);
 /** TaskStart, TaskOOM: the container is field 1. TaskExit, TaskDelete also name the process: an exec's differs. */
 export const taskEvent = message([1, "containerId", "string"]);
 export const taskExit = message([1, "containerId", "string"], [2, "id", "string"]);

@@ -34,7 +34,13 @@ function writeMessage(out: number[], table: Message, value: Record<string, unkno
   }
 }
 
-function writeField(out: number[], number: number, type: Exclude<FieldType, "map">, value: unknown, always: boolean): void {
+function writeField(
+  out: number[],
+  number: number,
+  type: Exclude<FieldType, "map">,
+  value: unknown,
+  always: boolean,
+): void {
   if (type === "string") {
     if (always || value !== "") writeBytes(out, number, encoder.encode(value as string));
   } else if (type === "bytes") {
