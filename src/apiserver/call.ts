@@ -5,6 +5,7 @@ import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { Describe } from "./openapi/documented.ts";
+import type { PendingKeys } from "./objects/pending.ts";
 import type { Registry, Served } from "./registry.ts";
 import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
@@ -34,6 +35,7 @@ export interface Parts {
   readonly store: Store;
   readonly registry: Registry;
   readonly objects: ObjectCache;
+  readonly pending: PendingKeys;
   readonly hub: WatchHub;
   readonly clock: Clock;
   readonly timers: Timers;

@@ -1,4 +1,4 @@
-import type { ApiObject, Kind } from "#api/kind.ts";
+import type { Kind } from "#api/kind.ts";
 import type { Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
@@ -13,11 +13,12 @@ import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
 import { CustomDefinitions } from "./custom/definitions.ts";
 import { Failure } from "./failure.ts";
-import { endOf, keyOf } from "./keys.ts";
+import { keyOf } from "./keys.ts";
 import { sliceMs } from "./limits.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { GroupResource, ObjectReader } from "./object-reader.ts";
 import { ObjectCache } from "./objects/cache.ts";
+import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
 import { pipelineStages, runStages } from "./pipeline.ts";
 import { Registry } from "./registry.ts";
@@ -64,12 +65,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const registry = new Registry(options.kinds);
   const objects = new ObjectCache();
   const hub = new WatchHub({ store, objects, timers, clock });
-  const reader = objectReader(store, registry, objects, hub);
+  const pending = new PendingKeys();
+  const reader = objectReader({ store, registry, objects, hub, pending });
   const given = <T>(part: T | ((reader: ObjectReader) => T)): T => (part instanceof Function ? part(reader) : part);
   const parts: Parts = {
     store,
     registry,
     objects,
+    pending,
     hub,
     clock,
     timers,
@@ -168,7 +171,9 @@ function inProcessTransport(
   };
 }
 
-function objectReader(store: Store, registry: Registry, objects: ObjectCache, hub: WatchHub): ObjectReader {
+type ReaderParts = Pick<Parts, "store" | "registry" | "objects" | "hub" | "pending">;
+
+function objectReader({ store, registry, objects, hub, pending }: ReaderParts): ObjectReader {
   const prefixes = new Map<string, string>();
   const prefixFor = ({ group, resource }: GroupResource): string | undefined => {
     const known = prefixes.get(`${group}/${resource}`);
@@ -187,13 +192,7 @@ function objectReader(store: Store, registry: Registry, objects: ObjectCache, hu
       const prefix = prefixFor(resource);
       if (prefix === undefined) return [];
       const from = namespace === undefined || namespace === "" ? prefix : `${prefix}${namespace}/`;
-      const found: ApiObject[] = [];
-      for (const visible of store.snapshot().range(from, endOf(from))) {
-        // Head counts: what was accepted since is newer, or gone.
-        const entry = store.latest(visible.key);
-        if (entry !== undefined) found.push(objects.decoded(entry));
-      }
-      return found;
+      return Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry));
     },
     onChange(resource, changed) {
       const prefix = prefixFor(resource);

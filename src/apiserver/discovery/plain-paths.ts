@@ -7,7 +7,7 @@ import { aggregated, aggregatedVersion } from "./aggregated.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./documents.ts";
 import { health } from "./health.ts";
 import { openApi } from "./open-api.ts";
-import { records } from "./records.ts";
+import { records, recordsPath } from "./records.ts";
 
 /** Everything that is no resource: discovery, documents, health, version. */
 export function plainPath(call: Call): Outcome | Promise<Outcome> {
@@ -20,7 +20,7 @@ export function plainPath(call: Call): Outcome | Promise<Outcome> {
   const checked = health(call, path);
   if (checked !== undefined) return checked;
   if (path.startsWith("/openapi/")) return openApi(call, path);
-  if (path === "/apis/steersman.dev/v1/records") return records(call);
+  if (path === recordsPath) return records(call);
   return discovery(call, path) ?? (path.startsWith("/api") ? noSuchResource() : textNotFound(call));
 }
 

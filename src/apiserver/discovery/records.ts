@@ -1,30 +1,20 @@
 import { parseJson } from "#codec/json.ts";
 import type { Attributes } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
-import { badRequest } from "../failure.ts";
+import { badRequest, type Failure } from "../failure.ts";
 import { recordsMax } from "../limits.ts";
 import { jsonResponse } from "../objects/respond.ts";
-import { denial } from "../stages/authorize.ts";
 
-/** GET /apis/steersman.dev/v1/records?subject=<group>/<resource>/<namespace>/<name>: why an object is as it is, newest first. */
-export async function records(call: Call): Promise<Outcome> {
-  const subject = call.info.query.get("subject") ?? "";
-  const parts = subject.split("/");
+export const recordsPath = "/apis/steersman.dev/v1/records";
+
+/** Who may read an object may read why it is so: what the authorizer is asked for a request of records. */
+export function recordAttributes(call: Call): Attributes | Failure {
+  const parts = (call.info.query.get("subject") ?? "").split("/");
   const [group, resource, namespace, name] = parts;
-  if (
-    parts.length !== 4 ||
-    group === undefined ||
-    resource === undefined ||
-    namespace === undefined ||
-    name === undefined
-  ) {
+  if (parts.length !== 4 || group === undefined || !resource || namespace === undefined || !name) {
     return badRequest("subject: Invalid value: must be <group>/<resource>/<namespace>/<name>");
   }
-  const limitText = call.info.query.get("limit") ?? "";
-  const limit = limitText === "" ? recordsMax : Number(limitText);
-  if (!Number.isSafeInteger(limit) || limit <= 0) return badRequest("limit: Invalid value: must be a positive integer");
-  // Who may read the object may read why it is so.
-  const attributes: Attributes = {
+  return {
     user: call.user,
     verb: "get",
     isResource: true,
@@ -36,8 +26,14 @@ export async function records(call: Call): Promise<Outcome> {
     name,
     path: "",
   };
-  const decision = call.parts.authorizer.authorize(attributes);
-  if (!decision.allowed) return denial(attributes, decision.reason);
+}
+
+/** GET of records?subject=<group>/<resource>/<namespace>/<name>&limit=n: why an object is as it is, newest first. */
+export async function records(call: Call): Promise<Outcome> {
+  const subject = call.info.query.get("subject") ?? "";
+  const limitText = call.info.query.get("limit") ?? "";
+  const limit = limitText === "" ? recordsMax : Number(limitText);
+  if (!Number.isSafeInteger(limit) || limit <= 0) return badRequest("limit: Invalid value: must be a positive integer");
   const found = await call.parts.store.records(subject, Math.min(limit, recordsMax));
   const items = found.map(({ revision, bytes }) => {
     const parsed = parseJson(bytes);

@@ -1,12 +1,14 @@
 import type { Attributes } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
+import { recordAttributes, recordsPath } from "../discovery/records.ts";
 import { Failure, forbidden } from "../failure.ts";
 
 const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward"]);
 
 /** Asks the authorizer; without its yes nothing further happens (invariant 17). */
 export function authorize(call: Call): Outcome {
-  const attributes = attributesOf(call);
+  const attributes = call.info.path === recordsPath ? recordAttributes(call) : attributesOf(call);
+  if (attributes instanceof Failure) return attributes;
   const decision = call.parts.authorizer.authorize(attributes);
   return decision.allowed ? undefined : denial(attributes, decision.reason);
 }

@@ -6,8 +6,9 @@ import { selectorOfObject } from "#api/selectors.ts";
 import { cloneValue } from "#codec/record.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, Failure, notFound } from "../failure.ts";
-import { endOf, keyOf } from "../keys.ts";
+import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
+import { headBelow } from "../objects/pending.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
@@ -107,9 +108,7 @@ function budgetsOf(call: Call, pod: Pod): (ApiObject & PodDisruptionBudget)[] {
   if (served === undefined) return [];
   const prefix = `${served.prefix}${pod.metadata?.namespace ?? ""}/`;
   const found: (ApiObject & PodDisruptionBudget)[] = [];
-  for (const visible of call.parts.store.snapshot().range(prefix, endOf(prefix))) {
-    const entry = call.parts.store.latest(visible.key);
-    if (entry === undefined) continue;
+  for (const entry of headBelow(call.parts.store, call.parts.pending, prefix)) {
     const budget = call.parts.objects.decoded(entry) as ApiObject & PodDisruptionBudget;
     if (selectorOfObject(budget.spec?.selector).matches(pod.metadata?.labels)) found.push(budget);
   }

@@ -76,7 +76,11 @@ function withReason(
 }
 
 async function submit(call: Call, key: string, transaction: Transaction): Promise<CommitOutcome | Failure> {
-  const result = await call.parts.store.commit(transaction);
+  const { store, pending } = call.parts;
+  const committing = store.commit(transaction);
+  // The commit has been judged by now: from here on the object counts.
+  pending.add(key);
+  const result = await committing.finally(() => pending.remove(key));
   if (!result.ok) {
     if (result.reason === "conflict") return { done: false, actual: result.actual };
     const resource = { group: call.info.group, resource: call.info.resource };
