@@ -178,8 +178,12 @@ function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Ne
 }
 
 /** All cgroups of a cluster are below one; nodes of one machine are beside each other in it. */
-export function cgroupRoot(settings: Pick<ClusterSettings, "id">, nodeName: string): string {
-  return `/steersman-${settings.id}/${nodeName}`;
+function clusterCgroup(settings: Pick<ClusterSettings, "id">): string {
+  return `/steersman-${settings.id}`;
+}
+
+function cgroupRoot(settings: Pick<ClusterSettings, "id">, nodeName: string): string {
+  return `${clusterCgroup(settings)}/${nodeName}`;
 }
 
 async function untilReady(client: ReturnType<typeof createClient>, name: string): Promise<void> {
@@ -225,6 +229,7 @@ export async function stopNode(options: NodeOptions, forGood: boolean): Promise<
   for (const path of await parts.machine.mountsBelow(runtimeFolder(settings))) await parts.machine.unmount(path);
   for (const path of await parts.machine.mountsBelow(nodePath(dataDir, node.name))) await parts.machine.unmount(path);
   await parts.machine.removeCgroup(cgroupRoot(settings, node.name));
+  await parts.machine.removeCgroup(clusterCgroup(settings));
 }
 
 async function stopSandboxes(runtime: ContainerRuntime): Promise<void> {

@@ -1,0 +1,199 @@
+/**
+ * The scene that everything else serves: a fresh cluster, a web application with two replicas, an address and a hostname; a
+ * replica dies and is replaced; a new version rolls out under load; back again; down and up; and at the end no trace.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { makeImages } from "#tools/make-images.ts";
+import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+
+const skip = isRoot ? false : "real containers need root";
+let cluster: TestCluster;
+
+before(async () => {
+  if (!isRoot) return;
+  const archives = await makeImages();
+  cluster = startRealCluster();
+  const loaded = cluster.steer("image", "load", ...archives);
+  assert.equal(loaded.code, 0, loaded.stderr);
+});
+after(() => cluster?.remove());
+
+interface Answer {
+  readonly status: string;
+  readonly body: string;
+}
+
+function get(host = "web.example"): Answer {
+  const { stdout } = cluster.run("curl", ["-s", "-m", "5", "-w", "\n%{http_code}", "-H", `Host: ${host}`, "http://127.0.0.1/"]);
+  const lines = stdout.split("\n");
+  return { status: lines.at(-1) ?? "", body: lines.slice(0, -1).join("\n") };
+}
+
+/** Requests one after the other while `during` runs; answers what was not 200. */
+async function underLoad(during: () => Promise<void> | void): Promise<{ sent: number; failed: string[] }> {
+  const script = `
+    const http = require("node:http");
+    const agent = new http.Agent({ keepAlive: false });
+    let sent = 0; const failed = []; let isOver = false;
+    process.stdin.on("data", () => { isOver = true; });
+    const one = () => new Promise((resolve) => {
+      sent += 1;
+      const request = http.get({ host: "127.0.0.1", port: 80, path: "/", agent, timeout: 5000, headers: { host: "web.example" } }, (response) => {
+        response.resume();
+        response.on("end", () => { if (response.statusCode !== 200) failed.push("status " + response.statusCode); resolve(); });
+        response.on("error", (error) => { failed.push(error.message); resolve(); });
+      });
+      request.on("timeout", () => request.destroy(new Error("timeout")));
+      request.on("error", (error) => { failed.push(error.message); resolve(); });
+    });
+    const loop = async () => { const endsAt = Date.now() + 120000; while (!isOver && Date.now() < endsAt) await one(); };
+    Promise.all([loop(), loop(), loop(), loop()]).then(() => { console.log(JSON.stringify({ sent, failed })); process.exit(0); });
+  `;
+  const load = cluster.start(process.execPath, ["-e", script]);
+  let output = "";
+  load.stdout?.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<void>((resolve) => load.on("exit", () => resolve()));
+  await during();
+  load.stdin?.write("end\n");
+  await ended;
+  return JSON.parse(output) as { sent: number; failed: string[] };
+}
+
+test("apply: two replicas, a Service, an Ingress; both replicas answer", { skip }, async () => {
+  cluster.kubectl("apply", "-f", join(projectRoot, "examples/web"));
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  const seen = new Set<string>();
+  await eventually("both replicas answer through the Ingress", () => {
+    const { status, body } = get();
+    if (status === "200") seen.add(body);
+    return seen.size === 2;
+  });
+  assert.equal(get("unknown.example").status, "404");
+});
+
+test("a killed replica's process is replaced", { skip }, async () => {
+  const [pod = ""] = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "name").split("\n");
+  cluster.tryKubectl(["exec", pod.replace("pod/", ""), "--", "/bin/busybox", "kill", "-9", "1"]);
+  const pid = cluster.run("sh", ["-c", `grep -l 'nginx: master' /proc/[0-9]*/cmdline 2>/dev/null | head -1 | cut -d/ -f3`]).stdout.trim();
+  assert.notEqual(pid, "");
+  cluster.run("kill", ["-9", pid]);
+  await eventually("a restart is counted", () => / [1-9]\d* \(/.test(cluster.kubectl("get", "pods", "-l", "app=web")));
+  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=60s");
+});
+
+test("a new version rolls out under load without a failed request, and undo goes back", { skip }, async () => {
+  const { sent, failed } = await underLoad(() => {
+    cluster.kubectl("set", "image", "deployment/web", "web=localhost/steersman-web:2");
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  });
+  assert.deepEqual(failed, [], `of ${sent} requests`);
+  assert.ok(sent > 50, `only ${sent} requests were sent`);
+  assert.match(get().body, /version 2/);
+  cluster.kubectl("rollout", "undo", "deployment/web");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  await eventually("the old version answers", () => get().body.includes("version 1"));
+});
+
+test("inside the cluster: names, the Service's address, logs, exec, cp, port-forward", { skip }, async () => {
+  cluster.kubectl("run", "tool", "--image=localhost/steersman-busybox:1", "--restart=Never", "--", "sh", "-c", "echo started; exec sleep 3600");
+  cluster.kubectl("wait", "pod/tool", "--for=condition=Ready", "--timeout=60s");
+  assert.equal(cluster.kubectl("logs", "tool"), "started\n");
+  assert.match(cluster.kubectl("exec", "tool", "--", "wget", "-qO-", "http://web.default.svc.cluster.local/"), /web version 1/);
+  assert.match(cluster.kubectl("exec", "tool", "--", "nslookup", "kubernetes.default.svc.cluster.local"), /Address/);
+  assert.equal(cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "through stdin" }).stdout, "through stdin");
+  assert.equal(cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "an older client", version: "1.32" }).stdout, "an older client");
+  assert.equal(cluster.tryKubectl(["exec", "tool", "--", "sh", "-c", "exit 7"]).code, 7);
+  cluster.kubectl("cp", join(projectRoot, "examples/web/web.yaml"), "tool:/tmp/web.yaml");
+  assert.equal(cluster.kubectl("exec", "tool", "--", "cat", "/tmp/web.yaml"), readFileSync(join(projectRoot, "examples/web/web.yaml"), "utf8"));
+  const token = cluster.kubectl("exec", "tool", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/token");
+  assert.match(token, /^ey[\w-]+\.[\w-]+\.[\w-]+$/);
+  const forward = cluster.start("sh", ["-c", `exec "$0" port-forward deployment/web 18080:80`, join(projectRoot, "node_modules/.cache/clients/1.36/kubectl")]);
+  try {
+    await eventually("the forwarded port answers", () => cluster.run("curl", ["-s", "-m", "2", "http://127.0.0.1:18080/"]).stdout.includes("web version 1"));
+  } finally {
+    forward.kill();
+  }
+});
+
+test("containers that cannot start say why", { skip }, async () => {
+  cluster.kubectl("run", "no-image", "--image=localhost/nothing:1", "--image-pull-policy=Never", "--restart=Never");
+  cluster.kubectl("run", "bad-command", "--image=localhost/steersman-busybox:1", "--restart=Never", "--command", "--", "/no/such/program");
+  cluster.kubectl("run", "crashing", "--image=localhost/steersman-busybox:1", "--", "sh", "-c", "exit 3");
+  const limits = `{"spec":{"containers":[{"name":"hungry","image":"localhost/steersman-busybox:1","command":["sh","-c","tail /dev/zero"],"resources":{"limits":{"memory":"16Mi"}}}],"restartPolicy":"Never"}}`;
+  cluster.kubectl("run", "hungry", "--image=localhost/steersman-busybox:1", "--restart=Never", `--overrides=${limits}`);
+  const status = (): string => cluster.kubectl("get", "pods");
+  await eventually("ErrImageNeverPull", () => /no-image\s+0\/1\s+ErrImageNeverPull/.test(status()));
+  await eventually("StartError", () => /bad-command\s+0\/1\s+(StartError|ContainerCannotRun|RunContainerError)/.test(status()));
+  await eventually("CrashLoopBackOff", () => /crashing\s+0\/1\s+CrashLoopBackOff/.test(status()));
+  await eventually("OOMKilled", () => /hungry\s+0\/1\s+OOMKilled/.test(status()));
+  assert.match(cluster.kubectl("describe", "pod", "crashing"), /Back-off restarting failed container|BackOff/);
+  cluster.kubectl("delete", "pod", "no-image", "bad-command", "crashing", "hungry", "tool", "--grace-period=1");
+});
+
+test("a killed server comes back while the Ingress goes on", { skip }, async () => {
+  const { sent, failed } = await underLoad(async () => {
+    const pid = readFileSync(join(cluster.dataDir, "run/server.pid"), "utf8").split(" ")[0] ?? "";
+    process.kill(Number(pid), "SIGKILL");
+    await eventually("the API answers again", () => cluster.tryKubectl(["get", "--raw", "/readyz"]).code === 0);
+  });
+  assert.deepEqual(failed, [], `of ${sent} requests`);
+  assert.match(cluster.kubectl("get", "deployment", "web"), /2\/2/);
+});
+
+test("a killed agent leaves every container alone", { skip }, async () => {
+  const before = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}");
+  const file = readdirSync(join(cluster.dataDir, "run")).find((name) => name.startsWith("agent-")) ?? "";
+  const pid = readFileSync(join(cluster.dataDir, "run", file), "utf8").split(" ")[0] ?? "";
+  process.kill(Number(pid), "SIGKILL");
+  await eventually("the agent is back", () => cluster.tryKubectl(["logs", "deployment/web"]).code === 0);
+  assert.equal(cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}"), before);
+  assert.equal(get().status, "200");
+});
+
+test("why tells the chain from the change to the last action", { skip }, () => {
+  const { stdout } = cluster.steer("why", "deployment/web");
+  assert.match(stdout, /kubernetes-admin with kubectl created deployment\/web/);
+  assert.match(stdout, /controllers\/deployment created replicaset\/web-/);
+  assert.match(stdout, /controllers\/replicaset created pod\/web-/);
+  assert.match(stdout, /scheduler .*pod\/web-/);
+});
+
+test("down keeps the data, up brings everything back", { skip }, async () => {
+  assert.equal(cluster.steer("down").code, 0);
+  assert.equal(cluster.run("curl", ["-s", "-m", "2", "http://127.0.0.1/"]).code, 7, "nothing listens any more");
+  assert.equal(cluster.steer("up").code, 0);
+  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=60s");
+  await eventually("the application answers again", () => get().status === "200");
+});
+
+test("reset leaves no process, mount, interface, table, cgroup or file", { skip }, () => {
+  const id = (JSON.parse(readFileSync(join(cluster.dataDir, "cluster.json"), "utf8")) as { id: string }).id;
+  assert.equal(cluster.steer("reset", "--yes").code, 0);
+  const traces = {
+    files: existsSync(cluster.dataDir) ? readdirSync(cluster.dataDir) : [],
+    runtime: existsSync(`/run/steersman-${id}`),
+    registered: existsSync(`/var/lib/steersman/clusters/${id}.json`),
+    processes: commandLines().filter((line) => line.includes(cluster.dataDir)),
+    mounts: readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(id) || line.includes(cluster.dataDir)),
+    links: cluster.run("ip", ["-br", "link"]).stdout.split("\n").filter((line) => line !== "" && !line.startsWith("lo ")),
+    tables: cluster.run("nft", ["list", "tables"]).stdout,
+    cgroups: cluster.run("sh", ["-c", `find /sys/fs/cgroup -name '*${id}*'`]).stdout,
+  };
+  assert.deepEqual(traces, { files: [], runtime: false, registered: false, processes: [], mounts: [], links: [], tables: "", cgroups: "" });
+});
+
+function commandLines(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
+      } catch {
+        // It ended while we looked.
+        return [];
+      }
+    });
+}
