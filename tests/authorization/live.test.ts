@@ -8,7 +8,9 @@ import {
   namespaces,
   nodes,
   pods,
+  resourcequotas,
   rolebindings,
+  secrets,
   serviceaccounts,
   services,
 } from "#api/generated/resources.ts";
@@ -161,4 +163,47 @@ test("a pod in a namespace that was just made gets its account and a bound token
   assert.equal(pod.spec.serviceAccountName, "default");
   assert.equal(pod.spec.volumes?.[0]?.projected?.sources?.length, 3);
   assert.ok(await admin.get(serviceaccounts, { namespace: "fresh", name: "default" }));
+});
+
+test("of many creations at once, no more pass than a quota has room for, and no address is given twice", async () => {
+  await admin.create(namespaces, { name: "tight" }, { metadata: { name: "tight" } });
+  const hard = { "count/secrets": "5" };
+  await admin.create(resourcequotas, { namespace: "tight", name: "q" }, { metadata: { name: "q" }, spec: { hard } });
+  const secretsMade = await Promise.allSettled(
+    Array.from({ length: 40 }, (_, index) =>
+      admin.create(secrets, { namespace: "tight", name: `s${index}` }, { metadata: { name: `s${index}` } }),
+    ),
+  );
+  assert.equal(secretsMade.filter(({ status }) => status === "fulfilled").length, 5);
+  const made = await Promise.all(
+    Array.from({ length: 60 }, (_, index) =>
+      admin.create(
+        services,
+        { namespace: "tight", name: `v${index}` },
+        { metadata: { name: `v${index}` }, spec: { type: "NodePort", ports: [{ port: 80 }] } },
+      ),
+    ),
+  );
+  assert.equal(new Set(made.map((service) => service.spec.clusterIP)).size, 60);
+  assert.equal(new Set(made.map((service) => service.spec.ports?.[0]?.nodePort)).size, 60);
+});
+
+test("a token bound to a pod ends with the pod", async () => {
+  const pod = await admin.get(pods, { namespace: "fresh", name: "p" });
+  const path = "/api/v1/namespaces/fresh/serviceaccounts/default/token";
+  const boundObjectRef = { apiVersion: "v1", kind: "Pod", name: "p", uid: pod.metadata.uid };
+  const order = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { boundObjectRef } };
+  const answer = (await admin.request("POST", path, order)) as { status: { token: string } };
+  const visit = async (target: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${answer.status.token}` };
+    const request = { method: "GET", target, headers, body: new Uint8Array() };
+    return (await server.api.handler.handle(request, { address: "127.0.0.1", port: 1 })).status;
+  };
+  assert.equal(await visit("/api"), 200);
+  assert.equal(await visit("/api/v1/namespaces/fresh/secrets"), 403);
+  await admin.delete(pods, { namespace: "fresh", name: "p" }, { gracePeriodSeconds: 0 });
+  await until(async () =>
+    (await admin.find(pods, { namespace: "fresh", name: "p" })) === undefined ? true : undefined,
+  );
+  assert.equal(await visit("/api"), 401);
 });
