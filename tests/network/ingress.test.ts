@@ -7,6 +7,7 @@ import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { readCounters } from "#network/ingress/counters.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
 import type { Backend, Certificate, Route, RouteTable } from "#network/ingress/route-table.ts";
@@ -192,6 +193,13 @@ test(
       assert.equal(await stage.name("x.y.b.com"), "404");
       assert.equal(await stage.name("unknown.com"), "404");
       assert.equal(await stage.name("c.com"), "503");
+    });
+
+    await t.test("requests are counted by backend", async () => {
+      const counted = new Map((await readCounters(stage.runtime, stage.plane.slots)).map((one) => [one.backend, one]));
+      assert.equal(counted.get("d/web:80")?.requests, 11);
+      assert.equal(counted.get("d/api:80")?.answers[1], 3, "answers of the class 2xx");
+      assert.equal(counted.get("d/none:80")?.answers[4], 1, "answers of the class 5xx");
     });
 
     await t.test("the pod learns of the client, and cannot be lied to about it", async () => {

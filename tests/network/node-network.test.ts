@@ -16,12 +16,14 @@ class TestNode implements AsyncDisposable {
   readonly folder = mkdtempSync(`${tmpdir()}/steer-network-`);
   readonly #pods: Namespace[] = [];
   #process: ChildProcess | undefined;
+  /** What is known, for the next life. */
+  readonly #fed = new Map<string, [string, object]>();
 
   async start(objects: [string, object][]): Promise<void> {
     mkdirSync(`${this.folder}/cni`, { recursive: true });
     writeFileSync(`${this.folder}/resolv.conf`, "nameserver 192.0.2.1\n");
     writeFileSync(`${this.folder}/default.pem`, selfSigned());
-    const lines = objects.map(([resource, object]) => JSON.stringify({ resource, object }));
+    const lines = [...objects, ...this.#fed.values()].map(([resource, object]) => JSON.stringify({ resource, object }));
     const args = [nodeProcess, "n1", "test", this.folder, "80,443"];
     const starting = this.namespace.start(process.execPath, args, `${lines.join("\n")}\n{"start":true}\n`);
     const { child, line } = await starting;
@@ -29,7 +31,16 @@ class TestNode implements AsyncDisposable {
     this.#process = child;
   }
 
+  /** The process dies without a word. */
+  async kill(): Promise<void> {
+    const dying = this.#process;
+    this.#process = undefined;
+    dying?.kill("SIGKILL");
+    if (dying !== undefined && dying.exitCode === null && dying.signalCode === null) await once(dying, "exit");
+  }
+
   feed(resource: string, object: object): void {
+    this.#fed.set(`${resource} ${JSON.stringify((object as { metadata: object }).metadata)}`, [resource, object]);
     this.#process?.stdin?.write(`${JSON.stringify({ resource, object })}\n`);
   }
 
@@ -124,12 +135,13 @@ test(
   async (t) => {
     await using stage = new TestNode();
     stage.namespace.ip("addr add 192.168.9.1/32 dev lo");
-    await stage.start([
+    const basics: [string, object][] = [
       ["nodes", node],
       ["namespaces", { metadata: { name: "default" } }],
       ["services", web],
       ["services", dnsService],
-    ]);
+    ];
+    await stage.start(basics);
     const [server, client] = [stage.pod(), stage.pod()];
     await server.namespace.serve(8080, "hello");
 
@@ -200,6 +212,23 @@ test(
         "http://192.168.9.1:18080/",
       ];
       assert.equal(client.namespace.run("curl", args), `hello ${client.address}`);
+    });
+
+    await t.test("Services and ingress outlive a killed agent, which finds everything again", async () => {
+      const get = (from: Namespace, ...args: string[]): string => from.run("curl", ["-sS", "-m", "2", "-f", ...args]);
+      const ingress = ["-H", "Host: web.test", "http://192.168.9.1/"];
+      await stage.kill();
+      assert.equal(get(client.namespace, "http://10.96.0.20/"), `hello ${client.address}`);
+      assert.equal(get(stage.namespace, ...ingress), "hello 10.244.1.1");
+      const before = stage.namespace.run("pgrep", ["-f", `haproxy.*${stage.folder}`]);
+      await stage.start(basics);
+      assert.equal(
+        stage.namespace.run("pgrep", ["-f", `haproxy.*${stage.folder}`]),
+        before,
+        "neither started nor reloaded",
+      );
+      assert.equal(get(stage.namespace, ...ingress), "hello 10.244.1.1");
+      assert.equal(await client.namespace.script(askScript("web.default.svc.cluster.local")), "10.96.0.20");
     });
 
     await t.test(
