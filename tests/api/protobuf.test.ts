@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { schemaOf } from "#api/schemas.ts";
+import { decodeProtobuf, decodeWatchFrames, encodeProtobuf } from "#codec/protobuf.ts";
+import { send, startOverHttps, wholeBody, type TestServer } from "./harness.ts";
+
+// What client-go's typed clients send and ask for.
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const protobuf = "application/vnd.kubernetes.protobuf";
+const accept = `${protobuf},application/json`;
+const resolve = (_apiVersion: string, kind: string) =>
+  schemaOf(kind === "Status" ? "meta/v1.Status" : `core/v1.${kind}`);
+
+async function serving(play: (server: TestServer) => Promise<void>): Promise<void> {
+  const server = await startOverHttps();
+  try {
+    const namespace = { kind: "Namespace", apiVersion: "v1", metadata: { name: "default" } };
+    const body = encodeProtobuf(namespace, schemaOf("core/v1.Namespace"));
+    assert.equal((await send(server, "POST", "/api/v1/namespaces", body, { "content-type": protobuf })).status, 201);
+    await play(server);
+  } finally {
+    await server.close();
+  }
+}
+
+test("objects are written and read in protobuf", () =>
+  serving(async (server) => {
+    const object = { kind: "ConfigMap", apiVersion: "v1", metadata: { name: "a" }, data: { k: "v" } };
+    const made = await server.transport.send({
+      method: "POST",
+      target: maps,
+      headers: { "content-type": protobuf, accept },
+      body: encodeProtobuf(object, schemaOf("core/v1.ConfigMap")),
+    });
+    assert.equal(made.status, 201);
+    assert.equal(made.headers["content-type"], protobuf);
+    const read = decodeProtobuf(await wholeBody(made), resolve);
+    assert.ok(read.ok);
+    assert.deepEqual({ ...(read.object.data as Record<string, unknown>) }, { k: "v" });
+    assert.match(String((read.object.metadata as { resourceVersion: string }).resourceVersion), /^\d{13}$/);
+  }));
+
+test("lists are read in protobuf", () =>
+  serving(async (server) => {
+    for (const name of ["a", "b"]) await send(server, "POST", maps, { metadata: { name } });
+    const response = await server.transport.send({
+      method: "GET",
+      target: maps,
+      headers: { accept },
+      body: new Uint8Array(0),
+    });
+    const list = decodeProtobuf(await wholeBody(response), resolve);
+    assert.ok(list.ok);
+    assert.equal(list.kind, "ConfigMapList");
+    const names = (list.object.items as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name);
+    assert.deepEqual(names, ["a", "b"]);
+  }));
+
+test("watches are streams of protobuf frames", () =>
+  serving(async (server) => {
+    const target = `${maps}?watch=1&timeoutSeconds=1`;
+    await send(server, "POST", maps, { metadata: { name: "a" } });
+    const response = await server.transport.send({
+      method: "GET",
+      target,
+      headers: { accept },
+      body: new Uint8Array(0),
+    });
+    assert.equal(response.headers["content-type"], `${protobuf};stream=watch`);
+    const { events } = decodeWatchFrames(await wholeBody(response));
+    const object = decodeProtobuf(events[0]!.body, resolve);
+    assert.ok(object.ok);
+    assert.deepEqual([events[0]?.type, object.kind], ["ADDED", "ConfigMap"]);
+  }));
