@@ -5,6 +5,8 @@ import type { Event, Revision, StoreRecord, Transaction } from "./store.ts";
 export interface Journal {
   /** Notes an accepted transaction, in order of revisions. Written with the next `flush`. */
   append(accepted: Accepted, record: Transaction["record"], time: number): void;
+  /** Groups are written by another thread, so that handing one over early gains time. */
+  readonly isBeside: boolean;
   /** Bytes noted since the last flush. */
   readonly gatheredBytes: number;
   /** Makes everything noted so far durable, as one atomic group. Rejects when that failed: then the store has failed. */

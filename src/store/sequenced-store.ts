@@ -27,8 +27,11 @@ interface Flight {
   readonly bytes: number;
 }
 
-/** While one group is on its way to the disk, a second follows when this many transactions have gathered. */
-const secondGroupTransactions = 128;
+/**
+ * While one group is on its way to the disk, a second follows when this many transactions have gathered, and a thread beside
+ * us gets its group at once: otherwise the two would work in turns instead of at the same time.
+ */
+const fullGroupTransactions = 256;
 const groupsInFlightMax = 2;
 
 /** A store made of one sequencer and one journal: gathers groups, writes them, makes them visible, answers. */
@@ -134,8 +137,12 @@ export class SequencedStore implements Store {
 
   #schedule(): void {
     if (this.#flights.length >= groupsInFlightMax) return;
-    const big = this.#waiting.length >= secondGroupTransactions || this.#journal.gatheredBytes > groupBytesMax;
-    if (this.#flights.length > 0 && !big) return;
+    const full = this.#waiting.length >= fullGroupTransactions || this.#journal.gatheredBytes > groupBytesMax;
+    if (full && this.#journal.isBeside) {
+      this.#flush();
+      return;
+    }
+    if (this.#flights.length > 0 && !full) return;
     if (this.#flushSoon) return;
     this.#flushSoon = true;
     this.#timers.soon(() => {
@@ -153,7 +160,8 @@ export class SequencedStore implements Store {
     this.#flights.push(flight);
     this.#flightBytes += flight.bytes;
     this.#journal.flush(group.lastRevision).then(
-      () => this.#landed(flight),
+      // A turn of its own for each group: replies of a fast thread must not keep sockets waiting.
+      () => (this.#journal.isBeside ? this.#timers.soon(() => this.#landed(flight)) : this.#landed(flight)),
       (error: unknown) => this.#fail(error),
     );
   }

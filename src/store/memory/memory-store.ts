@@ -17,6 +17,7 @@ export interface MemoryStoreOptions {
 /** Keeps reason records; all else the sequencer holds already. */
 class MemoryJournal implements Journal {
   readonly gatheredBytes = 0;
+  readonly isBeside = false;
   readonly #bytes = new Map<Revision, Uint8Array>();
   readonly #index = new RecordIndex((revision) => this.#bytes.delete(revision));
 

@@ -247,7 +247,7 @@ function prepareFile(database: DatabaseSync, path: string): boolean {
     }
   }
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-    PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000; PRAGMA cell_size_check = ON`);
+    PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000; PRAGMA cell_size_check = ON`);
   if (isNew) {
     database.exec(`BEGIN IMMEDIATE;
       CREATE TABLE log (id INTEGER PRIMARY KEY, data BLOB NOT NULL);

@@ -10,6 +10,8 @@ import type { Event, Revision, StoreRecord, Transaction } from "../store.ts";
 import type { JournalReply, JournalRequest, Loaded, Opened } from "./protocol.ts";
 import { epochPlace, forEachRow, readRow, type Row, rowIdOf, rowType, RowWriter } from "./rows.ts";
 
+/** The thread holds no data of its own: a small heap keeps an idle server small. Mebibytes. */
+const workerLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 };
 const firstBufferBytes = 256 * 1024;
 const spareBuffersMax = 3;
 const spareBufferBytesMax = 4 * 1024 * 1024;
@@ -18,6 +20,7 @@ type Reply = JournalReply & { readonly ok: true };
 
 /** The main thread's side: packs what was accepted into one buffer for each group and hands it to the thread of the file. */
 export class SqliteJournal implements Journal {
+  readonly isBeside = true;
   readonly #worker: Worker;
   readonly #asked: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
   readonly #writer = new RowWriter(new SharedArrayBuffer(firstBufferBytes));
@@ -31,7 +34,9 @@ export class SqliteJournal implements Journal {
   #ended: Error | undefined;
 
   constructor() {
-    this.#worker = new Worker(fileURLToPath(import.meta.resolve("./journal-worker.ts")));
+    this.#worker = new Worker(fileURLToPath(import.meta.resolve("./journal-worker.ts")), {
+      resourceLimits: workerLimits,
+    });
     this.#worker.on("message", (reply: JournalReply) => this.#answered(reply));
     this.#worker.on("error", (error) => this.#end(new StoreFailedError(`The store's thread failed: ${String(error)}`)));
     this.#worker.on("exit", () => this.#end(new StoreFailedError("The store's thread ended")));
