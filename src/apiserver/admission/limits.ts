@@ -1,9 +1,6 @@
 /** How long the creation of a pod waits for the service account `default` of a namespace that was just made, in milliseconds. */
 export const serviceAccountWaitMs = 1_000;
 
-/** Causes listed in one refusal. */
-export const causesMax = 100;
-
 /** An address or port given to a request that has not been stored is kept for it this long, in milliseconds. */
 export const reservationMs = 60_000;
 

@@ -13,9 +13,7 @@ export const clockSkewMs = 60_000;
 /** A deleted object that lingers (finalizers, grace) makes tokens bound to it invalid after this time, in milliseconds. */
 export const deletedLeewayMs = 60_000;
 
-/** Shortest and longest lifetime of a service account token that can be asked for, in seconds. */
-export const tokenSecondsMin = 600;
-export const tokenSecondsMax = 2 ** 32;
+/** Lifetime of a service account token when none is asked for, in seconds. */
 export const tokenSecondsDefault = 3600;
 
 /** Values of one kind (groups, extras) in the impersonation headers of one request. */
