@@ -22,7 +22,6 @@ class TestNode implements AsyncDisposable {
   async start(objects: [string, object][]): Promise<void> {
     mkdirSync(`${this.folder}/cni`, { recursive: true });
     writeFileSync(`${this.folder}/resolv.conf`, "nameserver 192.0.2.1\n");
-    writeFileSync(`${this.folder}/default.pem`, selfSigned());
     const lines = [...objects, ...this.#fed.values()].map(([resource, object]) => JSON.stringify({ resource, object }));
     const args = [nodeProcess, "n1", "test", this.folder, "80,443"];
     const starting = this.namespace.start(process.execPath, args, `${lines.join("\n")}\n{"start":true}\n`);
@@ -100,25 +99,6 @@ function reaches(from: Namespace, url: string): Promise<string> {
 async function until(reached: () => Promise<boolean>): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) if (await reached()) return;
   assert.fail("the state was never reached");
-}
-
-function selfSigned(): string {
-  const args = [
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=x",
-    "-keyout",
-    "-",
-  ];
-  return execFileSync("openssl", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
 function askScript(name: string): string {
@@ -272,7 +252,7 @@ test(
       assert.equal(stage.namespace.run("ip", ["-4", "route"]), "");
       assert.doesNotMatch(stage.namespace.run("ip", ["-br", "addr"]), /steer-|10\.96\.0\.10|veth/);
       assert.deepEqual(readdirSync(`${stage.folder}/cni`), []);
-      assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "default.pem", "resolv.conf"]);
+      assert.deepEqual(readdirSync(stage.folder).toSorted(), ["cni", "resolv.conf"]);
       assert.equal(stage.namespace.run("ss", ["-Hltn", "sport = :80"]), "");
     });
   },

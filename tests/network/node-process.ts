@@ -1,8 +1,10 @@
 // A node's network as a process of its own, for tests that start it inside a network namespace. Objects come as lines of JSON.
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { makeDefaultCertificate } from "#network/ingress/default-certificate.ts";
 import { createNetwork } from "#network/network.ts";
+import { createCertificates } from "#world/node/certificates.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
+import { createCrypto } from "#world/node/crypto.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { nftablesRules } from "#world/node/kernel-rules.ts";
 import { ipCommandLinks } from "#world/node/network.ts";
@@ -37,7 +39,8 @@ const network = createNetwork({
     : {
         ingress: {
           listen: { addresses: ["192.168.9.1"], httpPort, httpsPort },
-          defaultCertificate: () => Promise.resolve(readFileSync(`${dataDir}/default.pem`, "utf8")),
+          defaultCertificate: () =>
+            makeDefaultCertificate({ crypto: createCrypto(), certificates: createCertificates(), clock: realClock }),
         },
       }),
   onProblem: (problem, error) => console.error(problem, error),
