@@ -205,9 +205,13 @@ export class Cluster {
     this.#touch(nominated.slot);
   }
 
-  /** Pods that wait for room on the node in this slot. */
-  *nominatedAt(slot: number): IterableIterator<PodView> {
-    for (const nominated of this.#nominated.values()) if (nominated.slot === slot) yield nominated.pod;
+  /** Pods of at least the same priority that wait for room on the node in this slot: they come before `pod`. */
+  aheadOf(pod: PodView, slot: number): PodView[] {
+    const ahead: PodView[] = [];
+    for (const { pod: other, slot: at } of this.#nominated.values()) {
+      if (at === slot && other.key !== pod.key && other.priority >= pod.priority) ahead.push(other);
+    }
+    return ahead;
   }
 
   get nominations(): number {

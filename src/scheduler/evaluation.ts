@@ -1,7 +1,7 @@
 import type { Cluster, Column } from "./cluster.ts";
 import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint } from "./node-match.ts";
 import type { NodeView } from "./node-view.ts";
-import { type PodShape, portsCollide } from "./pod-view.ts";
+import { type PodShape, type PodView, portsCollide } from "./pod-view.ts";
 import { verdict } from "./verdict.ts";
 
 const mebibyte = 1024 * 1024;
@@ -128,14 +128,15 @@ export class Evaluation {
     return true;
   }
 
-  /** What is missing on a node: a pod of room, or an amount of a resource, by name. */
-  shortages(slot: number): [resource: string, missing: number][] {
+  /** What is missing on a node, by name, when the pods `ahead` get their room first. */
+  shortages(slot: number, ahead: readonly PodView[] = []): [resource: string, missing: number][] {
     const shortages: [string, number][] = [];
-    const pods = this.#cluster.podCounts[slot]! + 1 - this.#pods.allocatable[slot]!;
+    const pods = this.#cluster.podCounts[slot]! + 1 + ahead.length - this.#pods.allocatable[slot]!;
     if (pods > 0) shortages.push(["pods", pods]);
     for (const [name, amount] of this.shape.requests.amounts) {
       const column = this.#cluster.column(name);
-      const missing = column.requested[slot]! + amount - column.allocatable[slot]!;
+      let missing = column.requested[slot]! + amount - column.allocatable[slot]!;
+      for (const other of ahead) missing += other.shape.requests.amounts.get(name) ?? 0;
       if (missing > 0) shortages.push([name, missing]);
     }
     return shortages;

@@ -3,6 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import { untoleratedTaint } from "./node-match.ts";
+import type { NodeView } from "./node-view.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
 import { verdict, verdictText } from "./verdict.ts";
 
@@ -39,8 +40,10 @@ export function explain(
   for (let slot = 0; slot < verdicts.length; slot += 1) {
     const node = cluster.nodeAt(slot);
     if (node === undefined) continue;
-    const reasons = reasonsOf(verdicts[slot]!, evaluation, slot);
-    const change = changeFor(verdicts[slot]!, pod.shape, evaluation, cluster, slot);
+    const code = verdicts[slot]!;
+    const shortages = code === verdict.resources ? evaluation.shortages(slot, cluster.aheadOf(pod, slot)) : [];
+    const reasons = code === verdict.resources ? shortages.map(([name]) => shortageReason(name)) : [verdictText[code]!];
+    const change = changeFor(code, pod.shape, node, shortages);
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     const group = groups.get(change);
     if (group === undefined) groups.set(change, { nodes: 1, example: node.name });
@@ -69,16 +72,11 @@ export function ruleOf(explanation: Explanation): string {
   return `${explanation.message}${helps}`.slice(0, limits.ruleCharactersMax);
 }
 
-function reasonsOf(code: number, evaluation: Evaluation, slot: number): string[] {
-  if (code !== verdict.resources) return [verdictText[code] ?? "node(s) changed meanwhile"];
-  const shortages = evaluation.shortages(slot);
-  // Room that is kept for a nominated pod shows as no shortage of the node itself.
-  if (shortages.length === 0) return ["Insufficient resources beside nominated pod(s)"];
-  return shortages.map(([resource]) => (resource === "pods" ? "Too many pods" : `Insufficient ${resource}`));
+function shortageReason(resource: string): string {
+  return resource === "pods" ? "Too many pods" : `Insufficient ${resource}`;
 }
 
-function changeFor(code: number, shape: PodShape, evaluation: Evaluation, cluster: Cluster, slot: number): string {
-  const node = cluster.nodeAt(slot)!;
+function changeFor(code: number, shape: PodShape, node: NodeView, shortages: readonly [string, number][]): string {
   switch (code) {
     case verdict.unschedulable:
       return "the node being uncordoned";
@@ -92,12 +90,7 @@ function changeFor(code: number, shape: PodShape, evaluation: Evaluation, cluste
     case verdict.ports:
       return `host port ${shape.hostPorts.map((port) => `${port.port}/${port.protocol}`).join(", ")} becoming free`;
     case verdict.resources:
-      return (
-        evaluation
-          .shortages(slot)
-          .map(([resource, missing]) => shortageText(resource, missing))
-          .join(" and ") || "the nominated pods going elsewhere"
-      );
+      return shortages.map(([resource, missing]) => shortageText(resource, missing)).join(" and ");
     case verdict.spreadLabel: {
       const missing = shape.spread.find((one) => node.labels[one.topologyKey] === undefined);
       return `the label ${missing?.topologyKey} on the node`;

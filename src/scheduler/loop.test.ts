@@ -212,6 +212,7 @@ test("a more important pod takes the room of the least important ones, and budge
   // Another pod of lower priority must not take the room, once it is there.
   put(on, "sneaky", { requests: { cpu: "1" }, priority: 50 });
   await on.time.settle();
+  assert.match(on.scheduler.explanation("default/sneaky")!.message, /^0\/2 nodes are available: 2 Insufficient cpu\./u);
   on.api.remove("pods", "default/low-2");
   await on.time.advance(2_000);
   assert.deepEqual([nodeOf(on, "high"), nodeOf(on, "sneaky")], ["n1", undefined]);

@@ -116,10 +116,8 @@ export class Placer {
     const cluster = this.#cluster;
     for (const slot of cluster.nominatedSlots()) {
       if (verdicts[slot] !== verdict.fits) continue;
-      const waiting = [...cluster.nominatedAt(slot)].filter(
-        (other) => other.key !== pod.key && other.priority >= pod.priority,
-      );
-      if (waiting.length > 0 && !hasRoomWith(cluster, evaluation, slot, waiting)) verdicts[slot] = verdict.resources;
+      const ahead = cluster.aheadOf(pod, slot);
+      if (ahead.length > 0 && evaluation.shortages(slot, ahead).length > 0) verdicts[slot] = verdict.resources;
     }
   }
 
@@ -141,19 +139,6 @@ export class Placer {
     }
     return best;
   }
-}
-
-function hasRoomWith(cluster: Cluster, evaluation: Evaluation, slot: number, waiting: readonly PodView[]): boolean {
-  const { amounts } = evaluation.shape.requests;
-  const pods = cluster.podCounts[slot]! + 1 + waiting.length;
-  if (pods > cluster.column("pods").allocatable[slot]!) return false;
-  for (const [name, amount] of amounts) {
-    const column = cluster.column(name);
-    let requested = column.requested[slot]! + amount;
-    for (const other of waiting) requested += other.shape.requests.amounts.get(name) ?? 0;
-    if (requested > column.allocatable[slot]!) return false;
-  }
-  return true;
 }
 
 /** The value of a key, made when it is missing; the least recently used leaves beyond `max`. */
