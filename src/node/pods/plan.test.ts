@@ -266,7 +266,8 @@ test("the status says what kubectl shows", () => {
       first?.state.waiting?.reason ??
       (first?.state.running === undefined ? (first?.state.terminated?.reason ?? "") : "Running");
     const ready = conditions?.find(({ type }) => type === "Ready");
-    return `${phase} ${state} restarts=${first?.restartCount} ready=${ready?.status}${ready?.reason === undefined ? "" : ` (${ready.reason})`}`;
+    const why = ready?.reason === undefined ? "" : ` (${ready.reason})`;
+    return `${phase} ${state} restarts=${first?.restartCount} ready=${ready?.status}${why}`;
   };
   const crash = memory({ backOff: new Map([["app", { delayMs: 10_000, at: now }]]) });
   assert.equal(

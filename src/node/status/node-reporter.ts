@@ -73,7 +73,7 @@ export class NodeReporter {
     const status = nodeStatusOf(await this.#observe(), this.#node.status.conditions ?? [], now);
     const text = JSON.stringify({
       ...status,
-      conditions: (status.conditions ?? []).map(({ lastHeartbeatTime: _, ...rest }) => rest),
+      conditions: (status.conditions ?? []).map((condition) => ({ ...condition, lastHeartbeatTime: "" })),
     });
     const ready = status.conditions?.find(({ type }) => type === "Ready");
     if (text !== this.#reported || clock.monotonic() - this.#reportedAt >= statusReportMs) {
