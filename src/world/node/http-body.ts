@@ -12,38 +12,51 @@ export function isWhole(body: Uint8Array | readonly Uint8Array[]): body is Uint8
   return body instanceof Uint8Array;
 }
 
+/** Where the pieces of a streamed body go, when not through the answer itself. */
+export interface Way {
+  write(chunk: Uint8Array): boolean;
+  /** Reports `drain` for those writes. */
+  readonly drains: Writable;
+}
+
 /** Sends a streamed body, with back-pressure; a client that takes nothing for a minute is cut off. */
-export function pour(body: ByteStream, into: Writable): void {
+export function pour(body: ByteStream, into: Writable, way: Way = { write: (chunk) => into.write(chunk), drains: into }): void {
   let done = false;
   let stall: NodeJS.Timeout | undefined;
-  into.on("drain", () => {
+  const drained = (): void => {
     clearTimeout(stall);
     stall = undefined;
     if (!done) body.drained();
-  });
+  };
+  const over = (): void => {
+    clearTimeout(stall);
+    stall = undefined;
+    done = true;
+    way.drains.off("drain", drained);
+  };
+  way.drains.on("drain", drained);
   into.on("error", () => undefined);
   into.on("close", () => {
-    clearTimeout(stall);
-    if (done) return;
-    done = true;
-    body.close();
+    const isCutOff = !done;
+    over();
+    if (isCutOff) body.close();
   });
   body.open({
     write(chunk) {
       if (done) return true;
-      const room = into.write(chunk);
+      const room = way.write(chunk);
       if (!room && stall === undefined) stall = setTimeout(() => into.destroy(), stalledAnswerTimeoutMs);
       return room;
     },
     end() {
       if (done) return;
-      done = true;
+      over();
       into.end();
-      if (!into.writableFinished) watchStall(into, into.writableLength);
+      if (!into.writableFinished) watchStall(into, way.drains.writableLength);
     },
     abort() {
       if (done) return;
-      done = true;
+      over();
       into.destroy();
     },
   });
