@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { chmod, mkdir, open, readFile, readdir, realpath, statfs, writeFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, readdir, realpath, statfs, writeFile, type FileHandle } from "node:fs/promises";
 import { availableParallelism, hostname, totalmem } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { PathEscapeError, type Machine, type MachineFacts } from "../machine.ts";
@@ -146,8 +146,7 @@ async function openBeneath(
     try {
       next = await open(path, flags).catch(async (error: { code?: unknown }) => {
         if (error.code !== "ENOENT" || !options.create) throw error;
-        await mkdir(path);
-        await chmod(path, mode);
+        await makeFolder(path, mode);
         return open(path, flags);
       });
     } finally {
@@ -163,18 +162,36 @@ async function openBeneath(
   return current;
 }
 
+/** The mode is set on the folder that was opened: by name it could be another one meanwhile. */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  await mkdir(path);
+  const made = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await made.chmod(mode);
+  } finally {
+    await made.close();
+  }
+}
+
 async function ownByGroup(path: string, gid: number): Promise<void> {
-  for (const entry of [undefined, ...(await readdir(path, { recursive: true, withFileTypes: true }))]) {
-    if (entry?.isSymbolicLink() === true) continue;
-    const full = entry === undefined ? path : join(entry.parentPath, entry.name);
-    const folder = entry === undefined || entry.isDirectory();
-    const handle = await open(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      const { mode, uid } = await handle.stat();
-      await handle.chown(uid, gid);
-      await handle.chmod((mode & 0o7777) | (folder ? 0o2770 : 0o660));
-    } finally {
-      await handle.close();
+  await ownOpened(await open(path, constants.O_RDONLY | constants.O_DIRECTORY), gid);
+}
+
+/** Goes down by opened folders, not by names: a link that is put in the way leads nowhere. Closes `handle`. */
+async function ownOpened(handle: FileHandle, gid: number): Promise<void> {
+  try {
+    const stats = await handle.stat();
+    await handle.chown(stats.uid, gid);
+    await handle.chmod((stats.mode & 0o7777) | (stats.isDirectory() ? 0o2770 : 0o660));
+    if (!stats.isDirectory()) return;
+    const folder = `/proc/self/fd/${handle.fd}`;
+    for (const name of await readdir(folder)) {
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      // Links, sockets and devices without a driver cannot be opened so, and need no group.
+      const inner = await open(`${folder}/${name}`, flags).catch(() => undefined);
+      if (inner !== undefined) await ownOpened(inner, gid);
     }
+  } finally {
+    await handle.close();
   }
 }
