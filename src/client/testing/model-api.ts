@@ -131,7 +131,8 @@ export function createModelApi(clock: Clock): ModelApi {
     if (JSON.stringify(next.spec) !== JSON.stringify(old.spec)) next.metadata.generation++;
     next.metadata.resourceVersion = old.metadata.resourceVersion;
     if (JSON.stringify(next) === JSON.stringify(old)) return old;
-    if (deletionTimestamp !== undefined && (next.metadata.finalizers ?? []).length === 0 && route.resource !== "pods") {
+    const held = [...(next.metadata.finalizers ?? []), ...((next.spec?.["finalizers"] as string[] | undefined) ?? [])];
+    if (deletionTimestamp !== undefined && held.length === 0 && route.resource !== "pods") {
       return drop(route.resource, next);
     }
     return store(route.resource, "MODIFIED", next);

@@ -1,6 +1,7 @@
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
 import { leaseDeclaration, nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { planNode, type ObservedNode } from "./plan.ts";
@@ -41,7 +42,9 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
     const zones = Map.groupBy(nodes.list(), (other) => other.zone);
     const zone = zones.get(node.zone) ?? [node];
     const rate = evictionRate(zone, [...zones.values()]);
-    if (rate === 0) return { allowed: false, askAgainMs: undefined };
+    if (rate === "called off") return { allowed: false, isCalledOff: true };
+    // Whoever frees the zone enqueues its nodes; this wait is for safety alone.
+    if (rate === 0) return { allowed: false, askAgainMs: limits.nodeGraceMs };
     const nowMs = clock.monotonic();
     const nextMs = nextEviction.get(node.zone) ?? nowMs;
     if (nextMs > nowMs && armed.get(node.name) !== node.createdMs) return { allowed: false, askAgainMs: nextMs - nowMs };
@@ -65,7 +68,7 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
         enqueue(key);
         // Zones are judged together: a node that fell or rose may free or stop evictions from the others.
         if (old === undefined || isHealthy(old) === isHealthy(current)) return;
-        for (const other of nodes.list()) if (other.zone === current.zone && !isHealthy(other)) enqueue(other.name);
+        for (const other of nodes.list()) if (!isHealthy(other)) enqueue(other.name);
       }),
       leases.handle((_key, _old, current) => {
         if (current?.namespace !== leaseNamespace) return;

@@ -16,9 +16,15 @@ export interface ObservedNode {
   readonly silentMs: number;
   /** Pods on the node. */
   readonly pods: readonly PodView[];
-  /** Whether the zone's limits allow to begin evicting from this node now; else when to ask again. */
-  readonly eviction: { readonly allowed: true } | { readonly allowed: false; readonly askAgainMs: number | undefined };
+  readonly eviction: Eviction;
 }
+
+/** Whether the zone's limits allow to begin evicting from this node now; else when to ask again. */
+export type Eviction =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly askAgainMs: number }
+  /** The whole cluster is disrupted: evictions that have begun are called off too. */
+  | { readonly allowed: false; readonly isCalledOff: true };
 
 const nodes = nodeResource as Resource<unknown>;
 const pods = podResource as Resource<unknown>;
@@ -99,7 +105,8 @@ function planTaints(
   ready: NodeCondition | undefined,
   now: number,
 ): { readonly actions: readonly Action[]; readonly askAgainMs?: number } {
-  const wanted = wantedTaints(node, ready);
+  const isCalledOff = "isCalledOff" in eviction;
+  const wanted = wantedTaints(node, ready).filter((taint) => !isCalledOff || taint.effect !== "NoExecute");
   const isOurs = (taint: Taint): boolean => ourKeys.has(taint.key) && (taint.effect === "NoSchedule" || taint.effect === "NoExecute");
   const kept = node.taints.filter((taint) => !isOurs(taint) || wanted.some((other) => isSame(other, taint)));
   const missing = wanted.filter((taint) => !node.taints.some((other) => isSame(other, taint)));
@@ -110,7 +117,7 @@ function planTaints(
   const added = isHeld ? missing.filter((taint) => taint.effect !== "NoExecute") : missing;
   const stamp = timeText(now);
   const taints = [...kept, ...added.map((taint) => (taint.effect === "NoExecute" ? { ...taint, timeAdded: stamp } : taint))];
-  const ask = isHeld && !eviction.allowed && eviction.askAgainMs !== undefined ? { askAgainMs: eviction.askAgainMs } : {};
+  const ask = isHeld && "askAgainMs" in eviction ? { askAgainMs: eviction.askAgainMs } : {};
   if (isEqual(taints, node.taints)) return { actions: [], ...ask };
   const { name, uid, resourceVersion } = node;
   const patch = { metadata: { uid, resourceVersion }, spec: { taints: taints.length === 0 ? null : taints } };

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ModelObject } from "#client/testing/model-api.ts";
+import { createModelCluster, type ModelCluster } from "../testing/model-cluster.ts";
+
+interface PodSketch {
+  readonly ip?: string;
+  readonly ready?: boolean;
+  readonly terminating?: boolean;
+  readonly phase?: string;
+  readonly port?: number;
+  readonly labels?: Record<string, string>;
+}
+
+function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
+  const { ip, ready = true, terminating = false, phase = "Running", port = 8080, labels = { app: "web" } } = sketch;
+  cluster.api.put("pods", {
+    metadata: { name, namespace: "default", labels, ...(terminating ? { deletionTimestamp: "2026-01-01T00:00:00Z" } : {}) },
+    spec: { nodeName: "n1", restartPolicy: "Never", containers: [{ name: "main", ports: [{ name: "http", containerPort: port }] }] },
+    status: { phase, podIPs: ip === undefined ? [] : [{ ip }], conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+  });
+}
+
+async function start(spec: Record<string, unknown> = {}): Promise<ModelCluster> {
+  const cluster = await createModelCluster({ only: ["endpointslice", "endpoints"] });
+  cluster.api.put("nodes", { metadata: { name: "n1", labels: { "topology.kubernetes.io/zone": "z1" } } });
+  cluster.api.put("services", {
+    metadata: { name: "web", namespace: "default", labels: { team: "a" } },
+    spec: { selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP" }], ...spec },
+  });
+  await cluster.quiesce();
+  return cluster;
+}
+
+type Endpoint = { addresses: string[]; conditions: Record<string, boolean>; zone?: string };
+
+function endpointsOf(slice: ModelObject): Endpoint[] {
+  return slice["endpoints"] as Endpoint[];
+}
+
+/** `10.0.0.1 ready serving` for every endpoint of every slice. */
+function published(cluster: ModelCluster): string[] {
+  return cluster.api
+    .list("endpointslices")
+    .flatMap(endpointsOf)
+    .map(({ addresses, conditions }) => [addresses[0], ...Object.keys(conditions).filter((key) => conditions[key])].join(" "))
+    .sort();
+}
+
+test("a Service without pods has one empty slice with its labels", async () => {
+  const cluster = await start();
+  const [slice, ...others] = cluster.api.list("endpointslices");
+  assert.deepEqual([others.length, slice!["endpoints"]], [0, []]);
+  assert.deepEqual(slice!.metadata.labels, {
+    team: "a",
+    "kubernetes.io/service-name": "web",
+    "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+  });
+});
+
+test("endpoints say ready, serving and terminating; finished and addressless pods are none", async () => {
+  const cluster = await start();
+  pod(cluster, "a", { ip: "10.0.0.1" });
+  pod(cluster, "b", { ip: "10.0.0.2", ready: false });
+  pod(cluster, "c", { ip: "10.0.0.3", terminating: true });
+  pod(cluster, "d", { ip: "10.0.0.4", phase: "Failed" });
+  pod(cluster, "e", {});
+  pod(cluster, "f", { ip: "10.0.0.6", labels: { app: "other" } });
+  await cluster.quiesce();
+  assert.deepEqual(published(cluster), ["10.0.0.1 ready serving", "10.0.0.2", "10.0.0.3 serving terminating"]);
+  const [subset] = cluster.api.get("endpoints", "default/web")!["subsets"] as Record<string, { ip: string }[]>[];
+  assert.deepEqual(subset!["addresses"]!.map(({ ip }) => ip), ["10.0.0.1"]);
+  assert.deepEqual(subset!["notReadyAddresses"]!.map(({ ip }) => ip), ["10.0.0.2"]);
+  assert.equal(cluster.api.list("endpointslices").flatMap(endpointsOf)[0]!.zone, "z1");
+});
+
+test("publishNotReadyAddresses makes every endpoint ready; headless Services are marked", async () => {
+  const cluster = await start({ publishNotReadyAddresses: true, clusterIP: "None" });
+  pod(cluster, "b", { ip: "10.0.0.2", ready: false });
+  await cluster.quiesce();
+  assert.deepEqual(published(cluster), ["10.0.0.2 ready"]);
+  assert.equal(cluster.api.list("endpointslices")[0]!.metadata.labels!["service.kubernetes.io/headless"], "");
+});
+
+test("pods whose named port has another number stand in a slice of their own", async () => {
+  const cluster = await start();
+  pod(cluster, "a", { ip: "10.0.0.1", port: 8080 });
+  pod(cluster, "b", { ip: "10.0.0.2", port: 9090 });
+  await cluster.quiesce();
+  const ports = cluster.api.list("endpointslices").map((slice) => (slice["ports"] as { port: number }[])[0]!.port);
+  assert.deepEqual(ports.sort(), [8080, 9090]);
+});
+
+test("250 pods fill three slices of at most 100; one change writes one slice", async () => {
+  const cluster = await start();
+  for (let number = 0; number < 250; number++) pod(cluster, `p${number}`, { ip: `10.0.${number >> 7}.${number & 127}` });
+  await cluster.quiesce();
+  const sizes = cluster.api.list("endpointslices").map((slice) => endpointsOf(slice).length);
+  assert.equal(sizes.length, 3);
+  assert.ok(Math.max(...sizes) <= 100);
+  assert.equal(new Set(published(cluster)).size, 250);
+  cluster.api.writes.length = 0;
+  pod(cluster, "p7", { ip: "10.0.0.7", ready: false });
+  await cluster.quiesce();
+  assert.deepEqual(cluster.api.writes.map((write) => write.path.split("/")[3] ?? "").length, 2, "one slice and the Endpoints object");
+});
+
+test("Endpoints go with their Service, and no Service without selector is touched", async () => {
+  const cluster = await start();
+  cluster.api.put("services", { metadata: { name: "external", namespace: "default" }, spec: { ports: [{ port: 80 }] } });
+  cluster.api.put("endpoints", { metadata: { name: "external", namespace: "default" }, subsets: [] });
+  cluster.api.remove("services", "default/web");
+  await cluster.quiesce();
+  assert.equal(cluster.api.get("endpoints", "default/web"), undefined);
+  assert.notEqual(cluster.api.get("endpoints", "default/external"), undefined);
+});
