@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { send, startInProcess } from "./harness.ts";
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const json = { "content-type": "application/json-patch+json" };
+const yaml = { "content-type": "application/yaml" };
+
+/** Wall-clock bound of one hostile request, in milliseconds; generous, because the machine may be busy. */
+const boundMs = 1_000;
+
+function hostile(
+  name: string,
+  method: string,
+  target: string,
+  body: string,
+  headers: Record<string, string>,
+  statuses: number[],
+): void {
+  test(`${name} is refused at once`, async () => {
+    const server = await startInProcess();
+    await send(server, "POST", maps, { metadata: { name: "a" }, data: { k: "v" } });
+    const before = server.store.visible;
+    const start = performance.now();
+    const answer = await send(server, method, target, body, headers);
+    assert.ok(performance.now() - start < boundMs);
+    assert.ok(statuses.includes(answer.status), `${answer.status}: ${answer.text.slice(0, 300)}`);
+    assert.equal(server.store.visible, before);
+    await server.close();
+  });
+}
+
+const doubling = Array.from({ length: 40 }, () => ({ op: "copy", from: "/data", path: "/data/x" }));
+hostile(
+  "a JSON patch that doubles by copying (CVE-2019-1002100)",
+  "PATCH",
+  `${maps}/a`,
+  JSON.stringify(doubling),
+  json,
+  [400, 413, 422],
+);
+const many = Array.from({ length: 10_001 }, () => ({ op: "test", path: "/data/k", value: "v" }));
+hostile("a JSON patch of too many operations", "PATCH", `${maps}/a`, JSON.stringify(many), json, [400, 413]);
+const bomb = `a: &a ["x","x"]\n${"bcdefghij"
+  .split("")
+  .map((name, index) => `${name}: &${name} [${Array(10).fill(`*${"abcdefghij"[index]}`).join(",")}]`)
+  .join("\n")}`;
+hostile("a YAML bomb (CVE-2019-11253)", "POST", maps, bomb, yaml, [400]);
+hostile("deep nesting", "POST", maps, `{"metadata":{"name":"b"},"data":${"[".repeat(100_000)}`, {}, [400]);
+hostile("a body beyond the limit", "POST", maps, `{"metadata":{"name":"${"x".repeat(3 * 1024 * 1024)}"}}`, {}, [413]);
+hostile("a list instead of an object", "POST", maps, "[]", {}, [400]);
+hostile("null", "POST", maps, "null", {}, [400]);
+hostile(
+  "a patch that leaves no object",
+  "PATCH",
+  `${maps}/a`,
+  '[{"op":"replace","path":"","value":5}]',
+  json,
+  [400, 422],
+);
+hostile(
+  "a patch that renames",
+  "PATCH",
+  `${maps}/a`,
+  '[{"op":"replace","path":"/metadata/name","value":"b"}]',
+  json,
+  [400, 422],
+);
+hostile(
+  "an object too large to store",
+  "POST",
+  maps,
+  JSON.stringify({ metadata: { name: "b" }, data: { k: "x".repeat(1_600_000) } }),
+  {},
+  [413, 422],
+);
+
+test("keys of Object's prototype are ordinary keys, wherever they stand", async () => {
+  const server = await startInProcess();
+  const body = '{"metadata":{"name":"a","labels":{"constructor":"x"}},"data":{"__proto__":"p","toString":"t"}}';
+  const made = await send(server, "POST", maps, body);
+  assert.equal(made.status, 201, made.text);
+  const read = await send(server, "GET", `${maps}/a`);
+  assert.match(read.text, /"__proto__":"p"/);
+  assert.match(read.text, /"toString":"t"/);
+  const found = await send(server, "GET", `${maps}?labelSelector=constructor%3Dx`);
+  assert.equal((found.body.items as unknown[]).length, 1);
+  const none = await send(server, "GET", `${maps}?labelSelector=toString`);
+  assert.equal((none.body.items as unknown[]).length, 0);
+  assert.equal(Object.prototype.hasOwnProperty.call(Object.prototype, "p"), false);
+  await server.close();
+});
+
+test("text beyond ASCII keeps every offset in the stored bytes right", async () => {
+  const server = await startInProcess();
+  const annotations = { note: "größer \u{1f600}" };
+  await send(server, "POST", `${maps}?fieldManager=m`, { metadata: { name: "a", annotations }, data: { k: "日本" } });
+  const metadataOnly = await send(server, "GET", `${maps}/a`, undefined, {
+    accept: "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+  });
+  assert.deepEqual((metadataOnly.body.metadata as { annotations: unknown }).annotations, annotations);
+  assert.equal(metadataOnly.body.data, undefined);
+  const whole = await send(server, "GET", `${maps}/a`);
+  assert.deepEqual(whole.body.data, { k: "日本" });
+  assert.equal((whole.body.metadata as { resourceVersion: string }).resourceVersion, String(server.store.visible));
+  await server.close();
+});
