@@ -1,5 +1,6 @@
 import type { Processes, ProcessResult } from "../processes.ts";
 import { routeProtocol, type NetworkLinks, type Route } from "../network.ts";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 
 const commandTimeoutMs = 10_000;
@@ -40,8 +41,8 @@ export function ipCommandLinks(options: {
     ensureBridge: async (name) => {
       checked(name, linkPattern);
       if ((await addresses(name)) === undefined) await must(["ip", "link", "add", name, "type", "bridge"]);
+      await loadBridgeFilter(run);
       // Per bridge, not for the whole machine: other bridges keep what their owners want.
-      await run(["modprobe", "-q", "br_netfilter"]).catch(() => undefined);
       await must(["ip", "link", "set", name, "up", "type", "bridge", "nf_call_iptables", "1"]);
     },
     ensureAddress: async (link, address) => {
@@ -87,6 +88,15 @@ export function ipCommandLinks(options: {
       else await must(["tee", path], value);
     },
   };
+}
+
+/** The module turns itself on for every bridge of the machine; when we are the one to load it, it is for ours only. */
+async function loadBridgeFilter(run: (command: readonly string[]) => Promise<ProcessResult>): Promise<void> {
+  if (existsSync("/proc/sys/net/bridge")) return;
+  const loaded = await run(["modprobe", "-q", "br_netfilter"]).catch(() => undefined);
+  if (loaded?.code !== 0)
+    throw new Error("Cannot filter frames between pods: the kernel module br_netfilter is missing");
+  await writeFile("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
 }
 
 function routeOf(found: Record<string, unknown>): Route {
