@@ -18,7 +18,7 @@ let file: LogFile | undefined;
 let walBytes = 0;
 let checkpointer: Worker | undefined;
 let checkpointing = false;
-/** What a checkpoint met; the next request is told. */
+/** What a commit or a checkpoint met; every later request is told. */
 let failure: Error | undefined;
 
 function opened(): LogFile {
@@ -91,13 +91,16 @@ function checkpointed(): void {
 
 port.on("message", (request: JournalRequest) => {
   try {
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined && request.ask !== "close") throw failure;
     port.postMessage(answer(request));
     if (request.ask === "commit" || request.ask === "drop") checkpointBeside();
     if (request.ask !== "close") return;
     checkpointer?.postMessage("end");
     port.close();
   } catch (error) {
+    // A group behind a failed one was judged on what that one wrote: it must not become durable without it.
+    if (request.ask === "commit" || request.ask === "drop")
+      failure ??= error instanceof Error ? error : new Error(String(error));
     const kind = error instanceof StoreRefusedError ? "refused" : "failed";
     const message = error instanceof Error ? error.message : String(error);
     port.postMessage({ ok: false, kind, message } satisfies JournalReply);
