@@ -9,7 +9,8 @@ export function causeHeaders(cause: Cause | undefined): Record<string, string> {
     "steersman-rule": bounded(cause.rule),
   };
   if (cause.because !== undefined) headers["steersman-because"] = bounded(cause.because);
-  if (cause.epoch !== undefined) headers["steersman-epoch"] = `${encodeURIComponent(cause.epoch.leader)}/${cause.epoch.number}`;
+  if (cause.epoch !== undefined)
+    headers["steersman-epoch"] = `${encodeURIComponent(cause.epoch.leader)}/${cause.epoch.number}`;
   return headers;
 }
 

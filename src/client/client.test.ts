@@ -11,7 +11,10 @@ import { ApiStatusError } from "./status-error.ts";
 
 const encoder = new TextEncoder();
 
-function answering(answer: (request: HttpRequest) => Partial<HttpResponse> & { json?: unknown }): { transport: Transport; requests: HttpRequest[] } {
+function answering(answer: (request: HttpRequest) => Partial<HttpResponse> & { json?: unknown }): {
+  transport: Transport;
+  requests: HttpRequest[];
+} {
   const requests: HttpRequest[] = [];
   const send = async (request: HttpRequest): Promise<HttpResponse> => {
     requests.push(request);
@@ -27,7 +30,11 @@ test("requests go to the paths, bodies and headers that the API documents", asyn
   await client.get(pods, { namespace: "a b", name: "x" });
   await client.list(pods, { labelSelector: "app=web", limit: 5 });
   await client.patch(pods, { namespace: "n", name: "x" }, { a: 1 }, { type: "apply", fieldManager: "m", force: true });
-  await client.delete(pods, { namespace: "n", name: "x" }, { uid: "u", propagation: "Foreground", gracePeriodSeconds: 0 });
+  await client.delete(
+    pods,
+    { namespace: "n", name: "x" },
+    { uid: "u", propagation: "Foreground", gracePeriodSeconds: 0 },
+  );
   await client.create(pods, { namespace: "n", name: "x" }, {}, { subresource: "binding", dryRun: true });
   const seen = requests.map(({ method, target }) => `${method} ${target}`);
   assert.deepEqual(seen, [
@@ -48,13 +55,22 @@ test("requests go to the paths, bodies and headers that the API documents", asyn
 });
 
 test("a Status becomes an ApiStatusError; find turns only NotFound into undefined", async () => {
-  let status = { kind: "Status", code: 404, reason: "NotFound", message: 'configmaps "x" not found', details: { name: "x" } };
+  let status = {
+    kind: "Status",
+    code: 404,
+    reason: "NotFound",
+    message: 'configmaps "x" not found',
+    details: { name: "x" },
+  };
   const { transport } = answering(() => ({ status: status.code, json: status }));
   const client = createClient(transport, { userAgent: "test" });
   assert.equal(await client.find(configmaps, { namespace: "n", name: "x" }), undefined);
   await assert.rejects(client.get(configmaps, { namespace: "n", name: "x" }), (error) => {
     assert.ok(error instanceof ApiStatusError);
-    assert.deepEqual([error.code, error.reason, error.message, error.details], [404, "NotFound", status.message, { name: "x" }]);
+    assert.deepEqual(
+      [error.code, error.reason, error.message, error.details],
+      [404, "NotFound", status.message, { name: "x" }],
+    );
     return true;
   });
   status = { ...status, code: 403, reason: "Forbidden" };
@@ -63,17 +79,33 @@ test("a Status becomes an ApiStatusError; find turns only NotFound into undefine
 
 test("an answer that is no Status still says its code", async () => {
   const { transport } = answering(() => ({ status: 502, body: encoder.encode("<html>bad gateway</html>") }));
-  await assert.rejects(createClient(transport, { userAgent: "t" }).list(pods), { code: 502, message: "<html>bad gateway</html>" });
+  await assert.rejects(createClient(transport, { userAgent: "t" }).list(pods), {
+    code: 502,
+    message: "<html>bad gateway</html>",
+  });
 });
 
-function watching(): { sink: () => ByteSink; events: WatchEvent<unknown>[]; ends: unknown[]; closed: () => boolean; close: () => void } {
+function watching(): {
+  sink: () => ByteSink;
+  events: WatchEvent<unknown>[];
+  ends: unknown[];
+  closed: () => boolean;
+  close: () => void;
+} {
   let sink: ByteSink | undefined;
   let closed = false;
-  const body = { open: (opened: ByteSink) => void (sink = opened), drained: () => {}, close: () => void (closed = true) };
+  const body = {
+    open: (opened: ByteSink) => void (sink = opened),
+    drained: () => {},
+    close: () => void (closed = true),
+  };
   const { transport } = answering(() => ({ body }));
   const events: WatchEvent<unknown>[] = [];
   const ends: unknown[] = [];
-  const handler = { event: (event: WatchEvent<unknown>) => void events.push(event), end: (error?: unknown) => void ends.push(error) };
+  const handler = {
+    event: (event: WatchEvent<unknown>) => void events.push(event),
+    end: (error?: unknown) => void ends.push(error),
+  };
   const { close } = createClient(transport, { userAgent: "t" }).watch(pods, {}, handler);
   return { sink: () => sink!, events, ends, closed: () => closed, close };
 }
@@ -95,7 +127,11 @@ test("an ERROR event ends the watch with its Status; close ends it silently and 
   const failing = watching();
   const closing = watching();
   await new Promise((resolve) => setImmediate(resolve));
-  failing.sink().write(encoder.encode('{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'));
+  failing
+    .sink()
+    .write(
+      encoder.encode('{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}\n'),
+    );
   assert.equal((failing.ends[0] as ApiStatusError).code, 410);
   assert.equal(failing.ends.length, 1);
   closing.close();
@@ -109,7 +145,8 @@ test("a line without end is refused, not kept", () => {
     () => {},
     (error) => (failure = error),
   );
-  for (let megabytes = 0; megabytes < 20 && failure === undefined; megabytes++) sink.write(new Uint8Array(1024 * 1024).fill(0x20));
+  for (let megabytes = 0; megabytes < 20 && failure === undefined; megabytes++)
+    sink.write(new Uint8Array(1024 * 1024).fill(0x20));
   assert.match(String(failure), /too long/);
 });
 

@@ -86,7 +86,12 @@ export interface Client {
   find<T>(resource: Resource<T>, at: ObjectName): Promise<T | undefined>;
   list<T>(resource: Resource<T>, options?: ListOptions): Promise<List<T>>;
   watch<T>(resource: Resource<T>, options: WatchOptions, handler: WatchHandler<T>): { close(): void };
-  create<T>(resource: Resource<T>, at: { namespace?: string | undefined; name?: string }, object: Draft<T>, options?: WriteOptions): Promise<T>;
+  create<T>(
+    resource: Resource<T>,
+    at: { namespace?: string | undefined; name?: string },
+    object: Draft<T>,
+    options?: WriteOptions,
+  ): Promise<T>;
   /** Replaces; the object's resourceVersion, when set, must be the stored one. */
   update<T>(resource: Resource<T>, at: ObjectName, object: T, options?: WriteOptions): Promise<T>;
   patch<T>(resource: Resource<T>, at: ObjectName, patch: unknown, options: PatchOptions): Promise<T>;

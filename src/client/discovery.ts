@@ -57,10 +57,14 @@ export function builtInDiscovery(): Discovery {
 /** Asks the server for every resource it serves, custom ones too; groups that fail to answer are left out. */
 export async function discover(client: Client): Promise<Discovery> {
   const groups = (await client.request("GET", "/apis")) as { groups?: { versions?: { groupVersion: string }[] }[] };
-  const paths = ["/api/v1", ...(groups.groups ?? []).flatMap((group) => (group.versions ?? []).map((v) => `/apis/${v.groupVersion}`))];
+  const paths = [
+    "/api/v1",
+    ...(groups.groups ?? []).flatMap((group) => (group.versions ?? []).map((v) => `/apis/${v.groupVersion}`)),
+  ];
   const lists = await Promise.allSettled(paths.map((path) => client.request("GET", path)));
   const resources: Resource<unknown>[] = [];
-  for (const answer of lists) if (answer.status === "fulfilled") resources.push(...resourcesOf(answer.value as ApiResourceList));
+  for (const answer of lists)
+    if (answer.status === "fulfilled") resources.push(...resourcesOf(answer.value as ApiResourceList));
   return createDiscovery(resources);
 }
 
@@ -82,7 +86,11 @@ function resourcesOf(list: ApiResourceList): Resource<unknown>[] {
       verbs: resource.verbs ?? [],
       subresources: all
         .filter((other) => other.name.startsWith(`${resource.name}/`))
-        .map((other) => ({ name: other.name.slice(resource.name.length + 1), kind: other.kind, verbs: other.verbs ?? [] })),
+        .map((other) => ({
+          name: other.name.slice(resource.name.length + 1),
+          kind: other.kind,
+          verbs: other.verbs ?? [],
+        })),
       type: builtInTypes.get(`${group}/${version}/${resource.name}`) ?? "",
     }));
 }

@@ -67,10 +67,18 @@ export function createClient(transport: Transport, options: ClientOptions): Clie
         ...(patchOptions.fieldManager === undefined ? {} : { fieldManager: patchOptions.fieldManager }),
         ...(patchOptions.force === true ? { force: "true" } : {}),
       });
-      return (await exchange("PATCH", path + query, patch, { ...patchOptions, contentType: patchTypes[patchOptions.type] })) as never;
+      return (await exchange("PATCH", path + query, patch, {
+        ...patchOptions,
+        contentType: patchTypes[patchOptions.type],
+      })) as never;
     },
     delete: async (resource, at, deleteOptions = {}) => {
-      await exchange("DELETE", pathOf(resource, at) + writeQuery(deleteOptions), deleteBody(deleteOptions), deleteOptions);
+      await exchange(
+        "DELETE",
+        pathOf(resource, at) + writeQuery(deleteOptions),
+        deleteBody(deleteOptions),
+        deleteOptions,
+      );
     },
     request: (method, path, body, writeOptions = {}) => exchange(method, path, body, writeOptions),
   };
@@ -126,7 +134,8 @@ interface Deadline {
 
 /** Gives an exchange up after `requestTimeoutMs` milliseconds, also when the transport ignores the signal. */
 function createDeadline(timers: Timers | undefined, signal: AbortSignal | undefined, what: string): Deadline {
-  if (timers === undefined) return { signal: signal === undefined ? {} : { signal }, race: (answer) => answer, cancel: () => {} };
+  if (timers === undefined)
+    return { signal: signal === undefined ? {} : { signal }, race: (answer) => answer, cancel: () => {} };
   const controller = new AbortController();
   const expired = Promise.withResolvers<never>();
   // Nobody may be racing when it expires: that is no unhandled rejection.
@@ -160,7 +169,11 @@ export function statusError(code: number, text: string): ApiStatusError {
   } catch {
     // Not JSON: the text itself is all there is to say.
   }
-  return new ApiStatusError({ code, reason: reasonOf(code), message: text.slice(0, 500) || `the server answered with status ${code}` });
+  return new ApiStatusError({
+    code,
+    reason: reasonOf(code),
+    message: text.slice(0, 500) || `the server answered with status ${code}`,
+  });
 }
 
 function reasonOf(code: number): string {
@@ -261,7 +274,10 @@ function watch<T>(
     for (const chunk of chunks) sink.write(chunk);
     sink.end();
   };
-  transport.send(watchRequest(options, resource, watchOptions, abort.signal)).then(receive).catch(end);
+  transport
+    .send(watchRequest(options, resource, watchOptions, abort.signal))
+    .then(receive)
+    .catch(end);
   return { close };
 }
 
@@ -275,7 +291,12 @@ function parseEvent<T>(text: string): EventOrError<T> | undefined {
   }
 }
 
-function watchRequest(options: ClientOptions, resource: Resource<unknown>, watchOptions: WatchOptions, signal: AbortSignal): HttpRequest {
+function watchRequest(
+  options: ClientOptions,
+  resource: Resource<unknown>,
+  watchOptions: WatchOptions,
+  signal: AbortSignal,
+): HttpRequest {
   const more: Record<string, string> = { watch: "true" };
   if (watchOptions.allowBookmarks === true) more["allowWatchBookmarks"] = "true";
   if (watchOptions.timeoutSeconds !== undefined) more["timeoutSeconds"] = String(watchOptions.timeoutSeconds);

@@ -63,7 +63,10 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
 ];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */
-export function createControllers(options: ControllersOptions): { readonly controllers: readonly Controller[]; readonly informers: Informers } {
+export function createControllers(options: ControllersOptions): {
+  readonly controllers: readonly Controller[];
+  readonly informers: Informers;
+} {
   const { client, clock, timers, random, onProblem } = options;
   const problems = onProblem === undefined ? {} : { onProblem };
   const informers = options.informers ?? createInformers({ client, clock, timers, random, ...problems });

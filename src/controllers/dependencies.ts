@@ -37,7 +37,13 @@ export function createExecutorFor(dependencies: Dependencies, name: string, even
   return createExecutor({
     client,
     actor: `controllers/${name}`,
-    events: createEventRecorder({ client, clock, random, source: eventSource, ...(onProblem === undefined ? {} : { onProblem }) }),
+    events: createEventRecorder({
+      client,
+      clock,
+      random,
+      source: eventSource,
+      ...(onProblem === undefined ? {} : { onProblem }),
+    }),
     ...(epoch === undefined ? {} : { epoch }),
   });
 }

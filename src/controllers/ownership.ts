@@ -36,7 +36,12 @@ export function aboutOf(
 }
 
 /** Adds the controller reference to a dependent that nobody controls, if it is still as it was judged. */
-export function adopt(dependents: Resource<unknown>, dependent: ObjectView, ownerResource: Resource<unknown>, owner: ObjectView): PatchAction {
+export function adopt(
+  dependents: Resource<unknown>,
+  dependent: ObjectView,
+  ownerResource: Resource<unknown>,
+  owner: ObjectView,
+): PatchAction {
   return {
     verb: "patch",
     resource: dependents,
@@ -55,7 +60,12 @@ export function adopt(dependents: Resource<unknown>, dependent: ObjectView, owne
 }
 
 /** Removes the controller reference from a dependent that the selector no longer matches. */
-export function release(dependents: Resource<unknown>, dependent: ObjectView, ownerResource: Resource<unknown>, owner: ObjectView): PatchAction {
+export function release(
+  dependents: Resource<unknown>,
+  dependent: ObjectView,
+  ownerResource: Resource<unknown>,
+  owner: ObjectView,
+): PatchAction {
   return {
     verb: "patch",
     resource: dependents,
@@ -75,7 +85,9 @@ export function release(dependents: Resource<unknown>, dependent: ObjectView, ow
 
 /** Which dependents are owned, which are to be adopted, which released. */
 export function claim<V extends ObjectView>(
-  owner: ObjectView & { readonly selector: { matches(labels: Readonly<Record<string, string>>): boolean; readonly nothing: boolean } },
+  owner: ObjectView & {
+    readonly selector: { matches(labels: Readonly<Record<string, string>>): boolean; readonly nothing: boolean };
+  },
   owned: readonly V[],
   orphans: readonly V[],
 ): { readonly kept: readonly V[]; readonly released: readonly V[]; readonly adoptable: readonly V[] } {
@@ -87,6 +99,8 @@ export function claim<V extends ObjectView>(
     else if (owner.deletionMs === undefined && dependent.deletionMs === undefined) released.push(dependent);
   }
   const mayAdopt = owner.deletionMs === undefined && !owner.selector.nothing;
-  const adoptable = mayAdopt ? orphans.filter((orphan) => orphan.deletionMs === undefined && owner.selector.matches(orphan.labels)) : [];
+  const adoptable = mayAdopt
+    ? orphans.filter((orphan) => orphan.deletionMs === undefined && owner.selector.matches(orphan.labels))
+    : [];
   return { kept, released, adoptable };
 }

@@ -33,7 +33,9 @@ export interface HistoryInput {
 
 /** Finds or makes the revision of the current template; going back to an old template gives its revision the next number. */
 export function planHistory(input: HistoryInput): History {
-  const sorted = [...input.owned].sort((a, b) => a.revision - b.revision || a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
+  const sorted = [...input.owned].sort(
+    (a, b) => a.revision - b.revision || a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1),
+  );
   const data = revisionData(input.template);
   const equal = sorted.findLast((revision) => isEqual(comparable(revision.data), comparable(data)));
   const next = (sorted.at(-1)?.revision ?? 0) + 1;
@@ -61,7 +63,8 @@ function comparable(data: unknown): unknown {
 
 /** The template that a revision keeps. */
 export function templateOf(revision: RevisionView, fallback: PodTemplateSpec): PodTemplateSpec {
-  const kept = (revision.data as { spec?: { template?: PodTemplateSpec & { $patch?: string } } } | undefined)?.spec?.template;
+  const kept = (revision.data as { spec?: { template?: PodTemplateSpec & { $patch?: string } } } | undefined)?.spec
+    ?.template;
   if (kept === undefined) return fallback;
   const { $patch: _patch, ...template } = kept;
   return template;
@@ -104,7 +107,9 @@ function renumber(revision: RevisionView, number: number): Action {
 
 /** Deletes the oldest revisions beyond the limit that no pod carries and the status does not name. */
 export function planCleanUp(history: History, limit: number, used: ReadonlySet<string>): Action[] {
-  const idle = history.sorted.filter((revision) => revision !== history.update && !used.has(revision.name) && !used.has(hashOf(revision)));
+  const idle = history.sorted.filter(
+    (revision) => revision !== history.update && !used.has(revision.name) && !used.has(hashOf(revision)),
+  );
   return idle.slice(0, Math.max(0, idle.length - limit)).map(({ namespace, name, uid }) => ({
     verb: "delete",
     resource,

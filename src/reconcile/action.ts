@@ -62,7 +62,13 @@ export interface DeleteAction extends ActionCommon {
 /** Only an Event for people; changes nothing else. */
 export interface EventAction {
   readonly verb: "event";
-  readonly about: { readonly apiVersion: string; readonly kind: string; readonly namespace?: string; readonly name: string; readonly uid: string };
+  readonly about: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly uid: string;
+  };
   readonly type: "Normal" | "Warning";
   /** CamelCase, as kubectl describe shows it: `ScalingReplicaSet`. */
   readonly eventReason: string;

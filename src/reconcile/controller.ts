@@ -53,7 +53,10 @@ export interface ControllerOptions {
   /** Observes and plans one key. Must not write. Undefined: nothing to do. */
   readonly pass: (key: string, context: PassContext) => Plan | undefined | Promise<Plan | undefined>;
   /** Subscribes to informers; called once at start, with the enqueue function. */
-  readonly watch: (enqueue: (key: string) => void, enqueueAfter: (key: string, delayMs: number) => void) => readonly { close(): void }[];
+  readonly watch: (
+    enqueue: (key: string) => void,
+    enqueueAfter: (key: string, delayMs: number) => void,
+  ) => readonly { close(): void }[];
   readonly keysInFlight?: number;
   /** At least this long between two passes over one key of which the first wrote something: merges bursts. Milliseconds. */
   readonly spacingMs?: number;
@@ -184,7 +187,8 @@ class Loop implements Controller {
       this.#refusals.set(key, { action, reason: outcome.error.reason, message: outcome.error.message });
     }
     const retryAfterMs = outcome.kind === "failed" ? outcome.retryAfterMs : 0;
-    if (outcome.kind !== "conflict") this.#options.onProblem?.(`${this.name}: ${action.verb} for ${key} ${outcome.kind}`, outcome.error);
+    if (outcome.kind !== "conflict")
+      this.#options.onProblem?.(`${this.name}: ${action.verb} for ${key} ${outcome.kind}`, outcome.error);
     this.#queue.retry(key, retryAfterMs);
   }
 

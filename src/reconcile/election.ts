@@ -73,7 +73,8 @@ class LeaseElection implements Election {
     this.#endTerm();
     try {
       const lease = await this.#find();
-      if (lease?.spec.holderIdentity === this.#options.identity) await this.#write(lease, { holderIdentity: "", leaseDurationSeconds: 1 });
+      if (lease?.spec.holderIdentity === this.#options.identity)
+        await this.#write(lease, { holderIdentity: "", leaseDurationSeconds: 1 });
     } catch (error) {
       this.#options.onProblem?.("cannot give the lease up", error);
     }
@@ -93,7 +94,8 @@ class LeaseElection implements Election {
       if (await this.#takeOrRenew()) this.#renewedMs = clock.monotonic();
       else if (this.epoch !== undefined) this.#endTerm();
     } catch (error) {
-      if (!(error instanceof ApiStatusError && error.reason === "Conflict")) this.#options.onProblem?.("cannot renew the lease", error);
+      if (!(error instanceof ApiStatusError && error.reason === "Conflict"))
+        this.#options.onProblem?.("cannot renew the lease", error);
     }
     // A leader that could not renew for two thirds of the duration stops before anybody may take over.
     const silentMs = clock.monotonic() - this.#renewedMs;
@@ -107,8 +109,18 @@ class LeaseElection implements Election {
     const lease = await this.#find();
     if (lease === undefined) {
       const now = this.#now();
-      const spec = { holderIdentity: identity, leaseDurationSeconds: seconds(), acquireTime: now, renewTime: now, leaseTransitions: 0 };
-      await client.create(leases, { namespace }, { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace }, spec });
+      const spec = {
+        holderIdentity: identity,
+        leaseDurationSeconds: seconds(),
+        acquireTime: now,
+        renewTime: now,
+        leaseTransitions: 0,
+      };
+      await client.create(
+        leases,
+        { namespace },
+        { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name, namespace }, spec },
+      );
       this.#beginTerm(1);
       return true;
     }

@@ -135,7 +135,10 @@ async function write(options: EventRecorderOptions, event: EventText, allSeries:
 
 function eventObject(options: EventRecorderOptions, event: EventText, series: Series, namespace: string): Draft<Event> {
   // Nanoseconds, of which the clock knows the milliseconds and chance the rest.
-  const suffix = (BigInt(options.clock.now()) * 1_000_000n + BigInt(Math.floor(options.random.float() * 1_000_000))).toString(16);
+  const suffix = (
+    BigInt(options.clock.now()) * 1_000_000n +
+    BigInt(Math.floor(options.random.float() * 1_000_000))
+  ).toString(16);
   const { about } = event;
   return {
     apiVersion: "v1",

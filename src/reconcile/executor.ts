@@ -74,15 +74,20 @@ export function isNamespaceTerminating(error: ApiStatusError): boolean {
   return causes.some((cause) => cause.reason === "NamespaceTerminating");
 }
 
-async function run(execute: Executor["execute"], actions: readonly Action[], because: string | undefined): Promise<RunResult> {
+async function run(
+  execute: Executor["execute"],
+  actions: readonly Action[],
+  because: string | undefined,
+): Promise<RunResult> {
   const traces: Trace[] = [];
   let writes = 0;
   let size = 1;
-  for (let at = 0; at < actions.length; ) {
+  for (let at = 0; at < actions.length;) {
     const first = actions[at]!;
     const room = isBatchable(first) ? size : 1;
     const batch: Action[] = [];
-    while (batch.length < room && at < actions.length && (batch.length === 0 || isAlike(first, actions[at]!))) batch.push(actions[at++]!);
+    while (batch.length < room && at < actions.length && (batch.length === 0 || isAlike(first, actions[at]!)))
+      batch.push(actions[at++]!);
     const outcomes = await Promise.all(batch.map((action) => execute(action, because)));
     let stopped: RunResult["stopped"];
     for (const [index, outcome] of outcomes.entries()) {
@@ -131,12 +136,21 @@ function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
       return client.create(resource, { namespace }, action.object as never, { cause });
     case "update":
       if (action.subresource === "status") return replaceStatus(client, action, cause);
-      return client.update(resource, { namespace, name: action.name }, action.object as never, { cause, ...subresource(action) });
+      return client.update(resource, { namespace, name: action.name }, action.object as never, {
+        cause,
+        ...subresource(action),
+      });
     case "patch":
-      return client.patch(resource, { namespace, name: action.name }, action.patch, { cause, type: action.type, ...subresource(action) });
+      return client.patch(resource, { namespace, name: action.name }, action.patch, {
+        cause,
+        type: action.type,
+        ...subresource(action),
+      });
     case "delete":
       // Not `client.delete`: the answer tells the revision at which a graceful deletion began.
-      return client.request("DELETE", pathOf(resource, { namespace, name: action.name }), deleteBody(action), { cause });
+      return client.request("DELETE", pathOf(resource, { namespace, name: action.name }), deleteBody(action), {
+        cause,
+      });
   }
 }
 
@@ -146,7 +160,10 @@ function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
  */
 function replaceStatus(client: Client, action: UpdateAction, cause: Cause): Promise<unknown> {
   const { resource, namespace, name } = action;
-  const { metadata, status } = action.object as { metadata: { uid?: string; resourceVersion?: string }; status: unknown };
+  const { metadata, status } = action.object as {
+    metadata: { uid?: string; resourceVersion?: string };
+    status: unknown;
+  };
   const pinned = (["uid", "resourceVersion"] as const).flatMap((field) => {
     const value = metadata[field];
     return value === undefined ? [] : [{ op: "replace", path: `/metadata/${field}`, value }];
@@ -164,7 +181,9 @@ function traceOf(action: Write, answer: unknown): { trace?: Trace } {
     const key = action.namespace === undefined ? action.name : `${action.namespace}/${action.name}`;
     return { trace: { resource: action.resource, key, uid: action.uid } };
   }
-  const revision = Number((answer as { metadata?: { resourceVersion?: string } } | undefined)?.metadata?.resourceVersion);
+  const revision = Number(
+    (answer as { metadata?: { resourceVersion?: string } } | undefined)?.metadata?.resourceVersion,
+  );
   return Number.isFinite(revision) && revision > 0 ? { trace: { resource: action.resource, revision } } : {};
 }
 
@@ -173,7 +192,8 @@ function classify(action: Write, error: unknown): Outcome {
     return { kind: "failed", error: error instanceof Error ? error : new Error(String(error)), retryAfterMs: 0 };
   }
   if (error.reason === "NotFound" && action.verb === "delete") return { kind: "unneeded" };
-  if (error.reason === "AlreadyExists" && action.verb === "create" && action.existingIsFine === true) return { kind: "unneeded" };
+  if (error.reason === "AlreadyExists" && action.verb === "create" && action.existingIsFine === true)
+    return { kind: "unneeded" };
   // NotFound of a create is a missing namespace: refused. Of anything else: the object went away since it was judged.
   const moved = error.reason === "Conflict" || (error.reason === "NotFound" && action.verb !== "create");
   if (moved || error.reason === "AlreadyExists") return { kind: "conflict", error };

@@ -186,7 +186,7 @@ class ListWatch<T, P> implements Informer<P> {
   }
 
   #replace(found: ReadonlyMap<string, Entry<P>>, revision: number): void {
-    for (const entry of [...this.#objects.sorted()]) if (!found.has(entry.key)) this.#remove(entry.key);
+    for (const entry of this.#objects.sorted()) if (!found.has(entry.key)) this.#remove(entry.key);
     for (const entry of found.values()) {
       const old = this.#objects.get(entry.key);
       if (old === undefined || old.revision !== entry.revision || old.uid !== entry.uid) this.#put(entry);

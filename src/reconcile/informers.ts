@@ -34,7 +34,9 @@ export function createInformers(options: InformersOptions): Informers {
       const informer = createInformer<T, P>({ ...options, ...declaration });
       byDeclaration.set(declaration, informer);
       const selected =
-        declaration.namespace !== undefined || declaration.labelSelector !== undefined || declaration.fieldSelector !== undefined;
+        declaration.namespace !== undefined ||
+        declaration.labelSelector !== undefined ||
+        declaration.fieldSelector !== undefined;
       const id = idOf(declaration.resource);
       if (!selected && !wholes.has(id)) wholes.set(id, informer);
       if (running) informer.start();

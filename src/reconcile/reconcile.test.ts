@@ -60,7 +60,10 @@ test("an informer follows adds, changes and deletions, with indexes and in key o
   assert.deepEqual(seen, ["default/b ->1", "default/a ->1", "default/b 1>2", "default/a 1>-"]);
   put(api, "a", "2");
   await time.settle();
-  assert.deepEqual(informer.by("value", "2").map((view) => view.name), ["a", "b"]);
+  assert.deepEqual(
+    informer.by("value", "2").map((view) => view.name),
+    ["a", "b"],
+  );
   assert.deepEqual(informer.by("value", "1"), []);
   assert.equal(informers.of(declaration), informer, "same declaration, same informer");
 });
@@ -73,7 +76,9 @@ test("a broken watch resumes; an expired one lists again and reports only the di
   informers.start();
   await time.settle();
   const seen: string[] = [];
-  const subscription = informer.handle((key, old, current) => seen.push(`${key} ${old?.value ?? "-"}>${current?.value ?? "-"}`));
+  const subscription = informer.handle((key, old, current) =>
+    seen.push(`${key} ${old?.value ?? "-"}>${current?.value ?? "-"}`),
+  );
   seen.length = 0;
   api.breakWatches(false);
   put(api, "a", "2");
@@ -141,7 +146,10 @@ test("retries back off, doubling up to a minute", async () => {
   assert.ok(waits[0]! <= 10 && waits[5]! >= 100 && waits.at(-1)! >= 30_000 && waits.at(-1)! <= 60_000, waits.join(" "));
 });
 
-function controllerOver(s: Scene, pass: (key: string, context: PassContext) => Plan | undefined): ReturnType<typeof createController> {
+function controllerOver(
+  s: Scene,
+  pass: (key: string, context: PassContext) => Plan | undefined,
+): ReturnType<typeof createController> {
   const { client, random, time, informers } = s;
   const informer = informers.of(declaration);
   const events = createEventRecorder({ client, clock: time.clock, random, source: "test" });
@@ -162,7 +170,13 @@ function controllerOver(s: Scene, pass: (key: string, context: PassContext) => P
 
 function createMap(name: string): Action {
   const object = { metadata: { name } };
-  return { verb: "create", resource: configmaps as Resource<unknown>, namespace: "default", object, reason: `there is no ${name}` };
+  return {
+    verb: "create",
+    resource: configmaps as Resource<unknown>,
+    namespace: "default",
+    object,
+    reason: `there is no ${name}`,
+  };
 }
 
 test("a key is not planned again before the informer has seen its own writes", async () => {
@@ -178,7 +192,10 @@ test("a key is not planned again before the informer has seen its own writes", a
   const { watch } = s.client;
   const slow = s.client as { watch: typeof watch };
   slow.watch = (resource, options, handler) =>
-    watch(resource, options, { ...handler, event: (event) => void s.time.timers.after(500, () => handler.event(event)) });
+    watch(resource, options, {
+      ...handler,
+      event: (event) => void s.time.timers.after(500, () => handler.event(event)),
+    });
   put(s.api, "seed", "1");
   s.informers.start();
   controller.start();
@@ -230,11 +247,13 @@ test("repeated events are counted, similar ones combined, and one object cannot 
   const { time, client, random, api } = scene();
   const events = createEventRecorder({ client, clock: time.clock, random, source: "test" });
   const about = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "web", uid: "u" };
-  for (let times = 0; times < 3; times++) events.record({ about, type: "Normal", eventReason: "Pulled", message: "same" });
+  for (let times = 0; times < 3; times++)
+    events.record({ about, type: "Normal", eventReason: "Pulled", message: "same" });
   await time.settle();
   const [first] = api.list("events");
   assert.deepEqual([api.list("events").length, first!["count"], first!["message"]], [1, 3, "same"]);
-  for (let number = 0; number < 100; number++) events.record({ about, type: "Normal", eventReason: "Made", message: `number ${number}` });
+  for (let number = 0; number < 100; number++)
+    events.record({ about, type: "Normal", eventReason: "Made", message: `number ${number}` });
   await time.settle();
   const texts = api.list("events").map((event) => String(event["message"]));
   assert.equal(texts.filter((text) => text.startsWith("number")).length, 10);
@@ -275,5 +294,8 @@ test("one leads at a time; each term has a greater number; a leader that stops h
   await time.advance(14_000);
   assert.equal(two.epoch, undefined);
   assert.equal(log.at(-1), "two stops");
-  assert.equal((api.get(leases.resource, "kube-system/test-loops")?.spec as { holderIdentity: string }).holderIdentity, "two");
+  assert.equal(
+    (api.get(leases.resource, "kube-system/test-loops")!.spec as { holderIdentity: string }).holderIdentity,
+    "two",
+  );
 });

@@ -40,14 +40,21 @@ export async function startCluster(): Promise<RunningCluster> {
     timers,
     random,
     authenticator: { authenticate: () => ({ ok: true, user: admin }), checkToken: () => ({ ok: true, user: admin }) },
-    authorizer: { authorize: () => ({ allowed: true, reason: "" }), rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }) },
+    authorizer: {
+      authorize: () => ({ allowed: true, reason: "" }),
+      rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
+    },
     admission: [],
     version: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.0" },
     log: (message, error) => problems.push(`${message}: ${String(error)}`),
   });
   const client = createClient(api.transportFor(admin), { userAgent: "test", timers });
   await client.create(namespaces, {}, { metadata: { name: "default" } });
-  await client.create(nodes, {}, { metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: "True" }] } });
+  await client.create(
+    nodes,
+    {},
+    { metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: "True" }] } },
+  );
   const { controllers, informers } = createControllers({
     client,
     clock,
@@ -55,7 +62,8 @@ export async function startCluster(): Promise<RunningCluster> {
     random,
     rootCa,
     resources: () => kinds.flatMap((kind) => kind.versions),
-    onProblem: (problem, error) => problems.push(`${problem}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    onProblem: (problem, error) =>
+      problems.push(`${problem}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
   });
   const cluster: RunningCluster = {
     client,
@@ -99,10 +107,16 @@ function startAgents(cluster: RunningCluster): { stop(): void } {
   const informer = createInformer<Pod, Pod>({ client, clock, timers, random, resource: pods, project: (pod) => pod });
   const act = async (pod: Pod): Promise<void> => {
     const at = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? "" };
-    if (pod.metadata.deletionTimestamp !== undefined) return client.delete(pods, at, { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? "" });
+    if (pod.metadata.deletionTimestamp !== undefined)
+      return client.delete(pods, at, { gracePeriodSeconds: 0, uid: pod.metadata.uid ?? "" });
     if (pod.spec.nodeName === undefined) {
       const target = { kind: "Node", name: "n1" };
-      await client.create(pods as Resource<unknown>, at, { metadata: { name: at.name }, target }, { subresource: "binding" });
+      await client.create(
+        pods as Resource<unknown>,
+        at,
+        { metadata: { name: at.name }, target },
+        { subresource: "binding" },
+      );
     } else if (pod.status.phase === "Pending" && cluster.agentsReady) {
       const ip = `10.1.${++addresses >> 8}.${addresses & 255}`;
       const now = `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { configmaps, deployments, endpoints, endpointslices, namespaces, pods, replicasets, serviceaccounts, services } from "#api/generated/resources.ts";
+import {
+  configmaps,
+  deployments,
+  endpoints,
+  endpointslices,
+  namespaces,
+  pods,
+  replicasets,
+  serviceaccounts,
+  services,
+} from "#api/generated/resources.ts";
 import type { Deployment } from "#api/generated/apps-v1.ts";
 import { rootCa, startCluster, type RunningCluster } from "./running-cluster.ts";
 
@@ -19,7 +29,10 @@ function web(image: string): object {
     spec: {
       replicas: 3,
       selector: { matchLabels: { app: "web" } },
-      template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "web", image, ports: [{ name: "http", containerPort: 8080 }] }] } },
+      template: {
+        metadata: { labels: { app: "web" } },
+        spec: { containers: [{ name: "web", image, ports: [{ name: "http", containerPort: 8080 }] }] },
+      },
     },
   };
 }
@@ -63,16 +76,25 @@ function writesSince({ store }: RunningCluster): () => Record<string, number> {
 
 test("each namespace gets its default service account and the root certificate", async () => {
   await cluster.until("service account", () => cluster.client.find(serviceaccounts, { namespace, name: "default" }));
-  const map = await cluster.until("config map", () => cluster.client.find(configmaps, { namespace, name: "kube-root-ca.crt" }));
+  const map = await cluster.until("config map", () =>
+    cluster.client.find(configmaps, { namespace, name: "kube-root-ca.crt" }),
+  );
   assert.equal(map.data?.["ca.crt"], rootCa);
 });
 
 test("a Deployment with a Service becomes pods and ready endpoints, then nothing is written any more", async () => {
-  await cluster.client.create(services, { namespace }, { metadata: { name: "web" }, spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: "http" }] } });
+  await cluster.client.create(
+    services,
+    { namespace },
+    { metadata: { name: "web" }, spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: "http" }] } },
+  );
   await cluster.client.create(deployments, { namespace }, web("web:1") as never);
   await rolledOut();
   const slice = await cluster.until("three ready endpoints", async () => {
-    const { items } = await cluster.client.list(endpointslices, { namespace, labelSelector: "kubernetes.io/service-name=web" });
+    const { items } = await cluster.client.list(endpointslices, {
+      namespace,
+      labelSelector: "kubernetes.io/service-name=web",
+    });
     return items.find((item) => item.endpoints.filter((endpoint) => endpoint.conditions.ready === true).length === 3);
   });
   assert.deepEqual(slice.ports, [{ name: "", port: 8080, protocol: "TCP" }]);
@@ -134,6 +156,9 @@ test("a namespace goes with all that is in it", async () => {
   await cluster.client.create(deployments, { namespace: "team" }, web("web:1") as never);
   await cluster.until("pods", async () => (await cluster.client.list(pods, { namespace: "team" })).items.length === 3);
   await cluster.client.delete(namespaces, { name: "team" });
-  await cluster.until("namespace gone", async () => (await cluster.client.find(namespaces, { name: "team" })) === undefined);
+  await cluster.until(
+    "namespace gone",
+    async () => (await cluster.client.find(namespaces, { name: "team" })) === undefined,
+  );
   assert.deepEqual(cluster.problems, []);
 });

@@ -80,7 +80,9 @@ export function createModelApi(clock: Clock): ModelApi {
     return found;
   };
   const keyOf = (object: ModelObject): string =>
-    object.metadata.namespace === undefined ? object.metadata.name : `${object.metadata.namespace}/${object.metadata.name}`;
+    object.metadata.namespace === undefined
+      ? object.metadata.name
+      : `${object.metadata.namespace}/${object.metadata.name}`;
   const emit = (resource: string, type: string, object: ModelObject): void => {
     history.push({ revision, resource, type, object });
     if (history.length > 10_000) history = history.slice(-5_000);
@@ -145,7 +147,9 @@ export function createModelApi(clock: Clock): ModelApi {
         return object === undefined ? notFound(route) : json(200, object);
       }
       if (route.query.get("watch") === "true") return watch(route, request);
-      const items = [...table(route.resource).values()].filter((o) => route.namespace === undefined || o.metadata.namespace === route.namespace);
+      const items = [...table(route.resource).values()].filter(
+        (o) => route.namespace === undefined || o.metadata.namespace === route.namespace,
+      );
       return json(200, { kind: "List", apiVersion: "v1", metadata: { resourceVersion: String(revision) }, items });
     },
     POST(route, request) {
@@ -179,7 +183,10 @@ export function createModelApi(clock: Clock): ModelApi {
         if (uid !== old.metadata.uid || resourceVersion !== old.metadata.resourceVersion) return conflict(route);
         return json(200, write(route, old, next));
       }
-      return json(200, write(route, old, merged(structuredClone(old), patch, type.includes("strategic")) as ModelObject));
+      return json(
+        200,
+        write(route, old, merged(structuredClone(old), patch, type.includes("strategic")) as ModelObject),
+      );
     },
     DELETE(route, request) {
       const old = table(route.resource).get(pathKey(route));
@@ -195,7 +202,12 @@ export function createModelApi(clock: Clock): ModelApi {
       return json(200, deleted(route, old, options.gracePeriodSeconds, options.propagationPolicy));
     },
   };
-  const deleted = (route: Route, old: ModelObject, grace: number | undefined, propagation: string | undefined): unknown => {
+  const deleted = (
+    route: Route,
+    old: ModelObject,
+    grace: number | undefined,
+    propagation: string | undefined,
+  ): unknown => {
     const finalizers = [...(old.metadata.finalizers ?? [])];
     if (propagation === "Foreground") finalizers.push("foregroundDeletion");
     if (propagation === "Orphan") finalizers.push("orphan");
@@ -219,7 +231,9 @@ export function createModelApi(clock: Clock): ModelApi {
         watcher = { resource: route.resource, namespace: route.namespace, sink };
         for (const past of history) if (past.revision > from) deliver(watcher, past.resource, past.type, past.object);
         watchers.add(watcher);
-        request.signal?.addEventListener("abort", () => watcher !== undefined && watchers.delete(watcher), { once: true });
+        request.signal?.addEventListener("abort", () => watcher !== undefined && watchers.delete(watcher), {
+          once: true,
+        });
       },
       drained() {},
       close: () => void (watcher !== undefined && watchers.delete(watcher)),
@@ -236,9 +250,15 @@ export function createModelApi(clock: Clock): ModelApi {
         const handler = handlers[request.method];
         if (route === undefined || handler === undefined) return failure(404, "NotFound", `no route ${request.target}`);
         const refusal = request.method === "GET" ? undefined : api.refuse?.(request.method, request.target);
-        const response = refusal === undefined ? handler(route, request) : failure(refusal.code, refusal.reason, refusal.message);
+        const response =
+          refusal === undefined ? handler(route, request) : failure(refusal.code, refusal.reason, refusal.message);
         if (request.method !== "GET") {
-          api.writes.push({ method: request.method, path: request.target, headers: request.headers, status: response.status });
+          api.writes.push({
+            method: request.method,
+            path: request.target,
+            headers: request.headers,
+            status: response.status,
+          });
         }
         return response;
       },
@@ -251,7 +271,8 @@ export function createModelApi(clock: Clock): ModelApi {
       if (old === undefined) return store(resource, "ADDED", fresh(object, wanted.metadata.namespace));
       const next = structuredClone({ ...old, ...object }) as ModelObject;
       next.metadata = { ...old.metadata, ...wanted.metadata };
-      if (JSON.stringify(next.spec) !== JSON.stringify(old.spec)) next.metadata.generation = old.metadata.generation + 1;
+      if (JSON.stringify(next.spec) !== JSON.stringify(old.spec))
+        next.metadata.generation = old.metadata.generation + 1;
       return store(resource, "MODIFIED", next);
     },
     remove(resource, key) {
@@ -260,7 +281,7 @@ export function createModelApi(clock: Clock): ModelApi {
     },
     breakWatches(gone) {
       if (gone) minHistory = ++revision;
-      for (const watcher of [...watchers]) {
+      for (const watcher of watchers) {
         watchers.delete(watcher);
         watcher.sink.abort(new Error("connection broken"));
       }
@@ -271,7 +292,10 @@ export function createModelApi(clock: Clock): ModelApi {
 
 function routeOf(target: string): Route | undefined {
   const [path, search] = target.split("?");
-  const parts = path!.split("/").filter((part) => part !== "").map(decodeURIComponent);
+  const parts = path!
+    .split("/")
+    .filter((part) => part !== "")
+    .map(decodeURIComponent);
   const root = parts[0] === "api" ? parts.splice(0, 2) : parts.splice(0, 3);
   let namespace: string | undefined;
   if (parts[0] === "namespaces" && parts.length > 2 && parts[2] !== "finalize" && parts[2] !== "status") {
@@ -302,7 +326,15 @@ function failure(code: number, reason: string, message: string): HttpResponse {
 function notFound(route: Route): HttpResponse {
   const message = `${route.resource} "${route.name}" not found`;
   const details = { name: route.name, kind: route.resource };
-  return json(404, { kind: "Status", apiVersion: "v1", status: "Failure", code: 404, reason: "NotFound", message, details });
+  return json(404, {
+    kind: "Status",
+    apiVersion: "v1",
+    status: "Failure",
+    code: 404,
+    reason: "NotFound",
+    message,
+    details,
+  });
 }
 
 function conflict(route: Route): HttpResponse {
@@ -312,9 +344,13 @@ function conflict(route: Route): HttpResponse {
 /** JSON merge; strategic only for lists whose items are told apart by uid, type or name, with $patch: delete. */
 function merged(target: unknown, patch: unknown, strategic: boolean): unknown {
   if (Array.isArray(patch) && strategic && Array.isArray(target)) return mergedLists(target, patch);
-  if (Array.isArray(patch) && strategic) return patch.filter((item) => (item as { $patch?: string }).$patch !== "delete");
+  if (Array.isArray(patch) && strategic)
+    return patch.filter((item) => (item as { $patch?: string }).$patch !== "delete");
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const result = (typeof target === "object" && target !== null && !Array.isArray(target) ? target : {}) as Record<string, unknown>;
+  const result = (typeof target === "object" && target !== null && !Array.isArray(target) ? target : {}) as Record<
+    string,
+    unknown
+  >;
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
     else result[key] = merged(result[key], value, strategic);

@@ -23,7 +23,10 @@ export function createCronJobController(dependencies: Dependencies): Controller 
       const cronJob = cronJobs.get(key);
       if (cronJob === undefined) return undefined;
       const owned = jobs.by("owner", cronJob.uid).filter((job) => job.controller?.uid === cronJob.uid);
-      return planCronJob({ cronJob, jobs: owned, jobExists: (name) => jobs.get(keyOf(cronJob.namespace, name)) !== undefined }, now);
+      return planCronJob(
+        { cronJob, jobs: owned, jobExists: (name) => jobs.get(keyOf(cronJob.namespace, name)) !== undefined },
+        now,
+      );
     },
   });
 }

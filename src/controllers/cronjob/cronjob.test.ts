@@ -30,7 +30,11 @@ test("schedules in time zones, over changes of the clock", () => {
   // Berlin: 2:30 does not exist on 29 March 2026 and exists twice on 25 October.
   check("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", ["2026-03-28T01:30", "2026-03-30T00:30"]);
   check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", ["2026-10-25T00:30", "2026-10-26T01:30"]);
-  check("0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", ["2026-10-25T00:00", "2026-10-25T01:00", "2026-10-25T02:00"]);
+  check("0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", [
+    "2026-10-25T00:00",
+    "2026-10-25T01:00",
+    "2026-10-25T02:00",
+  ]);
   check("0 0 1,15 * 3", "UTC", "2026-01-01T00:00:00Z", ["2026-01-07T00:00", "2026-01-14T00:00", "2026-01-15T00:00"]);
   assert.equal(zoneClock("Mars/Olympus"), undefined);
 });
@@ -77,7 +81,9 @@ test("each instant has one Job, also through a restart, and the history is kept 
   }
   await cluster.quiesce();
   assert.equal(cluster.api.list("jobs").length, 3);
-  const created = cluster.api.writes.filter((write) => write.method === "POST" && write.path.endsWith("/jobs") && write.status === 201);
+  const created = cluster.api.writes.filter(
+    (write) => write.method === "POST" && write.path.endsWith("/jobs") && write.status === 201,
+  );
   assert.equal(created.length, 6);
   for (const job of cluster.api.list("jobs")) assert.match(job.metadata.name, /^tick-[0-9]{8}$/);
   const status = cluster.api.get("cronjobs", "default/tick")!.status!;
@@ -102,5 +108,8 @@ test("a missed deadline starts nothing; suspension stops the clock; nonsense is 
   assert.equal(suspended.api.list("jobs").length, 0);
   const nowhere = await start({ timeZone: "Mars/Olympus" });
   await nowhere.time.advance(fiveMinutes);
-  assert.deepEqual(nowhere.api.list("events").map((event) => event["reason"]), ["UnknownTimeZone"]);
+  assert.deepEqual(
+    nowhere.api.list("events").map((event) => event["reason"]),
+    ["UnknownTimeZone"],
+  );
 });

@@ -30,15 +30,21 @@ export function planCronJob(observed: ObservedCronJob, now: number): Plan | unde
   const because = referenceOf(resource, cronJob);
   const about = aboutOf(resource, cronJob);
   const due = dueTimes(cronJob, now);
-  const start = cronJob.spec.suspend === true || due.latest === undefined ? noStart : startJob(observed, due.latest, now);
+  const start =
+    cronJob.spec.suspend === true || due.latest === undefined ? noStart : startJob(observed, due.latest, now);
   const status = statusOf(observed, start.started);
   const actions: Action[] = [...start.deletions, ...start.actions];
   if (!isEqual(status, cronJob.status)) actions.push(updateStatus(cronJob, status, observed));
   actions.push(...history(observed));
   const problem = due.problem ?? start.problem;
   if (problem !== undefined) actions.push({ verb: "event", about, type: "Warning", ...problem });
-  const lookAgainMs = cronJob.spec.suspend === true || due.next === undefined ? undefined : Math.max(100, due.next - now + 100);
-  return { actions, because, ...(lookAgainMs === undefined ? {} : { lookAgainMs: Math.min(lookAgainMs, limits.cronLookAheadMs) }) };
+  const lookAgainMs =
+    cronJob.spec.suspend === true || due.next === undefined ? undefined : Math.max(100, due.next - now + 100);
+  return {
+    actions,
+    because,
+    ...(lookAgainMs === undefined ? {} : { lookAgainMs: Math.min(lookAgainMs, limits.cronLookAheadMs) }),
+  };
 }
 
 interface Problem {
@@ -56,9 +62,13 @@ interface Due {
 function dueTimes(cronJob: CronJobView, now: number): Due {
   const { schedule: text, timeZone, startingDeadlineSeconds } = cronJob.spec;
   const parsed = parseCron(text);
-  if (!parsed.ok) return { problem: { eventReason: "UnparseableSchedule", message: `unparseable schedule: ${text} : ${parsed.message}` } };
+  if (!parsed.ok)
+    return {
+      problem: { eventReason: "UnparseableSchedule", message: `unparseable schedule: ${text} : ${parsed.message}` },
+    };
   const clock = zoneClock(timeZone);
-  if (clock === undefined) return { problem: { eventReason: "UnknownTimeZone", message: `invalid timeZone: ${timeZone ?? ""}` } };
+  if (clock === undefined)
+    return { problem: { eventReason: "UnknownTimeZone", message: `invalid timeZone: ${timeZone ?? ""}` } };
   let from = timeOf(cronJob.status.lastScheduleTime) ?? cronJob.createdMs;
   if (startingDeadlineSeconds !== undefined) from = Math.max(from, now - startingDeadlineSeconds * 1000 - 1);
   // The clock was put back: what was started then lies ahead, and nothing is started twice.
@@ -108,14 +118,29 @@ function startJob(observed: ObservedCronJob, atMs: number, now: number): Start {
   // The name belongs to the instant: if such a Job exists, this instant has had its turn.
   if (observed.jobExists(name)) return { ...noStart, started: atMs };
   if (startingDeadlineSeconds !== undefined && atMs + startingDeadlineSeconds * 1000 < now) {
-    return { ...noStart, problem: { eventReason: "MissSchedule", message: `Missed scheduled time to start a job: ${new Date(atMs).toUTCString()}` } };
+    return {
+      ...noStart,
+      problem: {
+        eventReason: "MissSchedule",
+        message: `Missed scheduled time to start a job: ${new Date(atMs).toUTCString()}`,
+      },
+    };
   }
   const active = activeJobs(observed);
   if (concurrencyPolicy === "Forbid" && active.length > 0) {
-    return { ...noStart, problem: { eventReason: "JobAlreadyActive", message: "Not starting job because prior execution is running and concurrency policy is Forbid" } };
+    return {
+      ...noStart,
+      problem: {
+        eventReason: "JobAlreadyActive",
+        message: "Not starting job because prior execution is running and concurrency policy is Forbid",
+      },
+    };
   }
   const about = aboutOf(resource, cronJob);
-  const deletions = concurrencyPolicy === "Replace" ? active.map((job) => deletion(job, about, "concurrencyPolicy Replace: a newer run is due")) : [];
+  const deletions =
+    concurrencyPolicy === "Replace"
+      ? active.map((job) => deletion(job, about, "concurrencyPolicy Replace: a newer run is due"))
+      : [];
   const action: Action = {
     verb: "create",
     resource: jobs,
@@ -156,18 +181,19 @@ function activeJobs({ jobs: all }: ObservedCronJob): readonly JobView[] {
 
 function statusOf(observed: ObservedCronJob, started: number | undefined): CronJobStatus {
   const { cronJob } = observed;
-  const active = activeJobs(observed).map(
-    (job): ObjectReference => ({
-      apiVersion: "batch/v1",
-      kind: "Job",
-      namespace: job.namespace,
-      name: job.name,
-      uid: job.uid,
-      resourceVersion: cronJob.status.active?.find((other) => other.uid === job.uid)?.resourceVersion ?? job.resourceVersion,
-    }),
-  );
+  const active = activeJobs(observed).map((job): ObjectReference => ({
+    apiVersion: "batch/v1",
+    kind: "Job",
+    namespace: job.namespace,
+    name: job.name,
+    uid: job.uid,
+    resourceVersion:
+      cronJob.status.active?.find((other) => other.uid === job.uid)?.resourceVersion ?? job.resourceVersion,
+  }));
   const last = Math.max(started ?? 0, timeOf(cronJob.status.lastScheduleTime) ?? 0);
-  const successes = observed.jobs.filter((job) => finishedAs(job) === "Complete").map((job) => timeOf(job.status.completionTime) ?? 0);
+  const successes = observed.jobs
+    .filter((job) => finishedAs(job) === "Complete")
+    .map((job) => timeOf(job.status.completionTime) ?? 0);
   const successful = Math.max(timeOf(cronJob.status.lastSuccessfulTime) ?? 0, ...successes);
   return {
     ...(active.length === 0 ? {} : { active }),
@@ -191,7 +217,9 @@ function history(observed: ObservedCronJob): Action[] {
   const surplus = (type: "Complete" | "Failed", limit: number | undefined): JobView[] => {
     if (limit === undefined) return [];
     const finished = observed.jobs.filter((job) => finishedAs(job) === type && job.deletionMs === undefined);
-    const oldest = [...finished].sort((a, b) => (finishedMs(a) ?? 0) - (finishedMs(b) ?? 0) || (a.name < b.name ? -1 : 1));
+    const oldest = [...finished].sort(
+      (a, b) => (finishedMs(a) ?? 0) - (finishedMs(b) ?? 0) || (a.name < b.name ? -1 : 1),
+    );
     return oldest.slice(0, Math.max(0, finished.length - limit));
   };
   const { successfulJobsHistoryLimit, failedJobsHistoryLimit } = cronJob.spec;

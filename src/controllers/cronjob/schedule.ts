@@ -30,7 +30,8 @@ export function zoneClock(zone: string | undefined): ZoneClock | undefined {
   return {
     offsetMinutes(atMs) {
       const parts: Record<string, number> = {};
-      for (const { type, value } of format.formatToParts(new Date(atMs))) if (type !== "literal") parts[type] = Number(value);
+      for (const { type, value } of format.formatToParts(new Date(atMs)))
+        if (type !== "literal") parts[type] = Number(value);
       const local = Date.UTC(parts["year"]!, parts["month"]! - 1, parts["day"]!, parts["hour"]!, parts["minute"]!);
       return Math.round((local - Math.floor(atMs / minuteMs) * minuteMs) / minuteMs);
     },

@@ -49,8 +49,13 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
       const fresh = wantsToAdopt ? await client.find(daemonsets, set) : undefined;
       const mayAdopt = fresh?.metadata.uid === set.uid && fresh.metadata.deletionTimestamp === undefined;
       const kept = revisions.by("owner", set.uid);
-      const revisionNamed = (name: string): ReturnType<typeof revisions.get> => revisions.get(keyOf(set.namespace, name));
-      return planDaemonSet({ set, nodes: nodes.list(), owned, orphans, mayAdopt, revisions: kept, revisionNamed }, context, random);
+      const revisionNamed = (name: string): ReturnType<typeof revisions.get> =>
+        revisions.get(keyOf(set.namespace, name));
+      return planDaemonSet(
+        { set, nodes: nodes.list(), owned, orphans, mayAdopt, revisions: kept, revisionNamed },
+        context,
+        random,
+      );
     },
   });
 }

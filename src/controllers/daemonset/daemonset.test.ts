@@ -13,20 +13,27 @@ function set(image: string, updateStrategy: Record<string, unknown>): Record<str
     spec: {
       updateStrategy,
       selector: { matchLabels: { app: "log" } },
-      template: { metadata: { labels: { app: "log" } }, spec: { nodeSelector: { os: "linux" }, containers: [{ name: "main", image }] } },
+      template: {
+        metadata: { labels: { app: "log" } },
+        spec: { nodeSelector: { os: "linux" }, containers: [{ name: "main", image }] },
+      },
     },
   };
 }
 
 async function start(updateStrategy: Record<string, unknown>): Promise<ModelCluster> {
   const cluster = await createModelCluster({ only });
-  for (const name of ["n1", "n2", "n3"]) cluster.api.put("nodes", { metadata: { name, labels: { os: "linux" } }, spec: {} });
+  for (const name of ["n1", "n2", "n3"])
+    cluster.api.put("nodes", { metadata: { name, labels: { os: "linux" } }, spec: {} });
   cluster.api.put("nodes", { metadata: { name: "other", labels: { os: "plan9" } }, spec: {} });
   cluster.api.put("nodes", {
     metadata: { name: "cordoned", labels: { os: "linux" } },
     spec: { taints: [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }] },
   });
-  cluster.api.put("nodes", { metadata: { name: "tainted", labels: { os: "linux" } }, spec: { taints: [{ key: "gpu", effect: "NoSchedule" }] } });
+  cluster.api.put("nodes", {
+    metadata: { name: "tainted", labels: { os: "linux" } },
+    spec: { taints: [{ key: "gpu", effect: "NoSchedule" }] },
+  });
   cluster.api.put("daemonsets", set("log:1", updateStrategy));
   await live(cluster, 3);
   return cluster;
@@ -42,7 +49,10 @@ function nodesOf(cluster: ModelCluster): string[] {
 function roll(cluster: ModelCluster): void {
   const current = cluster.api.get("daemonsets", "default/log")!;
   const next = set("log:2", {}) as { spec: { template: unknown } };
-  cluster.api.put("daemonsets", { metadata: current.metadata, spec: { ...current.spec, template: next.spec.template } });
+  cluster.api.put("daemonsets", {
+    metadata: current.metadata,
+    spec: { ...current.spec, template: next.spec.template },
+  });
 }
 
 test("each fitting node gets one pod; taints that daemons tolerate do not keep them away", async () => {
@@ -68,7 +78,9 @@ test("each fitting node gets one pod; taints that daemons tolerate do not keep t
 test("a rolling update takes at most maxUnavailable nodes at a time", async () => {
   const cluster = await start({ type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } });
   cluster.api.onWrite = () => {
-    const ready = cluster.api.list("pods").filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
+    const ready = cluster.api
+      .list("pods")
+      .filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
     assert.ok(ready >= 3, `${ready} of 4 ready`);
   };
   roll(cluster);
@@ -80,7 +92,12 @@ test("a rolling update takes at most maxUnavailable nodes at a time", async () =
 test("with surge the new pod is ready before the old one goes", async () => {
   const cluster = await start({ type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } });
   cluster.api.onWrite = () => {
-    const served = new Set(cluster.api.list("pods").filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).map((pod) => pod.spec!["nodeName"]));
+    const served = new Set(
+      cluster.api
+        .list("pods")
+        .filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined)
+        .map((pod) => pod.spec!["nodeName"]),
+    );
     assert.equal(served.size, 4);
   };
   roll(cluster);

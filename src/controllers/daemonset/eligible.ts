@@ -9,7 +9,11 @@ export interface Eligibility {
 
 /** What every daemon tolerates: the node's own troubles are no reason to leave it. */
 export function daemonTolerations(spec: PodSpec): Toleration[] {
-  const tolerate = (name: string, effect: string): Toleration => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect });
+  const tolerate = (name: string, effect: string): Toleration => ({
+    key: `node.kubernetes.io/${name}`,
+    operator: "Exists",
+    effect,
+  });
   return [
     tolerate("not-ready", "NoExecute"),
     tolerate("unreachable", "NoExecute"),
@@ -27,7 +31,9 @@ export function eligibilityOf(template: PodTemplateSpec, node: NodeView): Eligib
   const isNamed = spec.nodeName === undefined || spec.nodeName === "" || spec.nodeName === node.name;
   if (!isNamed || !matchesNode(spec, node)) return { shouldRun: false, mayStay: false };
   const tolerations = [...(spec.tolerations ?? []), ...daemonTolerations(spec)];
-  const bad = node.taints.filter((taint) => taint.effect !== "PreferNoSchedule" && !tolerations.some((one) => tolerates(one, taint)));
+  const bad = node.taints.filter(
+    (taint) => taint.effect !== "PreferNoSchedule" && !tolerations.some((one) => tolerates(one, taint)),
+  );
   return { shouldRun: bad.length === 0, mayStay: bad.every((taint) => taint.effect !== "NoExecute") };
 }
 
@@ -38,7 +44,12 @@ function matchesNode(spec: PodSpec, node: NodeView): boolean {
   return terms.some(({ matchExpressions = [], matchFields = [] }) => {
     if (matchExpressions.length + matchFields.length === 0) return false;
     const byLabel = matchExpressions.every((requirement) => isMet(requirement, node.labels[requirement.key]));
-    return byLabel && matchFields.every((requirement) => isMet(requirement, requirement.key === "metadata.name" ? node.name : undefined));
+    return (
+      byLabel &&
+      matchFields.every((requirement) =>
+        isMet(requirement, requirement.key === "metadata.name" ? node.name : undefined),
+      )
+    );
   });
 }
 

@@ -47,9 +47,21 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
   }
   const { collisionCount = 0 } = set.status;
   const named = observed.revisionNamed;
-  const history = planHistory({ ownerResource: resource, owner: set, template: set.spec.template, collisionCount, owned: observed.revisions, named });
+  const history = planHistory({
+    ownerResource: resource,
+    owner: set,
+    template: set.spec.template,
+    collisionCount,
+    owned: observed.revisions,
+    named,
+  });
   if (history.isCollision) {
-    return { actions: [updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken")], because };
+    return {
+      actions: [
+        updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken"),
+      ],
+      because,
+    };
   }
   if (history.actions.length > 0) return { actions: history.actions, because };
   const hash = history.update === undefined ? "" : hashOf(history.update);
@@ -60,43 +72,68 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
   const doomed = [...changes, ...strays];
   const actions: Action[] = [];
   if (!isEqual(status, set.status) && (doomed.length === 0 || context.refusal !== undefined)) {
-    actions.push(updateStatus(set, status, `${status.numberReady} of ${status.desiredNumberScheduled} nodes have a ready pod`));
+    actions.push(
+      updateStatus(set, status, `${status.numberReady} of ${status.desiredNumberScheduled} nodes have a ready pod`),
+    );
   }
   actions.push(...doomed);
   if (actions.length === 0) actions.push(...cleanUp(set, history, kept));
-  const waits = kept.map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now)).filter((wait) => wait !== undefined);
+  const waits = kept
+    .map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now))
+    .filter((wait) => wait !== undefined);
   return { actions, because, ...(waits.length === 0 ? {} : { lookAgainMs: Math.min(...waits) }) };
 }
 
 function placesOf({ set, nodes }: ObservedDaemonSet, kept: readonly PodView[]): Place[] {
   const byNode = Map.groupBy(kept, (pod) => pod.target);
   return nodes.map((node) => {
-    const here = [...(byNode.get(node.name) ?? [])].sort((a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1));
+    const here = [...(byNode.get(node.name) ?? [])].sort(
+      (a, b) => a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1),
+    );
     const finished = here.filter(isFinished);
     return { node, ...eligibilityOf(set.spec.template, node), pods: here.filter((pod) => !isFinished(pod)), finished };
   });
 }
 
-function changePods(set: DaemonSetView, places: readonly Place[], hash: string, now: number, ids: { float(): number }): (CreateAction | DeleteAction)[] {
+function changePods(
+  set: DaemonSetView,
+  places: readonly Place[],
+  hash: string,
+  now: number,
+  ids: { float(): number },
+): (CreateAction | DeleteAction)[] {
   const deletions: DeleteAction[] = [];
   const creations: CreateAction[] = [];
   const surging = surgeNodes(set, places, hash, now);
   for (const place of places) {
     const alive = place.pods.filter((pod) => pod.deletionMs === undefined);
     for (const pod of place.finished.filter((candidate) => candidate.deletionMs === undefined && place.mayStay)) {
-      deletions.push(deletePod(set, pod, `the pod has finished (${pod.phase}) and its node ${place.node.name} needs one that runs`, true));
+      deletions.push(
+        deletePod(
+          set,
+          pod,
+          `the pod has finished (${pod.phase}) and its node ${place.node.name} needs one that runs`,
+          true,
+        ),
+      );
     }
     if (!place.mayStay) {
-      for (const pod of alive) deletions.push(deletePod(set, pod, `node ${place.node.name} does not fit the template any more`));
+      for (const pod of alive)
+        deletions.push(deletePod(set, pod, `node ${place.node.name} does not fit the template any more`));
       continue;
     }
     // The place of a terminating pod is free only when it has gone; likewise of a finished one.
-    if (place.shouldRun && place.pods.length + place.finished.length === 0) creations.push(createPod(set, place, hash, ids, "has no pod"));
-    else if (surging.has(place)) creations.push(createPod(set, place, hash, ids, "gets a pod of the new template before the old one goes"));
-    for (const pod of surplusOf(set, alive, hash)) deletions.push(deletePod(set, pod, `node ${place.node.name} has ${alive.length} pods`));
+    if (place.shouldRun && place.pods.length + place.finished.length === 0)
+      creations.push(createPod(set, place, hash, ids, "has no pod"));
+    else if (surging.has(place))
+      creations.push(createPod(set, place, hash, ids, "gets a pod of the new template before the old one goes"));
+    for (const pod of surplusOf(set, alive, hash))
+      deletions.push(deletePod(set, pod, `node ${place.node.name} has ${alive.length} pods`));
   }
-  const rolling = deletions.length + creations.length > 0 && surging.size === 0 ? [] : rollingDeletions(set, places, hash, now);
-  for (const pod of rolling) deletions.push(deletePod(set, pod, `its template is old and maxUnavailable allows one node less`));
+  const rolling =
+    deletions.length + creations.length > 0 && surging.size === 0 ? [] : rollingDeletions(set, places, hash, now);
+  for (const pod of rolling)
+    deletions.push(deletePod(set, pod, `its template is old and maxUnavailable allows one node less`));
   return [...deletions.slice(0, limits.burstReplicasMax), ...creations.slice(0, limits.burstReplicasMax)];
 }
 
@@ -116,9 +153,18 @@ function straysOf(set: DaemonSetView, places: readonly Place[], kept: readonly P
   return strays.map((pod) => deletePod(set, pod, `node ${pod.target} does not exist`));
 }
 
-function createPod(set: DaemonSetView, { node }: Place, hash: string, ids: { float(): number }, why: string): CreateAction {
+function createPod(
+  set: DaemonSetView,
+  { node }: Place,
+  hash: string,
+  ids: { float(): number },
+  why: string,
+): CreateAction {
   const generateName = `${set.name}-`;
-  const name = namedAfter(generateName, randomSuffix(() => ids.float()));
+  const name = namedAfter(
+    generateName,
+    randomSuffix(() => ids.float()),
+  );
   const about = aboutOf(resource, set);
   const labels = { [revisionLabel]: hash, "pod-template-generation": String(set.generation) };
   return {
@@ -144,7 +190,8 @@ function forNode(template: PodTemplateSpec, node: string): PodTemplateSpec {
   const matchFields = [{ key: "metadata.name", operator: "In", values: [node] }];
   const old = spec.affinity?.nodeAffinity;
   const terms = old?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-  const nodeSelectorTerms = terms === undefined || terms.length === 0 ? [{ matchFields }] : terms.map((term) => ({ ...term, matchFields }));
+  const nodeSelectorTerms =
+    terms === undefined || terms.length === 0 ? [{ matchFields }] : terms.map((term) => ({ ...term, matchFields }));
   const nodeAffinity = { ...old, requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } };
   const tolerations = [...(spec.tolerations ?? []), ...daemonTolerations(spec)];
   return { ...template, spec: { ...spec, affinity: { ...spec.affinity, nodeAffinity }, tolerations } };
@@ -152,9 +199,15 @@ function forNode(template: PodTemplateSpec, node: string): PodTemplateSpec {
 
 function deletePod(set: DaemonSetView, pod: PodView, reason: string, failed = false): DeleteAction {
   const about = aboutOf(resource, set);
-  const event = failed && pod.phase === "Failed"
-    ? { about, type: "Warning" as const, eventReason: "FailedDaemonPod", message: `Found failed daemon pod ${pod.key} on node ${pod.node}, will try to kill it` }
-    : { about, type: "Normal" as const, eventReason: "SuccessfulDelete", message: `Deleted pod: ${pod.name}` };
+  const event =
+    failed && pod.phase === "Failed"
+      ? {
+          about,
+          type: "Warning" as const,
+          eventReason: "FailedDaemonPod",
+          message: `Found failed daemon pod ${pod.key} on node ${pod.node}, will try to kill it`,
+        }
+      : { about, type: "Normal" as const, eventReason: "SuccessfulDelete", message: `Deleted pod: ${pod.name}` };
   return { verb: "delete", resource: pods, namespace: pod.namespace, name: pod.name, uid: pod.uid, reason, event };
 }
 

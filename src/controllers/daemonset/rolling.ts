@@ -13,7 +13,10 @@ function budgetOf(set: DaemonSetView, places: readonly Place[]): Budget | undefi
   if (set.spec.updateStrategy?.type === "OnDelete") return undefined;
   const desired = places.filter((place) => place.shouldRun).length;
   const { maxSurge = 0, maxUnavailable = 1 } = set.spec.updateStrategy?.rollingUpdate ?? {};
-  const budget = { maxSurge: resolve(maxSurge, desired, Math.ceil), maxUnavailable: resolve(maxUnavailable, desired, Math.ceil) };
+  const budget = {
+    maxSurge: resolve(maxSurge, desired, Math.ceil),
+    maxUnavailable: resolve(maxUnavailable, desired, Math.ceil),
+  };
   // Nothing could move: one node at a time.
   return budget.maxSurge === 0 && budget.maxUnavailable === 0 ? { ...budget, maxUnavailable: 1 } : budget;
 }
@@ -41,14 +44,22 @@ function standingOf(set: DaemonSetView, places: readonly Place[], hash: string, 
 }
 
 /** Nodes that may get a pod of the new template beside the old one now. */
-export function surgeNodes(set: DaemonSetView, places: readonly Place[], hash: string, now: number): ReadonlySet<Place> {
+export function surgeNodes(
+  set: DaemonSetView,
+  places: readonly Place[],
+  hash: string,
+  now: number,
+): ReadonlySet<Place> {
   const budget = budgetOf(set, places);
   if (budget === undefined || budget.maxSurge === 0) return new Set();
   const standings = standingOf(set, places, hash, now);
   const surging = standings.filter((standing) => standing.old !== undefined && standing.new !== undefined).length;
   const waiting = standings.filter((standing) => standing.old !== undefined && standing.new === undefined);
   // Where the old pod does not work anyway, first.
-  const order = [...waiting.filter((standing) => !standing.isAvailable), ...waiting.filter((standing) => standing.isAvailable)];
+  const order = [
+    ...waiting.filter((standing) => !standing.isAvailable),
+    ...waiting.filter((standing) => standing.isAvailable),
+  ];
   return new Set(order.slice(0, Math.max(0, budget.maxSurge - surging)).map((standing) => standing.place));
 }
 
@@ -67,6 +78,8 @@ export function rollingDeletions(set: DaemonSetView, places: readonly Place[], h
   const stale = standings.filter((standing) => standing.old !== undefined);
   // What is not available costs nothing to replace.
   const broken = stale.filter((standing) => !standing.isAvailable);
-  const working = stale.filter((standing) => standing.isAvailable).slice(0, Math.max(0, budget.maxUnavailable - unavailable));
+  const working = stale
+    .filter((standing) => standing.isAvailable)
+    .slice(0, Math.max(0, budget.maxUnavailable - unavailable));
   return [...broken, ...working].map((standing) => standing.old!);
 }

@@ -6,7 +6,12 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { claim } from "../ownership.ts";
 import { isFinished, podDeclaration, type PodView } from "../views/pod.ts";
-import { deploymentDeclaration, replicaSetDeclaration, type DeploymentView, type ReplicaSetView } from "../views/workload.ts";
+import {
+  deploymentDeclaration,
+  replicaSetDeclaration,
+  type DeploymentView,
+  type ReplicaSetView,
+} from "../views/workload.ts";
 import { planDeployment } from "./plan.ts";
 
 /** Moves Deployments to their templates through ReplicaSets. */
@@ -26,7 +31,8 @@ export function createDeploymentController(dependencies: Dependencies): Controll
       }),
       // Only Recreate waits for pods themselves; all else is told by the status of ReplicaSets.
       pods.handle((_key, old, current) => {
-        if (old !== undefined && (current === undefined || isFinished(current))) enqueueRecreate(old, replicaSets, deploymentViews, enqueue);
+        if (old !== undefined && (current === undefined || isFinished(current)))
+          enqueueRecreate(old, replicaSets, deploymentViews, enqueue);
       }),
     ],
     async pass(key, context) {
@@ -39,13 +45,18 @@ export function createDeploymentController(dependencies: Dependencies): Controll
       const fresh = wantsToAdopt ? await client.find(deployments, deployment) : undefined;
       const mayAdopt = fresh?.metadata.uid === deployment.uid && fresh.metadata.deletionTimestamp === undefined;
       const unfinishedPods = (uid: string): number => pods.by("owner", uid).filter((pod) => !isFinished(pod)).length;
-      const replicaSetNamed = (name: string): ReplicaSetView | undefined => replicaSets.get(keyOf(deployment.namespace, name));
+      const replicaSetNamed = (name: string): ReplicaSetView | undefined =>
+        replicaSets.get(keyOf(deployment.namespace, name));
       return planDeployment({ deployment, owned, orphans, mayAdopt, unfinishedPods, replicaSetNamed }, context);
     },
   });
 }
 
-function enqueueOwners(set: ReplicaSetView, deploymentViews: Informer<DeploymentView>, enqueue: (key: string) => void): void {
+function enqueueOwners(
+  set: ReplicaSetView,
+  deploymentViews: Informer<DeploymentView>,
+  enqueue: (key: string) => void,
+): void {
   if (set.controller !== undefined) {
     if (set.controller.kind === "Deployment") enqueue(keyOf(set.namespace, set.controller.name));
     return;

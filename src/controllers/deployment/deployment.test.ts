@@ -81,7 +81,9 @@ test("a Deployment becomes a ReplicaSet and its pods, and says so in its status 
   assert.deepEqual(imagesOf(cluster), ["web:1", "web:1"]);
   const { status, metadata } = cluster.api.get("deployments", "default/web")!;
   assert.equal(metadata.annotations!["deployment.kubernetes.io/revision"], "1");
-  const { conditions, ...counts } = status as { conditions: { type: string; status: string; reason: string; message: string }[] };
+  const { conditions, ...counts } = status as {
+    conditions: { type: string; status: string; reason: string; message: string }[];
+  };
   assert.deepEqual(counts, {
     observedGeneration: 1,
     replicas: 2,
@@ -95,7 +97,10 @@ test("a Deployment becomes a ReplicaSet and its pods, and says so in its status 
     `Progressing=True NewReplicaSetAvailable: ReplicaSet "${set!.metadata.name}" has successfully progressed.`,
   ]);
   const events = cluster.api.list("events").map((event) => `${event["reason"]}: ${event["message"]}`);
-  assert.ok(events.includes(`ScalingReplicaSet: Scaled up replica set ${set!.metadata.name} from 0 to 2`), events.join("\n"));
+  assert.ok(
+    events.includes(`ScalingReplicaSet: Scaled up replica set ${set!.metadata.name} from 0 to 2`),
+    events.join("\n"),
+  );
   assert.equal(events.filter((event) => event.startsWith("SuccessfulCreate: Created pod: web-")).length, 2);
   assert.deepEqual(cluster.problems, []);
 });
@@ -108,7 +113,11 @@ test("every automatic write says who, why and because of what", async () => {
   for (const { headers, path } of writes) {
     assert.match(headers["steersman-actor"]!, /^controllers%2F(deployment|replicaset)$/, path);
     assert.ok(headers["steersman-rule"]!.length > 10, path);
-    assert.match(decodeURIComponent(headers["steersman-because"]!), /^apps\/(deployments|replicasets)\/default\/web.*@1\d{12}$/, path);
+    assert.match(
+      decodeURIComponent(headers["steersman-because"]!),
+      /^apps\/(deployments|replicasets)\/default\/web.*@1\d{12}$/,
+      path,
+    );
   }
 });
 
@@ -163,7 +172,9 @@ test("old ReplicaSets beyond the history limit go", async () => {
     change(cluster, template(image));
     await rollOut(cluster);
   }
-  const revisions = cluster.api.list("replicasets").map((set) => set.metadata.annotations!["deployment.kubernetes.io/revision"]);
+  const revisions = cluster.api
+    .list("replicasets")
+    .map((set) => set.metadata.annotations!["deployment.kubernetes.io/revision"]);
   assert.deepEqual(revisions.sort(), ["3", "4"]);
 });
 
@@ -172,7 +183,10 @@ test("pods that never get ready pass the progress deadline", async () => {
   cluster.api.put("deployments", deployment("web:1", { progressDeadlineSeconds: 30 }));
   await cluster.time.advance(25_000);
   const progressing = (): string => {
-    const conditions = cluster.api.get("deployments", "default/web")!.status!["conditions"] as { type: string; reason: string }[];
+    const conditions = cluster.api.get("deployments", "default/web")!.status!["conditions"] as {
+      type: string;
+      reason: string;
+    }[];
     return conditions.find((condition) => condition.type === "Progressing")!.reason;
   };
   assert.notEqual(progressing(), "ProgressDeadlineExceeded");
@@ -184,11 +198,15 @@ test("pods that never get ready pass the progress deadline", async () => {
 test("a quota that refuses pods shows as ReplicaFailure and an event, and heals", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.refuse = (method, path) =>
-    method === "POST" && path.endsWith("/pods") ? { code: 403, reason: "Forbidden", message: 'pods "x" is forbidden: exceeded quota' } : undefined;
+    method === "POST" && path.endsWith("/pods")
+      ? { code: 403, reason: "Forbidden", message: 'pods "x" is forbidden: exceeded quota' }
+      : undefined;
   cluster.api.put("deployments", deployment("web:1"));
   await cluster.time.advance(5000);
   const failure = (): unknown =>
-    (cluster.api.get("deployments", "default/web")!.status!["conditions"] as { type: string }[]).find((c) => c.type === "ReplicaFailure");
+    (cluster.api.get("deployments", "default/web")!.status!["conditions"] as { type: string }[]).find(
+      (c) => c.type === "ReplicaFailure",
+    );
   assert.notEqual(failure(), undefined);
   const texts = cluster.api.list("events").map((event) => event["message"] as string);
   assert.ok(texts.includes('Error creating: pods "x" is forbidden: exceeded quota'));
@@ -239,7 +257,11 @@ function watchBounds(cluster: ModelCluster): { violations: string[]; reset: () =
       strategy: { rollingUpdate: { maxSurge: number; maxUnavailable: number } };
     };
     const { maxSurge, maxUnavailable } = spec.strategy.rollingUpdate;
-    return { replicas: spec.replicas, surge: maxSurge, unavailable: maxSurge === 0 && maxUnavailable === 0 ? 1 : maxUnavailable };
+    return {
+      replicas: spec.replicas,
+      surge: maxSurge,
+      unavailable: maxSurge === 0 && maxUnavailable === 0 ? 1 : maxUnavailable,
+    };
   };
   cluster.api.onWrite = () => {
     const { replicas, surge, unavailable } = bounds();
@@ -290,7 +312,10 @@ test("property: a rollout stays within surge and availability under any readines
         }
         await cluster.quiesce();
         assert.deepEqual(watched.violations, []);
-        assert.deepEqual(imagesOf(cluster), Array.from({ length: replicas }, () => changes.at(-1)));
+        assert.deepEqual(
+          imagesOf(cluster),
+          Array.from({ length: replicas }, () => changes.at(-1)),
+        );
         assert.deepEqual(cluster.problems, []);
         await cluster.stop();
       },

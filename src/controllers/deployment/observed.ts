@@ -58,7 +58,10 @@ export function footprintOf(replicaSet: ReplicaSetView): number {
   return Math.max(sizeOf(replicaSet), replicaSet.status.replicas);
 }
 
-export function total(replicaSets: readonly ReplicaSetView[], count: (replicaSet: ReplicaSetView) => number | undefined): number {
+export function total(
+  replicaSets: readonly ReplicaSetView[],
+  count: (replicaSet: ReplicaSetView) => number | undefined,
+): number {
   return replicaSets.reduce((sum, replicaSet) => sum + (count(replicaSet) ?? 0), 0);
 }
 

@@ -7,7 +7,14 @@ import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
 import type { DeploymentView, ReplicaSetView } from "../views/workload.ts";
 import { annotations, boundsOf, isObserved, sizeOf, type Bounds, type ObservedDeployment } from "./observed.ts";
-import { findNew, newSet as newSetObject, newSetAnnotations, newSetName, revisionOf, sizeAnnotations } from "./revisions.ts";
+import {
+  findNew,
+  newSet as newSetObject,
+  newSetAnnotations,
+  newSetName,
+  revisionOf,
+  sizeAnnotations,
+} from "./revisions.ts";
 import { isResized, newSize, resizeAll, rollingStep, type Resize } from "./sizes.ts";
 import { isComplete, statusOf, untilDeadlineMs, type NewCondition, type StatusInput } from "./status.ts";
 
@@ -40,7 +47,9 @@ export function planDeployment(observed: ObservedDeployment, context: PassContex
   const actions = [...step.actions];
   // A write to the Deployment itself makes the judged revision old, and one to a set changes the counts again: the status
   // follows in the next pass. What a condition has to say of this pass is said now.
-  const isMoved = actions.some((action) => action.verb === "patch" && (action.resource === deployments || step.progressing === undefined));
+  const isMoved = actions.some(
+    (action) => action.verb === "patch" && (action.resource === deployments || step.progressing === undefined),
+  );
   if (!isMoved && !isEqual(status, deployment.status)) actions.push(updateStatus(deployment, status));
   else if (actions.length === 0) actions.push(...cleanUp(deployment, status, oldSets));
   const lookAgainMs = untilDeadlineMs(deployment, status, context.now);
@@ -74,7 +83,8 @@ function stepOf(
     const actions = resizeActions(deployment, resizes, bounds);
     // Sets that keep their size are marked as seen at the Deployment's new one, so that the update can go on.
     const touched = new Set<ReplicaSetView | undefined>(resizes.map((resize) => resize.replicaSet));
-    for (const set of all) if (!touched.has(set) && sizeOf(set) > 0) actions.push(...mark(deployment, set, sizeAnnotations(bounds)));
+    for (const set of all)
+      if (!touched.has(set) && sizeOf(set) > 0) actions.push(...mark(deployment, set, sizeAnnotations(bounds)));
     return { actions, progressing: pausing, isRollout: false };
   }
   if (newSet === undefined) return createStep(observed, oldSets, bounds, context, isRolling);
@@ -88,7 +98,10 @@ function stepOf(
     message: `Found new replica set "${newSet.name}"`,
   };
   const changed = new Set<ReplicaSetView | undefined>(resizes.map((resize) => resize.replicaSet));
-  const actions = [...marks.filter((mark) => !changed.has(mark.set)).map((mark) => mark.action), ...resizeActions(deployment, resizes, bounds)];
+  const actions = [
+    ...marks.filter((mark) => !changed.has(mark.set)).map((mark) => mark.action),
+    ...resizeActions(deployment, resizes, bounds),
+  ];
   return { actions, progressing: pausing ?? (hasCondition ? undefined : found), isRollout: true };
 }
 
@@ -130,7 +143,8 @@ function createStep(
   if (other !== undefined && other.deletionMs === undefined && other.controller?.uid === deployment.uid) {
     return collision(deployment, name, "another template has the same hash");
   }
-  if (other !== undefined && other.controller?.uid !== deployment.uid) return collision(deployment, name, "the name is taken by another owner");
+  if (other !== undefined && other.controller?.uid !== deployment.uid)
+    return collision(deployment, name, "the name is taken by another owner");
   const size = newSize(undefined, oldSets, bounds, !isRolling);
   const about = aboutOf(deployments, deployment);
   const create: Action = {
@@ -140,14 +154,24 @@ function createStep(
     object: newSetObject(deployment, oldSets, bounds, size),
     reason: `no ReplicaSet has the current template; ${name} starts with ${size} of ${bounds.replicas}`,
     ...(size === 0 ? {} : { event: scaled(about, "up", name, 0, size) }),
-    failureEvent: { about, type: "Warning", eventReason: "ReplicaSetCreateError", message: `Failed to create new replica set "${name}": ` },
+    failureEvent: {
+      about,
+      type: "Warning",
+      eventReason: "ReplicaSetCreateError",
+      message: `Failed to create new replica set "${name}": `,
+    },
   };
   const revision = String(Math.max(0, ...oldSets.map(revisionOf)) + 1);
   const actions = [create, ...annotateRevision(deployment, revision)];
   const { refusal } = context;
   const progressing: NewCondition =
     refusal === undefined
-      ? { type: "Progressing", status: "True", reason: "NewReplicaSetCreated", message: `Created new replica set "${name}"` }
+      ? {
+          type: "Progressing",
+          status: "True",
+          reason: "NewReplicaSetCreated",
+          message: `Created new replica set "${name}"`,
+        }
       : {
           type: "Progressing",
           status: "False",
@@ -155,7 +179,8 @@ function createStep(
           message: `Failed to create new replica set "${name}": ${refusal.message}`,
         };
   // A refused create must not keep the status from saying so.
-  if (refusal !== undefined && !hasFailure(deployment, progressing)) return { actions: [], progressing, isRollout: true };
+  if (refusal !== undefined && !hasFailure(deployment, progressing))
+    return { actions: [], progressing, isRollout: true };
   return { actions, progressing: refusal === undefined ? progressing : undefined, isRollout: true };
 }
 
@@ -196,7 +221,8 @@ function followRevision(
 function mark(deployment: DeploymentView, set: ReplicaSetView, wanted: Readonly<Record<string, string>>): Action[] {
   const changed = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => set.annotations[key] !== value));
   const minReadySeconds = deployment.spec.minReadySeconds ?? 0;
-  const isReadyChanged = wanted[annotations.revision] !== undefined && (set.spec.minReadySeconds ?? 0) !== minReadySeconds;
+  const isReadyChanged =
+    wanted[annotations.revision] !== undefined && (set.spec.minReadySeconds ?? 0) !== minReadySeconds;
   if (Object.keys(changed).length === 0 && !isReadyChanged) return [];
   return [
     {
@@ -238,7 +264,11 @@ function resizeActions(deployment: DeploymentView, resizes: readonly Resize[], b
     name: replicaSet.name,
     type: "merge" as const,
     patch: {
-      metadata: { uid: replicaSet.uid, resourceVersion: replicaSet.resourceVersion, annotations: sizeAnnotations(bounds) },
+      metadata: {
+        uid: replicaSet.uid,
+        resourceVersion: replicaSet.resourceVersion,
+        annotations: sizeAnnotations(bounds),
+      },
       spec: { replicas: size },
     },
     reason,
@@ -246,7 +276,13 @@ function resizeActions(deployment: DeploymentView, resizes: readonly Resize[], b
   }));
 }
 
-function scaled(about: EventText["about"], direction: "up" | "down", name: string, from: number, to: number): EventText {
+function scaled(
+  about: EventText["about"],
+  direction: "up" | "down",
+  name: string,
+  from: number,
+  to: number,
+): EventText {
   const message = `Scaled ${direction} replica set ${name} from ${from} to ${to}`;
   return { about, type: "Normal", eventReason: "ScalingReplicaSet", message };
 }
@@ -254,7 +290,8 @@ function scaled(about: EventText["about"], direction: "up" | "down", name: strin
 /** Progressing while paused, and when it goes on; undefined when nothing about it is new. */
 function pauseCondition(deployment: DeploymentView): NewCondition | undefined {
   const current = deployment.status.conditions?.find((condition) => condition.type === "Progressing");
-  if (current?.reason === "ProgressDeadlineExceeded" || deployment.spec.progressDeadlineSeconds === undefined) return undefined;
+  if (current?.reason === "ProgressDeadlineExceeded" || deployment.spec.progressDeadlineSeconds === undefined)
+    return undefined;
   if (deployment.spec.paused === true) {
     if (current?.reason === "DeploymentPaused") return undefined;
     return { type: "Progressing", status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" };
@@ -266,8 +303,15 @@ function pauseCondition(deployment: DeploymentView): NewCondition | undefined {
 /** Deletes empty old sets beyond the history limit, lowest revision first. */
 function cleanUp(deployment: DeploymentView, status: DeploymentStatus, oldSets: readonly ReplicaSetView[]): Action[] {
   const limit = deployment.spec.revisionHistoryLimit;
-  if (limit === undefined || deployment.deletionMs !== undefined || !isComplete(deployment, status, boundsOf(deployment))) return [];
-  const empty = oldSets.filter((set) => set.deletionMs === undefined && sizeOf(set) === 0 && set.status.replicas === 0 && isObserved(set));
+  if (
+    limit === undefined ||
+    deployment.deletionMs !== undefined ||
+    !isComplete(deployment, status, boundsOf(deployment))
+  )
+    return [];
+  const empty = oldSets.filter(
+    (set) => set.deletionMs === undefined && sizeOf(set) === 0 && set.status.replicas === 0 && isObserved(set),
+  );
   const surplus = oldSets.filter((set) => set.deletionMs === undefined).length - limit;
   const oldest = [...empty].sort((a, b) => revisionOf(a) - revisionOf(b) || a.createdMs - b.createdMs);
   return oldest.slice(0, Math.max(0, surplus)).map((set) => ({

@@ -60,7 +60,8 @@ export function newSetAnnotations(
   wanted[annotations.revision] = String(revision);
   if (oldRevision !== undefined) {
     const history = current[annotations.revisionHistory];
-    wanted[annotations.revisionHistory] = history === undefined || history === "" ? oldRevision : `${history},${oldRevision}`;
+    wanted[annotations.revisionHistory] =
+      history === undefined || history === "" ? oldRevision : `${history},${oldRevision}`;
   }
   return wanted;
 }
@@ -107,4 +108,3 @@ export function newSet(
     },
   };
 }
-

@@ -10,7 +10,12 @@ export interface Resize {
 }
 
 /** How large the new set may become now. All sets must have followed their specs, else what they hold is unknown. */
-export function newSize(newSet: ReplicaSetView | undefined, all: readonly ReplicaSetView[], bounds: Bounds, recreate: boolean): number {
+export function newSize(
+  newSet: ReplicaSetView | undefined,
+  all: readonly ReplicaSetView[],
+  bounds: Bounds,
+  recreate: boolean,
+): number {
   const size = newSet === undefined ? 0 : sizeOf(newSet);
   if (recreate || size > bounds.replicas) return bounds.replicas;
   const room = bounds.replicas + bounds.maxSurge - total(all, footprintOf);
@@ -52,7 +57,10 @@ function shrinkOld(newSet: ReplicaSetView, oldSets: readonly ReplicaSetView[], b
     unhealthyLeft -= step;
   }
   const available = total(all, availableOf);
-  return resizes(sizes, (set, size) => `${available} pods are available and ${minAvailable} must be; old ${set.name} may shrink to ${size}`);
+  return resizes(
+    sizes,
+    (set, size) => `${available} pods are available and ${minAvailable} must be; old ${set.name} may shrink to ${size}`,
+  );
 }
 
 /** Available pods that stay when a set shrinks to its size: pods that are not ready are deleted first. */
@@ -60,7 +68,10 @@ function availableOf(set: ReplicaSetView): number {
   return Math.min(set.status.availableReplicas ?? 0, sizeOf(set));
 }
 
-function resizes(sizes: ReadonlyMap<ReplicaSetView, number>, reason: (set: ReplicaSetView, size: number) => string): Resize[] {
+function resizes(
+  sizes: ReadonlyMap<ReplicaSetView, number>,
+  reason: (set: ReplicaSetView, size: number) => string,
+): Resize[] {
   const changes: Resize[] = [];
   for (const [replicaSet, size] of sizes) {
     if (size !== sizeOf(replicaSet)) changes.push({ replicaSet, size, reason: reason(replicaSet, size) });
@@ -88,11 +99,21 @@ export function resizeAll(
   const single = active.length === 1 ? active[0] : active.length === 0 ? (newSet ?? latest(oldSets)) : undefined;
   if (single !== undefined) {
     if (sizeOf(single) === bounds.replicas) return [];
-    return [{ replicaSet: single, size: bounds.replicas, reason: `spec.replicas is ${bounds.replicas} and ${single.name} is the only set` }];
+    return [
+      {
+        replicaSet: single,
+        size: bounds.replicas,
+        reason: `spec.replicas is ${bounds.replicas} and ${single.name} is the only set`,
+      },
+    ];
   }
   if (newSet !== undefined && isSaturated(newSet, bounds)) {
     const stale = oldSets.filter((set) => sizeOf(set) > 0);
-    return stale.map((replicaSet) => ({ replicaSet, size: 0, reason: `all ${bounds.replicas} replicas of the new ReplicaSet are available` }));
+    return stale.map((replicaSet) => ({
+      replicaSet,
+      size: 0,
+      reason: `all ${bounds.replicas} replicas of the new ReplicaSet are available`,
+    }));
   }
   return isRolling ? proportional(active, bounds) : [];
 }
@@ -130,7 +151,8 @@ function proportional(active: readonly ReplicaSetView[], bounds: Bounds): Resize
 function shareOf(set: ReplicaSetView, bounds: Bounds, toAdd: number, added: number): number {
   if (bounds.replicas === 0) return -sizeOf(set);
   const before = Number(set.annotations[annotations.max] ?? 0);
-  const fraction = before <= 0 ? 0 : Math.round((sizeOf(set) * (bounds.replicas + bounds.maxSurge)) / before) - sizeOf(set);
+  const fraction =
+    before <= 0 ? 0 : Math.round((sizeOf(set) * (bounds.replicas + bounds.maxSurge)) / before) - sizeOf(set);
   const left = toAdd - added;
   return toAdd > 0 ? Math.max(0, Math.min(fraction, left)) : Math.min(0, Math.max(fraction, left));
 }

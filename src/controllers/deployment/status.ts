@@ -64,7 +64,8 @@ function conditionsOf(input: StatusInput, counts: DeploymentStatus): DeploymentC
   conditions = setCondition(conditions, availability(isAvailable), now);
   const progressing = progressOf(input, counts);
   if (progressing === "remove") conditions = conditions.filter((condition) => condition.type !== "Progressing");
-  else if (progressing !== undefined) conditions = setCondition(conditions, progressing.condition, now, progressing.touch);
+  else if (progressing !== undefined)
+    conditions = setCondition(conditions, progressing.condition, now, progressing.touch);
   const failure = failureOf(input);
   if (failure === undefined) return conditions.filter((condition) => condition.type !== "ReplicaFailure");
   return setCondition(conditions, failure, now);
@@ -72,7 +73,12 @@ function conditionsOf(input: StatusInput, counts: DeploymentStatus): DeploymentC
 
 function availability(isAvailable: boolean): NewCondition {
   return isAvailable
-    ? { type: "Available", status: "True", reason: "MinimumReplicasAvailable", message: "Deployment has minimum availability." }
+    ? {
+        type: "Available",
+        status: "True",
+        reason: "MinimumReplicasAvailable",
+        message: "Deployment has minimum availability.",
+      }
     : {
         type: "Available",
         status: "False",
@@ -84,7 +90,9 @@ function availability(isAvailable: boolean): NewCondition {
 function failureOf({ newSet, oldSets }: StatusInput): NewCondition | undefined {
   const sets = newSet === undefined ? oldSets : [newSet, ...oldSets];
   for (const set of sets) {
-    const failure = set.status.conditions?.find((condition) => condition.type === "ReplicaFailure" && condition.status === "True");
+    const failure = set.status.conditions?.find(
+      (condition) => condition.type === "ReplicaFailure" && condition.status === "True",
+    );
     if (failure !== undefined) {
       return { type: "ReplicaFailure", status: "True", reason: failure.reason ?? "", message: failure.message ?? "" };
     }
@@ -97,27 +105,42 @@ type Progress = { readonly condition: NewCondition; readonly touch: boolean } | 
 /** What Progressing is to say; `touch`: there was progress, so the deadline starts anew. Undefined: as it stands. */
 function progressOf(input: StatusInput, counts: DeploymentStatus): Progress {
   const { deployment, newSet } = input;
-  if (!hasDeadline(deployment)) return isComplete(deployment, counts, input.bounds) ? { condition: completed(input), touch: false } : "remove";
+  if (!hasDeadline(deployment))
+    return isComplete(deployment, counts, input.bounds) ? { condition: completed(input), touch: false } : "remove";
   if (input.progressing !== undefined) return { condition: input.progressing, touch: true };
   if (!input.isRollout) return undefined;
   const current = deployment.status.conditions?.find((condition) => condition.type === "Progressing");
   // Once complete, pods that come and go are no rollout.
-  const isAtRest = (counts.replicas ?? 0) === (counts.updatedReplicas ?? 0) && current?.reason === "NewReplicaSetAvailable";
+  const isAtRest =
+    (counts.replicas ?? 0) === (counts.updatedReplicas ?? 0) && current?.reason === "NewReplicaSetAvailable";
   if (isAtRest) return undefined;
   if (isComplete(deployment, counts, input.bounds)) return { condition: completed(input), touch: false };
   const subject = newSet === undefined ? `Deployment "${deployment.name}"` : `ReplicaSet "${newSet.name}"`;
   if (hasProgressed(deployment.status, counts)) {
-    const condition: NewCondition = { type: "Progressing", status: "True", reason: "ReplicaSetUpdated", message: `${subject} is progressing.` };
+    const condition: NewCondition = {
+      type: "Progressing",
+      status: "True",
+      reason: "ReplicaSetUpdated",
+      message: `${subject} is progressing.`,
+    };
     return { condition, touch: true };
   }
   if (current === undefined || !isOverdue(deployment, current, input.now)) return undefined;
   const message = `${subject} has timed out progressing.`;
-  return { condition: { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message }, touch: false };
+  return {
+    condition: { type: "Progressing", status: "False", reason: "ProgressDeadlineExceeded", message },
+    touch: false,
+  };
 }
 
 function completed({ deployment, newSet }: StatusInput): NewCondition {
   const subject = newSet === undefined ? `Deployment "${deployment.name}"` : `ReplicaSet "${newSet.name}"`;
-  return { type: "Progressing", status: "True", reason: "NewReplicaSetAvailable", message: `${subject} has successfully progressed.` };
+  return {
+    type: "Progressing",
+    status: "True",
+    reason: "NewReplicaSetAvailable",
+    message: `${subject} has successfully progressed.`,
+  };
 }
 
 export function isComplete(deployment: DeploymentView, counts: DeploymentStatus, bounds: Bounds): boolean {
@@ -158,16 +181,23 @@ function isOverdue(deployment: DeploymentView, condition: DeploymentCondition, n
 export function untilDeadlineMs(deployment: DeploymentView, status: DeploymentStatus, now: number): number | undefined {
   if (!hasDeadline(deployment) || deployment.spec.paused === true) return undefined;
   const condition = status.conditions?.find((candidate) => candidate.type === "Progressing");
-  if (condition === undefined || condition.status === "False" || condition.reason === "NewReplicaSetAvailable") return undefined;
+  if (condition === undefined || condition.status === "False" || condition.reason === "NewReplicaSetAvailable")
+    return undefined;
   return Math.max(1, deadlineMs(deployment, condition) + 1000 - now);
 }
 
-function setCondition(conditions: DeploymentCondition[], wanted: NewCondition, now: number, touch = false): DeploymentCondition[] {
+function setCondition(
+  conditions: DeploymentCondition[],
+  wanted: NewCondition,
+  now: number,
+  touch = false,
+): DeploymentCondition[] {
   const old = conditions.find((condition) => condition.type === wanted.type);
   const isSame = old !== undefined && old.status === wanted.status && old.reason === wanted.reason;
   if (isSame && !touch && isEqual(old.message, wanted.message)) return conditions;
   const stamp = timeText(now);
-  const lastTransitionTime = old !== undefined && old.status === wanted.status ? (old.lastTransitionTime ?? stamp) : stamp;
+  const lastTransitionTime =
+    old !== undefined && old.status === wanted.status ? (old.lastTransitionTime ?? stamp) : stamp;
   const condition: DeploymentCondition = { ...wanted, lastUpdateTime: stamp, lastTransitionTime };
   return [...conditions.filter((other) => other.type !== wanted.type), condition];
 }

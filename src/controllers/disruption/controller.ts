@@ -28,11 +28,13 @@ export function createDisruptionController(dependencies: Dependencies): Controll
     if (owner.kind !== "ReplicaSet") return undefined;
     const set = replicaSets.get(key);
     // During a rollout the Deployment's size counts, not that of each of its sets.
-    const above = set?.controller?.kind === "Deployment" ? deployments.get(keyOf(pod.namespace, set.controller.name)) : undefined;
+    const above =
+      set?.controller?.kind === "Deployment" ? deployments.get(keyOf(pod.namespace, set.controller.name)) : undefined;
     return above === undefined ? set?.spec.replicas : above.spec.replicas;
   };
   const aboveOf = (pod: PodView): string => {
-    const set = pod.controller?.kind === "ReplicaSet" ? replicaSets.get(keyOf(pod.namespace, pod.controller.name)) : undefined;
+    const set =
+      pod.controller?.kind === "ReplicaSet" ? replicaSets.get(keyOf(pod.namespace, pod.controller.name)) : undefined;
     return set?.controller?.uid ?? pod.controller?.uid ?? "";
   };
   return createLoop(dependencies, {
@@ -44,7 +46,11 @@ export function createDisruptionController(dependencies: Dependencies): Controll
       const enqueueNamespace = (namespace: string): void => {
         for (const budget of budgets.by("namespace", namespace)) enqueue(budget.key);
       };
-      const onScale = (_key: string, old: { spec: object; namespace: string } | undefined, current: typeof old): void => {
+      const onScale = (
+        _key: string,
+        old: { spec: object; namespace: string } | undefined,
+        current: typeof old,
+      ): void => {
         const view = current ?? old;
         if (view !== undefined) enqueueNamespace(view.namespace);
       };

@@ -9,11 +9,19 @@ async function start(spec: Record<string, unknown>): Promise<ModelCluster> {
     spec: { replicas: 4, selector: { matchLabels: { app: "web" } } },
   });
   for (let number = 0; number < 4; number++) {
-    const ownerReferences = [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "web", uid: set.metadata.uid, controller: true }];
-    const pod = cluster.api.put("pods", { metadata: { name: `web-${number}`, namespace: "default", labels: { app: "web" }, ownerReferences }, spec: {} });
+    const ownerReferences = [
+      { apiVersion: "apps/v1", kind: "ReplicaSet", name: "web", uid: set.metadata.uid, controller: true },
+    ];
+    const pod = cluster.api.put("pods", {
+      metadata: { name: `web-${number}`, namespace: "default", labels: { app: "web" }, ownerReferences },
+      spec: {},
+    });
     runPod(cluster, pod, number > 0);
   }
-  cluster.api.put("poddisruptionbudgets", { metadata: { name: "web", namespace: "default" }, spec: { selector: { matchLabels: { app: "web" } }, ...spec } });
+  cluster.api.put("poddisruptionbudgets", {
+    metadata: { name: "web", namespace: "default" },
+    spec: { selector: { matchLabels: { app: "web" } }, ...spec },
+  });
   await cluster.quiesce();
   return cluster;
 }

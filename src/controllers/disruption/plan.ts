@@ -43,9 +43,19 @@ export function planBudget({ budget, pods, scaleOf }: ObservedBudget, now: numbe
   if (isEqual(status, budget.status)) return { actions: [], because, ...look };
   const { name, namespace, uid, resourceVersion } = budget;
   const metadata = { name, namespace, uid, resourceVersion };
-  const object: PodDisruptionBudget = { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata, spec: budget.spec, status };
+  const object: PodDisruptionBudget = {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata,
+    spec: budget.spec,
+    status,
+  };
   const reason = `${healthy} of ${status.expectedPods} pods are healthy and ${status.desiredHealthy} must be: ${allowed} may be disrupted`;
-  return { actions: [{ verb: "update", resource, namespace, name, subresource: "status", object, reason }], because, ...look };
+  return {
+    actions: [{ verb: "update", resource, namespace, name, subresource: "status", object, reason }],
+    because,
+    ...look,
+  };
 }
 
 interface Scale {
@@ -54,9 +64,14 @@ interface Scale {
 }
 
 /** Numbers need only the pods; percentages and maxUnavailable need the scale of their controllers. */
-function expectedOf(budget: BudgetView, active: readonly PodView[], scaleOf: (uid: string) => number | undefined): Scale | undefined {
+function expectedOf(
+  budget: BudgetView,
+  active: readonly PodView[],
+  scaleOf: (uid: string) => number | undefined,
+): Scale | undefined {
   const { minAvailable, maxUnavailable } = budget.spec;
-  if (maxUnavailable === undefined && typeof minAvailable === "number") return { expected: active.length, desired: Math.max(0, minAvailable) };
+  if (maxUnavailable === undefined && typeof minAvailable === "number")
+    return { expected: active.length, desired: Math.max(0, minAvailable) };
   if (maxUnavailable === undefined && minAvailable === undefined) return { expected: active.length, desired: 1 };
   let expected = 0;
   const seen = new Set<string>();
@@ -69,7 +84,8 @@ function expectedOf(budget: BudgetView, active: readonly PodView[], scaleOf: (ui
     if (scale === undefined) return undefined;
     expected += scale;
   }
-  if (maxUnavailable !== undefined) return { expected, desired: Math.max(0, expected - resolve(maxUnavailable, expected, Math.ceil)) };
+  if (maxUnavailable !== undefined)
+    return { expected, desired: Math.max(0, expected - resolve(maxUnavailable, expected, Math.ceil)) };
   return { expected, desired: resolve(minAvailable ?? 0, expected, Math.ceil) };
 }
 

@@ -34,10 +34,19 @@ export function planEndpoints({ service, pods, current }: ObservedEndpoints): Pl
   const ready = subsets.reduce((sum, subset) => sum + (subset.addresses?.length ?? 0), 0);
   const reason = `${ready} of ${pods.length} selected pods are ready`;
   if (current === undefined) {
-    const object: Endpoints = { apiVersion: "v1", kind: "Endpoints", metadata: { name, namespace, labels, annotations }, subsets };
+    const object: Endpoints = {
+      apiVersion: "v1",
+      kind: "Endpoints",
+      metadata: { name, namespace, labels, annotations },
+      subsets,
+    };
     return { actions: [{ verb: "create", resource, namespace, object, reason, existingIsFine: true }], because };
   }
-  if (isEqual(current.subsets, subsets) && isEqual(current.labels, labels) && isEqual(current.annotations, annotations)) {
+  if (
+    isEqual(current.subsets, subsets) &&
+    isEqual(current.labels, labels) &&
+    isEqual(current.annotations, annotations)
+  ) {
     return { actions: [], because };
   }
   const { uid, resourceVersion } = current;
@@ -136,5 +145,8 @@ function bounded(subsets: EndpointSubset[]): { readonly subsets: EndpointSubset[
       ...(subset.ports === undefined ? {} : { ports: subset.ports }),
     };
   });
-  return { subsets: cut.filter((subset) => count(subset.addresses) + count(subset.notReadyAddresses) > 0), isTruncated: true };
+  return {
+    subsets: cut.filter((subset) => count(subset.addresses) + count(subset.notReadyAddresses) > 0),
+    isTruncated: true,
+  };
 }

@@ -22,7 +22,8 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
     watch: (enqueue) => [
       services.handle((key) => enqueue(key)),
       slices.handle((_key, old, current) => {
-        for (const slice of [old, current]) if (slice?.serviceKey !== undefined && slice.managedBy === managedBy) enqueue(slice.serviceKey);
+        for (const slice of [old, current])
+          if (slice?.serviceKey !== undefined && slice.managedBy === managedBy) enqueue(slice.serviceKey);
       }),
       pods.handle((_key, old, current) => enqueueServices(services, old, current, enqueue)),
       nodes.handle((_key, old, current) => {
@@ -34,7 +35,9 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
     pass(key) {
       const service = services.get(key);
       if (service === undefined) return undefined;
-      const own = slices.by("service", key).filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
+      const own = slices
+        .by("service", key)
+        .filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
       const zoneOf = (node: string): string => nodes.get(node)?.topologyZone ?? "";
       return planEndpointSlices({ service, pods: selectedPods(pods, service), slices: own, zoneOf }, random);
     },

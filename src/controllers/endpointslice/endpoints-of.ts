@@ -24,7 +24,8 @@ export function hasEndpoint(pod: PodView): boolean {
 /** A Service's port on this pod; undefined when the pod has no port of that name. */
 export function resolvePort(port: ServicePortView, pod: PodView): number | undefined {
   if (typeof port.targetPort === "number") return port.targetPort;
-  return pod.ports.find((candidate) => candidate.name === port.targetPort && candidate.protocol === port.protocol)?.port;
+  return pod.ports.find((candidate) => candidate.name === port.targetPort && candidate.protocol === port.protocol)
+    ?.port;
 }
 
 export function portsOn(service: ServiceView, pod: PodView): EndpointPort[] {
@@ -51,7 +52,11 @@ export function endpointOf(service: ServiceView, pod: PodView, address: string, 
 }
 
 /** The endpoints of a Service, grouped by address family and resolved ports, in stable order. */
-export function groupsOf(service: ServiceView, pods: readonly PodView[], zoneOf: (node: string) => string): PortGroup[] {
+export function groupsOf(
+  service: ServiceView,
+  pods: readonly PodView[],
+  zoneOf: (node: string) => string,
+): PortGroup[] {
   const groups = new Map<string, { addressType: string; ports: EndpointPort[]; endpoints: Endpoint[] }>();
   for (const family of service.families) {
     for (const pod of pods) {

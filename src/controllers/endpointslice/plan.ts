@@ -60,7 +60,12 @@ interface Changes {
   readonly deletions: readonly Action[];
 }
 
-function planGroup(service: ServiceView, group: PortGroup, existing: readonly SliceView[], ids: { float(): number }): Changes {
+function planGroup(
+  service: ServiceView,
+  group: PortGroup,
+  existing: readonly SliceView[],
+  ids: { float(): number },
+): Changes {
   const missing = new Map(group.endpoints.map((endpoint) => [identityOf(endpoint), endpoint]));
   const kept = existing.map((slice) => {
     const endpoints: Endpoint[] = [];
@@ -85,15 +90,20 @@ function planGroup(service: ServiceView, group: PortGroup, existing: readonly Sl
   const rest = [...missing.values()];
   const isFirst = kept.length === 0;
   for (let at = 0; at < rest.length || (isFirst && at === 0); at += limits.endpointsPerSliceMax) {
-    writes.push(createSlice(service, group.addressType, group.ports, rest.slice(at, at + limits.endpointsPerSliceMax), ids));
+    writes.push(
+      createSlice(service, group.addressType, group.ports, rest.slice(at, at + limits.endpointsPerSliceMax), ids),
+    );
   }
   return { writes, deletions };
 }
 
 /** New endpoints go where something changes anyway, then into the fullest slice that has room. */
 function fill(kept: { slice: SliceView; endpoints: Endpoint[] }[], missing: Map<string, Endpoint>): void {
-  const isChanged = (place: (typeof kept)[number]): boolean => place.endpoints.length !== (place.slice.slice.endpoints ?? []).length;
-  const places = [...kept].sort((a, b) => Number(isChanged(b)) - Number(isChanged(a)) || b.endpoints.length - a.endpoints.length);
+  const isChanged = (place: (typeof kept)[number]): boolean =>
+    place.endpoints.length !== (place.slice.slice.endpoints ?? []).length;
+  const places = [...kept].sort(
+    (a, b) => Number(isChanged(b)) - Number(isChanged(a)) || b.endpoints.length - a.endpoints.length,
+  );
   for (const { endpoints } of places) {
     for (const [identity, endpoint] of missing) {
       if (endpoints.length >= limits.endpointsPerSliceMax) break;
@@ -130,7 +140,10 @@ function createSlice(
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: {
-      name: namedAfter(`${service.name}-`, randomSuffix(() => ids.float())),
+      name: namedAfter(
+        `${service.name}-`,
+        randomSuffix(() => ids.float()),
+      ),
       generateName: `${service.name}-`,
       namespace: service.namespace,
       labels: sliceLabels(service),
@@ -140,8 +153,16 @@ function createSlice(
     ports: [...ports],
     endpoints: [...endpoints],
   };
-  const reason = endpoints.length === 0 ? "the Service has no slice yet" : `${endpoints.length} endpoints have no place in a slice`;
-  return { verb: "create", resource: slices, namespace: service.namespace, object, reason, failureEvent: failure(service, "create") };
+  const reason =
+    endpoints.length === 0 ? "the Service has no slice yet" : `${endpoints.length} endpoints have no place in a slice`;
+  return {
+    verb: "create",
+    resource: slices,
+    namespace: service.namespace,
+    object,
+    reason,
+    failureEvent: failure(service, "create"),
+  };
 }
 
 function updateSlice(service: ServiceView, old: SliceView, endpoints: readonly Endpoint[]): Action[] {

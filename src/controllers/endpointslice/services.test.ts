@@ -15,9 +15,22 @@ interface PodSketch {
 function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
   const { ip, ready = true, terminating = false, phase = "Running", port = 8080, labels = { app: "web" } } = sketch;
   cluster.api.put("pods", {
-    metadata: { name, namespace: "default", labels, ...(terminating ? { deletionTimestamp: "2026-01-01T00:00:00Z" } : {}) },
-    spec: { nodeName: "n1", restartPolicy: "Never", containers: [{ name: "main", ports: [{ name: "http", containerPort: port }] }] },
-    status: { phase, podIPs: ip === undefined ? [] : [{ ip }], conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+    metadata: {
+      name,
+      namespace: "default",
+      labels,
+      ...(terminating ? { deletionTimestamp: "2026-01-01T00:00:00Z" } : {}),
+    },
+    spec: {
+      nodeName: "n1",
+      restartPolicy: "Never",
+      containers: [{ name: "main", ports: [{ name: "http", containerPort: port }] }],
+    },
+    status: {
+      phase,
+      podIPs: ip === undefined ? [] : [{ ip }],
+      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+    },
   });
 }
 
@@ -26,7 +39,11 @@ async function start(spec: Record<string, unknown> = {}): Promise<ModelCluster> 
   cluster.api.put("nodes", { metadata: { name: "n1", labels: { "topology.kubernetes.io/zone": "z1" } } });
   cluster.api.put("services", {
     metadata: { name: "web", namespace: "default", labels: { team: "a" } },
-    spec: { selector: { app: "web" }, ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP" }], ...spec },
+    spec: {
+      selector: { app: "web" },
+      ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP" }],
+      ...spec,
+    },
   });
   await cluster.quiesce();
   return cluster;
@@ -43,7 +60,9 @@ function published(cluster: ModelCluster): string[] {
   return cluster.api
     .list("endpointslices")
     .flatMap(endpointsOf)
-    .map(({ addresses, conditions }) => [addresses[0], ...Object.keys(conditions).filter((key) => conditions[key])].join(" "))
+    .map(({ addresses, conditions }) =>
+      [addresses[0], ...Object.keys(conditions).filter((key) => conditions[key])].join(" "),
+    )
     .sort();
 }
 
@@ -69,8 +88,14 @@ test("endpoints say ready, serving and terminating; finished and addressless pod
   await cluster.quiesce();
   assert.deepEqual(published(cluster), ["10.0.0.1 ready serving", "10.0.0.2", "10.0.0.3 serving terminating"]);
   const [subset] = cluster.api.get("endpoints", "default/web")!["subsets"] as Record<string, { ip: string }[]>[];
-  assert.deepEqual(subset!["addresses"]!.map(({ ip }) => ip), ["10.0.0.1"]);
-  assert.deepEqual(subset!["notReadyAddresses"]!.map(({ ip }) => ip), ["10.0.0.2"]);
+  assert.deepEqual(
+    subset!["addresses"]!.map(({ ip }) => ip),
+    ["10.0.0.1"],
+  );
+  assert.deepEqual(
+    subset!["notReadyAddresses"]!.map(({ ip }) => ip),
+    ["10.0.0.2"],
+  );
   assert.equal(cluster.api.list("endpointslices").flatMap(endpointsOf)[0]!.zone, "z1");
 });
 
@@ -93,7 +118,8 @@ test("pods whose named port has another number stand in a slice of their own", a
 
 test("250 pods fill three slices of at most 100; one change writes one slice", async () => {
   const cluster = await start();
-  for (let number = 0; number < 250; number++) pod(cluster, `p${number}`, { ip: `10.0.${number >> 7}.${number & 127}` });
+  for (let number = 0; number < 250; number++)
+    pod(cluster, `p${number}`, { ip: `10.0.${number >> 7}.${number & 127}` });
   await cluster.quiesce();
   const sizes = cluster.api.list("endpointslices").map((slice) => endpointsOf(slice).length);
   assert.equal(sizes.length, 3);
@@ -102,12 +128,19 @@ test("250 pods fill three slices of at most 100; one change writes one slice", a
   cluster.api.writes.length = 0;
   pod(cluster, "p7", { ip: "10.0.0.7", ready: false });
   await cluster.quiesce();
-  assert.deepEqual(cluster.api.writes.map((write) => write.path.split("/")[3] ?? "").length, 2, "one slice and the Endpoints object");
+  assert.deepEqual(
+    cluster.api.writes.map((write) => write.path.split("/")[3] ?? "").length,
+    2,
+    "one slice and the Endpoints object",
+  );
 });
 
 test("Endpoints go with their Service, and no Service without selector is touched", async () => {
   const cluster = await start();
-  cluster.api.put("services", { metadata: { name: "external", namespace: "default" }, spec: { ports: [{ port: 80 }] } });
+  cluster.api.put("services", {
+    metadata: { name: "external", namespace: "default" },
+    spec: { ports: [{ port: 80 }] },
+  });
   cluster.api.put("endpoints", { metadata: { name: "external", namespace: "default" }, subsets: [] });
   cluster.api.remove("services", "default/web");
   await cluster.quiesce();

@@ -12,7 +12,12 @@ interface Owner {
   readonly blockOwnerDeletion?: boolean;
 }
 
-function map(cluster: ModelCluster, name: string, owners: readonly Owner[] = [], more: Record<string, unknown> = {}): string {
+function map(
+  cluster: ModelCluster,
+  name: string,
+  owners: readonly Owner[] = [],
+  more: Record<string, unknown> = {},
+): string {
   const ownerReferences = owners.map((owner) => ({ apiVersion: "v1", kind: "ConfigMap", ...owner }));
   const metadata = { name, namespace: "default", ...(owners.length === 0 ? {} : { ownerReferences }), ...more };
   return cluster.api.put("configmaps", { metadata }).metadata.uid;
@@ -27,7 +32,9 @@ function names(cluster: ModelCluster): string[] {
 
 function deleting(cluster: ModelCluster, name: string, finalizer: string): void {
   const { metadata } = cluster.api.get("configmaps", `default/${name}`)!;
-  cluster.api.put("configmaps", { metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [finalizer] } });
+  cluster.api.put("configmaps", {
+    metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [finalizer] },
+  });
 }
 
 test("an object goes when all its owners are gone, and its dependents after it", async () => {
@@ -36,14 +43,20 @@ test("an object goes when all its owners are gone, and its dependents after it",
   const child = map(cluster, "child", [{ name: "owner", uid }]);
   map(cluster, "grandchild", [{ name: "child", uid: child }]);
   const other = map(cluster, "other");
-  map(cluster, "shared", [{ name: "owner", uid }, { name: "other", uid: other }]);
+  map(cluster, "shared", [
+    { name: "owner", uid },
+    { name: "other", uid: other },
+  ]);
   await cluster.quiesce();
   assert.equal(names(cluster).length, 5);
   cluster.api.remove("configmaps", "default/owner");
   await cluster.quiesce();
   assert.deepEqual(names(cluster), ["other", "shared"]);
   const left = cluster.api.get("configmaps", "default/shared")!.metadata.ownerReferences;
-  assert.deepEqual(left?.map((owner) => owner.uid), [other]);
+  assert.deepEqual(
+    left?.map((owner) => owner.uid),
+    [other],
+  );
   assert.deepEqual(cluster.problems, []);
 });
 
@@ -80,7 +93,9 @@ test("owners that wait for each other in a circle all go", async () => {
   const first = map(cluster, "first");
   const second = map(cluster, "second", [{ name: "first", uid: first, blockOwnerDeletion: true }]);
   const { metadata } = cluster.api.get("configmaps", "default/first")!;
-  const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name: "second", uid: second, blockOwnerDeletion: true }];
+  const ownerReferences = [
+    { apiVersion: "v1", kind: "ConfigMap", name: "second", uid: second, blockOwnerDeletion: true },
+  ];
   cluster.api.put("configmaps", { metadata: { ...metadata, ownerReferences } });
   await cluster.quiesce();
   assert.deepEqual(names(cluster), ["first", "second"]);
@@ -105,14 +120,21 @@ test("a namespace's pods go before anything else in it, and it says what holds i
   cluster.api.put("namespaces", { metadata: { name: "team" }, spec: { finalizers: ["kubernetes"] } });
   cluster.api.put("networkpolicies", { metadata: { name: "wall", namespace: "team" } });
   cluster.api.put("events", { metadata: { name: "news", namespace: "team" } });
-  cluster.api.put("pods", { metadata: { name: "web", namespace: "team", finalizers: ["example.com/held"] }, spec: { nodeName: "n1" } });
+  cluster.api.put("pods", {
+    metadata: { name: "web", namespace: "team", finalizers: ["example.com/held"] },
+    spec: { nodeName: "n1" },
+  });
   await cluster.quiesce();
   const { metadata } = cluster.api.get("namespaces", "team")!;
   cluster.api.put("namespaces", { metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } });
   await cluster.time.advance(5000);
   assert.equal(cluster.api.list("networkpolicies").length, 1, "the wall stands while a pod is left");
   assert.notEqual(cluster.api.get("pods", "team/web")!.metadata.deletionTimestamp, undefined);
-  const conditions = cluster.api.get("namespaces", "team")!.status!["conditions"] as { type: string; status: string; message: string }[];
+  const conditions = cluster.api.get("namespaces", "team")!.status!["conditions"] as {
+    type: string;
+    status: string;
+    message: string;
+  }[];
   const held = conditions.find((condition) => condition.type === "NamespaceFinalizersRemaining")!;
   assert.match(held.message, /example\.com\/held in 1 resource instances/);
   cluster.api.remove("pods", "team/web");

@@ -60,7 +60,11 @@ function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers,
   const absent = new Set<string>();
   return async (item, reference) => {
     const known = graph.find(reference.uid)?.view;
-    if (known !== undefined && known.name === reference.name && (known.namespace === "" || known.namespace === item.namespace)) {
+    if (
+      known !== undefined &&
+      known.name === reference.name &&
+      (known.namespace === "" || known.namespace === item.namespace)
+    ) {
       return stateOf(known.deletionMs !== undefined, known.finalizers);
     }
     const namespace = item.namespace;

@@ -35,7 +35,9 @@ export function createGraph(metadata: MetadataInformers): Graph {
   const find = (uid: string): Dependent | undefined => {
     const place = byUid.get(uid);
     const view = place?.informer.get(place.key);
-    return place === undefined || view === undefined || view.uid !== uid ? undefined : { resource: place.resource, view };
+    return place === undefined || view === undefined || view.uid !== uid
+      ? undefined
+      : { resource: place.resource, view };
   };
   const changed = (
     { resource, informer }: { resource: Resource<unknown>; informer: Informer<ObjectView> },

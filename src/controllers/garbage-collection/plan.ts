@@ -80,9 +80,12 @@ function judgeDependent(observed: ObservedItem): Action[] {
         : "Background";
     return [remove(resource, item, propagation, `none of its owners exists any more: ${names}`)];
   }
-  if (dependents.length === 0) return [remove(resource, item, "Background", `its owner is being deleted with its dependents: ${names}`)];
+  if (dependents.length === 0)
+    return [remove(resource, item, "Background", `its owner is being deleted with its dependents: ${names}`)];
   // In a circle of owners that wait for each other nobody would ever go.
-  const isCircle = dependents.some(({ view }) => view.deletionMs !== undefined && view.finalizers.includes(foregroundFinalizer));
+  const isCircle = dependents.some(
+    ({ view }) => view.deletionMs !== undefined && view.finalizers.includes(foregroundFinalizer),
+  );
   if (isCircle && item.owners.some((owner) => owner.blockOwnerDeletion === true)) {
     const unblocked = item.owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
     return [setOwners(resource, item, unblocked, `owners wait for each other in a circle: ${names}`)];
@@ -90,12 +93,22 @@ function judgeDependent(observed: ObservedItem): Action[] {
   return [remove(resource, item, "Foreground", `its owner is being deleted with its dependents: ${names}`)];
 }
 
-function remove(resource: Resource<unknown>, item: ObjectView, propagation: "Background" | "Foreground" | "Orphan", reason: string): Action {
+function remove(
+  resource: Resource<unknown>,
+  item: ObjectView,
+  propagation: "Background" | "Foreground" | "Orphan",
+  reason: string,
+): Action {
   const { name, uid, resourceVersion } = item;
   return { verb: "delete", resource, ...at(item), name, uid, resourceVersion, propagation, reason };
 }
 
-function setOwners(resource: Resource<unknown>, item: ObjectView, owners: readonly OwnerReference[], reason: string): Action {
+function setOwners(
+  resource: Resource<unknown>,
+  item: ObjectView,
+  owners: readonly OwnerReference[],
+  reason: string,
+): Action {
   const { name, uid, resourceVersion } = item;
   const patch = { metadata: { uid, resourceVersion, ownerReferences: owners.length === 0 ? null : owners } };
   return { verb: "patch", resource, ...at(item), name, type: "merge", patch, reason };

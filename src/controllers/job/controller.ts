@@ -26,7 +26,8 @@ export function createJobController(dependencies: Dependencies): Controller {
         else if (pod.controller === undefined) {
           for (const job of jobs.by("namespace", pod.namespace)) if (job.selector.matches(pod.labels)) enqueue(job.key);
         }
-        if (old?.controller?.kind === "Job" && old.controller.uid !== pod.controller?.uid) enqueue(keyOf(old.namespace, old.controller.name));
+        if (old?.controller?.kind === "Job" && old.controller.uid !== pod.controller?.uid)
+          enqueue(keyOf(old.namespace, old.controller.name));
       }),
     ],
     async pass(key, context) {
@@ -34,7 +35,9 @@ export function createJobController(dependencies: Dependencies): Controller {
       // Pods of an earlier Job of this name: it went before they were counted.
       const { namespace, name } = splitKey(key);
       const named = pods.by("pair", `${namespace}/batch.kubernetes.io/job-name=${name}`);
-      const left = planOrphanedPods(named.filter((pod) => pod.controller?.kind === "Job" && pod.controller.uid !== job?.uid));
+      const left = planOrphanedPods(
+        named.filter((pod) => pod.controller?.kind === "Job" && pod.controller.uid !== job?.uid),
+      );
       if (left !== undefined || job === undefined) return left;
       const owned = pods.by("owner", job.uid);
       const orphans = pods.by("orphan", job.namespace);

@@ -21,7 +21,10 @@ export interface Count {
   /** Why the failure policy ends the Job. */
   readonly failJob: string | undefined;
   /** The part of the status that keeps count. */
-  readonly status: Pick<JobStatus, "succeeded" | "failed" | "completedIndexes" | "failedIndexes" | "uncountedTerminatedPods">;
+  readonly status: Pick<
+    JobStatus,
+    "succeeded" | "failed" | "completedIndexes" | "failedIndexes" | "uncountedTerminatedPods"
+  >;
   /** Pods whose finalizer may go: they are in the stored status. */
   readonly accounted: readonly PodView[];
   /** Failed pods, for back-off. */
@@ -91,7 +94,8 @@ class Tally {
 
   look(pod: PodView): void {
     const isTracked = pod.finalizers.includes(trackingFinalizer);
-    const isFailed = pod.phase === "Failed" || (pod.deletionMs !== undefined && !isFinished(pod) && !waitsForPhase(this.#job));
+    const isFailed =
+      pod.phase === "Failed" || (pod.deletionMs !== undefined && !isFinished(pod) && !waitsForPhase(this.#job));
     const isSuspended = this.#job.spec.suspend === true && pod.deletionMs !== undefined && !isFinished(pod);
     if (isFailed && !isSuspended) this.#failures.push(pod);
     if (!isTracked) return;
@@ -119,7 +123,8 @@ class Tally {
   }
 
   #failure(pod: PodView): void {
-    const verdict = pod.phase === "Failed" ? judgeFailure(this.#job.spec.podFailurePolicy, pod) : ({ action: "Count" } as const);
+    const verdict =
+      pod.phase === "Failed" ? judgeFailure(this.#job.spec.podFailurePolicy, pod) : ({ action: "Count" } as const);
     if (verdict.action === "Ignore") {
       this.#accounted.push(pod);
       return;

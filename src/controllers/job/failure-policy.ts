@@ -13,7 +13,8 @@ export function judgeFailure(policy: PodFailurePolicy | undefined, pod: PodView)
     const match = matchOf(rule, pod);
     if (match === undefined) continue;
     if (rule.action === "Ignore" || rule.action === "FailIndex") return { action: rule.action };
-    if (rule.action === "FailJob") return { action: "FailJob", message: `${match} matching FailJob rule at index ${index}` };
+    if (rule.action === "FailJob")
+      return { action: "FailJob", message: `${match} matching FailJob rule at index ${index}` };
     return { action: "Count" };
   }
   return { action: "Count" };
@@ -25,12 +26,15 @@ function matchOf(rule: PodFailurePolicyRule, pod: PodView): string | undefined {
     const { containerName, operator, values } = onExitCodes;
     for (const { name, exitCode } of pod.ends) {
       if ((containerName !== undefined && containerName !== name) || exitCode === 0) continue;
-      if (values.includes(exitCode) === (operator === "In")) return `Container ${name} for pod ${pod.key} failed with exit code ${exitCode}`;
+      if (values.includes(exitCode) === (operator === "In"))
+        return `Container ${name} for pod ${pod.key} failed with exit code ${exitCode}`;
     }
     return undefined;
   }
   for (const pattern of onPodConditions ?? []) {
-    const found = pod.conditions.some((condition) => condition.type === pattern.type && condition.status === pattern.status);
+    const found = pod.conditions.some(
+      (condition) => condition.type === pattern.type && condition.status === pattern.status,
+    );
     if (found) return `Pod ${pod.key} has condition ${pattern.type}`;
   }
   return undefined;

@@ -17,7 +17,10 @@ function job(spec: Record<string, unknown>): Record<string, unknown> {
       backoffLimit: 6,
       completionMode: "NonIndexed",
       selector: { matchLabels: { "batch.kubernetes.io/job-name": "sum" } },
-      template: { metadata: { labels: {} }, spec: { restartPolicy: "Never", containers: [{ name: "main", image: "sum" }] } },
+      template: {
+        metadata: { labels: {} },
+        spec: { restartPolicy: "Never", containers: [{ name: "main", image: "sum" }] },
+      },
       ...spec,
     },
   };
@@ -43,7 +46,10 @@ test("a Job of one pod runs, is counted once and completes", async () => {
   endAll(cluster, "Succeeded");
   await live(cluster, 2);
   assert.equal(status(cluster)["succeeded"], 1);
-  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Complete=True CompletionsReached", "SuccessCriteriaMet=True CompletionsReached"]);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Complete=True CompletionsReached",
+    "SuccessCriteriaMet=True CompletionsReached",
+  ]);
   assert.equal(heldPods(cluster), 0);
   await cluster.quiesce();
   assert.deepEqual(cluster.problems, []);
@@ -69,7 +75,9 @@ test("an Indexed Job gives each index its pod, and a restart of the controller c
   const cluster = await createModelCluster({ only });
   cluster.api.put("jobs", job({ completions: 4, parallelism: 4, completionMode: "Indexed" }));
   await live(cluster, 1);
-  const indexes = cluster.api.list("pods").map((pod) => pod.metadata.annotations!["batch.kubernetes.io/job-completion-index"]);
+  const indexes = cluster.api
+    .list("pods")
+    .map((pod) => pod.metadata.annotations!["batch.kubernetes.io/job-completion-index"]);
   assert.deepEqual(indexes.sort(), ["0", "1", "2", "3"]);
   endAll(cluster, "Succeeded");
   await cluster.time.advance(5);
@@ -90,7 +98,10 @@ test("failures are retried with growing pauses up to the limit, then the Job has
     assert.equal(podNames(cluster).length, failures, "no retry within 5 s");
     await live(cluster, 10 * 2 ** (failures - 1));
   }
-  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True BackoffLimitExceeded", "FailureTarget=True BackoffLimitExceeded"]);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Failed=True BackoffLimitExceeded",
+    "FailureTarget=True BackoffLimitExceeded",
+  ]);
   assert.equal(status(cluster)["failed"], 3);
   assert.equal(heldPods(cluster), 0);
 });
@@ -108,7 +119,10 @@ test("a failure policy ends the Job on the exit code it names and ignores what i
   assert.equal(podNames(cluster).length, 2, "the ignored failure is replaced");
   endAll(cluster, "Failed", 42);
   await live(cluster, 3);
-  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True PodFailurePolicy", "FailureTarget=True PodFailurePolicy"]);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Failed=True PodFailurePolicy",
+    "FailureTarget=True PodFailurePolicy",
+  ]);
 });
 
 test("a suspended Job runs nothing until it is resumed, and what it stopped is no failure", async () => {
@@ -135,7 +149,10 @@ test("deadline and time to live end what lasts too long", async () => {
   await live(cluster, 15);
   assert.equal(podNames(cluster).length, 1);
   await live(cluster, 10);
-  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), ["Failed=True DeadlineExceeded", "FailureTarget=True DeadlineExceeded"]);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Failed=True DeadlineExceeded",
+    "FailureTarget=True DeadlineExceeded",
+  ]);
   await live(cluster, 40);
   assert.equal(cluster.api.get("jobs", "default/sum"), undefined);
 });

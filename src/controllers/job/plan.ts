@@ -27,10 +27,15 @@ export function planJob(observed: ObservedJob, context: PassContext, ids: { floa
   if (job.spec.managedBy !== undefined && job.spec.managedBy !== "kubernetes.io/job-controller") return undefined;
   const because = referenceOf(resource, job);
   if (finishedAs(job) !== undefined || job.deletionMs !== undefined) {
-    return { actions: dropFinalizers(observed.owned, `Job ${job.name} has ended: nothing is counted any more`), because };
+    return {
+      actions: dropFinalizers(observed.owned, `Job ${job.name} has ended: nothing is counted any more`),
+      because,
+    };
   }
   const { kept, released, adoptable } = claim(job, observed.owned, observed.orphans);
-  const adopted = observed.mayAdopt ? adoptable.map((pod) => adopt(podResource as Resource<unknown>, pod, resource, job)) : [];
+  const adopted = observed.mayAdopt
+    ? adoptable.map((pod) => adopt(podResource as Resource<unknown>, pod, resource, job))
+    : [];
   const freed = released.map((pod) => release(podResource as Resource<unknown>, pod, resource, job));
   if (adopted.length + freed.length > 0) return { actions: [...freed, ...adopted], because };
   return { ...step(job, kept, context, ids), because };
@@ -53,7 +58,9 @@ function step(job: JobView, pods: readonly PodView[], context: PassContext, ids:
   // What is only seen (active, ready) waits until the changes below were seen too; what counts is written first.
   const mayWait = changes.actions.length > 0 && !isCountChanged && context.refusal === undefined;
   const write = isEqual(status, job.status) || mayWait ? [] : [updateStatus(job, status, events)];
-  const lookAgain = [untilDeadlineMs(job, now), "lookAgainMs" in changes ? changes.lookAgainMs : undefined].filter((wait) => wait !== undefined);
+  const lookAgain = [untilDeadlineMs(job, now), "lookAgainMs" in changes ? changes.lookAgainMs : undefined].filter(
+    (wait) => wait !== undefined,
+  );
   return {
     actions: [...write, ...finalizers, ...changes.actions],
     ...(lookAgain.length === 0 || verdict !== undefined ? {} : { lookAgainMs: Math.max(1, Math.min(...lookAgain)) }),
@@ -79,7 +86,11 @@ function statusOf(
   const { uncountedTerminatedPods: noted } = count.status;
   const isAllCounted = (noted?.succeeded?.length ?? 0) + (noted?.failed?.length ?? 0) === 0;
   // The last word is only said when every pod has ended and is counted.
-  const isOver = verdict !== undefined && isAllCounted && count.active.length + count.terminating.length === 0 && count.accounted.length === 0;
+  const isOver =
+    verdict !== undefined &&
+    isAllCounted &&
+    count.active.length + count.terminating.length === 0 &&
+    count.accounted.length === 0;
   const { conditions, events } = conditionsOf(job, verdict, isOver, isSuspended, now);
   const startTime = isSuspended ? undefined : (job.status.startTime ?? stamp);
   const ready = count.active.filter((pod) => pod.ready).length;
@@ -141,7 +152,13 @@ function conditionsOf(
 
 function updateStatus(job: JobView, status: JobStatus, events: readonly EventText[]): Action {
   const { name, namespace, uid, resourceVersion } = job;
-  const object: Job = { apiVersion: "batch/v1", kind: "Job", metadata: { name, namespace, uid, resourceVersion }, spec: job.spec, status };
+  const object: Job = {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name, namespace, uid, resourceVersion },
+    spec: job.spec,
+    status,
+  };
   const [event] = events;
   return {
     verb: "update",
@@ -158,5 +175,7 @@ function updateStatus(job: JobView, status: JobStatus, events: readonly EventTex
 /** Pods of Jobs that are gone must not be held for ever. */
 export function planOrphanedPods(pods: readonly PodView[]): Plan | undefined {
   const held = pods.filter((pod) => pod.finalizers.includes(trackingFinalizer));
-  return held.length === 0 ? undefined : { actions: dropFinalizers(held, "the Job of the pod does not exist any more") };
+  return held.length === 0
+    ? undefined
+    : { actions: dropFinalizers(held, "the Job of the pod does not exist any more") };
 }

@@ -9,7 +9,15 @@ import { podFromTemplate } from "../pod-template.ts";
 import { inDeletionOrder } from "../replicaset/rank.ts";
 import type { JobView } from "../views/batch.ts";
 import type { PodView } from "../views/pod.ts";
-import { indexFailures, indexFailuresKey, indexKey, indexOf, isIndexed, trackingFinalizer, type Count } from "./counting.ts";
+import {
+  indexFailures,
+  indexFailuresKey,
+  indexKey,
+  indexOf,
+  isIndexed,
+  trackingFinalizer,
+  type Count,
+} from "./counting.ts";
 
 const resource = podResource as Resource<unknown>;
 const owner = jobs as Resource<unknown>;
@@ -25,23 +33,36 @@ export function changePods(job: JobView, count: Count, now: number, ids: { float
   const wanted = wantedActive(job, count);
   const surplus = count.active.length - wanted;
   const reason = `${count.active.length} of ${wanted} wanted pods are active, ${count.succeeded} succeeded, ${count.failed} failed`;
-  if (surplus > 0) return { actions: deletePods(job, inDeletionOrder(count.active, [], now).slice(0, surplus), reason) };
+  if (surplus > 0)
+    return { actions: deletePods(job, inDeletionOrder(count.active, [], now).slice(0, surplus), reason) };
   const replacedLate = job.spec.podReplacementPolicy === "Failed" || job.spec.podFailurePolicy !== undefined;
-  const missing = Math.min(wanted - count.active.length - (replacedLate ? count.terminating.length : 0), limits.burstReplicasMax);
+  const missing = Math.min(
+    wanted - count.active.length - (replacedLate ? count.terminating.length : 0),
+    limits.burstReplicasMax,
+  );
   if (missing <= 0) return { actions: [] };
   const waitMs = backoffLeftMs(count.failures, now);
   if (waitMs > 0 && job.spec.backoffLimitPerIndex === undefined) return { actions: [], lookAgainMs: waitMs };
-  if (!isIndexed(job)) return { actions: Array.from({ length: missing }, () => createPod(job, undefined, 0, reason, ids)) };
+  if (!isIndexed(job))
+    return { actions: Array.from({ length: missing }, () => createPod(job, undefined, 0, reason, ids)) };
   return createIndexed(job, count, missing, reason, now, ids);
 }
 
 function wantedActive(job: JobView, count: Count): number {
   const parallelism = job.spec.parallelism ?? 1;
-  if (job.spec.completions === undefined) return count.succeeded > 0 ? Math.min(count.active.length, parallelism) : parallelism;
+  if (job.spec.completions === undefined)
+    return count.succeeded > 0 ? Math.min(count.active.length, parallelism) : parallelism;
   return Math.max(0, Math.min(parallelism, job.spec.completions - count.succeeded - count.failedIndexes.size));
 }
 
-function createIndexed(job: JobView, count: Count, missing: number, reason: string, now: number, ids: { float(): number }): PodChanges {
+function createIndexed(
+  job: JobView,
+  count: Count,
+  missing: number,
+  reason: string,
+  now: number,
+  ids: { float(): number },
+): PodChanges {
   const late = job.spec.podReplacementPolicy === "Failed" || job.spec.podFailurePolicy !== undefined;
   const taken = new Set([...count.active, ...(late ? count.terminating : [])].map(indexOf));
   const actions: CreateAction[] = [];
@@ -68,9 +89,18 @@ export function backoffLeftMs(failures: readonly PodView[], now: number): number
   return newest + delayMs - now;
 }
 
-function createPod(job: JobView, index: number | undefined, failures: number, reason: string, ids: { float(): number }): CreateAction {
+function createPod(
+  job: JobView,
+  index: number | undefined,
+  failures: number,
+  reason: string,
+  ids: { float(): number },
+): CreateAction {
   const generateName = index === undefined ? `${job.name}-` : `${job.name}-${index}-`;
-  const name = namedAfter(generateName, randomSuffix(() => ids.float()));
+  const name = namedAfter(
+    generateName,
+    randomSuffix(() => ids.float()),
+  );
   const about = aboutOf(owner, job);
   const perIndex = job.spec.backoffLimitPerIndex !== undefined;
   const marks = index === undefined ? {} : { [indexKey]: String(index) };
@@ -102,10 +132,16 @@ function createPod(job: JobView, index: number | undefined, failures: number, re
 /** The template with the index as host name and environment variable. */
 function withIndex(job: JobView, index: number): PodTemplateSpec {
   const { template } = job.spec;
-  const variable = { name: "JOB_COMPLETION_INDEX", valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${indexKey}']` } } };
-  const given = (container: { env?: { name: string }[] }): boolean => container.env?.some((other) => other.name === variable.name) === true;
+  const variable = {
+    name: "JOB_COMPLETION_INDEX",
+    valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${indexKey}']` } },
+  };
+  const given = (container: { env?: { name: string }[] }): boolean =>
+    container.env?.some((other) => other.name === variable.name) === true;
   const extend = <C extends { env?: { name: string }[] }>(containers: readonly C[] | undefined): C[] | undefined =>
-    containers?.map((container) => (given(container) ? container : { ...container, env: [...(container.env ?? []), variable] }));
+    containers?.map((container) =>
+      given(container) ? container : { ...container, env: [...(container.env ?? []), variable] },
+    );
   const spec = template.spec;
   if (spec === undefined) return template;
   const initContainers = extend(spec.initContainers);

@@ -33,7 +33,8 @@ function failureOf(job: JobView, count: Count, now: number): Verdict | undefined
     return failed("BackoffLimitExceeded", "Job has reached the specified backoff limit");
   }
   const untilMs = untilDeadlineMs(job, now);
-  if (untilMs !== undefined && untilMs <= 0) return failed("DeadlineExceeded", "Job was active longer than specified deadline");
+  if (untilMs !== undefined && untilMs <= 0)
+    return failed("DeadlineExceeded", "Job was active longer than specified deadline");
   if (job.spec.maxFailedIndexes !== undefined && count.failedIndexes.size > job.spec.maxFailedIndexes) {
     return failed("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
   }
@@ -44,23 +45,31 @@ function failureOf(job: JobView, count: Count, now: number): Verdict | undefined
 /** Containers restarted in place count as tries too. */
 function hasRestartedTooOften(job: JobView, count: Count, limit: number): boolean {
   if (job.spec.template.spec?.restartPolicy !== "OnFailure") return false;
-  const restarts = count.active.reduce((sum, pod) => sum + (pod.phase === "Running" || pod.phase === "Pending" ? pod.restarts : 0), 0);
+  const restarts = count.active.reduce(
+    (sum, pod) => sum + (pod.phase === "Running" || pod.phase === "Pending" ? pod.restarts : 0),
+    0,
+  );
   return limit === 0 ? restarts > 0 : restarts >= limit;
 }
 
 function successOf(job: JobView, count: Count): Verdict | undefined {
   const rule = metSuccessRule(job, count);
-  if (rule !== undefined) return { type: "Complete", reason: "SuccessPolicy", message: `Matched rules at index ${rule}` };
+  if (rule !== undefined)
+    return { type: "Complete", reason: "SuccessPolicy", message: `Matched rules at index ${rule}` };
   const { completions } = job.spec;
-  const isDone = completions === undefined ? count.succeeded > 0 && count.active.length === 0 : count.succeeded >= completions;
-  return isDone ? { type: "Complete", reason: "CompletionsReached", message: "Reached expected number of succeeded pods" } : undefined;
+  const isDone =
+    completions === undefined ? count.succeeded > 0 && count.active.length === 0 : count.succeeded >= completions;
+  return isDone
+    ? { type: "Complete", reason: "CompletionsReached", message: "Reached expected number of succeeded pods" }
+    : undefined;
 }
 
 function metSuccessRule(job: JobView, count: Count): number | undefined {
   const rules = job.spec.successPolicy?.rules ?? [];
   const at = rules.findIndex((rule) => {
     const completions = job.spec.completions ?? 0;
-    if (rule.succeededIndexes === undefined) return count.completed.size >= (rule.succeededCount ?? Number.POSITIVE_INFINITY);
+    if (rule.succeededIndexes === undefined)
+      return count.completed.size >= (rule.succeededCount ?? Number.POSITIVE_INFINITY);
     const wanted = parseIndexes(rule.succeededIndexes, completions);
     const met = wanted.filter((index) => count.completed.has(index)).length;
     return met >= (rule.succeededCount ?? wanted.length);

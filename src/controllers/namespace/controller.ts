@@ -18,7 +18,8 @@ export function createNamespaceController(dependencies: Dependencies, metadata: 
       if (listened.has(informer)) return [];
       listened.add(informer);
       const tell = (view: ObjectView | undefined): void => {
-        if (view !== undefined && namespaces.get(view.namespace)?.deletionMs !== undefined) enqueueNamespace(view.namespace);
+        if (view !== undefined && namespaces.get(view.namespace)?.deletionMs !== undefined)
+          enqueueNamespace(view.namespace);
       };
       return [informer.handle((_key, old, current) => tell(current ?? old))];
     });
@@ -27,7 +28,10 @@ export function createNamespaceController(dependencies: Dependencies, metadata: 
     needs: [namespaces, ...metadata.all().map(({ informer }) => informer)],
     watch: (enqueue) => {
       enqueueNamespace = enqueue;
-      return [namespaces.handle((key, _old, current) => current?.deletionMs !== undefined && enqueue(key)), ...listen()];
+      return [
+        namespaces.handle((key, _old, current) => current?.deletionMs !== undefined && enqueue(key)),
+        ...listen(),
+      ];
     },
     async pass(key, { now }) {
       const namespace = namespaces.get(key);
@@ -35,7 +39,10 @@ export function createNamespaceController(dependencies: Dependencies, metadata: 
       listen();
       const content = contentOf(key, metadata);
       // What the informers do not show is asked for: Events, which nobody remembers, and what is too new to be known.
-      const plan = planNamespace({ namespace, content: content.length > 0 ? content : await freshContent(dependencies, key) }, now);
+      const plan = planNamespace(
+        { namespace, content: content.length > 0 ? content : await freshContent(dependencies, key) },
+        now,
+      );
       return plan;
     },
   });
@@ -52,8 +59,13 @@ function contentOf(namespace: string, metadata: MetadataInformers): Content[] {
 async function freshContent({ client, resources }: Dependencies, namespace: string): Promise<Content[]> {
   const content: Content[] = [];
   for (const resource of uniqueResources(resources())) {
-    const page = await client.list(resource as Resource<PartialObjectMetadata>, { namespace, limit: 500, metadataOnly: true });
-    if (page.items.length > 0) content.push({ resource, objects: page.items.map((object) => objectView(object.metadata)) });
+    const page = await client.list(resource as Resource<PartialObjectMetadata>, {
+      namespace,
+      limit: 500,
+      metadataOnly: true,
+    });
+    if (page.items.length > 0)
+      content.push({ resource, objects: page.items.map((object) => objectView(object.metadata)) });
   }
   return content;
 }
@@ -63,7 +75,8 @@ function uniqueResources(resources: readonly Resource<unknown>[]): Resource<unkn
   return resources.filter((resource) => {
     // Both groups show the same Events.
     const id = resource.resource === "events" ? "events" : `${resource.group}/${resource.resource}`;
-    if (!resource.namespaced || seen.has(id) || !resource.verbs.includes("list") || !resource.verbs.includes("delete")) return false;
+    if (!resource.namespaced || seen.has(id) || !resource.verbs.includes("list") || !resource.verbs.includes("delete"))
+      return false;
     seen.add(id);
     return true;
   });

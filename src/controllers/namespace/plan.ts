@@ -32,14 +32,19 @@ export function planNamespace({ namespace, content }: ObservedNamespace, now: nu
   if (namespace.deletionMs === undefined || !namespace.specFinalizers.includes(namespaceFinalizer)) return undefined;
   const because = referenceOf(resource, namespace);
   const conditions = conditionsOf(namespace, content, now);
-  const status = isEqual(conditions, namespace.conditions) && namespace.phase === "Terminating" ? [] : [updateStatus(namespace, conditions)];
+  const status =
+    isEqual(conditions, namespace.conditions) && namespace.phase === "Terminating"
+      ? []
+      : [updateStatus(namespace, conditions)];
   if (content.length === 0) {
     // The status first: its write makes the judged revision old, so the finalizer goes in the next pass.
     return status.length > 0 ? { actions: status, because } : { actions: [finalize(namespace)], because };
   }
   const pods = content.find((left) => left.resource.group === "" && left.resource.resource === "pods");
   const doomed = pods === undefined ? content : [pods];
-  const deletions = doomed.flatMap((left) => left.objects.filter((object) => object.deletionMs === undefined).map((object) => deletion(left, object)));
+  const deletions = doomed.flatMap((left) =>
+    left.objects.filter((object) => object.deletionMs === undefined).map((object) => deletion(left, object)),
+  );
   return { actions: [...status, ...deletions], because, lookAgainMs: limits.namespaceCheckMaxMs };
 }
 
@@ -84,10 +89,13 @@ function updateStatus(namespace: NamespaceView, conditions: NamespaceCondition[]
 }
 
 function conditionsOf(namespace: NamespaceView, content: readonly Content[], now: number): NamespaceCondition[] {
-  const remaining = content.map((left) => `${resourceName(left.resource)} has ${left.objects.length} resource instances`);
+  const remaining = content.map(
+    (left) => `${resourceName(left.resource)} has ${left.objects.length} resource instances`,
+  );
   const finalizers = new Map<string, number>();
   for (const left of content) {
-    for (const object of left.objects) for (const name of object.finalizers) finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
+    for (const object of left.objects)
+      for (const name of object.finalizers) finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
   }
   const held = [...finalizers].sort().map(([name, count]) => `${name} in ${count} resource instances`);
   const wanted: Omit<NamespaceCondition, "lastTransitionTime">[] = [
@@ -110,7 +118,12 @@ function conditionsOf(namespace: NamespaceView, content: readonly Content[], now
       message: "All content successfully deleted, may be waiting on finalization",
     },
     remaining.length === 0
-      ? { type: "NamespaceContentRemaining", status: "False", reason: "ContentRemoved", message: "All content successfully removed" }
+      ? {
+          type: "NamespaceContentRemaining",
+          status: "False",
+          reason: "ContentRemoved",
+          message: "All content successfully removed",
+        }
       : {
           type: "NamespaceContentRemaining",
           status: "True",
@@ -118,7 +131,12 @@ function conditionsOf(namespace: NamespaceView, content: readonly Content[], now
           message: `Some resources are remaining: ${remaining.join(", ")}`,
         },
     held.length === 0
-      ? { type: "NamespaceFinalizersRemaining", status: "False", reason: "ContentHasNoFinalizers", message: "All content-preserving finalizers finished" }
+      ? {
+          type: "NamespaceFinalizersRemaining",
+          status: "False",
+          reason: "ContentHasNoFinalizers",
+          message: "All content-preserving finalizers finished",
+        }
       : {
           type: "NamespaceFinalizersRemaining",
           status: "True",
@@ -128,7 +146,8 @@ function conditionsOf(namespace: NamespaceView, content: readonly Content[], now
   ];
   return wanted.map((condition) => {
     const old = namespace.conditions.find((other) => other.type === condition.type);
-    const lastTransitionTime = old !== undefined && old.status === condition.status ? old.lastTransitionTime : timeText(now);
+    const lastTransitionTime =
+      old !== undefined && old.status === condition.status ? old.lastTransitionTime : timeText(now);
     return { ...condition, ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }) };
   });
 }

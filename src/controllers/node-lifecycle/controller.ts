@@ -47,7 +47,8 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
     if (rate === 0) return { allowed: false, askAgainMs: limits.nodeGraceMs };
     const nowMs = clock.monotonic();
     const nextMs = nextEviction.get(node.zone) ?? nowMs;
-    if (nextMs > nowMs && armed.get(node.name) !== node.createdMs) return { allowed: false, askAgainMs: nextMs - nowMs };
+    if (nextMs > nowMs && armed.get(node.name) !== node.createdMs)
+      return { allowed: false, askAgainMs: nextMs - nowMs };
     if (armed.get(node.name) !== node.createdMs) nextEviction.set(node.zone, Math.max(nowMs, nextMs) + 1000 / rate);
     armed.set(node.name, node.createdMs);
     return { allowed: true };

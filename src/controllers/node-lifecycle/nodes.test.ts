@@ -7,17 +7,27 @@ const only = ["node-lifecycle", "taint-eviction", "pod-collection"];
 function node(cluster: ModelCluster, name: string, zone = "a"): void {
   const stamp = `${new Date(cluster.time.clock.now()).toISOString().slice(0, 19)}Z`;
   const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: stamp, lastTransitionTime: stamp }];
-  cluster.api.put("nodes", { metadata: { name, labels: { "topology.kubernetes.io/zone": zone } }, spec: {}, status: { conditions } });
+  cluster.api.put("nodes", {
+    metadata: { name, labels: { "topology.kubernetes.io/zone": zone } },
+    spec: {},
+    status: { conditions },
+  });
 }
 
 function renew(cluster: ModelCluster, ...names: string[]): void {
   const renewTime = new Date(cluster.time.clock.now()).toISOString();
-  for (const name of names) cluster.api.put("leases", { metadata: { name, namespace: "kube-node-lease" }, spec: { holderIdentity: name, renewTime } });
+  for (const name of names)
+    cluster.api.put("leases", {
+      metadata: { name, namespace: "kube-node-lease" },
+      spec: { holderIdentity: name, renewTime },
+    });
 }
 
 function pod(cluster: ModelCluster, name: string, on: string, tolerationSeconds?: number): void {
   const tolerations =
-    tolerationSeconds === undefined ? [] : [{ key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute", tolerationSeconds }];
+    tolerationSeconds === undefined
+      ? []
+      : [{ key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute", tolerationSeconds }];
   const made = cluster.api.put("pods", { metadata: { name, namespace: "default" }, spec: { tolerations } });
   runPod(cluster, made, true, on);
 }
@@ -63,7 +73,8 @@ test("pods are evicted when their toleration ends, within a second, and not befo
   pod(cluster, "other", "n2", 30);
   await pass(cluster, 20, "n1", "n2");
   while (taints(cluster, "n1").length < 2) await pass(cluster, 1, "n2");
-  const deleting = (name: string): boolean => cluster.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
+  const deleting = (name: string): boolean =>
+    cluster.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
   await pass(cluster, 1, "n2");
   assert.equal(deleting("none"), true);
   await pass(cluster, 27, "n2");

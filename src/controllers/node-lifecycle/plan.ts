@@ -39,11 +39,17 @@ export function planNode(observed: ObservedNode, now: number): Plan {
   const isSilent = silentMs >= limits.nodeGraceMs;
   const unknown = isSilent ? unknownConditions(node, now) : [];
   // The status first; taints follow what it says, in the next pass.
-  if (unknown.length > 0) return { actions: [...markUnknown(node, unknown, silentMs), ...markPods(observed, now)], because };
+  if (unknown.length > 0)
+    return { actions: [...markUnknown(node, unknown, silentMs), ...markPods(observed, now)], because };
   const ready = node.conditions.find((condition) => condition.type === "Ready");
   const taints = planTaints(observed, ready, now);
-  const actions = [...taints.actions, ...(ready?.status === "True" || ready === undefined ? [] : markPods(observed, now))];
-  const waits = [isSilent ? undefined : limits.nodeGraceMs - silentMs, taints.askAgainMs].filter((wait) => wait !== undefined);
+  const actions = [
+    ...taints.actions,
+    ...(ready?.status === "True" || ready === undefined ? [] : markPods(observed, now)),
+  ];
+  const waits = [isSilent ? undefined : limits.nodeGraceMs - silentMs, taints.askAgainMs].filter(
+    (wait) => wait !== undefined,
+  );
   return { actions, because, ...(waits.length === 0 ? {} : { lookAgainMs: Math.min(...waits) }) };
 }
 
@@ -95,7 +101,12 @@ function markPods({ node, pods: onNode }: ObservedNode, now: number): Action[] {
         subresource: "status" as const,
         patch: { metadata: { uid: pod.uid }, status: { conditions: [condition] } },
         reason: `node ${node.name} of the pod is not ready`,
-        event: { about: aboutOf(pods, pod), type: "Warning" as const, eventReason: "NodeNotReady", message: "Node is not ready" },
+        event: {
+          about: aboutOf(pods, pod),
+          type: "Warning" as const,
+          eventReason: "NodeNotReady",
+          message: "Node is not ready",
+        },
       };
     });
 }
@@ -107,7 +118,8 @@ function planTaints(
 ): { readonly actions: readonly Action[]; readonly askAgainMs?: number } {
   const isCalledOff = "isCalledOff" in eviction;
   const wanted = wantedTaints(node, ready).filter((taint) => !isCalledOff || taint.effect !== "NoExecute");
-  const isOurs = (taint: Taint): boolean => ourKeys.has(taint.key) && (taint.effect === "NoSchedule" || taint.effect === "NoExecute");
+  const isOurs = (taint: Taint): boolean =>
+    ourKeys.has(taint.key) && (taint.effect === "NoSchedule" || taint.effect === "NoExecute");
   const kept = node.taints.filter((taint) => !isOurs(taint) || wanted.some((other) => isSame(other, taint)));
   const missing = wanted.filter((taint) => !node.taints.some((other) => isSame(other, taint)));
   const evicting = missing.filter((taint) => taint.effect === "NoExecute");
@@ -116,7 +128,10 @@ function planTaints(
   const isHeld = evicting.length > 0 && !isEvicting && !eviction.allowed;
   const added = isHeld ? missing.filter((taint) => taint.effect !== "NoExecute") : missing;
   const stamp = timeText(now);
-  const taints = [...kept, ...added.map((taint) => (taint.effect === "NoExecute" ? { ...taint, timeAdded: stamp } : taint))];
+  const taints = [
+    ...kept,
+    ...added.map((taint) => (taint.effect === "NoExecute" ? { ...taint, timeAdded: stamp } : taint)),
+  ];
   const ask = isHeld && "askAgainMs" in eviction ? { askAgainMs: eviction.askAgainMs } : {};
   if (isEqual(taints, node.taints)) return { actions: [], ...ask };
   const { name, uid, resourceVersion } = node;
@@ -126,15 +141,23 @@ function planTaints(
 }
 
 const ourKeys: ReadonlySet<string> = new Set(
-  ["not-ready", "unreachable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable", "unschedulable"].map(
-    (name) => prefix + name,
-  ),
+  [
+    "not-ready",
+    "unreachable",
+    "memory-pressure",
+    "disk-pressure",
+    "pid-pressure",
+    "network-unavailable",
+    "unschedulable",
+  ].map((name) => prefix + name),
 );
 
 function wantedTaints(node: NodeView, ready: NodeCondition | undefined): Taint[] {
-  const is = (type: string): boolean => node.conditions.some((condition) => condition.type === type && condition.status === "True");
+  const is = (type: string): boolean =>
+    node.conditions.some((condition) => condition.type === type && condition.status === "True");
   const taints: Taint[] = [];
-  const add = (key: string, ...effects: string[]): void => void taints.push(...effects.map((effect) => ({ key: prefix + key, effect })));
+  const add = (key: string, ...effects: string[]): void =>
+    void taints.push(...effects.map((effect) => ({ key: prefix + key, effect })));
   if (ready?.status === "Unknown") add("unreachable", "NoSchedule", "NoExecute");
   // A node that never said anything is not ready for pods; it is not evicted from before it was given up.
   else if (ready === undefined) add("not-ready", "NoSchedule");

@@ -17,7 +17,10 @@ export function isHealthy(node: NodeView): boolean {
 }
 
 /** Nodes that may begin to be evicted from per second. When every zone is disrupted, nothing is evicted at all. */
-export function evictionRate(zone: readonly NodeView[], allZones: readonly (readonly NodeView[])[]): number | "called off" {
+export function evictionRate(
+  zone: readonly NodeView[],
+  allZones: readonly (readonly NodeView[])[],
+): number | "called off" {
   if (allZones.every((nodes) => zoneStateOf(nodes) === "disrupted")) return "called off";
   if (zoneStateOf(zone) !== "partly-disrupted") return limits.nodeEvictionsPerSecond;
   return zone.length > limits.largeZoneNodes ? limits.nodeEvictionsPerSecondDisrupted : 0;

@@ -43,7 +43,8 @@ export function createPodCollector(dependencies: Dependencies): Controller {
         if (finished > limits.terminatedPodsMax) enqueue(terminatedKey);
         if (current === undefined) return;
         if (current.node === "" && current.deletionMs !== undefined) enqueue(`pod/${key}`);
-        if (current.node !== "" && current.node !== old?.node && nodes.get(current.node) === undefined) enqueue(`node/${current.node}`);
+        if (current.node !== "" && current.node !== old?.node && nodes.get(current.node) === undefined)
+          enqueue(`node/${current.node}`);
       }),
     ],
     async pass(key, { now }) {

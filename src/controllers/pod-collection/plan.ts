@@ -9,7 +9,15 @@ const resource = podResource as Resource<unknown>;
 /** A pod whose node is gone: nobody is left to stop it, so it is marked failed and removed at once. */
 export function planOrphanedPod(pod: PodView, now: number): Action[] {
   const reason = `node ${pod.node} of pod ${pod.name} does not exist any more`;
-  const removal: Action = { verb: "delete", resource, namespace: pod.namespace, name: pod.name, uid: pod.uid, gracePeriodSeconds: 0, reason };
+  const removal: Action = {
+    verb: "delete",
+    resource,
+    namespace: pod.namespace,
+    name: pod.name,
+    uid: pod.uid,
+    gracePeriodSeconds: 0,
+    reason,
+  };
   if (isFinished(pod)) return [removal];
   const condition = {
     type: "DisruptionTarget",
@@ -19,13 +27,27 @@ export function planOrphanedPod(pod: PodView, now: number): Action[] {
     lastTransitionTime: timeText(now),
   };
   const patch = { metadata: { uid: pod.uid }, status: { phase: "Failed", conditions: [condition] } };
-  return [{ verb: "patch", resource, namespace: pod.namespace, name: pod.name, type: "strategic", subresource: "status", patch, reason }, removal];
+  return [
+    {
+      verb: "patch",
+      resource,
+      namespace: pod.namespace,
+      name: pod.name,
+      type: "strategic",
+      subresource: "status",
+      patch,
+      reason,
+    },
+    removal,
+  ];
 }
 
 /** A pod that is being deleted and was never given to a node: no agent will ever finish it. */
 export function planUnscheduledTerminating(pod: PodView): Action[] {
   const reason = `pod ${pod.name} is being deleted and no node runs it`;
-  return [{ verb: "delete", resource, namespace: pod.namespace, name: pod.name, uid: pod.uid, gracePeriodSeconds: 0, reason }];
+  return [
+    { verb: "delete", resource, namespace: pod.namespace, name: pod.name, uid: pod.uid, gracePeriodSeconds: 0, reason },
+  ];
 }
 
 /** The oldest finished pods beyond `keptMax`. */

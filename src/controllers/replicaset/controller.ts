@@ -50,7 +50,11 @@ function enqueueOwners(pod: PodView, replicaSets: Informer<ReplicaSetView>, enqu
   }
 }
 
-function relatedPods(replicaSet: ReplicaSetView, replicaSets: Informer<ReplicaSetView>, pods: Informer<PodView>): PodView[] {
+function relatedPods(
+  replicaSet: ReplicaSetView,
+  replicaSets: Informer<ReplicaSetView>,
+  pods: Informer<PodView>,
+): PodView[] {
   const owner = replicaSet.controller?.uid;
   const siblings = owner === undefined ? [replicaSet] : replicaSets.by("owner", owner);
   return siblings.flatMap((sibling) => pods.by("owner", sibling.uid).filter(isActive));

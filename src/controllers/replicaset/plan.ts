@@ -33,7 +33,12 @@ export interface ReplicaKind {
 export type Ids = { float(): number };
 
 /** Brings the number of active pods to spec.replicas, and the status to what is counted. */
-export function planReplicaSet(observed: ObservedReplicaSet, context: PassContext, ids: Ids, resource = replicasets as Resource<unknown>): Plan {
+export function planReplicaSet(
+  observed: ObservedReplicaSet,
+  context: PassContext,
+  ids: Ids,
+  resource = replicasets as Resource<unknown>,
+): Plan {
   const { replicaSet } = observed;
   const because = referenceOf(resource, replicaSet);
   const { kept, released, adoptable } = claim(replicaSet, observed.owned, observed.orphans);
@@ -72,7 +77,10 @@ function scale(
 
 function createPod(replicaSet: ReplicaSetView, ids: Ids, reason: string, resource: Resource<unknown>): CreateAction {
   const generateName = `${replicaSet.name}-`;
-  const name = namedAfter(generateName, randomSuffix(() => ids.float()));
+  const name = namedAfter(
+    generateName,
+    randomSuffix(() => ids.float()),
+  );
   const { namespace } = replicaSet;
   const about = aboutOf(resource, replicaSet);
   return {
@@ -91,7 +99,12 @@ function createPod(replicaSet: ReplicaSetView, ids: Ids, reason: string, resourc
   };
 }
 
-function deletePod(replicaSet: ReplicaSetView, pod: PodView, reason: string, resource: Resource<unknown>): DeleteAction {
+function deletePod(
+  replicaSet: ReplicaSetView,
+  pod: PodView,
+  reason: string,
+  resource: Resource<unknown>,
+): DeleteAction {
   const about = aboutOf(resource, replicaSet);
   return {
     verb: "delete",
@@ -124,7 +137,9 @@ function planStatus(
     ...(labelled === 0 ? {} : { fullyLabeledReplicas: labelled }),
     ...(ready === 0 ? {} : { readyReplicas: ready }),
     ...(available === 0 ? {} : { availableReplicas: available }),
-    ...(resource.kind === "ReplicaSet" ? { terminatingReplicas: kept.filter((pod) => pod.deletionMs !== undefined).length } : {}),
+    ...(resource.kind === "ReplicaSet"
+      ? { terminatingReplicas: kept.filter((pod) => pod.deletionMs !== undefined).length }
+      : {}),
     observedGeneration: replicaSet.generation,
     ...(conditions.length === 0 ? {} : { conditions }),
   };
@@ -155,7 +170,11 @@ function statusObject(replicaSet: ReplicaSetView, status: ReplicaSetStatus, reso
 }
 
 /** Only ReplicaFailure: it stands while the server refuses what would bring the count right. */
-function conditionsOf(replicaSet: ReplicaSetView, changes: readonly Action[], context: PassContext): ReplicaSetCondition[] {
+function conditionsOf(
+  replicaSet: ReplicaSetView,
+  changes: readonly Action[],
+  context: PassContext,
+): ReplicaSetCondition[] {
   const others = (replicaSet.status.conditions ?? []).filter((condition) => condition.type !== "ReplicaFailure");
   const { refusal } = context;
   if (refusal === undefined || changes.length === 0) return others;

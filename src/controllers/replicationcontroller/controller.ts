@@ -50,7 +50,8 @@ export function createReplicationControllerController(dependencies: Dependencies
         for (const pod of [old, current]) {
           if (pod?.controller?.kind === "ReplicationController") enqueue(keyOf(pod.namespace, pod.controller.name));
           if (pod === undefined || pod.controller !== undefined) continue;
-          for (const owner of controllers.by("namespace", pod.namespace)) if (owner.selector.matches(pod.labels)) enqueue(owner.key);
+          for (const owner of controllers.by("namespace", pod.namespace))
+            if (owner.selector.matches(pod.labels)) enqueue(owner.key);
         }
       }),
     ],

@@ -7,7 +7,11 @@ import { rootCaName, type ConfigMapView, type NamespaceView } from "../views/nam
 const resource = configmaps as Resource<unknown>;
 
 /** Every namespace has the certificate authority that pods check the API server with. */
-export function planRootCa(namespace: NamespaceView, current: ConfigMapView | undefined, certificate: string): Plan | undefined {
+export function planRootCa(
+  namespace: NamespaceView,
+  current: ConfigMapView | undefined,
+  certificate: string,
+): Plan | undefined {
   if (namespace.deletionMs !== undefined || namespace.phase === "Terminating") return undefined;
   const because = referenceOf(namespaces as Resource<unknown>, namespace);
   const data = { "ca.crt": certificate };
@@ -20,10 +24,16 @@ export function planRootCa(namespace: NamespaceView, current: ConfigMapView | un
     const metadata = { name: rootCaName, namespace: namespace.name, annotations };
     const reason = `namespace ${namespace.name} has no ConfigMap ${rootCaName}`;
     const object = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
-    return { because, actions: [{ verb: "create", resource, namespace: namespace.name, object, existingIsFine: true, reason }] };
+    return {
+      because,
+      actions: [{ verb: "create", resource, namespace: namespace.name, object, existingIsFine: true, reason }],
+    };
   }
   if (current.rootCa === certificate) return undefined;
   const patch = { metadata: { uid: current.uid }, data };
   const reason = `ConfigMap ${rootCaName} does not hold the cluster's certificate authority`;
-  return { because, actions: [{ verb: "patch", resource, namespace: namespace.name, name: rootCaName, type: "merge", patch, reason }] };
+  return {
+    because,
+    actions: [{ verb: "patch", resource, namespace: namespace.name, name: rootCaName, type: "merge", patch, reason }],
+  };
 }

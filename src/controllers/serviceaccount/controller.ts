@@ -24,7 +24,11 @@ export function createServiceAccountController(dependencies: Dependencies): Cont
     pass(key) {
       const namespace = namespaces.get(key);
       if (namespace === undefined) return undefined;
-      return planServiceAccount(serviceaccounts as Resource<unknown>, namespace, accounts.get(keyOf(key, "default")) !== undefined);
+      return planServiceAccount(
+        serviceaccounts as Resource<unknown>,
+        namespace,
+        accounts.get(keyOf(key, "default")) !== undefined,
+      );
     },
   });
 }

@@ -4,7 +4,11 @@ import type { Plan } from "#reconcile/controller.ts";
 import { referenceOf } from "../ownership.ts";
 import type { NamespaceView } from "../views/namespace.ts";
 
-export function planServiceAccount(resource: Resource<unknown>, namespace: NamespaceView, exists: boolean): Plan | undefined {
+export function planServiceAccount(
+  resource: Resource<unknown>,
+  namespace: NamespaceView,
+  exists: boolean,
+): Plan | undefined {
   if (exists || namespace.deletionMs !== undefined || namespace.phase === "Terminating") return undefined;
   return {
     because: referenceOf(namespaces as Resource<unknown>, namespace),

@@ -29,7 +29,11 @@ export function claimName(template: PersistentVolumeClaim, set: StatefulSetView,
 }
 
 /** Claims that the pod of this ordinal needs and that do not exist yet. A claim is made once and stays with its ordinal. */
-export function missingClaims(set: StatefulSetView, ordinal: number, claimNamed: (name: string) => ObjectView | undefined): CreateAction[] {
+export function missingClaims(
+  set: StatefulSetView,
+  ordinal: number,
+  claimNamed: (name: string) => ObjectView | undefined,
+): CreateAction[] {
   return (set.spec.volumeClaimTemplates ?? []).flatMap((template) => {
     const name = claimName(template, set, ordinal);
     if (claimNamed(name) !== undefined) return [];
@@ -66,7 +70,13 @@ export function missingClaims(set: StatefulSetView, ordinal: number, claimNamed:
 }
 
 /** The pod of an ordinal, with its stable name, host name and claims. */
-export function createPod(set: StatefulSetView, ordinal: number, template: PodTemplateSpec, hash: string, reason: string): CreateAction {
+export function createPod(
+  set: StatefulSetView,
+  ordinal: number,
+  template: PodTemplateSpec,
+  hash: string,
+  reason: string,
+): CreateAction {
   const name = podName(set, ordinal);
   const about = aboutOf(resource, set);
   return {
@@ -85,8 +95,18 @@ export function createPod(set: StatefulSetView, ordinal: number, template: PodTe
       },
     }),
     reason,
-    event: { about, type: "Normal", eventReason: "SuccessfulCreate", message: `create Pod ${name} in StatefulSet ${set.name} successful` },
-    failureEvent: { about, type: "Warning", eventReason: "FailedCreate", message: `create Pod ${name} in StatefulSet ${set.name} failed error: ` },
+    event: {
+      about,
+      type: "Normal",
+      eventReason: "SuccessfulCreate",
+      message: `create Pod ${name} in StatefulSet ${set.name} successful`,
+    },
+    failureEvent: {
+      about,
+      type: "Warning",
+      eventReason: "FailedCreate",
+      message: `create Pod ${name} in StatefulSet ${set.name} failed error: `,
+    },
   };
 }
 
@@ -101,8 +121,12 @@ function withIdentity(set: StatefulSetView, ordinal: number, template: PodTempla
     })),
     ...(spec.volumes ?? []).filter((volume) => !own.has(volume.name)),
   ];
-  const subdomain = set.spec.serviceName === undefined || set.spec.serviceName === "" ? {} : { subdomain: set.spec.serviceName };
-  return { ...template, spec: { ...spec, hostname: podName(set, ordinal), ...subdomain, ...(volumes.length === 0 ? {} : { volumes }) } };
+  const subdomain =
+    set.spec.serviceName === undefined || set.spec.serviceName === "" ? {} : { subdomain: set.spec.serviceName };
+  return {
+    ...template,
+    spec: { ...spec, hostname: podName(set, ordinal), ...subdomain, ...(volumes.length === 0 ? {} : { volumes }) },
+  };
 }
 
 export function deletePod(set: StatefulSetView, pod: PodView, reason: string): DeleteAction {
@@ -113,12 +137,17 @@ export function deletePod(set: StatefulSetView, pod: PodView, reason: string): D
 }
 
 /** With retention `whenScaled: Delete`, claims of a surplus pod go with it: it becomes their owner before it is deleted. */
-export function handOverClaims(set: StatefulSetView, pod: PodView, claimNamed: (name: string) => ObjectView | undefined): Action[] {
+export function handOverClaims(
+  set: StatefulSetView,
+  pod: PodView,
+  claimNamed: (name: string) => ObjectView | undefined,
+): Action[] {
   if (set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete") return [];
   const ordinal = ordinalOf(set, pod);
   return (set.spec.volumeClaimTemplates ?? []).flatMap((template) => {
     const claim = claimNamed(claimName(template, set, ordinal));
-    if (claim === undefined || claim.deletionMs !== undefined || claim.owners.some((owner) => owner.uid === pod.uid)) return [];
+    if (claim === undefined || claim.deletionMs !== undefined || claim.owners.some((owner) => owner.uid === pod.uid))
+      return [];
     const reference = { apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid, blockOwnerDeletion: true };
     const { uid, resourceVersion, namespace, name } = claim;
     const patch = { metadata: { uid, resourceVersion, ownerReferences: [...claim.owners, reference] } };

@@ -37,9 +37,21 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
   }
   const { collisionCount = 0 } = set.status;
   const named = observed.revisionNamed;
-  const history = planHistory({ ownerResource: resource, owner: set, template: set.spec.template, collisionCount, owned: observed.revisions, named });
+  const history = planHistory({
+    ownerResource: resource,
+    owner: set,
+    template: set.spec.template,
+    collisionCount,
+    owned: observed.revisions,
+    named,
+  });
   if (history.isCollision) {
-    return { actions: [updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken")], because };
+    return {
+      actions: [
+        updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken"),
+      ],
+      because,
+    };
   }
   if (history.actions.length > 0 || history.update === undefined) return { actions: history.actions, because };
   const { update } = history;
@@ -48,7 +60,10 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
   const steps = set.deletionMs === undefined ? nextSteps(input) : [];
   const status = statusOf(set, kept, current, update, context.now);
   const actions: Action[] = [];
-  if (!isEqual(status, set.status) && (steps.length === 0 || context.refusal !== undefined || set.status.currentRevision === undefined)) {
+  if (
+    !isEqual(status, set.status) &&
+    (steps.length === 0 || context.refusal !== undefined || set.status.currentRevision === undefined)
+  ) {
     actions.push(updateStatus(set, status, `counted ${status.replicas} replicas, ${status.readyReplicas ?? 0} ready`));
   }
   actions.push(...steps);
@@ -56,11 +71,19 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
     const used = new Set([current.name, update.name, ...kept.map((pod) => pod.labels[revisionLabel] ?? "")]);
     actions.push(...planCleanUp(history, set.spec.revisionHistoryLimit ?? 10, used));
   }
-  const waits = kept.map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now)).filter((wait) => wait !== undefined);
+  const waits = kept
+    .map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now))
+    .filter((wait) => wait !== undefined);
   return { actions, because, ...(waits.length === 0 ? {} : { lookAgainMs: Math.min(...waits) }) };
 }
 
-function statusOf(set: StatefulSetView, kept: readonly PodView[], current: RevisionView, update: RevisionView, now: number): StatefulSetStatus {
+function statusOf(
+  set: StatefulSetView,
+  kept: readonly PodView[],
+  current: RevisionView,
+  update: RevisionView,
+  now: number,
+): StatefulSetStatus {
   const minReadySeconds = set.spec.minReadySeconds ?? 0;
   // A terminating pod still counts as a replica: its name is taken until it is gone.
   const alive = kept.filter((pod) => pod.deletionMs === undefined);
@@ -68,7 +91,11 @@ function statusOf(set: StatefulSetView, kept: readonly PodView[], current: Revis
   const available = kept.filter((pod) => pod.phase === "Running" && isAvailable(pod, minReadySeconds, now)).length;
   const updated = alive.filter((pod) => pod.labels[revisionLabel] === hashOf(update)).length;
   const onCurrent = alive.filter((pod) => pod.labels[revisionLabel] === hashOf(current)).length;
-  const isDone = updated === wantedOf(set) && ready === updated && kept.length === updated && set.spec.updateStrategy?.type !== "OnDelete";
+  const isDone =
+    updated === wantedOf(set) &&
+    ready === updated &&
+    kept.length === updated &&
+    set.spec.updateStrategy?.type !== "OnDelete";
   const settled = isDone || current === update;
   const currentReplicas = settled ? updated : onCurrent;
   const { collisionCount, conditions } = set.status;

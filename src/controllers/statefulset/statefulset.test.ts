@@ -81,10 +81,15 @@ test("a new template goes from the highest ordinal down to the partition, one un
   cluster.api.put("statefulsets", set());
   await live(cluster, 6);
   cluster.api.onWrite = () => {
-    const ready = cluster.api.list("pods").filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
+    const ready = cluster.api
+      .list("pods")
+      .filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
     assert.ok(ready >= 2, `${ready} ready`);
   };
-  change(cluster, { template: template("db:2"), updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } } });
+  change(cluster, {
+    template: template("db:2"),
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } },
+  });
   await live(cluster, 6);
   assert.deepEqual(images(cluster), ["db:1", "db:1", "db:2"]);
   const status = cluster.api.get("statefulsets", "default/db")!.status as Record<string, unknown>;
@@ -101,7 +106,10 @@ test("below the partition a lost pod comes back with its old template", async ()
   const cluster = await createModelCluster({ only });
   cluster.api.put("statefulsets", set());
   await live(cluster, 6);
-  change(cluster, { template: template("db:2"), updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } } });
+  change(cluster, {
+    template: template("db:2"),
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 2 } },
+  });
   await live(cluster, 6);
   cluster.api.remove("pods", "default/db-0");
   await live(cluster, 4);

@@ -46,7 +46,13 @@ interface Stage {
   readonly mustWait: boolean;
 }
 
-function growth(input: Input, byOrdinal: ReadonlyMap<number, PodView>, first: number, end: number, isOrdered: boolean): Stage {
+function growth(
+  input: Input,
+  byOrdinal: ReadonlyMap<number, PodView>,
+  first: number,
+  end: number,
+  isOrdered: boolean,
+): Stage {
   const { set, claimNamed, now } = input;
   const actions: Action[] = [];
   const claims: Action[] = [];
@@ -68,7 +74,10 @@ function growth(input: Input, byOrdinal: ReadonlyMap<number, PodView>, first: nu
 }
 
 /** Below the partition, and while an update that keeps them runs, pods come back with the template they had. */
-function templateFor({ set, current, update }: Input, ordinal: number): { readonly template: PodTemplateSpec; readonly hash: string } {
+function templateFor(
+  { set, current, update }: Input,
+  ordinal: number,
+): { readonly template: PodTemplateSpec; readonly hash: string } {
   const { type, rollingUpdate } = set.spec.updateStrategy ?? {};
   const boundary = rollingUpdate === undefined ? (set.status.currentReplicas ?? 0) : (rollingUpdate.partition ?? 0);
   const isKept = type !== "OnDelete" && ordinal < startOf(set) + boundary;
@@ -76,7 +85,12 @@ function templateFor({ set, current, update }: Input, ordinal: number): { readon
   return { template: templateOf(revision, set.spec.template), hash: hashOf(revision) };
 }
 
-function shrinking(input: Input, condemned: readonly PodView[], byOrdinal: ReadonlyMap<number, PodView>, isOrdered: boolean): Stage {
+function shrinking(
+  input: Input,
+  condemned: readonly PodView[],
+  byOrdinal: ReadonlyMap<number, PodView>,
+  isOrdered: boolean,
+): Stage {
   const { set, claimNamed } = input;
   const highestFirst = [...condemned].sort((a, b) => ordinalOf(set, b) - ordinalOf(set, a));
   const unhealthy = [...byOrdinal.entries()].sort(([a], [b]) => a - b).find(([, pod]) => !isHealthy(pod))?.[1];
@@ -90,7 +104,9 @@ function shrinking(input: Input, condemned: readonly PodView[], byOrdinal: Reado
     if (isOrdered && !isHealthy(pod) && pod !== unhealthy) return { actions, mustWait: true };
     if (isOrdered && unhealthy !== undefined && pod !== unhealthy) return { actions, mustWait: true };
     actions.push(...handOverClaims(set, pod, claimNamed));
-    actions.push(deletePod(set, pod, `pod ${pod.name} is beyond the ${wantedOf(set)} replicas and the highest is first`));
+    actions.push(
+      deletePod(set, pod, `pod ${pod.name} is beyond the ${wantedOf(set)} replicas and the highest is first`),
+    );
     if (isOrdered) return { actions, mustWait: true };
   }
   return { actions, mustWait: false };
@@ -101,7 +117,12 @@ function isHealthy(pod: PodView): boolean {
 }
 
 /** Replaces pods of other templates from the highest ordinal down to the partition, at most maxUnavailable at a time. */
-function rolling({ set, update, now }: Input, byOrdinal: ReadonlyMap<number, PodView>, first: number, end: number): Action[] {
+function rolling(
+  { set, update, now }: Input,
+  byOrdinal: ReadonlyMap<number, PodView>,
+  first: number,
+  end: number,
+): Action[] {
   const { type, rollingUpdate } = set.spec.updateStrategy ?? {};
   if (type === "OnDelete") return [];
   const partition = rollingUpdate?.partition ?? 0;
@@ -120,7 +141,13 @@ function rolling({ set, update, now }: Input, byOrdinal: ReadonlyMap<number, Pod
     const isDown = !isHealthy(pod) || !isAvailable(pod, minReadySeconds, now);
     if (!isDown && unavailable >= maxUnavailable) return actions;
     if (!isDown) unavailable++;
-    actions.push(deletePod(set, pod, `pod ${pod.name} has an older template; ${unavailable} of at most ${maxUnavailable} pods are unavailable`));
+    actions.push(
+      deletePod(
+        set,
+        pod,
+        `pod ${pod.name} has an older template; ${unavailable} of at most ${maxUnavailable} pods are unavailable`,
+      ),
+    );
   }
   return actions;
 }

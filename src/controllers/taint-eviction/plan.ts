@@ -44,14 +44,31 @@ export function planEviction({ pod, taints, seenMs }: ObservedEviction, now: num
     reason,
   };
   const about = aboutOf(resource, pod);
-  const event = { about, type: "Normal" as const, eventReason: "TaintManagerEviction", message: `Marking for deletion Pod ${pod.key}` };
-  const removal: Action = { verb: "delete", resource, namespace: pod.namespace, name: pod.name, uid: pod.uid, reason, event };
+  const event = {
+    about,
+    type: "Normal" as const,
+    eventReason: "TaintManagerEviction",
+    message: `Marking for deletion Pod ${pod.key}`,
+  };
+  const removal: Action = {
+    verb: "delete",
+    resource,
+    namespace: pod.namespace,
+    name: pod.name,
+    uid: pod.uid,
+    reason,
+    event,
+  };
   const isMarked = pod.conditions.some((other) => other.type === "DisruptionTarget" && other.status === "True");
   return { actions: isMarked ? [removal] : [mark, removal], because };
 }
 
 /** When the pod must go; undefined: never (all taints are tolerated without end). */
-export function evictionMs(tolerations: readonly Toleration[], taints: readonly Taint[], seenMs: number): number | undefined {
+export function evictionMs(
+  tolerations: readonly Toleration[],
+  taints: readonly Taint[],
+  seenMs: number,
+): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints) {
     const addedMs = timeOf(taint.timeAdded) ?? seenMs;

@@ -86,7 +86,10 @@ export function runPod(cluster: ModelCluster, pod: ModelObject, ready: boolean, 
   cluster.api.put("pods", {
     metadata: pod.metadata,
     spec: { ...pod.spec, nodeName: pod.spec?.["nodeName"] ?? node },
-    status: { phase: "Running", conditions: [{ type: "Ready", status: ready ? "True" : "False", lastTransitionTime: stamp }] },
+    status: {
+      phase: "Running",
+      conditions: [{ type: "Ready", status: ready ? "True" : "False", lastTransitionTime: stamp }],
+    },
   });
 }
 

@@ -29,7 +29,12 @@ export function podNames(cluster: ModelCluster): string[] {
 }
 
 /** Ends a pod as its node would report it. */
-export function endPod(cluster: ModelCluster, pod: ModelObject, phase: "Succeeded" | "Failed", exitCode = phase === "Failed" ? 1 : 0): void {
+export function endPod(
+  cluster: ModelCluster,
+  pod: ModelObject,
+  phase: "Succeeded" | "Failed",
+  exitCode = phase === "Failed" ? 1 : 0,
+): void {
   const finishedAt = `${new Date(cluster.time.clock.now()).toISOString().slice(0, 19)}Z`;
   const state = { terminated: { exitCode, finishedAt } };
   const current = cluster.api.get("pods", `${pod.metadata.namespace}/${pod.metadata.name}`);
@@ -46,10 +51,18 @@ export function isEnded(pod: ModelObject): boolean {
 }
 
 function targetOf(pod: ModelObject): string {
-  return /"matchFields":\[\{"key":"metadata.name","operator":"In","values":\["([^"]+)"\]/.exec(JSON.stringify(pod.spec))?.[1] ?? "n1";
+  return (
+    /"matchFields":\[\{"key":"metadata.name","operator":"In","values":\["([^"]+)"\]/.exec(
+      JSON.stringify(pod.spec),
+    )?.[1] ?? "n1"
+  );
 }
 
 export function conditionsOf(cluster: ModelCluster, resource: string, key: string): string[] {
-  const conditions = (cluster.api.get(resource, key)?.status?.["conditions"] ?? []) as { type: string; status: string; reason: string }[];
+  const conditions = (cluster.api.get(resource, key)?.status?.["conditions"] ?? []) as {
+    type: string;
+    status: string;
+    reason: string;
+  }[];
   return conditions.map(({ type, status, reason }) => `${type}=${status} ${reason}`).sort();
 }

@@ -10,7 +10,9 @@ export function createTtlAfterFinishedController(dependencies: Dependencies): Co
   return createLoop(dependencies, {
     name: "ttl-after-finished",
     needs: [jobs],
-    watch: (enqueue) => [jobs.handle((key, _old, current) => current?.spec.ttlSecondsAfterFinished !== undefined && enqueue(key))],
+    watch: (enqueue) => [
+      jobs.handle((key, _old, current) => current?.spec.ttlSecondsAfterFinished !== undefined && enqueue(key)),
+    ],
     async pass(key, { now }) {
       const job = jobs.get(key);
       if (job === undefined) return undefined;

@@ -16,5 +16,8 @@ export function planExpiry(job: JobView, now: number): Plan | undefined {
   if (leftMs > 0) return { actions: [], because, lookAgainMs: leftMs };
   const { namespace, name, uid, resourceVersion } = job;
   const reason = `the Job finished more than its ttlSecondsAfterFinished of ${ttl} s ago`;
-  return { actions: [{ verb: "delete", resource, namespace, name, uid, resourceVersion, propagation: "Foreground", reason }], because };
+  return {
+    actions: [{ verb: "delete", resource, namespace, name, uid, resourceVersion, propagation: "Foreground", reason }],
+    because,
+  };
 }

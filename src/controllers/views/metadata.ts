@@ -21,7 +21,10 @@ const notWatched: ReadonlySet<string> = new Set(["/events", "events.k8s.io/event
  * Metadata of all kinds. Where a loop of the process watches a resource in whole already, its informer is used; for the rest
  * the server is asked for metadata alone.
  */
-export function createMetadataInformers(informers: Informers, resources: () => readonly Resource<unknown>[]): MetadataInformers {
+export function createMetadataInformers(
+  informers: Informers,
+  resources: () => readonly Resource<unknown>[],
+): MetadataInformers {
   const known = new Map<string, { resource: Resource<unknown>; informer: Informer<ObjectView> }>();
   const kinds = new Map<string, Resource<unknown>>();
   const refresh = (): readonly Informer<ObjectView>[] => {
@@ -29,8 +32,14 @@ export function createMetadataInformers(informers: Informers, resources: () => r
     for (const resource of resources()) {
       kinds.set(`${resource.group}/${resource.version}/${resource.kind}`, resource);
       const id = `${resource.group}/${resource.resource}`;
-      if (known.has(id) || notWatched.has(id) || !["list", "watch", "delete"].every((verb) => resource.verbs.includes(verb))) continue;
-      const informer = (informers.whole(resource) as Informer<ObjectView> | undefined) ?? informers.of(metadataDeclaration(resource));
+      if (
+        known.has(id) ||
+        notWatched.has(id) ||
+        !["list", "watch", "delete"].every((verb) => resource.verbs.includes(verb))
+      )
+        continue;
+      const informer =
+        (informers.whole(resource) as Informer<ObjectView> | undefined) ?? informers.of(metadataDeclaration(resource));
       known.set(id, { resource, informer });
       added.push(informer);
     }
@@ -43,7 +52,10 @@ export function createMetadataInformers(informers: Informers, resources: () => r
       const slash = apiVersion.indexOf("/");
       const group = slash === -1 ? "" : apiVersion.slice(0, slash);
       const version = apiVersion.slice(slash + 1);
-      return kinds.get(`${group}/${version}/${kind}`) ?? [...kinds.values()].find((served) => served.group === group && served.kind === kind);
+      return (
+        kinds.get(`${group}/${version}/${kind}`) ??
+        [...kinds.values()].find((served) => served.group === group && served.kind === kind)
+      );
     },
   };
 }

@@ -72,7 +72,8 @@ export function projectService(service: Service): ServiceView {
       name: port.name ?? "",
       protocol: port.protocol ?? "TCP",
       appProtocol: port.appProtocol,
-      targetPort: port.targetPort === undefined || port.targetPort === 0 || port.targetPort === "" ? port.port : port.targetPort,
+      targetPort:
+        port.targetPort === undefined || port.targetPort === 0 || port.targetPort === "" ? port.port : port.targetPort,
     })),
     families: spec?.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ["IPv4"] : spec.ipFamilies,
   };

@@ -107,13 +107,16 @@ function namedPorts(pod: Pod): PodView["ports"] {
   const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
   return [...(pod.spec?.containers ?? []), ...sidecars].flatMap((container) =>
     (container.ports ?? []).flatMap((port) =>
-      port.name === undefined || port.name === "" ? [] : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
+      port.name === undefined || port.name === ""
+        ? []
+        : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
     ),
   );
 }
 
 function targetOf(pod: Pod): string {
-  const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const terms =
+    pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   for (const term of terms) {
     for (const { key, operator, values } of term.matchFields ?? []) {
       if (key === "metadata.name" && operator === "In" && values?.length === 1) return values[0]!;

@@ -1,5 +1,9 @@
 import type { ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus } from "#api/generated/core-v1.ts";
-import type { PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus } from "#api/generated/policy-v1.ts";
+import type {
+  PodDisruptionBudget,
+  PodDisruptionBudgetSpec,
+  PodDisruptionBudgetStatus,
+} from "#api/generated/policy-v1.ts";
 import { poddisruptionbudgets, resourcequotas } from "#api/generated/resources.ts";
 import { selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";

@@ -14,7 +14,14 @@ import type {
   StatefulSetStatus,
 } from "#api/generated/apps-v1.ts";
 import type { PersistentVolumeClaim } from "#api/generated/core-v1.ts";
-import { controllerrevisions, daemonsets, deployments, persistentvolumeclaims, replicasets, statefulsets } from "#api/generated/resources.ts";
+import {
+  controllerrevisions,
+  daemonsets,
+  deployments,
+  persistentvolumeclaims,
+  replicasets,
+  statefulsets,
+} from "#api/generated/resources.ts";
 import { selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
@@ -32,7 +39,8 @@ export interface ReplicaSetView extends ObjectView {
   readonly selector: Selector;
 }
 
-const orphansByNamespace = (view: ObjectView): readonly string[] => (view.controller === undefined ? [view.namespace] : []);
+const orphansByNamespace = (view: ObjectView): readonly string[] =>
+  view.controller === undefined ? [view.namespace] : [];
 
 export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentView> = {
   resource: deployments,
@@ -53,7 +61,12 @@ export function projectDeployment(object: Deployment): DeploymentView {
 
 export function projectReplicaSet(object: ReplicaSet): ReplicaSetView {
   const view = objectView(object.metadata);
-  return { ...view, spec: object.spec, status: object.status ?? { replicas: 0 }, selector: selectorOfObject(object.spec.selector) };
+  return {
+    ...view,
+    spec: object.spec,
+    status: object.status ?? { replicas: 0 },
+    selector: selectorOfObject(object.spec.selector),
+  };
 }
 
 export interface DaemonSetView extends ObjectView {
@@ -80,7 +93,12 @@ export const daemonSetDeclaration: InformerDeclaration<DaemonSet, DaemonSetView>
   project: (set) => ({
     ...objectView(set.metadata),
     spec: set.spec,
-    status: set.status ?? { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
+    status: set.status ?? {
+      currentNumberScheduled: 0,
+      numberMisscheduled: 0,
+      desiredNumberScheduled: 0,
+      numberReady: 0,
+    },
     selector: selectorOfObject(set.spec.selector),
   }),
 };
