@@ -19,8 +19,18 @@ export interface RuleSet {
   readonly elements: RuleElements;
 }
 
-/** Key (`10.96.0.1 . tcp . 80`) to value (`goto pick_services_2`, `10.244.0.5 . 8080`); the value is empty in sets. */
+/**
+ * Key (`10.96.0.1 . tcp . 80`) to value (`goto pick_service_2`, `10.244.0.5 . 8080`); the value is empty in sets. In sets with
+ * time limits a key may end in its own: `10.0.0.1 timeout 30s`.
+ */
 export type RuleElements = ReadonlyMap<string, string>;
+
+/** An element as the kernel holds it now. */
+export interface HeldElement {
+  readonly value: string;
+  /** Of elements with a time limit: what is left of it. */
+  readonly expiresSeconds?: number;
+}
 
 export interface RuleChain {
   readonly name: string;
@@ -72,7 +82,7 @@ export interface KernelRules {
   /** Removes a table; nothing to remove is no error. */
   removeTable(name: string): Promise<void>;
   /** The elements that are in a set now; undefined when there is no such table or set. */
-  readElements(table: string, set: string): Promise<RuleElements | undefined>;
+  readElements(table: string, set: string): Promise<ReadonlyMap<string, HeldElement> | undefined>;
   /** Makes the kernel forget connections, so that their next packet is judged by the rules of now. Best effort. */
   forgetConnections(filters: readonly ConnectionFilter[]): Promise<void>;
 }

@@ -22,7 +22,7 @@ class Stage implements AsyncDisposable {
   readonly pods = podAddresses.map(() => new Namespace("pod"));
   readonly rules = nftablesRules({ processes: realProcesses, networkNamespace: this.node.path });
   readonly state = new RuleState(emptyTable(facts));
-  readonly applier = new RuleApplier(this.rules, facts.table, this.state);
+  applier = new RuleApplier(this.rules, facts.table, this.state);
 
   async setUp(): Promise<this> {
     const links = ipCommandLinks({ processes: realProcesses, networkNamespace: this.node.path });
@@ -132,6 +132,9 @@ test("Services in a real kernel", { skip: !root && "needs root", timeout: 120_00
     await stage.apply([sticky], [slice("web", 8080, [first, second])]);
     const before = await fetchFrom(client, "http://10.96.0.20/", 12);
     assert.equal(Object.keys(before).length, 1, JSON.stringify(before));
+    stage.applier = new RuleApplier(stage.rules, facts.table, new RuleState(emptyTable(facts)));
+    await stage.apply([sticky], [slice("web", 8080, [first, second])]);
+    assert.deepEqual(await fetchFrom(client, "http://10.96.0.20/", 12), before, "a restart of ours forgets nobody");
     const kept = Object.keys(before)[0]?.startsWith("pod0") ? second : first;
     await stage.apply([sticky], [slice("web", 8080, [kept])]);
     const after = await fetchFrom(client, "http://10.96.0.20/", 3);

@@ -1,7 +1,8 @@
-import type { ConnectionFilter, ElementChange, KernelRules } from "#world/kernel-rules.ts";
+import type { ConnectionFilter, ElementChange, HeldElement, KernelRules, RuleTable } from "#world/kernel-rules.ts";
 import { forgottenConnectionsMax } from "../limits.ts";
 import { ChangeDraft, type RuleState } from "./rule-state.ts";
 import { staleAfter, type Stale } from "./stale.ts";
+import { endpointSet, protocols, scopes } from "./table.ts";
 
 /** Elements of one owner as they should be now. */
 export interface OwnerElements {
@@ -40,7 +41,8 @@ export class RuleApplier {
       this.#inStep = false;
       if (change !== undefined) await this.#rules.change(change);
     } else {
-      await this.#rules.replaceTable(this.#state.table());
+      const remembered = await this.#rules.readElements(this.#table, "affinity");
+      await this.#rules.replaceTable(withRemembered(this.#state.table(), remembered ?? new Map()));
     }
     this.#inStep = true;
     await this.#forget(stale);
@@ -53,7 +55,7 @@ export class RuleApplier {
     if (gone.size === 0) return;
     const remembered = await this.#rules.readElements(this.#table, "affinity");
     const removeElements = [...(remembered ?? [])]
-      .filter(([key, target]) => isGone(gone, key, target))
+      .filter(([key, { value }]) => isAmong(gone, key, value))
       .map(([key]) => ({ set: "affinity", key }));
     if (removeElements.length === 0) return;
     // An entry that runs out in between fails the transaction: the next round writes the whole table, which empties the map.
@@ -63,8 +65,31 @@ export class RuleApplier {
   }
 }
 
+/** The table with the clients that the one before remembered, as far as their endpoints are still there. */
+export function withRemembered(table: RuleTable, remembered: ReadonlyMap<string, HeldElement>): RuleTable {
+  const sets = new Map(table.sets.map((set) => [set.name, set.elements]));
+  const targets = new Set<string>();
+  for (const scope of scopes) {
+    for (const protocol of protocols) {
+      for (const [key, value] of sets.get(endpointSet(scope, protocol)) ?? []) {
+        const service = key.slice(key.indexOf(" . ") + 3);
+        if (sets.get("sticky_services")?.has(service) || sets.get("sticky_node_ports")?.has(service)) {
+          targets.add(`${service} ${value}`);
+        }
+      }
+    }
+  }
+  const kept = new Map<string, string>();
+  for (const [key, { value, expiresSeconds }] of remembered) {
+    if (isAmong(targets, key, value) && expiresSeconds !== undefined && 1 <= expiresSeconds) {
+      kept.set(`${key} timeout ${Math.floor(expiresSeconds)}s`, value);
+    }
+  }
+  return { ...table, sets: table.sets.map((set) => (set.name === "affinity" ? { ...set, elements: kept } : set)) };
+}
+
 /** Keys of the affinity map are `client . address . protocol . port`; services by node port carry no address. */
-function isGone(gone: ReadonlySet<string>, key: string, target: string): boolean {
+function isAmong(targets: ReadonlySet<string>, key: string, target: string): boolean {
   const [, address, protocol, port] = key.split(" . ");
-  return gone.has(`${address} . ${protocol} . ${port} ${target}`) || gone.has(`${protocol} . ${port} ${target}`);
+  return targets.has(`${address} . ${protocol} . ${port} ${target}`) || targets.has(`${protocol} . ${port} ${target}`);
 }

@@ -2,10 +2,10 @@ import type { Processes, ProcessResult } from "../processes.ts";
 import {
   KernelRulesError,
   type ConnectionFilter,
+  type HeldElement,
   type KernelRules,
   type RuleChain,
   type RuleChange,
-  type RuleElements,
   type RuleTable,
 } from "../kernel-rules.ts";
 
@@ -144,16 +144,26 @@ function conntrackArguments(filter: ConnectionFilter): string[] {
   return args;
 }
 
-function elementsOf(json: string): RuleElements {
-  const found = new Map<string, string>();
+function elementsOf(json: string): Map<string, HeldElement> {
+  const found = new Map<string, HeldElement>();
   const listing = JSON.parse(json) as { nftables: { map?: { elem?: unknown[] } }[] };
   for (const { map } of listing.nftables) {
     for (const element of map?.elem ?? []) {
       const [key, value] = Array.isArray(element) ? (element as [unknown, unknown]) : [element, ""];
-      found.set(elementText(key), elementText(value));
+      const expires = expiresOf(key);
+      found.set(elementText(key), {
+        value: elementText(value),
+        ...(expires === undefined ? {} : { expiresSeconds: expires }),
+      });
     }
   }
   return found;
+}
+
+function expiresOf(key: unknown): number | undefined {
+  if (typeof key !== "object" || key === null || !("elem" in key)) return undefined;
+  const { expires } = key.elem as { expires?: unknown };
+  return typeof expires === "number" ? expires : undefined;
 }
 
 function elementText(value: unknown): string {
