@@ -8,7 +8,7 @@ import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/tok
 import { createNodeAuthorizer } from "#apiserver/authorize/node-authorizer.ts";
 import { createRbac, type Rbac } from "#apiserver/authorize/rbac.ts";
 import { unionAuthorizer } from "#apiserver/authorize/union.ts";
-import { nodeNetworkRules, nodeRules } from "#apiserver/bootstrap/component-roles.ts";
+import { nodeRules } from "#apiserver/bootstrap/component-roles.ts";
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
@@ -19,6 +19,7 @@ import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
 import { createCertificateController } from "#controllers/certificates/controller.ts";
 import { createClusterRoleAggregationController } from "#controllers/clusterrole-aggregation/controller.ts";
+import { ingressController } from "#network/ingress/compile.ts";
 import { createIngressStatusController } from "#network/ingress/controller.ts";
 import { createNodeRangeController } from "#network/pod-network/controller.ts";
 import type { Resource } from "#api/resource.ts";
@@ -143,7 +144,7 @@ function createApi(options: ServerOptions): ApiServer {
       createAuthenticator({ clock, crypto, certificates, objects, serviceAccountKeys: [serviceAccountKey], issuer, audiences }),
     authorizer: (objects) => {
       rbac = createRbac({ objects });
-      authorizer = unionAuthorizer([createNodeAuthorizer({ objects, nodeRules: [...nodeRules, ...nodeNetworkRules] }), rbac]);
+      authorizer = unionAuthorizer([createNodeAuthorizer({ objects, nodeRules, ingressController }), rbac]);
       return authorizer;
     },
     admission: (objects) =>

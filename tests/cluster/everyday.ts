@@ -27,7 +27,7 @@ spec:
       - name: web
         image: localhost/steersman-web:1
         ports: [{name: http, containerPort: 80}]
-        resources: {requests: {cpu: "0.05", memory: 16Mi}}
+        resources: {requests: {cpu: 50m, memory: 16Mi}}
 `;
 
 const wrong = `
@@ -55,9 +55,9 @@ export const everyday: readonly Step[] = [
   { run: "get -n {n} pods --field-selector status.phase=Running -o name", prints: /^pod\/web-[a-z0-9]+-[a-z0-9]+\npod\/web/ },
   { run: "get -n {n} deploy web -o jsonpath={.spec.template.spec.containers[0].resources.requests.cpu}", prints: /^50m$/ },
   { run: "get -n {n} deploy web -o yaml", prints: /kind: Deployment/ },
-  { run: "describe -n {n} deployment web", prints: /ScalingReplicaSet/ },
-  { run: "describe -n {n} pod -l app=web", prints: /Successfully assigned/ },
-  { run: "get -n {n} events", prints: /Scaled up replica set/ },
+  { run: "describe -n {n} deployment web", prints: /ScalingReplicaSet/, until: true },
+  { run: "describe -n {n} pod -l app=web --show-events=true", prints: /Successfully assigned/, until: true },
+  { run: "get -n {n} events", prints: /Scaled up replica set/, until: true },
   { run: "label -n {n} deployment web tier=front", prints: /labeled/ },
   { run: "annotate -n {n} deployment web note=hello", prints: /annotated/ },
   { run: "get -n {n} deploy -L tier", prints: /front/ },

@@ -1,4 +1,5 @@
 import type { ApiObject } from "#api/kind.ts";
+import type { Pod } from "#api/generated/core-v1.ts";
 import type { TokenRequest } from "#api/generated/authentication-v1.ts";
 import { schemaOf } from "#api/schemas.ts";
 import type { Call, Outcome } from "../call.ts";
@@ -7,6 +8,7 @@ import { keyOf } from "../keys.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
+import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
 import { timestamp } from "../verbs/create.ts";
 
 const expected: Expected = {
@@ -40,6 +42,8 @@ export async function requestToken(call: Call, served: Served): Promise<Outcome>
   if (problem !== undefined) return problem;
   const bound = boundObject(call, request, namespace);
   if (bound instanceof Failure) return bound;
+  const refusal = await admitted(call, served, body);
+  if (refusal !== undefined) return refusal;
   const issued = await call.parts.tokens.issue({
     namespace,
     serviceAccount: { name, uid: account.metadata.uid ?? "" },
@@ -60,6 +64,14 @@ export async function requestToken(call: Call, served: Served): Promise<Outcome>
     custom: undefined,
   };
   return valueResponse(call, forToken, 201, answer);
+}
+
+/** Admission judges the order too: a node may ask only for tokens of the pods that run on it. */
+async function admitted(call: Call, served: Served, object: ApiObject): Promise<Failure | undefined> {
+  const { namespace, name } = call.info;
+  const order = { operation: "CREATE", served, subresource: "token", namespace, name, object, oldObject: undefined, dryRun: false } as const;
+  const request = admissionRequest(call, order);
+  return (await admitMutating(call, request)) ?? (await admitValidating(call, request));
 }
 
 function judgeSeconds(name: string, seconds: number): Failure | undefined {
@@ -94,6 +106,9 @@ function boundObject(call: Call, request: TokenRequest, namespace: string): Boun
   const object = served && storedObject(call, served, resource === "nodes" ? "" : namespace, name);
   if (object === undefined) return notFound({ group: "", resource }, name);
   const uid = object.metadata.uid ?? "";
+  if (kind === "Pod" && (object as ApiObject & Pod).spec.serviceAccountName !== call.info.name) {
+    return badRequest(`cannot bind token to pod ${name}: it runs under another service account`);
+  }
   if (reference.uid !== undefined && reference.uid !== "" && reference.uid !== uid) {
     const difference = `the UID in the bound object reference (${reference.uid}) does not match the UID in record`;
     const why = `${difference}. The object might have been deleted and then recreated`;
