@@ -74,11 +74,11 @@ function nodeOf({ api }: Stage, name: string): unknown {
 }
 
 function put(to: Stage, name: string, words: PodWords = {}): void {
-  to.api.put("pods", makePod(name, words) as unknown as Record<string, unknown>);
+  to.api.put("pods", { ...makePod(name, words) });
 }
 
 function putNode({ api }: Stage, name: string, words: Parameters<typeof makeNode>[1] = {}): void {
-  api.put("nodes", makeNode(name, words) as unknown as Record<string, unknown>);
+  api.put("nodes", { ...makeNode(name, words) });
 }
 
 test("a pending pod is bound, with an event", async () => {

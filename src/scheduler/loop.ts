@@ -372,7 +372,8 @@ class Loop implements Scheduler {
     { node, victims, violations }: Preemption & { kind: "possible" },
   ): Promise<void> {
     const budget = violations === 0 ? "" : `, ${violations} of them against a disruption budget`;
-    const rule = `${pod.key} with priority ${pod.priority} needs the room of ${victims.length} pods on ${node}${budget}; priority here ${victim.priority}`;
+    const need = `${pod.key} with priority ${pod.priority} needs the room of ${victims.length} pods on ${node}${budget}`;
+    const rule = `${need}; this one has priority ${victim.priority}`;
     const cause = this.#cause(pod, rule);
     const condition = {
       type: "DisruptionTarget",

@@ -12,6 +12,19 @@ export interface NodeWords {
   readonly zone?: string;
 }
 
+const nodeInfo: Node["status"]["nodeInfo"] = {
+  machineID: "",
+  systemUUID: "",
+  bootID: "",
+  kernelVersion: "",
+  osImage: "",
+  containerRuntimeVersion: "",
+  kubeletVersion: "v1.36.0",
+  kubeProxyVersion: "",
+  operatingSystem: "linux",
+  architecture: "amd64",
+};
+
 export function makeNode(name: string, words: NodeWords = {}): Node {
   const zone = words.zone === undefined ? {} : { "topology.kubernetes.io/zone": words.zone };
   return {
@@ -25,7 +38,8 @@ export function makeNode(name: string, words: NodeWords = {}): Node {
     status: {
       allocatable: { cpu: words.cpu ?? "4", memory: words.memory ?? "8Gi", pods: words.pods ?? "110", ...words.other },
       daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
-    } as unknown as Node["status"],
+      nodeInfo,
+    },
   };
 }
 
