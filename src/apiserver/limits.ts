@@ -29,7 +29,7 @@ export const listSliceBytes = 512 * 1024;
 /** Work on one request goes on for this long before other requests get their turn, in milliseconds. */
 export const sliceMs = 5;
 /** Objects whose decoded form is kept beside their bytes. */
-export const decodedObjectsMax = 20_000;
+export const decodedObjectsMax = 8_192;
 /** Answers smaller than this are not worth compressing, in bytes. */
 export const gzipBytesMin = 128 * 1024;
 /** Accept headers whose reading is remembered. */

@@ -52,6 +52,8 @@ export class Registry {
 
   constructor(kinds: readonly Kind[]) {
     for (const kind of kinds) {
+      // A version may be served by a kind of another group (both events); whoever comes first has it.
+      if (kind.versions.every((version) => this.find(apiVersionOf(version), version.resource) !== undefined)) continue;
       const schemas = new Map<Resource<unknown>, StructSchema>();
       for (const version of kind.versions) {
         if (hasSchema(version.type)) schemas.set(version, schemaOf(version.type));

@@ -638,4 +638,79 @@ export const stories: readonly Story[] = [
       { send: "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body: { spec: {} }, status: 400 },
     ],
   },
+  {
+    name: "one object in two versions and two groups",
+    steps: [
+      {
+        send: "POST /apis/events.k8s.io/v1/namespaces/default/events",
+        body: {
+          metadata: { name: "e" },
+          eventTime: "2026-01-01T00:00:00.000000Z",
+          reportingController: "example.com/c",
+          reportingInstance: "i",
+          action: "Do",
+          reason: "Because",
+          type: "Normal",
+          note: "hello",
+          regarding: { kind: "Pod", name: "p", namespace: "default" },
+        },
+        status: 201,
+        answer: { apiVersion: "events.k8s.io/v1", note: "hello" },
+        keep: { uid: "metadata.uid" },
+      },
+      {
+        send: "GET /api/v1/namespaces/default/events/e",
+        status: 200,
+        answer: {
+          apiVersion: "v1",
+          kind: "Event",
+          message: "hello",
+          involvedObject: { name: "p" },
+          metadata: { uid: "{uid}" },
+        },
+      },
+      {
+        send: "GET /apis/events.k8s.io/v1/namespaces/default/events",
+        status: 200,
+        answer: { kind: "EventList", apiVersion: "events.k8s.io/v1", items: [{ note: "hello" }] },
+      },
+      {
+        send: "POST /apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers",
+        body: {
+          metadata: { name: "h" },
+          spec: {
+            scaleTargetRef: { kind: "Deployment", name: "d", apiVersion: "apps/v1" },
+            maxReplicas: 3,
+            targetCPUUtilizationPercentage: 70,
+          },
+        },
+        status: 201,
+        answer: { apiVersion: "autoscaling/v1", spec: { targetCPUUtilizationPercentage: 70 } },
+      },
+      {
+        send: "GET /apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/h",
+        status: 200,
+        answer: { spec: { metrics: [{ resource: { target: { averageUtilization: 70 } } }] } },
+      },
+    ],
+  },
+  {
+    name: "a namespace goes when both kinds of finalizers are gone",
+    steps: [
+      { send: "POST /api/v1/namespaces", body: { metadata: { name: "n" } }, status: 201 },
+      {
+        send: "DELETE /api/v1/namespaces/n",
+        status: 200,
+        answer: { kind: "Namespace", status: { phase: "Terminating" }, spec: { finalizers: ["kubernetes"] } },
+      },
+      { send: "PUT /api/v1/namespaces/n", body: { metadata: { name: "n" }, spec: { finalizers: [] } }, status: 200 },
+      { send: "GET /api/v1/namespaces/n", status: 200, answer: { spec: { finalizers: ["kubernetes"] } } },
+      {
+        send: "PUT /api/v1/namespaces/n/finalize",
+        body: { metadata: { name: "n" }, spec: { finalizers: [] } },
+        status: 200,
+      },
+      { send: "GET /api/v1/namespaces/n", status: 404 },
+    ],
+  },
 ];
