@@ -224,7 +224,10 @@ function mergeStatus(before: Record<string, unknown>, patch: Record<string, unkn
       const kept = ((before["conditions"] as { type: string }[] | undefined) ?? []).filter(
         ({ type }) => !given.some((one) => one.type === type),
       );
-      merged[field] = [...kept, ...given];
+      merged[field] = [
+        ...kept,
+        ...given.map((one) => Object.fromEntries(Object.entries(one).filter(([, inner]) => inner !== null))),
+      ];
     } else if (Array.isArray(value))
       merged[field] = value.filter((one: { $patch?: string }) => one.$patch === undefined);
     else merged[field] = value;

@@ -5,6 +5,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "#api/generated/core-v1.ts";
 import { pods } from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
 import { createAgent, type Agent } from "#node/agent.ts";
 import { startContainerd, type Containerd } from "#node/containerd/start.ts";
 import { writeImageArchive } from "#node/images/oci-archive.ts";
@@ -37,8 +38,12 @@ export class TestNode {
   agent!: Agent;
   #containerd!: Containerd;
 
-  static async start(): Promise<TestNode> {
+  #client: Client = this.api;
+
+  /** Without a client of its own the node follows `api`. */
+  static async start(client?: Client): Promise<TestNode> {
     const node = new TestNode();
+    if (client !== undefined) node.#client = client;
     await node.#startRuntime();
     await node.startAgent();
     return node;
@@ -47,7 +52,7 @@ export class TestNode {
   async startAgent(): Promise<void> {
     this.agent = await createAgent({
       nodeName: "n1",
-      client: this.api,
+      client: this.#client,
       runtime: this.runtime,
       machine: linuxMachine(realProcesses),
       disk: realDisk,

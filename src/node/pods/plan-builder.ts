@@ -59,6 +59,8 @@ export class PlanBuilder {
   readonly memory: PodMemory;
   readonly now: number;
   wakeAt: number | undefined;
+  /** Nothing may be started yet; what runs is looked after all the same. */
+  startsHeld = false;
 
   constructor(memory: PodMemory, now: number) {
     this.memory = memory;

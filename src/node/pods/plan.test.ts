@@ -108,6 +108,10 @@ test("a pod begins with its volumes, then its sandbox, then its containers", () 
   check(pod(), observed([], []), memory({ running: new Set(["sandbox"]) }), "");
   check(pod(), observed([]), memory(), "start app#0");
   check(pod(), observed([ran("app", "Running")]), memory(), "");
+  // After a restart of the agent the volumes are looked at again; what runs is looked after meanwhile.
+  const failed = memory({ volumesReady: false, probes: new Map([["app0", { ...up, kill: { message: "m" } }]]) });
+  check(pod(), observed([ran("app", "Running")]), failed, "set-up-volumes, kill app in 30s");
+  check(pod(), observed([ran("app", "Exited")]), memory({ volumesReady: false }), "set-up-volumes");
 });
 
 test("what failed is tried again when its time has come", () => {
@@ -186,6 +190,8 @@ test("restarts wait 10 s, doubling up to 5 min, forgiven after 10 min", () => {
   check(pod(), ...crash(1, 10_000), "app: CrashLoopBackOff, again in 10s");
   check(pod(), ...crash(7, 300_000), "app: CrashLoopBackOff, again in 300s");
   check(pod(), ...crash(7, 300_000, now - 601_000), "start app#8");
+  const starting = { ...crash(1, 10_000)[1], running: new Set(["start:app"]) };
+  check(pod(), crash(1, 10_000)[0], starting, "");
   // The agent was restarted and knows only the count.
   check(pod(), ...crash(3, undefined), "app: CrashLoopBackOff, again in 40s");
   check(pod(), ...crash(90, undefined), "app: CrashLoopBackOff, again in 300s");

@@ -30,9 +30,9 @@ export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hash
   if (observed.containers.some((container) => container.sandboxId !== alive?.id && isRunning(container)))
     return plan.result(false);
   if (!memory.volumesReady) {
-    if (!plan.delayed("volumes"))
-      plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
-    return plan.result(false);
+    plan.startsHeld = true;
+    plan.add({ do: "set-up-volumes", key: "volumes", reason: "the pod's volumes are not there yet" });
+    if (alive === undefined) return plan.result(false);
   }
   if (alive === undefined) {
     if (!plan.delayed("sandbox")) {
@@ -215,6 +215,8 @@ function restart(
   sandboxId: string,
   last: ObservedContainer,
 ): void {
+  // Its turn has come already: the new one is on its way.
+  if (plan.memory.running.has(`start:${container.name}`)) return;
   const decision = decideRestart(
     plan.memory.backOff.get(container.name),
     last.metadata.attempt,
@@ -244,7 +246,7 @@ function start(
   const key = `start:${container.name}`;
   const failure = plan.memory.failures.get(key);
   if (failure !== undefined) plan.waiting.set(container.name, { reason: failure.reason, message: failure.message });
-  if (plan.delayed(key)) return;
+  if (plan.delayed(key) || plan.startsHeld) return;
   plan.add({
     do: "start-container",
     key,

@@ -178,14 +178,21 @@ test("whether a container starts again", () => {
   }
 });
 
-test("a status patch names the addresses that are gone", () => {
+test("a status patch names what is gone: addresses, reasons, messages", () => {
+  const ready = { type: "Ready", status: "False", reason: "ContainersNotReady", message: "m" };
   const patch = statusPatch(
-    { podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }], reason: "x" },
-    { podIP: "10.0.0.2", podIPs: [{ ip: "10.0.0.2" }] },
+    {
+      podIP: "10.0.0.1",
+      podIPs: [{ ip: "10.0.0.1" }],
+      reason: "x",
+      conditions: [ready, { type: "Other", status: "True" }],
+    },
+    { podIP: "10.0.0.2", podIPs: [{ ip: "10.0.0.2" }], conditions: [{ type: "Ready", status: "True" }] },
   );
   assert.deepEqual(patch, {
     podIP: "10.0.0.2",
     podIPs: [{ $patch: "delete", ip: "10.0.0.1" }, { ip: "10.0.0.2" }],
+    conditions: [{ type: "Ready", status: "True", reason: null, message: null }],
     reason: null,
   });
 });

@@ -92,6 +92,13 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
     const gone = (before[list] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
     if (gone.length > 0) patch[list] = [...gone.map(({ ip }) => ({ $patch: "delete", ip })), ...kept];
   }
+  patch["conditions"] = (after.conditions ?? []).map((condition) => {
+    const known = before.conditions?.find(({ type }) => type === condition.type);
+    const gone = (["reason", "message"] as const).filter(
+      (field) => known?.[field] !== undefined && condition[field] === undefined,
+    );
+    return { ...condition, ...Object.fromEntries(gone.map((field) => [field, null])) };
+  });
   for (const field of ["podIP", "reason", "message"] as const)
     if (before[field] !== undefined && after[field] === undefined) patch[field] = null;
   return patch;
