@@ -15,6 +15,8 @@ export const commandTimeoutMs = 10_000;
 export const answerBytesMax = 64 << 20;
 /** Map lines sent in one command. */
 export const linesPerCommand = 100;
+/** Milliseconds that others wait for a Secret that cannot be read: then it counts as missing. */
+export const secretTimeoutMs = 2_000;
 /** Milliseconds that HAProxy gets to answer its socket after a start, and to end after a stop. */
 export const startTimeoutMs = 10_000;
 export const stopTimeoutMs = 10_000;

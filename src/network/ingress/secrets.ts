@@ -1,6 +1,7 @@
 import type { Secret } from "#api/generated/core-v1.ts";
 import { secrets } from "#api/generated/resources.ts";
 import { createInformer, type Informer, type InformerOptions } from "#reconcile/informer.ts";
+import { secretTimeoutMs } from "./limits.ts";
 
 type Watching = Pick<InformerOptions<Secret, Secret>, "client" | "clock" | "timers" | "random" | "onProblem">;
 
@@ -9,6 +10,8 @@ export class WatchedSecrets {
   readonly #options: Watching;
   readonly #changed: () => void;
   readonly #byKey = new Map<string, Informer<Secret>>();
+  /** Those that nobody waits for any longer: one that we may not read must not hold up the others. */
+  readonly #overdue = new Set<string>();
 
   constructor(options: Watching, changed: () => void) {
     this.#options = options;
@@ -26,6 +29,7 @@ export class WatchedSecrets {
       if (wanted.has(key)) continue;
       informer.stop();
       this.#byKey.delete(key);
+      this.#overdue.delete(key);
     }
     for (const key of wanted) {
       if (this.#byKey.has(key)) continue;
@@ -41,12 +45,17 @@ export class WatchedSecrets {
       informer.handle(this.#changed);
       void informer.synced().then(this.#changed);
       informer.start();
+      this.#options.timers.after(secretTimeoutMs, () => {
+        if (informer.hasSynced || this.#byKey.get(key) !== informer) return;
+        this.#overdue.add(key);
+        this.#changed();
+      });
     }
   }
 
-  /** Whether all that are watched have been looked for. */
+  /** Whether all that are watched have been looked for, or for long enough in vain. */
   get known(): boolean {
-    return [...this.#byKey.values()].every((informer) => informer.hasSynced);
+    return [...this.#byKey].every(([key, informer]) => informer.hasSynced || this.#overdue.has(key));
   }
 
   stop(): void {
