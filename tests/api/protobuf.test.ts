@@ -73,3 +73,45 @@ test("watches are streams of protobuf frames", () =>
     assert.ok(object.ok);
     assert.deepEqual([events[0]?.type, object.kind], ["ADDED", "ConfigMap"]);
   }));
+
+test("initial events end with a bookmark in protobuf too, as client-go's informers ask", () =>
+  serving(async (server) => {
+    await send(server, "POST", maps, { metadata: { name: "a" } });
+    const query =
+      "watch=1&timeoutSeconds=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
+    const target = `${maps}?${query}`;
+    const response = await server.transport.send({
+      method: "GET",
+      target,
+      headers: { accept },
+      body: new Uint8Array(0),
+    });
+    const { events } = decodeWatchFrames(await wholeBody(response));
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["ADDED", "BOOKMARK"],
+    );
+    const mark = decodeProtobuf(events[1]!.body, resolve);
+    assert.ok(mark.ok);
+    const metadata = mark.object.metadata as { resourceVersion: string; annotations: Record<string, string> };
+    assert.equal(metadata.resourceVersion, String(server.store.visible));
+    assert.equal(metadata.annotations["k8s.io/initial-events-end"], "true");
+  }));
+
+test("a watch that cannot go on says so in protobuf", () =>
+  serving(async (server) => {
+    const from = server.store.visible;
+    await send(server, "POST", maps, { metadata: { name: "a" } });
+    await server.store.compact(server.store.visible);
+    const target = `${maps}?watch=1&resourceVersion=${from}`;
+    const response = await server.transport.send({
+      method: "GET",
+      target,
+      headers: { accept },
+      body: new Uint8Array(0),
+    });
+    const { events } = decodeWatchFrames(await wholeBody(response));
+    const status = decodeProtobuf(events[0]!.body, resolve);
+    assert.ok(status.ok);
+    assert.deepEqual([events[0]?.type, status.kind, status.object.code], ["ERROR", "Status", 410]);
+  }));
