@@ -147,6 +147,16 @@ test("a default backend takes its own hosts' rest and what nobody serves, never 
   assert.deepEqual(routes(compiled), ["^ _ api:80", "^ a.com api:80", "^ a.com/x web:80", "^ b.com/only web:80"]);
 });
 
+test("an Ingress that is no Ingress at all hurts nobody", () => {
+  const malformed = {
+    metadata: { namespace: "default", name: "bad" },
+    spec: { rules: [{ http: { paths: 7 } }] },
+  } as object as Ingress;
+  const compiled = run([malformed, ingress("good", [{ host: "a.com" }])]);
+  assert.deepEqual(routes(compiled), ["^ a.com web:80"]);
+  assert.deepEqual(reasons(compiled), ["bad Malformed"]);
+});
+
 test("classes decide who serves an Ingress", () => {
   const classOf = (name: string, controller: string, isDefault = false): IngressClass => ({
     metadata: {

@@ -26,10 +26,10 @@ export interface IngressInput {
 export function compile(input: IngressInput): Compiled {
   const pass = new Pass(input);
   const ours = input.ingresses.filter((ingress) => isOurs(ingress, input.classes)).toSorted(olderFirst);
-  for (const ingress of ours) pass.addRules(ingress);
+  for (const ingress of ours) pass.attempt(ingress, (one) => pass.addRules(one));
   // Defaults come after all rules: any rule for a path, however young, is more special than a default.
-  for (const ingress of ours) pass.addDefault(ingress);
-  for (const ingress of ours) pass.addCertificates(ingress);
+  for (const ingress of ours) pass.attempt(ingress, (one) => pass.addDefault(one));
+  for (const ingress of ours) pass.attempt(ingress, (one) => pass.addCertificates(one));
   return pass.compiled(ours.map(keyOf));
 }
 
@@ -58,6 +58,15 @@ class Pass {
 
   constructor(input: IngressInput) {
     this.#input = input;
+  }
+
+  /** What one malformed Ingress breaks is its own: the others are served. */
+  attempt(ingress: Ingress, add: (ingress: Ingress) => void): void {
+    try {
+      add(ingress);
+    } catch (error) {
+      this.#report(keyOf(ingress), "Malformed", `The Ingress is not served: ${String(error)}`);
+    }
   }
 
   addRules(ingress: Ingress): void {

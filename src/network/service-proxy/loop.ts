@@ -41,6 +41,15 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     for (const { key } of observed.services.entries()) dirty.add(key);
     dirty.add(nodesOwner).add(hostPortsOwner);
   };
+  /** What one malformed object breaks is its own: its rules stay as they were, the others go on. */
+  const attempt = (owner: string): OwnerElements[] => {
+    try {
+      return [elementsOf(observed, facts, owner)];
+    } catch (error) {
+      options.onProblem(`service-proxy: cannot compile ${owner}`, error);
+      return [];
+    }
+  };
   const work = async (): Promise<void> => {
     const now = currentFacts(options);
     if (!sameFacts(now, facts)) {
@@ -51,7 +60,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     const owners = [...dirty];
     dirty.clear();
     try {
-      await applier.apply(owners.map((owner) => elementsOf(observed, facts, owner)));
+      await applier.apply(owners.flatMap((owner) => attempt(owner)));
     } catch (error) {
       for (const owner of owners) dirty.add(owner);
       throw error;
