@@ -19,12 +19,11 @@ export const limits = {
   /** Different changes that the sentence names. */
   changesNamedMax: 12,
   /** Explanations of failed attempts that are kept for questions. */
-  explanationsMax: 2_000,
-  /** Nodes named in one explanation. */
-  explainedNodesMax: 1_000,
-  /** Nodes on which preemption is tried for one pod, as upstream: a tenth of the cluster, at least 100. */
-  preemptionNodesMin: 100,
-  preemptionNodesPercent: 10,
+  explanationsMax: 1_000,
+  /** Nodes named in one explanation; the groups of changes count them all. */
+  explainedNodesMax: 100,
+  /** Nodes on which preemption is tried for one pod: at 100 some 5 ms. Upstream: a tenth of the cluster, at least 100. */
+  preemptionNodesMax: 100,
   /** Terms of affinity or spreading that the cluster counts pods for. */
   countersMax: 4_096,
 } as const;

@@ -17,12 +17,13 @@ import type { Pace } from "#reconcile/pace.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Cluster } from "./cluster.ts";
+import type { Evaluation } from "./evaluation.ts";
 import { explain, type Explanation, ruleOf } from "./explain.ts";
 import { limits } from "./limits.ts";
 import { type Budget, preempt, type Preemption } from "./preemption.ts";
 import { type NodeView, nodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
-import { type PodView, podView } from "./pod-view.ts";
+import { type PodShape, type PodView, podView } from "./pod-view.ts";
 import { hints, rejectionsOf, SchedulingQueue } from "./queue.ts";
 import type { Labels } from "./selector.ts";
 
@@ -88,6 +89,9 @@ class Loop implements Scheduler {
   readonly #explanations = new Map<string, Explanation>();
   /** Pods that were given a node here and are not yet seen there; by key, with their uid. */
   readonly #assumed = new Map<string, string>();
+  #lastExplained:
+    | { change: number; shape: PodShape; priority: number; why: string | undefined; explanation: Explanation }
+    | undefined;
   #subscriptions: { close(): void }[] = [];
   #happened = 0;
   #turn = 0;
@@ -350,8 +354,7 @@ class Loop implements Scheduler {
 
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
     const preemption = preempt(pod, this.#cluster, this.#placer, verdicts, this.#budgets.list(), this.#turn);
-    const why = preemption.kind === "impossible" ? preemption.message : undefined;
-    const explanation = explain(pod, this.#cluster, evaluation, verdicts, why);
+    const explanation = this.#explain(pod, evaluation, verdicts, preemption);
     this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
     const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
     this.#remember(explanation);
@@ -363,6 +366,25 @@ class Loop implements Scheduler {
       if (preemption.kind === "possible")
         for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
+  }
+
+  /** Pods of one template that fail on the same cluster for the same reason share the work of explaining it. */
+  #explain(pod: PodView, evaluation: Evaluation, verdicts: Uint8Array, preemption: Preemption): Explanation {
+    const why = preemption.kind === "impossible" ? preemption.message : undefined;
+    const { change } = this.#cluster;
+    const last = this.#lastExplained;
+    if (
+      last !== undefined &&
+      last.change === change &&
+      last.shape === pod.shape &&
+      last.why === why &&
+      last.priority === pod.priority
+    ) {
+      return { ...last.explanation, pod: pod.key };
+    }
+    const explanation = explain(pod, this.#cluster, evaluation, verdicts, why);
+    this.#lastExplained = { change, shape: pod.shape, priority: pod.priority, why, explanation };
+    return explanation;
   }
 
   /** The victim learns why, then it is deleted with its own grace; the room is the nominated pod's. */

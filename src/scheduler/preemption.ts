@@ -49,31 +49,32 @@ export function preempt(
   if (waitsForVictims(pod, cluster)) {
     return { kind: "impossible", message: "not eligible due to a terminating pod on the nominated node." };
   }
-  const counts = new Map<string, number>();
-  const count = (reason: string): void => void counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  const triesMax = Math.max(
-    limits.preemptionNodesMin,
-    Math.floor((cluster.nodeCount * limits.preemptionNodesPercent) / 100),
-  );
+  let helpless = 0;
+  let withoutVictims = 0;
   const anyLower = cluster.lowestPriority < pod.priority;
   let best: Candidate | undefined;
   let found = 0;
-  for (let i = 0; i < verdicts.length && found < triesMax; i += 1) {
+  for (let i = 0; i < verdicts.length && found < limits.preemptionNodesMax; i += 1) {
     const slot = (i + turn * 7_919) % verdicts.length;
     if (verdicts[slot] === verdict.absent) continue;
     if (!mayChangeByEviction(verdicts[slot]!)) {
-      count("Preemption is not helpful for scheduling");
+      helpless += 1;
       continue;
     }
     const candidate = !anyLower ? undefined : candidateAt(slot, pod, cluster, placer, budgets);
     if (candidate === undefined) {
-      count("No preemption victims found for incoming pod");
+      withoutVictims += 1;
       continue;
     }
     found += 1;
     if (best === undefined || isBetter(candidate, best)) best = candidate;
   }
-  if (best === undefined) return { kind: "impossible", message: messageOf(cluster.nodeCount, counts) };
+  if (best === undefined) {
+    const counts = new Map<string, number>();
+    if (helpless > 0) counts.set("Preemption is not helpful for scheduling", helpless);
+    if (withoutVictims > 0) counts.set("No preemption victims found for incoming pod", withoutVictims);
+    return { kind: "impossible", message: messageOf(cluster.nodeCount, counts) };
+  }
   return {
     kind: "possible",
     node: cluster.nodeAt(best.slot)!.name,
