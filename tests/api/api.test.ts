@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stories, type Step, type Story } from "./cases.ts";
+import { writeStories, type Step, type Story } from "./cases.ts";
 import { assertMatches, send, startInProcess, startOverHttps, type Start, type TestServer } from "./harness.ts";
+import { readStories } from "./read-cases.ts";
+
+const stories = [...writeStories, ...readStories];
 
 // One body of stories, each on a fresh server: called directly and over HTTPS.
 for (const start of [startInProcess, startOverHttps]) for (const story of stories) check(start, story);

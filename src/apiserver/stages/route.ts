@@ -70,16 +70,16 @@ function resourcePath({ method, path, query, encoded, first, isCore }: Parts): R
     verb = "watch";
     at += 1;
   }
-  let namespace: string | undefined = "";
+  let inNamespace: string | undefined = "";
   if (encoded[at] === "namespaces" && at + 1 < encoded.length) {
-    namespace = decodeSegment(encoded[at + 1]!);
+    inNamespace = decodeSegment(encoded[at + 1]!);
     const next = encoded[at + 2];
     if (next !== undefined && next !== "status" && next !== "finalize") at += 2;
   }
   const resource = decodeSegment(encoded[at]!);
   const name = encoded[at + 1] === undefined ? "" : decodeSegment(encoded[at + 1]!);
   const subresource = encoded[at + 2] === undefined ? "" : decodeSegment(encoded[at + 2]!);
-  if (namespace === undefined || resource === undefined || name === undefined || subresource === undefined)
+  if (inNamespace === undefined || resource === undefined || name === undefined || subresource === undefined)
     return noSuchResource();
   const rest = restOf(path, encoded, at + 3);
   if (rest !== "" && subresource !== "proxy") return noSuchResource();
@@ -92,7 +92,7 @@ function resourcePath({ method, path, query, encoded, first, isCore }: Parts): R
     apiVersion,
     resource,
     subresource,
-    namespace,
+    namespace: inNamespace,
     name: name === "" ? nameOfSelector(verb, query) : name,
     rest,
     path,

@@ -69,7 +69,16 @@ export async function requestToken(call: Call, served: Served): Promise<Outcome>
 /** Admission judges the order too: a node may ask only for tokens of the pods that run on it. */
 async function admitted(call: Call, served: Served, object: ApiObject): Promise<Failure | undefined> {
   const { namespace, name } = call.info;
-  const order = { operation: "CREATE", served, subresource: "token", namespace, name, object, oldObject: undefined, dryRun: false } as const;
+  const order = {
+    operation: "CREATE",
+    served,
+    subresource: "token",
+    namespace,
+    name,
+    object,
+    oldObject: undefined,
+    dryRun: false,
+  } as const;
   const request = admissionRequest(call, order);
   return (await admitMutating(call, request)) ?? (await admitValidating(call, request));
 }
