@@ -225,11 +225,24 @@ class NodeAgent implements Agent {
     });
   }
 
+  /** Pods that the runtime or our folders have something of. */
+  async #knownPods(): Promise<ReadonlyMap<string, { readonly namespace: string; readonly name: string }>> {
+    const { disk, settings } = this.#context;
+    const found = new Map<string, { readonly namespace: string; readonly name: string }>();
+    for (const uid of await disk.list(`${settings.dataDir}/pods`)) found.set(uid, { namespace: "", name: "" });
+    for (const folder of await disk.list(settings.logsDir)) {
+      const [namespace, name, uid] = folder.split("_");
+      if (namespace !== undefined && name !== undefined && uid !== undefined) found.set(uid, { namespace, name });
+    }
+    for (const [uid, identity] of await this.#parts.observer.podUids()) found.set(uid, identity);
+    return found;
+  }
+
   /** Ends what runs here of pods that the API no longer has: they were deleted while nobody looked. */
   async #endOrphans(): Promise<void> {
     const { runtime, onProblem } = this.#context;
     try {
-      for (const [uid, identity] of await this.#parts.observer.podUids()) {
+      for (const [uid, identity] of await this.#knownPods()) {
         if (this.#workers.has(uid) || this.#stopped) continue;
         const observed = await this.#parts.observer.observe(uid);
         const running = observed.containers.filter(({ state }) => state === "Running");

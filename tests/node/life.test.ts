@@ -146,3 +146,36 @@ test("a container added for debugging sees the other's processes", { skip: canno
   await node.logged(pod, "look", (text) => text.includes("trap"));
   await removed("debugged");
 });
+
+test("what a pod asks for its safety holds", { skip: cannotRun }, async () => {
+  const securityContext = {
+    runAsUser: 1000,
+    runAsGroup: 3000,
+    runAsNonRoot: true,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+    seccompProfile: { type: "RuntimeDefault" },
+  };
+  const script = "id -u; id -g; cat /proc/self/status; touch /x 2>&1; cat /sys/firmware/x 2>&1; sleep 1000";
+  const limits = { cpu: "100m", memory: "32Mi" };
+  node.addPod("safe", {
+    containers: [{ ...waitForTerm, command: ["sh", "-c", script], securityContext, resources: { limits } }],
+  });
+  const pod = await node.until("safe", isReady);
+  assert.equal(pod.status.qosClass, "Guaranteed");
+  const said = await node.logged(pod, "main", (text) => text.includes("/sys/firmware"));
+  assert.match(said, /^1000\n3000\n/);
+  assert.match(said, /CapEff:\t0+\n/);
+  assert.match(said, /NoNewPrivs:\t1\n/);
+  assert.match(said, /Seccomp:\t2\n/);
+  assert.match(said, /touch: \/x: Read-only file system/);
+  node.addPod("root", { containers: [{ ...waitForTerm, securityContext: { runAsNonRoot: true } }] });
+  const refused = await node.until(
+    "root",
+    ({ status }) => status.containerStatuses?.[0]?.state.waiting?.reason === "CreateContainerConfigError",
+  );
+  assert.match(refused.status.containerStatuses?.[0]?.state.waiting?.message ?? "", /image will run as root/);
+  await removed("safe");
+  await removed("root");
+});

@@ -1,6 +1,7 @@
 import type { Pod } from "#api/generated/core-v1.ts";
 import type { Timer } from "#world/clock.ts";
 import { ContainerRuntimeError } from "#world/container-runtime.ts";
+import { tokenRetryMs } from "../limits.ts";
 import { prober, type WorkerParts } from "./worker-parts.ts";
 import { failAgain, failPull } from "./back-off.ts";
 import { containerHash } from "./labels.ts";
@@ -39,6 +40,8 @@ export class PodWorker {
   #verdict: PodMemory["verdict"];
   readonly #endSignal = new AbortController();
   readonly #toldBackOff = new Set<string>();
+  #refreshing = false;
+  #refreshAgain = false;
   #volumesReady = false;
   #tornDown = false;
 
@@ -92,13 +95,26 @@ export class PodWorker {
     for (const [key, failure] of this.#failures)
       if (key === "volumes" || failure.reason === "CreateContainerConfigError") this.#failures.delete(key);
     this.look();
+    if (this.#refreshing) {
+      this.#refreshAgain = true;
+      return;
+    }
+    this.#refreshing = true;
+    do {
+      this.#refreshAgain = false;
+      await this.#refresh();
+    } while (this.#refreshAgain && !this.#stopped);
+    this.#refreshing = false;
+    this.look();
+  }
+
+  async #refresh(): Promise<void> {
     if (!this.#volumesReady || this.#ending !== undefined) return;
     try {
       await this.#parts.volumes.refresh(this.#pod);
     } catch (error) {
       this.#parts.context.onProblem(`cannot refresh the volumes of ${this.#name()}`, error);
     }
-    this.look();
   }
 
   /** The pod has to fail and its containers end: evicted, or not fit for this node. */
@@ -186,7 +202,7 @@ export class PodWorker {
     this.#timer?.cancel();
     if (refreshAt !== undefined && (wakeAt === undefined || refreshAt < wakeAt)) {
       this.#timer = this.#parts.context.timers.after(
-        Math.max(1_000, refreshAt - now),
+        refreshAt > now ? refreshAt - now : tokenRetryMs,
         () => void this.refreshVolumes(),
       );
     } else if (wakeAt !== undefined) this.#wakeIn(wakeAt - now);
