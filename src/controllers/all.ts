@@ -18,6 +18,7 @@ import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
 import { createPodCollector } from "./pod-collection/controller.ts";
+import { createQuotaController } from "./quota/controller.ts";
 import { createReplicationControllerController } from "./replicationcontroller/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
@@ -77,6 +78,10 @@ export function createControllers(options: ControllersOptions): {
   // After the others, so that what they watch in whole is not watched a second time for its metadata.
   const metadata = createMetadataInformers(informers, options.resources);
   metadata.refresh();
-  controllers.push(createNamespaceController(dependencies, metadata), createGarbageCollector(dependencies, metadata));
+  controllers.push(
+    createNamespaceController(dependencies, metadata),
+    createGarbageCollector(dependencies, metadata),
+    createQuotaController(dependencies, metadata),
+  );
   return { controllers, informers };
 }

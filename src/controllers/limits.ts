@@ -13,6 +13,8 @@ export const limits = {
   /** Back-off of a Job after failed pods. Milliseconds. */
   jobBackoffMs: 10_000,
   jobBackoffMaxMs: 600_000,
+  /** Objects that go in a burst are recounted once. Milliseconds. */
+  quotaSettleMs: 500,
   /** Missed instants of a CronJob that are walked through one by one. */
   cronMissedMax: 100,
   /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */

@@ -297,14 +297,21 @@ function routeOf(target: string): Route | undefined {
     .filter((part) => part !== "")
     .map(decodeURIComponent);
   const root = parts[0] === "api" ? parts.splice(0, 2) : parts.splice(0, 3);
-  let namespace: string | undefined;
+  let within: string | undefined;
   if (parts[0] === "namespaces" && parts.length > 2 && parts[2] !== "finalize" && parts[2] !== "status") {
-    namespace = parts[1];
+    within = parts[1];
     parts.splice(0, 2);
   }
   const [resource, name, subresource] = parts;
   if (resource === undefined) return undefined;
-  return { root: root.join("/"), resource, namespace, name, subresource, query: new URLSearchParams(search ?? "") };
+  return {
+    root: root.join("/"),
+    resource,
+    namespace: within,
+    name,
+    subresource,
+    query: new URLSearchParams(search ?? ""),
+  };
 }
 
 function pathKey(route: Route): string {

@@ -280,6 +280,30 @@ function watchBounds(cluster: ModelCluster): { violations: string[]; reset: () =
   };
 }
 
+test("while old pods cannot be deleted, the new template does not grow beyond the surge", async () => {
+  const unwell = { code: 503, reason: "ServiceUnavailable", message: "down" };
+  const forbidding = { code: 403, reason: "Forbidden", message: "a webhook says no" };
+  for (const refusal of [unwell, forbidding]) {
+    const cluster = await createModelCluster({ only });
+    const strategy = { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 2 } };
+    cluster.api.put("deployments", deployment("web:0", { replicas: 6, strategy }));
+    await rollOut(cluster);
+    const { violations } = watchBounds(cluster);
+    let isDown = true;
+    cluster.api.refuse = (method, path) =>
+      isDown && method === "DELETE" && path.includes("/pods") ? refusal : undefined;
+    for (const image of ["web:1", "web:2", "web:0"]) {
+      change(cluster, template(image));
+      await cluster.time.advance(1500);
+      agentsWork(cluster);
+    }
+    isDown = false;
+    await rollOut(cluster);
+    assert.deepEqual(violations, []);
+    assert.deepEqual(new Set(imagesOf(cluster)), new Set(["web:0"]));
+  }
+});
+
 test("property: a rollout stays within surge and availability under any readiness, and ends exact and still", async () => {
   await fc.assert(
     fc.asyncProperty(
