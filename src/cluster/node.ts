@@ -25,8 +25,8 @@ const reserved = { cpuMilli: 100, memoryBytes: 256 * 1024 * 1024 };
 const resourceCapability = 1n << 24n;
 const bodyBytesMax = 1024 * 1024;
 const closeGraceMs = 1000;
-/** Containers that `down` stops get this long after their stop signal. Seconds. */
-const stopSecondsMax = 10;
+/** Containers get this long after their stop signal, in seconds: `down` lets them finish, `reset` throws their work away anyway. */
+const stopSecondsMax = { down: 10, reset: 1 } as const;
 
 /** The machine below a node, beyond the World that every part shares. */
 export interface NodeMachine {
@@ -218,7 +218,7 @@ export async function stopNode(options: NodeOptions, forGood: boolean): Promise<
   if ((await world.disk.stat(paths.socketPath)) !== undefined) {
     const runtime = parts.connectRuntime(paths.socketPath);
     try {
-      await stopSandboxes(runtime);
+      await stopSandboxes(runtime, forGood ? stopSecondsMax.reset : stopSecondsMax.down);
     } finally {
       runtime.close();
     }
@@ -232,10 +232,10 @@ export async function stopNode(options: NodeOptions, forGood: boolean): Promise<
   await parts.machine.removeCgroup(clusterCgroup(settings));
 }
 
-async function stopSandboxes(runtime: ContainerRuntime): Promise<void> {
+async function stopSandboxes(runtime: ContainerRuntime, graceSeconds: number): Promise<void> {
   const containers = await runtime.listContainers();
   const running = containers.filter(({ state }) => state === "Running");
-  await Promise.all(running.map(({ id }) => runtime.stopContainer(id, stopSecondsMax)));
+  await Promise.all(running.map(({ id }) => runtime.stopContainer(id, graceSeconds)));
   const sandboxes = await runtime.listSandboxes();
   await Promise.all(
     sandboxes.map(async ({ id }) => {

@@ -30,6 +30,7 @@ import { createPace } from "#reconcile/pace.ts";
 import { createScheduler } from "#scheduler/loop.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
+import type { Transport } from "#world/http.ts";
 import type { World } from "#world/world.ts";
 import { versionInfo } from "./version.ts";
 
@@ -61,6 +62,8 @@ export interface ServerOptions {
   readonly apiPort: number;
   readonly clientCa: { readonly certificate: string; readonly key: string };
   readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
+  /** What carries requests of the server's own loops to its API, by the loop's name; absent: the call itself. */
+  readonly between?: (part: string, direct: Transport) => Transport;
   /** Absent: logs, exec and the like answer 503. */
   readonly nodes?: (objects: () => ObjectReader) => NodeConnector;
   readonly log: Log;
@@ -85,7 +88,11 @@ export function createServer(options: ServerOptions): Server {
   const { clock, timers, random } = world;
   const api = createApi(options);
   const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
-  const client = createClient(api.transportFor(partUser("controllers")), { userAgent: "steersman-controllers", timers });
+  const transportOf = (part: string): Transport => {
+    const direct = api.transportFor(partUser(part));
+    return options.between?.(part, direct) ?? direct;
+  };
+  const client = createClient(transportOf("controllers"), { userAgent: "steersman-controllers", timers });
   const informers = createInformers({ client, clock, timers, random, onProblem });
   const pace = createPace(clock, timers);
   const shared = { client, clock, timers, random, informers, pace, onProblem };
@@ -98,7 +105,7 @@ export function createServer(options: ServerOptions): Server {
     createIngressStatusController(shared),
   ];
   const loops = [...controllers, ...serverLoops];
-  const schedulerClient = createClient(api.transportFor(partUser("scheduler")), { userAgent: "steersman-scheduler", timers });
+  const schedulerClient = createClient(transportOf("scheduler"), { userAgent: "steersman-scheduler", timers });
   const scheduler = createScheduler({
     client: schedulerClient,
     informers,
@@ -119,7 +126,13 @@ export function createServer(options: ServerOptions): Server {
     },
     stop: async () => {
       const ended = Promise.all([scheduler.stop(), ...loops.map((loop) => loop.stop())]);
-      await Promise.race([ended, timers.sleep(stopGraceMs)]);
+      await new Promise<void>((resolve) => {
+        const timer = timers.after(stopGraceMs, resolve);
+        void ended.finally(() => {
+          timer.cancel();
+          resolve();
+        });
+      });
       informers.stop();
       api.close();
     },

@@ -34,30 +34,12 @@ function get(host = "web.example"): Answer {
 
 /** Requests one after the other while `during` runs; answers what was not 200. */
 async function underLoad(during: () => Promise<void> | void): Promise<{ sent: number; failed: string[] }> {
-  const script = `
-    const http = require("node:http");
-    const agent = new http.Agent({ keepAlive: false });
-    let sent = 0; const failed = []; let isOver = false;
-    process.stdin.on("data", () => { isOver = true; });
-    const one = () => new Promise((resolve) => {
-      sent += 1;
-      const request = http.get({ host: "127.0.0.1", port: 80, path: "/", agent, timeout: 5000, headers: { host: "web.example" } }, (response) => {
-        response.resume();
-        response.on("end", () => { if (response.statusCode !== 200) failed.push("status " + response.statusCode); resolve(); });
-        response.on("error", (error) => { failed.push(error.message); resolve(); });
-      });
-      request.on("timeout", () => request.destroy(new Error("timeout")));
-      request.on("error", (error) => { failed.push(error.message); resolve(); });
-    });
-    const loop = async () => { const endsAt = Date.now() + 120000; while (!isOver && Date.now() < endsAt) await one(); };
-    Promise.all([loop(), loop(), loop(), loop()]).then(() => { console.log(JSON.stringify({ sent, failed })); process.exit(0); });
-  `;
-  const load = cluster.start(process.execPath, ["-e", script]);
+  const load = cluster.start(process.execPath, [join(projectRoot, "tools/load.ts"), "80"]);
   let output = "";
   load.stdout?.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<void>((resolve) => load.on("exit", () => resolve()));
   await during();
-  load.stdin?.write("end\n");
+  load.stdin?.end("stop");
   await ended;
   return JSON.parse(output) as { sent: number; failed: string[] };
 }
