@@ -37,7 +37,7 @@ export const groupBytesMax = 8 * 1024 * 1024;
 /** So many old rows wait until they are dropped together … */
 export const dropRowsWorthAStep = 512;
 /** … in a moment when nothing else waits for the disk, or when this many wait … */
-export const dropRowsWaitingMax = 262_144;
+export const dropRowsWaitingMax = 131_072;
 /** … and so many go in one step. */
 export const dropRowsPerStepMax = 2_048;
 /** The write-ahead log is checkpointed beside the commits from here on … */
