@@ -1,5 +1,5 @@
 import { builtInResources } from "#api/generated/resources.ts";
-import { kinds as ruledKinds } from "#api/kinds.ts";
+import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
@@ -14,7 +14,6 @@ import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
-import { plainKinds } from "#apiserver/registry.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
 import { createCertificateController } from "#controllers/certificates/controller.ts";
@@ -40,13 +39,6 @@ const stopGraceMs = 5000;
 /** A node's part of the pods' addresses: a /24, more than the pods it may have. */
 const nodeRangeBits = 24;
 
-const ruled = new Set(ruledKinds.map(({ storage }) => `${storage.group}/${storage.resource}`));
-const kinds = [
-  ...ruledKinds,
-  ...plainKinds()
-    .filter(({ storage }) => !ruled.has(`${storage.group}/${storage.resource}`))
-    .map((kind) => ({ ...kind, rules: { nameFormat: "path-segment" as const } })),
-];
 
 export type ServerWorld = Pick<World, "clock" | "timers" | "random" | "crypto" | "certificates">;
 
@@ -66,6 +58,10 @@ export interface ServerOptions {
   readonly between?: (part: string, direct: Transport) => Transport;
   /** Absent: logs, exec and the like answer 503. */
   readonly nodes?: (objects: () => ObjectReader) => NodeConnector;
+  /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
+  readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** Descriptions of types and fields for `kubectl explain`. */
+  readonly describe?: (typeName: string, field?: string) => string | undefined;
   readonly log: Log;
 }
 
@@ -177,6 +173,8 @@ function createApi(options: ServerOptions): ApiServer {
       document("/openid/v1/jwks", "application/jwk-set+json", keySet(crypto, [serviceAccountKey])),
       document("/.well-known/openid-configuration", "application/json", openidConfiguration(issuer, `${issuer}/openid/v1/jwks`)),
     ]),
+    ...(options.gzip === undefined ? {} : { gzip: options.gzip }),
+    ...(options.describe === undefined ? {} : { describe: options.describe }),
     ...(options.nodes === undefined ? {} : { nodes: options.nodes(() => api.objects) }),
     log: (message, error) => log.error(message, error),
   });

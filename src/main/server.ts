@@ -1,4 +1,6 @@
 /** The server's process: reads the settings, opens the store, serves the API. Run by the supervisor: server.ts --data-dir DIR */
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createServer } from "#cluster/server.ts";
 import { openClusterPki } from "#cluster/pki.ts";
@@ -8,6 +10,7 @@ import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
 import { createLog } from "#telemetry/log.ts";
 import { realClock } from "#world/node/clock.ts";
+import { packageDescriptions } from "#world/node/descriptions.ts";
 import { realWorld } from "#world/node/real-world.ts";
 
 /** Larger requests are refused with 413, as upstream. */
@@ -50,6 +53,8 @@ async function main(dataDir: string): Promise<void> {
     nodes: (objects) => {
       return createNodeConnector({ http: realWorld.http, objects, ca: pki.caCertificate, identity: pki.nodeClient });
     },
+    gzip: promisify(gzip),
+    describe: packageDescriptions(),
     log,
   });
   const hosts = settings.simulatedNodes > 0 ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
