@@ -3,6 +3,20 @@ import type { Resource } from "#api/resource.ts";
 import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
+import { cronJobDeclaration, jobDeclaration } from "./batch.ts";
+import { configMapDeclaration, namespaceDeclaration, serviceAccountDeclaration } from "./namespace.ts";
+import { endpointsDeclaration, serviceDeclaration, sliceDeclaration } from "./network.ts";
+import { leaseDeclaration, nodeDeclaration } from "./node.ts";
+import { podDeclaration } from "./pod.ts";
+import { budgetDeclaration, quotaDeclaration } from "./policy.ts";
+import {
+  claimDeclaration,
+  daemonSetDeclaration,
+  deploymentDeclaration,
+  replicaSetDeclaration,
+  revisionDeclaration,
+  statefulSetDeclaration,
+} from "./workload.ts";
 
 /** Every collectable resource with an informer that knows at least the metadata of its objects. */
 export interface MetadataInformers {
@@ -17,14 +31,41 @@ export interface MetadataInformers {
 /** Nobody owns through Events, and they are too many to remember. */
 const notWatched: ReadonlySet<string> = new Set(["/events", "events.k8s.io/events"]);
 
+/** The informers that the controllers have anyway; their views begin with the metadata. */
+function ownInformers(informers: Informers): ReadonlyMap<string, Informer<ObjectView>> {
+  const own: readonly Informer<ObjectView>[] = [
+    informers.of(podDeclaration),
+    informers.of(nodeDeclaration),
+    informers.of(leaseDeclaration),
+    informers.of(namespaceDeclaration),
+    informers.of(serviceAccountDeclaration),
+    informers.of(configMapDeclaration),
+    informers.of(serviceDeclaration),
+    informers.of(endpointsDeclaration),
+    informers.of(sliceDeclaration),
+    informers.of(claimDeclaration),
+    informers.of(deploymentDeclaration),
+    informers.of(replicaSetDeclaration),
+    informers.of(statefulSetDeclaration),
+    informers.of(daemonSetDeclaration),
+    informers.of(revisionDeclaration),
+    informers.of(jobDeclaration),
+    informers.of(cronJobDeclaration),
+    informers.of(budgetDeclaration),
+    informers.of(quotaDeclaration),
+  ];
+  return new Map(own.map((informer) => [`${informer.resource.group}/${informer.resource.resource}`, informer]));
+}
+
 /**
- * Metadata of all kinds. Where a loop of the process watches a resource in whole already, its informer is used; for the rest
- * the server is asked for metadata alone.
+ * Metadata of all kinds. Where a controller watches a resource already, its informer is used; for the rest the server is
+ * asked for metadata alone.
  */
 export function createMetadataInformers(
   informers: Informers,
   resources: () => readonly Resource<unknown>[],
 ): MetadataInformers {
+  const own = ownInformers(informers);
   const known = new Map<string, { resource: Resource<unknown>; informer: Informer<ObjectView> }>();
   const kinds = new Map<string, Resource<unknown>>();
   const refresh = (): readonly Informer<ObjectView>[] => {
@@ -38,8 +79,7 @@ export function createMetadataInformers(
         !["list", "watch", "delete"].every((verb) => resource.verbs.includes(verb))
       )
         continue;
-      const informer =
-        (informers.whole(resource) as Informer<ObjectView> | undefined) ?? informers.of(metadataDeclaration(resource));
+      const informer = own.get(id) ?? informers.of(metadataDeclaration(resource));
       known.set(id, { resource, informer });
       added.push(informer);
     }
