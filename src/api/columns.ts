@@ -7,7 +7,13 @@ const nameDescription =
 const ageDescription =
   "CreationTimestamp is the server time when this object was created; it is represented in RFC 3339 form and is in UTC.";
 
-export const nameColumn: Column = { name: "Name", type: "string", format: "name", description: nameDescription, priority: 0 };
+export const nameColumn: Column = {
+  name: "Name",
+  type: "string",
+  format: "name",
+  description: nameDescription,
+  priority: 0,
+};
 export const ageColumn: Column = { name: "Age", type: "string", description: ageDescription, priority: 0 };
 
 /** A column that is always shown. */
@@ -24,7 +30,10 @@ export function wideColumn(name: string, description: string, type: Column["type
 export const templateColumns: readonly Column[] = [
   wideColumn("Containers", "Names of each container in the template."),
   wideColumn("Images", "Images referenced by each container in the template."),
-  wideColumn("Selector", "Label selector for pods. Existing objects whose pods are selected by this will be the ones affected."),
+  wideColumn(
+    "Selector",
+    "Label selector for pods. Existing objects whose pods are selected by this will be the ones affected.",
+  ),
 ];
 
 /** Cells of the first two of `templateColumns`. */

@@ -108,8 +108,14 @@ function parse(text: string): CronSchedule {
   if (text === "") throw new CronProblem("empty spec string");
   if (text.startsWith("@every ")) {
     return {
-      minutes: none, hours: none, daysOfMonth: none, months: none, daysOfWeek: none,
-      anyDayOfMonth: true, anyDayOfWeek: true, everyMs: parseEvery(text.slice("@every ".length)),
+      minutes: none,
+      hours: none,
+      daysOfMonth: none,
+      months: none,
+      daysOfWeek: none,
+      anyDayOfMonth: true,
+      anyDayOfWeek: true,
+      everyMs: parseEvery(text.slice("@every ".length)),
     };
   }
   const expanded = text.startsWith("@") ? macros[text] : text;

@@ -38,7 +38,11 @@ function splitTerms(text: string): string[] {
 function splitTerm(text: string): FieldTerm | undefined {
   for (let i = 0; i < text.length; i++) {
     const rest = text.slice(i);
-    for (const [operator, equal] of [["!=", false], ["==", true], ["=", true]] as const) {
+    for (const [operator, equal] of [
+      ["!=", false],
+      ["==", true],
+      ["=", true],
+    ] as const) {
       if (rest.startsWith(operator)) return { field: text.slice(0, i), equal, value: rest.slice(operator.length) };
     }
   }
@@ -89,12 +93,16 @@ export function parseFieldSelector(text: string, kind: Kind): Parsed<FieldSelect
 
 function unknownFieldMessage(field: string, kind: Kind): string {
   const { group, version, kind: name } = kind.storage;
-  if (kind.rules.fieldSelectors === undefined) return `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`;
+  if (kind.rules.fieldSelectors === undefined)
+    return `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`;
   if (group === "") return `field label not supported: ${field}`;
   return `field label "${field}" not supported for ${group}/${version}, Kind=${name}`;
 }
 
-function fieldSelectorOf(terms: readonly FieldTerm[], fields: Readonly<Record<string, (object: ApiObject) => string>>): FieldSelector {
+function fieldSelectorOf(
+  terms: readonly FieldTerm[],
+  fields: Readonly<Record<string, (object: ApiObject) => string>>,
+): FieldSelector {
   const tests = terms.map(({ field, equal, value }) => {
     const read = fields[field];
     return (object: ApiObject): boolean => (read?.(object) === value) === equal;

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { podRules } from "./core/pod.ts";
 import { parseFieldSelector } from "./field-selectors.ts";
 import { pods } from "./generated/resources.ts";
-import type { Kind } from "./kind.ts";
+import { kinds } from "./kinds.ts";
 import { formatSelector, nothing, parseLabelSelector, selectorOfObject } from "./selectors.ts";
 
 const labels = { app: "web", tier: "front", version: "5" };
@@ -11,7 +10,14 @@ const labels = { app: "web", tier: "front", version: "5" };
 for (const [text, expected, pairs] of [
   ["", true, []],
   ["app=web", true, [["app", "web"]]],
-  ["app==web,tier=back", false, [["app", "web"], ["tier", "back"]]],
+  [
+    "app==web,tier=back",
+    false,
+    [
+      ["app", "web"],
+      ["tier", "back"],
+    ],
+  ],
   ["app!=web", false, []],
   ["missing!=web", true, []],
   ["app in (web, api)", true, []],
@@ -38,7 +44,10 @@ for (const [text, message] of [
   ["app=web,", "unable to parse requirement: found '', expected: identifier after ','"],
   [",", "unable to parse requirement: found ',', expected: !, identifier, or 'end of string'"],
   ["a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"],
-  ["version>x", "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"],
+  [
+    "version>x",
+    "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer",
+  ],
 ] as const) {
   test(`"${text}" is no label selector`, () => {
     assert.deepEqual(parseLabelSelector(text), { ok: false, message });
@@ -48,13 +57,21 @@ for (const [text, message] of [
 test("an absent selector object selects nothing, an empty one everything", () => {
   assert.equal(selectorOfObject(undefined), nothing);
   assert.equal(selectorOfObject({}).everything, true);
-  const selector = selectorOfObject({ matchLabels: { b: "1" }, matchExpressions: [{ key: "a", operator: "NotIn", values: ["y", "x"] }] });
+  const selector = selectorOfObject({
+    matchLabels: { b: "1" },
+    matchExpressions: [{ key: "a", operator: "NotIn", values: ["y", "x"] }],
+  });
   assert.equal(formatSelector(selector), "a notin (x,y),b in (1)");
   assert.equal(selector.matches({ b: "1" }), true);
 });
 
-const kind = { versions: [pods], storage: pods, rules: podRules } as Kind<never> as Kind;
-const pod = { metadata: { name: "p", namespace: "n" }, spec: { nodeName: "n1", hostNetwork: true }, status: { phase: "Running" } };
+const kind = kinds.find((candidate) => candidate.storage === pods);
+assert.ok(kind !== undefined);
+const pod = {
+  metadata: { name: "p", namespace: "n" },
+  spec: { nodeName: "n1", hostNetwork: true },
+  status: { phase: "Running" },
+};
 
 for (const [text, expected] of [
   ["", true],

@@ -88,7 +88,13 @@ export function selectorOf(requirements: readonly Requirement[]): Selector {
 
 export const everything: Selector = selectorOf([]);
 
-export const nothing: Selector = { requirements: [], pairs: [], nothing: true, everything: false, matches: () => false };
+export const nothing: Selector = {
+  requirements: [],
+  pairs: [],
+  nothing: true,
+  everything: false,
+  matches: () => false,
+};
 
 /** The requirements of a map of labels (nodeSelector, a Service's selector). Empty: everything. */
 export function selectorOfLabels(labels: Labels): Selector {
@@ -108,7 +114,8 @@ export function selectorOfObject(selector: LabelSelector | undefined): Selector 
     requirements.push({ key, operator: "In", values: [selector.matchLabels[key] ?? ""] });
   }
   for (const { key, operator, values } of selector.matchExpressions ?? []) {
-    if (operator !== "In" && operator !== "NotIn" && operator !== "Exists" && operator !== "DoesNotExist") return nothing;
+    if (operator !== "In" && operator !== "NotIn" && operator !== "Exists" && operator !== "DoesNotExist")
+      return nothing;
     requirements.push({ key, operator, values: values ?? [] });
   }
   return selectorOf(requirements);
@@ -119,7 +126,8 @@ function requirementProblem({ key, operator, values }: Requirement): string | un
   errors.invalidEach("key", key, isQualifiedName(key));
   if (operator === "GreaterThan" || operator === "LessThan") {
     const [value = ""] = values;
-    if (!integer.test(value)) errors.invalid("values[0]", value, "for 'Gt', 'Lt' operators, the value must be an integer");
+    if (!integer.test(value))
+      errors.invalid("values[0]", value, "for 'Gt', 'Lt' operators, the value must be an integer");
   }
   values.forEach((value, index) => {
     for (const message of isLabelValue(value)) errors.invalid(`values[${index}][${key}]`, value, message);
@@ -140,7 +148,12 @@ export function parseLabelSelector(text: string): Parsed<Selector> {
   return { ok: true, selector: selectorOf(parsed.requirements) };
 }
 
-const operatorText: Partial<Record<Operator, string>> = { Equals: "=", NotEquals: "!=", GreaterThan: ">", LessThan: "<" };
+const operatorText: Partial<Record<Operator, string>> = {
+  Equals: "=",
+  NotEquals: "!=",
+  GreaterThan: ">",
+  LessThan: "<",
+};
 
 /** The string form of a selector, as `scale.status.selector` carries it: keys in order, values sorted. */
 export function formatSelector(selector: Selector): string {
@@ -163,7 +176,9 @@ function formatRequirement({ key, operator, values }: Requirement): string {
 export function formatLabelSelector(selector: LabelSelector | undefined): string {
   if (selector === undefined) return "<none>";
   const requirements = selectorOfObject(selector).requirements.map((requirement): Requirement =>
-    requirement.operator === "In" && requirement.values.length === 1 && selector.matchLabels?.[requirement.key] !== undefined
+    requirement.operator === "In" &&
+    requirement.values.length === 1 &&
+    selector.matchLabels?.[requirement.key] !== undefined
       ? { ...requirement, operator: "Equals" }
       : requirement,
   );

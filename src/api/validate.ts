@@ -6,7 +6,12 @@ import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.
  * Everything that is wrong with `object`, which is about to be created, or to replace `old`. Updates of the status
  * subresource are judged only by the kind's update rules, which look at `context.subresource`.
  */
-export function validateObject(kind: Kind, object: ApiObject, old: ApiObject | undefined, context: RuleContext): FieldError[] {
+export function validateObject(
+  kind: Kind,
+  object: ApiObject,
+  old: ApiObject | undefined,
+  context: RuleContext,
+): FieldError[] {
   const errors = new FieldErrors();
   // Reviews and bindings are questions and orders, not objects: nothing is stored, and their metadata says nothing.
   if (!kind.storage.verbs.includes("get")) return kind.rules.validate?.(object, context) ?? [];

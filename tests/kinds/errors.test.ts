@@ -19,11 +19,19 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ],
     ],
     [
-      manifest("apps/v1", "Deployment", `spec: {selector: {matchLabels: {a: b}}, strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}, ${template}}`),
+      manifest(
+        "apps/v1",
+        "Deployment",
+        `spec: {selector: {matchLabels: {a: b}}, strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}, ${template}}`,
+      ),
       ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
     ],
     [
-      manifest("apps/v1", "Deployment", `spec: {progressDeadlineSeconds: 5, minReadySeconds: 5, selector: {}, strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}, ${template}}`),
+      manifest(
+        "apps/v1",
+        "Deployment",
+        `spec: {progressDeadlineSeconds: 5, minReadySeconds: 5, selector: {}, strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}, ${template}}`,
+      ),
       [
         "spec.selector: Invalid value: {}: empty selector is invalid for deployment",
         "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
@@ -33,31 +41,51 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   ],
   StatefulSet: [
     [
-      manifest("apps/v1", "StatefulSet", `spec: {podManagementPolicy: Fast, updateStrategy: {type: Never}, selector: {matchLabels: {a: b}}, ${template}}`),
+      manifest(
+        "apps/v1",
+        "StatefulSet",
+        `spec: {podManagementPolicy: Fast, updateStrategy: {type: Never}, selector: {matchLabels: {a: b}}, ${template}}`,
+      ),
       [
         `spec.podManagementPolicy: Invalid value: "Fast": must be 'OrderedReady' or 'Parallel'`,
         `spec.updateStrategy: Invalid value: {"type":"Never"}: must be 'RollingUpdate' or 'OnDelete'`,
       ],
     ],
     [
-      manifest("apps/v1", "StatefulSet", `spec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: Keep}, selector: {matchLabels: {a: b}}, ${template}}`),
-      ['spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Keep": supported values: "Delete", "Retain"'],
+      manifest(
+        "apps/v1",
+        "StatefulSet",
+        `spec: {persistentVolumeClaimRetentionPolicy: {whenDeleted: Keep}, selector: {matchLabels: {a: b}}, ${template}}`,
+      ),
+      [
+        'spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "Keep": supported values: "Delete", "Retain"',
+      ],
     ],
-    [manifest("apps/v1", "StatefulSet", `spec: {${template}}`), [
-      "spec.selector: Required value",
-    ]],
+    [manifest("apps/v1", "StatefulSet", `spec: {${template}}`), ["spec.selector: Required value"]],
   ],
   DaemonSet: [
     [
-      manifest("apps/v1", "DaemonSet", `spec: {updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}, selector: {matchLabels: {a: b}}, ${template}}`),
+      manifest(
+        "apps/v1",
+        "DaemonSet",
+        `spec: {updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}, selector: {matchLabels: {a: b}}, ${template}}`,
+      ),
       ["spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"],
     ],
     [
-      manifest("apps/v1", "DaemonSet", `spec: {updateStrategy: {type: Slow}, selector: {matchLabels: {a: b}}, ${template}}`),
+      manifest(
+        "apps/v1",
+        "DaemonSet",
+        `spec: {updateStrategy: {type: Slow}, selector: {matchLabels: {a: b}}, ${template}}`,
+      ),
       ['spec.updateStrategy.type: Unsupported value: "Slow": supported values: "OnDelete", "RollingUpdate"'],
     ],
     [
-      manifest("apps/v1", "DaemonSet", "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}"),
+      manifest(
+        "apps/v1",
+        "DaemonSet",
+        "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}",
+      ),
       ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
     ],
   ],
@@ -67,14 +95,22 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ['spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "Never", "OnFailure"'],
     ],
     [
-      manifest("batch/v1", "Job", "spec: {completionMode: Indexed, backoffLimit: -1, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}").replace("backoffLimit", "parallelism: 1, backoffLimit"),
+      manifest(
+        "batch/v1",
+        "Job",
+        "spec: {completionMode: Indexed, backoffLimit: -1, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}",
+      ).replace("backoffLimit", "parallelism: 1, backoffLimit"),
       [
         "spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0",
         "spec.completions: Required value: when completion mode is Indexed",
       ],
     ],
     [
-      manifest("batch/v1", "Job", "spec: {podFailurePolicy: {rules: [{action: Fail, onExitCodes: {operator: In, values: [0]}}]}, template: {spec: {restartPolicy: OnFailure, containers: [{name: a, image: a}]}}}"),
+      manifest(
+        "batch/v1",
+        "Job",
+        "spec: {podFailurePolicy: {rules: [{action: Fail, onExitCodes: {operator: In, values: [0]}}]}, template: {spec: {restartPolicy: OnFailure, containers: [{name: a, image: a}]}}}",
+      ),
       [
         'spec.podFailurePolicy.rules[0].action: Unsupported value: "Fail": supported values: "Count", "FailIndex", "FailJob", "Ignore"',
         "spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator",
@@ -92,11 +128,19 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         ["@sometimes", "unrecognized descriptor: @sometimes"],
       ] as const
     ).map(([schedule, message]): readonly [string, readonly string[]] => [
-      manifest("batch/v1", "CronJob", `spec: {schedule: '${schedule}', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}`),
+      manifest(
+        "batch/v1",
+        "CronJob",
+        `spec: {schedule: '${schedule}', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}`,
+      ),
       [`spec.schedule: Invalid value: "${schedule}": ${message}`],
     ]),
     [
-      manifest("batch/v1", "CronJob", "spec: {schedule: '@daily', timeZone: Mars/Base, concurrencyPolicy: Maybe, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}"),
+      manifest(
+        "batch/v1",
+        "CronJob",
+        "spec: {schedule: '@daily', timeZone: Mars/Base, concurrencyPolicy: Maybe, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}",
+      ),
       [
         'spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base',
         'spec.concurrencyPolicy: Unsupported value: "Maybe": supported values: "Allow", "Forbid", "Replace"',
@@ -133,9 +177,16 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
     ],
   ],
   Ingress: [
-    [manifest("networking.k8s.io/v1", "Ingress", "spec: {}"), ["spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"]],
     [
-      manifest("networking.k8s.io/v1", "Ingress", "spec: {rules: [{host: 1.2.3.4, http: {paths: [{path: a, pathType: Prefix, backend: {service: {name: w}}}]}}]}"),
+      manifest("networking.k8s.io/v1", "Ingress", "spec: {}"),
+      ["spec: Invalid value: []: either `defaultBackend` or `rules` must be specified"],
+    ],
+    [
+      manifest(
+        "networking.k8s.io/v1",
+        "Ingress",
+        "spec: {rules: [{host: 1.2.3.4, http: {paths: [{path: a, pathType: Prefix, backend: {service: {name: w}}}]}}]}",
+      ),
       [
         'spec.rules[0].host: Invalid value: "1.2.3.4": must be a DNS name, not an IP address',
         'spec.rules[0].http.paths[0].path: Invalid value: "a": must be an absolute path',
@@ -152,21 +203,33 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   ],
   NetworkPolicy: [
     [
-      manifest("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {}, ingress: [{from: [{}], ports: [{endPort: 5}]}]}"),
+      manifest(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        "spec: {podSelector: {}, ingress: [{from: [{}], ports: [{endPort: 5}]}]}",
+      ),
       [
         "spec.ingress[0].ports[0].endPort: Required value: must be defined with `port`",
         "spec.ingress[0].from[0]: Required value: must specify a peer",
       ],
     ],
     [
-      manifest("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}, podSelector: {}}]}]}"),
+      manifest(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        "spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}, podSelector: {}}]}]}",
+      ),
       [
         'spec.egress[0].to[0].ipBlock.except[0]: Invalid value: "11.0.0.0/16": must be a strict subset of `cidr`',
         "spec.egress[0].to[0]: Forbidden: may not specify both ipBlock and another peer",
       ],
     ],
     [
-      manifest("networking.k8s.io/v1", "NetworkPolicy", "spec: {podSelector: {matchExpressions: [{key: a, operator: Is}]}, policyTypes: [Both]}"),
+      manifest(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        "spec: {podSelector: {matchExpressions: [{key: a, operator: Is}]}, policyTypes: [Both]}",
+      ),
       [
         'spec.podSelector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator',
         'spec.policyTypes[0]: Unsupported value: "Both": supported values: "Egress", "Ingress"',
@@ -193,7 +256,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   ],
   EndpointSlice: [
     [
-      manifest("discovery.k8s.io/v1", "EndpointSlice", "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}, {addresses: ['::1']}, {addresses: [169.254.169.254]}, {addresses: []}]\nports: []"),
+      manifest(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}, {addresses: ['::1']}, {addresses: [169.254.169.254]}, {addresses: []}]\nports: []",
+      ),
       [
         'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
         'endpoints[1].addresses[0]: Invalid value: "::1": must be an IPv4 address',
@@ -201,15 +268,34 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         "endpoints[3].addresses: Required value: must contain at least 1 address",
       ],
     ],
-    [manifest("discovery.k8s.io/v1", "EndpointSlice", "addressType: Both\nendpoints: []\nports: []"), ['addressType: Unsupported value: "Both": supported values: "FQDN", "IPv4", "IPv6"']],
-    [manifest("discovery.k8s.io/v1", "EndpointSlice", "addressType: IPv4\nendpoints: []\nports: [{name: a}, {name: a}]"), ['ports[1].name: Duplicate value: "a"']],
+    [
+      manifest("discovery.k8s.io/v1", "EndpointSlice", "addressType: Both\nendpoints: []\nports: []"),
+      ['addressType: Unsupported value: "Both": supported values: "FQDN", "IPv4", "IPv6"'],
+    ],
+    [
+      manifest(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "addressType: IPv4\nendpoints: []\nports: [{name: a}, {name: a}]",
+      ),
+      ['ports[1].name: Duplicate value: "a"'],
+    ],
   ],
   Endpoints: [
-    [manifest("v1", "Endpoints", "subsets: [{}]"), ["subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"]],
-    [manifest("v1", "Endpoints", "subsets: [{addresses: [{ip: 0.0.0.0}]}]"), ['subsets[0].addresses[0].ip: Invalid value: "0.0.0.0": may not be unspecified (0.0.0.0)']],
-    [manifest("v1", "Endpoints", "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 1}, {port: 2}]}]"), ["subsets[0].ports[0].name: Required value", "subsets[0].ports[1].name: Required value"]],
+    [
+      manifest("v1", "Endpoints", "subsets: [{}]"),
+      ["subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"],
+    ],
+    [
+      manifest("v1", "Endpoints", "subsets: [{addresses: [{ip: 0.0.0.0}]}]"),
+      ['subsets[0].addresses[0].ip: Invalid value: "0.0.0.0": may not be unspecified (0.0.0.0)'],
+    ],
+    [
+      manifest("v1", "Endpoints", "subsets: [{addresses: [{ip: 10.0.0.1}], ports: [{port: 1}, {port: 2}]}]"),
+      ["subsets[0].ports[0].name: Required value", "subsets[0].ports[1].name: Required value"],
+    ],
   ],
-  "RBAC": [
+  RBAC: [
     [
       manifest("rbac.authorization.k8s.io/v1", "Role", "rules: [{verbs: []}, {verbs: [get], nonResourceURLs: [/x]}]"),
       [
@@ -220,7 +306,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ],
     ],
     [
-      manifest("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "roleRef: {kind: Role, name: ''}\nsubjects: [{kind: ServiceAccount, name: a}, {kind: Robot, name: b}]"),
+      manifest(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "roleRef: {kind: Role, name: ''}\nsubjects: [{kind: ServiceAccount, name: a}, {kind: Robot, name: b}]",
+      ),
       [
         'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"',
         "roleRef.name: Required value",
@@ -228,19 +318,39 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         'subjects[1].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"',
       ],
     ],
-    [manifest("rbac.authorization.k8s.io/v1", "ClusterRole", "rules: []", "a/b"), [`metadata.name: Invalid value: "a/b": may not contain '/'`]],
+    [
+      manifest("rbac.authorization.k8s.io/v1", "ClusterRole", "rules: []", "a/b"),
+      [`metadata.name: Invalid value: "a/b": may not contain '/'`],
+    ],
   ],
   HorizontalPodAutoscaler: [
     [
-      manifest("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {scaleTargetRef: {kind: Deployment}, minReplicas: 5, maxReplicas: 2}"),
-      ["spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`", "spec.scaleTargetRef.name: Required value"],
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment}, minReplicas: 5, maxReplicas: 2}",
+      ),
+      [
+        "spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`",
+        "spec.scaleTargetRef.name: Required value",
+      ],
     ],
     [
-      manifest("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {scaleTargetRef: {kind: Deployment, name: d}, minReplicas: 0, maxReplicas: 2}"),
-      ["spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"],
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, minReplicas: 0, maxReplicas: 2}",
+      ),
+      [
+        "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas",
+      ],
     ],
     [
-      manifest("autoscaling/v2", "HorizontalPodAutoscaler", "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, metrics: [{type: Resource}]}"),
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, metrics: [{type: Resource}]}",
+      ),
       ["spec.metrics[0].resource: Required value: must populate information for the given metric source"],
     ],
   ],
@@ -252,14 +362,25 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         'spec.maxUnavailable: Invalid value: "101%": must not be greater than 100%',
       ],
     ],
-    [manifest("policy/v1", "PodDisruptionBudget", "spec: {minAvailable: -1}"), ["spec.minAvailable: Invalid value: -1: must be greater than or equal to 0"]],
+    [
+      manifest("policy/v1", "PodDisruptionBudget", "spec: {minAvailable: -1}"),
+      ["spec.minAvailable: Invalid value: -1: must be greater than or equal to 0"],
+    ],
     [
       manifest("policy/v1", "PodDisruptionBudget", "spec: {unhealthyPodEvictionPolicy: Never}"),
-      ['spec.unhealthyPodEvictionPolicy: Unsupported value: "Never": supported values: "AlwaysAllow", "IfHealthyBudget"'],
+      [
+        'spec.unhealthyPodEvictionPolicy: Unsupported value: "Never": supported values: "AlwaysAllow", "IfHealthyBudget"',
+      ],
     ],
   ],
   PersistentVolumeClaim: [
-    [manifest("v1", "PersistentVolumeClaim", "spec: {}"), ["spec.accessModes: Required value: at least 1 access mode is required", "spec.resources[storage]: Required value"]],
+    [
+      manifest("v1", "PersistentVolumeClaim", "spec: {}"),
+      [
+        "spec.accessModes: Required value: at least 1 access mode is required",
+        "spec.resources[storage]: Required value",
+      ],
+    ],
     [
       manifest("v1", "PersistentVolumeClaim", "spec: {accessModes: [All], resources: {requests: {storage: 0}}}"),
       [
@@ -268,7 +389,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ],
     ],
     [
-      manifest("v1", "PersistentVolumeClaim", "spec: {accessModes: [ReadWriteOncePod, ReadWriteOnce], resources: {requests: {storage: 1}}, volumeMode: Tape}"),
+      manifest(
+        "v1",
+        "PersistentVolumeClaim",
+        "spec: {accessModes: [ReadWriteOncePod, ReadWriteOnce], resources: {requests: {storage: 1}}, volumeMode: Tape}",
+      ),
       [
         "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes",
         'spec.volumeMode: Unsupported value: "Tape": supported values: "Block", "Filesystem"',
@@ -286,11 +411,19 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ],
     ],
     [
-      manifest("v1", "PersistentVolume", "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, local: {path: /a}}"),
+      manifest(
+        "v1",
+        "PersistentVolume",
+        "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, local: {path: /a}}",
+      ),
       ["spec.nodeAffinity: Required value: Local volume requires node affinity"],
     ],
     [
-      manifest("v1", "PersistentVolume", "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /a}, nfs: {server: s, path: /}, persistentVolumeReclaimPolicy: Burn}"),
+      manifest(
+        "v1",
+        "PersistentVolume",
+        "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /a}, nfs: {server: s, path: /}, persistentVolumeReclaimPolicy: Burn}",
+      ),
       [
         'spec.persistentVolumeReclaimPolicy: Unsupported value: "Burn": supported values: "Delete", "Recycle", "Retain"',
         "spec.nfs: Forbidden: may not specify more than 1 volume type",
@@ -300,19 +433,43 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   LimitRange: [
     [
       manifest("v1", "LimitRange", "spec: {limits: [{type: Container, max: {cpu: 1}, min: {cpu: 2}}]}"),
-      ['spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1', 'spec.limits[0].defaultRequest[cpu]: Invalid value: "2": min value 2 is greater than defaultRequest value 1', 'spec.limits[0].default[cpu]: Invalid value: "2": min value 2 is greater than default value 1'],
+      [
+        'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
+        'spec.limits[0].defaultRequest[cpu]: Invalid value: "2": min value 2 is greater than defaultRequest value 1',
+        'spec.limits[0].default[cpu]: Invalid value: "2": min value 2 is greater than default value 1',
+      ],
     ],
-    [manifest("v1", "LimitRange", "spec: {limits: [{type: Pod, default: {cpu: 1}}]}"), ["spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'"]],
-    [manifest("v1", "LimitRange", "spec: {limits: [{type: Fleet}]}"), ['spec.limits[0].type: Invalid value: "Fleet": must be a standard limit type or fully qualified']],
+    [
+      manifest("v1", "LimitRange", "spec: {limits: [{type: Pod, default: {cpu: 1}}]}"),
+      ["spec.limits[0].default: Forbidden: may not be specified when `type` is 'Pod'"],
+    ],
+    [
+      manifest("v1", "LimitRange", "spec: {limits: [{type: Fleet}]}"),
+      ['spec.limits[0].type: Invalid value: "Fleet": must be a standard limit type or fully qualified'],
+    ],
   ],
   ResourceQuota: [
-    [manifest("v1", "ResourceQuota", "spec: {hard: {apples: 1}}"), ['spec.hard[apples]: Invalid value: "apples": must be a standard resource for quota']],
-    [manifest("v1", "ResourceQuota", "spec: {hard: {pods: 1500m}}"), ['spec.hard[pods]: Invalid value: "1500m": must be an integer']],
-    [manifest("v1", "ResourceQuota", "spec: {hard: {pods: 1}, scopes: [BestEffort, NotBestEffort]}"), ['spec.scopes: Invalid value: ["BestEffort","NotBestEffort"]: conflicting scopes']],
+    [
+      manifest("v1", "ResourceQuota", "spec: {hard: {apples: 1}}"),
+      ['spec.hard[apples]: Invalid value: "apples": must be a standard resource for quota'],
+    ],
+    [
+      manifest("v1", "ResourceQuota", "spec: {hard: {pods: 1500m}}"),
+      ['spec.hard[pods]: Invalid value: "1500m": must be an integer'],
+    ],
+    [
+      manifest("v1", "ResourceQuota", "spec: {hard: {pods: 1}, scopes: [BestEffort, NotBestEffort]}"),
+      ['spec.scopes: Invalid value: ["BestEffort","NotBestEffort"]: conflicting scopes'],
+    ],
   ],
   CustomResourceDefinition: [
     [
-      manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {group: example.com, scope: Namespaced, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, properties: {spec: {properties: {n: {type: integer}}}}}}}]}", "dogs.example.com"),
+      manifest(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "spec: {group: example.com, scope: Namespaced, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, properties: {spec: {properties: {n: {type: integer}}}}}}}]}",
+        "dogs.example.com",
+      ),
       [
         'metadata.name: Invalid value: "dogs.example.com": must be spec.names.plural+"."+spec.group',
         "spec.versions[0].schema.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields",
@@ -320,14 +477,24 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ],
     ],
     [
-      manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {group: example.com, scope: Wide, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: true}]}", "cats.example.com"),
+      manifest(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "spec: {group: example.com, scope: Wide, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: true}]}",
+        "cats.example.com",
+      ),
       [
         'spec.scope: Unsupported value: "Wide": supported values: "Cluster", "Namespaced"',
         "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required",
       ],
     ],
     [
-      manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "spec: {group: x.k8s.io, scope: Cluster, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, anyOf: [{type: object}], $ref: x}}}]}", "cats.x.k8s.io"),
+      manifest(
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        "spec: {group: x.k8s.io, scope: Cluster, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, anyOf: [{type: object}], $ref: x}}}]}",
+        "cats.x.k8s.io",
+      ),
       [
         'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
         "spec.versions[0].schema.openAPIV3Schema.$ref: Forbidden: $ref is not supported",
@@ -337,7 +504,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   ],
   Webhook: [
     [
-      manifest("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "webhooks: [{name: short, clientConfig: {url: 'http://a/b'}, admissionReviewVersions: [v9], rules: [{operations: [LOOK], apiGroups: [''], apiVersions: [v1], resources: [pods]}]}]"),
+      manifest(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "webhooks: [{name: short, clientConfig: {url: 'http://a/b'}, admissionReviewVersions: [v9], rules: [{operations: [LOOK], apiGroups: [''], apiVersions: [v1], resources: [pods]}]}]",
+      ),
       [
         'webhooks[0].name: Invalid value: "short": should be a domain with at least three segments separated by dots',
         'webhooks[0].rules[0].operations[0]: Unsupported value: "LOOK": supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE"',
@@ -359,7 +530,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
   ],
   CertificateSigningRequest: [
     [
-      manifest("certificates.k8s.io/v1", "CertificateSigningRequest", "spec: {request: eA==, signerName: nobody, usages: [flying], expirationSeconds: 10}"),
+      manifest(
+        "certificates.k8s.io/v1",
+        "CertificateSigningRequest",
+        "spec: {request: eA==, signerName: nobody, usages: [flying], expirationSeconds: 10}",
+      ),
       [
         'spec.request: Invalid value: "eA==": PEM block type must be CERTIFICATE REQUEST',
         'spec.usages[0]: Unsupported value: "flying": supported values: "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"',
@@ -369,30 +544,63 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
     ],
   ],
   PriorityClass: [
-    [manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 2000000000"), ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"]],
-    [manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 1", "system-mine"), ["metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only"]],
-    [manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 1\npreemptionPolicy: Always"), ['preemptionPolicy: Unsupported value: "Always": supported values: "Never", "PreemptLowerPriority"']],
+    [
+      manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 2000000000"),
+      ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+    ],
+    [
+      manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 1", "system-mine"),
+      ["metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only"],
+    ],
+    [
+      manifest("scheduling.k8s.io/v1", "PriorityClass", "value: 1\npreemptionPolicy: Always"),
+      ['preemptionPolicy: Unsupported value: "Always": supported values: "Never", "PreemptLowerPriority"'],
+    ],
   ],
   StorageClass: [
     [manifest("storage.k8s.io/v1", "StorageClass", "provisioner: ''"), ["provisioner: Required value"]],
-    [manifest("storage.k8s.io/v1", "StorageClass", "provisioner: p\nvolumeBindingMode: Later"), ['volumeBindingMode: Unsupported value: "Later": supported values: "Immediate", "WaitForFirstConsumer"']],
-    [manifest("storage.k8s.io/v1", "StorageClass", "provisioner: p\nreclaimPolicy: Recycle"), ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"']],
+    [
+      manifest("storage.k8s.io/v1", "StorageClass", "provisioner: p\nvolumeBindingMode: Later"),
+      ['volumeBindingMode: Unsupported value: "Later": supported values: "Immediate", "WaitForFirstConsumer"'],
+    ],
+    [
+      manifest("storage.k8s.io/v1", "StorageClass", "provisioner: p\nreclaimPolicy: Recycle"),
+      ['reclaimPolicy: Unsupported value: "Recycle": supported values: "Delete", "Retain"'],
+    ],
   ],
   Node: [
-    [manifest("v1", "Node", "spec: {taints: [{key: a, effect: Never}]}"), ['spec.taints[0].effect: Unsupported value: "Never": supported values: "NoExecute", "NoSchedule", "PreferNoSchedule"']],
-    [manifest("v1", "Node", "spec: {podCIDR: 10.0.0.0/24, podCIDRs: [10.1.0.0/24]}"), ['spec.podCIDRs[0]: Invalid value: "10.1.0.0/24": must match `podCIDR` value']],
-    [manifest("v1", "Node", "spec: {podCIDRs: [all]}"), ['spec.podCIDRs[0]: Invalid value: "all": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)']],
+    [
+      manifest("v1", "Node", "spec: {taints: [{key: a, effect: Never}]}"),
+      [
+        'spec.taints[0].effect: Unsupported value: "Never": supported values: "NoExecute", "NoSchedule", "PreferNoSchedule"',
+      ],
+    ],
+    [
+      manifest("v1", "Node", "spec: {podCIDR: 10.0.0.0/24, podCIDRs: [10.1.0.0/24]}"),
+      ['spec.podCIDRs[0]: Invalid value: "10.1.0.0/24": must match `podCIDR` value'],
+    ],
+    [
+      manifest("v1", "Node", "spec: {podCIDRs: [all]}"),
+      ['spec.podCIDRs[0]: Invalid value: "all": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
+    ],
   ],
   Lease: [
-    [manifest("coordination.k8s.io/v1", "Lease", "spec: {leaseDurationSeconds: 0, leaseTransitions: -1}"), [
-      "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
-      "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
-    ]],
+    [
+      manifest("coordination.k8s.io/v1", "Lease", "spec: {leaseDurationSeconds: 0, leaseTransitions: -1}"),
+      [
+        "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
+        "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to 0",
+      ],
+    ],
   ],
   RuntimeClass: [[manifest("node.k8s.io/v1", "RuntimeClass", "handler: ''"), ["handler: Required value"]]],
   APIService: [
     [
-      manifest("apiregistration.k8s.io/v1", "APIService", "spec: {group: a.b, version: v1, groupPriorityMinimum: 0, versionPriority: 1, service: {}}"),
+      manifest(
+        "apiregistration.k8s.io/v1",
+        "APIService",
+        "spec: {group: a.b, version: v1, groupPriorityMinimum: 0, versionPriority: 1, service: {}}",
+      ),
       [
         'metadata.name: Invalid value: "x": must be `spec.version+"."+spec.group`: "v1.a.b"',
         "spec.groupPriorityMinimum: Invalid value: 0: must be positive and less than 20000",
@@ -413,5 +621,6 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
 };
 
 for (const [kind, cases] of Object.entries(wrong)) {
-  for (const [index, [text, errors]] of cases.entries()) test(`${kind} ${index + 1}: ${errors[0]?.slice(0, 60)}`, () => check(text, errors));
+  for (const [index, [text, errors]] of cases.entries())
+    test(`${kind} ${index + 1}: ${errors[0]?.slice(0, 60)}`, () => check(text, errors));
 }

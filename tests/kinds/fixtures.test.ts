@@ -18,7 +18,9 @@ const folder = join(import.meta.dirname, "../../../shared/k8s-1.36/fixtures");
 const skip = existsSync(folder) ? false : "the published facts are not beside the project";
 
 test("every stable resource is a version of exactly one kind", () => {
-  const served = kinds.flatMap((kind) => kind.versions.map((version) => `${apiVersionOf(version)}/${version.resource}`));
+  const served = kinds.flatMap((kind) =>
+    kind.versions.map((version) => `${apiVersionOf(version)}/${version.resource}`),
+  );
   const published = builtInResources.map((resource) => `${apiVersionOf(resource)}/${resource.resource}`);
   assert.deepEqual(served.toSorted(), published.toSorted());
 });

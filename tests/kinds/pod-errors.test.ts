@@ -14,7 +14,11 @@ const subdomain =
   "alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 const wrong: readonly (readonly [title: string, manifest: string, errors: readonly string[]])[] = [
-  ["a bad name", pod("containers: [{name: a, image: a}]", "name: Foo_Bar"), [`metadata.name: Invalid value: "Foo_Bar": ${subdomain}`]],
+  [
+    "a bad name",
+    pod("containers: [{name: a, image: a}]", "name: Foo_Bar"),
+    [`metadata.name: Invalid value: "Foo_Bar": ${subdomain}`],
+  ],
   ["no containers", pod("containers: []"), ["spec.containers: Required value"]],
   [
     "several things at once",
@@ -38,7 +42,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "requests beyond limits",
-    pod("containers: [{name: a, image: a, resources: {requests: {cpu: 2, example.com/gpu: 1500m}, limits: {cpu: 1, memory: -1}}}]"),
+    pod(
+      "containers: [{name: a, image: a, resources: {requests: {cpu: 2, example.com/gpu: 1500m}, limits: {cpu: 1, memory: -1}}}]",
+    ),
     [
       `spec.containers[0].resources.limits[memory]: Invalid value: "-1": must be greater than or equal to 0`,
       `spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1`,
@@ -57,7 +63,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad ports",
-    pod("hostNetwork: true, containers: [{name: a, image: a, ports: [{containerPort: 70000}, {name: HTTP, containerPort: 80, hostPort: 81}]}]"),
+    pod(
+      "hostNetwork: true, containers: [{name: a, image: a, ports: [{containerPort: 70000}, {name: HTTP, containerPort: 80, hostPort: 81}]}]",
+    ),
     [
       "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
       "spec.containers[0].ports[0].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
@@ -68,7 +76,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad environment",
-    pod("containers: [{name: a, image: a, env: [{name: 'a=b'}, {name: a, value: x, valueFrom: {fieldRef: {fieldPath: spec.foo}}}]}]"),
+    pod(
+      "containers: [{name: a, image: a, env: [{name: 'a=b'}, {name: a, value: x, valueFrom: {fieldRef: {fieldPath: spec.foo}}}]}]",
+    ),
     [
       `spec.containers[0].env[0].name: Invalid value: "a=b": a valid environment variable name must consist only of printable ASCII characters other than '='`,
       `spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error converting fieldPath: field label not supported: spec.foo`,
@@ -77,7 +87,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad probes",
-    pod("containers: [{name: a, image: a, livenessProbe: {successThreshold: 2, exec: {command: [a]}}, readinessProbe: {httpGet: {port: 0}, tcpSocket: {port: 1}}}]"),
+    pod(
+      "containers: [{name: a, image: a, livenessProbe: {successThreshold: 2, exec: {command: [a]}}, readinessProbe: {httpGet: {port: 0}, tcpSocket: {port: 1}}}]",
+    ),
     [
       "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1",
       "spec.containers[0].readinessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive",
@@ -86,7 +98,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad volumes",
-    pod("containers: [{name: a, image: a}], volumes: [{name: v, secret: {}, configMap: {name: c}}, {name: v, hostPath: {path: /a/../b}}, {name: g, gitRepo: {repository: x}}]"),
+    pod(
+      "containers: [{name: a, image: a}], volumes: [{name: v, secret: {}, configMap: {name: c}}, {name: v, hostPath: {path: /a/../b}}, {name: g, gitRepo: {repository: x}}]",
+    ),
     [
       "spec.volumes[0].secret.secretName: Required value",
       "spec.volumes[0].configMap: Forbidden: may not specify more than 1 volume type",
@@ -97,7 +111,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad scheduling",
-    pod("containers: [{name: a, image: a}], tolerations: [{operator: Exists, value: x}, {effect: NoSchedule}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: []}}}, topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, whenUnsatisfiable: Never}]"),
+    pod(
+      "containers: [{name: a, image: a}], tolerations: [{operator: Exists, value: x}, {effect: NoSchedule}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: []}}}, topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, whenUnsatisfiable: Never}]",
+    ),
     [
       "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term",
       "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
@@ -108,7 +124,9 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "bad security",
-    pod("securityContext: {runAsUser: -1, seccompProfile: {type: Localhost}}, containers: [{name: a, image: a, securityContext: {privileged: true, allowPrivilegeEscalation: false}}]"),
+    pod(
+      "securityContext: {runAsUser: -1, seccompProfile: {type: Localhost}}, containers: [{name: a, image: a, securityContext: {privileged: true, allowPrivilegeEscalation: false}}]",
+    ),
     [
       `spec.containers[0].securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: cannot set \`allowPrivilegeEscalation\` to false and \`privileged\` to true`,
       "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
@@ -117,10 +135,18 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   ],
   [
     "a probe of an init container",
-    pod("containers: [{name: a, image: a}], initContainers: [{name: i, image: i, livenessProbe: {exec: {command: [x]}}}]"),
-    ["spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"],
+    pod(
+      "containers: [{name: a, image: a}], initContainers: [{name: i, image: i, livenessProbe: {exec: {command: [x]}}}]",
+    ),
+    [
+      "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always",
+    ],
   ],
-  ["ephemeral containers at creation", pod("containers: [{name: a, image: a}], ephemeralContainers: [{name: d, image: d}]"), ["spec.ephemeralContainers: Forbidden: cannot be set on create"]],
+  [
+    "ephemeral containers at creation",
+    pod("containers: [{name: a, image: a}], ephemeralContainers: [{name: d, image: d}]"),
+    ["spec.ephemeralContainers: Forbidden: cannot be set on create"],
+  ],
   [
     "bad labels",
     pod("containers: [{name: a, image: a}]", "name: a, labels: {'a b': 'c d'}"),
@@ -129,32 +155,56 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
       `metadata.labels: Invalid value: "c d": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
     ],
   ],
-  ["no DNS configuration", pod("dnsPolicy: None, containers: [{name: a, image: a}]"), ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"]],
+  [
+    "no DNS configuration",
+    pod("dnsPolicy: None, containers: [{name: a, image: a}]"),
+    ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
+  ],
 ];
 
 for (const [title, manifest, errors] of wrong) test(`a pod with ${title}`, () => check(manifest, errors));
 
-const good = pod("containers: [{name: a, image: 'a:1', resources: {requests: {cpu: 1}}}], tolerations: [{key: k, operator: Exists}]");
+const good = pod(
+  "containers: [{name: a, image: 'a:1', resources: {requests: {cpu: 1}}}], tolerations: [{key: k, operator: Exists}]",
+);
 const forbidden =
   "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`," +
   "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations)," +
   "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-const updates: readonly (readonly [title: string, change: (pod: Record<string, any>) => void, errors: readonly string[], subresource?: string])[] = [
+const updates: readonly (readonly [
+  title: string,
+  change: (pod: Record<string, any>) => void,
+  errors: readonly string[],
+  subresource?: string,
+])[] = [
   ["a new image", (pod) => (pod["spec"].containers[0].image = "a:2"), []],
   ["a label", (pod) => (pod["metadata"].labels = { a: "b" }), []],
   ["a new toleration", (pod) => pod["spec"].tolerations.push({ key: "x", operator: "Exists" }), []],
   ["a deadline", (pod) => (pod["spec"].activeDeadlineSeconds = 5), []],
   ["a new command", (pod) => (pod["spec"].containers[0].command = ["x"]), [forbidden]],
-  ["its resources on the main resource", (pod) => (pod["spec"].containers[0].resources.requests.cpu = "2"), [forbidden]],
+  [
+    "its resources on the main resource",
+    (pod) => (pod["spec"].containers[0].resources.requests.cpu = "2"),
+    [forbidden],
+  ],
   ["its resources on resize", (pod) => (pod["spec"].containers[0].resources.requests.cpu = "2"), [], "resize"],
-  ["one container more", (pod) => pod["spec"].containers.push({ name: "b", image: "b" }), ["spec.containers: Forbidden: pod updates may not add or remove containers"]],
+  [
+    "one container more",
+    (pod) => pod["spec"].containers.push({ name: "b", image: "b" }),
+    ["spec.containers: Forbidden: pod updates may not add or remove containers"],
+  ],
   [
     "no toleration",
     (pod) => (pod["spec"].tolerations = []),
     ["spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds", forbidden],
   ],
-  ["a debugging container", (pod) => (pod["spec"].ephemeralContainers = [{ name: "d", image: "d", targetContainerName: "a" }]), [], "ephemeralcontainers"],
+  [
+    "a debugging container",
+    (pod) => (pod["spec"].ephemeralContainers = [{ name: "d", image: "d", targetContainerName: "a" }]),
+    [],
+    "ephemeralcontainers",
+  ],
   [
     "ports in a debugging container",
     (pod) => (pod["spec"].ephemeralContainers = [{ name: "d", image: "d", ports: [{ containerPort: 1 }] }]),

@@ -11,19 +11,27 @@ const deployment = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: d},
 const stateful = `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: d}, spec: {serviceName: s, selector: {matchLabels: {a: b}}, ${template}}}`;
 const job =
   "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}";
-const service = "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], ports: [{port: 80}]}}";
+const service =
+  "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], ports: [{port: 80}]}}";
 const claim =
   "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
 const claimMessage =
   "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
 const frozen = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, immutable: true, data: {a: b}}";
 const secret = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: eA==}}";
-const role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: r}, roleRef: {kind: Role, name: a}}";
+const role =
+  "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: r}, roleRef: {kind: Role, name: a}}";
 const stateMessage =
   "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', " +
   "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
-const cases: readonly (readonly [title: string, manifest: string, change: Change, errors: readonly string[], subresource?: string])[] = [
+const cases: readonly (readonly [
+  title: string,
+  manifest: string,
+  change: Change,
+  errors: readonly string[],
+  subresource?: string,
+])[] = [
   ["a Deployment scales", deployment, (o) => (o["spec"].replicas = 5), []],
   [
     "a Deployment keeps its selector",
@@ -47,19 +55,64 @@ const cases: readonly (readonly [title: string, manifest: string, change: Change
   ["a StatefulSet rolls", stateful, (o) => (o["spec"].template.spec.containers[0].image = "b"), []],
   ["a StatefulSet keeps its service", stateful, (o) => (o["spec"].serviceName = "other"), [stateMessage]],
   ["a Job is suspended", job, (o) => (o["spec"].suspend = true), []],
-  ["a Job keeps its completions", job, (o) => (o["spec"].completions = 3), ["spec.completions: Invalid value: 3: field is immutable"]],
-  ["a Service keeps its address", service, (o) => (o["spec"].clusterIP = "10.96.0.10"), ['spec.clusterIPs[0]: Invalid value: ["10.96.0.10"]: may not change once set']],
-  ["a Service may leave its address out", service, (o) => { delete o["spec"].clusterIP; delete o["spec"].clusterIPs; }, []],
+  [
+    "a Job keeps its completions",
+    job,
+    (o) => (o["spec"].completions = 3),
+    ["spec.completions: Invalid value: 3: field is immutable"],
+  ],
+  [
+    "a Service keeps its address",
+    service,
+    (o) => (o["spec"].clusterIP = "10.96.0.10"),
+    ['spec.clusterIPs[0]: Invalid value: ["10.96.0.10"]: may not change once set'],
+  ],
+  [
+    "a Service may leave its address out",
+    service,
+    (o) => {
+      delete o["spec"].clusterIP;
+      delete o["spec"].clusterIPs;
+    },
+    [],
+  ],
   ["a claim that is not bound stays", claim, (o) => (o["spec"].resources.requests.storage = "2Gi"), [claimMessage]],
-  ["a frozen ConfigMap stays", frozen, (o) => (o["data"].a = "c"), ["data: Forbidden: field is immutable when `immutable` is set"]],
-  ["a frozen ConfigMap stays frozen", frozen, (o) => delete o["immutable"], ["immutable: Forbidden: field is immutable when `immutable` is set"]],
-  ["a Secret keeps its type", secret, (o) => (o["type"] = "kubernetes.io/basic-auth"), [
-    "data[username]: Required value",
-    "data[password]: Required value",
-    'type: Invalid value: "kubernetes.io/basic-auth": field is immutable',
-  ]],
-  ["a binding keeps its role", role, (o) => (o["roleRef"].name = "b"), ['roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef']],
-  ["a name stays", secret, (o) => (o["metadata"].name = "t"), ['metadata.name: Invalid value: "t": field is immutable']],
+  [
+    "a frozen ConfigMap stays",
+    frozen,
+    (o) => (o["data"].a = "c"),
+    ["data: Forbidden: field is immutable when `immutable` is set"],
+  ],
+  [
+    "a frozen ConfigMap stays frozen",
+    frozen,
+    (o) => delete o["immutable"],
+    ["immutable: Forbidden: field is immutable when `immutable` is set"],
+  ],
+  [
+    "a Secret keeps its type",
+    secret,
+    (o) => (o["type"] = "kubernetes.io/basic-auth"),
+    [
+      "data[username]: Required value",
+      "data[password]: Required value",
+      'type: Invalid value: "kubernetes.io/basic-auth": field is immutable',
+    ],
+  ],
+  [
+    "a binding keeps its role",
+    role,
+    (o) => (o["roleRef"].name = "b"),
+    [
+      'roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef',
+    ],
+  ],
+  [
+    "a name stays",
+    secret,
+    (o) => (o["metadata"].name = "t"),
+    ['metadata.name: Invalid value: "t": field is immutable'],
+  ],
 ];
 
 for (const [title, manifest, change, errors, subresource] of cases) {
@@ -125,18 +178,24 @@ test("the server says who asks for a certificate", () => {
 });
 
 test("a Secret's texts become data", () => {
-  const stored = created("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {a: 'é'}}") as Record<string, any>;
+  const stored = created("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {a: 'é'}}") as Record<
+    string,
+    any
+  >;
   assert.deepEqual([stored["data"].a, stored["stringData"], stored["type"]], ["w6k=", undefined, "Opaque"]);
 });
 
 test("a Job's pods are found by the labels the server gives", () => {
   const stored = created(job) as Record<string, any>;
   const uid = "11111111-2222-3333-4444-555555555555";
-  assert.deepEqual({ ...stored["spec"].template.metadata.labels }, {
-    "job-name": "j",
-    "batch.kubernetes.io/job-name": "j",
-    "controller-uid": uid,
-    "batch.kubernetes.io/controller-uid": uid,
-  });
+  assert.deepEqual(
+    { ...stored["spec"].template.metadata.labels },
+    {
+      "job-name": "j",
+      "batch.kubernetes.io/job-name": "j",
+      "controller-uid": uid,
+      "batch.kubernetes.io/controller-uid": uid,
+    },
+  );
   assert.deepEqual({ ...stored["spec"].selector.matchLabels }, { "batch.kubernetes.io/controller-uid": uid });
 });

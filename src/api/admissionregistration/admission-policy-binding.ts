@@ -6,7 +6,11 @@ import type {
 } from "../generated/admissionregistration-v1.ts";
 import { ageOf } from "../human-duration.ts";
 import type { KindRules } from "../kind.ts";
-import { defaultMatchResources, validateMatchResources, validateParamRef } from "../validation/admission-registration.ts";
+import {
+  defaultMatchResources,
+  validateMatchResources,
+  validateParamRef,
+} from "../validation/admission-registration.ts";
 import type { FieldErrors } from "../validation/field-errors.ts";
 import { collect } from "../validation/field-errors.ts";
 
@@ -34,7 +38,12 @@ function validateActions(errors: FieldErrors, binding: ValidatingAdmissionPolicy
     seen.add(action);
   });
   if (seen.has("Deny") && seen.has("Warn")) {
-    errors.invalid("spec.validationActions", given, "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)");
+    errors.invalid(
+      "spec.validationActions",
+      given,
+      "must not contain both Deny and Warn (repeating the same validation failure information in the API " +
+        "response and headers serves no purpose)",
+    );
   }
 }
 

@@ -18,17 +18,22 @@ const patchTypes = ["ApplyConfiguration", "JSONPatch"];
 const reinvocationPolicies = ["IfNeeded", "Never"];
 
 function validateMutations(errors: FieldErrors, policy: MutatingAdmissionPolicy): void {
-  if ((policy.spec.mutations ?? []).length === 0) errors.required("spec.mutations", "mutations must contain at least one item");
+  if ((policy.spec.mutations ?? []).length === 0)
+    errors.required("spec.mutations", "mutations must contain at least one item");
   policy.spec.mutations?.forEach((mutation, index) => {
     const at = `spec.mutations[${index}]`;
     switch (mutation.patchType) {
       case "ApplyConfiguration":
-        if (!mutation.applyConfiguration?.expression?.trim()) errors.required(`${at}.applyConfiguration.expression`, "expression is not specified");
-        if (mutation.jsonPatch !== undefined) errors.forbidden(`${at}.jsonPatch`, "must not be set when patchType is ApplyConfiguration");
+        if (!mutation.applyConfiguration?.expression?.trim())
+          errors.required(`${at}.applyConfiguration.expression`, "expression is not specified");
+        if (mutation.jsonPatch !== undefined)
+          errors.forbidden(`${at}.jsonPatch`, "must not be set when patchType is ApplyConfiguration");
         break;
       case "JSONPatch":
-        if (!mutation.jsonPatch?.expression?.trim()) errors.required(`${at}.jsonPatch.expression`, "expression is not specified");
-        if (mutation.applyConfiguration !== undefined) errors.forbidden(`${at}.applyConfiguration`, "must not be set when patchType is JSONPatch");
+        if (!mutation.jsonPatch?.expression?.trim())
+          errors.required(`${at}.jsonPatch.expression`, "expression is not specified");
+        if (mutation.applyConfiguration !== undefined)
+          errors.forbidden(`${at}.applyConfiguration`, "must not be set when patchType is JSONPatch");
         break;
       default:
         if (mutation.patchType) errors.notSupported(`${at}.patchType`, mutation.patchType, patchTypes);
@@ -50,7 +55,8 @@ export const mutatingAdmissionPolicyRules: KindRules<MutatingAdmissionPolicy> = 
       if (spec.matchConstraints === undefined) errors.required("spec.matchConstraints");
       else {
         validateMatchResources(errors, "spec.matchConstraints", spec.matchConstraints);
-        if ((spec.matchConstraints.resourceRules ?? []).length === 0) errors.required("spec.matchConstraints.resourceRules");
+        if ((spec.matchConstraints.resourceRules ?? []).length === 0)
+          errors.required("spec.matchConstraints.resourceRules");
       }
       validateVariables(errors, "spec.variables", spec.variables);
       validateMatchConditions(errors, "spec.matchConditions", spec.matchConditions);

@@ -23,7 +23,11 @@ export const mutatingWebhookConfigurationRules: KindRules<MutatingWebhookConfigu
       });
     }),
   countsGeneration: true,
-  columns: [nameColumn, column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer"), ageColumn],
+  columns: [
+    nameColumn,
+    column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer"),
+    ageColumn,
+  ],
   cells: (configuration, now) => [
     configuration.metadata.name,
     configuration.webhooks?.length ?? 0,

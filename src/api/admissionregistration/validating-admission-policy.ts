@@ -30,7 +30,8 @@ function validate(errors: FieldErrors, policy: ValidatingAdmissionPolicy): void 
   if (spec.matchConstraints === undefined) errors.required("spec.matchConstraints");
   else {
     validateMatchResources(errors, "spec.matchConstraints", spec.matchConstraints);
-    if ((spec.matchConstraints.resourceRules ?? []).length === 0) errors.required("spec.matchConstraints.resourceRules");
+    if ((spec.matchConstraints.resourceRules ?? []).length === 0)
+      errors.required("spec.matchConstraints.resourceRules");
   }
   validateVariables(errors, "spec.variables", spec.variables);
   validateMatchConditions(errors, "spec.matchConditions", spec.matchConditions);
@@ -44,20 +45,31 @@ function validate(errors: FieldErrors, policy: ValidatingAdmissionPolicy): void 
     if (validation.expression?.includes("\n") && !validation.message?.trim() && !validation.messageExpression) {
       errors.required(`${at}.message`, "message must be specified if expression contains line breaks");
     }
-    if (validation.message?.includes("\n")) errors.invalid(`${at}.message`, validation.message, "message must not contain line breaks");
+    if (validation.message?.includes("\n"))
+      errors.invalid(`${at}.message`, validation.message, "message must not contain line breaks");
     if (validation.reason !== undefined && !reasons.includes(validation.reason)) {
       errors.notSupported(`${at}.reason`, validation.reason, reasons);
     }
   });
   const annotations = spec.auditAnnotations ?? [];
-  if (annotations.length > auditAnnotationsMax) errors.invalid("spec.auditAnnotations", annotations, `must not have more than ${auditAnnotationsMax} auditAnnotations`);
+  if (annotations.length > auditAnnotationsMax)
+    errors.invalid(
+      "spec.auditAnnotations",
+      annotations,
+      `must not have more than ${auditAnnotationsMax} auditAnnotations`,
+    );
   const keys = new Set<string>();
   annotations.forEach((annotation, index) => {
     const at = `spec.auditAnnotations[${index}]`;
-    errors.invalidEach(`${at}.key`, annotation.key, isQualifiedName(`${policy.metadata.name ?? "policy"}/${annotation.key}`));
+    errors.invalidEach(
+      `${at}.key`,
+      annotation.key,
+      isQualifiedName(`${policy.metadata.name ?? "policy"}/${annotation.key}`),
+    );
     if (keys.has(annotation.key)) errors.duplicate(`${at}.key`, annotation.key);
     keys.add(annotation.key);
-    if (!annotation.valueExpression?.trim()) errors.required(`${at}.valueExpression`, "valueExpression is not specified");
+    if (!annotation.valueExpression?.trim())
+      errors.required(`${at}.valueExpression`, "valueExpression is not specified");
   });
 }
 
@@ -70,7 +82,11 @@ export const validatingAdmissionPolicyRules: KindRules<ValidatingAdmissionPolicy
   validate: (policy) => collect((errors) => validate(errors, policy)),
   columns: [
     nameColumn,
-    column("Validations", "Validations indicates the number of validation rules defined in this configuration", "integer"),
+    column(
+      "Validations",
+      "Validations indicates the number of validation rules defined in this configuration",
+      "integer",
+    ),
     column("ParamKind", "ParamKind specifies the kind of resources used to parameterize this policy"),
     ageColumn,
   ],

@@ -11,7 +11,11 @@ export const validatingWebhookConfigurationRules: KindRules<ValidatingWebhookCon
   },
   validate: (configuration) => collect((errors) => validateWebhooks(errors, configuration.webhooks)),
   countsGeneration: true,
-  columns: [nameColumn, column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer"), ageColumn],
+  columns: [
+    nameColumn,
+    column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer"),
+    ageColumn,
+  ],
   cells: (configuration, now) => [
     configuration.metadata.name,
     configuration.webhooks?.length ?? 0,

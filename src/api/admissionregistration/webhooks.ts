@@ -27,7 +27,10 @@ export function defaultWebhook(webhook: ValidatingWebhook | MutatingWebhook): vo
   if (webhook.clientConfig?.service !== undefined) webhook.clientConfig.service.port ??= 443;
 }
 
-export function validateWebhooks(errors: FieldErrors, webhooks: readonly (ValidatingWebhook | MutatingWebhook)[] | undefined): void {
+export function validateWebhooks(
+  errors: FieldErrors,
+  webhooks: readonly (ValidatingWebhook | MutatingWebhook)[] | undefined,
+): void {
   const names = new Set<string>();
   webhooks?.forEach((webhook, index) => {
     const at = `webhooks[${index}]`;
@@ -41,8 +44,10 @@ export function validateWebhooks(errors: FieldErrors, webhooks: readonly (Valida
     webhook.rules?.forEach((rule, position) => validateRule(errors, `${at}.rules[${position}]`, rule));
     validateFailurePolicy(errors, `${at}.failurePolicy`, webhook.failurePolicy);
     validateMatchPolicy(errors, `${at}.matchPolicy`, webhook.matchPolicy);
-    if (webhook.sideEffects === undefined) errors.required(`${at}.sideEffects`, `must specify one of ${sideEffects.join(", ")}`);
-    else if (!sideEffects.includes(webhook.sideEffects)) errors.notSupported(`${at}.sideEffects`, webhook.sideEffects, sideEffects);
+    if (webhook.sideEffects === undefined)
+      errors.required(`${at}.sideEffects`, `must specify one of ${sideEffects.join(", ")}`);
+    else if (!sideEffects.includes(webhook.sideEffects))
+      errors.notSupported(`${at}.sideEffects`, webhook.sideEffects, sideEffects);
     validateTimeout(errors, `${at}.timeoutSeconds`, webhook.timeoutSeconds);
     validateLabelSelector(errors, `${at}.namespaceSelector`, webhook.namespaceSelector);
     validateLabelSelector(errors, `${at}.objectSelector`, webhook.objectSelector);

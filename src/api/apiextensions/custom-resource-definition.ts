@@ -43,7 +43,8 @@ export const customResourceDefinitionRules: KindRules<CustomResourceDefinition> 
     rememberStored(definition);
   },
   validate: (definition) => collect((errors) => validateDefinition(errors, definition)),
-  validateUpdate: (definition, old, context) => collect((errors) => validateDefinitionUpdate(errors, definition, old, context)),
+  validateUpdate: (definition, old, context) =>
+    collect((errors) => validateDefinitionUpdate(errors, definition, old, context)),
   warnings(definition) {
     const found: string[] = [];
     definition.spec.versions?.forEach((version, index) =>
@@ -56,14 +57,43 @@ export const customResourceDefinitionRules: KindRules<CustomResourceDefinition> 
 };
 
 const knownFormats: ReadonlySet<string> = new Set([
-  "bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4", "uuid5", "isbn", "isbn10",
-  "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password", "date", "duration", "datetime", "date-time", "int32",
-  "int64", "float", "double", "k8s-short-name", "k8s-long-name",
+  "bsonobjectid",
+  "uri",
+  "email",
+  "hostname",
+  "ipv4",
+  "ipv6",
+  "cidr",
+  "mac",
+  "uuid",
+  "uuid3",
+  "uuid4",
+  "uuid5",
+  "isbn",
+  "isbn10",
+  "isbn13",
+  "creditcard",
+  "ssn",
+  "hexcolor",
+  "rgbcolor",
+  "byte",
+  "password",
+  "date",
+  "duration",
+  "datetime",
+  "date-time",
+  "int32",
+  "int64",
+  "float",
+  "double",
+  "k8s-short-name",
+  "k8s-long-name",
 ]);
 
 function formatWarnings(found: string[], field: string, schema: JSONSchemaProps | undefined): void {
   if (schema === undefined) return;
-  if (schema.format && !knownFormats.has(schema.format)) found.push(`unrecognized format ${JSON.stringify(schema.format)}`);
+  if (schema.format && !knownFormats.has(schema.format))
+    found.push(`unrecognized format ${JSON.stringify(schema.format)}`);
   for (const name in schema.properties) formatWarnings(found, `${field}.properties[${name}]`, schema.properties[name]);
   if (schema.items !== undefined && !Array.isArray(schema.items)) formatWarnings(found, `${field}.items`, schema.items);
 }

@@ -18,17 +18,27 @@ function validate(errors: FieldErrors, service: APIService): void {
   const version = spec.version ?? "";
   const name = service.metadata?.name ?? "";
   const wanted = `${version}.${group}`;
-  if (name !== wanted) errors.invalid("metadata.name", name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`);
+  if (name !== wanted)
+    errors.invalid("metadata.name", name, `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`);
   if (group !== "") errors.invalidEach("spec.group", group, isDns1123Subdomain(group));
   errors.invalidEach("spec.version", version, isDns1035Label(version));
   if (spec.groupPriorityMinimum <= 0 || spec.groupPriorityMinimum > groupPriorityMax) {
-    errors.invalid("spec.groupPriorityMinimum", spec.groupPriorityMinimum, `must be positive and less than ${groupPriorityMax}`);
+    errors.invalid(
+      "spec.groupPriorityMinimum",
+      spec.groupPriorityMinimum,
+      `must be positive and less than ${groupPriorityMax}`,
+    );
   }
   if (spec.versionPriority <= 0 || spec.versionPriority > versionPriorityMax) {
-    errors.invalid("spec.versionPriority", spec.versionPriority, `must be positive and less than ${versionPriorityMax}`);
+    errors.invalid(
+      "spec.versionPriority",
+      spec.versionPriority,
+      `must be positive and less than ${versionPriorityMax}`,
+    );
   }
   if (spec.service === undefined) {
-    if (spec.caBundle) errors.invalid("spec.caBundle", `${spec.caBundle.length} bytes`, "local APIServices may not have a caBundle");
+    if (spec.caBundle)
+      errors.invalid("spec.caBundle", `${spec.caBundle.length} bytes`, "local APIServices may not have a caBundle");
     if (spec.insecureSkipTLSVerify === true) {
       errors.invalid("spec.insecureSkipTLSVerify", true, "local APIServices may not have insecureSkipTLSVerify");
     }
@@ -75,7 +85,9 @@ export const apiServiceRules: KindRules<APIService> = {
     const text = available?.status ?? "Unknown";
     return [
       service.metadata?.name,
-      service.spec.service === undefined ? "Local" : `${service.spec.service.namespace ?? ""}/${service.spec.service.name ?? ""}`,
+      service.spec.service === undefined
+        ? "Local"
+        : `${service.spec.service.namespace ?? ""}/${service.spec.service.name ?? ""}`,
       text === "True" || !available?.reason ? text : `${text} (${available.reason})`,
       ageOf(service.metadata?.creationTimestamp, now),
     ];

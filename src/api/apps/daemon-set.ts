@@ -32,10 +32,22 @@ export const daemonSetRules: KindRules<DaemonSet> = {
   columns: [
     nameColumn,
     column("Desired", "The total number of nodes that should be running the daemon pod.", "integer"),
-    column("Current", "The number of nodes that are running at least 1 daemon pod and are supposed to run the daemon pod.", "integer"),
-    column("Ready", "The number of nodes that should be running the daemon pod and have one or more of the daemon pod running with a Ready Condition.", "integer"),
+    column(
+      "Current",
+      "The number of nodes that are running at least 1 daemon pod and are supposed to run the daemon pod.",
+      "integer",
+    ),
+    column(
+      "Ready",
+      "The number of nodes that should be running the daemon pod and have one or more of the daemon pod running with a Ready Condition.",
+      "integer",
+    ),
     column("Up-to-date", "The total number of nodes that are running updated daemon pod", "integer"),
-    column("Available", "The number of nodes that should be running the daemon pod and have one or more of the daemon pod running and available.", "integer"),
+    column(
+      "Available",
+      "The number of nodes that should be running the daemon pod and have one or more of the daemon pod running and available.",
+      "integer",
+    ),
     column("Node Selector", "NodeSelector is a selector which must be true for the pod to fit on a node."),
     ageColumn,
     ...templateColumns,

@@ -16,7 +16,11 @@ export const deploymentRules: KindRules<Deployment> = {
   prepareUpdate(deployment, old, context) {
     status.prepareUpdate(deployment, old, context);
     // Annotations travel to the ReplicaSets, so the controller must notice that it has not acted on a change of them yet.
-    if (context.subresource === "status" || semanticallyEqual(deployment.metadata.annotations, old.metadata.annotations)) return;
+    if (
+      context.subresource === "status" ||
+      semanticallyEqual(deployment.metadata.annotations, old.metadata.annotations)
+    )
+      return;
     deployment.metadata.generation = (old.metadata.generation ?? 0) + 1;
   },
   defaults(deployment) {
@@ -39,7 +43,10 @@ export const deploymentRules: KindRules<Deployment> = {
   columns: [
     nameColumn,
     column("Ready", "Number of the pod with ready state"),
-    column("Up-to-date", "Total number of non-terminating pods targeted by this deployment that have the desired template spec."),
+    column(
+      "Up-to-date",
+      "Total number of non-terminating pods targeted by this deployment that have the desired template spec.",
+    ),
     column("Available", "Total number of available non-terminating pods targeted by this deployment."),
     ageColumn,
     ...templateColumns,

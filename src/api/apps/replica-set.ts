@@ -20,7 +20,11 @@ export const replicaSetRules: KindRules<ReplicaSet> = {
     nameColumn,
     column("Desired", "Replicas is the number of desired pods.", "integer"),
     column("Current", "Replicas is the most recently observed number of non-terminating pods.", "integer"),
-    column("Ready", "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.", "integer"),
+    column(
+      "Ready",
+      "The number of non-terminating pods targeted by this ReplicaSet with a Ready Condition.",
+      "integer",
+    ),
     ageColumn,
     ...templateColumns,
   ],

@@ -26,6 +26,8 @@ export function defaultTokenRequest(request: TokenRequest): void {
 
 export function validateTokenRequest(errors: FieldErrors, request: TokenRequest): void {
   const seconds = request.spec.expirationSeconds ?? lifetimeSeconds;
-  if (seconds < lifetimeMinSeconds) errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
-  if (seconds > lifetimeMaxSeconds) errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds");
+  if (seconds < lifetimeMinSeconds)
+    errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
+  if (seconds > lifetimeMaxSeconds)
+    errors.invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds");
 }

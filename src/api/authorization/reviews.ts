@@ -20,9 +20,17 @@ function validateAttributes(errors: FieldErrors, spec: Attributes): void {
   const resource = spec.resourceAttributes !== undefined;
   const other = spec.nonResourceAttributes !== undefined;
   if (resource && other) {
-    errors.invalid("spec.nonResourceAttributes", spec.nonResourceAttributes, "cannot be specified in combination with resourceAttributes");
+    errors.invalid(
+      "spec.nonResourceAttributes",
+      spec.nonResourceAttributes,
+      "cannot be specified in combination with resourceAttributes",
+    );
   } else if (!resource && !other) {
-    errors.invalid("spec.resourceAttributes", spec.resourceAttributes, "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+    errors.invalid(
+      "spec.resourceAttributes",
+      spec.resourceAttributes,
+      "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+    );
   }
 }
 
@@ -50,7 +58,11 @@ export const localSubjectAccessReviewRules: KindRules<LocalSubjectAccessReview> 
         errors.invalid("spec.resourceAttributes.namespace", namespace ?? "", "must match metadata.namespace");
       }
       if (review.spec.nonResourceAttributes !== undefined) {
-        errors.invalid("spec.nonResourceAttributes", review.spec.nonResourceAttributes, "disallowed on this kind of request");
+        errors.invalid(
+          "spec.nonResourceAttributes",
+          review.spec.nonResourceAttributes,
+          "disallowed on this kind of request",
+        );
       }
     }),
 };

@@ -12,11 +12,19 @@ const behaviorAnnotation = `${prefix}behavior`;
 const annotations = [metricsAnnotation, currentMetricsAnnotation, conditionsAnnotation, behaviorAnnotation];
 
 function isCpuUtilization(metric: v2.MetricSpec): boolean {
-  return metric.type === "Resource" && metric.resource?.name === "cpu" && metric.resource.target?.averageUtilization !== undefined;
+  return (
+    metric.type === "Resource" &&
+    metric.resource?.name === "cpu" &&
+    metric.resource.target?.averageUtilization !== undefined
+  );
 }
 
 function isCurrentCpuUtilization(metric: v2.MetricStatus): boolean {
-  return metric.type === "Resource" && metric.resource?.name === "cpu" && metric.resource.current?.averageUtilization !== undefined;
+  return (
+    metric.type === "Resource" &&
+    metric.resource?.name === "cpu" &&
+    metric.resource.current?.averageUtilization !== undefined
+  );
 }
 
 /** An object of what is set: absent values are left out. */
@@ -30,39 +38,53 @@ function metricToV1(metric: v2.MetricSpec): v1.MetricSpec {
   const { object, pods, resource, containerResource, external } = metric;
   return present<v1.MetricSpec>({
     type: metric.type,
-    object: object && present<v1.ObjectMetricSource>({
-      target: object.describedObject,
-      metricName: object.metric.name,
-      targetValue: object.target.value ?? "0",
-      selector: object.metric.selector,
-      averageValue: object.target.averageValue,
-    }),
-    pods: pods && present<v1.PodsMetricSource>({
-      metricName: pods.metric.name,
-      targetAverageValue: pods.target.averageValue ?? "0",
-      selector: pods.metric.selector,
-    }),
-    resource: resource && present<v1.ResourceMetricSource>({
-      name: resource.name,
-      targetAverageUtilization: resource.target.averageUtilization,
-      targetAverageValue: resource.target.averageValue,
-    }),
-    containerResource: containerResource && present<v1.ContainerResourceMetricSource>({
-      name: containerResource.name,
-      targetAverageUtilization: containerResource.target.averageUtilization,
-      targetAverageValue: containerResource.target.averageValue,
-      container: containerResource.container,
-    }),
-    external: external && present<v1.ExternalMetricSource>({
-      metricName: external.metric.name,
-      metricSelector: external.metric.selector,
-      targetValue: external.target.value,
-      targetAverageValue: external.target.averageValue,
-    }),
+    object:
+      object &&
+      present<v1.ObjectMetricSource>({
+        target: object.describedObject,
+        metricName: object.metric.name,
+        targetValue: object.target.value ?? "0",
+        selector: object.metric.selector,
+        averageValue: object.target.averageValue,
+      }),
+    pods:
+      pods &&
+      present<v1.PodsMetricSource>({
+        metricName: pods.metric.name,
+        targetAverageValue: pods.target.averageValue ?? "0",
+        selector: pods.metric.selector,
+      }),
+    resource:
+      resource &&
+      present<v1.ResourceMetricSource>({
+        name: resource.name,
+        targetAverageUtilization: resource.target.averageUtilization,
+        targetAverageValue: resource.target.averageValue,
+      }),
+    containerResource:
+      containerResource &&
+      present<v1.ContainerResourceMetricSource>({
+        name: containerResource.name,
+        targetAverageUtilization: containerResource.target.averageUtilization,
+        targetAverageValue: containerResource.target.averageValue,
+        container: containerResource.container,
+      }),
+    external:
+      external &&
+      present<v1.ExternalMetricSource>({
+        metricName: external.metric.name,
+        metricSelector: external.metric.selector,
+        targetValue: external.target.value,
+        targetAverageValue: external.target.averageValue,
+      }),
   });
 }
 
-function target(value: string | undefined, averageValue: string | undefined, utilization: number | undefined): v2.MetricTarget {
+function target(
+  value: string | undefined,
+  averageValue: string | undefined,
+  utilization: number | undefined,
+): v2.MetricTarget {
   const type = utilization !== undefined ? "Utilization" : averageValue !== undefined ? "AverageValue" : "Value";
   return present<v2.MetricTarget>({ type, value, averageValue, averageUtilization: utilization });
 }
@@ -101,35 +123,45 @@ function statusToV1(status: v2.MetricStatus): v1.MetricStatus {
   const { object, pods, resource, containerResource, external } = status;
   return present<v1.MetricStatus>({
     type: status.type,
-    object: object && present<v1.ObjectMetricStatus>({
-      target: object.describedObject,
-      metricName: object.metric.name,
-      currentValue: object.current.value ?? "0",
-      selector: object.metric.selector,
-      averageValue: object.current.averageValue,
-    }),
-    pods: pods && present<v1.PodsMetricStatus>({
-      metricName: pods.metric.name,
-      currentAverageValue: pods.current.averageValue ?? "0",
-      selector: pods.metric.selector,
-    }),
-    resource: resource && present<v1.ResourceMetricStatus>({
-      name: resource.name,
-      currentAverageUtilization: resource.current.averageUtilization,
-      currentAverageValue: resource.current.averageValue ?? "0",
-    }),
-    containerResource: containerResource && present<v1.ContainerResourceMetricStatus>({
-      name: containerResource.name,
-      currentAverageUtilization: containerResource.current.averageUtilization,
-      currentAverageValue: containerResource.current.averageValue ?? "0",
-      container: containerResource.container,
-    }),
-    external: external && present<v1.ExternalMetricStatus>({
-      metricName: external.metric.name,
-      metricSelector: external.metric.selector,
-      currentValue: external.current.value ?? "0",
-      currentAverageValue: external.current.averageValue,
-    }),
+    object:
+      object &&
+      present<v1.ObjectMetricStatus>({
+        target: object.describedObject,
+        metricName: object.metric.name,
+        currentValue: object.current.value ?? "0",
+        selector: object.metric.selector,
+        averageValue: object.current.averageValue,
+      }),
+    pods:
+      pods &&
+      present<v1.PodsMetricStatus>({
+        metricName: pods.metric.name,
+        currentAverageValue: pods.current.averageValue ?? "0",
+        selector: pods.metric.selector,
+      }),
+    resource:
+      resource &&
+      present<v1.ResourceMetricStatus>({
+        name: resource.name,
+        currentAverageUtilization: resource.current.averageUtilization,
+        currentAverageValue: resource.current.averageValue ?? "0",
+      }),
+    containerResource:
+      containerResource &&
+      present<v1.ContainerResourceMetricStatus>({
+        name: containerResource.name,
+        currentAverageUtilization: containerResource.current.averageUtilization,
+        currentAverageValue: containerResource.current.averageValue ?? "0",
+        container: containerResource.container,
+      }),
+    external:
+      external &&
+      present<v1.ExternalMetricStatus>({
+        metricName: external.metric.name,
+        metricSelector: external.metric.selector,
+        currentValue: external.current.value ?? "0",
+        currentAverageValue: external.current.averageValue,
+      }),
   });
 }
 
@@ -149,7 +181,11 @@ function statusToV2(status: v1.MetricStatus): v2.MetricStatus {
     },
     resource: resource && {
       name: resource.name,
-      current: value({ value: undefined, averageValue: resource.currentAverageValue, averageUtilization: resource.currentAverageUtilization }),
+      current: value({
+        value: undefined,
+        averageValue: resource.currentAverageValue,
+        averageUtilization: resource.currentAverageUtilization,
+      }),
     },
     containerResource: containerResource && {
       name: containerResource.name,
@@ -162,7 +198,11 @@ function statusToV2(status: v1.MetricStatus): v2.MetricStatus {
     },
     external: external && {
       metric: present<v2.MetricIdentifier>({ name: external.metricName, selector: external.metricSelector }),
-      current: value({ value: external.currentValue, averageValue: external.currentAverageValue, averageUtilization: undefined }),
+      current: value({
+        value: external.currentValue,
+        averageValue: external.currentAverageValue,
+        averageUtilization: undefined,
+      }),
     },
   });
 }
@@ -210,7 +250,8 @@ export function autoscalerToV1(autoscaler: v2.HorizontalPodAutoscaler): v1.Horiz
       lastScaleTime: status?.lastScaleTime,
       currentReplicas: status?.currentReplicas ?? 0,
       desiredReplicas: status?.desiredReplicas ?? 0,
-      currentCPUUtilizationPercentage: status?.currentMetrics?.find(isCurrentCpuUtilization)?.resource?.current.averageUtilization,
+      currentCPUUtilizationPercentage:
+        status?.currentMetrics?.find(isCurrentCpuUtilization)?.resource?.current.averageUtilization,
     }),
   };
 }
@@ -221,7 +262,8 @@ export function autoscalerFromV1(autoscaler: v1.HorizontalPodAutoscaler): v2.Hor
   const given = metadata.annotations ?? {};
   const metrics = (read<v1.MetricSpec[]>(given[metricsAnnotation]) ?? []).map(metricToV2);
   const percent = spec.targetCPUUtilizationPercentage;
-  if (percent !== undefined) metrics.push({ type: "Resource", resource: { name: "cpu", target: target(undefined, undefined, percent) } });
+  if (percent !== undefined)
+    metrics.push({ type: "Resource", resource: { name: "cpu", target: target(undefined, undefined, percent) } });
   const current = (read<v1.MetricStatus[]>(given[currentMetricsAnnotation]) ?? []).map(statusToV2);
   const currentPercent = status?.currentCPUUtilizationPercentage;
   if (currentPercent !== undefined) {

@@ -31,7 +31,10 @@ function setDefaults(autoscaler: HorizontalPodAutoscaler): void {
   spec.minReplicas ??= 1;
   if ((spec.metrics ?? []).length === 0) {
     spec.metrics = [
-      { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: cpuUtilization } } },
+      {
+        type: "Resource",
+        resource: { name: "cpu", target: { type: "Utilization", averageUtilization: cpuUtilization } },
+      },
     ];
   }
   if (spec.behavior === undefined) return;
@@ -92,8 +95,14 @@ export const horizontalPodAutoscalerRules: KindRules<HorizontalPodAutoscaler> = 
     nameColumn,
     column("Reference", "scaleTargetRef points to the target resource to scale."),
     column("Targets", "The metrics with their current and wanted values."),
-    column("MinPods", "minReplicas is the lower limit for the number of replicas to which the autoscaler can scale down."),
-    column("MaxPods", "maxReplicas is the upper limit for the number of replicas to which the autoscaler can scale up."),
+    column(
+      "MinPods",
+      "minReplicas is the lower limit for the number of replicas to which the autoscaler can scale down.",
+    ),
+    column(
+      "MaxPods",
+      "maxReplicas is the upper limit for the number of replicas to which the autoscaler can scale up.",
+    ),
     column("Replicas", "The number of replicas as last seen by the autoscaler."),
     ageColumn,
   ],

@@ -24,8 +24,14 @@ export const cronJobRules: KindRules<CronJob> = {
   columns: [
     nameColumn,
     column("Schedule", "The schedule in Cron format, see https://en.wikipedia.org/wiki/Cron."),
-    column("Timezone", "The time zone name for the given schedule, see https://en.wikipedia.org/wiki/List_of_tz_database_time_zones."),
-    column("Suspend", "This flag tells the controller to suspend subsequent executions, it does not apply to already started executions."),
+    column(
+      "Timezone",
+      "The time zone name for the given schedule, see https://en.wikipedia.org/wiki/List_of_tz_database_time_zones.",
+    ),
+    column(
+      "Suspend",
+      "This flag tells the controller to suspend subsequent executions, it does not apply to already started executions.",
+    ),
     column("Active", "A list of pointers to currently running jobs.", "integer"),
     column("Last Schedule", "Information when was the last time the job was successfully scheduled."),
     ageColumn,

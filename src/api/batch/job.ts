@@ -83,8 +83,13 @@ export const jobRules: KindRules<Job> = {
   validate: (job) => collect((errors) => validateJob(errors, job)),
   validateUpdate: (job, old, context) => collect((errors) => validateJobUpdate(errors, job, old, context)),
   warnings: (job) =>
-    job.spec.completionMode === "Indexed" && (job.spec.completions ?? 0) > 100_000 && (job.spec.parallelism ?? 0) > 10_000
-      ? ["In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"]
+    job.spec.completionMode === "Indexed" &&
+    (job.spec.completions ?? 0) > 100_000 &&
+    (job.spec.parallelism ?? 0) > 10_000
+      ? [
+          "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, " +
+            "Kubernetes might not be able to track completedIndexes when a big number of indexes fail",
+        ]
       : [],
   defaultPropagation: "Orphan",
   columns: [

@@ -38,14 +38,20 @@ function statusOf(request: CertificateSigningRequest): string {
 }
 
 /** Conditions get their times from the server. */
-function stampConditions(request: CertificateSigningRequest, old: CertificateSigningRequest, context: RuleContext): void {
+function stampConditions(
+  request: CertificateSigningRequest,
+  old: CertificateSigningRequest,
+  context: RuleContext,
+): void {
   const now = `${new Date(context.now).toISOString().slice(0, 19)}Z`;
   for (const condition of request.status?.conditions ?? []) {
     const before = old.status?.conditions?.find((candidate) => candidate.type === condition.type);
     if (!condition.lastUpdateTime) condition.lastUpdateTime = now;
     if (condition.lastTransitionTime) continue;
     condition.lastTransitionTime =
-      before !== undefined && before.status === condition.status && before.lastTransitionTime ? before.lastTransitionTime : now;
+      before !== undefined && before.status === condition.status && before.lastTransitionTime
+        ? before.lastTransitionTime
+        : now;
   }
 }
 
@@ -80,7 +86,8 @@ export const certificateSigningRequestRules: KindRules<CertificateSigningRequest
     }
   },
   validate: (request) => collect((errors) => validateSigningRequest(errors, request)),
-  validateUpdate: (request, old, context) => collect((errors) => validateSigningRequestUpdate(errors, request, old, context)),
+  validateUpdate: (request, old, context) =>
+    collect((errors) => validateSigningRequestUpdate(errors, request, old, context)),
   countsGeneration: false,
   columns: [
     nameColumn,

@@ -15,7 +15,8 @@ function validateConfigMap(errors: FieldErrors, map: ConfigMap): void {
   let bytes = 0;
   for (const key in map.data) {
     errors.invalidEach(`data[${key}]`, key, isConfigMapKey(key));
-    if (map.binaryData?.[key] !== undefined) errors.invalid(`data[${key}]`, key, "duplicate of key present in binaryData");
+    if (map.binaryData?.[key] !== undefined)
+      errors.invalid(`data[${key}]`, key, "duplicate of key present in binaryData");
     bytes += utf8Length(map.data[key] ?? "");
   }
   for (const key in map.binaryData) {

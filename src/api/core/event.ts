@@ -46,7 +46,10 @@ export const eventRules: KindRules<Event> = {
   columns: [
     column("Last Seen", "Time when this event was last observed."),
     column("Type", "Type of this event (Normal, Warning), new types could be added in the future."),
-    column("Reason", "A short, machine understandable string that gives the reason for the transition into the object's current status."),
+    column(
+      "Reason",
+      "A short, machine understandable string that gives the reason for the transition into the object's current status.",
+    ),
     column("Object", "The object that this event is about."),
     wideColumn("Subobject", "The part of the object that this event is about."),
     wideColumn("Source", "The component reporting this event."),

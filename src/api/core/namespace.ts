@@ -22,7 +22,9 @@ export const namespaceRules: KindRules<Namespace> = {
     namespace.status = { phase: "Active" };
     namespace.spec ??= {};
     const finalizers = namespace.spec.finalizers ?? [];
-    namespace.spec.finalizers = finalizers.includes(namespaceFinalizer) ? finalizers : [...finalizers, namespaceFinalizer];
+    namespace.spec.finalizers = finalizers.includes(namespaceFinalizer)
+      ? finalizers
+      : [...finalizers, namespaceFinalizer];
     if (namespace.metadata.name) {
       namespace.metadata.labels ??= {};
       namespace.metadata.labels[nameLabel] = namespace.metadata.name;

@@ -17,7 +17,10 @@ const shortModes: Readonly<Record<string, string>> = {
 /** `RWO,ROX` */
 export function formatAccessModes(modes: readonly string[] | undefined): string {
   const order = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"];
-  return order.filter((mode) => modes?.includes(mode)).map((mode) => shortModes[mode] ?? mode).join(",");
+  return order
+    .filter((mode) => modes?.includes(mode))
+    .map((mode) => shortModes[mode] ?? mode)
+    .join(",");
 }
 
 const classAnnotation = "volume.beta.kubernetes.io/storage-class";
@@ -39,7 +42,10 @@ export const persistentVolumeClaimRules: KindRules<PersistentVolumeClaim> = {
     column("Capacity", "capacity represents the actual resources of the underlying volume."),
     column("Access Modes", "accessModes contains the actual access modes the volume backing the PVC has."),
     column("StorageClass", "storageClassName is the name of the StorageClass required by the claim."),
-    column("VolumeAttributesClass", "volumeAttributesClassName may be used to set the VolumeAttributesClass used by this claim."),
+    column(
+      "VolumeAttributesClass",
+      "volumeAttributesClassName may be used to set the VolumeAttributesClass used by this claim.",
+    ),
     ageColumn,
     wideColumn("VolumeMode", "volumeMode defines what type of volume is required by the claim."),
   ],

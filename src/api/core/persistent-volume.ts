@@ -32,20 +32,27 @@ export const persistentVolumeRules: KindRules<PersistentVolume> = {
     }
   },
   validate: (volume) => collect((errors) => validatePersistentVolume(errors, volume)),
-  validateUpdate: (volume, old, context) => collect((errors) => validatePersistentVolumeUpdate(errors, volume, old, context)),
+  validateUpdate: (volume, old, context) =>
+    collect((errors) => validatePersistentVolumeUpdate(errors, volume, old, context)),
   countsGeneration: false,
   columns: [
     nameColumn,
     column("Capacity", "capacity is the description of the persistent volume's resources and capacity."),
     column("Access Modes", "accessModes contains all ways the volume can be mounted."),
-    column("Reclaim Policy", "persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim."),
+    column(
+      "Reclaim Policy",
+      "persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim.",
+    ),
     column("Status", "phase indicates if a volume is available, bound to a claim, or released by a claim."),
     column("Claim", "claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim."),
     column("StorageClass", "storageClassName is the name of StorageClass to which this persistent volume belongs."),
     column("VolumeAttributesClass", "Name of VolumeAttributesClass to which this persistent volume belongs."),
     column("Reason", "reason is a brief CamelCase string that describes any failure."),
     ageColumn,
-    wideColumn("VolumeMode", "volumeMode defines if a volume is intended to be used with a formatted filesystem or to remain in raw block state."),
+    wideColumn(
+      "VolumeMode",
+      "volumeMode defines if a volume is intended to be used with a formatted filesystem or to remain in raw block state.",
+    ),
   ],
   cells: (volume, now) => [
     volume.metadata.name,
@@ -53,7 +60,9 @@ export const persistentVolumeRules: KindRules<PersistentVolume> = {
     formatAccessModes(volume.spec.accessModes),
     volume.spec.persistentVolumeReclaimPolicy ?? "",
     volume.metadata.deletionTimestamp === undefined ? (volume.status?.phase ?? "") : "Terminating",
-    volume.spec.claimRef === undefined ? "" : `${volume.spec.claimRef.namespace ?? ""}/${volume.spec.claimRef.name ?? ""}`,
+    volume.spec.claimRef === undefined
+      ? ""
+      : `${volume.spec.claimRef.namespace ?? ""}/${volume.spec.claimRef.name ?? ""}`,
     volume.metadata.annotations?.[classAnnotation] ?? volume.spec.storageClassName ?? "",
     volume.spec.volumeAttributesClassName ?? "<unset>",
     volume.status?.reason ?? "",

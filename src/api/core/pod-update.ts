@@ -9,7 +9,8 @@ export function preparePodUpdate(pod: Pod, old: Pod, context: RuleContext): void
     case "status":
       pod.spec = old.spec;
       // A client of an older release does not know these fields and must not clear them.
-      if (pod.status.qosClass === undefined && old.status.qosClass !== undefined) pod.status.qosClass = old.status.qosClass;
+      if (pod.status.qosClass === undefined && old.status.qosClass !== undefined)
+        pod.status.qosClass = old.status.qosClass;
       keepOwners(pod, old);
       break;
     case "ephemeralcontainers": {

@@ -42,7 +42,12 @@ export const podRules: KindRules<Pod> = {
     // A pod that must wait says so from the first moment, before any scheduler looks at it.
     if ((pod.spec.schedulingGates ?? []).length > 0) {
       pod.status.conditions = [
-        { type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "Scheduling is blocked due to non-empty scheduling gates" },
+        {
+          type: "PodScheduled",
+          status: "False",
+          reason: "SchedulingGated",
+          message: "Scheduling is blocked due to non-empty scheduling gates",
+        },
       ];
     }
   },
@@ -60,7 +65,10 @@ export const podRules: KindRules<Pod> = {
       "The number of times the containers in this pod have been restarted and when the last container in this pod has restarted.",
     ),
     ageColumn,
-    wideColumn("IP", "podIP address allocated to the pod. Routable at least within the cluster. Empty if not yet allocated."),
+    wideColumn(
+      "IP",
+      "podIP address allocated to the pod. Routable at least within the cluster. Empty if not yet allocated.",
+    ),
     wideColumn("Node", "NodeName indicates in which node this pod is scheduled."),
     wideColumn(
       "Nominated Node",

@@ -22,12 +22,16 @@ function isLimit(name: string): boolean {
 export const resourceQuotaRules: KindRules<ResourceQuota> = {
   ...separateStatus<ResourceQuota>(() => ({})),
   validate: (quota) => collect((errors) => validateResourceQuota(errors, quota)),
-  validateUpdate: (quota, old, context) => collect((errors) => validateResourceQuotaUpdate(errors, quota, old, context)),
+  validateUpdate: (quota, old, context) =>
+    collect((errors) => validateResourceQuotaUpdate(errors, quota, old, context)),
   countsGeneration: false,
   columns: [
     nameColumn,
     column("Request", "Request represents a minimum amount of cpu/memory that a container may consume."),
-    column("Limit", "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node."),
+    column(
+      "Limit",
+      "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node.",
+    ),
     ageColumn,
   ],
   cells: (quota, now) => [

@@ -6,7 +6,11 @@ import type { KindRules } from "../kind.ts";
 export const serviceAccountRules: KindRules<ServiceAccount> = {
   columns: [
     nameColumn,
-    column("Secrets", "Secrets is a list of the secrets in the same namespace that pods running using this account may use.", "string"),
+    column(
+      "Secrets",
+      "Secrets is a list of the secrets in the same namespace that pods running using this account may use.",
+      "string",
+    ),
     ageColumn,
   ],
   cells: (account, now) => [

@@ -60,7 +60,8 @@ function dropByType(service: Service, old: Service): void {
   const needsHealthPort = spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
   if (!needsHealthPort && spec.healthCheckNodePort === old.spec.healthCheckNodePort) delete spec.healthCheckNodePort;
   if (spec.type !== "LoadBalancer" && old.spec.type === "LoadBalancer") {
-    if (spec.allocateLoadBalancerNodePorts === old.spec.allocateLoadBalancerNodePorts) delete spec.allocateLoadBalancerNodePorts;
+    if (spec.allocateLoadBalancerNodePorts === old.spec.allocateLoadBalancerNodePorts)
+      delete spec.allocateLoadBalancerNodePorts;
     if (spec.loadBalancerClass === old.spec.loadBalancerClass) delete spec.loadBalancerClass;
   }
   if (spec.type !== "ExternalName" && old.spec.type === "ExternalName" && spec.externalName === old.spec.externalName) {
@@ -83,7 +84,8 @@ function keepAllocations(service: Service, old: Service): void {
     if (old.spec.clusterIPs !== undefined) spec.clusterIPs = [...old.spec.clusterIPs];
   }
   if (spec.ipFamilies === undefined && old.spec.ipFamilies !== undefined) spec.ipFamilies = [...old.spec.ipFamilies];
-  if (spec.ipFamilyPolicy === undefined && old.spec.ipFamilyPolicy !== undefined) spec.ipFamilyPolicy = old.spec.ipFamilyPolicy;
+  if (spec.ipFamilyPolicy === undefined && old.spec.ipFamilyPolicy !== undefined)
+    spec.ipFamilyPolicy = old.spec.ipFamilyPolicy;
   const needsHealthPort = spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
   if (needsHealthPort && spec.healthCheckNodePort === undefined && old.spec.healthCheckNodePort !== undefined) {
     spec.healthCheckNodePort = old.spec.healthCheckNodePort;
@@ -92,7 +94,9 @@ function keepAllocations(service: Service, old: Service): void {
   const used = new Set((spec.ports ?? []).map((port) => `${port.protocol}/${port.nodePort ?? 0}`));
   for (const port of spec.ports ?? []) {
     if (port.nodePort) continue;
-    const before = old.spec.ports?.find((candidate) => candidate.port === port.port && candidate.protocol === port.protocol);
+    const before = old.spec.ports?.find(
+      (candidate) => candidate.port === port.port && candidate.protocol === port.protocol,
+    );
     if (before?.nodePort && !used.has(`${port.protocol}/${before.nodePort}`)) port.nodePort = before.nodePort;
   }
 }
@@ -160,7 +164,9 @@ function externalIpsOf(service: Service): string {
     case "ExternalName":
       return service.spec.externalName ?? "";
     case "LoadBalancer": {
-      const given = (service.status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip || ingress.hostname || "");
+      const given = (service.status?.loadBalancer?.ingress ?? []).map(
+        (ingress) => ingress.ip || ingress.hostname || "",
+      );
       const all = [...given.filter((address) => address !== ""), ...fixed];
       return all.length === 0 ? "<pending>" : all.join(",");
     }

@@ -4,10 +4,36 @@ import type { PersistentVolumeClaimSpec, Volume } from "../generated/core-v1.ts"
 const fileMode = 0o644;
 
 const sourceNames = [
-  "hostPath", "emptyDir", "gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "secret", "nfs", "iscsi", "glusterfs",
-  "persistentVolumeClaim", "rbd", "flexVolume", "cinder", "cephfs", "flocker", "downwardAPI", "fc", "azureFile", "configMap",
-  "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "projected", "portworxVolume", "scaleIO", "storageos", "csi",
-  "ephemeral", "image",
+  "hostPath",
+  "emptyDir",
+  "gcePersistentDisk",
+  "awsElasticBlockStore",
+  "gitRepo",
+  "secret",
+  "nfs",
+  "iscsi",
+  "glusterfs",
+  "persistentVolumeClaim",
+  "rbd",
+  "flexVolume",
+  "cinder",
+  "cephfs",
+  "flocker",
+  "downwardAPI",
+  "fc",
+  "azureFile",
+  "configMap",
+  "vsphereVolume",
+  "quobyte",
+  "azureDisk",
+  "photonPersistentDisk",
+  "projected",
+  "portworxVolume",
+  "scaleIO",
+  "storageos",
+  "csi",
+  "ephemeral",
+  "image",
 ] as const satisfies readonly (keyof Volume)[];
 
 /** A volume without a source is an emptyDir; modes, types and token lifetimes get their usual values. */
@@ -29,12 +55,17 @@ export function defaultVolume(volume: Volume): void {
   }
   if (volume.image !== undefined && !volume.image.pullPolicy) {
     const reference = volume.image.reference ?? "";
-    const latest = !/:[^/]*$/.test(reference.split("@")[0] ?? "") ? !reference.includes("@") : reference.endsWith(":latest");
+    const latest = !/:[^/]*$/.test(reference.split("@")[0] ?? "")
+      ? !reference.includes("@")
+      : reference.endsWith(":latest");
     volume.image.pullPolicy = latest ? "Always" : "IfNotPresent";
   }
 }
 
-function defaultDownwardFile(file: { fieldRef?: { apiVersion?: string }; resourceFieldRef?: { divisor?: string } }): void {
+function defaultDownwardFile(file: {
+  fieldRef?: { apiVersion?: string };
+  resourceFieldRef?: { divisor?: string };
+}): void {
   if (file.fieldRef !== undefined && !file.fieldRef.apiVersion) file.fieldRef.apiVersion = "v1";
   if (file.resourceFieldRef !== undefined) file.resourceFieldRef.divisor ??= "0";
 }

@@ -12,7 +12,8 @@ function validateQueuing(errors: FieldErrors, level: PriorityLevelConfiguration)
   const response = level.spec.limited?.limitResponse;
   const field = "spec.limited.limitResponse";
   if (response?.type === "Reject") {
-    if (response.queuing !== undefined) errors.forbidden(`${field}.queuing`, "must be nil if limited.limitResponse.type is not Limited");
+    if (response.queuing !== undefined)
+      errors.forbidden(`${field}.queuing`, "must be nil if limited.limitResponse.type is not Limited");
     return;
   }
   if (response?.type !== "Queue") {
@@ -26,9 +27,11 @@ function validateQueuing(errors: FieldErrors, level: PriorityLevelConfiguration)
   const { queues, handSize, queueLengthLimit } = response.queuing;
   if (queueLengthLimit <= 0) errors.invalid(`${field}.queuing.queueLengthLimit`, queueLengthLimit, "must be positive");
   if (queues <= 0) errors.invalid(`${field}.queuing.queues`, queues, "must be positive");
-  else if (queues > queuesMax) errors.invalid(`${field}.queuing.queues`, queues, `must not be greater than ${queuesMax}`);
+  else if (queues > queuesMax)
+    errors.invalid(`${field}.queuing.queues`, queues, `must not be greater than ${queuesMax}`);
   if (handSize <= 0) errors.invalid(`${field}.queuing.handSize`, handSize, "must be positive");
-  else if (handSize > queues) errors.invalid(`${field}.queuing.handSize`, handSize, `should not be greater than queues (${queues})`);
+  else if (handSize > queues)
+    errors.invalid(`${field}.queuing.handSize`, handSize, `should not be greater than queues (${queues})`);
 }
 
 function validate(errors: FieldErrors, level: PriorityLevelConfiguration): void {
@@ -83,7 +86,10 @@ export const priorityLevelConfigurationRules: KindRules<PriorityLevelConfigurati
     column("NominalConcurrencyShares", "The concurrency shares of this priority level."),
     column("Queues", "The number of queues for this priority level."),
     column("HandSize", "Shuffle sharding: how many queues one flow may use."),
-    column("QueueLengthLimit", "The maximum number of requests allowed to be waiting in a given queue of this priority level."),
+    column(
+      "QueueLengthLimit",
+      "The maximum number of requests allowed to be waiting in a given queue of this priority level.",
+    ),
     ageColumn,
   ],
   cells(level, now) {

@@ -19,7 +19,8 @@ function parametersText(parameters: IngressClassParametersReference | undefined)
 function validateParameters(errors: FieldErrors, parameters: IngressClassParametersReference | undefined): void {
   if (parameters === undefined) return;
   const field = "spec.parameters";
-  if (parameters.apiGroup) errors.invalidEach(`${field}.apiGroup`, parameters.apiGroup, isDns1123Subdomain(parameters.apiGroup));
+  if (parameters.apiGroup)
+    errors.invalidEach(`${field}.apiGroup`, parameters.apiGroup, isDns1123Subdomain(parameters.apiGroup));
   for (const name of ["kind", "name"] as const) {
     if (!parameters[name]) errors.required(`${field}.${name}`);
     else errors.invalidEach(`${field}.${name}`, parameters[name], isPathSegmentName(parameters[name]));
@@ -30,7 +31,8 @@ function validateParameters(errors: FieldErrors, parameters: IngressClassParamet
     if (!parameters.namespace) errors.required(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'");
     else errors.invalidEach(`${field}.namespace`, parameters.namespace, isDns1123Label(parameters.namespace));
   } else if (parameters.scope === "Cluster") {
-    if (parameters.namespace !== undefined) errors.forbidden(`${field}.namespace`, "`parameters.scope` is set to 'Cluster'");
+    if (parameters.namespace !== undefined)
+      errors.forbidden(`${field}.namespace`, "`parameters.scope` is set to 'Cluster'");
   } else {
     errors.notSupported(`${field}.scope`, parameters.scope, ["Cluster", "Namespace"]);
   }
@@ -48,11 +50,16 @@ export const ingressClassRules: KindRules<IngressClass> = {
       } else {
         if (controller.length > controllerLengthMax) errors.tooLong("spec.controller", controllerLengthMax);
         if (!controller.includes("/")) {
-          errors.invalid("spec.controller", controller, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+          errors.invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")');
         } else {
           const [prefix = "", ...rest] = controller.split("/");
           errors.invalidEach("spec.controller", controller, isDns1123Subdomain(prefix));
-          if (rest.join("/") === "") errors.invalid("spec.controller", controller, isQualifiedName(controller)[0] ?? "name part must be non-empty");
+          if (rest.join("/") === "")
+            errors.invalid(
+              "spec.controller",
+              controller,
+              isQualifiedName(controller)[0] ?? "name part must be non-empty",
+            );
         }
       }
       validateParameters(errors, object.spec?.parameters);

@@ -30,7 +30,7 @@ export const ingressRules: KindRules<Ingress> = {
   warnings: (ingress) =>
     ingress.metadata.annotations?.[classAnnotation] === undefined
       ? []
-      : ['annotation "kubernetes.io/ingress.class" is deprecated, please use \'spec.ingressClassName\' instead'],
+      : ["annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead"],
   columns: [
     nameColumn,
     column("Class", "The name of the IngressClass resource that should be used for additional configuration"),

@@ -20,7 +20,8 @@ export const ipAddressRules: KindRules<IPAddress> = {
   validate: (address) =>
     collect((errors) => {
       const name = address.metadata.name ?? "";
-      if (parseIp(name) === undefined) errors.invalid("metadata.name", name, "must be a valid IP address in canonical form");
+      if (parseIp(name) === undefined)
+        errors.invalid("metadata.name", name, "must be a valid IP address in canonical form");
       const parent = address.spec?.parentRef;
       if (parent === undefined) {
         errors.required("spec.parentRef");
@@ -38,6 +39,14 @@ export const ipAddressRules: KindRules<IPAddress> = {
         errors.invalid("spec.parentRef", address.spec?.parentRef, "field is immutable");
       }
     }),
-  columns: [nameColumn, column("ParentRef", "ParentRef is a reference to the resource that this IPAddress is attached to."), ageColumn],
-  cells: (address, now) => [address.metadata.name, referenceText(address), ageOf(address.metadata.creationTimestamp, now)],
+  columns: [
+    nameColumn,
+    column("ParentRef", "ParentRef is a reference to the resource that this IPAddress is attached to."),
+    ageColumn,
+  ],
+  cells: (address, now) => [
+    address.metadata.name,
+    referenceText(address),
+    ageOf(address.metadata.creationTimestamp, now),
+  ],
 };

@@ -18,7 +18,11 @@ export const networkPolicyRules: KindRules<NetworkPolicy> = {
   },
   validate: (policy) => collect((errors) => validateNetworkPolicy(errors, policy)),
   countsGeneration: true,
-  columns: [nameColumn, column("Pod-Selector", "Selects the pods to which this NetworkPolicy object applies."), ageColumn],
+  columns: [
+    nameColumn,
+    column("Pod-Selector", "Selects the pods to which this NetworkPolicy object applies."),
+    ageColumn,
+  ],
   cells: (policy, now) => [
     policy.metadata.name,
     formatLabelSelector(policy.spec.podSelector),

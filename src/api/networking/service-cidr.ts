@@ -17,7 +17,11 @@ export const serviceCidrRules: KindRules<ServiceCIDR> = {
       else if (cidrs.length > cidrsMax) errors.tooMany("spec.cidrs", cidrs.length, cidrsMax);
       cidrs.forEach((cidr, index) => errors.invalidEach(`spec.cidrs[${index}]`, cidr, isValidCidr(cidr)));
       if (cidrs.length === 2 && parseNetwork(cidrs[0] ?? "")?.family === parseNetwork(cidrs[1] ?? "")?.family) {
-        errors.invalid("spec.cidrs", cidrs, "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96");
+        errors.invalid(
+          "spec.cidrs",
+          cidrs,
+          "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/96",
+        );
       }
     }),
   validateUpdate: (range, old, context) =>
@@ -31,6 +35,14 @@ export const serviceCidrRules: KindRules<ServiceCIDR> = {
       });
     }),
   countsGeneration: false,
-  columns: [nameColumn, column("CIDRs", "CIDRs defines the IP blocks in CIDR notation from which to assign service cluster IPs."), ageColumn],
-  cells: (range, now) => [range.metadata.name, (range.spec?.cidrs ?? []).join(","), ageOf(range.metadata.creationTimestamp, now)],
+  columns: [
+    nameColumn,
+    column("CIDRs", "CIDRs defines the IP blocks in CIDR notation from which to assign service cluster IPs."),
+    ageColumn,
+  ],
+  cells: (range, now) => [
+    range.metadata.name,
+    (range.spec?.cidrs ?? []).join(","),
+    ageOf(range.metadata.creationTimestamp, now),
+  ],
 };

@@ -23,7 +23,15 @@ function validate(errors: FieldErrors, object: RuntimeClass): void {
 
 export const runtimeClassRules: KindRules<RuntimeClass> = {
   validate: (object) => collect((errors) => validate(errors, object)),
-  validateUpdate: (object, old) => collect((errors) => validateImmutable(errors, "handler", object.handler, old.handler)),
-  columns: [nameColumn, column("Handler", "handler specifies the underlying runtime and configuration that the CRI implementation will use."), ageColumn],
+  validateUpdate: (object, old) =>
+    collect((errors) => validateImmutable(errors, "handler", object.handler, old.handler)),
+  columns: [
+    nameColumn,
+    column(
+      "Handler",
+      "handler specifies the underlying runtime and configuration that the CRI implementation will use.",
+    ),
+    ageColumn,
+  ],
   cells: (object, now) => [object.metadata.name, object.handler, ageOf(object.metadata.creationTimestamp, now)],
 };

@@ -31,7 +31,12 @@ function text(value: number | string | undefined): string {
 }
 
 export const podDisruptionBudgetRules: KindRules<PodDisruptionBudget> = {
-  ...separateStatus<PodDisruptionBudget>(() => ({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 })),
+  ...separateStatus<PodDisruptionBudget>(() => ({
+    disruptionsAllowed: 0,
+    currentHealthy: 0,
+    desiredHealthy: 0,
+    expectedPods: 0,
+  })),
   validate: (budget) => collect((errors) => validate(errors, budget)),
   validateUpdate: (budget, _old, context) =>
     collect((errors) => {

@@ -17,7 +17,8 @@ export const clusterRoleBindingRules: KindRules<ClusterRoleBinding> = {
     }),
   validateUpdate: (binding, old) =>
     collect((errors) => {
-      if (!semanticallyEqual(binding.roleRef, old.roleRef)) errors.invalid("roleRef", binding.roleRef, "cannot change roleRef");
+      if (!semanticallyEqual(binding.roleRef, old.roleRef))
+        errors.invalid("roleRef", binding.roleRef, "cannot change roleRef");
     }),
   columns: [
     nameColumn,

@@ -13,8 +13,11 @@ export const deviceClassRules: KindRules<DeviceClass> = {
     collect((errors) => {
       validateDeviceSelectors(errors, "spec.selectors", object.spec?.selectors);
       const configurations = object.spec?.config ?? [];
-      if (configurations.length > configurationsMax) errors.tooMany("spec.config", configurations.length, configurationsMax);
-      configurations.forEach((configuration, index) => validateOpaque(errors, `spec.config[${index}].opaque`, configuration.opaque));
+      if (configurations.length > configurationsMax)
+        errors.tooMany("spec.config", configurations.length, configurationsMax);
+      configurations.forEach((configuration, index) =>
+        validateOpaque(errors, `spec.config[${index}].opaque`, configuration.opaque),
+      );
       const name = object.spec?.extendedResourceName;
       if (name !== undefined && !isExtendedResource(name)) {
         errors.invalid("spec.extendedResourceName", name, "must be a valid extended resource name");

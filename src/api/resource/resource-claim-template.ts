@@ -9,7 +9,8 @@ import { defaultDeviceClaim } from "./resource-claim.ts";
 
 export const resourceClaimTemplateRules: KindRules<ResourceClaimTemplate> = {
   defaults: (template) => defaultDeviceClaim(template.spec.spec?.devices),
-  validate: (template) => collect((errors) => validateDeviceClaim(errors, "spec.spec.devices", template.spec.spec?.devices)),
+  validate: (template) =>
+    collect((errors) => validateDeviceClaim(errors, "spec.spec.devices", template.spec.spec?.devices)),
   validateUpdate: (template, old) =>
     collect((errors) => {
       if (!semanticallyEqual(template.spec, old.spec)) errors.invalid("spec", template.spec, "field is immutable");

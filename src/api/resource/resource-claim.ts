@@ -12,7 +12,10 @@ const reservedMax = 256;
 /** Requests without a mode ask for one device. */
 export function defaultDeviceClaim(claim: DeviceClaim | undefined): void {
   for (const request of claim?.requests ?? []) {
-    for (const one of [...(request.exactly === undefined ? [] : [request.exactly]), ...(request.firstAvailable ?? [])]) {
+    for (const one of [
+      ...(request.exactly === undefined ? [] : [request.exactly]),
+      ...(request.firstAvailable ?? []),
+    ]) {
       if (!one.allocationMode) one.allocationMode = "ExactCount";
       if (one.allocationMode === "ExactCount" && !one.count) one.count = 1;
       for (const toleration of one.tolerations ?? []) if (!toleration.operator) toleration.operator = "Equal";
@@ -54,6 +57,10 @@ export const resourceClaimRules: KindRules<ResourceClaim> = {
       }
     }),
   countsGeneration: false,
-  columns: [nameColumn, column("State", "A summary of the current state (allocated, pending, reserved, etc.)."), ageColumn],
+  columns: [
+    nameColumn,
+    column("State", "A summary of the current state (allocated, pending, reserved, etc.)."),
+    ageColumn,
+  ],
   cells: (claim, now) => [claim.metadata.name, stateOf(claim), ageOf(claim.metadata.creationTimestamp, now)],
 };

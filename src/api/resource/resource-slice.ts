@@ -22,12 +22,22 @@ function validatePlace(errors: FieldErrors, { spec }: ResourceSlice): void {
   ].filter(Boolean).length;
   const names = "`nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection`";
   if (given === 0) errors.required("spec", `exactly one of ${names} is required`);
-  else if (given > 1) errors.invalid("spec", "{`nodeName`, `nodeSelector`}", `exactly one of ${names} is required, but multiple fields are set`);
-  if (spec.nodeName !== undefined) errors.invalidEach("spec.nodeName", spec.nodeName, isDns1123Subdomain(spec.nodeName));
+  else if (given > 1)
+    errors.invalid(
+      "spec",
+      "{`nodeName`, `nodeSelector`}",
+      `exactly one of ${names} is required, but multiple fields are set`,
+    );
+  if (spec.nodeName !== undefined)
+    errors.invalidEach("spec.nodeName", spec.nodeName, isDns1123Subdomain(spec.nodeName));
   if (spec.nodeSelector !== undefined) {
     validateNodeSelector(errors, "spec.nodeSelector", spec.nodeSelector);
     if ((spec.nodeSelector.nodeSelectorTerms ?? []).length !== 1) {
-      errors.invalid("spec.nodeSelector.nodeSelectorTerms", spec.nodeSelector.nodeSelectorTerms, "must have exactly one node selector term");
+      errors.invalid(
+        "spec.nodeSelector.nodeSelectorTerms",
+        spec.nodeSelector.nodeSelectorTerms,
+        "must have exactly one node selector term",
+      );
     }
   }
 }
@@ -38,7 +48,8 @@ function validate(errors: FieldErrors, slice: ResourceSlice): void {
   if (!spec.pool?.name) errors.required("spec.pool.name");
   else {
     if (spec.pool.name.length > poolNameLengthMax) errors.tooLong("spec.pool.name", poolNameLengthMax);
-    for (const part of spec.pool.name.split("/")) errors.invalidEach("spec.pool.name", spec.pool.name, isDns1123Subdomain(part));
+    for (const part of spec.pool.name.split("/"))
+      errors.invalidEach("spec.pool.name", spec.pool.name, isDns1123Subdomain(part));
   }
   if ((spec.pool?.resourceSliceCount ?? 0) <= 0) {
     errors.invalid("spec.pool.resourceSliceCount", spec.pool?.resourceSliceCount ?? 0, "must be greater than zero");
@@ -55,11 +66,13 @@ function validate(errors: FieldErrors, slice: ResourceSlice): void {
     if (names.has(device.name)) errors.duplicate(`${at}.name`, device.name);
     names.add(device.name);
     const count = Object.keys(device.attributes ?? {}).length + Object.keys(device.capacity ?? {}).length;
-    if (count > attributesMax) errors.invalid(at, count, `the total number of attributes and capacities must not exceed ${attributesMax}`);
+    if (count > attributesMax)
+      errors.invalid(at, count, `the total number of attributes and capacities must not exceed ${attributesMax}`);
     for (const key in device.attributes) {
       const values = Object.values(device.attributes[key] ?? {}).filter((value) => value !== undefined);
       if (values.length === 0) errors.required(`${at}.attributes[${key}]`, "exactly one value must be specified");
-      else if (values.length > 1) errors.invalid(`${at}.attributes[${key}]`, device.attributes[key], "exactly one value must be specified");
+      else if (values.length > 1)
+        errors.invalid(`${at}.attributes[${key}]`, device.attributes[key], "exactly one value must be specified");
     }
   });
 }

@@ -20,7 +20,11 @@ function validate(errors: FieldErrors, object: PriorityClass): void {
     if (systemClasses[name] === undefined) {
       errors.forbidden("metadata.name", "priority class names with 'system-' prefix are reserved for system use only");
     } else if (systemClasses[name] !== object.value) {
-      errors.forbidden("metadata.name", `priority class names with 'system-' prefix are reserved for system use only. error: value of ${name} PriorityClass must be ${systemClasses[name]}`);
+      errors.forbidden(
+        "metadata.name",
+        "priority class names with 'system-' prefix are reserved for system use only. error: value of " +
+          `${name} PriorityClass must be ${systemClasses[name]}`,
+      );
     }
   } else if (object.value > userValueMax) {
     errors.forbidden("value", `maximum allowed value of a user defined priority is ${userValueMax}`);
@@ -48,7 +52,11 @@ export const priorityClassRules: KindRules<PriorityClass> = {
   columns: [
     nameColumn,
     column("Value", "value represents the integer value of this priority class.", "integer"),
-    column("Global-Default", "globalDefault specifies whether this PriorityClass should be considered as the default priority.", "boolean"),
+    column(
+      "Global-Default",
+      "globalDefault specifies whether this PriorityClass should be considered as the default priority.",
+      "boolean",
+    ),
     ageColumn,
     column("PreemptionPolicy", "preemptionPolicy is the Policy for preempting pods with lower priority."),
   ],

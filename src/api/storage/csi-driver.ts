@@ -28,18 +28,31 @@ function validate(errors: FieldErrors, driver: CSIDriver): void {
     audiences.add(request.audience);
     if (request.expirationSeconds === undefined) return;
     if (request.expirationSeconds < tokenLifetimeMinSeconds) {
-      errors.invalid(`${at}.expirationSeconds`, request.expirationSeconds, "may not specify a duration less than 10 minutes");
+      errors.invalid(
+        `${at}.expirationSeconds`,
+        request.expirationSeconds,
+        "may not specify a duration less than 10 minutes",
+      );
     }
     if (request.expirationSeconds > 2 ** 32) {
-      errors.invalid(`${at}.expirationSeconds`, request.expirationSeconds, "may not specify a duration larger than 2^32 seconds");
+      errors.invalid(
+        `${at}.expirationSeconds`,
+        request.expirationSeconds,
+        "may not specify a duration larger than 2^32 seconds",
+      );
     }
   });
   spec.volumeLifecycleModes?.forEach((mode, index) => {
-    if (!lifecycleModes.includes(mode)) errors.notSupported(`spec.volumeLifecycleModes[${index}]`, mode, lifecycleModes);
+    if (!lifecycleModes.includes(mode))
+      errors.notSupported(`spec.volumeLifecycleModes[${index}]`, mode, lifecycleModes);
   });
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
   if (period !== undefined && period < updatePeriodMinSeconds) {
-    errors.invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, `must be greater than or equal to ${updatePeriodMinSeconds} seconds`);
+    errors.invalid(
+      "spec.nodeAllocatableUpdatePeriodSeconds",
+      period,
+      `must be greater than or equal to ${updatePeriodMinSeconds} seconds`,
+    );
   }
 }
 
@@ -63,11 +76,30 @@ export const csiDriverRules: KindRules<CSIDriver> = {
   countsGeneration: true,
   columns: [
     nameColumn,
-    column("AttachRequired", "attachRequired indicates this CSI volume driver requires an attach operation.", "boolean"),
-    column("PodInfoOnMount", "podInfoOnMount indicates this CSI volume driver requires additional pod information during mount operations.", "boolean"),
-    column("StorageCapacity", "storageCapacity indicates that the CSI volume driver wants pod scheduling to consider the storage capacity.", "boolean"),
-    column("TokenRequests", "tokenRequests indicates the CSI driver needs pods' service account tokens it is mounting volume for."),
-    column("RequiresRepublish", "requiresRepublish indicates the CSI driver wants `NodePublishVolume` being periodically called.", "boolean"),
+    column(
+      "AttachRequired",
+      "attachRequired indicates this CSI volume driver requires an attach operation.",
+      "boolean",
+    ),
+    column(
+      "PodInfoOnMount",
+      "podInfoOnMount indicates this CSI volume driver requires additional pod information during mount operations.",
+      "boolean",
+    ),
+    column(
+      "StorageCapacity",
+      "storageCapacity indicates that the CSI volume driver wants pod scheduling to consider the storage capacity.",
+      "boolean",
+    ),
+    column(
+      "TokenRequests",
+      "tokenRequests indicates the CSI driver needs pods' service account tokens it is mounting volume for.",
+    ),
+    column(
+      "RequiresRepublish",
+      "requiresRepublish indicates the CSI driver wants `NodePublishVolume` being periodically called.",
+      "boolean",
+    ),
     column("Modes", "volumeLifecycleModes defines what kind of volumes this CSI volume driver supports."),
     ageColumn,
   ],

@@ -18,7 +18,8 @@ function validate(errors: FieldErrors, node: CSINode): void {
     if (names.has(driver.name)) errors.duplicate(`${at}.name`, driver.name);
     names.add(driver.name);
     if (!driver.nodeID) errors.required(`${at}.nodeID`);
-    else if (driver.nodeID.length > nodeIdLengthMax) errors.invalid(`${at}.nodeID`, driver.nodeID, `must be ${nodeIdLengthMax} characters or less`);
+    else if (driver.nodeID.length > nodeIdLengthMax)
+      errors.invalid(`${at}.nodeID`, driver.nodeID, `must be ${nodeIdLengthMax} characters or less`);
     errors.nonNegative(`${at}.allocatable.count`, driver.allocatable?.count);
     const keys = new Set<string>();
     driver.topologyKeys?.forEach((key, position) => {
@@ -44,6 +45,14 @@ export const csiNodeRules: KindRules<CSINode> = {
         if (!semanticallyEqual(rest, restBefore)) errors.invalid(`spec.drivers[${index}]`, now, "field is immutable");
       }
     }),
-  columns: [nameColumn, column("Drivers", "drivers is a list of information of all CSI Drivers existing on a node.", "integer"), ageColumn],
-  cells: (node, now) => [node.metadata.name, node.spec?.drivers?.length ?? 0, ageOf(node.metadata.creationTimestamp, now)],
+  columns: [
+    nameColumn,
+    column("Drivers", "drivers is a list of information of all CSI Drivers existing on a node.", "integer"),
+    ageColumn,
+  ],
+  cells: (node, now) => [
+    node.metadata.name,
+    node.spec?.drivers?.length ?? 0,
+    ageOf(node.metadata.creationTimestamp, now),
+  ],
 };

@@ -11,7 +11,11 @@ import { validateNonNegativeQuantity } from "../validation/quantities.ts";
 export const csiStorageCapacityRules: KindRules<CSIStorageCapacity> = {
   validate: (capacity) =>
     collect((errors) => {
-      errors.invalidEach("storageClassName", capacity.storageClassName, isDns1123Subdomain(capacity.storageClassName ?? ""));
+      errors.invalidEach(
+        "storageClassName",
+        capacity.storageClassName,
+        isDns1123Subdomain(capacity.storageClassName ?? ""),
+      );
       validateLabelSelector(errors, "nodeTopology", capacity.nodeTopology);
       for (const name of ["capacity", "maximumVolumeSize"] as const) {
         if (capacity[name] !== undefined) validateNonNegativeQuantity(errors, name, capacity[name]);
@@ -24,7 +28,10 @@ export const csiStorageCapacityRules: KindRules<CSIStorageCapacity> = {
     }),
   columns: [
     nameColumn,
-    column("StorageClassName", "storageClassName represents the name of the StorageClass that the reported capacity applies to."),
+    column(
+      "StorageClassName",
+      "storageClassName represents the name of the StorageClass that the reported capacity applies to.",
+    ),
     column("Capacity", "capacity is the value reported by the CSI driver in its GetCapacityResponse."),
     ageColumn,
   ],

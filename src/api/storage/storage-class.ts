@@ -15,7 +15,11 @@ const parametersSizeMaxBytes = 256 * 1024;
 const bindingModes = ["Immediate", "WaitForFirstConsumer"];
 const reclaimPolicies = ["Delete", "Retain"];
 
-export function validateParameters(errors: FieldErrors, field: string, parameters: Record<string, string> | undefined): void {
+export function validateParameters(
+  errors: FieldErrors,
+  field: string,
+  parameters: Record<string, string> | undefined,
+): void {
   const names = Object.keys(parameters ?? {});
   if (names.length > parametersMax) errors.tooLong(field, parametersMax);
   let bytes = 0;
@@ -34,7 +38,8 @@ function validate(errors: FieldErrors, object: StorageClass): void {
     errors.notSupported("reclaimPolicy", object.reclaimPolicy, reclaimPolicies);
   }
   if (object.volumeBindingMode === undefined) errors.required("volumeBindingMode");
-  else if (!bindingModes.includes(object.volumeBindingMode)) errors.notSupported("volumeBindingMode", object.volumeBindingMode, bindingModes);
+  else if (!bindingModes.includes(object.volumeBindingMode))
+    errors.notSupported("volumeBindingMode", object.volumeBindingMode, bindingModes);
   object.allowedTopologies?.forEach((term, index) => {
     const at = `allowedTopologies[${index}]`;
     if ((term.matchLabelExpressions ?? []).length === 0) errors.required(`${at}.matchLabelExpressions`);
@@ -57,16 +62,25 @@ export const storageClassRules: KindRules<StorageClass> = {
   validate: (object) => collect((errors) => validate(errors, object)),
   validateUpdate: (object, old) =>
     collect((errors) => {
-      if (!semanticallyEqual(object.parameters, old.parameters)) errors.forbidden("parameters", "updates to parameters are forbidden.");
-      if (object.provisioner !== old.provisioner) errors.forbidden("provisioner", "updates to provisioner are forbidden.");
-      if (object.reclaimPolicy !== old.reclaimPolicy) errors.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden.");
+      if (!semanticallyEqual(object.parameters, old.parameters))
+        errors.forbidden("parameters", "updates to parameters are forbidden.");
+      if (object.provisioner !== old.provisioner)
+        errors.forbidden("provisioner", "updates to provisioner are forbidden.");
+      if (object.reclaimPolicy !== old.reclaimPolicy)
+        errors.forbidden("reclaimPolicy", "updates to reclaimPolicy are forbidden.");
       validateImmutable(errors, "volumeBindingMode", object.volumeBindingMode, old.volumeBindingMode);
     }),
   columns: [
     nameColumn,
     column("Provisioner", "provisioner indicates the type of the provisioner."),
-    column("ReclaimPolicy", "reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class."),
-    column("VolumeBindingMode", "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound."),
+    column(
+      "ReclaimPolicy",
+      "reclaimPolicy controls the reclaimPolicy for dynamically provisioned PersistentVolumes of this storage class.",
+    ),
+    column(
+      "VolumeBindingMode",
+      "volumeBindingMode indicates how PersistentVolumeClaims should be provisioned and bound.",
+    ),
     column("AllowVolumeExpansion", "allowVolumeExpansion shows whether the storage class allow volume expand."),
     ageColumn,
   ],

@@ -15,9 +15,12 @@ function validate(errors: FieldErrors, attachment: VolumeAttachment): void {
   errors.invalidEach("spec.nodeName", nodeName, isDns1123Subdomain(nodeName ?? ""));
   const inline = source?.inlineVolumeSpec !== undefined;
   const named = source?.persistentVolumeName !== undefined;
-  if (inline && named) errors.forbidden("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
-  else if (!inline && !named) errors.required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
-  else if (source?.persistentVolumeName === "") errors.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName");
+  if (inline && named)
+    errors.forbidden("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+  else if (!inline && !named)
+    errors.required("spec.source", "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+  else if (source?.persistentVolumeName === "")
+    errors.required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName");
 }
 
 export const volumeAttachmentRules: KindRules<VolumeAttachment> = {

@@ -12,13 +12,15 @@ export const volumeAttributesClassRules: KindRules<VolumeAttributesClass> = {
     collect((errors) => {
       if (!object.driverName) errors.required("driverName");
       else errors.invalidEach("driverName", object.driverName, isQualifiedName(object.driverName.toLowerCase()));
-      if (Object.keys(object.parameters ?? {}).length === 0) errors.required("parameters", "must contain at least one key/value pair");
+      if (Object.keys(object.parameters ?? {}).length === 0)
+        errors.required("parameters", "must contain at least one key/value pair");
       validateParameters(errors, "parameters", object.parameters);
     }),
   validateUpdate: (object, old) =>
     collect((errors) => {
       validateImmutable(errors, "driverName", object.driverName, old.driverName);
-      if (!semanticallyEqual(object.parameters, old.parameters)) errors.forbidden("parameters", "updates to parameters are forbidden.");
+      if (!semanticallyEqual(object.parameters, old.parameters))
+        errors.forbidden("parameters", "updates to parameters are forbidden.");
     }),
   columns: [nameColumn, column("DriverName", "Name of the CSI driver"), ageColumn],
   cells: (object, now) => [object.metadata.name, object.driverName, ageOf(object.metadata.creationTimestamp, now)],

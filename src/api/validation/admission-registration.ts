@@ -45,11 +45,17 @@ function validateResources(errors: FieldErrors, field: string, resources: readon
     if (resource === "") errors.required(`${field}[${index}]`);
     const [, subresource] = resource.split("/");
     if (all && resources.length > 1 && resource !== "*/*") return;
-    if (subresource !== undefined && subresource !== "*" && resources.includes(`*/${subresource}`) && !resource.startsWith("*/")) {
+    if (
+      subresource !== undefined &&
+      subresource !== "*" &&
+      resources.includes(`*/${subresource}`) &&
+      !resource.startsWith("*/")
+    ) {
       errors.invalid(`${field}[${index}]`, resource, `if '*/${subresource}' is present, must not specify ${resource}`);
     }
   });
-  if (all && resources.length > 1) errors.invalid(field, resources, "if '*/*' is present, must not specify other resources");
+  if (all && resources.length > 1)
+    errors.invalid(field, resources, "if '*/*' is present, must not specify other resources");
   if (resources.includes("*") && resources.some((resource) => resource !== "*" && !resource.includes("/"))) {
     errors.invalid(field, resources, "if '*' is present, must not specify other resources without subresources");
   }
@@ -99,11 +105,17 @@ export function validateMatchResources(errors: FieldErrors, field: string, match
   validateLabelSelector(errors, `${field}.namespaceSelector`, match.namespaceSelector);
   validateLabelSelector(errors, `${field}.objectSelector`, match.objectSelector);
   match.resourceRules?.forEach((rule, index) => validateNamedRule(errors, `${field}.resourceRules[${index}]`, rule));
-  match.excludeResourceRules?.forEach((rule, index) => validateNamedRule(errors, `${field}.excludeResourceRules[${index}]`, rule));
+  match.excludeResourceRules?.forEach((rule, index) =>
+    validateNamedRule(errors, `${field}.excludeResourceRules[${index}]`, rule),
+  );
 }
 
 /** Expressions are compiled where CEL is; here only that there is one. */
-export function validateMatchConditions(errors: FieldErrors, field: string, conditions: readonly MatchCondition[] | undefined): void {
+export function validateMatchConditions(
+  errors: FieldErrors,
+  field: string,
+  conditions: readonly MatchCondition[] | undefined,
+): void {
   if ((conditions?.length ?? 0) > conditionsMax) errors.tooMany(field, conditions?.length ?? 0, conditionsMax);
   const names = new Set<string>();
   conditions?.forEach((condition, index) => {
@@ -118,13 +130,18 @@ export function validateMatchConditions(errors: FieldErrors, field: string, cond
   });
 }
 
-export function validateVariables(errors: FieldErrors, field: string, variables: readonly Variable[] | undefined): void {
+export function validateVariables(
+  errors: FieldErrors,
+  field: string,
+  variables: readonly Variable[] | undefined,
+): void {
   const names = new Set<string>();
   variables?.forEach((variable, index) => {
     const at = `${field}[${index}]`;
     if (!variable.name?.trim()) errors.required(`${at}.name`, "name is not specified");
     else {
-      if (isCIdentifier(variable.name).length > 0) errors.invalid(`${at}.name`, variable.name, "name is not a valid CEL identifier");
+      if (isCIdentifier(variable.name).length > 0)
+        errors.invalid(`${at}.name`, variable.name, "name is not a valid CEL identifier");
       if (names.has(variable.name)) errors.duplicate(`${at}.name`, variable.name);
       names.add(variable.name);
     }
@@ -145,7 +162,8 @@ export function validateParamKind(errors: FieldErrors, field: string, kind: Para
 export function validateParamRef(errors: FieldErrors, field: string, ref: ParamRef | undefined): void {
   if (ref === undefined) return;
   if (ref.name) errors.invalidEach(`${field}.name`, ref.name, isDns1123Subdomain(ref.name));
-  if (ref.name && ref.selector !== undefined) errors.forbidden(`${field}.name`, "name and selector are mutually exclusive");
+  if (ref.name && ref.selector !== undefined)
+    errors.forbidden(`${field}.name`, "name and selector are mutually exclusive");
   if (!ref.name && ref.selector === undefined) errors.required(field, "one of name or selector must be specified");
   validateLabelSelector(errors, `${field}.selector`, ref.selector);
   if (ref.parameterNotFoundAction === undefined) errors.required(`${field}.parameterNotFoundAction`);
@@ -155,7 +173,11 @@ export function validateParamRef(errors: FieldErrors, field: string, ref: ParamR
 }
 
 /** Where a webhook is: a URL or a Service, not both. Also for conversion webhooks. */
-export function validateClientConfig(errors: FieldErrors, field: string, config: WebhookClientConfig | undefined): void {
+export function validateClientConfig(
+  errors: FieldErrors,
+  field: string,
+  config: WebhookClientConfig | undefined,
+): void {
   if ((config?.url === undefined) === (config?.service === undefined)) {
     errors.required(field, "exactly one of url or service is required");
     return;
@@ -171,7 +193,12 @@ function validateUrl(errors: FieldErrors, field: string, text: string): void {
     return;
   }
   const url = new URL(text);
-  if (url.protocol !== "https:") errors.invalid(field, url.protocol.replace(/:$/, ""), `'https' is the only allowed URL scheme; desired format: https://host[/path]`);
+  if (url.protocol !== "https:")
+    errors.invalid(
+      field,
+      url.protocol.replace(/:$/, ""),
+      `'https' is the only allowed URL scheme; desired format: https://host[/path]`,
+    );
   if (url.host === "") errors.invalid(field, url.host, "host must be specified; desired format: https://host[/path]");
   if (/^[a-z]+:\/\/[^/]*@/.test(text)) errors.invalid(field, text, "user information is not permitted in the URL");
   if (text.includes("#")) errors.invalid(field, text, "fragments are not permitted in the URL");
@@ -198,7 +225,11 @@ export function validateTimeout(errors: FieldErrors, field: string, seconds: num
   }
 }
 
-export function validateReviewVersions(errors: FieldErrors, field: string, versions: readonly string[] | undefined): void {
+export function validateReviewVersions(
+  errors: FieldErrors,
+  field: string,
+  versions: readonly string[] | undefined,
+): void {
   const known = ["v1", "v1beta1"];
   if ((versions ?? []).length === 0) {
     errors.required(field, "must specify one of v1, v1beta1");

@@ -13,11 +13,21 @@ import { validatePositiveQuantity } from "./quantities.ts";
 
 const stabilizationMaxSeconds = 3600;
 const periodMaxSeconds = 1800;
-const sources = { Object: "object", Pods: "pods", Resource: "resource", ContainerResource: "containerResource", External: "external" } as const;
+const sources = {
+  Object: "object",
+  Pods: "pods",
+  Resource: "resource",
+  ContainerResource: "containerResource",
+  External: "external",
+} as const;
 const selectPolicies = ["Disabled", "Max", "Min"];
 const policyTypes = ["Percent", "Pods"];
 
-function validateReference(errors: FieldErrors, field: string, reference: CrossVersionObjectReference | undefined): void {
+function validateReference(
+  errors: FieldErrors,
+  field: string,
+  reference: CrossVersionObjectReference | undefined,
+): void {
   for (const name of ["kind", "name"] as const) {
     const value = reference?.[name];
     if (!value) errors.required(`${field}.${name}`);
@@ -37,7 +47,8 @@ function validateTarget(errors: FieldErrors, field: string, target: MetricTarget
     errors.invalid(`${field}.type`, target.type, "must be either Utilization, Value, or AverageValue");
   }
   if (target?.value !== undefined) validatePositiveQuantity(errors, `${field}.value`, target.value);
-  if (target?.averageValue !== undefined) validatePositiveQuantity(errors, `${field}.averageValue`, target.averageValue);
+  if (target?.averageValue !== undefined)
+    validatePositiveQuantity(errors, `${field}.averageValue`, target.averageValue);
   if (target?.averageUtilization !== undefined && target.averageUtilization < 1) {
     errors.invalid(`${field}.averageUtilization`, target.averageUtilization, "must be greater than 0");
   }
@@ -85,14 +96,17 @@ function validateMetric(errors: FieldErrors, at: string, metric: MetricSpec): vo
   if (metric.pods !== undefined) {
     validateIdentifier(errors, `${field}.metric`, metric.pods.metric);
     validateTarget(errors, `${field}.target`, metric.pods.target);
-    if (metric.pods.target?.averageValue === undefined) errors.required(`${field}.target.averageValue`, "must specify a positive target averageValue");
+    if (metric.pods.target?.averageValue === undefined)
+      errors.required(`${field}.target.averageValue`, "must specify a positive target averageValue");
   }
   if (metric.external !== undefined) {
     validateIdentifier(errors, `${field}.metric`, metric.external.metric);
     validateTarget(errors, `${field}.target`, metric.external.target);
     const { value, averageValue } = metric.external.target ?? {};
-    if (value === undefined && averageValue === undefined) errors.required(`${field}.target.averageValue`, "must set either a target value for metric or a per-pod target");
-    if (value !== undefined && averageValue !== undefined) errors.forbidden(`${field}.target.value`, "may not set both a target value for metric and a per-pod target");
+    if (value === undefined && averageValue === undefined)
+      errors.required(`${field}.target.averageValue`, "must set either a target value for metric or a per-pod target");
+    if (value !== undefined && averageValue !== undefined)
+      errors.forbidden(`${field}.target.value`, "may not set both a target value for metric and a per-pod target");
   }
   if (metric.resource !== undefined) {
     if (!metric.resource.name) errors.required(`${field}.name`, "must specify a resource name");
@@ -108,9 +122,14 @@ function validateMetric(errors: FieldErrors, at: string, metric: MetricSpec): vo
 function validateRules(errors: FieldErrors, field: string, rules: HPAScalingRules | undefined): void {
   if (rules === undefined) return;
   const window = rules.stabilizationWindowSeconds;
-  if (window !== undefined && window < 0) errors.invalid(`${field}.stabilizationWindowSeconds`, window, "must be greater than or equal to zero");
+  if (window !== undefined && window < 0)
+    errors.invalid(`${field}.stabilizationWindowSeconds`, window, "must be greater than or equal to zero");
   if (window !== undefined && window > stabilizationMaxSeconds) {
-    errors.invalid(`${field}.stabilizationWindowSeconds`, window, `must be less than or equal to ${stabilizationMaxSeconds}`);
+    errors.invalid(
+      `${field}.stabilizationWindowSeconds`,
+      window,
+      `must be less than or equal to ${stabilizationMaxSeconds}`,
+    );
   }
   if (rules.selectPolicy !== undefined && !selectPolicies.includes(rules.selectPolicy)) {
     errors.notSupported(`${field}.selectPolicy`, rules.selectPolicy, selectPolicies);
@@ -120,8 +139,10 @@ function validateRules(errors: FieldErrors, field: string, rules: HPAScalingRule
     const at = `${field}.policies[${index}]`;
     if (!policyTypes.includes(policy.type)) errors.notSupported(`${at}.type`, policy.type, policyTypes);
     if (policy.value <= 0) errors.invalid(`${at}.value`, policy.value, "must be greater than zero");
-    if (policy.periodSeconds <= 0) errors.invalid(`${at}.periodSeconds`, policy.periodSeconds, "must be greater than zero");
-    if (policy.periodSeconds > periodMaxSeconds) errors.invalid(`${at}.periodSeconds`, policy.periodSeconds, `must be less than or equal to ${periodMaxSeconds}`);
+    if (policy.periodSeconds <= 0)
+      errors.invalid(`${at}.periodSeconds`, policy.periodSeconds, "must be greater than zero");
+    if (policy.periodSeconds > periodMaxSeconds)
+      errors.invalid(`${at}.periodSeconds`, policy.periodSeconds, `must be less than or equal to ${periodMaxSeconds}`);
   });
 }
 
@@ -132,9 +153,13 @@ export function validateAutoscaler(errors: FieldErrors, autoscaler: HorizontalPo
   const least = spec.minReplicas ?? 1;
   if (least < 0) errors.invalid("spec.minReplicas", least, "must be greater than or equal to 0");
   if (spec.maxReplicas < 1) errors.invalid("spec.maxReplicas", spec.maxReplicas, "must be greater than 0");
-  if (spec.maxReplicas < least) errors.invalid("spec.maxReplicas", spec.maxReplicas, "must be greater than or equal to `minReplicas`");
+  if (spec.maxReplicas < least)
+    errors.invalid("spec.maxReplicas", spec.maxReplicas, "must be greater than or equal to `minReplicas`");
   if (least === 0 && !scalesFromZero) {
-    errors.forbidden("spec.metrics", "must specify at least one Object or External metric to support scaling to zero replicas");
+    errors.forbidden(
+      "spec.metrics",
+      "must specify at least one Object or External metric to support scaling to zero replicas",
+    );
   }
   validateReference(errors, "spec.scaleTargetRef", spec.scaleTargetRef);
   metrics.forEach((metric, index) => validateMetric(errors, `spec.metrics[${index}]`, metric));

@@ -6,9 +6,29 @@ import { semanticallyEqual } from "./immutable.ts";
 import { isDns1123Subdomain } from "./names.ts";
 
 const usages = [
-  "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only",
-  "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
-  "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping",
+  "any",
+  "cert sign",
+  "client auth",
+  "code signing",
+  "content commitment",
+  "crl sign",
+  "data encipherment",
+  "decipher only",
+  "digital signature",
+  "email protection",
+  "encipher only",
+  "ipsec end system",
+  "ipsec tunnel",
+  "ipsec user",
+  "key agreement",
+  "key encipherment",
+  "microsoft sgc",
+  "netscape sgc",
+  "ocsp signing",
+  "s/mime",
+  "server auth",
+  "signing",
+  "timestamping",
 ];
 const signerNameLengthMax = 571;
 const lifetimeMinSeconds = 600;
@@ -26,7 +46,8 @@ export function validateSignerName(errors: FieldErrors, field: string, name: str
   }
   const [domain = "", path = ""] = segments;
   errors.invalidEach(field, domain, isDns1123Subdomain(domain));
-  if (domain.split(".").length < 2) errors.invalid(field, domain, "should be a domain with at least two segments separated by dots");
+  if (domain.split(".").length < 2)
+    errors.invalid(field, domain, "should be a domain with at least two segments separated by dots");
   for (const label of path.split(".")) errors.invalidEach(field, path, isDns1123Subdomain(label));
   if (name.length > signerNameLengthMax) errors.tooLong(field, signerNameLengthMax);
 }
@@ -50,7 +71,11 @@ export function validateSigningRequest(errors: FieldErrors, request: Certificate
     validateSignerName(errors, "spec.signerName", spec.signerName);
   }
   if (spec.expirationSeconds !== undefined && spec.expirationSeconds < lifetimeMinSeconds) {
-    errors.invalid("spec.expirationSeconds", spec.expirationSeconds, "may not specify a duration less than 600 seconds (10 minutes)");
+    errors.invalid(
+      "spec.expirationSeconds",
+      spec.expirationSeconds,
+      "may not specify a duration less than 600 seconds (10 minutes)",
+    );
   }
   validateConditions(errors, request);
 }
@@ -93,8 +118,13 @@ export function validateSigningRequestUpdate(
     errors.forbidden("status.certificate", "updates may not set or modify certificate content once it is issued");
     return;
   }
-  if (context.subresource === "status" && request.status.certificate && !semanticallyEqual(request.status.certificate, old.status?.certificate)) {
+  if (
+    context.subresource === "status" &&
+    request.status.certificate &&
+    !semanticallyEqual(request.status.certificate, old.status?.certificate)
+  ) {
     const pem = decodeBase64Text(request.status.certificate) ?? "";
-    if (!/-----BEGIN CERTIFICATE-----/.test(pem)) errors.invalid("status.certificate", "<certificate data>", "must contain at least one CERTIFICATE PEM block");
+    if (!/-----BEGIN CERTIFICATE-----/.test(pem))
+      errors.invalid("status.certificate", "<certificate data>", "must contain at least one CERTIFICATE PEM block");
   }
 }

@@ -37,19 +37,25 @@ function validateNames(errors: FieldErrors, field: string, names: CustomResource
       errors.invalid(`${field}.${name}`, value, `may have mixed case, but should otherwise match: ${message}`);
     }
   }
-  if (names.kind && names.kind === names.listKind) errors.invalid(`${field}.listKind`, names.listKind, "kind and listKind may not be the same");
+  if (names.kind && names.kind === names.listKind)
+    errors.invalid(`${field}.listKind`, names.listKind, "kind and listKind may not be the same");
   for (const list of ["shortNames", "categories"] as const) {
-    names[list]?.forEach((value, index) => errors.invalidEach(`${field}.${list}[${index}]`, value, isDns1035Label(value)));
+    names[list]?.forEach((value, index) =>
+      errors.invalidEach(`${field}.${list}[${index}]`, value, isDns1035Label(value)),
+    );
   }
 }
 
 function validateColumn(errors: FieldErrors, at: string, column: CustomResourceColumnDefinition): void {
   if (!column.name) errors.required(`${at}.name`);
   if (!column.type) errors.required(`${at}.type`, `must be one of ${columnTypes.join(",")}`);
-  else if (!columnTypes.includes(column.type)) errors.invalid(`${at}.type`, column.type, `must be one of ${columnTypes.join(",")}`);
-  if (column.format && !columnFormats.includes(column.format)) errors.invalid(`${at}.format`, column.format, `must be one of ${columnFormats.join(",")}`);
+  else if (!columnTypes.includes(column.type))
+    errors.invalid(`${at}.type`, column.type, `must be one of ${columnTypes.join(",")}`);
+  if (column.format && !columnFormats.includes(column.format))
+    errors.invalid(`${at}.format`, column.format, `must be one of ${columnFormats.join(",")}`);
   if (!column.jsonPath) errors.required(`${at}.jsonPath`);
-  else if (!/^[.[]/.test(column.jsonPath)) errors.invalid(`${at}.jsonPath`, column.jsonPath, "must be a valid JSON path");
+  else if (!/^[.[]/.test(column.jsonPath))
+    errors.invalid(`${at}.jsonPath`, column.jsonPath, "must be a valid JSON path");
 }
 
 function validatePath(errors: FieldErrors, field: string, path: string | undefined, roots: readonly string[]): void {
@@ -57,7 +63,8 @@ function validatePath(errors: FieldErrors, field: string, path: string | undefin
     errors.required(field);
     return;
   }
-  if (!/^(\.[A-Za-z_][A-Za-z0-9_-]*)+$/.test(path)) errors.invalid(field, path, "must be a simple json path without array notation");
+  if (!/^(\.[A-Za-z_][A-Za-z0-9_-]*)+$/.test(path))
+    errors.invalid(field, path, "must be a simple json path without array notation");
   else if (!roots.some((root) => path.startsWith(root))) {
     errors.invalid(field, path, `should be a json path under ${roots.map((root) => root.slice(0, -1)).join(" or ")}`);
   }
@@ -77,9 +84,12 @@ function validateVersion(errors: FieldErrors, at: string, version: CustomResourc
   errors.invalidEach(`${at}.name`, version.name, isDns1035Label(version.name ?? ""));
   if (version.deprecationWarning !== undefined) {
     const field = `${at}.deprecationWarning`;
-    if (version.deprecated !== true) errors.invalid(field, version.deprecationWarning, "can only be set for deprecated versions");
-    if (version.deprecationWarning.trim() === "") errors.invalid(field, version.deprecationWarning, "must not be empty");
-    if (version.deprecationWarning.length > warningLengthMax) errors.invalid(field, version.deprecationWarning, `must be <= ${warningLengthMax} bytes long`);
+    if (version.deprecated !== true)
+      errors.invalid(field, version.deprecationWarning, "can only be set for deprecated versions");
+    if (version.deprecationWarning.trim() === "")
+      errors.invalid(field, version.deprecationWarning, "must not be empty");
+    if (version.deprecationWarning.length > warningLengthMax)
+      errors.invalid(field, version.deprecationWarning, `must be <= ${warningLengthMax} bytes long`);
   }
   const schema = version.schema?.openAPIV3Schema;
   if (schema === undefined) errors.required(`${at}.schema.openAPIV3Schema`, "schemas are required");
@@ -93,13 +103,16 @@ function validateVersion(errors: FieldErrors, at: string, version: CustomResourc
     names.add(column.name);
   });
   const selectable = version.selectableFields ?? [];
-  if (selectable.length > selectableFieldsMax) errors.tooMany(`${at}.selectableFields`, selectable.length, selectableFieldsMax);
+  if (selectable.length > selectableFieldsMax)
+    errors.tooMany(`${at}.selectableFields`, selectable.length, selectableFieldsMax);
   const paths = new Set<string>();
   selectable.forEach((field, index) => {
     const path = `${at}.selectableFields[${index}].jsonPath`;
     if (!field.jsonPath) errors.required(path);
-    else if (!/^(\.[A-Za-z_][A-Za-z0-9_-]*)+$/.test(field.jsonPath)) errors.invalid(path, field.jsonPath, "must be a simple json path without array notation");
-    else if (field.jsonPath.startsWith(".metadata")) errors.invalid(path, field.jsonPath, "must not point to fields in metadata");
+    else if (!/^(\.[A-Za-z_][A-Za-z0-9_-]*)+$/.test(field.jsonPath))
+      errors.invalid(path, field.jsonPath, "must be a simple json path without array notation");
+    else if (field.jsonPath.startsWith(".metadata"))
+      errors.invalid(path, field.jsonPath, "must not point to fields in metadata");
     if (paths.has(field.jsonPath)) errors.duplicate(path, field.jsonPath);
     paths.add(field.jsonPath);
   });
@@ -109,13 +122,16 @@ function validateConversion(errors: FieldErrors, conversion: CustomResourceDefin
   const field = "spec.conversion";
   const strategy = conversion?.strategy ?? "";
   if (strategy === "") errors.required(`${field}.strategy`);
-  else if (strategy !== "None" && strategy !== "Webhook") errors.notSupported(`${field}.strategy`, strategy, ["None", "Webhook"]);
+  else if (strategy !== "None" && strategy !== "Webhook")
+    errors.notSupported(`${field}.strategy`, strategy, ["None", "Webhook"]);
   const webhook = conversion?.webhook;
   if (strategy !== "Webhook") {
-    if (webhook !== undefined) errors.forbidden(`${field}.webhook`, "should not be set when strategy is not set to Webhook");
+    if (webhook !== undefined)
+      errors.forbidden(`${field}.webhook`, "should not be set when strategy is not set to Webhook");
     return;
   }
-  if (webhook?.clientConfig === undefined) errors.required(`${field}.webhook.clientConfig`, "required when strategy is set to Webhook");
+  if (webhook?.clientConfig === undefined)
+    errors.required(`${field}.webhook.clientConfig`, "required when strategy is set to Webhook");
   else validateClientConfig(errors, `${field}.webhook.clientConfig`, webhook.clientConfig);
   const versions = webhook?.conversionReviewVersions ?? [];
   if (versions.length === 0) errors.required(`${field}.webhook.conversionReviewVersions`);
@@ -127,7 +143,8 @@ function validateConversion(errors: FieldErrors, conversion: CustomResourceDefin
 export function validateDefinition(errors: FieldErrors, definition: CustomResourceDefinition): void {
   const { spec, metadata } = definition;
   const wanted = `${spec.names.plural ?? ""}.${spec.group ?? ""}`;
-  if (metadata.name !== wanted) errors.invalid("metadata.name", metadata.name ?? "", 'must be spec.names.plural+"."+spec.group');
+  if (metadata.name !== wanted)
+    errors.invalid("metadata.name", metadata.name ?? "", 'must be spec.names.plural+"."+spec.group');
   if (!spec.group) errors.required("spec.group");
   else {
     errors.invalidEach("spec.group", spec.group, isDns1123Subdomain(spec.group));
@@ -142,17 +159,30 @@ export function validateDefinition(errors: FieldErrors, definition: CustomResour
   }
   errors.oneOf("spec.scope", spec.scope, scopes);
   if (spec.preserveUnknownFields === true) {
-    errors.invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead");
+    errors.invalid(
+      "spec.preserveUnknownFields",
+      true,
+      "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+    );
   }
   const versions = spec.versions ?? [];
   const names = new Set<string>();
   versions.forEach((version, index) => {
     validateVersion(errors, `spec.versions[${index}]`, version);
-    if (names.has(version.name)) errors.invalid("spec.versions", versions.map(({ name }) => name), "must contain unique version names");
+    if (names.has(version.name))
+      errors.invalid(
+        "spec.versions",
+        versions.map(({ name }) => name),
+        "must contain unique version names",
+      );
     names.add(version.name);
   });
   if (versions.filter((version) => version.storage).length !== 1) {
-    errors.invalid("spec.versions", versions.map(({ name }) => name), "must have exactly one version marked as storage version");
+    errors.invalid(
+      "spec.versions",
+      versions.map(({ name }) => name),
+      "must have exactly one version marked as storage version",
+    );
   }
   validateNames(errors, "spec.names", spec.names);
   validateConversion(errors, spec.conversion);
@@ -170,13 +200,17 @@ export function validateDefinitionUpdate(
     errors.invalid(
       `status.storedVersions[${index}]`,
       version,
-      `missing from spec.versions; ${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`,
+      `missing from spec.versions; ${version} was previously a storage version, and must remain in ` +
+        `spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ` +
+        `${version} from status.storedVersions`,
     );
   });
   if (context.subresource === "status") return;
   validateImmutable(errors, "spec.group", definition.spec.group, old.spec.group);
   validateImmutable(errors, "spec.names.plural", definition.spec.names.plural, old.spec.names.plural);
-  const established = old.status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True");
+  const established = old.status?.conditions?.some(
+    (condition) => condition.type === "Established" && condition.status === "True",
+  );
   if (established !== true) return;
   validateImmutable(errors, "spec.scope", definition.spec.scope, old.spec.scope);
   validateImmutable(errors, "spec.names.kind", definition.spec.names.kind, old.spec.names.kind);

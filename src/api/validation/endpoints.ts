@@ -20,14 +20,18 @@ function validateSubset(errors: FieldErrors, field: string, subset: EndpointSubs
   if (addresses.length === 0 && notReady.length === 0) {
     errors.required(field, "must specify `addresses` or `notReadyAddresses`");
   }
-  for (const [name, list] of [["addresses", addresses], ["notReadyAddresses", notReady]] as const) {
+  for (const [name, list] of [
+    ["addresses", addresses],
+    ["notReadyAddresses", notReady],
+  ] as const) {
     list.forEach((address, index) => {
       const at = `${field}.${name}[${index}]`;
       const problems = isValidIp(address.ip ?? "");
       if (problems.length > 0) errors.invalidEach(`${at}.ip`, address.ip ?? "", problems);
       else validateNonSpecialIp(errors, `${at}.ip`, address.ip);
       if (address.hostname) errors.invalidEach(`${at}.hostname`, address.hostname, isDns1123Label(address.hostname));
-      if (address.nodeName) errors.invalidEach(`${at}.nodeName`, address.nodeName, isDns1123Subdomain(address.nodeName));
+      if (address.nodeName)
+        errors.invalidEach(`${at}.nodeName`, address.nodeName, isDns1123Subdomain(address.nodeName));
     });
   }
   const ports = subset.ports ?? [];
@@ -40,7 +44,8 @@ function validateSubset(errors: FieldErrors, field: string, subset: EndpointSubs
     }
     validatePortNumber(errors, `${at}.port`, port.port);
     errors.oneOf(`${at}.protocol`, port.protocol, protocols);
-    if (port.appProtocol !== undefined) errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
+    if (port.appProtocol !== undefined)
+      errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
   });
 }
 
@@ -51,7 +56,8 @@ export function validateEndpoints(errors: FieldErrors, endpoints: Endpoints): vo
 function validateEndpoint(errors: FieldErrors, field: string, endpoint: Endpoint, addressType: string): void {
   const addresses = endpoint.addresses ?? [];
   if (addresses.length === 0) errors.required(`${field}.addresses`, "must contain at least 1 address");
-  else if (addresses.length > addressesCountMax) errors.tooMany(`${field}.addresses`, addresses.length, addressesCountMax);
+  else if (addresses.length > addressesCountMax)
+    errors.tooMany(`${field}.addresses`, addresses.length, addressesCountMax);
   addresses.forEach((address, index) => {
     const at = `${field}.addresses[${index}]`;
     if (addressType === "FQDN") {
@@ -65,13 +71,15 @@ function validateEndpoint(errors: FieldErrors, field: string, endpoint: Endpoint
     }
     validateNonSpecialIp(errors, at, address);
   });
-  if (endpoint.nodeName !== undefined) errors.invalidEach(`${field}.nodeName`, endpoint.nodeName, isDns1123Subdomain(endpoint.nodeName));
+  if (endpoint.nodeName !== undefined)
+    errors.invalidEach(`${field}.nodeName`, endpoint.nodeName, isDns1123Subdomain(endpoint.nodeName));
   for (const key in endpoint.deprecatedTopology) {
     errors.invalidEach(`${field}.deprecatedTopology`, key, isQualifiedName(key));
     const value = endpoint.deprecatedTopology[key] ?? "";
     errors.invalidEach(`${field}.deprecatedTopology[${key}]`, value, isLabelValue(value));
   }
-  if (endpoint.hostname !== undefined) errors.invalidEach(`${field}.hostname`, endpoint.hostname, isDns1123Label(endpoint.hostname));
+  if (endpoint.hostname !== undefined)
+    errors.invalidEach(`${field}.hostname`, endpoint.hostname, isDns1123Label(endpoint.hostname));
   const zones = endpoint.hints?.forZones ?? [];
   if (zones.length > hintsCountMax) errors.tooMany(`${field}.hints.forZones`, zones.length, hintsCountMax);
   const seen = new Set<string>();
@@ -99,7 +107,8 @@ export function validateEndpointSlice(errors: FieldErrors, slice: EndpointSlice)
     names.add(name);
     errors.oneOf(`${at}.protocol`, port.protocol, protocols);
     if (port.port !== undefined) validatePortNumber(errors, `${at}.port`, port.port);
-    if (port.appProtocol !== undefined) errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
+    if (port.appProtocol !== undefined)
+      errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
   });
 }
 

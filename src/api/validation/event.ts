@@ -33,10 +33,13 @@ export function validateEvent(errors: FieldErrors, event: Event): void {
     errors.invalid("reportingInstance", "", `can have at most ${instanceLengthMax} characters`);
   }
   if (!event.action) errors.required("action");
-  else if (utf8Length(event.action) > actionLengthMax) errors.invalid("action", "", `can have at most ${actionLengthMax} characters`);
+  else if (utf8Length(event.action) > actionLengthMax)
+    errors.invalid("action", "", `can have at most ${actionLengthMax} characters`);
   if (!event.reason) errors.required("reason");
-  else if (utf8Length(event.reason) > reasonLengthMax) errors.invalid("reason", "", `can have at most ${reasonLengthMax} characters`);
-  if (utf8Length(event.message ?? "") > noteLengthMax) errors.invalid("message", "", `can have at most ${noteLengthMax} characters`);
+  else if (utf8Length(event.reason) > reasonLengthMax)
+    errors.invalid("reason", "", `can have at most ${reasonLengthMax} characters`);
+  if (utf8Length(event.message ?? "") > noteLengthMax)
+    errors.invalid("message", "", `can have at most ${noteLengthMax} characters`);
   if (event.type !== "Normal" && event.type !== "Warning") {
     errors.invalid("type", "", `has invalid value: ${event.type ?? ""}`);
   }
@@ -47,7 +50,15 @@ export function validateEvent(errors: FieldErrors, event: Event): void {
 
 export function validateEventUpdate(errors: FieldErrors, event: Event, old: Event): void {
   if (!event.eventTime || !old.eventTime) return;
-  for (const name of ["involvedObject", "reason", "message", "type", "action", "reportingComponent", "reportingInstance"] as const) {
+  for (const name of [
+    "involvedObject",
+    "reason",
+    "message",
+    "type",
+    "action",
+    "reportingComponent",
+    "reportingInstance",
+  ] as const) {
     validateImmutable(errors, name, event[name], old[name]);
   }
 }

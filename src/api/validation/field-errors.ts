@@ -25,7 +25,11 @@ export class FieldErrors {
   }
 
   invalid(field: string, value: unknown, detail: string): void {
-    this.list.push({ field, reason: "FieldValueInvalid", message: withDetail(`Invalid value: ${printed(value)}`, detail) });
+    this.list.push({
+      field,
+      reason: "FieldValueInvalid",
+      message: withDetail(`Invalid value: ${printed(value)}`, detail),
+    });
   }
 
   /** `supported` is printed sorted, as upstream does for its sets. */
@@ -53,7 +57,11 @@ export class FieldErrors {
 
   tooLong(field: string, lengthMaxBytes: number): void {
     const unit = lengthMaxBytes === 1 ? "byte" : "bytes";
-    this.list.push({ field, reason: "FieldValueTooLong", message: `Too long: may not be more than ${lengthMaxBytes} ${unit}` });
+    this.list.push({
+      field,
+      reason: "FieldValueTooLong",
+      message: `Too long: may not be more than ${lengthMaxBytes} ${unit}`,
+    });
   }
 
   tooMany(field: string, count: number, countMax: number): void {
@@ -66,7 +74,11 @@ export class FieldErrors {
   }
 
   typeInvalid(field: string, value: unknown, detail: string): void {
-    this.list.push({ field, reason: "FieldValueTypeInvalid", message: withDetail(`Invalid value: ${printed(value)}`, detail) });
+    this.list.push({
+      field,
+      reason: "FieldValueTypeInvalid",
+      message: withDetail(`Invalid value: ${printed(value)}`, detail),
+    });
   }
 
   /** One `invalid` for each of the messages that a format check gave. */

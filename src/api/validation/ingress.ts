@@ -2,7 +2,13 @@ import type { HTTPIngressPath, Ingress, IngressBackend } from "../generated/netw
 import type { RuleContext } from "../kind.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { isValidIp, parseIp } from "./ip-address.ts";
-import { isDns1035Label, isDns1123Subdomain, isPathSegmentName, isValidPortName, isWildcardDns1123Subdomain } from "./names.ts";
+import {
+  isDns1035Label,
+  isDns1123Subdomain,
+  isPathSegmentName,
+  isValidPortName,
+  isWildcardDns1123Subdomain,
+} from "./names.ts";
 import { validatePortNumber } from "./ports.ts";
 
 const pathTypes = ["Exact", "ImplementationSpecific", "Prefix"];
@@ -12,7 +18,8 @@ const classAnnotation = "kubernetes.io/ingress.class";
 
 export function validateHost(errors: FieldErrors, field: string, host: string): void {
   if (parseIp(host) !== undefined) errors.invalid(field, host, "must be a DNS name, not an IP address");
-  else errors.invalidEach(field, host, host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));
+  else
+    errors.invalidEach(field, host, host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));
 }
 
 function validateBackend(errors: FieldErrors, field: string, backend: IngressBackend | undefined): void {
@@ -72,7 +79,11 @@ export function validateIngress(errors: FieldErrors, ingress: Ingress): void {
   const { spec } = ingress;
   const annotation = ingress.metadata.annotations?.[classAnnotation];
   if (annotation !== undefined && spec.ingressClassName !== undefined && annotation !== spec.ingressClassName) {
-    errors.invalid(`metadata.annotations.${classAnnotation}`, annotation, "must match `ingressClassName` when both are specified");
+    errors.invalid(
+      `metadata.annotations.${classAnnotation}`,
+      annotation,
+      "must match `ingressClassName` when both are specified",
+    );
   }
   if ((spec.rules?.length ?? 0) === 0 && spec.defaultBackend === undefined) {
     errors.invalid("spec", spec.rules ?? [], "either `defaultBackend` or `rules` must be specified");
@@ -87,21 +98,28 @@ export function validateIngress(errors: FieldErrors, ingress: Ingress): void {
   });
   spec.tls?.forEach((tls, index) => {
     tls.hosts?.forEach((host, hostIndex) => validateHost(errors, `spec.tls[${index}].hosts[${hostIndex}]`, host));
-    if (tls.secretName) errors.invalidEach(`spec.tls[${index}].secretName`, tls.secretName, isDns1123Subdomain(tls.secretName));
+    if (tls.secretName)
+      errors.invalidEach(`spec.tls[${index}].secretName`, tls.secretName, isDns1123Subdomain(tls.secretName));
   });
   if (spec.ingressClassName !== undefined) {
     errors.invalidEach("spec.ingressClassName", spec.ingressClassName, isDns1123Subdomain(spec.ingressClassName));
   }
 }
 
-export function validateIngressUpdate(errors: FieldErrors, ingress: Ingress, _old: Ingress, context: RuleContext): void {
+export function validateIngressUpdate(
+  errors: FieldErrors,
+  ingress: Ingress,
+  _old: Ingress,
+  context: RuleContext,
+): void {
   if (context.subresource !== "status") return;
   ingress.status.loadBalancer?.ingress?.forEach((entry, index) => {
     const at = `status.loadBalancer.ingress[${index}]`;
     if (entry.ip) errors.invalidEach(`${at}.ip`, entry.ip, isValidIp(entry.ip));
     if (entry.hostname) {
       errors.invalidEach(`${at}.hostname`, entry.hostname, isDns1123Subdomain(entry.hostname));
-      if (parseIp(entry.hostname) !== undefined) errors.invalid(`${at}.hostname`, entry.hostname, "must be a DNS name, not an IP address");
+      if (parseIp(entry.hostname) !== undefined)
+        errors.invalid(`${at}.hostname`, entry.hostname, "must be a DNS name, not an IP address");
     }
   });
 }

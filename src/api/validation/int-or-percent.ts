@@ -7,19 +7,28 @@ export function percentOf(value: number | string | undefined): number | undefine
   return typeof value === "string" && percent.test(value) ? Number(value.slice(0, -1)) : undefined;
 }
 
-export function validatePositiveIntOrPercent(errors: FieldErrors, field: string, value: number | string | undefined): void {
+export function validatePositiveIntOrPercent(
+  errors: FieldErrors,
+  field: string,
+  value: number | string | undefined,
+): void {
   if (value === undefined) return;
   if (typeof value === "number") errors.nonNegative(field, value);
   else if (!percent.test(value)) {
     errors.invalid(
       field,
       value,
-      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', " +
+        "regex used for validation is '[0-9]+%')",
     );
   }
 }
 
-export function validateNotMoreThan100Percent(errors: FieldErrors, field: string, value: number | string | undefined): void {
+export function validateNotMoreThan100Percent(
+  errors: FieldErrors,
+  field: string,
+  value: number | string | undefined,
+): void {
   const number = percentOf(value);
   if (number !== undefined && number > 100) errors.invalid(field, value, "must not be greater than 100%");
 }

@@ -34,7 +34,8 @@ function parseIpv6(text: string): bigint | undefined {
   const missing = 8 - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
   let value = 0n;
-  for (const group of [...head, ...Array<number>(Math.max(0, missing)).fill(0), ...tail]) value = (value << 16n) | BigInt(group);
+  for (const group of [...head, ...Array<number>(Math.max(0, missing)).fill(0), ...tail])
+    value = (value << 16n) | BigInt(group);
   return value;
 }
 
@@ -84,9 +85,7 @@ export function isValidIp(text: string): string[] {
 }
 
 export function isValidCidr(text: string): string[] {
-  return parseNetwork(text) === undefined
-    ? ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
-    : [];
+  return parseNetwork(text) === undefined ? ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"] : [];
 }
 
 function inNetwork({ family, value }: IpAddress, prefix: bigint, bits: number): boolean {

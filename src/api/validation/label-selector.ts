@@ -12,7 +12,8 @@ export function validateLabelSelector(errors: FieldErrors, field: string, select
     switch (requirement.operator) {
       case "In":
       case "NotIn":
-        if (values.length === 0) errors.required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
+        if (values.length === 0)
+          errors.required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
         break;
       case "Exists":
       case "DoesNotExist":

@@ -13,7 +13,8 @@ const valueMessage =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an " +
   `alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${valueFormat}')`;
 const qualifiedMessage =
-  "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. " +
+  "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end " +
+  "with an alphanumeric character (e.g. " +
   `'MyName',  or 'my.name',  or '123-abc', regex used for validation is '${nameFormat}') ` +
   "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
 
@@ -57,7 +58,11 @@ export function validateLabels(errors: FieldErrors, field: string, labels: Recor
   }
 }
 
-export function validateAnnotations(errors: FieldErrors, field: string, annotations: Record<string, string> | undefined): void {
+export function validateAnnotations(
+  errors: FieldErrors,
+  field: string,
+  annotations: Record<string, string> | undefined,
+): void {
   if (annotations === undefined) return;
   let bytes = 0;
   for (const key in annotations) {

@@ -40,12 +40,23 @@ function validateOrder(errors: FieldErrors, at: string, item: LimitRangeItem, na
   const max = item.max?.[name];
   const limit = item.default?.[name];
   const request = item.defaultRequest?.[name];
-  const check = (list: string, value: string, low: string | undefined, lowName: string, high: string | undefined, highName: string): void => {
+  const check = (
+    list: string,
+    value: string,
+    low: string | undefined,
+    lowName: string,
+    high: string | undefined,
+    highName: string,
+  ): void => {
     if (low !== undefined && compare(low, value) > 0) {
       errors.invalid(`${at}.${list}[${name}]`, low, `${lowName} value ${low} is greater than ${list} value ${value}`);
     }
     if (high !== undefined && compare(value, high) > 0) {
-      errors.invalid(`${at}.${list}[${name}]`, value, `${list} value ${value} is greater than ${highName} value ${high}`);
+      errors.invalid(
+        `${at}.${list}[${name}]`,
+        value,
+        `${list} value ${value} is greater than ${highName} value ${high}`,
+      );
     }
   };
   if (min !== undefined && max !== undefined && compare(min, max) > 0) {
@@ -54,7 +65,11 @@ function validateOrder(errors: FieldErrors, at: string, item: LimitRangeItem, na
   if (request !== undefined) check("defaultRequest", request, min, "min", max, "max");
   if (limit !== undefined) check("default", limit, min, "min", max, "max");
   if (request !== undefined && limit !== undefined && compare(request, limit) > 0) {
-    errors.invalid(`${at}.defaultRequest[${name}]`, request, `default request value ${request} is greater than default limit value ${limit}`);
+    errors.invalid(
+      `${at}.defaultRequest[${name}]`,
+      request,
+      `default request value ${request} is greater than default limit value ${limit}`,
+    );
   }
   const ratio = item.maxLimitRequestRatio?.[name];
   if (ratio !== undefined && compare(ratio, "1") < 0) {
@@ -84,7 +99,11 @@ export function validateLimitRange(errors: FieldErrors, range: LimitRange): void
         }
       }
     }
-    if (item.type === "PersistentVolumeClaim" && item.min?.["storage"] === undefined && item.max?.["storage"] === undefined) {
+    if (
+      item.type === "PersistentVolumeClaim" &&
+      item.min?.["storage"] === undefined &&
+      item.max?.["storage"] === undefined
+    ) {
       errors.required(at, "either minimum or maximum storage value is required, but neither was provided");
     }
     for (const name of validateNames(errors, at, item)) validateOrder(errors, at, item, name);

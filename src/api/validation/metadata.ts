@@ -49,7 +49,12 @@ export function validateMetadata(
   validateManagedFields(errors, `${field}.managedFields`, metadata.managedFields);
 }
 
-function validateNamespace(errors: FieldErrors, field: string, namespace: string | undefined, namespaced: boolean): void {
+function validateNamespace(
+  errors: FieldErrors,
+  field: string,
+  namespace: string | undefined,
+  namespaced: boolean,
+): void {
   if (namespaced) {
     if (namespace === undefined || namespace === "") errors.required(field);
     else errors.invalidEach(field, namespace, isDns1123Label(namespace));
@@ -94,7 +99,12 @@ export function validateFinalizerName(errors: FieldErrors, field: string, name: 
   }
 }
 
-function validateFinalizers(errors: FieldErrors, field: string, finalizers: readonly string[] | undefined, custom: boolean): void {
+function validateFinalizers(
+  errors: FieldErrors,
+  field: string,
+  finalizers: readonly string[] | undefined,
+  custom: boolean,
+): void {
   if (finalizers === undefined) return;
   finalizers.forEach((finalizer, index) => {
     if (custom) errors.invalidEach(field, finalizer, isQualifiedName(finalizer));
@@ -115,16 +125,30 @@ function validateManagedFields(errors: FieldErrors, field: string, entries: read
     if (fieldsType !== undefined && fieldsType !== "" && fieldsType !== "FieldsV1") {
       errors.invalid(`${at}.fieldsType`, fieldsType, "must be `FieldsV1`");
     }
-    if (manager !== undefined && manager.length > fieldManagerLengthMax) errors.tooLong(`${at}.manager`, fieldManagerLengthMax);
+    if (manager !== undefined && manager.length > fieldManagerLengthMax)
+      errors.tooLong(`${at}.manager`, fieldManagerLengthMax);
   });
 }
 
-const fixedFields = ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] as const;
+const fixedFields = [
+  "name",
+  "namespace",
+  "uid",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+] as const;
 
 /** What an update may not change. The server has filled the fields that the client left out. */
-export function validateMetadataUpdate(errors: FieldErrors, field: string, metadata: ObjectMetadata, old: ObjectMetadata): void {
+export function validateMetadataUpdate(
+  errors: FieldErrors,
+  field: string,
+  metadata: ObjectMetadata,
+  old: ObjectMetadata,
+): void {
   for (const name of fixedFields) {
-    if ((metadata[name] ?? "") !== (old[name] ?? "")) errors.invalid(`${field}.${name}`, metadata[name], immutableMessage);
+    if ((metadata[name] ?? "") !== (old[name] ?? ""))
+      errors.invalid(`${field}.${name}`, metadata[name], immutableMessage);
   }
   if ((metadata.generation ?? 0) < (old.generation ?? 0)) {
     errors.invalid(`${field}.generation`, metadata.generation ?? 0, "must not be decremented");
@@ -132,7 +156,12 @@ export function validateMetadataUpdate(errors: FieldErrors, field: string, metad
   if (old.deletionTimestamp !== undefined) validateNoNewFinalizers(errors, field, metadata, old);
 }
 
-function validateNoNewFinalizers(errors: FieldErrors, field: string, metadata: ObjectMetadata, old: ObjectMetadata): void {
+function validateNoNewFinalizers(
+  errors: FieldErrors,
+  field: string,
+  metadata: ObjectMetadata,
+  old: ObjectMetadata,
+): void {
   const known = new Set(old.finalizers);
   const added = (metadata.finalizers ?? []).filter((finalizer) => !known.has(finalizer));
   if (added.length === 0) return;

@@ -43,20 +43,23 @@ function formatMessage(message: string, format: string, ...examples: string[]): 
 }
 
 const labelMessage = formatMessage(
-  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must " +
+    "start and end with an alphanumeric character",
   labelFormat,
   "my-name",
   "123-abc",
 );
 
 const subdomainMessage = formatMessage(
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and " +
+    "must start and end with an alphanumeric character",
   subdomainFormat,
   "example.com",
 );
 
 const label1035Message = formatMessage(
-  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an " +
+    "alphabetic character, and end with an alphanumeric character",
   label1035Format,
   "my-name",
   "abc-123",
@@ -83,7 +86,8 @@ export const isWildcardDns1123Subdomain: NameCheck = (name) =>
     wildcardSubdomain,
     subdomainLengthMax,
     formatMessage(
-      "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+      "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must " +
+        "consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
       `\\*\\.${subdomainFormat}`,
       "*.example.com",
     ),
@@ -124,7 +128,8 @@ export const isLegacyEnvVarName: NameCheck = (name) =>
     ? []
     : [
         formatMessage(
-          "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit",
+          "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', " +
+            "and must not start with a digit",
           envNameFormat,
           "my.env-name",
           "MY_ENV.NAME",
@@ -157,10 +162,12 @@ export const isConfigMapKey: NameCheck = (key) => {
 export const isValidPortName: NameCheck = (name) => {
   const messages: string[] = [];
   if (name.length > 15) messages.push("must be no more than 15 characters");
-  if (!/^[-a-z0-9]+$/.test(name)) messages.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+  if (!/^[-a-z0-9]+$/.test(name))
+    messages.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   if (!/[a-z]/.test(name)) messages.push("must contain at least one letter (a-z)");
   if (name.includes("--")) messages.push("must not contain consecutive hyphens");
-  if (name.length > 0 && (name.startsWith("-") || name.endsWith("-"))) messages.push("must not begin or end with a hyphen");
+  if (name.length > 0 && (name.startsWith("-") || name.endsWith("-")))
+    messages.push("must not begin or end with a hyphen");
   return messages;
 };
 

@@ -17,8 +17,10 @@ function validatePort(errors: FieldErrors, at: string, port: NetworkPolicyPort):
     validatePortOrName(errors, `${at}.port`, port.port);
   }
   if (port.endPort === undefined) return;
-  if (typeof port.port === "string") errors.invalid(`${at}.endPort`, port.endPort, "may not be specified when `port` is non-numeric");
-  else if (port.port !== undefined && port.endPort < port.port) errors.invalid(`${at}.endPort`, port.endPort, "must be greater than or equal to `port`");
+  if (typeof port.port === "string")
+    errors.invalid(`${at}.endPort`, port.endPort, "may not be specified when `port` is non-numeric");
+  else if (port.port !== undefined && port.endPort < port.port)
+    errors.invalid(`${at}.endPort`, port.endPort, "must be greater than or equal to `port`");
   else validatePortNumber(errors, `${at}.endPort`, port.endPort);
 }
 
@@ -64,6 +66,7 @@ export function validateNetworkPolicy(errors: FieldErrors, policy: NetworkPolicy
     return;
   }
   types.forEach((type, index) => {
-    if (type !== "Ingress" && type !== "Egress") errors.notSupported(`spec.policyTypes[${index}]`, type, ["Egress", "Ingress"]);
+    if (type !== "Ingress" && type !== "Egress")
+      errors.notSupported(`spec.policyTypes[${index}]`, type, ["Egress", "Ingress"]);
   });
 }

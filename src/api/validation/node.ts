@@ -44,10 +44,10 @@ export function validateNodeUpdate(errors: FieldErrors, node: Node, old: Node): 
   });
   const oldCidrs = old.spec?.podCIDRs ?? [];
   if (oldCidrs.length > 0 && !semanticallyEqual(oldCidrs, node.spec?.podCIDRs)) {
-    errors.forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid");
+    errors.forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid');
   }
   if (old.spec?.providerID && old.spec.providerID !== node.spec?.providerID) {
-    errors.forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid");
+    errors.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid');
   }
   if (node.spec?.configSource !== undefined && !semanticallyEqual(node.spec.configSource, old.spec?.configSource)) {
     errors.forbidden("spec.configSource", "configSource is not supported");

@@ -13,7 +13,8 @@ export function validateDescendingPath(errors: FieldErrors, field: string, path:
 /** A descending path that also does not begin like the atomic writer's own files. */
 export function validateLocalPath(errors: FieldErrors, field: string, path: string): void {
   validateDescendingPath(errors, field, path);
-  if (path.startsWith("..") && !path.startsWith("../") && path !== "..") errors.invalid(field, path, "must not start with '..'");
+  if (path.startsWith("..") && !path.startsWith("../") && path !== "..")
+    errors.invalid(field, path, "must not start with '..'");
 }
 
 /** Permission bits of files in volumes. */

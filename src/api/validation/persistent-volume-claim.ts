@@ -1,4 +1,8 @@
-import type { PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference } from "../generated/core-v1.ts";
+import type {
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  TypedLocalObjectReference,
+} from "../generated/core-v1.ts";
 import type { RuleContext } from "../kind.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { semanticallyEqual } from "./immutable.ts";
@@ -30,13 +34,15 @@ function validateDataSource(errors: FieldErrors, field: string, source: TypedLoc
 }
 
 export function validateClaimSpec(errors: FieldErrors, field: string, spec: PersistentVolumeClaimSpec): void {
-  if ((spec.accessModes ?? []).length === 0) errors.required(`${field}.accessModes`, "at least 1 access mode is required");
+  if ((spec.accessModes ?? []).length === 0)
+    errors.required(`${field}.accessModes`, "at least 1 access mode is required");
   validateLabelSelector(errors, `${field}.selector`, spec.selector);
   validateAccessModes(errors, `${field}.accessModes`, spec.accessModes);
   const storage = spec.resources?.requests?.["storage"];
   if (storage === undefined) errors.required(`${field}.resources[storage]`);
   else validatePositiveQuantity(errors, `${field}.resources[storage]`, storage);
-  if (spec.storageClassName) errors.invalidEach(`${field}.storageClassName`, spec.storageClassName, isDns1123Subdomain(spec.storageClassName));
+  if (spec.storageClassName)
+    errors.invalidEach(`${field}.storageClassName`, spec.storageClassName, isDns1123Subdomain(spec.storageClassName));
   if (spec.volumeMode !== undefined && !volumeModes.includes(spec.volumeMode)) {
     errors.notSupported(`${field}.volumeMode`, spec.volumeMode, volumeModes);
   }
@@ -44,7 +50,11 @@ export function validateClaimSpec(errors: FieldErrors, field: string, spec: Pers
   if (spec.dataSourceRef !== undefined) {
     validateDataSource(errors, `${field}.dataSourceRef`, spec.dataSourceRef);
     if (spec.dataSourceRef.namespace) {
-      errors.invalidEach(`${field}.dataSourceRef.namespace`, spec.dataSourceRef.namespace, isDns1123Label(spec.dataSourceRef.namespace));
+      errors.invalidEach(
+        `${field}.dataSourceRef.namespace`,
+        spec.dataSourceRef.namespace,
+        isDns1123Label(spec.dataSourceRef.namespace),
+      );
     }
   }
   if (spec.dataSource !== undefined && spec.dataSourceRef !== undefined && !spec.dataSourceRef.namespace) {
@@ -54,7 +64,11 @@ export function validateClaimSpec(errors: FieldErrors, field: string, spec: Pers
     }
   }
   if (spec.volumeAttributesClassName) {
-    errors.invalidEach(`${field}.volumeAttributesClassName`, spec.volumeAttributesClassName, isDns1123Subdomain(spec.volumeAttributesClassName));
+    errors.invalidEach(
+      `${field}.volumeAttributesClassName`,
+      spec.volumeAttributesClassName,
+      isDns1123Subdomain(spec.volumeAttributesClassName),
+    );
   }
 }
 

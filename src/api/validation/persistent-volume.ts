@@ -11,9 +11,28 @@ import { isStandardResource, validatePositiveQuantity } from "./quantities.ts";
 
 const reclaimPolicies = ["Delete", "Recycle", "Retain"];
 const sources = [
-  "gcePersistentDisk", "awsElasticBlockStore", "hostPath", "glusterfs", "nfs", "rbd", "iscsi", "cinder", "cephfs", "fc", "flocker",
-  "flexVolume", "azureFile", "vsphereVolume", "quobyte", "azureDisk", "photonPersistentDisk", "portworxVolume", "scaleIO", "local",
-  "storageos", "csi",
+  "gcePersistentDisk",
+  "awsElasticBlockStore",
+  "hostPath",
+  "glusterfs",
+  "nfs",
+  "rbd",
+  "iscsi",
+  "cinder",
+  "cephfs",
+  "fc",
+  "flocker",
+  "flexVolume",
+  "azureFile",
+  "vsphereVolume",
+  "quobyte",
+  "azureDisk",
+  "photonPersistentDisk",
+  "portworxVolume",
+  "scaleIO",
+  "local",
+  "storageos",
+  "csi",
 ] as const satisfies readonly (keyof PersistentVolumeSpec)[];
 
 function validateSource(errors: FieldErrors, spec: PersistentVolumeSpec): void {
@@ -29,7 +48,8 @@ function validateSource(errors: FieldErrors, spec: PersistentVolumeSpec): void {
       case "local":
         if (!spec.local?.path) errors.required("spec.local.path");
         else validateNoBacksteps(errors, "spec.local.path", spec.local.path);
-        if (spec.nodeAffinity?.required === undefined) errors.required("spec.nodeAffinity", "Local volume requires node affinity");
+        if (spec.nodeAffinity?.required === undefined)
+          errors.required("spec.nodeAffinity", "Local volume requires node affinity");
         break;
       case "csi":
         validateCsiDriverName(errors, "spec.csi.driver", spec.csi?.driver);
@@ -51,26 +71,31 @@ function validateSource(errors: FieldErrors, spec: PersistentVolumeSpec): void {
 
 export function validatePersistentVolume(errors: FieldErrors, volume: PersistentVolume): void {
   const { spec } = volume;
-  if ((spec.accessModes ?? []).length === 0) errors.required("spec.accessModes", `supported modes: ${accessModes.join(", ")}`);
+  if ((spec.accessModes ?? []).length === 0)
+    errors.required("spec.accessModes", `supported modes: ${accessModes.join(", ")}`);
   validateAccessModes(errors, "spec.accessModes", spec.accessModes);
   const capacity = Object.keys(spec.capacity ?? {});
   if (capacity.length === 0) errors.required("spec.capacity");
-  if (spec.capacity?.["storage"] === undefined || capacity.length > 1) errors.notSupported("spec.capacity", capacity, ["storage"]);
+  if (spec.capacity?.["storage"] === undefined || capacity.length > 1)
+    errors.notSupported("spec.capacity", capacity, ["storage"]);
   for (const name of capacity) {
-    if (isStandardResource(name)) validatePositiveQuantity(errors, `spec.capacity[${name}]`, spec.capacity?.[name] ?? "0");
+    if (isStandardResource(name))
+      validatePositiveQuantity(errors, `spec.capacity[${name}]`, spec.capacity?.[name] ?? "0");
   }
   if (spec.persistentVolumeReclaimPolicy && !reclaimPolicies.includes(spec.persistentVolumeReclaimPolicy)) {
     errors.notSupported("spec.persistentVolumeReclaimPolicy", spec.persistentVolumeReclaimPolicy, reclaimPolicies);
   }
   if (spec.nodeAffinity !== undefined) {
-    if (spec.nodeAffinity.required === undefined) errors.required("spec.nodeAffinity.required", "must specify required node constraints");
+    if (spec.nodeAffinity.required === undefined)
+      errors.required("spec.nodeAffinity.required", "must specify required node constraints");
     else validateNodeSelector(errors, "spec.nodeAffinity.required", spec.nodeAffinity.required);
   }
   validateSource(errors, spec);
   if (spec.hostPath?.path === "/" && spec.persistentVolumeReclaimPolicy === "Recycle") {
     errors.forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'");
   }
-  if (spec.storageClassName) errors.invalidEach("spec.storageClassName", spec.storageClassName, isDns1123Subdomain(spec.storageClassName));
+  if (spec.storageClassName)
+    errors.invalidEach("spec.storageClassName", spec.storageClassName, isDns1123Subdomain(spec.storageClassName));
   if (spec.volumeMode !== undefined && !volumeModes.includes(spec.volumeMode)) {
     errors.notSupported("spec.volumeMode", spec.volumeMode, volumeModes);
   }
@@ -84,11 +109,20 @@ export function validatePersistentVolumeUpdate(
 ): void {
   if (context.subresource === "status") return;
   const changed = sources.some((name) => name !== "csi" && !semanticallyEqual(volume.spec[name], old.spec[name]));
-  if (changed || volume.spec.csi?.volumeHandle !== old.spec.csi?.volumeHandle || volume.spec.csi?.driver !== old.spec.csi?.driver) {
+  if (
+    changed ||
+    volume.spec.csi?.volumeHandle !== old.spec.csi?.volumeHandle ||
+    volume.spec.csi?.driver !== old.spec.csi?.driver
+  ) {
     errors.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation");
   }
-  if (volume.spec.volumeMode !== old.spec.volumeMode) errors.invalid("spec.volumeMode", volume.spec.volumeMode, immutableMessage);
+  if (volume.spec.volumeMode !== old.spec.volumeMode)
+    errors.invalid("spec.volumeMode", volume.spec.volumeMode, immutableMessage);
   if (old.spec.nodeAffinity !== undefined && !semanticallyEqual(volume.spec.nodeAffinity, old.spec.nodeAffinity)) {
-    errors.invalid("spec.nodeAffinity", volume.spec.nodeAffinity, "field is immutable, except for updating from beta label to GA");
+    errors.invalid(
+      "spec.nodeAffinity",
+      volume.spec.nodeAffinity,
+      "field is immutable, except for updating from beta label to GA",
+    );
   }
 }

@@ -1,4 +1,12 @@
-import type { Binding, Container, ContainerStatus, EphemeralContainer, Pod, PodSpec, Toleration } from "../generated/core-v1.ts";
+import type {
+  Binding,
+  Container,
+  ContainerStatus,
+  EphemeralContainer,
+  Pod,
+  PodSpec,
+  Toleration,
+} from "../generated/core-v1.ts";
 import type { RuleContext } from "../kind.ts";
 import { qosClassOf } from "../pod-resources.ts";
 import type { FieldErrors } from "./field-errors.ts";
@@ -15,7 +23,10 @@ const mirrorAnnotation = "kubernetes.io/config.mirror";
 /** What an update may change depends on the subresource through which it comes. */
 export function validatePodUpdate(errors: FieldErrors, pod: Pod, old: Pod, context: RuleContext): void {
   if (pod.metadata.annotations?.[mirrorAnnotation] !== old.metadata.annotations?.[mirrorAnnotation]) {
-    errors.forbidden(`metadata.annotations[${mirrorAnnotation}]`, "may not add, remove or change mirror pod annotation");
+    errors.forbidden(
+      `metadata.annotations[${mirrorAnnotation}]`,
+      "may not add, remove or change mirror pod annotation",
+    );
   }
   switch (context.subresource) {
     case "status":
@@ -44,7 +55,9 @@ function withImages(containers: readonly Container[] | undefined, old: readonly 
 
 function onlyAdded(tolerations: readonly Toleration[], old: readonly Toleration[]): boolean {
   return old.every((before) =>
-    tolerations.some((now) => semanticallyEqual(withoutSeconds(now), withoutSeconds(before)) && secondsMayChange(now, before)),
+    tolerations.some(
+      (now) => semanticallyEqual(withoutSeconds(now), withoutSeconds(before)) && secondsMayChange(now, before),
+    ),
   );
 }
 
@@ -79,7 +92,10 @@ function validateMain(errors: FieldErrors, pod: Pod, old: Pod): void {
   const gatesBefore = new Set((old.spec.schedulingGates ?? []).map((gate) => gate.name));
   const added = (pod.spec.schedulingGates ?? []).filter((gate) => !gatesBefore.has(gate.name)).map((gate) => gate.name);
   if (added.length > 0) {
-    errors.forbidden("spec.schedulingGates", `only deletion is allowed, but found new scheduling gates ${JSON.stringify(added)}`);
+    errors.forbidden(
+      "spec.schedulingGates",
+      `only deletion is allowed, but found new scheduling gates ${JSON.stringify(added)}`,
+    );
   }
   if (!semanticallyEqual(munged(errors, pod, old), old.spec)) errors.forbidden("spec", mutableFields);
 }
@@ -87,7 +103,8 @@ function validateMain(errors: FieldErrors, pod: Pod, old: Pod): void {
 /** The new spec with everything that may change set back to the stored value: what then differs is forbidden. */
 function munged(errors: FieldErrors, pod: Pod, old: Pod): PodSpec {
   const spec: PodSpec = { ...pod.spec, containers: withImages(pod.spec.containers, old.spec.containers) };
-  if (pod.spec.initContainers !== undefined) spec.initContainers = withImages(pod.spec.initContainers, old.spec.initContainers);
+  if (pod.spec.initContainers !== undefined)
+    spec.initContainers = withImages(pod.spec.initContainers, old.spec.initContainers);
   restore(spec, old.spec, "activeDeadlineSeconds");
   restore(spec, old.spec, "schedulingGates");
   if (onlyAdded(pod.spec.tolerations ?? [], old.spec.tolerations ?? [])) restore(spec, old.spec, "tolerations");
@@ -148,7 +165,9 @@ function validateResize(errors: FieldErrors, pod: Pod, old: Pod): void {
     errors.forbidden("spec", "only cpu and memory resources are mutable");
     return;
   }
-  pod.spec.containers.forEach((container, index) => validateResizeOf(errors, `spec.containers[${index}]`, container, old.spec.containers[index]));
+  pod.spec.containers.forEach((container, index) =>
+    validateResizeOf(errors, `spec.containers[${index}]`, container, old.spec.containers[index]),
+  );
   pod.spec.initContainers?.forEach((container, index) => {
     const before = old.spec.initContainers?.[index];
     const at = `spec.initContainers[${index}]`;
@@ -164,8 +183,10 @@ function validateResizeOf(errors: FieldErrors, at: string, container: Container,
     const then = before?.resources?.[list] ?? {};
     for (const name of new Set([...Object.keys(now), ...Object.keys(then)])) {
       if (now[name] === then[name]) continue;
-      if (!resizable.includes(name)) errors.forbidden(`${at}.resources.${list}`, "only cpu and memory resources are mutable");
-      else if (now[name] === undefined) errors.forbidden(`${at}.resources.${list}`, `resource ${list} cannot be removed`);
+      if (!resizable.includes(name))
+        errors.forbidden(`${at}.resources.${list}`, "only cpu and memory resources are mutable");
+      else if (now[name] === undefined)
+        errors.forbidden(`${at}.resources.${list}`, `resource ${list} cannot be removed`);
     }
   }
 }
@@ -174,7 +195,13 @@ function validateStatus(errors: FieldErrors, pod: Pod, old: Pod): void {
   const nominated = pod.status.nominatedNodeName;
   if (nominated) errors.invalidEach("status.nominatedNodeName", nominated, isDns1123Subdomain(nominated));
   if (old.spec.restartPolicy !== "Always") {
-    validateTransitions(errors, "status.containerStatuses", pod.status.containerStatuses, old.status.containerStatuses, old);
+    validateTransitions(
+      errors,
+      "status.containerStatuses",
+      pod.status.containerStatuses,
+      old.status.containerStatuses,
+      old,
+    );
   }
   if (pod.status.qosClass !== old.status.qosClass && old.status.qosClass !== undefined) {
     errors.invalid("status.qosClass", pod.status.qosClass, "field is immutable");

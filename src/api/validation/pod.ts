@@ -20,7 +20,8 @@ export function validatePod(errors: FieldErrors, pod: Pod): void {
 
 /** What holds only at a pod's creation. */
 export function validateNewPod(errors: FieldErrors, pod: Pod): void {
-  if ((pod.spec.ephemeralContainers ?? []).length > 0) errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+  if ((pod.spec.ephemeralContainers ?? []).length > 0)
+    errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
   if ((pod.spec.schedulingGates ?? []).length > 0 && pod.spec.nodeName) {
     errors.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared");
   }
@@ -81,7 +82,11 @@ function validateReferences(errors: FieldErrors, field: string, spec: PodSpec): 
     if (spec[name]) errors.invalidEach(`${field}.${name}`, spec[name], isDns1123Subdomain(spec[name]));
   }
   spec.readinessGates?.forEach((gate, index) =>
-    errors.invalidEach(`${field}.readinessGates[${index}].conditionType`, gate.conditionType, isQualifiedName(gate.conditionType)),
+    errors.invalidEach(
+      `${field}.readinessGates[${index}].conditionType`,
+      gate.conditionType,
+      isQualifiedName(gate.conditionType),
+    ),
   );
   const gates = new Set<string>();
   spec.schedulingGates?.forEach((gate, index) => {

@@ -9,18 +9,32 @@ export function validateRule(errors: FieldErrors, field: string, rule: PolicyRul
   if ((rule.verbs ?? []).length === 0) errors.required(`${field}.verbs`, "verbs must contain at least one value");
   if ((rule.nonResourceURLs ?? []).length > 0) {
     if (namespaced) {
-      errors.invalid(`${field}.nonResourceURLs`, rule.nonResourceURLs, "namespaced rules cannot apply to non-resource URLs");
+      errors.invalid(
+        `${field}.nonResourceURLs`,
+        rule.nonResourceURLs,
+        "namespaced rules cannot apply to non-resource URLs",
+      );
     }
     if ((rule.apiGroups ?? []).length + (rule.resources ?? []).length + (rule.resourceNames ?? []).length > 0) {
-      errors.invalid(`${field}.nonResourceURLs`, rule.nonResourceURLs, "rules cannot apply to both regular resources and non-resource URLs");
+      errors.invalid(
+        `${field}.nonResourceURLs`,
+        rule.nonResourceURLs,
+        "rules cannot apply to both regular resources and non-resource URLs",
+      );
     }
     return;
   }
-  if ((rule.apiGroups ?? []).length === 0) errors.required(`${field}.apiGroups`, "resource rules must supply at least one api group");
-  if ((rule.resources ?? []).length === 0) errors.required(`${field}.resources`, "resource rules must supply at least one resource");
+  if ((rule.apiGroups ?? []).length === 0)
+    errors.required(`${field}.apiGroups`, "resource rules must supply at least one api group");
+  if ((rule.resources ?? []).length === 0)
+    errors.required(`${field}.resources`, "resource rules must supply at least one resource");
 }
 
-export function validateRules(errors: FieldErrors, rules: readonly PolicyRule[] | undefined, namespaced: boolean): void {
+export function validateRules(
+  errors: FieldErrors,
+  rules: readonly PolicyRule[] | undefined,
+  namespaced: boolean,
+): void {
   rules?.forEach((rule, index) => validateRule(errors, `rules[${index}]`, rule, namespaced));
 }
 
@@ -28,9 +42,14 @@ export function validateAggregation(errors: FieldErrors, role: ClusterRole): voi
   if (role.aggregationRule === undefined) return;
   const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) {
-    errors.required("aggregationRule.clusterRoleSelectors", "at least one clusterRoleSelector required if aggregationRule is non-nil");
+    errors.required(
+      "aggregationRule.clusterRoleSelectors",
+      "at least one clusterRoleSelector required if aggregationRule is non-nil",
+    );
   }
-  selectors.forEach((selector, index) => validateLabelSelector(errors, `aggregationRule.clusterRoleSelectors[${index}]`, selector));
+  selectors.forEach((selector, index) =>
+    validateLabelSelector(errors, `aggregationRule.clusterRoleSelectors[${index}]`, selector),
+  );
 }
 
 export function validateRoleRef(errors: FieldErrors, ref: RoleRef, kinds: readonly string[]): void {

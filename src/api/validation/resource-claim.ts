@@ -28,7 +28,11 @@ export function validateDriverName(errors: FieldErrors, field: string, name: str
   errors.invalidEach(field, name, isDns1123Subdomain(name));
 }
 
-export function validateDeviceSelectors(errors: FieldErrors, field: string, selectors: readonly DeviceSelector[] | undefined): void {
+export function validateDeviceSelectors(
+  errors: FieldErrors,
+  field: string,
+  selectors: readonly DeviceSelector[] | undefined,
+): void {
   if ((selectors?.length ?? 0) > selectorsMax) errors.tooMany(field, selectors?.length ?? 0, selectorsMax);
   selectors?.forEach((selector, index) => {
     const at = `${field}[${index}].cel`;
@@ -38,7 +42,11 @@ export function validateDeviceSelectors(errors: FieldErrors, field: string, sele
   });
 }
 
-export function validateOpaque(errors: FieldErrors, field: string, opaque: OpaqueDeviceConfiguration | undefined): void {
+export function validateOpaque(
+  errors: FieldErrors,
+  field: string,
+  opaque: OpaqueDeviceConfiguration | undefined,
+): void {
   if (opaque === undefined) {
     errors.required(field);
     return;
@@ -50,7 +58,11 @@ export function validateOpaque(errors: FieldErrors, field: string, opaque: Opaqu
   }
 }
 
-function validateTolerations(errors: FieldErrors, field: string, tolerations: readonly DeviceToleration[] | undefined): void {
+function validateTolerations(
+  errors: FieldErrors,
+  field: string,
+  tolerations: readonly DeviceToleration[] | undefined,
+): void {
   if ((tolerations?.length ?? 0) > tolerationsMax) errors.tooMany(field, tolerations?.length ?? 0, tolerationsMax);
   tolerations?.forEach((toleration, index) => {
     const at = `${field}[${index}]`;
@@ -69,11 +81,17 @@ function validateTolerations(errors: FieldErrors, field: string, tolerations: re
 
 function validateExact(errors: FieldErrors, field: string, request: ExactDeviceRequest): void {
   if (!request.deviceClassName) errors.required(`${field}.deviceClassName`);
-  else errors.invalidEach(`${field}.deviceClassName`, request.deviceClassName, isDns1123Subdomain(request.deviceClassName));
+  else
+    errors.invalidEach(
+      `${field}.deviceClassName`,
+      request.deviceClassName,
+      isDns1123Subdomain(request.deviceClassName),
+    );
   validateDeviceSelectors(errors, `${field}.selectors`, request.selectors);
   switch (request.allocationMode) {
     case "All":
-      if (request.count) errors.invalid(`${field}.count`, request.count, "must not be specified when allocationMode is 'All'");
+      if (request.count)
+        errors.invalid(`${field}.count`, request.count, "must not be specified when allocationMode is 'All'");
       break;
     case "ExactCount":
       if ((request.count ?? 0) <= 0) errors.invalid(`${field}.count`, request.count ?? 0, "must be greater than zero");
@@ -96,13 +114,18 @@ export function validateDeviceClaim(errors: FieldErrors, field: string, claim: D
     names.add(request.name);
     const alternatives = request.firstAvailable ?? [];
     if (request.exactly !== undefined && alternatives.length > 0) {
-      errors.invalid(at, request, "exactly one of `exactly` or `firstAvailable` is required, but multiple fields are set");
+      errors.invalid(
+        at,
+        request,
+        "exactly one of `exactly` or `firstAvailable` is required, but multiple fields are set",
+      );
     } else if (request.exactly !== undefined) {
       validateExact(errors, `${at}.exactly`, request.exactly);
     } else if (alternatives.length === 0) {
       errors.required(at, "exactly one of `exactly` or `firstAvailable` is required");
     }
-    if (alternatives.length > alternativesMax) errors.tooMany(`${at}.firstAvailable`, alternatives.length, alternativesMax);
+    if (alternatives.length > alternativesMax)
+      errors.tooMany(`${at}.firstAvailable`, alternatives.length, alternativesMax);
     alternatives.forEach((alternative, position) => {
       const inner = `${at}.firstAvailable[${position}]`;
       if (!alternative.name) errors.required(`${inner}.name`);
@@ -114,10 +137,20 @@ export function validateDeviceClaim(errors: FieldErrors, field: string, claim: D
   validateParts(errors, field, claim, names);
 }
 
-function validateParts(errors: FieldErrors, field: string, claim: DeviceClaim | undefined, names: ReadonlySet<string>): void {
+function validateParts(
+  errors: FieldErrors,
+  field: string,
+  claim: DeviceClaim | undefined,
+  names: ReadonlySet<string>,
+): void {
   const refer = (at: string, requests: readonly string[] | undefined): void =>
     requests?.forEach((name, index) => {
-      if (!names.has(name)) errors.invalid(`${at}[${index}]`, name, "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'");
+      if (!names.has(name))
+        errors.invalid(
+          `${at}[${index}]`,
+          name,
+          "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'",
+        );
     });
   const constraints = claim?.constraints ?? [];
   if (constraints.length > constraintsMax) errors.tooMany(`${field}.constraints`, constraints.length, constraintsMax);
@@ -131,7 +164,8 @@ function validateParts(errors: FieldErrors, field: string, claim: DeviceClaim | 
     }
   });
   const configurations = claim?.config ?? [];
-  if (configurations.length > configurationsMax) errors.tooMany(`${field}.config`, configurations.length, configurationsMax);
+  if (configurations.length > configurationsMax)
+    errors.tooMany(`${field}.config`, configurations.length, configurationsMax);
   configurations.forEach((configuration, index) => {
     refer(`${field}.config[${index}].requests`, configuration.requests);
     validateOpaque(errors, `${field}.config[${index}].opaque`, configuration.opaque);

@@ -32,7 +32,13 @@ function scopeCovers(scope: string, name: string): boolean {
     case "VolumeAttributesClass":
       return name === "persistentvolumeclaims" || name === "requests.storage";
     default:
-      return podResources.has(name) || isHugePage(name) || name.includes("/") || name.startsWith("requests.") || name.startsWith("limits.");
+      return (
+        podResources.has(name) ||
+        isHugePage(name) ||
+        name.includes("/") ||
+        name.startsWith("requests.") ||
+        name.startsWith("limits.")
+      );
   }
 }
 
@@ -49,10 +55,14 @@ function validateScopes(errors: FieldErrors, quota: ResourceQuota): void {
   for (const scope of list) {
     if (!scopes.includes(scope)) errors.invalid("spec.scopes", list, "unsupported scope");
     for (const name in quota.spec.hard) {
-      if (scopes.includes(scope) && !scopeCovers(scope, name)) errors.invalid("spec.scopes", list, "unsupported scope applied to resource");
+      if (scopes.includes(scope) && !scopeCovers(scope, name))
+        errors.invalid("spec.scopes", list, "unsupported scope applied to resource");
     }
   }
-  for (const pair of [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]]) {
+  for (const pair of [
+    ["BestEffort", "NotBestEffort"],
+    ["Terminating", "NotTerminating"],
+  ]) {
     if (pair.every((scope) => set.has(scope))) errors.invalid("spec.scopes", list, "conflicting scopes");
   }
   if (set.size < list.length) errors.invalid("spec.scopes", list, "duplicate scopes");
@@ -60,18 +70,37 @@ function validateScopes(errors: FieldErrors, quota: ResourceQuota): void {
 
 function validateRequirement(errors: FieldErrors, at: string, requirement: ScopedResourceSelectorRequirement): void {
   const values = requirement.values ?? [];
-  if (!scopes.includes(requirement.scopeName)) errors.invalid(`${at}.scopeName`, requirement.scopeName, "unsupported scope");
-  if (!["PriorityClass", "VolumeAttributesClass"].includes(requirement.scopeName) && requirement.operator !== "Exists") {
-    errors.invalid(`${at}.operator`, requirement.operator, "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+  if (!scopes.includes(requirement.scopeName))
+    errors.invalid(`${at}.scopeName`, requirement.scopeName, "unsupported scope");
+  if (
+    !["PriorityClass", "VolumeAttributesClass"].includes(requirement.scopeName) &&
+    requirement.operator !== "Exists"
+  ) {
+    errors.invalid(
+      `${at}.operator`,
+      requirement.operator,
+      "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, " +
+        "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or " +
+        "ResourceQuotaScopeCrossNamespacePodAffinity",
+    );
   }
   switch (requirement.operator) {
     case "In":
     case "NotIn":
-      if (values.length === 0) errors.required(`${at}.values`, "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+      if (values.length === 0)
+        errors.required(
+          `${at}.values`,
+          "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+        );
       break;
     case "Exists":
     case "DoesNotExist":
-      if (values.length > 0) errors.invalid(`${at}.values`, values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+      if (values.length > 0)
+        errors.invalid(
+          `${at}.values`,
+          values,
+          "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
+        );
       break;
     default:
       errors.invalid(`${at}.operator`, requirement.operator, "not a valid selector operator");
@@ -93,7 +122,12 @@ export function validateResourceQuota(errors: FieldErrors, quota: ResourceQuota)
   );
 }
 
-export function validateResourceQuotaUpdate(errors: FieldErrors, quota: ResourceQuota, old: ResourceQuota, context: RuleContext): void {
+export function validateResourceQuotaUpdate(
+  errors: FieldErrors,
+  quota: ResourceQuota,
+  old: ResourceQuota,
+  context: RuleContext,
+): void {
   if (context.subresource === "status") {
     for (const list of ["hard", "used"] as const) {
       for (const name in quota.status[list]) {

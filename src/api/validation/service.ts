@@ -42,7 +42,13 @@ function validatePorts(errors: FieldErrors, spec: ServiceSpec): void {
   });
 }
 
-function validatePort(errors: FieldErrors, at: string, port: ServicePort, nameRequired: boolean, names: Set<string>): void {
+function validatePort(
+  errors: FieldErrors,
+  at: string,
+  port: ServicePort,
+  nameRequired: boolean,
+  names: Set<string>,
+): void {
   if (!port.name) {
     if (nameRequired) errors.required(`${at}.name`);
   } else {
@@ -53,7 +59,8 @@ function validatePort(errors: FieldErrors, at: string, port: ServicePort, nameRe
   validatePortNumber(errors, `${at}.port`, port.port);
   errors.oneOf(`${at}.protocol`, port.protocol, protocols);
   if (port.targetPort !== undefined) validatePortOrName(errors, `${at}.targetPort`, port.targetPort);
-  if (port.appProtocol !== undefined) errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
+  if (port.appProtocol !== undefined)
+    errors.invalidEach(`${at}.appProtocol`, port.appProtocol, isQualifiedName(port.appProtocol));
 }
 
 function validateClusterIps(errors: FieldErrors, spec: ServiceSpec): void {
@@ -62,7 +69,8 @@ function validateClusterIps(errors: FieldErrors, spec: ServiceSpec): void {
     if (spec.clusterIP) errors.forbidden("spec.clusterIP", "may not be set for ExternalName services");
     if (ips.length > 0) errors.forbidden("spec.clusterIPs", "may not be set when `type` is 'ExternalName'");
     if (spec.ipFamilies?.length) errors.forbidden("spec.ipFamilies", "may not be set for ExternalName services");
-    if (spec.ipFamilyPolicy !== undefined) errors.forbidden("spec.ipFamilyPolicy", "may not be set for ExternalName services");
+    if (spec.ipFamilyPolicy !== undefined)
+      errors.forbidden("spec.ipFamilyPolicy", "may not be set for ExternalName services");
     return;
   }
   if (spec.clusterIP !== "None" && spec.clusterIP && ips.length === 0) {
@@ -92,7 +100,11 @@ function validateFamilies(errors: FieldErrors, spec: ServiceSpec): void {
     seen.add(family);
     const ip = parseIp(spec.clusterIPs?.[index] ?? "");
     if (ip !== undefined && families.includes(family) && ip.family !== family) {
-      errors.invalid(`spec.clusterIPs[${index}]`, spec.clusterIPs?.[index], `expected an ${family} value as indicated by \`ipFamilies[${index}]\``);
+      errors.invalid(
+        `spec.clusterIPs[${index}]`,
+        spec.clusterIPs?.[index],
+        `expected an ${family} value as indicated by \`ipFamilies[${index}]\``,
+      );
     }
   });
   if (spec.ipFamilyPolicy !== undefined && !familyPolicies.includes(spec.ipFamilyPolicy)) {
@@ -104,7 +116,8 @@ function validateByType(errors: FieldErrors, spec: ServiceSpec): void {
   switch (spec.type) {
     case "LoadBalancer":
     case "NodePort":
-      if (isHeadless(spec)) errors.invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${spec.type} services`);
+      if (isHeadless(spec))
+        errors.invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${spec.type} services`);
       break;
     case "ExternalName": {
       // A trailing dot only says that the name is absolute.
@@ -120,26 +133,35 @@ function validateByType(errors: FieldErrors, spec: ServiceSpec): void {
 function validateLoadBalancer(errors: FieldErrors, spec: ServiceSpec): void {
   const isLoadBalancer = spec.type === "LoadBalancer";
   if (spec.loadBalancerSourceRanges?.length) {
-    if (!isLoadBalancer) errors.forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'");
+    if (!isLoadBalancer)
+      errors.forbidden("spec.LoadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'");
     spec.loadBalancerSourceRanges.forEach((range, index) =>
       errors.invalidEach(`spec.loadBalancerSourceRanges[${index}]`, range, isValidCidr(range.trim())),
     );
   }
-  if (isLoadBalancer && spec.allocateLoadBalancerNodePorts === undefined) errors.required("spec.allocateLoadBalancerNodePorts");
+  if (isLoadBalancer && spec.allocateLoadBalancerNodePorts === undefined)
+    errors.required("spec.allocateLoadBalancerNodePorts");
   if (!isLoadBalancer && spec.allocateLoadBalancerNodePorts !== undefined) {
     errors.forbidden("spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'");
   }
   if (spec.loadBalancerClass !== undefined) {
-    if (isLoadBalancer) errors.invalidEach("spec.loadBalancerClass", spec.loadBalancerClass, isQualifiedName(spec.loadBalancerClass));
+    if (isLoadBalancer)
+      errors.invalidEach("spec.loadBalancerClass", spec.loadBalancerClass, isQualifiedName(spec.loadBalancerClass));
     else errors.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
   }
 }
 
 function validateTraffic(errors: FieldErrors, spec: ServiceSpec): void {
   const external =
-    spec.type === "LoadBalancer" || spec.type === "NodePort" || (spec.type === "ClusterIP" && (spec.externalIPs?.length ?? 0) > 0);
+    spec.type === "LoadBalancer" ||
+    spec.type === "NodePort" ||
+    (spec.type === "ClusterIP" && (spec.externalIPs?.length ?? 0) > 0);
   if (!external && spec.externalTrafficPolicy) {
-    errors.invalid("spec.externalTrafficPolicy", spec.externalTrafficPolicy, "may only be set for externally-accessible services");
+    errors.invalid(
+      "spec.externalTrafficPolicy",
+      spec.externalTrafficPolicy,
+      "may only be set for externally-accessible services",
+    );
   }
   if (external) errors.oneOf("spec.externalTrafficPolicy", spec.externalTrafficPolicy, trafficPolicies);
   if (spec.healthCheckNodePort) {
@@ -216,7 +238,8 @@ export function validateServiceUpdate(errors: FieldErrors, service: Service, old
     service.status.loadBalancer?.ingress?.forEach((ingress, index) => {
       const at = `status.loadBalancer.ingress[${index}]`;
       if (ingress.ip) errors.invalidEach(`${at}.ip`, ingress.ip, isValidIp(ingress.ip));
-      if (ingress.hostname) errors.invalidEach(`${at}.hostname`, ingress.hostname, isDns1123Subdomain(ingress.hostname));
+      if (ingress.hostname)
+        errors.invalidEach(`${at}.hostname`, ingress.hostname, isDns1123Subdomain(ingress.hostname));
     });
     return;
   }
@@ -226,7 +249,10 @@ export function validateServiceUpdate(errors: FieldErrors, service: Service, old
     errors.invalid("spec.loadBalancerClass", service.spec.loadBalancerClass, "may not change once set");
   }
   if (old.spec.healthCheckNodePort && service.spec.healthCheckNodePort && stays) {
-    if (old.spec.healthCheckNodePort !== service.spec.healthCheckNodePort && service.spec.externalTrafficPolicy === "Local") {
+    if (
+      old.spec.healthCheckNodePort !== service.spec.healthCheckNodePort &&
+      service.spec.externalTrafficPolicy === "Local"
+    ) {
       errors.invalid("spec.healthCheckNodePort", service.spec.healthCheckNodePort, immutableMessage);
     }
   }

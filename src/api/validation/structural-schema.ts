@@ -53,9 +53,13 @@ export function validateStructural(errors: FieldErrors, field: string, schema: J
 function validateMetadata(errors: FieldErrors, field: string, schema: JSONSchemaProps): void {
   const extra = Object.keys(schema.properties ?? {}).filter((name) => name !== "name" && name !== "generateName");
   if (extra.length > 0 || schema.additionalProperties !== undefined) {
-    errors.forbidden(field, "must not specify anything other than name and generateName, but metadata is implicitly specified");
+    errors.forbidden(
+      field,
+      "must not specify anything other than name and generateName, but metadata is implicitly specified",
+    );
   }
-  if (schema.type !== undefined && schema.type !== "object") errors.invalid(`${field}.type`, schema.type, "must be object");
+  if (schema.type !== undefined && schema.type !== "object")
+    errors.invalid(`${field}.type`, schema.type, "must be object");
 }
 
 function validateShape(errors: FieldErrors, field: string, schema: JSONSchemaProps, place: Place, depth: number): void {
@@ -71,14 +75,20 @@ function validateShape(errors: FieldErrors, field: string, schema: JSONSchemaPro
   } else if (!types.has(schema.type)) {
     errors.notSupported(`${field}.type`, schema.type, [...types]);
   }
-  if (intOrString && schema.type) errors.invalid(`${field}.type`, schema.type, "must be empty if x-kubernetes-int-or-string is true");
+  if (intOrString && schema.type)
+    errors.invalid(`${field}.type`, schema.type, "must be empty if x-kubernetes-int-or-string is true");
   validateExtensions(errors, field, schema);
   validateChildren(errors, field, schema, depth);
   validateJunctors(errors, field, schema, schema);
   schema["x-kubernetes-validations"]?.forEach((rule, index) => {
-    if (!rule.rule?.trim()) errors.required(`${field}.x-kubernetes-validations[${index}].rule`, "rule is not specified");
+    if (!rule.rule?.trim())
+      errors.required(`${field}.x-kubernetes-validations[${index}].rule`, "rule is not specified");
     if (rule.message?.includes("\n")) {
-      errors.invalid(`${field}.x-kubernetes-validations[${index}].message`, rule.message, "message must not contain line breaks");
+      errors.invalid(
+        `${field}.x-kubernetes-validations[${index}].message`,
+        rule.message,
+        "message must not contain line breaks",
+      );
     }
   });
 }
@@ -89,7 +99,10 @@ function validateUnsupported(errors: FieldErrors, field: string, schema: JSONSch
     if (schema[key] !== undefined && unsupported[key] !== "") errors.forbidden(`${field}.${name}`, unsupported[key]);
   }
   if (schema.uniqueItems === true) {
-    errors.forbidden(`${field}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
+    errors.forbidden(
+      `${field}.uniqueItems`,
+      "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
+    );
   }
   if (schema.additionalProperties !== undefined) {
     if (Object.keys(schema.properties ?? {}).length > 0) {
@@ -109,7 +122,11 @@ function validateChildren(errors: FieldErrors, field: string, schema: JSONSchema
     if (child === undefined || (depth === 0 && name === "metadata")) continue;
     validateShape(errors, `${field}.properties[${name}]`, child, "property", depth + 1);
   }
-  if (schema.type === "array" && schema.items === undefined && schema["x-kubernetes-preserve-unknown-fields"] !== true) {
+  if (
+    schema.type === "array" &&
+    schema.items === undefined &&
+    schema["x-kubernetes-preserve-unknown-fields"] !== true
+  ) {
     errors.required(`${field}.items`, "must be specified");
   }
   if (schema.items !== undefined && !Array.isArray(schema.items)) {
@@ -122,9 +139,13 @@ function validateChildren(errors: FieldErrors, field: string, schema: JSONSchema
 
 function validateExtensions(errors: FieldErrors, field: string, schema: JSONSchemaProps): void {
   if (schema["x-kubernetes-embedded-resource"] === true) {
-    if (schema.type !== "object") errors.invalid(`${field}.type`, schema.type ?? "", "must be object if x-kubernetes-embedded-resource is true");
+    if (schema.type !== "object")
+      errors.invalid(`${field}.type`, schema.type ?? "", "must be object if x-kubernetes-embedded-resource is true");
     if (schema["x-kubernetes-preserve-unknown-fields"] !== true && Object.keys(schema.properties ?? {}).length === 0) {
-      errors.required(`${field}.properties`, "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields");
+      errors.required(
+        `${field}.properties`,
+        "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
+      );
     }
   }
   if (schema["x-kubernetes-preserve-unknown-fields"] === false) {
@@ -132,8 +153,10 @@ function validateExtensions(errors: FieldErrors, field: string, schema: JSONSche
   }
   const mapType = schema["x-kubernetes-map-type"];
   if (mapType !== undefined) {
-    if (schema.type !== "object") errors.invalid(`${field}.type`, schema.type ?? "", "must be object if x-kubernetes-map-type is specified");
-    if (mapType !== "atomic" && mapType !== "granular") errors.notSupported(`${field}.x-kubernetes-map-type`, mapType, ["atomic", "granular"]);
+    if (schema.type !== "object")
+      errors.invalid(`${field}.type`, schema.type ?? "", "must be object if x-kubernetes-map-type is specified");
+    if (mapType !== "atomic" && mapType !== "granular")
+      errors.notSupported(`${field}.x-kubernetes-map-type`, mapType, ["atomic", "granular"]);
   }
   validateListType(errors, field, schema);
 }
@@ -142,17 +165,24 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
   const listType = schema["x-kubernetes-list-type"];
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   if (listType === undefined) {
-    if (keys.length > 0) errors.required(`${field}.x-kubernetes-list-type`, "must be map if x-kubernetes-list-map-keys is non-empty");
+    if (keys.length > 0)
+      errors.required(`${field}.x-kubernetes-list-type`, "must be map if x-kubernetes-list-map-keys is non-empty");
     return;
   }
-  if (schema.type !== "array") errors.invalid(`${field}.type`, schema.type ?? "", "must be array if x-kubernetes-list-type is specified");
+  if (schema.type !== "array")
+    errors.invalid(`${field}.type`, schema.type ?? "", "must be array if x-kubernetes-list-type is specified");
   if (!["atomic", "map", "set"].includes(listType)) {
     errors.notSupported(`${field}.x-kubernetes-list-type`, listType, ["atomic", "map", "set"]);
     return;
   }
   const items = Array.isArray(schema.items) ? undefined : schema.items;
   if (listType !== "map") {
-    if (keys.length > 0) errors.invalid(`${field}.x-kubernetes-list-type`, listType, "must be map if x-kubernetes-list-map-keys is non-empty");
+    if (keys.length > 0)
+      errors.invalid(
+        `${field}.x-kubernetes-list-type`,
+        listType,
+        "must be map if x-kubernetes-list-map-keys is non-empty",
+      );
     const composite = items?.type === "object" || items?.type === "array";
     const atomic = items?.["x-kubernetes-map-type"] === "atomic" || items?.["x-kubernetes-list-type"] === "atomic";
     if (listType === "set" && composite && !atomic) {
@@ -160,17 +190,30 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
     }
     return;
   }
-  if (keys.length === 0) errors.required(`${field}.x-kubernetes-list-map-keys`, "must not be empty if x-kubernetes-list-type is map");
+  if (keys.length === 0)
+    errors.required(`${field}.x-kubernetes-list-map-keys`, "must not be empty if x-kubernetes-list-type is map");
   if (items === undefined) return;
-  if (items.type !== "object") errors.invalid(`${field}.items.type`, items.type ?? "", "must be object if parent array's x-kubernetes-list-type is map");
+  if (items.type !== "object")
+    errors.invalid(
+      `${field}.items.type`,
+      items.type ?? "",
+      "must be object if parent array's x-kubernetes-list-type is map",
+    );
   keys.forEach((key, index) => {
     const property = items.properties?.[key];
     if (property === undefined) {
-      errors.invalid(`${field}.x-kubernetes-list-map-keys[${index}]`, key, "entries must all be names of item properties");
+      errors.invalid(
+        `${field}.x-kubernetes-list-map-keys[${index}]`,
+        key,
+        "entries must all be names of item properties",
+      );
       return;
     }
     if (property.default === undefined && !(items.required ?? []).includes(key)) {
-      errors.required(`${field}.items.properties[${key}].default`, "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property");
+      errors.required(
+        `${field}.items.properties[${key}].default`,
+        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
+      );
     }
   });
 }
@@ -179,7 +222,9 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
 function validateJunctors(errors: FieldErrors, field: string, schema: JSONSchemaProps, shape: JSONSchemaProps): void {
   const isIntOrString = shape["x-kubernetes-int-or-string"] === true;
   for (const name of ["allOf", "anyOf", "oneOf"] as const) {
-    schema[name]?.forEach((part, index) => validateConditions(errors, `${field}.${name}[${index}]`, part, shape, isIntOrString));
+    schema[name]?.forEach((part, index) =>
+      validateConditions(errors, `${field}.${name}[${index}]`, part, shape, isIntOrString),
+    );
   }
   if (schema.not !== undefined) validateConditions(errors, `${field}.not`, schema.not, shape, isIntOrString);
 }
@@ -202,15 +247,25 @@ function validateConditions(
     if (inner === undefined) continue;
     if (outer === undefined) {
       if (shape.additionalProperties === undefined && shape["x-kubernetes-preserve-unknown-fields"] !== true) {
-        errors.required(field.replace(/\.(allOf|anyOf|oneOf|not).*$/, `.properties[${name}]`), `because it is defined in ${field}.properties[${name}]`);
+        errors.required(
+          field.replace(/\.(allOf|anyOf|oneOf|not).*$/, `.properties[${name}]`),
+          `because it is defined in ${field}.properties[${name}]`,
+        );
       }
       continue;
     }
-    validateConditions(errors, `${field}.properties[${name}]`, inner, outer, outer["x-kubernetes-int-or-string"] === true);
+    validateConditions(
+      errors,
+      `${field}.properties[${name}]`,
+      inner,
+      outer,
+      outer["x-kubernetes-int-or-string"] === true,
+    );
   }
   if (part.items !== undefined && !Array.isArray(part.items)) {
     const outer = Array.isArray(shape.items) ? undefined : shape.items;
-    if (outer !== undefined) validateConditions(errors, `${field}.items`, part.items, outer, outer["x-kubernetes-int-or-string"] === true);
+    if (outer !== undefined)
+      validateConditions(errors, `${field}.items`, part.items, outer, outer["x-kubernetes-int-or-string"] === true);
   }
   validateJunctors(errors, field, part, shape);
 }

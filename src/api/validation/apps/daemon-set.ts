@@ -37,7 +37,11 @@ export function validateDaemonSet(errors: FieldErrors, set: DaemonSet): void {
   const { spec } = set;
   validateRequiredSelector(errors, "spec.selector", spec.selector, "daemonset");
   if (spec.selector !== undefined && !selectorOfObject(spec.selector).matches(spec.template.metadata?.labels ?? {})) {
-    errors.invalid("spec.template.metadata.labels", spec.template.metadata?.labels ?? {}, "`selector` does not match template `labels`");
+    errors.invalid(
+      "spec.template.metadata.labels",
+      spec.template.metadata?.labels ?? {},
+      "`selector` does not match template `labels`",
+    );
   }
   validatePodTemplate(errors, "spec.template", spec.template);
   if (spec.template.spec.restartPolicy !== "Always") {
@@ -51,7 +55,12 @@ export function validateDaemonSet(errors: FieldErrors, set: DaemonSet): void {
   errors.nonNegative("spec.revisionHistoryLimit", spec.revisionHistoryLimit);
 }
 
-export function validateDaemonSetUpdate(errors: FieldErrors, set: DaemonSet, old: DaemonSet, context: RuleContext): void {
+export function validateDaemonSetUpdate(
+  errors: FieldErrors,
+  set: DaemonSet,
+  old: DaemonSet,
+  context: RuleContext,
+): void {
   if (context.subresource !== "status") {
     validateImmutable(errors, "spec.selector", set.spec.selector, old.spec.selector);
     return;

@@ -41,7 +41,11 @@ export function validateDeployment(errors: FieldErrors, deployment: Deployment):
   if (spec.progressDeadlineSeconds !== undefined) {
     errors.nonNegative("spec.progressDeadlineSeconds", spec.progressDeadlineSeconds);
     if (spec.progressDeadlineSeconds <= (spec.minReadySeconds ?? 0)) {
-      errors.invalid("spec.progressDeadlineSeconds", spec.progressDeadlineSeconds, "must be greater than minReadySeconds");
+      errors.invalid(
+        "spec.progressDeadlineSeconds",
+        spec.progressDeadlineSeconds,
+        "must be greater than minReadySeconds",
+      );
     }
   }
 }
@@ -61,7 +65,8 @@ function validateStatus(errors: FieldErrors, deployment: Deployment, old: Deploy
     errors.nonNegative(`status.${name}`, status[name]);
   }
   for (const name of ["updatedReplicas", "readyReplicas", "availableReplicas"] as const) {
-    if ((status[name] ?? 0) > replicas) errors.invalid(`status.${name}`, status[name], "cannot be greater than status.replicas");
+    if ((status[name] ?? 0) > replicas)
+      errors.invalid(`status.${name}`, status[name], "cannot be greater than status.replicas");
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
     errors.invalid("status.availableReplicas", status.availableReplicas, "cannot be greater than readyReplicas");

@@ -17,7 +17,11 @@ export function validateTemplateForController(
 ): void {
   if (selector !== undefined && !isEmptySelector(selector)) {
     if (!selectorOfObject(selector).matches(template.metadata?.labels ?? {})) {
-      errors.invalid(`${field}.metadata.labels`, template.metadata?.labels ?? {}, "`selector` does not match template `labels`");
+      errors.invalid(
+        `${field}.metadata.labels`,
+        template.metadata?.labels ?? {},
+        "`selector` does not match template `labels`",
+      );
     }
   }
   validatePodTemplate(errors, field, template);
@@ -30,7 +34,12 @@ export function validateTemplateForController(
   }
 }
 
-export function validateRequiredSelector(errors: FieldErrors, field: string, selector: LabelSelector | undefined, kind: string): void {
+export function validateRequiredSelector(
+  errors: FieldErrors,
+  field: string,
+  selector: LabelSelector | undefined,
+  kind: string,
+): void {
   if (selector === undefined) {
     errors.required(field);
     return;
@@ -47,7 +56,12 @@ export function validateReplicaSet(errors: FieldErrors, set: ReplicaSet): void {
   validateTemplateForController(errors, "spec.template", spec.template, spec.selector);
 }
 
-export function validateReplicaSetUpdate(errors: FieldErrors, set: ReplicaSet, old: ReplicaSet, context: RuleContext): void {
+export function validateReplicaSetUpdate(
+  errors: FieldErrors,
+  set: ReplicaSet,
+  old: ReplicaSet,
+  context: RuleContext,
+): void {
   if (context.subresource === "status") validateReplicaStatus(errors, set.status);
   else validateImmutable(errors, "spec.selector", set.spec.selector, old.spec.selector);
 }
@@ -70,7 +84,8 @@ export function validateReplicaStatus(
   errors.nonNegative("status.availableReplicas", status.availableReplicas);
   errors.nonNegative("status.observedGeneration", status.observedGeneration);
   for (const name of ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const) {
-    if ((status[name] ?? 0) > replicas) errors.invalid(`status.${name}`, status[name], "cannot be greater than status.replicas");
+    if ((status[name] ?? 0) > replicas)
+      errors.invalid(`status.${name}`, status[name], "cannot be greater than status.replicas");
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
     errors.invalid("status.availableReplicas", status.availableReplicas, "cannot be greater than readyReplicas");

@@ -31,7 +31,11 @@ function validateStrategy(errors: FieldErrors, set: StatefulSet): void {
       break;
     case "OnDelete":
       if (strategy.rollingUpdate !== undefined) {
-        errors.invalid(`${field}.rollingUpdate`, strategy.rollingUpdate, `only allowed for updateStrategy 'RollingUpdate'`);
+        errors.invalid(
+          `${field}.rollingUpdate`,
+          strategy.rollingUpdate,
+          `only allowed for updateStrategy 'RollingUpdate'`,
+        );
       }
       break;
     case "RollingUpdate": {
@@ -39,7 +43,8 @@ function validateStrategy(errors: FieldErrors, set: StatefulSet): void {
       errors.nonNegative(`${field}.rollingUpdate.partition`, partition);
       if (maxUnavailable === undefined) break;
       validatePositiveIntOrPercent(errors, `${field}.rollingUpdate.maxUnavailable`, maxUnavailable);
-      if (intOrPercentValue(maxUnavailable) === 0) errors.invalid(`${field}.rollingUpdate.maxUnavailable`, maxUnavailable, "cannot be 0");
+      if (intOrPercentValue(maxUnavailable) === 0)
+        errors.invalid(`${field}.rollingUpdate.maxUnavailable`, maxUnavailable, "cannot be 0");
       validateNotMoreThan100Percent(errors, `${field}.rollingUpdate.maxUnavailable`, maxUnavailable);
       break;
     }
@@ -69,14 +74,21 @@ export function validateStatefulSet(errors: FieldErrors, set: StatefulSet): void
   if (spec.serviceName) errors.invalidEach("spec.serviceName", spec.serviceName, isDns1123Subdomain(spec.serviceName));
   validateRequiredSelector(errors, "spec.selector", spec.selector, "statefulset");
   if (spec.selector !== undefined && !selectorOfObject(spec.selector).matches(spec.template.metadata?.labels ?? {})) {
-    errors.invalid("spec.template.metadata.labels", spec.template.metadata?.labels ?? {}, "`selector` does not match template `labels`");
+    errors.invalid(
+      "spec.template.metadata.labels",
+      spec.template.metadata?.labels ?? {},
+      "`selector` does not match template `labels`",
+    );
   }
   validatePodTemplate(errors, "spec.template", withClaimVolumes(set));
   if (spec.template.spec.restartPolicy !== "Always") {
     errors.notSupported("spec.template.spec.restartPolicy", spec.template.spec.restartPolicy ?? "", ["Always"]);
   }
   if (spec.template.spec.activeDeadlineSeconds !== undefined) {
-    errors.forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds in StatefulSet is not Supported");
+    errors.forbidden(
+      "spec.template.spec.activeDeadlineSeconds",
+      "activeDeadlineSeconds in StatefulSet is not Supported",
+    );
   }
 }
 
@@ -92,7 +104,12 @@ function withClaimVolumes(set: StatefulSet): StatefulSet["spec"]["template"] {
   return { ...template, spec: { ...template.spec, volumes: [...(template.spec.volumes ?? []), ...claims] } };
 }
 
-export function validateStatefulSetUpdate(errors: FieldErrors, set: StatefulSet, old: StatefulSet, context: RuleContext): void {
+export function validateStatefulSetUpdate(
+  errors: FieldErrors,
+  set: StatefulSet,
+  old: StatefulSet,
+  context: RuleContext,
+): void {
   if (context.subresource === "status") {
     validateReplicaStatus(errors, set.status);
     errors.nonNegative("status.currentReplicas", set.status.currentReplicas);

@@ -23,7 +23,12 @@ function validateSchedule(errors: FieldErrors, job: CronJob): void {
   }
   if (timeZone === undefined) return;
   if (timeZone === "") errors.invalid("spec.timeZone", timeZone, "timeZone must be nil or non-empty string");
-  else if (timeZone.toLowerCase() === "local") errors.invalid("spec.timeZone", timeZone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+  else if (timeZone.toLowerCase() === "local")
+    errors.invalid(
+      "spec.timeZone",
+      timeZone,
+      "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+    );
   else if (!isTimeZone(timeZone)) errors.invalid("spec.timeZone", timeZone, `unknown time zone ${timeZone}`);
 }
 
@@ -54,5 +59,8 @@ export function validateCronJob(errors: FieldErrors, job: CronJob, _context: Rul
   if (template.manualSelector === true) {
     errors.notSupported("spec.jobTemplate.spec.manualSelector", template.manualSelector, ["nil", "false"]);
   }
-  validateJobSpec(errors, "spec.jobTemplate.spec", { ...template, completionMode: template.completionMode ?? "NonIndexed" });
+  validateJobSpec(errors, "spec.jobTemplate.spec", {
+    ...template,
+    completionMode: template.completionMode ?? "NonIndexed",
+  });
 }

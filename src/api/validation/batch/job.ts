@@ -36,7 +36,8 @@ export function validateJobSpec(errors: FieldErrors, field: string, spec: JobSpe
   else validateNotIndexed(errors, field, spec);
   if (spec.podFailurePolicy !== undefined) validateFailurePolicy(errors, `${field}.podFailurePolicy`, spec);
   if (spec.successPolicy !== undefined) {
-    if (spec.completionMode !== "Indexed") errors.invalid(`${field}.successPolicy`, spec.successPolicy, "requires indexed completion mode");
+    if (spec.completionMode !== "Indexed")
+      errors.invalid(`${field}.successPolicy`, spec.successPolicy, "requires indexed completion mode");
     else validateSuccessPolicy(errors, `${field}.successPolicy`, spec);
   }
   validateReplacement(errors, field, spec);
@@ -45,13 +46,18 @@ export function validateJobSpec(errors: FieldErrors, field: string, spec: JobSpe
   if (restart !== "OnFailure" && restart !== "Never") {
     errors.notSupported(`${field}.template.spec.restartPolicy`, restart ?? "", ["Never", "OnFailure"]);
   } else if (spec.podFailurePolicy !== undefined && restart !== "Never") {
-    errors.invalid(`${field}.template.spec.restartPolicy`, restart, `only "Never" is supported when podFailurePolicy is specified`);
+    errors.invalid(
+      `${field}.template.spec.restartPolicy`,
+      restart,
+      `only "Never" is supported when podFailurePolicy is specified`,
+    );
   }
 }
 
 function validateManagedBy(errors: FieldErrors, field: string, managedBy: string | undefined): void {
   if (managedBy === undefined) return;
-  if (!managedBy.includes("/")) errors.invalid(field, managedBy, "must be a domain-prefixed path (such as \"acme.io/foo\")");
+  if (!managedBy.includes("/"))
+    errors.invalid(field, managedBy, 'must be a domain-prefixed path (such as "acme.io/foo")');
   else errors.invalidEach(field, managedBy, isQualifiedName(managedBy));
   if (managedBy.length > managedByLengthMax) errors.tooLong(field, managedByLengthMax);
 }
@@ -62,7 +68,11 @@ function validateIndexed(errors: FieldErrors, field: string, spec: JobSpec): voi
     return;
   }
   if ((spec.parallelism ?? 0) > indexedParallelismMax) {
-    errors.invalid(`${field}.parallelism`, spec.parallelism, `must be less than or equal to ${indexedParallelismMax} when completion mode is Indexed`);
+    errors.invalid(
+      `${field}.parallelism`,
+      spec.parallelism,
+      `must be less than or equal to ${indexedParallelismMax} when completion mode is Indexed`,
+    );
   }
   if (spec.maxFailedIndexes !== undefined && spec.maxFailedIndexes > spec.completions) {
     errors.invalid(`${field}.maxFailedIndexes`, spec.maxFailedIndexes, "must be less than or equal to completions");
@@ -71,7 +81,12 @@ function validateIndexed(errors: FieldErrors, field: string, spec: JobSpec): voi
   if (spec.maxFailedIndexes === undefined) {
     errors.required(`${field}.maxFailedIndexes`, `must be specified when completions is above ${completionsLargeMax}`);
   } else if (spec.maxFailedIndexes > failedIndexesLargeMax) {
-    errors.invalid(`${field}.maxFailedIndexes`, spec.maxFailedIndexes, `must be less than or equal to ${failedIndexesLargeMax} when completions are above ${completionsLargeMax} and used with backoff limit per index`);
+    errors.invalid(
+      `${field}.maxFailedIndexes`,
+      spec.maxFailedIndexes,
+      `must be less than or equal to ${failedIndexesLargeMax} when completions are above ` +
+        `${completionsLargeMax} and used with backoff limit per index`,
+    );
   }
 }
 
@@ -126,12 +141,16 @@ function validateGenerated(errors: FieldErrors, job: Job): void {
     [`${labelPrefix}job-name`]: job.metadata.name ?? "",
   };
   for (const key in expected) {
-    if (labels[key] === undefined) errors.required(`spec.template.metadata.labels[${key}]`, `must be '${expected[key] ?? ""}'`);
+    if (labels[key] === undefined)
+      errors.required(`spec.template.metadata.labels[${key}]`, `must be '${expected[key] ?? ""}'`);
     else if (labels[key] !== expected[key]) {
       errors.invalid(`spec.template.metadata.labels[${key}]`, labels[key], `must be '${expected[key] ?? ""}'`);
     }
   }
-  if (job.spec.selector?.matchLabels?.[`${labelPrefix}controller-uid`] !== uid && job.spec.selector?.matchLabels?.["controller-uid"] !== uid) {
+  if (
+    job.spec.selector?.matchLabels?.[`${labelPrefix}controller-uid`] !== uid &&
+    job.spec.selector?.matchLabels?.["controller-uid"] !== uid
+  ) {
     errors.invalid("spec.selector", job.spec.selector, "`selector` not auto-generated");
   }
 }
@@ -165,11 +184,19 @@ export function validateJobUpdate(errors: FieldErrors, job: Job, old: Job, conte
   }
   const elastic = job.spec.completionMode === "Indexed" && job.spec.completions === job.spec.parallelism;
   if (!elastic) validateImmutable(errors, "spec.completions", job.spec.completions, old.spec.completions);
-  else if (job.spec.completions === undefined && old.spec.completions !== undefined) errors.required("spec.completions");
+  else if (job.spec.completions === undefined && old.spec.completions !== undefined)
+    errors.required("spec.completions");
   validateImmutable(errors, "spec.selector", job.spec.selector, old.spec.selector);
   const template = templateForComparison(job, old);
-  if (!semanticallyEqual(template, old.spec.template)) errors.invalid("spec.template", job.spec.template, immutableMessage);
-  for (const name of ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] as const) {
+  if (!semanticallyEqual(template, old.spec.template))
+    errors.invalid("spec.template", job.spec.template, immutableMessage);
+  for (const name of [
+    "completionMode",
+    "podFailurePolicy",
+    "backoffLimitPerIndex",
+    "managedBy",
+    "successPolicy",
+  ] as const) {
     validateImmutable(errors, `spec.${name}`, job.spec[name], old.spec[name]);
   }
 }
@@ -184,6 +211,10 @@ function validateJobStatus(errors: FieldErrors, job: Job): void {
     errors.invalid("status.conditions", job.status.conditions, "cannot set Complete=True and Failed=true conditions");
   }
   if (job.status.completionTime && !has("Complete")) {
-    errors.invalid("status.completionTime", job.status.completionTime, "completionTime can only be set for Complete jobs");
+    errors.invalid(
+      "status.completionTime",
+      job.status.completionTime,
+      "completionTime can only be set for Complete jobs",
+    );
   }
 }

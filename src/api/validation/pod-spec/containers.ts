@@ -1,4 +1,11 @@
-import type { Container, ContainerPort, EphemeralContainer, PodSpec, Volume, VolumeMount } from "../../generated/core-v1.ts";
+import type {
+  Container,
+  ContainerPort,
+  EphemeralContainer,
+  PodSpec,
+  Volume,
+  VolumeMount,
+} from "../../generated/core-v1.ts";
 import type { FieldErrors } from "../field-errors.ts";
 import { isDns1123Label, isValidPortName } from "../names.ts";
 import { validateDescendingPath } from "../paths.ts";
@@ -23,7 +30,12 @@ export interface PodFrame {
   readonly graceSeconds: number;
 }
 
-function validatePorts(errors: FieldErrors, field: string, ports: readonly ContainerPort[] | undefined, hostNetwork: boolean): void {
+function validatePorts(
+  errors: FieldErrors,
+  field: string,
+  ports: readonly ContainerPort[] | undefined,
+  hostNetwork: boolean,
+): void {
   const names = new Set<string>();
   ports?.forEach((port, index) => {
     const at = `${field}[${index}]`;
@@ -49,26 +61,38 @@ function isClaim(volume: Volume | undefined): boolean {
   return volume?.persistentVolumeClaim !== undefined || volume?.ephemeral !== undefined;
 }
 
-function validateMount(errors: FieldErrors, at: string, mount: VolumeMount, container: Container, frame: PodFrame): void {
+function validateMount(
+  errors: FieldErrors,
+  at: string,
+  mount: VolumeMount,
+  container: Container,
+  frame: PodFrame,
+): void {
   if (!mount.name) errors.required(`${at}.name`);
   if (mount.name && !frame.volumes.has(mount.name)) errors.notFound(`${at}.name`, mount.name);
   if (!mount.mountPath) errors.required(`${at}.mountPath`);
   if (mount.subPath) validateDescendingPath(errors, `${at}.subPath`, mount.subPath);
   if (mount.subPathExpr) {
-    if (mount.subPath) errors.invalid(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive");
+    if (mount.subPath)
+      errors.invalid(`${at}.subPathExpr`, mount.subPathExpr, "subPathExpr and subPath are mutually exclusive");
     validateDescendingPath(errors, `${at}.subPathExpr`, mount.subPathExpr);
   }
   const propagation = mount.mountPropagation;
   if (propagation !== undefined) {
     if (!propagations.includes(propagation)) errors.notSupported(`${at}.mountPropagation`, propagation, propagations);
     if (propagation === "Bidirectional" && container.securityContext?.privileged !== true) {
-      errors.forbidden(`${at}.mountPropagation`, "Bidirectional mount propagation is available only to privileged containers");
+      errors.forbidden(
+        `${at}.mountPropagation`,
+        "Bidirectional mount propagation is available only to privileged containers",
+      );
     }
   }
   const recursive = mount.recursiveReadOnly;
   if (recursive === undefined || recursive === "Disabled") return;
-  if (!recursiveReadOnly.includes(recursive)) errors.notSupported(`${at}.recursiveReadOnly`, recursive, recursiveReadOnly);
-  else if (mount.readOnly !== true) errors.forbidden(`${at}.recursiveReadOnly`, "may only be specified when readOnly is true");
+  if (!recursiveReadOnly.includes(recursive))
+    errors.notSupported(`${at}.recursiveReadOnly`, recursive, recursiveReadOnly);
+  else if (mount.readOnly !== true)
+    errors.forbidden(`${at}.recursiveReadOnly`, "may only be specified when readOnly is true");
   else if (propagation !== undefined && propagation !== "None") {
     errors.forbidden(`${at}.recursiveReadOnly`, "may only be specified when mountPropagation is None or not specified");
   }
@@ -79,7 +103,8 @@ function validateMounts(errors: FieldErrors, field: string, container: Container
   container.volumeMounts?.forEach((mount, index) => {
     const at = `${field}.volumeMounts[${index}]`;
     validateMount(errors, at, mount, container, frame);
-    if (mount.mountPath && paths.has(mount.mountPath)) errors.invalid(`${at}.mountPath`, mount.mountPath, "must be unique");
+    if (mount.mountPath && paths.has(mount.mountPath))
+      errors.invalid(`${at}.mountPath`, mount.mountPath, "must be unique");
     paths.add(mount.mountPath);
   });
   const devicePaths = new Set<string>();
@@ -88,11 +113,17 @@ function validateMounts(errors: FieldErrors, field: string, container: Container
     if (!device.name) errors.required(`${at}.name`);
     else if (!frame.volumes.has(device.name)) errors.notFound(`${at}.name`, device.name);
     else if (!isClaim(frame.volumes.get(device.name))) {
-      errors.invalid(`${at}.name`, device.name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+      errors.invalid(
+        `${at}.name`,
+        device.name,
+        "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+      );
     }
     if (!device.devicePath) errors.required(`${at}.devicePath`);
-    else if (paths.has(device.devicePath)) errors.invalid(`${at}.devicePath`, device.devicePath, "must not already exist in volumeMounts");
-    else if (devicePaths.has(device.devicePath)) errors.invalid(`${at}.devicePath`, device.devicePath, "must be unique");
+    else if (paths.has(device.devicePath))
+      errors.invalid(`${at}.devicePath`, device.devicePath, "must not already exist in volumeMounts");
+    else if (devicePaths.has(device.devicePath))
+      errors.invalid(`${at}.devicePath`, device.devicePath, "must be unique");
     devicePaths.add(device.devicePath);
   });
 }
@@ -104,7 +135,10 @@ function validateContainer(errors: FieldErrors, at: string, container: Container
   const image = container.image ?? "";
   if (image === "") errors.required(`${at}.image`);
   else if (image.trim() !== image) errors.invalid(`${at}.image`, image, "must not have leading or trailing whitespace");
-  if (container.terminationMessagePolicy !== undefined && !terminationPolicies.includes(container.terminationMessagePolicy)) {
+  if (
+    container.terminationMessagePolicy !== undefined &&
+    !terminationPolicies.includes(container.terminationMessagePolicy)
+  ) {
     errors.notSupported(`${at}.terminationMessagePolicy`, container.terminationMessagePolicy, terminationPolicies);
   }
   validatePorts(errors, `${at}.ports`, container.ports, frame.spec.hostNetwork === true);
@@ -139,7 +173,8 @@ function validateRestartRules(errors: FieldErrors, at: string, container: Contai
     if (rule.exitCodes.operator !== "In" && rule.exitCodes.operator !== "NotIn") {
       errors.notSupported(`${field}.exitCodes.operator`, rule.exitCodes.operator ?? "", ["In", "NotIn"]);
     }
-    if ((rule.exitCodes.values?.length ?? 0) > 255) errors.tooMany(`${field}.exitCodes.values`, rule.exitCodes.values?.length ?? 0, 255);
+    if ((rule.exitCodes.values?.length ?? 0) > 255)
+      errors.tooMany(`${field}.exitCodes.values`, rule.exitCodes.values?.length ?? 0, 255);
   });
 }
 
@@ -188,7 +223,8 @@ export function validateContainers(errors: FieldErrors, field: string, frame: Po
       errors.notSupported(`${at}.restartPolicy`, container.restartPolicy, restartPolicies);
     }
     for (const name of notForInit) {
-      if (container[name] !== undefined) errors.forbidden(`${at}.${name}`, "may not be set for init containers without restartPolicy=Always");
+      if (container[name] !== undefined)
+        errors.forbidden(`${at}.${name}`, "may not be set for init containers without restartPolicy=Always");
     }
   });
   spec.ephemeralContainers?.forEach((container, index) =>
@@ -219,7 +255,13 @@ const notForEphemeral = [
   "restartPolicyRules",
 ] as const;
 
-function validateEphemeral(errors: FieldErrors, at: string, container: EphemeralContainer, frame: PodFrame, names: Set<string>): void {
+function validateEphemeral(
+  errors: FieldErrors,
+  at: string,
+  container: EphemeralContainer,
+  frame: PodFrame,
+  names: Set<string>,
+): void {
   validateContainer(errors, at, container, frame);
   claimName(errors, at, container.name, names);
   const target = container.targetContainerName;
@@ -233,11 +275,16 @@ function validateEphemeral(errors: FieldErrors, at: string, container: Ephemeral
       errors.forbidden(`${at}.${name}`, "cannot be set for an Ephemeral Container");
     }
   }
-  if (Object.keys(container.resources?.limits ?? {}).length > 0 || Object.keys(container.resources?.requests ?? {}).length > 0) {
+  if (
+    Object.keys(container.resources?.limits ?? {}).length > 0 ||
+    Object.keys(container.resources?.requests ?? {}).length > 0
+  ) {
     errors.forbidden(`${at}.resources`, "cannot be set for an Ephemeral Container");
   }
   container.volumeMounts?.forEach((mount, index) => {
-    if (mount.subPath) errors.forbidden(`${at}.volumeMounts[${index}].subPath`, "cannot be set for an Ephemeral Container");
-    if (mount.subPathExpr) errors.forbidden(`${at}.volumeMounts[${index}].subPathExpr`, "cannot be set for an Ephemeral Container");
+    if (mount.subPath)
+      errors.forbidden(`${at}.volumeMounts[${index}].subPath`, "cannot be set for an Ephemeral Container");
+    if (mount.subPathExpr)
+      errors.forbidden(`${at}.volumeMounts[${index}].subPathExpr`, "cannot be set for an Ephemeral Container");
   });
 }

@@ -1,4 +1,10 @@
-import type { EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector } from "../../generated/core-v1.ts";
+import type {
+  EnvFromSource,
+  EnvVar,
+  EnvVarSource,
+  ObjectFieldSelector,
+  ResourceFieldSelector,
+} from "../../generated/core-v1.ts";
 import type { FieldErrors } from "../field-errors.ts";
 import { isQualifiedName } from "../labels.ts";
 import { isConfigMapKey, isDns1123Subdomain, isEnvVarName } from "../names.ts";
@@ -30,9 +36,18 @@ function subscripted(path: string): { path: string; key: string } | undefined {
   return match === null ? undefined : { path: match[1] ?? "", key: match[2] ?? "" };
 }
 
-function validateFieldRef(errors: FieldErrors, field: string, ref: ObjectFieldSelector, supported: readonly string[]): void {
+function validateFieldRef(
+  errors: FieldErrors,
+  field: string,
+  ref: ObjectFieldSelector,
+  supported: readonly string[],
+): void {
   if (ref.apiVersion !== undefined && ref.apiVersion !== "v1") {
-    errors.invalid(`${field}.fieldPath`, ref.fieldPath, `error converting fieldPath: unsupported pod version: ${ref.apiVersion}`);
+    errors.invalid(
+      `${field}.fieldPath`,
+      ref.fieldPath,
+      `error converting fieldPath: unsupported pod version: ${ref.apiVersion}`,
+    );
     return;
   }
   if (!ref.apiVersion) errors.required(`${field}.apiVersion`);
@@ -44,13 +59,18 @@ function validateFieldRef(errors: FieldErrors, field: string, ref: ObjectFieldSe
   if (parts === undefined) {
     const known = [...environmentFields, ...volumeFields];
     if (!known.includes(ref.fieldPath)) {
-      errors.invalid(`${field}.fieldPath`, ref.fieldPath, `error converting fieldPath: field label not supported: ${ref.fieldPath}`);
+      errors.invalid(
+        `${field}.fieldPath`,
+        ref.fieldPath,
+        `error converting fieldPath: field label not supported: ${ref.fieldPath}`,
+      );
     } else if (!supported.includes(ref.fieldPath)) {
       errors.notSupported(`${field}.fieldPath`, ref.fieldPath, supported);
     }
     return;
   }
-  if (parts.path === "metadata.annotations") errors.invalidEach(field, parts.key, isQualifiedName(parts.key.toLowerCase()));
+  if (parts.path === "metadata.annotations")
+    errors.invalidEach(field, parts.key, isQualifiedName(parts.key.toLowerCase()));
   else if (parts.path === "metadata.labels") errors.invalidEach(field, parts.key, isQualifiedName(parts.key));
   else errors.invalid(field, parts.path, "does not support subscript");
 }
@@ -60,7 +80,12 @@ export function validateVolumeFieldRef(errors: FieldErrors, field: string, ref: 
   validateFieldRef(errors, field, ref, volumeFields);
 }
 
-export function validateResourceFieldRef(errors: FieldErrors, field: string, ref: ResourceFieldSelector, inVolume: boolean): void {
+export function validateResourceFieldRef(
+  errors: FieldErrors,
+  field: string,
+  ref: ResourceFieldSelector,
+  inVolume: boolean,
+): void {
   if (inVolume && !ref.containerName) errors.required(`${field}.containerName`);
   else if (!ref.resource) errors.required(`${field}.resource`);
   else if (!resourceFields.includes(ref.resource) && !/^(limits|requests)\.hugepages-/.test(ref.resource)) {
@@ -76,7 +101,11 @@ function validateDivisor(errors: FieldErrors, field: string, resource: string, d
   if (divisor === "0" || divisor === "") return;
   if (resource.endsWith(".cpu")) {
     if (!cpuDivisors.includes(divisor)) {
-      errors.invalid(`${field}.divisor`, resource, "only divisor's values 1m and 1 are supported with the cpu resource");
+      errors.invalid(
+        `${field}.divisor`,
+        resource,
+        "only divisor's values 1m and 1 are supported with the cpu resource",
+      );
     }
   } else if (!byteDivisors.includes(divisor)) {
     const kind = resource.endsWith("ephemeral-storage") ? "local ephemeral storage" : "memory";
@@ -131,7 +160,11 @@ function validateValueFrom(errors: FieldErrors, field: string, variable: EnvVar,
   }
 }
 
-export function validateEnvironment(errors: FieldErrors, field: string, variables: readonly EnvVar[] | undefined): void {
+export function validateEnvironment(
+  errors: FieldErrors,
+  field: string,
+  variables: readonly EnvVar[] | undefined,
+): void {
   variables?.forEach((variable, index) => {
     const at = `${field}[${index}]`;
     if (!variable.name) errors.required(`${at}.name`);
@@ -140,7 +173,11 @@ export function validateEnvironment(errors: FieldErrors, field: string, variable
   });
 }
 
-export function validateEnvFrom(errors: FieldErrors, field: string, sources: readonly EnvFromSource[] | undefined): void {
+export function validateEnvFrom(
+  errors: FieldErrors,
+  field: string,
+  sources: readonly EnvFromSource[] | undefined,
+): void {
   sources?.forEach((source, index) => {
     const at = `${field}[${index}]`;
     if (source.prefix) errors.invalidEach(`${at}.prefix`, source.prefix, isEnvVarName(source.prefix));

@@ -23,7 +23,9 @@ export function validateNaming(errors: FieldErrors, field: string, spec: PodSpec
   spec.hostAliases?.forEach((alias, index) => {
     const at = `${field}.hostAliases[${index}]`;
     errors.invalidEach(`${at}.ip`, alias.ip, isValidIp(alias.ip ?? ""));
-    alias.hostnames?.forEach((name, at2) => errors.invalidEach(`${at}.hostnames[${at2}]`, name, isDns1123Subdomain(name)));
+    alias.hostnames?.forEach((name, at2) =>
+      errors.invalidEach(`${at}.hostnames[${at2}]`, name, isDns1123Subdomain(name)),
+    );
   });
   if (!spec.dnsPolicy) errors.required(`${field}.dnsPolicy`);
   else if (!policies.includes(spec.dnsPolicy)) errors.notSupported(`${field}.dnsPolicy`, spec.dnsPolicy, policies);
@@ -46,13 +48,19 @@ function validateDnsConfig(errors: FieldErrors, field: string, spec: PodSpec): v
   if (nameservers.length > nameserversMax) {
     errors.invalid(`${field}.nameservers`, nameservers, `must not have more than ${nameserversMax} nameservers`);
   }
-  nameservers.forEach((server, index) => errors.invalidEach(`${field}.nameservers[${index}]`, server, isValidIp(server)));
+  nameservers.forEach((server, index) =>
+    errors.invalidEach(`${field}.nameservers[${index}]`, server, isValidIp(server)),
+  );
   const searches = config.searches ?? [];
   if (searches.length > searchPathsMax) {
     errors.invalid(`${field}.searches`, searches, `must not have more than ${searchPathsMax} search paths`);
   }
   if (searches.join(" ").length > searchListLengthMax) {
-    errors.invalid(`${field}.searches`, searches, `must not have more than ${searchListLengthMax} characters (including spaces) in the search list`);
+    errors.invalid(
+      `${field}.searches`,
+      searches,
+      `must not have more than ${searchListLengthMax} characters (including spaces) in the search list`,
+    );
   }
   searches.forEach((search, index) => {
     // A single dot is the root; underscores appear in service records; a trailing dot makes a name absolute.

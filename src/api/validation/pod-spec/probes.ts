@@ -1,4 +1,11 @@
-import type { ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, TCPSocketAction } from "../../generated/core-v1.ts";
+import type {
+  ExecAction,
+  HTTPGetAction,
+  Lifecycle,
+  LifecycleHandler,
+  Probe,
+  TCPSocketAction,
+} from "../../generated/core-v1.ts";
 import type { FieldErrors } from "../field-errors.ts";
 import { validatePortNumber, validatePortOrName } from "../ports.ts";
 
@@ -30,7 +37,8 @@ function validateHandler(errors: FieldErrors, field: string, handler: Handler, g
   if (handler.tcpSocket !== undefined && isFirst("tcpSocket")) {
     validatePortOrName(errors, `${field}.tcpSocket.port`, handler.tcpSocket.port);
   }
-  if (handler.grpc !== undefined && isFirst("grpc")) validatePortNumber(errors, `${field}.grpc.port`, handler.grpc.port);
+  if (handler.grpc !== undefined && isFirst("grpc"))
+    validatePortNumber(errors, `${field}.grpc.port`, handler.grpc.port);
   if (handler.sleep !== undefined && isFirst("sleep")) {
     const { seconds } = handler.sleep;
     if (graceSeconds !== undefined && (seconds < 0 || seconds > graceSeconds)) {
@@ -62,7 +70,11 @@ export function validateProbe(errors: FieldErrors, field: string, probe: Probe |
   errors.nonNegative(`${field}.successThreshold`, probe.successThreshold);
   errors.nonNegative(`${field}.failureThreshold`, probe.failureThreshold);
   if (probe.terminationGracePeriodSeconds !== undefined && probe.terminationGracePeriodSeconds <= 0) {
-    errors.invalid(`${field}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, "must be greater than 0");
+    errors.invalid(
+      `${field}.terminationGracePeriodSeconds`,
+      probe.terminationGracePeriodSeconds,
+      "must be greater than 0",
+    );
   }
 }
 
@@ -77,7 +89,11 @@ export function validateKillingProbe(errors: FieldErrors, field: string, probe: 
 export function validateReadinessProbe(errors: FieldErrors, field: string, probe: Probe | undefined): void {
   validateProbe(errors, field, probe);
   if (probe?.terminationGracePeriodSeconds !== undefined) {
-    errors.invalid(`${field}.terminationGracePeriodSeconds`, probe.terminationGracePeriodSeconds, "must not be set for readinessProbes");
+    errors.invalid(
+      `${field}.terminationGracePeriodSeconds`,
+      probe.terminationGracePeriodSeconds,
+      "must not be set for readinessProbes",
+    );
   }
 }
 
@@ -97,6 +113,14 @@ export function validateLifecycle(
   if (pod.osName === undefined) {
     errors.forbidden(`${field}.stopSignal`, "may not be set for containers with empty `spec.os.name`");
   } else if (!/^SIG[A-Z0-9+-]+$/.test(lifecycle.stopSignal)) {
-    errors.notSupported(`${field}.stopSignal`, lifecycle.stopSignal, ["SIGHUP", "SIGINT", "SIGKILL", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"]);
+    errors.notSupported(`${field}.stopSignal`, lifecycle.stopSignal, [
+      "SIGHUP",
+      "SIGINT",
+      "SIGKILL",
+      "SIGQUIT",
+      "SIGTERM",
+      "SIGUSR1",
+      "SIGUSR2",
+    ]);
   }
 }

@@ -37,7 +37,8 @@ export function validateResources(
     validateResourceQuantity(errors, `${at}[${name}]`, name, request);
     const limit = limits?.[name];
     if (limit === undefined) {
-      if (!canOvercommit(name)) errors.required(`${field}.limits`, "Limit must be set for non overcommitable resources");
+      if (!canOvercommit(name))
+        errors.required(`${field}.limits`, "Limit must be set for non overcommitable resources");
     } else if (!canOvercommit(name) && compare(request, limit) !== 0) {
       errors.invalid(at, request, `must be equal to ${name} limit of ${limit}`);
     } else if (compare(request, limit) > 0) {
@@ -55,7 +56,12 @@ function validateHugePages(errors: FieldErrors, field: string, { limits, request
   errors.forbidden(field, "HugePages require cpu or memory");
 }
 
-function validateClaims(errors: FieldErrors, field: string, resources: ResourceRequirements, claims: ReadonlySet<string>): void {
+function validateClaims(
+  errors: FieldErrors,
+  field: string,
+  resources: ResourceRequirements,
+  claims: ReadonlySet<string>,
+): void {
   const seen = new Set<string>();
   resources.claims?.forEach((claim, index) => {
     const at = `${field}[${index}]`;
@@ -72,7 +78,11 @@ function validateClaims(errors: FieldErrors, field: string, resources: ResourceR
 }
 
 /** Resources of the pod as a whole: only CPU, memory and huge pages, and not less than the containers' requests. */
-export function validatePodLevelResources(errors: FieldErrors, field: string, resources: ResourceRequirements | undefined): void {
+export function validatePodLevelResources(
+  errors: FieldErrors,
+  field: string,
+  resources: ResourceRequirements | undefined,
+): void {
   if (resources === undefined) return;
   for (const list of ["limits", "requests"] as const) {
     for (const name in resources[list]) {
@@ -87,16 +97,27 @@ export function validatePodLevelResources(errors: FieldErrors, field: string, re
   validateResources(errors, field, { ...resources, claims: [] }, new Set());
 }
 
-export function validateResizePolicy(errors: FieldErrors, field: string, container: Container, podRestartPolicy: string): void {
+export function validateResizePolicy(
+  errors: FieldErrors,
+  field: string,
+  container: Container,
+  podRestartPolicy: string,
+): void {
   const seen = new Set<string>();
   container.resizePolicy?.forEach((policy) => {
     if (seen.has(policy.resourceName)) errors.duplicate(field, policy);
     seen.add(policy.resourceName);
     if (!policy.resourceName) errors.required(field);
-    else if (!resizableResources.includes(policy.resourceName)) errors.notSupported(field, policy.resourceName, resizableResources);
+    else if (!resizableResources.includes(policy.resourceName))
+      errors.notSupported(field, policy.resourceName, resizableResources);
     if (!policy.restartPolicy) errors.required(field);
-    else if (!restartPolicies.includes(policy.restartPolicy)) errors.notSupported(field, policy.restartPolicy, restartPolicies);
-    if (podRestartPolicy === "Never" && policy.restartPolicy !== "NotRequired" && container.restartPolicy === undefined) {
+    else if (!restartPolicies.includes(policy.restartPolicy))
+      errors.notSupported(field, policy.restartPolicy, restartPolicies);
+    if (
+      podRestartPolicy === "Never" &&
+      policy.restartPolicy !== "NotRequired" &&
+      container.restartPolicy === undefined
+    ) {
       errors.invalid(field, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'");
     }
   });

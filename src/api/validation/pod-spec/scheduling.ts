@@ -22,15 +22,18 @@ function validateNodeRequirement(errors: FieldErrors, field: string, requirement
   switch (requirement.operator) {
     case "In":
     case "NotIn":
-      if (values.length === 0) errors.required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
+      if (values.length === 0)
+        errors.required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
       break;
     case "Exists":
     case "DoesNotExist":
-      if (values.length > 0) errors.forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+      if (values.length > 0)
+        errors.forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
       break;
     case "Gt":
     case "Lt":
-      if (values.length !== 1) errors.required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'");
+      if (values.length !== 1)
+        errors.required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'");
       break;
     default:
       errors.invalid(`${field}.operator`, requirement.operator, "not a valid selector operator");
@@ -45,10 +48,15 @@ function validateFieldRequirement(errors: FieldErrors, field: string, requiremen
   if (requirement.operator !== "In" && requirement.operator !== "NotIn") {
     errors.invalid(`${field}.operator`, requirement.operator, "not a valid selector operator");
   } else if (values.length !== 1) {
-    errors.required(`${field}.values`, "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+    errors.required(
+      `${field}.values`,
+      "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+    );
   }
-  if (requirement.key !== "metadata.name") errors.invalid(`${field}.key`, requirement.key, "not a valid field selector key");
-  else values.forEach((value, index) => errors.invalidEach(`${field}.values[${index}]`, value, isDns1123Subdomain(value)));
+  if (requirement.key !== "metadata.name")
+    errors.invalid(`${field}.key`, requirement.key, "not a valid field selector key");
+  else
+    values.forEach((value, index) => errors.invalidEach(`${field}.values[${index}]`, value, isDns1123Subdomain(value)));
 }
 
 export function validateNodeSelectorTerm(errors: FieldErrors, field: string, term: NodeSelectorTerm): void {
@@ -69,7 +77,9 @@ export function validateNodeSelector(errors: FieldErrors, field: string, selecto
 function validatePodAffinityTerm(errors: FieldErrors, field: string, term: PodAffinityTerm): void {
   validateLabelSelector(errors, `${field}.labelSelector`, term.labelSelector);
   validateLabelSelector(errors, `${field}.namespaceSelector`, term.namespaceSelector);
-  term.namespaces?.forEach((namespace) => errors.invalidEach(`${field}.namespace`, namespace, isDns1123Label(namespace)));
+  term.namespaces?.forEach((namespace) =>
+    errors.invalidEach(`${field}.namespace`, namespace, isDns1123Label(namespace)),
+  );
   for (const name of ["matchLabelKeys", "mismatchLabelKeys"] as const) {
     const keys = term[name] ?? [];
     if (keys.length > 0 && term.labelSelector === undefined) {
@@ -78,7 +88,11 @@ function validatePodAffinityTerm(errors: FieldErrors, field: string, term: PodAf
     keys.forEach((key, index) => {
       errors.invalidEach(`${field}.${name}[${index}]`, key, isQualifiedName(key));
       if (name === "mismatchLabelKeys" && term.matchLabelKeys?.includes(key)) {
-        errors.invalid(`${field}.matchLabelKeys[${term.matchLabelKeys.indexOf(key)}]`, key, "exists in both matchLabelKeys and mismatchLabelKeys");
+        errors.invalid(
+          `${field}.matchLabelKeys[${term.matchLabelKeys.indexOf(key)}]`,
+          key,
+          "exists in both matchLabelKeys and mismatchLabelKeys",
+        );
       }
     });
   }
@@ -99,15 +113,22 @@ export function validateAffinity(errors: FieldErrors, field: string, affinity: A
   });
   for (const name of ["podAffinity", "podAntiAffinity"] as const) {
     const at = `${field}.${name}`;
-    affinity[name]?.[required]?.forEach((term, index) => validatePodAffinityTerm(errors, `${at}.${required}[${index}]`, term));
+    affinity[name]?.[required]?.forEach((term, index) =>
+      validatePodAffinityTerm(errors, `${at}.${required}[${index}]`, term),
+    );
     affinity[name]?.[preferred]?.forEach((term, index) => {
-      if (term.weight < 1 || term.weight > 100) errors.invalid(`${at}.${preferred}[${index}].weight`, term.weight, weightMessage);
+      if (term.weight < 1 || term.weight > 100)
+        errors.invalid(`${at}.${preferred}[${index}].weight`, term.weight, weightMessage);
       validatePodAffinityTerm(errors, `${at}.${preferred}[${index}].podAffinityTerm`, term.podAffinityTerm);
     });
   }
 }
 
-export function validateTolerations(errors: FieldErrors, field: string, tolerations: readonly Toleration[] | undefined): void {
+export function validateTolerations(
+  errors: FieldErrors,
+  field: string,
+  tolerations: readonly Toleration[] | undefined,
+): void {
   tolerations?.forEach((toleration, index) => {
     const at = `${field}[${index}]`;
     if (toleration.key) errors.invalidEach(`${at}.key`, toleration.key, isQualifiedName(toleration.key));
@@ -115,11 +136,15 @@ export function validateTolerations(errors: FieldErrors, field: string, tolerati
       errors.invalid(
         `${at}.operator`,
         toleration.operator ?? "",
-        "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
       );
     }
     if (toleration.tolerationSeconds !== undefined && toleration.effect !== "NoExecute") {
-      errors.invalid(`${at}.effect`, toleration.effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set");
+      errors.invalid(
+        `${at}.effect`,
+        toleration.effect ?? "",
+        "effect must be 'NoExecute' when `tolerationSeconds` is set",
+      );
     }
     switch (toleration.operator ?? "") {
       case "":
@@ -127,18 +152,24 @@ export function validateTolerations(errors: FieldErrors, field: string, tolerati
         errors.invalidEach(`${at}.operator`, toleration.value ?? "", isLabelValue(toleration.value ?? ""));
         break;
       case "Exists":
-        if (toleration.value) errors.invalid(`${at}.operator`, toleration, "value must be empty when `operator` is 'Exists'");
+        if (toleration.value)
+          errors.invalid(`${at}.operator`, toleration, "value must be empty when `operator` is 'Exists'");
         break;
       case "Lt":
       case "Gt":
         if (!/^-?(0|[1-9]\d*)$/.test(toleration.value ?? "")) {
-          errors.invalid(`${at}.value`, toleration.value ?? "", "must be a valid integer when `operator` is 'Lt' or 'Gt'");
+          errors.invalid(
+            `${at}.value`,
+            toleration.value ?? "",
+            "must be a valid integer when `operator` is 'Lt' or 'Gt'",
+          );
         }
         break;
       default:
         errors.notSupported(`${at}.operator`, toleration.operator, ["Equal", "Exists"]);
     }
-    if (toleration.effect && !effects.includes(toleration.effect)) errors.notSupported(`${at}.effect`, toleration.effect, effects);
+    if (toleration.effect && !effects.includes(toleration.effect))
+      errors.notSupported(`${at}.effect`, toleration.effect, effects);
   });
 }
 
@@ -150,24 +181,35 @@ function validateSpreadConstraint(errors: FieldErrors, at: string, constraint: T
     errors.notSupported(`${at}.whenUnsatisfiable`, constraint.whenUnsatisfiable, ["DoNotSchedule", "ScheduleAnyway"]);
   }
   if (constraint.minDomains !== undefined) {
-    if (constraint.minDomains <= 0) errors.invalid(`${at}.minDomains`, constraint.minDomains, "must be greater than zero");
+    if (constraint.minDomains <= 0)
+      errors.invalid(`${at}.minDomains`, constraint.minDomains, "must be greater than zero");
     if (constraint.whenUnsatisfiable !== "DoNotSchedule") {
-      errors.invalid(`${at}.minDomains`, constraint.minDomains, "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not " + constraint.whenUnsatisfiable);
+      errors.invalid(
+        `${at}.minDomains`,
+        constraint.minDomains,
+        "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not " + constraint.whenUnsatisfiable,
+      );
     }
   }
   for (const name of ["nodeAffinityPolicy", "nodeTaintsPolicy"] as const) {
     const policy = constraint[name];
-    if (policy !== undefined && !inclusionPolicies.includes(policy)) errors.notSupported(`${at}.${name}`, policy, inclusionPolicies);
+    if (policy !== undefined && !inclusionPolicies.includes(policy))
+      errors.notSupported(`${at}.${name}`, policy, inclusionPolicies);
   }
   constraint.matchLabelKeys?.forEach((key, index) => {
     errors.invalidEach(`${at}.matchLabelKeys[${index}]`, key, isQualifiedName(key));
     const selector = constraint.labelSelector;
-    if (selector === undefined) errors.forbidden(`${at}.matchLabelKeys`, "must not be specified when labelSelector is not set");
+    if (selector === undefined)
+      errors.forbidden(`${at}.matchLabelKeys`, "must not be specified when labelSelector is not set");
   });
   validateLabelSelector(errors, `${at}.labelSelector`, constraint.labelSelector);
 }
 
-export function validateTopologySpread(errors: FieldErrors, field: string, constraints: PodSpec["topologySpreadConstraints"]): void {
+export function validateTopologySpread(
+  errors: FieldErrors,
+  field: string,
+  constraints: PodSpec["topologySpreadConstraints"],
+): void {
   const seen = new Set<string>();
   constraints?.forEach((constraint, index) => {
     const at = `${field}[${index}]`;

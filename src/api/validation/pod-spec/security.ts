@@ -1,4 +1,10 @@
-import type { AppArmorProfile, PodSecurityContext, SeccompProfile, SecurityContext, Sysctl } from "../../generated/core-v1.ts";
+import type {
+  AppArmorProfile,
+  PodSecurityContext,
+  SeccompProfile,
+  SecurityContext,
+  Sysctl,
+} from "../../generated/core-v1.ts";
 import type { FieldErrors } from "../field-errors.ts";
 import { utf8Length } from "../names.ts";
 
@@ -9,7 +15,15 @@ const sysctlNameLengthMax = 253;
 const localhostProfileLengthMax = 4095;
 const sysctlName = /^[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*$/;
 const groupSysctls = {
-  ipc: ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni"],
+  ipc: [
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+  ],
   net: "net.",
 };
 
@@ -71,7 +85,8 @@ function validateSysctls(
     } else if (seen.has(sysctl.name)) errors.duplicate(at, sysctl.name);
     seen.add(sysctl.name);
     const name = sysctl.name?.replaceAll("/", ".") ?? "";
-    if (pod.hostNetwork && name.startsWith(groupSysctls.net)) errors.invalid(at, sysctl.name, "may not be specified when 'hostNetwork' is true");
+    if (pod.hostNetwork && name.startsWith(groupSysctls.net))
+      errors.invalid(at, sysctl.name, "may not be specified when 'hostNetwork' is true");
     if (pod.hostIPC && (groupSysctls.ipc.includes(name) || name.startsWith("fs.mqueue."))) {
       errors.invalid(at, sysctl.name, "may not be specified when 'hostIPC' is true");
     }
@@ -126,7 +141,11 @@ export function validateContainerSecurity(
       errors.invalid(field, security, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     }
     if (security.capabilities?.add?.some((capability) => capability === "CAP_SYS_ADMIN")) {
-      errors.invalid(field, security, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+      errors.invalid(
+        field,
+        security,
+        "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
+      );
     }
   }
 }

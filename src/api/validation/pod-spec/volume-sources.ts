@@ -5,15 +5,27 @@ import { validateLocalPath, validateNoBacksteps } from "../paths.ts";
 
 type Check<K extends keyof Volume> = (errors: FieldErrors, field: string, source: NonNullable<Volume[K]>) => void;
 
-const hostPathTypes = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+const hostPathTypes = [
+  "",
+  "BlockDevice",
+  "CharDevice",
+  "Directory",
+  "DirectoryOrCreate",
+  "File",
+  "FileOrCreate",
+  "Socket",
+];
 const driverNameLengthMax = 63;
 
 /** A source that needs these fields, and has no other rule. */
-function requires<T extends object>(...names: (keyof T & string)[]): (errors: FieldErrors, field: string, source: T) => void {
+function requires<T extends object>(
+  ...names: (keyof T & string)[]
+): (errors: FieldErrors, field: string, source: T) => void {
   return (errors, field, source) => {
     for (const name of names) {
       const value = source[name];
-      if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0)) errors.required(`${field}.${name}`);
+      if (value === undefined || value === "" || (Array.isArray(value) && value.length === 0))
+        errors.required(`${field}.${name}`);
     }
   };
 }
@@ -47,14 +59,22 @@ export function validateNfs(errors: FieldErrors, field: string, source: NonNulla
 export function validateIscsi(
   errors: FieldErrors,
   field: string,
-  source: { targetPortal: string; iqn: string; lun: number; chapAuthDiscovery?: boolean; chapAuthSession?: boolean; secretRef?: object },
+  source: {
+    targetPortal: string;
+    iqn: string;
+    lun: number;
+    chapAuthDiscovery?: boolean;
+    chapAuthSession?: boolean;
+    secretRef?: object;
+  },
 ): void {
   if (!source.targetPortal) errors.required(`${field}.targetPortal`);
   if (!source.iqn) errors.required(`${field}.iqn`);
   else if (!/^(iqn\.\d{4}-\d{2}\.[^:]+(:.*)?|eui\.[0-9A-Fa-f]{16}|naa\.[0-9A-Fa-f]{16,32})$/.test(source.iqn)) {
     errors.invalid(`${field}.iqn`, source.iqn, "must be valid format");
   }
-  if (source.lun < 0 || source.lun > 255) errors.invalid(`${field}.lun`, source.lun, "must be between 0 and 255, inclusive");
+  if (source.lun < 0 || source.lun > 255)
+    errors.invalid(`${field}.lun`, source.lun, "must be between 0 and 255, inclusive");
   if ((source.chapAuthDiscovery === true || source.chapAuthSession === true) && source.secretRef === undefined) {
     errors.required(`${field}.secretRef`);
   }
@@ -66,10 +86,16 @@ export function validateFc(errors: FieldErrors, field: string, source: NonNullab
   if (targets === 0 && wwids === 0) {
     errors.required(`${field}.targetWWNs`, "must specify either targetWWNs or wwids, but not both");
   } else if (targets > 0 && wwids > 0) {
-    errors.invalid(`${field}.targetWWNs`, source.targetWWNs, "targetWWNs and wwids can not be specified simultaneously");
+    errors.invalid(
+      `${field}.targetWWNs`,
+      source.targetWWNs,
+      "targetWWNs and wwids can not be specified simultaneously",
+    );
   }
-  if (targets > 0 && source.lun === undefined) errors.required(`${field}.lun`, "lun is required if targetWWNs is specified");
-  else if (targets > 0 && (source.lun ?? 0) > 255) errors.invalid(`${field}.lun`, source.lun, "must be between 0 and 255, inclusive");
+  if (targets > 0 && source.lun === undefined)
+    errors.required(`${field}.lun`, "lun is required if targetWWNs is specified");
+  else if (targets > 0 && (source.lun ?? 0) > 255)
+    errors.invalid(`${field}.lun`, source.lun, "must be between 0 and 255, inclusive");
 }
 
 export const sourceValidators: { [K in keyof Volume]?: Check<K> } = {
@@ -92,7 +118,8 @@ export const sourceValidators: { [K in keyof Volume]?: Check<K> } = {
   scaleIO: requires("gateway", "system", "volumeName"),
   flexVolume: requires("driver"),
   flocker(errors, field, source) {
-    if (!source.datasetName && !source.datasetUUID) errors.required(field, "one of datasetName and datasetUUID is required");
+    if (!source.datasetName && !source.datasetUUID)
+      errors.required(field, "one of datasetName and datasetUUID is required");
     if (source.datasetName && source.datasetUUID) {
       errors.invalid(field, "resource", "datasetName and datasetUUID can not be specified simultaneously");
     }
@@ -111,6 +138,7 @@ export const sourceValidators: { [K in keyof Volume]?: Check<K> } = {
     }
   },
   storageos(errors, field, source) {
-    if (source.volumeName !== undefined && source.volumeName !== "") validateLocalPath(errors, `${field}.volumeName`, source.volumeName);
+    if (source.volumeName !== undefined && source.volumeName !== "")
+      validateLocalPath(errors, `${field}.volumeName`, source.volumeName);
   },
 };

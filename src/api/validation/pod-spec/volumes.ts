@@ -23,14 +23,19 @@ function validateKeysToPaths(errors: FieldErrors, field: string, items: readonly
   });
 }
 
-function validateDownwardFiles(errors: FieldErrors, field: string, files: readonly DownwardAPIVolumeFile[] | undefined): void {
+function validateDownwardFiles(
+  errors: FieldErrors,
+  field: string,
+  files: readonly DownwardAPIVolumeFile[] | undefined,
+): void {
   files?.forEach((file, index) => {
     const at = `${field}[${index}]`;
     if (!file.path) errors.required(`${at}.path`);
     else validateLocalPath(errors, `${at}.path`, file.path);
     if (file.fieldRef !== undefined) {
       validateVolumeFieldRef(errors, `${at}.fieldRef`, file.fieldRef);
-      if (file.resourceFieldRef !== undefined) errors.invalid(at, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously");
+      if (file.resourceFieldRef !== undefined)
+        errors.invalid(at, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously");
     } else if (file.resourceFieldRef !== undefined) {
       validateResourceFieldRef(errors, `${at}.resourceFieldRef`, file.resourceFieldRef, true);
     } else {
@@ -61,8 +66,18 @@ function validateProjection(errors: FieldErrors, at: string, projection: VolumeP
   const token = projection.serviceAccountToken;
   if (token !== undefined && isFirst("serviceAccountToken")) {
     const seconds = token.expirationSeconds ?? 3600;
-    if (seconds < tokenLifetimeMinSeconds) errors.invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes");
-    if (seconds > tokenLifetimeMaxSeconds) errors.invalid(`${at}.serviceAccountToken.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds");
+    if (seconds < tokenLifetimeMinSeconds)
+      errors.invalid(
+        `${at}.serviceAccountToken.expirationSeconds`,
+        seconds,
+        "may not specify a duration less than 10 minutes",
+      );
+    if (seconds > tokenLifetimeMaxSeconds)
+      errors.invalid(
+        `${at}.serviceAccountToken.expirationSeconds`,
+        seconds,
+        "may not specify a duration larger than 2^32 seconds",
+      );
     if (!token.path) errors.required(`${at}.serviceAccountToken.path`);
     else validateLocalPath(errors, `${at}.serviceAccountToken.path`, token.path);
   }
@@ -108,13 +123,19 @@ function validateProjected(errors: FieldErrors, field: string, projected: NonNul
   });
 }
 
-type VolumeCheck<K extends SourceName> = (errors: FieldErrors, field: string, source: NonNullable<Volume[K]>, name: string) => void;
+type VolumeCheck<K extends SourceName> = (
+  errors: FieldErrors,
+  field: string,
+  source: NonNullable<Volume[K]>,
+  name: string,
+) => void;
 
 const checks: { [K in SourceName]?: VolumeCheck<K> } = {
   ...sourceValidators,
   emptyDir(errors, field, source) {
     const limit = source.sizeLimit;
-    if (limit !== undefined && isNegative(limit)) errors.forbidden(`${field}.sizeLimit`, "SizeLimit field must be a valid resource quantity");
+    if (limit !== undefined && isNegative(limit))
+      errors.forbidden(`${field}.sizeLimit`, "SizeLimit field must be a valid resource quantity");
   },
   secret(errors, field, source) {
     if (!source.secretName) errors.required(`${field}.secretName`);
