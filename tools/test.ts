@@ -29,7 +29,7 @@ const serialFolders = /^tests\/(cluster|node|network|crash)\//;
 /** A single file that takes longer than this is ended and counted as failed. */
 const fileTimeoutMs = 8 * 60 * 1000;
 
-export async function runTests(pattern: string | undefined): Promise<number> {
+async function runTests(pattern: string | undefined): Promise<number> {
   const startedAtMs = performance.now();
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const chosen = globSync(["src/**/*.test.ts", "tests/**/*.test.ts"], { cwd: root })
@@ -88,3 +88,5 @@ function countFail(data: TestEvent, tally: Tally): void {
   const cause = error?.cause instanceof Error ? error.cause.stack : (error?.message ?? String(error));
   process.stdout.write(`FAIL ${data.file === undefined ? "" : relative(root, data.file)}: ${data.name}\n${cause ?? ""}\n`);
 }
+
+process.exitCode = await runTests(process.argv[2]);

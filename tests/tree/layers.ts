@@ -56,7 +56,10 @@ export const outsideNames: readonly { readonly pattern: RegExp; readonly instead
   { pattern: /\bMath\.random\b/, instead: "random.float()" },
   { pattern: /(?<![.\w])set(Timeout|Interval|Immediate)\b/, instead: "timers.after() or timers.soon()" },
   { pattern: /(?<![.\w])fetch\(/, instead: "http.transport()" },
-  { pattern: /(?<![.\w])process\./, instead: "world.processes, or a value given by main" },
+  {
+    pattern: /(?<![.\w])process\.(arch|argv|cpuUsage|cwd|env|exit|hrtime|kill|memoryUsage|nextTick|on|once|pid|platform|std\w+|uptime)\b/,
+    instead: "world.processes, or a value given by main",
+  },
   { pattern: /from "node:/, instead: "an interface of world" },
   { pattern: /(?<![.\w])console\./, instead: "telemetry" },
   { pattern: /(?<![.\w])crypto\.(randomUUID|subtle|getRandomValues)/, instead: "random or crypto of world" },

@@ -4,7 +4,6 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeImages } from "#tools/make-images.ts";
 import { clientBinary } from "../client-binaries.ts";
 import { numberOption, parseOptions, type Flags } from "../options.ts";
 import { UserError } from "../user-error.ts";
@@ -47,7 +46,7 @@ async function play(stage: Stage): Promise<void> {
   say("A cluster: one command.");
   steer(stage, "up", ...stage.upFlags);
   say("Two versions of an application as images, made from Debian's packages.");
-  steer(stage, "image", "load", ...(await makeImages()));
+  steer(stage, "image", "load", ...makeImages());
   say("What we want: two healthy replicas, one address, one hostname.");
   kubectl(stage, "apply", "-f", join(projectRoot, "examples/web"));
   kubectl(stage, "rollout", "status", "deployment/web");
@@ -73,6 +72,14 @@ async function play(stage: Stage): Promise<void> {
   steer(stage, "up");
   kubectl(stage, "wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=60s");
   await untilBothAnswer(stage);
+}
+
+/** Paths of the example's images; made once. */
+function makeImages(): string[] {
+  const tool = join(projectRoot, "tools/make-images.ts");
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", tool], { encoding: "utf8" });
+  if (status !== 0) throw new UserError(`The example's images could not be made: ${stderr.trim().split("\n").at(-1)}.`, "Does apt-get download work?");
+  return stdout.trim().split("\n");
 }
 
 function say(text: string): void {
