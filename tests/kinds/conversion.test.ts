@@ -26,7 +26,9 @@ function plain(object: unknown): unknown {
 }
 
 const autoscaler = (metrics: string): string =>
-  `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h, annotations: {mine: kept}}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, maxReplicas: 3, metrics: [${metrics}], behavior: {scaleDown: {stabilizationWindowSeconds: 5}}}}`;
+  `{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h, annotations: ` +
+  `{mine: kept}}, spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}, ` +
+  `maxReplicas: 3, metrics: [${metrics}], behavior: {scaleDown: {stabilizationWindowSeconds: 5}}}}`;
 
 test("the CPU's utilization is a field of version 1", () => {
   const { stored, other, back } = both(
@@ -44,7 +46,8 @@ test("the CPU's utilization is a field of version 1", () => {
 
 for (const metric of [
   "{type: Pods, pods: {metric: {name: rps}, target: {type: AverageValue, averageValue: '100'}}}",
-  "{type: Object, object: {metric: {name: queue}, describedObject: {kind: Service, name: s, apiVersion: v1}, target: {type: Value, value: 2k}}}",
+  "{type: Object, object: {metric: {name: queue}, describedObject: {kind: Service, name: s, " +
+    "apiVersion: v1}, target: {type: Value, value: 2k}}}",
   "{type: External, external: {metric: {name: q, selector: {matchLabels: {a: b}}}, target: {type: AverageValue, averageValue: '3'}}}",
   "{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}",
   "{type: ContainerResource, containerResource: {name: cpu, container: c, target: {type: Utilization, averageUtilization: 5}}}",
@@ -58,7 +61,8 @@ for (const metric of [
 
 test("an event has other names in events.k8s.io", () => {
   const { stored, other, back } = both(
-    "{apiVersion: v1, kind: Event, metadata: {name: e}, involvedObject: {kind: Pod, name: p, namespace: default}, message: hello, reason: R, count: 2, source: {component: c}}",
+    "{apiVersion: v1, kind: Event, metadata: {name: e}, involvedObject: {kind: Pod, name: p, " +
+      "namespace: default}, message: hello, reason: R, count: 2, source: {component: c}}",
     "events.k8s.io/v1",
   );
   assert.deepEqual(

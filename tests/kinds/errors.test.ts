@@ -30,7 +30,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "apps/v1",
         "Deployment",
-        `spec: {progressDeadlineSeconds: 5, minReadySeconds: 5, selector: {}, strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}, ${template}}`,
+        `spec: {progressDeadlineSeconds: 5, minReadySeconds: 5, selector: {}, strategy: {rollingUpdate: ` +
+          `{maxSurge: 0, maxUnavailable: 0}}, ${template}}`,
       ),
       [
         "spec.selector: Invalid value: {}: empty selector is invalid for deployment",
@@ -84,7 +85,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "apps/v1",
         "DaemonSet",
-        "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}",
+        "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: " +
+          "{restartPolicy: Never, containers: [{name: a, image: a}]}}}",
       ),
       ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
     ],
@@ -109,7 +111,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "batch/v1",
         "Job",
-        "spec: {podFailurePolicy: {rules: [{action: Fail, onExitCodes: {operator: In, values: [0]}}]}, template: {spec: {restartPolicy: OnFailure, containers: [{name: a, image: a}]}}}",
+        "spec: {podFailurePolicy: {rules: [{action: Fail, onExitCodes: {operator: In, values: [0]}}]}, " +
+          "template: {spec: {restartPolicy: OnFailure, containers: [{name: a, image: a}]}}}",
       ),
       [
         'spec.podFailurePolicy.rules[0].action: Unsupported value: "Fail": supported values: "Count", "FailIndex", "FailJob", "Ignore"',
@@ -131,7 +134,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "batch/v1",
         "CronJob",
-        `spec: {schedule: '${schedule}', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}`,
+        `spec: {schedule: '${schedule}', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, ` +
+          `containers: [{name: a, image: a}]}}}}}`,
       ),
       [`spec.schedule: Invalid value: "${schedule}": ${message}`],
     ]),
@@ -139,7 +143,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "batch/v1",
         "CronJob",
-        "spec: {schedule: '@daily', timeZone: Mars/Base, concurrencyPolicy: Maybe, jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}",
+        "spec: {schedule: '@daily', timeZone: Mars/Base, concurrencyPolicy: Maybe, jobTemplate: {spec: " +
+          "{template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}}",
       ),
       [
         'spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base',
@@ -160,7 +165,9 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
     [
       manifest("v1", "Service", "spec: {type: Wide, clusterIP: 1.2.3, ports: [{port: 0, nodePort: 30000}]}", "9x"),
       [
-        `metadata.name: Invalid value: "9x": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')`,
+        `metadata.name: Invalid value: "9x": a DNS-1035 label must consist of lower case alphanumeric ` +
+          `characters or '-', start with an alphabetic character, and end with an alphanumeric character ` +
+          `(e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')`,
         "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
         "spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive",
         'spec.clusterIPs[0]: Invalid value: "1.2.3": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
@@ -240,7 +247,9 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
     [
       manifest("v1", "ConfigMap", "data: {'a/b': x, c: x}\nbinaryData: {c: eA==}"),
       [
-        `data[a/b]: Invalid value: "a/b": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')`,
+        `data[a/b]: Invalid value: "a/b": a valid config key must consist of alphanumeric characters, ` +
+          `'-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is ` +
+          `'[-._a-zA-Z0-9]+')`,
         'data[c]: Invalid value: "c": duplicate of key present in binaryData',
       ],
     ],
@@ -259,7 +268,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "discovery.k8s.io/v1",
         "EndpointSlice",
-        "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}, {addresses: ['::1']}, {addresses: [169.254.169.254]}, {addresses: []}]\nports: []",
+        "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}, {addresses: ['::1']}, {addresses: " +
+          "[169.254.169.254]}, {addresses: []}]\nports: []",
       ),
       [
         'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
@@ -384,7 +394,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
     [
       manifest("v1", "PersistentVolumeClaim", "spec: {accessModes: [All], resources: {requests: {storage: 0}}}"),
       [
-        'spec.accessModes: Unsupported value: "All": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"',
+        'spec.accessModes: Unsupported value: "All": supported values: "ReadOnlyMany", "ReadWriteMany", ' +
+          '"ReadWriteOnce", "ReadWriteOncePod"',
         'spec.resources[storage]: Invalid value: "0": must be greater than zero',
       ],
     ],
@@ -422,7 +433,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "v1",
         "PersistentVolume",
-        "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /a}, nfs: {server: s, path: /}, persistentVolumeReclaimPolicy: Burn}",
+        "spec: {accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /a}, nfs: " +
+          "{server: s, path: /}, persistentVolumeReclaimPolicy: Burn}",
       ),
       [
         'spec.persistentVolumeReclaimPolicy: Unsupported value: "Burn": supported values: "Delete", "Recycle", "Retain"',
@@ -467,7 +479,9 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
-        "spec: {group: example.com, scope: Namespaced, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, properties: {spec: {properties: {n: {type: integer}}}}}}}]}",
+        "spec: {group: example.com, scope: Namespaced, names: {plural: cats, kind: Cat}, versions: " +
+          "[{name: v1, served: true, storage: false, schema: {openAPIV3Schema: {type: object, properties: " +
+          "{spec: {properties: {n: {type: integer}}}}}}}]}",
         "dogs.example.com",
       ),
       [
@@ -492,11 +506,15 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
-        "spec: {group: x.k8s.io, scope: Cluster, names: {plural: cats, kind: Cat}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, anyOf: [{type: object}], $ref: x}}}]}",
+        "spec: {group: x.k8s.io, scope: Cluster, names: {plural: cats, kind: Cat}, versions: [{name: v1, " +
+          "served: true, storage: true, schema: {openAPIV3Schema: {type: object, anyOf: [{type: object}], " +
+          "$ref: x}}}]}",
         "cats.x.k8s.io",
       ),
       [
-        'metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111',
+        "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have " +
+          'approval annotation "api-approved.kubernetes.io", see ' +
+          "https://github.com/kubernetes/enhancements/pull/1111",
         "spec.versions[0].schema.openAPIV3Schema.$ref: Forbidden: $ref is not supported",
         "spec.versions[0].schema.openAPIV3Schema.anyOf[0].type: Forbidden: must be empty to be structural",
       ],
@@ -507,7 +525,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       manifest(
         "admissionregistration.k8s.io/v1",
         "ValidatingWebhookConfiguration",
-        "webhooks: [{name: short, clientConfig: {url: 'http://a/b'}, admissionReviewVersions: [v9], rules: [{operations: [LOOK], apiGroups: [''], apiVersions: [v1], resources: [pods]}]}]",
+        "webhooks: [{name: short, clientConfig: {url: 'http://a/b'}, admissionReviewVersions: [v9], " +
+          "rules: [{operations: [LOOK], apiGroups: [''], apiVersions: [v1], resources: [pods]}]}]",
       ),
       [
         'webhooks[0].name: Invalid value: "short": should be a domain with at least three segments separated by dots',
@@ -537,7 +556,11 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ),
       [
         'spec.request: Invalid value: "eA==": PEM block type must be CERTIFICATE REQUEST',
-        'spec.usages[0]: Unsupported value: "flying": supported values: "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", "signing", "timestamping"',
+        'spec.usages[0]: Unsupported value: "flying": supported values: "any", "cert sign", "client ' +
+          'auth", "code signing", "content commitment", "crl sign", "data encipherment", "decipher only", ' +
+          '"digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", ' +
+          '"ipsec user", "key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp ' +
+          'signing", "s/mime", "server auth", "signing", "timestamping"',
         `spec.signerName: Invalid value: "nobody": must be a fully qualified domain and path of the form 'example.com/signer-name'`,
         "spec.expirationSeconds: Invalid value: 10: may not specify a duration less than 600 seconds (10 minutes)",
       ],

@@ -11,7 +11,8 @@ const label =
   "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const subdomain =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an " +
-  "alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+  "alphanumeric character (e.g. 'example.com', regex used for validation is " +
+  "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 const wrong: readonly (readonly [title: string, manifest: string, errors: readonly string[]])[] = [
   [
@@ -64,7 +65,8 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   [
     "bad ports",
     pod(
-      "hostNetwork: true, containers: [{name: a, image: a, ports: [{containerPort: 70000}, {name: HTTP, containerPort: 80, hostPort: 81}]}]",
+      "hostNetwork: true, containers: [{name: a, image: a, ports: [{containerPort: 70000}, {name: " +
+        "HTTP, containerPort: 80, hostPort: 81}]}]",
     ),
     [
       "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
@@ -80,15 +82,18 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
       "containers: [{name: a, image: a, env: [{name: 'a=b'}, {name: a, value: x, valueFrom: {fieldRef: {fieldPath: spec.foo}}}]}]",
     ),
     [
-      `spec.containers[0].env[0].name: Invalid value: "a=b": a valid environment variable name must consist only of printable ASCII characters other than '='`,
-      `spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error converting fieldPath: field label not supported: spec.foo`,
+      `spec.containers[0].env[0].name: Invalid value: "a=b": a valid environment variable name must ` +
+        `consist only of printable ASCII characters other than '='`,
+      `spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: Invalid value: "spec.foo": error ` +
+        `converting fieldPath: field label not supported: spec.foo`,
       `spec.containers[0].env[1].valueFrom: Invalid value: "": may not be specified when \`value\` is not empty`,
     ],
   ],
   [
     "bad probes",
     pod(
-      "containers: [{name: a, image: a, livenessProbe: {successThreshold: 2, exec: {command: [a]}}, readinessProbe: {httpGet: {port: 0}, tcpSocket: {port: 1}}}]",
+      "containers: [{name: a, image: a, livenessProbe: {successThreshold: 2, exec: {command: [a]}}, " +
+        "readinessProbe: {httpGet: {port: 0}, tcpSocket: {port: 1}}}]",
     ),
     [
       "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1",
@@ -99,7 +104,8 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   [
     "bad volumes",
     pod(
-      "containers: [{name: a, image: a}], volumes: [{name: v, secret: {}, configMap: {name: c}}, {name: v, hostPath: {path: /a/../b}}, {name: g, gitRepo: {repository: x}}]",
+      "containers: [{name: a, image: a}], volumes: [{name: v, secret: {}, configMap: {name: c}}, " +
+        "{name: v, hostPath: {path: /a/../b}}, {name: g, gitRepo: {repository: x}}]",
     ),
     [
       "spec.volumes[0].secret.secretName: Required value",
@@ -112,23 +118,32 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
   [
     "bad scheduling",
     pod(
-      "containers: [{name: a, image: a}], tolerations: [{operator: Exists, value: x}, {effect: NoSchedule}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: []}}}, topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, whenUnsatisfiable: Never}]",
+      "containers: [{name: a, image: a}], tolerations: [{operator: Exists, value: x}, {effect: " +
+        "NoSchedule}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: " +
+        "{nodeSelectorTerms: []}}}, topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, " +
+        "whenUnsatisfiable: Never}]",
     ),
     [
-      "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: Required value: must have at least one node selector term",
+      "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms: " +
+        "Required value: must have at least one node selector term",
       "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero",
-      `spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": supported values: "DoNotSchedule", "ScheduleAnyway"`,
+      `spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: "Never": supported ` +
+        `values: "DoNotSchedule", "ScheduleAnyway"`,
       `spec.tolerations[0].operator: Invalid value: {"operator":"Exists","value":"x"}: value must be empty when \`operator\` is 'Exists'`,
-      'spec.tolerations[1].operator: Invalid value: "": operator must be Exists when `key` is empty, which means "match all values and all keys"',
+      'spec.tolerations[1].operator: Invalid value: "": operator must be Exists when `key` is empty, ' +
+        'which means "match all values and all keys"',
     ],
   ],
   [
     "bad security",
     pod(
-      "securityContext: {runAsUser: -1, seccompProfile: {type: Localhost}}, containers: [{name: a, image: a, securityContext: {privileged: true, allowPrivilegeEscalation: false}}]",
+      "securityContext: {runAsUser: -1, seccompProfile: {type: Localhost}}, containers: [{name: a, " +
+        "image: a, securityContext: {privileged: true, allowPrivilegeEscalation: false}}]",
     ),
     [
-      `spec.containers[0].securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: cannot set \`allowPrivilegeEscalation\` to false and \`privileged\` to true`,
+      `spec.containers[0].securityContext: Invalid value: ` +
+        `{"privileged":true,"allowPrivilegeEscalation":false}: cannot set \`allowPrivilegeEscalation\` ` +
+        `to false and \`privileged\` to true`,
       "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
       "spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when type is Localhost",
     ],
@@ -151,8 +166,14 @@ const wrong: readonly (readonly [title: string, manifest: string, errors: readon
     "bad labels",
     pod("containers: [{name: a, image: a}]", "name: a, labels: {'a b': 'c d'}"),
     [
-      `metadata.labels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-      `metadata.labels: Invalid value: "c d": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
+      `metadata.labels: Invalid value: "a b": name part must consist of alphanumeric characters, '-', ` +
+        `'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or ` +
+        `'my.name',  or '123-abc', regex used for validation is ` +
+        `'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      `metadata.labels: Invalid value: "c d": a valid label must be an empty string or consist of ` +
+        `alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character ` +
+        `(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is ` +
+        `'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')`,
     ],
   ],
   [

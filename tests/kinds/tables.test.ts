@@ -22,7 +22,8 @@ function headings(manifest: string): string {
 }
 
 const pod =
-  "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a, image: a}, {name: b, image: b}], initContainers: [{name: i, image: i}]}}";
+  "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a, image: a}, " +
+  "{name: b, image: b}], initContainers: [{name: i, image: i}]}}";
 
 const waiting = (name: string, reason: string) => ({
   name,
@@ -185,7 +186,8 @@ for (const [manifest, expected] of [
 
 test("a node's roles, state and addresses", () => {
   const cells = row(
-    "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: '', node-role.kubernetes.io/gpu: ''}}, spec: {unschedulable: true}}",
+    "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {node-role.kubernetes.io/worker: '', " +
+      "node-role.kubernetes.io/gpu: ''}}, spec: {unschedulable: true}}",
     (object) => {
       object["status"] = {
         conditions: [{ type: "Ready", status: "True" }],
@@ -202,7 +204,8 @@ test("a node's roles, state and addresses", () => {
 
 test("a service's addresses and ports", () => {
   const base =
-    "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {type: TYPE, selector: {b: c, a: b}, ports: [{name: a, port: 80, nodePort: 30080}, {name: b, port: 53, protocol: UDP}]}}";
+    "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {type: TYPE, selector: {b: c, a: b}, " +
+    "ports: [{name: a, port: 80, nodePort: 30080}, {name: b, port: 53, protocol: UDP}]}}";
   const cells = row(base.replace("TYPE", "LoadBalancer"));
   assert.deepEqual(
     [cells["cluster-ip"], cells["external-ip"], cells["port(s)"], cells["selector"]],
@@ -212,7 +215,8 @@ test("a service's addresses and ports", () => {
 
 test("an autoscaler's targets", () => {
   const cells = row(
-    "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h}, spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 3}}",
+    "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: h}, spec: " +
+      "{scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 3}}",
     (object) =>
       (object["status"].currentMetrics = [
         { type: "Resource", resource: { name: "cpu", current: { averageUtilization: 12 } } },
@@ -223,7 +227,8 @@ test("an autoscaler's targets", () => {
 
 test("a job's completions and duration", () => {
   const cells = row(
-    "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {completions: 3, template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}",
+    "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {completions: 3, template: {spec: " +
+      "{restartPolicy: Never, containers: [{name: a, image: a}]}}}}",
     (object) => (object["status"] = { succeeded: 1, startTime: "2026-07-01T11:57:50Z" }),
   );
   assert.deepEqual([cells["status"], cells["completions"], cells["duration"]], ["Running", "1/3", "2m10s"]);

@@ -8,13 +8,17 @@ type Change = (object: Record<string, any>) => void;
 
 const template = "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: a}]}}";
 const deployment = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, ${template}}}`;
-const stateful = `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: d}, spec: {serviceName: s, selector: {matchLabels: {a: b}}, ${template}}}`;
+const stateful =
+  `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: d}, spec: {serviceName: s, selector: ` +
+  `{matchLabels: {a: b}}, ${template}}}`;
 const job =
-  "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}";
+  "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {template: {spec: {restartPolicy: " +
+  "Never, containers: [{name: a, image: a}]}}}}";
 const service =
   "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], ports: [{port: 80}]}}";
 const claim =
-  "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
+  "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: c}, spec: {accessModes: " +
+  "[ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}";
 const claimMessage =
   "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
 const frozen = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, immutable: true, data: {a: b}}";
@@ -172,7 +176,8 @@ test("finalizers: qualified, none added while the object goes", () => {
 
 test("the server says who asks for a certificate", () => {
   const request = created(
-    "{apiVersion: certificates.k8s.io/v1, kind: CertificateSigningRequest, metadata: {name: r}, spec: {request: eA==, signerName: a.b/c, username: admin, groups: ['system:masters']}}",
+    "{apiVersion: certificates.k8s.io/v1, kind: CertificateSigningRequest, metadata: {name: r}, " +
+      "spec: {request: eA==, signerName: a.b/c, username: admin, groups: ['system:masters']}}",
   ) as Record<string, any>;
   assert.deepEqual([request["spec"].username, request["spec"].uid, request["spec"].groups], ["jane", "u1", ["dev"]]);
 });
