@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseFieldSelector } from "./field-selectors.ts";
-import { pods } from "./generated/resources.ts";
 import { kinds } from "./kinds.ts";
 import { formatSelector, nothing, parseLabelSelector, selectorOfObject } from "./selectors.ts";
 
@@ -65,7 +64,7 @@ test("an absent selector object selects nothing, an empty one everything", () =>
   assert.equal(selector.matches({ b: "1" }), true);
 });
 
-const kind = kinds.find((candidate) => candidate.storage === pods);
+const kind = kinds.find((candidate) => candidate.storage.resource === "pods");
 assert.ok(kind !== undefined);
 const pod = {
   metadata: { name: "p", namespace: "n" },

@@ -131,10 +131,16 @@ test("status and spec are written apart", () => {
   asked["spec"].replicas = 7;
   const main = cloneValue(asked) as typeof old;
   rules.prepareUpdate?.(main, old, contextOf());
-  assert.deepEqual([(main["spec"] as any).replicas, (main["status"] as any).replicas], [7, undefined]);
+  assert.deepEqual(
+    [(main["spec"] as { replicas?: number }).replicas, (main["status"] as { replicas?: number }).replicas],
+    [7, undefined],
+  );
   const status = cloneValue(asked) as typeof old;
   rules.prepareUpdate?.(status, old, contextOf("status"));
-  assert.deepEqual([(status["spec"] as any).replicas, (status["status"] as any).replicas], [1, 7]);
+  assert.deepEqual(
+    [(status["spec"] as { replicas?: number }).replicas, (status["status"] as { replicas?: number }).replicas],
+    [1, 7],
+  );
 });
 
 test("changed annotations of a Deployment count as a generation", () => {
