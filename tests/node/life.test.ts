@@ -179,3 +179,21 @@ test("what a pod asks for its safety holds", { skip: cannotRun }, async () => {
   await removed("safe");
   await removed("root");
 });
+
+test("a running container gets more memory without a restart", { skip: cannotRun }, async () => {
+  const resources = (memory: string) => ({ requests: { memory, cpu: "100m" }, limits: { memory, cpu: "200m" } });
+  node.addPod("growing", { containers: [{ ...waitForTerm, resources: resources("32Mi") }] });
+  const before = await node.until("growing", isReady);
+  node.api.change(
+    pods,
+    { namespace, name: "growing" },
+    (pod) => (pod.spec.containers[0] = { ...waitForTerm, resources: resources("64Mi") }),
+  );
+  const after = await node.until(
+    "growing",
+    ({ status }) => status.containerStatuses?.[0]?.resources?.limits?.["memory"] === "64Mi",
+  );
+  assert.equal(after.status.containerStatuses?.[0]?.containerID, before.status.containerStatuses?.[0]?.containerID);
+  assert.equal(await node.cgroup(after, "memory", "memory.limit_in_bytes"), String(64 << 20));
+  await removed("growing");
+});

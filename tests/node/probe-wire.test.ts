@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
+import type { AddressInfo, Server } from "node:net";
 import { test } from "node:test";
 import { linuxProbeWire } from "#world/node/probe-wire.ts";
 
 const wire = linuxProbeWire();
 const host = "127.0.0.1";
 
-async function listening(server: Pick<Server, "listen" | "address">): Promise<number> {
+async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return (server.address() as AddressInfo).port;
 }

@@ -7,6 +7,7 @@ import {
   hashAnnotation,
   messagePathAnnotation,
   messagePolicyAnnotation,
+  resourcesAnnotation,
   restartCountAnnotation,
 } from "./labels.ts";
 import { containerResources } from "./qos.ts";
@@ -75,6 +76,7 @@ export function containerConfigOf(
       [restartCountAnnotation]: String(inputs.attempt),
       [messagePathAnnotation]: container.terminationMessagePath ?? "/dev/termination-log",
       [messagePolicyAnnotation]: container.terminationMessagePolicy ?? "File",
+      [resourcesAnnotation]: JSON.stringify(container.resources ?? {}),
       [gracePeriodAnnotation]: String(pod.spec.terminationGracePeriodSeconds ?? 30),
     },
     logPath: `${container.name}/${inputs.attempt}.log`,

@@ -12,6 +12,8 @@ export const hashAnnotation = "io.kubernetes.container.hash";
 export const restartCountAnnotation = "io.kubernetes.container.restartCount";
 export const messagePathAnnotation = "io.kubernetes.container.terminationMessagePath";
 export const messagePolicyAnnotation = "io.kubernetes.container.terminationMessagePolicy";
+/** What a container was given, as the pod wrote it: told apart from what the pod asks for now (in-place resize). */
+export const resourcesAnnotation = "steersman.dev/container.resources";
 export const gracePeriodAnnotation = "io.kubernetes.pod.terminationGracePeriod";
 
 export function podLabels(pod: Pod): Labels {

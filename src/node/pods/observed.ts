@@ -56,6 +56,8 @@ export interface PodMemory {
   readonly apiStatus: PodStatus;
   /** The pod has to fail: evicted, deadline exceeded, not admitted. */
   readonly verdict?: { readonly reason: string; readonly message: string } | undefined;
+  /** Resources that running containers were given since they were made, as JSON, by id. */
+  readonly resized: ReadonlyMap<string, string>;
   /** Termination messages by container id. */
   readonly messages: ReadonlyMap<string, string>;
 }

@@ -11,7 +11,7 @@ import type { EnvironmentSources } from "./environment-sources.ts";
 import { runHook } from "./hooks.ts";
 import { containerHash, podLogDirectory } from "./labels.ts";
 import type { PodAction } from "./plan-builder.ts";
-import { podCgroup, podLimits } from "./qos.ts";
+import { containerResources, podCgroup, podLimits } from "./qos.ts";
 import { sandboxConfigOf } from "./sandbox-config.ts";
 import type { HookCaller } from "../probes/handlers.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
@@ -134,6 +134,17 @@ export class PodOperations {
     const spentSeconds = (context.clock.monotonic() - started) / 1000;
     const left = action.graceSeconds === 0 ? 0 : Math.max(2, Math.ceil(action.graceSeconds - spentSeconds));
     await context.runtime.stopContainer(action.id, Math.min(left, Math.max(action.graceSeconds, 0)));
+  }
+
+  /** The pod's own limits make room first, and close in afterwards. */
+  async resizeContainer(pod: Pod, id: string, container: Container): Promise<void> {
+    const { runtime, machine, settings, facts, onProblem } = this.#parts.context;
+    const path = podCgroup(settings.cgroupRoot, pod);
+    await machine
+      .setCgroup(path, podLimits(pod))
+      .catch((error: unknown) => onProblem("cannot widen a pod's limits yet", error));
+    await runtime.updateContainerResources(id, containerResources(container, pod, facts.memoryBytes));
+    await machine.setCgroup(path, podLimits(pod));
   }
 
   async stopSandbox(id: string): Promise<void> {

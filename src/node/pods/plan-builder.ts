@@ -26,6 +26,13 @@ export type PodAction =
       readonly preStop: boolean;
       readonly reason: string;
     }
+  | {
+      readonly do: "resize-container";
+      readonly key: string;
+      readonly id: string;
+      readonly container: Container;
+      readonly reason: string;
+    }
   | { readonly do: "remove-container"; readonly key: string; readonly id: string; readonly reason: string }
   | { readonly do: "remove-sandbox"; readonly key: string; readonly id: string; readonly reason: string }
   | { readonly do: "set-up-volumes"; readonly key: string; readonly reason: string }

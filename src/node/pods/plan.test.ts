@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Container, Pod, PodSpec } from "#api/generated/core-v1.ts";
 import type { SandboxStatus } from "#world/container-runtime.ts";
-import { hashAnnotation } from "./labels.ts";
+import { hashAnnotation, resourcesAnnotation } from "./labels.ts";
 import type { ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
 import { planPod } from "./plan.ts";
 import { podStatusOf } from "./status.ts";
@@ -74,6 +74,7 @@ function memory(more: Partial<PodMemory> = {}): PodMemory {
     tornDown: false,
     apiStatus: {},
     messages: new Map(),
+    resized: new Map(),
     ...more,
   };
 }
@@ -207,6 +208,18 @@ test("a failed liveness probe and a new image end a container", () => {
     memory(),
     "kill app in 30s",
   );
+});
+
+test("new resources are given in place, or by a restart where the container says so", () => {
+  const resources = { limits: { cpu: "2", memory: "1Gi" } };
+  const running = observed([
+    ran("app", "Running", { annotations: { [resourcesAnnotation]: `{"limits":{"cpu":"1","memory":"1Gi"}}` } }),
+  ]);
+  const asked = (restartPolicy: string): Pod =>
+    pod({ containers: [container("app", { resources, resizePolicy: [{ resourceName: "cpu", restartPolicy }] })] });
+  check(asked("NotRequired"), running, memory(), "resize-container app0");
+  check(asked("NotRequired"), running, memory({ resized: new Map([["app0", JSON.stringify(resources)]]) }), "");
+  check(asked("RestartContainer"), running, memory(), "kill app in 30s");
 });
 
 test("a sandbox that ended is replaced and its containers with it", () => {

@@ -12,7 +12,7 @@ import {
   type Waiting,
 } from "./plan-builder.ts";
 import { planEnding } from "./plan-ending.ts";
-import { isRunning, isSidecar, latestOf, restartsAfter } from "./restart.ts";
+import { givenResources, isRunning, isSidecar, latestOf, restartsAfter } from "./restart.ts";
 
 /** Decides what the runtime has to do for a pod. Pure: the same picture gives the same plan, and a plan may be made at any time. */
 export function planPod(pod: Pod, observed: ObservedPod, memory: PodMemory, hashes: Hashes, now: number): PodPlan {
@@ -202,9 +202,31 @@ function keepRunning(
     ) {
       kill(plan, last, grace, true, `Container ${container.name} definition changed`);
     } else if (failed !== undefined) kill(plan, last, failed.graceSeconds ?? grace, true, failed.message);
+    else resize(plan, last, container, grace);
     return;
   }
   if (restartsAfter(pod, container, last.exitCode, false)) restart(plan, observed, container, kind, sandboxId, last);
+}
+
+/** A running container gets the resources that the pod asks for now, in place unless its policy wants a restart. */
+function resize(plan: PlanBuilder, last: ObservedContainer, container: Container, grace: number): void {
+  const given = givenResources(last, plan.memory.resized);
+  const wanted = container.resources ?? {};
+  if (given === undefined || JSON.stringify(given) === JSON.stringify(wanted)) return;
+  const changed = ["cpu", "memory"].filter(
+    (name) => given.limits?.[name] !== wanted.limits?.[name] || given.requests?.[name] !== wanted.requests?.[name],
+  );
+  const policies = container.resizePolicy ?? [];
+  if (
+    policies.some(
+      ({ resourceName, restartPolicy }) => changed.includes(resourceName) && restartPolicy === "RestartContainer",
+    )
+  ) {
+    kill(plan, last, grace, true, `Container ${container.name} resize requires restart`);
+  } else {
+    const reason = `${changed.join(" and ")} of ${container.name} changed`;
+    plan.add({ do: "resize-container", key: `resize:${last.id}`, id: last.id, container, reason });
+  }
 }
 
 function restart(

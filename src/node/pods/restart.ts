@@ -1,4 +1,5 @@
-import type { Container, Pod } from "#api/generated/core-v1.ts";
+import { resourcesAnnotation } from "./labels.ts";
+import type { Container, Pod, ResourceRequirements } from "#api/generated/core-v1.ts";
 import type { ObservedContainer, ObservedPod } from "./observed.ts";
 
 /** A restartable init container runs beside the others for the pod's whole life. */
@@ -15,6 +16,15 @@ export function latestOf(observed: ObservedPod, name: string, sandboxId?: string
 
 export function isRunning(container: ObservedContainer | undefined): boolean {
   return container?.state === "Running" || container?.state === "Unknown";
+}
+
+/** What a container runs with, as the pod wrote it when it was given; undefined when that is not known. */
+export function givenResources(
+  container: ObservedContainer,
+  resized: ReadonlyMap<string, string>,
+): ResourceRequirements | undefined {
+  const text = resized.get(container.id) ?? container.annotations[resourcesAnnotation];
+  return text === undefined ? undefined : (JSON.parse(text) as ResourceRequirements);
 }
 
 /** Whether a container that ended with this code is started again, by its own policy and rules before the pod's. */

@@ -11,7 +11,7 @@ import type { ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
 import { podPhase } from "./phase.ts";
 import type { PodPlan } from "./plan-builder.ts";
 import { qosClassOf } from "./qos.ts";
-import { isSidecar } from "./restart.ts";
+import { givenResources, isSidecar } from "./restart.ts";
 
 /** RFC 3339 in whole seconds, as the API writes times. */
 export function apiTime(ms: number): string {
@@ -107,9 +107,10 @@ function containerStatus(
   };
   if (last !== undefined) status.containerID = `containerd://${last.id}`;
   else if (before?.containerID !== undefined) status.containerID = before.containerID;
-  if (running && Object.keys(container.resources ?? {}).length > 0) {
-    status.resources = container.resources;
-    if (container.resources.requests !== undefined) status.allocatedResources = container.resources.requests;
+  const given = last === undefined || !running ? undefined : givenResources(last, memory.resized);
+  if (given !== undefined && Object.keys(given).length > 0) {
+    status.resources = given;
+    if (container.resources?.requests !== undefined) status.allocatedResources = container.resources.requests;
   }
   return status;
 }

@@ -40,6 +40,7 @@ export class PodWorker {
   #verdict: PodMemory["verdict"];
   readonly #endSignal = new AbortController();
   readonly #toldBackOff = new Set<string>();
+  readonly #resized = new Map<string, string>();
   #refreshing = false;
   #refreshAgain = false;
   #volumesReady = false;
@@ -226,6 +227,7 @@ export class PodWorker {
       apiStatus: this.#pod.status,
       verdict: this.#verdict,
       messages: this.#messages,
+      resized: this.#resized,
     };
   }
 
@@ -275,7 +277,7 @@ export class PodWorker {
 
   async #readMessages(): Promise<void> {
     const known = new Set(this.#observed.containers.map(({ id }) => id));
-    for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
+    for (const map of [this.#messages, this.#resized]) for (const id of map.keys()) if (!known.has(id)) map.delete(id);
     for (const container of this.#observed.containers) {
       if (container.state !== "Exited") continue;
       this.#killDeadlines.delete(container.id);
@@ -338,6 +340,10 @@ export class PodWorker {
         return undefined;
       case "kill-container":
         return operations.killContainer(this.#pod, action, this.#podIps());
+      case "resize-container":
+        await operations.resizeContainer(this.#pod, action.id, action.container);
+        this.#resized.set(action.id, JSON.stringify(action.container.resources ?? {}));
+        return undefined;
       case "remove-container":
         return context.runtime.removeContainer(action.id);
       case "remove-sandbox":
