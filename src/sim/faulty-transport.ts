@@ -1,6 +1,6 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
-import type { Timers } from "#world/clock.ts";
 import type { ByteSink, ByteStream, HttpRequest, HttpResponse, Transport } from "#world/http.ts";
+import type { ProcessLife } from "./simulated-process.ts";
 import type { Trace } from "./trace.ts";
 
 /** How bad the network between two processes is. Probabilities are per request or per delivered chunk. */
@@ -27,64 +27,69 @@ export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
 }
 
+/** Sees every watch stream that reaches a client. */
+export type StreamObserver = (target: string) => (chunk: Uint8Array) => void;
+
+export interface FaultyTransportOptions {
+  readonly name: string;
+  /** Of the client's process: a dead process gets no answer. */
+  readonly life: ProcessLife;
+  readonly random: SeededRandom;
+  readonly trace: Trace;
+  readonly faults: () => NetworkFaults;
+  /** Undefined while the server is down. */
+  readonly server: () => Transport | undefined;
+  readonly observe: StreamObserver;
+  /** Told of each request that reaches the server. */
+  readonly sent: (request: HttpRequest) => void;
+}
+
 /** The way from one process to the server, which may be down, slow, or lose what it carries. */
 export class FaultyTransport implements Transport {
-  readonly #name: string;
-  readonly #timers: Timers;
-  readonly #random: SeededRandom;
-  readonly #trace: Trace;
-  readonly #server: () => Transport | undefined;
+  readonly #options: FaultyTransportOptions;
   readonly #open = new Set<() => void>();
-  faults: NetworkFaults = calmNetwork;
 
-  constructor(options: {
-    readonly name: string;
-    /** Of the client's process: a dead process gets no answer. */
-    readonly timers: Timers;
-    readonly random: SeededRandom;
-    readonly trace: Trace;
-    /** Undefined while the server is down. */
-    readonly server: () => Transport | undefined;
-  }) {
-    this.#name = options.name;
-    this.#timers = options.timers;
-    this.#random = options.random;
-    this.#trace = options.trace;
-    this.#server = options.server;
+  constructor(options: FaultyTransportOptions) {
+    this.#options = options;
   }
 
-  /** Breaks every stream, as the end of the server's process does. */
+  /** Breaks every connection, as the end of the server's process or of a cable does. */
   breakAll(): void {
     for (const breakOne of [...this.#open]) breakOne();
   }
 
   async send(request: HttpRequest): Promise<HttpResponse> {
-    await this.#timers.sleep(this.#latency(), request.signal);
-    const server = this.#server();
-    if (server === undefined || this.#random.chance(this.faults.lostRequest)) throw new ConnectionLostError("connection refused");
-    this.#trace.addBytes(`> ${this.#name} ${request.method} ${request.target}`, request.body);
-    const response = await this.#answerOrCrash(server, request);
-    await this.#timers.sleep(this.#latency());
-    if (this.#random.chance(this.faults.lostAnswer)) throw new ConnectionLostError("connection reset");
-    this.#trace.add(`< ${this.#name} ${response.status}`);
-    return { ...response, body: "open" in response.body ? this.#carry(response.body) : response.body };
+    const { name, life, random, trace, faults } = this.#options;
+    await life.timers.sleep(this.#latency(), request.signal);
+    const server = this.#options.server();
+    if (server === undefined || random.chance(faults().lostRequest)) throw new ConnectionLostError("connection refused");
+    trace.addBytes(`> ${name} ${request.method} ${request.target}`, request.body);
+    this.#options.sent(request);
+    const response = await this.#answerOrBreak(server, request);
+    await life.timers.sleep(this.#latency());
+    if (life.isOver || random.chance(faults().lostAnswer)) {
+      if ("open" in response.body) response.body.close();
+      throw new ConnectionLostError("connection reset");
+    }
+    trace.add(`< ${name} ${response.status}`);
+    return { ...response, body: "open" in response.body ? this.#carry(response.body, request.target) : response.body };
   }
 
   /** When the server dies under a request, its promise never settles: the connection's end is the answer. */
-  #answerOrCrash(server: Transport, request: HttpRequest): Promise<HttpResponse> {
+  #answerOrBreak(server: Transport, request: HttpRequest): Promise<HttpResponse> {
     return new Promise((resolve, reject) => {
-      const crash = (): void => {
-        this.#open.delete(crash);
+      const lose = (): void => {
+        this.#open.delete(lose);
         reject(new ConnectionLostError("connection reset"));
       };
-      this.#open.add(crash);
+      this.#open.add(lose);
       server.send(request).then(
         (response) => {
-          this.#open.delete(crash);
+          this.#open.delete(lose);
           resolve(response);
         },
         (error: unknown) => {
-          this.#open.delete(crash);
+          this.#open.delete(lose);
           reject(error as Error);
         },
       );
@@ -92,12 +97,14 @@ export class FaultyTransport implements Transport {
   }
 
   #latency(): number {
-    return this.#random.float() * this.faults.latencyMsMax;
+    return this.#options.random.float() * this.#options.faults().latencyMsMax;
   }
 
   /** A stream whose chunks arrive in order, each a little later, until it breaks. */
-  #carry(source: ByteStream): ByteStream {
-    let target: ByteSink | undefined;
+  #carry(source: ByteStream, target: string): ByteStream {
+    const { life, random, trace, name, faults } = this.#options;
+    const observe = this.#options.observe(target);
+    let sink: ByteSink | undefined;
     let isOver = false;
     const over = (): boolean => {
       const was = isOver;
@@ -108,13 +115,12 @@ export class FaultyTransport implements Transport {
     const breakOne = (): void => {
       if (over()) return;
       source.close();
-      target?.abort(new ConnectionLostError("stream broken"));
+      if (!life.isOver) sink?.abort(new ConnectionLostError("stream broken"));
     };
     const waiting: (() => void)[] = [];
     const pump = (): void => {
-      const isSlow = this.#random.chance(this.faults.delayedChunk);
-      const delayMs = this.#latency() + (isSlow ? this.#random.float() * this.faults.chunkDelayMsMax : 0);
-      this.#timers.after(delayMs, () => {
+      const slowMs = random.chance(faults().delayedChunk) ? random.float() * faults().chunkDelayMsMax : 0;
+      life.timers.after(this.#latency() + slowMs, () => {
         const run = waiting.shift();
         if (!isOver) run?.();
         if (waiting.length > 0 && !isOver) pump();
@@ -127,19 +133,20 @@ export class FaultyTransport implements Transport {
     };
     this.#open.add(breakOne);
     return {
-      open: (sink) => {
-        target = sink;
+      open: (given) => {
+        sink = given;
         source.open({
           write: (chunk) => {
-            if (this.#random.chance(this.faults.brokenStream)) this.#timers.soon(breakOne);
+            if (random.chance(faults().brokenStream)) life.timers.soon(breakOne);
             later(() => {
-              this.#trace.addBytes(`= ${this.#name}`, chunk);
-              sink.write(chunk);
+              trace.addBytes(`= ${name} ${target}`, chunk);
+              observe(chunk);
+              given.write(chunk);
             });
             return true;
           },
-          end: () => later(() => void (over() || sink.end())),
-          abort: (error) => later(() => void (over() || sink.abort(error))),
+          end: () => later(() => void (over() || given.end())),
+          abort: (error) => later(() => void (over() || given.abort(error))),
         });
       },
       drained: () => source.drained(),

@@ -95,13 +95,15 @@ export class SimulatedRuntime implements ContainerRuntime {
     for (const container of this.#containers.values()) this.#end(container, 137, "Error");
   }
 
-  /** One container's program ends by itself. */
-  crashContainer(pick: SeededRandom): void {
+  /** One container's program ends by itself; answers whose. */
+  crashContainer(pick: SeededRandom): string | undefined {
     const running = [...this.#containers.values()].filter(({ state }) => state === "Running");
-    if (running.length === 0) return;
+    if (running.length === 0) return undefined;
     const victim = pick.pick(running);
     this.#end(victim, 1, "Error");
     this.#tell(victim.id);
+    const metadata = this.#sandboxes.get(victim.sandboxId)?.status.metadata;
+    return `${metadata?.namespace}/${metadata?.name}`;
   }
 
   async version(): Promise<{ runtimeName: string; runtimeVersion: string }> {

@@ -8,10 +8,12 @@ export class Trace {
   #entries = 0;
   readonly #keep: number;
   readonly #recent: string[] = [];
+  readonly #tell: ((entry: string) => void) | undefined;
 
-  /** `keep`: how many of the newest entries stay readable, for the report of a failure. */
-  constructor(keep: number) {
+  /** `keep`: how many of the newest entries stay readable, for the report of a failure; `tell` gets each. */
+  constructor(keep: number, tell?: (entry: string) => void) {
     this.#keep = keep;
+    this.#tell = tell;
   }
 
   get entries(): number {
@@ -20,6 +22,7 @@ export class Trace {
 
   add(entry: string): void {
     this.#entries += 1;
+    this.#tell?.(entry);
     for (let index = 0; index < entry.length; index += 1) {
       const unit = entry.charCodeAt(index);
       this.#high = Math.imul(this.#high ^ unit, 0x01000193);

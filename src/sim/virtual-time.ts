@@ -10,7 +10,10 @@ interface Task {
 }
 
 /** Virtual tasks in one moment beyond this are a loop that never lets time pass. */
-const tasksPerMomentMax = 2_000_000;
+const tasksPerMomentMax = 200_000;
+
+/** Timers of one simulated process; `stop` forgets all that it waits for, as a crash does. */
+export type ProcessTimers = Timers & { stop(): void };
 
 /**
  * Time that passes only when nothing is left to do now. All waiting of the simulated cluster is in one queue; promises settle
@@ -23,10 +26,16 @@ export class VirtualTime implements Clock {
   #elapsedMs = 0;
   #order = 0;
   #tasksThisMoment = 0;
+  #tasksRun = 0;
 
   constructor(options: { readonly epochMs: number; readonly settle: () => Promise<void> }) {
     this.#epochMs = options.epochMs;
     this.#settle = options.settle;
+  }
+
+  /** Tasks that have run so far: how much work a seed was. */
+  get tasksRun(): number {
+    return this.#tasksRun;
   }
 
   now(): number {
@@ -37,10 +46,10 @@ export class VirtualTime implements Clock {
     return this.#elapsedMs;
   }
 
-  /** Timers of one process; `stop` forgets all that it waits for, as a crash does. */
-  processTimers(): Timers & { stop(): void } {
+  processTimers(): ProcessTimers {
     let isStopped = false;
     const after = (delayMs: number, run: () => void): Timer => {
+      if (isStopped) return { cancel: () => undefined };
       const task = this.#add(delayMs, () => {
         if (!isStopped) run();
       });
@@ -70,6 +79,7 @@ export class VirtualTime implements Clock {
       this.#tasks.pop();
       if (task.cancelled) continue;
       this.#advance(task.atMs);
+      this.#tasksRun += 1;
       task.run();
       await this.#settle();
     }

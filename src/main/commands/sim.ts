@@ -1,10 +1,123 @@
-import { runSeed } from "#sim/run-seed.ts";
+import { fork, type ChildProcess } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { runSeed, type SeedResult } from "#sim/run-seed.ts";
+import { numberOption, parseOptions, type Flags } from "../options.ts";
 import { simulationMachine } from "../sim-machine.ts";
 
+const flags: Flags = {
+  seeds: { type: "string", meaning: "number of seeds to run, default 100" },
+  seed: { type: "string", meaning: "run this one seed alone" },
+  from: { type: "string", meaning: "first seed of many, default 1" },
+  jobs: { type: "string", meaning: "processes at a time, default one a processor" },
+  trace: { type: "boolean", meaning: "print every request, write and delivered event (with --seed)" },
+  verbose: { type: "boolean", short: "v", meaning: "print what happens in each seed" },
+};
+
+const seedsMax = 1_000_000;
+const jobsMax = 64;
+
+type TimedResult = SeedResult & { readonly tookMs: number };
+
+/** Runs seeds of the simulator; answers 1 when an invariant was broken. */
 export async function run(args: readonly string[]): Promise<number> {
-  const seed = args[0] ?? "1";
-  const started = performance.now();
-  const result = await runSeed({ seed, machine: simulationMachine(), tell: (line) => process.stdout.write(`${line}\n`) });
-  process.stdout.write(`${JSON.stringify({ ...result, story: undefined, recent: undefined }, undefined, 1)} ${performance.now() - started} ms\n`);
-  return 0;
+  const options = parseOptions("sim", args, flags);
+  const { seed } = options.values;
+  const isVerbose = options.values["verbose"] === true;
+  if (typeof seed === "string") return await runOne(seed, isVerbose, options.values["trace"] === true);
+  const count = numberOption(options, "seeds", 1, seedsMax) ?? 100;
+  const from = numberOption(options, "from", 0, seedsMax) ?? 1;
+  const jobs = numberOption(options, "jobs", 1, jobsMax) ?? availableParallelism();
+  return await runMany(
+    Array.from({ length: count }, (_, index) => String(from + index)),
+    Math.min(jobs, count),
+    isVerbose,
+  );
+}
+
+async function runOne(seed: string, isVerbose: boolean, isTraced: boolean): Promise<number> {
+  const write = (line: string): void => void process.stdout.write(`${line}\n`);
+  const result = await runSeed({
+    seed,
+    machine: simulationMachine(),
+    ...(isVerbose || isTraced ? { tell: write } : {}),
+    ...(isTraced ? { traced: write } : {}),
+  });
+  if (result.violation !== undefined) write(failure(result));
+  else write(summary(result));
+  return result.violation === undefined ? 0 : 1;
+}
+
+async function runMany(seeds: string[], jobs: number, isVerbose: boolean): Promise<number> {
+  const startedMs = performance.now();
+  const failed: TimedResult[] = [];
+  let done = 0;
+  let virtualMs = 0;
+  let writes = 0;
+  const total = seeds.length;
+  const show = (result: TimedResult): void => {
+    done += 1;
+    virtualMs += result.virtualMs;
+    writes += result.writes;
+    if (isVerbose) process.stdout.write(`${result.story.join("\n")}\n${summary(result)}\n\n`);
+    else if (process.stdout.isTTY) process.stdout.write(`\r${done} of ${total} seeds`);
+    if (result.violation === undefined) return;
+    failed.push(result);
+    process.stdout.write(`${process.stdout.isTTY ? "\r" : ""}${failure(result)}\n`);
+  };
+  const waiting = [...seeds];
+  await Promise.all(Array.from({ length: jobs }, () => work(waiting, show)));
+  const seconds = (performance.now() - startedMs) / 1000;
+  const hours = virtualMs / 3_600_000;
+  const clear = process.stdout.isTTY ? "\r" : "";
+  process.stdout.write(
+    `${clear}${total - failed.length} of ${total} seeds passed: ${hours.toFixed(1)} virtual hours, ${writes} writes, in ${seconds.toFixed(1)} s\n`,
+  );
+  if (failed.length > 0) process.stdout.write(`failed: ${failed.map(({ seed }) => seed).join(" ")}\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** One process that plays seeds until none waits. */
+async function work(waiting: string[], show: (result: TimedResult) => void): Promise<void> {
+  const child: ChildProcess = fork(fileURLToPath(new URL("../sim-worker.ts", import.meta.url)), { execArgv: [] });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let current: string | undefined;
+      const next = (): void => {
+        current = waiting.shift();
+        if (current === undefined) resolve();
+        else child.send(current);
+      };
+      child.on("message", (result) => {
+        show(result as TimedResult);
+        next();
+      });
+      child.on("error", reject);
+      child.on("exit", (code) => reject(new Error(`The process that played seed ${current ?? "(none)"} ended with ${code}`)));
+      next();
+    });
+  } finally {
+    child.removeAllListeners("exit");
+    child.disconnect();
+  }
+}
+
+function summary(result: SeedResult): string {
+  const { seed, traceHash, traceEntries, virtualMs, writes } = result;
+  return `seed ${seed}: ${(virtualMs / 1000).toFixed(0)} virtual seconds, ${writes} writes, trace ${traceHash} of ${traceEntries} entries`;
+}
+
+function failure(result: SeedResult): string {
+  const { seed, violation, story, recent, problems } = result;
+  const indent = (lines: readonly string[]): string => lines.map((line) => `    ${line}`).join("\n");
+  return [
+    `seed ${seed} FAILED at ${((violation?.atMs ?? 0) / 1000).toFixed(3)} virtual s: ${violation?.invariant}: ${violation?.what}`,
+    `  what happened`,
+    indent(story),
+    `  problems that the parts reported`,
+    indent(problems),
+    `  last events`,
+    indent(recent),
+    `  again: ./steer sim --seed ${seed} -v`,
+  ].join("\n");
 }

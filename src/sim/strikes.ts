@@ -1,0 +1,151 @@
+import type { SeededRandom } from "#base/seeded-random.ts";
+import { nodes } from "#api/generated/resources.ts";
+import type { Timers } from "#world/clock.ts";
+import { calmNetwork } from "./faulty-transport.ts";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
+import type { SimulatedHost } from "./simulated-host.ts";
+import type { Story } from "./story.ts";
+import type { StrikeKind, Swarm } from "./swarm.ts";
+
+/** Seconds that something stays away, at most. */
+const serverAwaySecondsMax = 20;
+const agentAwaySecondsMax = 40;
+const machineAwaySecondsMax = 150;
+const cutOffSecondsMax = 90;
+/** Waits of a user whose request was not answered, and how often it is made again. Milliseconds. */
+const retryMs = 1_000;
+const attemptsMax = 600;
+
+export interface StrikeOptions {
+  readonly cluster: SimulatedCluster;
+  readonly swarm: Swarm;
+  readonly random: SeededRandom;
+  readonly timers: Timers;
+  readonly story: Story;
+}
+
+/** Strikes a cluster as its swarm says, until it is called off; then mends what can be mended. */
+export class Striker {
+  readonly #options: StrikeOptions;
+  #isOver = false;
+  /** Nodes whose Node object is to go, or went. */
+  readonly #deleted = new Set<string>();
+
+  constructor(options: StrikeOptions) {
+    this.#options = options;
+  }
+
+  begin(): void {
+    const { cluster, swarm, random } = this.#options;
+    cluster.setNetwork(swarm.loopNetwork, swarm.agentNetwork);
+    for (const [kind, everyMs] of Object.entries(swarm.strikes)) this.#plan(kind as StrikeKind, everyMs, random.split(kind));
+  }
+
+  /** Ends all faults: what is down starts, except for machines whose Node was deleted for good. */
+  end(): void {
+    const { cluster, story, random } = this.#options;
+    this.#isOver = true;
+    story.add("faults stop");
+    cluster.setNetwork(calmNetwork, calmNetwork);
+    cluster.server.start();
+    for (const host of cluster.hosts) {
+      cluster.reconnect(host.name);
+      if (this.#deleted.has(host.name) && random.chance(0.5)) {
+        story.add(`${host.name} stays away`);
+        continue;
+      }
+      host.powerOn();
+    }
+  }
+
+  #plan(kind: StrikeKind, everyMs: number, random: SeededRandom): void {
+    // Exponential: strikes come in clusters, as they do.
+    this.#options.timers.after(-Math.log(1 - random.float()) * everyMs, () => {
+      if (this.#isOver) return;
+      this.#strike(kind, random);
+      this.#plan(kind, everyMs, random);
+    });
+  }
+
+  #strike(kind: StrikeKind, random: SeededRandom): void {
+    const { cluster, story } = this.#options;
+    const host = random.pick(cluster.hosts);
+    const say = (text: string): void => story.add(text);
+    switch (kind) {
+      case "server-crash":
+        if (!cluster.server.isUp) return;
+        say("the server crashes");
+        cluster.crashServer();
+        return this.#later(random, serverAwaySecondsMax, () => cluster.server.start(), "the server starts again");
+      case "server-restart":
+        if (!cluster.server.isUp) return;
+        say("the server is stopped");
+        void cluster.server.stop().then(() => {
+          cluster.breakStreams();
+          this.#later(random, serverAwaySecondsMax, () => cluster.server.start(), "the server starts again");
+        });
+        return;
+      case "agent-crash":
+        if (!host.hasAgent) return;
+        say(`the agent of ${host.name} crashes`);
+        host.crashAgent();
+        return this.#later(random, agentAwaySecondsMax, () => host.startAgent(), `the agent of ${host.name} starts again`);
+      case "power-loss":
+        return this.#powerLoss(host, random);
+      case "node-deleted":
+        return this.#deleteNode(host, random);
+      case "streams-broken": {
+        const name = random.chance(0.3) ? undefined : random.pick(cluster.clients());
+        say(`the connections of ${name ?? "everyone"} break`);
+        return cluster.breakStreams(name);
+      }
+      case "agent-cut-off":
+        say(`${host.name} is cut off`);
+        cluster.cutOff(host.name);
+        return this.#later(random, cutOffSecondsMax, () => cluster.reconnect(host.name), `${host.name} is connected again`);
+      case "container-crash": {
+        const victim = host.runtime.crashContainer(random);
+        if (victim !== undefined) say(`a container of ${victim} ends by itself`);
+      }
+    }
+  }
+
+  #powerLoss(host: SimulatedHost, random: SeededRandom): void {
+    if (!host.isPowered) return;
+    this.#options.story.add(`${host.name} loses power`);
+    host.powerOff();
+    this.#later(random, machineAwaySecondsMax, () => host.powerOn(), `${host.name} comes back`);
+  }
+
+  /** The machine is gone and somebody removes its Node: at most one, so that the rest can carry the load. */
+  #deleteNode(host: SimulatedHost, random: SeededRandom): void {
+    const { story, timers, cluster } = this.#options;
+    if (this.#deleted.size > 0) return;
+    this.#deleted.add(host.name);
+    story.add(`${host.name} is lost and its Node deleted`);
+    host.powerOff();
+    const remove = async (): Promise<void> => {
+      for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+        try {
+          if ((await cluster.client.find(nodes, { name: host.name })) === undefined) return;
+          await cluster.client.delete(nodes, { name: host.name });
+          return;
+        } catch {
+          await timers.sleep(retryMs);
+        }
+      }
+    };
+    void remove().then(() => {
+      if (random.chance(0.5)) return;
+      this.#later(random, machineAwaySecondsMax, () => host.powerOn(), `${host.name} comes back and joins again`);
+    });
+  }
+
+  #later(random: SeededRandom, secondsMax: number, run: () => void, text: string): void {
+    this.#options.timers.after(random.float() * secondsMax * 1000, () => {
+      if (this.#isOver) return;
+      this.#options.story.add(text);
+      run();
+    });
+  }
+}

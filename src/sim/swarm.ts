@@ -1,0 +1,84 @@
+import type { SeededRandom } from "#base/seeded-random.ts";
+import type { NetworkFaults } from "./faulty-transport.ts";
+import { limits } from "./limits.ts";
+
+/** What may be done to a cluster, drawn from the seed: which faults at all, and how often each. */
+export interface Swarm {
+  readonly safetyMs: number;
+  readonly commitMsMax: number;
+  /** Of the loops inside the server. */
+  readonly loopNetwork: NetworkFaults;
+  /** Of the nodes' agents. */
+  readonly agentNetwork: NetworkFaults;
+  /** Mean time between two strikes of each kind; absent: never. Milliseconds. */
+  readonly strikes: Readonly<Partial<Record<StrikeKind, number>>>;
+}
+
+export const strikeKinds = [
+  "server-crash",
+  "server-restart",
+  "agent-crash",
+  "power-loss",
+  "node-deleted",
+  "streams-broken",
+  "agent-cut-off",
+  "container-crash",
+] as const;
+export type StrikeKind = (typeof strikeKinds)[number];
+
+/** Mean time between two strikes, at least and at most. Milliseconds. */
+const spacing: Readonly<Record<StrikeKind, readonly [number, number]>> = {
+  "server-crash": [10_000, 120_000],
+  "server-restart": [20_000, 200_000],
+  "agent-crash": [5_000, 60_000],
+  "power-loss": [40_000, 300_000],
+  "node-deleted": [100_000, 600_000],
+  "streams-broken": [3_000, 60_000],
+  "agent-cut-off": [20_000, 200_000],
+  "container-crash": [10_000, 120_000],
+};
+
+/** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show. */
+export function drawSwarm(random: SeededRandom): Swarm {
+  const strikes: Partial<Record<StrikeKind, number>> = {};
+  for (const kind of strikeKinds) {
+    const own = random.split(kind);
+    const [least, most] = spacing[kind];
+    if (own.chance(0.5)) strikes[kind] = least + own.float() * (most - least);
+  }
+  return {
+    safetyMs: limits.safetyMsMin + random.float() * (limits.safetyMsMax - limits.safetyMsMin),
+    commitMsMax: random.pick([1, 5, 30, 200]),
+    loopNetwork: drawNetwork(random.split("loop network")),
+    agentNetwork: drawNetwork(random.split("agent network")),
+    strikes,
+  };
+}
+
+function drawNetwork(random: SeededRandom): NetworkFaults {
+  const sometimes = (most: number): number => (random.chance(0.5) ? random.float() * most : 0);
+  return {
+    latencyMsMax: random.pick([1, 5, 50, 300]),
+    lostRequest: sometimes(0.1),
+    lostAnswer: sometimes(0.1),
+    brokenStream: sometimes(0.02),
+    delayedChunk: sometimes(0.1),
+    chunkDelayMsMax: random.pick([200, 2_000, 10_000]),
+  };
+}
+
+/** One line for the story. */
+export function describeSwarm(swarm: Swarm): string {
+  const network = ({ latencyMsMax, lostRequest, lostAnswer, brokenStream, delayedChunk, chunkDelayMsMax }: NetworkFaults): string => {
+    const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+    const lost = `lost ${percent(lostRequest)}/${percent(lostAnswer)}`;
+    return `${latencyMsMax} ms, ${lost}, broken ${percent(brokenStream)}, late ${percent(delayedChunk)} to ${chunkDelayMsMax} ms`;
+  };
+  const strikes = Object.entries(swarm.strikes).map(([kind, everyMs]) => `${kind} every ${Math.round(everyMs / 1000)} s`);
+  return [
+    `${Math.round(swarm.safetyMs / 1000)} s of faults; commits take up to ${swarm.commitMsMax} ms`,
+    `loops: ${network(swarm.loopNetwork)}`,
+    `agents: ${network(swarm.agentNetwork)}`,
+    strikes.length === 0 ? "nothing is struck" : strikes.join(", "),
+  ].join("; ");
+}

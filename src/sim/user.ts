@@ -1,0 +1,194 @@
+import type { SeededRandom } from "#base/seeded-random.ts";
+import { deployments, pods, services } from "#api/generated/resources.ts";
+import type { Draft, Resource } from "#api/resource.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { Client } from "#client/client.ts";
+import type { Timers } from "#world/clock.ts";
+import type { History } from "./history.ts";
+import type { Story } from "./story.ts";
+
+/** What the user wants in the end. */
+export interface Desired {
+  replicas: number;
+  image: string;
+  paused: boolean;
+}
+
+export interface UserOptions {
+  readonly client: Client;
+  readonly random: SeededRandom;
+  readonly timers: Timers;
+  readonly story: Story;
+  readonly history: History;
+  /** Mean time between two wishes. Milliseconds. */
+  readonly wishMs: number;
+}
+
+export const webKey = "/registry/apps/deployments/default/web";
+const at = { namespace: "default", name: "web" } as const;
+const labels = { app: "web" };
+/** Wait after a request that was not answered. Milliseconds. */
+const retryMs = 500;
+/** Requests made again at most: a server is never away that long. */
+const attemptsMax = 2_000;
+
+/** Somebody with a Deployment and a Service, who changes their mind. */
+export class SimulatedUser {
+  readonly #options: UserOptions;
+  readonly desired: Desired;
+  #queue: Promise<void> = Promise.resolve();
+  #isOver = false;
+  #images = 1;
+  isDone = false;
+
+  constructor(options: UserOptions) {
+    this.#options = options;
+    this.desired = { replicas: 1 + options.random.below(6), image: "registry.test/web:1", paused: false };
+  }
+
+  begin(): void {
+    const { random, story } = this.#options;
+    const strategy = drawStrategy(random);
+    story.add(`the user creates deployment web: ${this.desired.replicas} replicas, ${JSON.stringify(strategy)}`);
+    this.#do(() => this.#create(services, { metadata: at, spec: { selector: labels, ports: [{ port: 80 }] } }));
+    this.#do(() => this.#create(deployments, deploymentDraft(this.desired, strategy, random)));
+    this.#plan();
+  }
+
+  /** The user's mind is made up: what is desired now stays so. `isDone` once the server has it. */
+  end(): void {
+    this.#isOver = true;
+    this.#wish("the user unpauses", () => {
+      this.desired.paused = false;
+    });
+    this.#do(() => {
+      this.isDone = true;
+      return Promise.resolve();
+    });
+  }
+
+  #plan(): void {
+    const { timers, random, wishMs } = this.#options;
+    timers.after(-Math.log(1 - random.float()) * wishMs, () => {
+      if (this.#isOver) return;
+      this.#change();
+      this.#plan();
+    });
+  }
+
+  #change(): void {
+    const { random } = this.#options;
+    const kind = random.pick(["image", "image", "scale", "scale", "pause", "back", "delete pod", "replace"] as const);
+    switch (kind) {
+      case "image":
+        this.#images += 1;
+        return this.#wish(`the user sets image ${this.#images}`, () => {
+          this.desired.image = `registry.test/web:${this.#images}`;
+        });
+      case "back": {
+        const version = 1 + random.below(this.#images);
+        return this.#wish(`the user goes back to image ${version}`, () => {
+          this.desired.image = `registry.test/web:${version}`;
+        });
+      }
+      case "scale": {
+        const replicas = random.below(8);
+        return this.#wish(`the user scales to ${replicas}`, () => {
+          this.desired.replicas = replicas;
+        });
+      }
+      case "pause": {
+        const paused = !this.desired.paused;
+        return this.#wish(paused ? "the user pauses" : "the user unpauses", () => {
+          this.desired.paused = paused;
+        });
+      }
+      case "delete pod":
+        return this.#deletePod();
+      case "replace": {
+        this.#options.story.add("the user deletes deployment web and creates it again");
+        const strategy = drawStrategy(random);
+        this.#do(() => this.#delete(deployments, at));
+        this.#do(() => this.#create(deployments, deploymentDraft(this.desired, strategy, random)));
+      }
+    }
+  }
+
+  #deletePod(): void {
+    const { history, random, story } = this.#options;
+    const names = [...history.all("pods").values()].flatMap(({ metadata }) => (metadata.labels?.["app"] === "web" ? [metadata.name] : []));
+    if (names.length === 0) return;
+    const name = random.pick(names);
+    story.add(`the user deletes pod ${name}`);
+    this.#do(() => this.#delete(pods, { namespace: "default", name }));
+  }
+
+  #wish(text: string, change: () => void): void {
+    this.#options.story.add(text);
+    change();
+    const { replicas, image, paused } = this.desired;
+    const patch = { spec: { replicas, paused, template: { spec: { containers: [{ name: "web", image }] } } } };
+    this.#do(async () => void (await this.#options.client.patch(deployments, at, patch, { type: "strategic" })));
+  }
+
+  /** One thing after another, each until it was answered: all are so made that twice is like once. */
+  #do(act: () => Promise<void>): void {
+    const { timers, story } = this.#options;
+    const persist = async (): Promise<void> => {
+      for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+        try {
+          return await act();
+        } catch (error) {
+          if (error instanceof ApiStatusError && error.code < 500 && error.code !== 429 && error.code !== 409 && error.code !== 403) {
+            story.add(`the user is refused: ${error.message}`);
+            throw error;
+          }
+          await timers.sleep(retryMs);
+        }
+      }
+      throw new Error("The user gave up");
+    };
+    this.#queue = this.#queue.then(persist);
+  }
+
+  async #create<T>(resource: Resource<T>, draft: Draft<T>): Promise<void> {
+    try {
+      await this.#options.client.create(resource, { namespace: "default" }, draft);
+    } catch (error) {
+      if (!(error instanceof ApiStatusError) || error.reason !== "AlreadyExists") throw error;
+    }
+  }
+
+  async #delete(resource: Resource<unknown>, name: { readonly namespace: string; readonly name: string }): Promise<void> {
+    try {
+      await this.#options.client.delete(resource, name);
+    } catch (error) {
+      if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
+    }
+  }
+}
+
+function drawStrategy(random: SeededRandom): Record<string, unknown> {
+  if (random.chance(0.15)) return { type: "Recreate" };
+  if (random.chance(0.3)) return { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } };
+  const maxSurge = random.below(3);
+  const maxUnavailable = maxSurge === 0 ? 1 + random.below(2) : random.below(3);
+  return { type: "RollingUpdate", rollingUpdate: { maxSurge, maxUnavailable } };
+}
+
+function deploymentDraft(desired: Desired, strategy: Record<string, unknown>, random: SeededRandom): Draft<never> {
+  const container = { name: "web", image: desired.image, resources: { requests: { cpu: "100m", memory: "64Mi" } } };
+  const spec = {
+    replicas: desired.replicas,
+    paused: desired.paused,
+    revisionHistoryLimit: random.pick([1, 2, 10]),
+    minReadySeconds: random.pick([0, 0, 5]),
+    selector: { matchLabels: labels },
+    strategy,
+    template: {
+      metadata: { labels },
+      spec: { terminationGracePeriodSeconds: random.pick([0, 1, 30]), containers: [container] },
+    },
+  };
+  return { metadata: at, spec } as Draft<never>;
+}
