@@ -73,7 +73,7 @@ test("a new version rolls out under load without a failed request, and undo goes
   });
   assert.deepEqual(failed, [], `of ${sent} requests`);
   assert.ok(sent > 50, `only ${sent} requests were sent`);
-  assert.match(get().body, /version 2/);
+  await eventually("the new version answers", () => get().body.includes("version 2"));
   cluster.kubectl("rollout", "undo", "deployment/web");
   cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
   await eventually("the old version answers", () => get().body.includes("version 1"));

@@ -60,8 +60,10 @@ async function play(stage: Stage): Promise<void> {
   kubectl(stage, "set", "image", "deployment/web", "web=localhost/steersman-web:2");
   kubectl(stage, "rollout", "status", "deployment/web");
   const { sent, failed } = await load.stop();
-  say(`${sent} requests during the rollout, ${failed} failed. It answers now: ${(await get(stage)).body.trim()}`);
+  say(`${sent} requests during the rollout, ${failed} failed.`);
   if (failed > 0) throw new Error(`The rollout failed ${failed} of ${sent} requests`);
+  await until("the new version answers", async () => (await get(stage)).body.includes("version 2"));
+  process.stdout.write((await get(stage)).body);
   say("Back to the version before.");
   kubectl(stage, "rollout", "undo", "deployment/web");
   kubectl(stage, "rollout", "status", "deployment/web");
