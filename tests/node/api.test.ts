@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import type { Pod } from "#api/generated/core-v1.ts";
 import { leases, nodes } from "#api/generated/resources.ts";
+import { SpdyClient, type SpdyStream } from "#streams/spdy.ts";
 import type { HttpServer } from "#world/http.ts";
 import { nodeHttp } from "#world/node/http.ts";
 import { busybox, cannotRun, TestNode } from "./test-node.ts";
@@ -103,6 +104,59 @@ test("commands and their streams", { skip: cannotRun }, async () => {
     said.some((message) => message.startsWith("3:") && message.includes('"status":"Success"')),
     said.join(),
   );
+});
+
+/** A SPDY connection to the agent's API, as older clients make it. */
+async function spdy(path: string, protocol: string): Promise<SpdyClient> {
+  const headers = {
+    connection: "Upgrade",
+    upgrade: "SPDY/3.1",
+    "x-stream-protocol-version": protocol,
+    ...admin.headers,
+  };
+  const transport = nodeHttp.transport({ baseUrl: url("") });
+  const result = await transport.upgrade?.({ method: "POST", target: path, headers, body: new Uint8Array(0) });
+  if (result?.upgraded !== true) throw new Error(`not upgraded: ${result?.response.status}`);
+  return new SpdyClient(result.connection);
+}
+
+/** Opens a stream; resolves with all it said when it ends. */
+function opened(client: SpdyClient, headers: Record<string, string>): { stream: SpdyStream; said: Promise<string> } {
+  let text = "";
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const stream = client.open(headers, {
+    data: (payload) => (text += new TextDecoder().decode(payload)),
+    end: () => resolve(text),
+  });
+  return { stream, said: promise };
+}
+
+test("SPDY clients are passed through: a command, a port", { skip: cannotRun }, async () => {
+  const exec = await spdy(
+    "/exec/default/talk/main?command=cat&input=1&output=1",
+    "v4.channel.k8s.io, v3.channel.k8s.io",
+  );
+  exec.start({ closed: () => undefined, drain: () => undefined });
+  const error = opened(exec, { streamType: "error" });
+  const input = opened(exec, { streamType: "stdin" });
+  const output = opened(exec, { streamType: "stdout" });
+  input.stream.write(new TextEncoder().encode("typed\n"));
+  input.stream.end();
+  assert.equal(await output.said, "typed\n");
+  assert.match(await error.said, /"status":"Success"/);
+  exec.end();
+
+  node.addPod("served", {
+    containers: [{ name: "main", image: busybox, command: ["httpd", "-f", "-p", "8080", "-h", "/bin"], resources: {} }],
+  });
+  await node.until("served", ({ status }) => status.containerStatuses?.[0]?.ready === true);
+  const forward = await spdy("/portForward/default/served", "portforward.k8s.io");
+  forward.start({ closed: () => undefined, drain: () => undefined });
+  opened(forward, { streamType: "error", port: "8080", requestID: "0" }).stream.end();
+  const data = opened(forward, { streamType: "data", port: "8080", requestID: "0" });
+  data.stream.write(new TextEncoder().encode("GET /absent HTTP/1.0\r\n\r\n"));
+  assert.match(await data.said, /^HTTP\/1\.\d 404/);
+  forward.end();
 });
 
 test("figures of pods for summaries and for Prometheus", { skip: cannotRun }, async () => {
