@@ -197,3 +197,18 @@ test("a running container gets more memory without a restart", { skip: cannotRun
   assert.equal(await node.cgroup(after, "memory", "memory.limit_in_bytes"), String(64 << 20));
   await removed("growing");
 });
+
+test(
+  "a runtime that was started again under a running agent is looked after as before",
+  { skip: cannotRun },
+  async () => {
+    node.addPod("outliving", { containers: [waitForTerm] });
+    const before = await node.until("outliving", isReady);
+    await node.restartRuntime();
+    const steady = await node.until("outliving", isReady);
+    assert.equal(steady.status.containerStatuses?.[0]?.containerID, before.status.containerStatuses?.[0]?.containerID);
+    await node.end(before);
+    await node.until("outliving", (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
+    await removed("outliving");
+  },
+);
