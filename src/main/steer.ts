@@ -1,3 +1,4 @@
+import { BrokenDataDirError } from "#cluster/settings.ts";
 import { UserError } from "./user-error.ts";
 
 /** A command of the command line. Loaded only when it is asked for, so that each starts fast. */
@@ -49,6 +50,7 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   // A user's mistake is told in a sentence; anything else is a defect of ours and shows where.
-  process.stderr.write(error instanceof UserError ? `steer: ${error.message}\n` : `steer: internal error\n${(error as Error).stack}\n`);
+  const isUsers = error instanceof UserError || error instanceof BrokenDataDirError;
+  process.stderr.write(isUsers ? `steer: ${error.message}\n` : `steer: internal error\n${(error as Error).stack}\n`);
   process.exitCode = 1;
 }

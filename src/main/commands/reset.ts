@@ -1,5 +1,7 @@
 import { createInterface } from "node:readline/promises";
-import { loadSettings } from "#cluster/settings.ts";
+import { existsSync, rmSync } from "node:fs";
+import { registeredClusters } from "#cluster/machine.ts";
+import { BrokenDataDirError, clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { createProgress } from "../progress.ts";
@@ -10,17 +12,28 @@ import { stopCluster } from "./down.ts";
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("reset", args, { yes: { type: "boolean", meaning: "do not ask" } });
   const dataDir = dataDirOf(options);
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined) {
+  if (!existsSync(clusterPaths(dataDir).settings)) {
     process.stderr.write(`There is no cluster in ${dataDir}: nothing to remove.\n`);
     return 0;
   }
+  const settings = await knownSettings(dataDir);
   if (options.values["yes"] !== true && !(await isSure(dataDir))) return 1;
   const progress = createProgress();
   progress.step("removing the cluster");
-  await stopCluster(dataDir, settings, { removeData: true });
+  if (settings === undefined) rmSync(dataDir, { recursive: true, force: true });
+  else await stopCluster(dataDir, settings, { removeData: true });
   progress.done("nothing of the cluster is left");
   return 0;
+}
+
+/** Of a data dir whose settings cannot be read any more, the list of this machine's clusters remembers what must be removed. */
+async function knownSettings(dataDir: string): Promise<ClusterSettings | undefined> {
+  try {
+    return await loadSettings(realWorld.disk, dataDir);
+  } catch (error) {
+    if (!(error instanceof BrokenDataDirError)) throw error;
+    return (await registeredClusters(realWorld.disk)).find((cluster) => cluster.dataDir === dataDir);
+  }
 }
 
 async function isSure(dataDir: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { runSeed, type SeedResult } from "#sim/run-seed.ts";
 import { numberOption, parseOptions, type Flags } from "../options.ts";
 import { simulationMachine } from "../sim-machine.ts";
@@ -79,7 +79,7 @@ async function runMany(seeds: string[], jobs: number, isVerbose: boolean): Promi
 
 /** One process that plays seeds until none waits. */
 async function work(waiting: string[], show: (result: TimedResult) => void): Promise<void> {
-  const child: ChildProcess = fork(fileURLToPath(new URL("../sim-worker.ts", import.meta.url)), { execArgv: [] });
+  const child: ChildProcess = fork(join(import.meta.dirname, "..", "sim-worker.ts"), { execArgv: [] });
   try {
     await new Promise<void>((resolve, reject) => {
       let current: string | undefined;
