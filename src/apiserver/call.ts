@@ -10,6 +10,7 @@ import type { Registry, Served } from "./registry.ts";
 import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
 import type { WatchHub } from "./watch/hub.ts";
+import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpRequest, HttpResponse, Peer } from "#world/http.ts";
 import type { Random } from "#world/random.ts";
@@ -47,6 +48,8 @@ export interface Parts {
   readonly nodes: NodeConnector | undefined;
   readonly tokens: TokenIssuer | undefined;
   readonly documents: ReadonlyMap<string, PlainDocument>;
+  /** By group and version: what a provider answers. */
+  readonly virtual: ReadonlyMap<string, VirtualGroup>;
   readonly health: readonly HealthCheck[];
   readonly describe: Describe;
   readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;

@@ -1,4 +1,6 @@
 import type { Kind } from "#api/kind.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
@@ -26,6 +28,7 @@ import { anonymous } from "./stages/authenticate.ts";
 import { routeOf } from "./stages/route.ts";
 import { internalFailure, statusResponse } from "./status.ts";
 import type { User } from "./user.ts";
+import { registerVirtual } from "./virtual/answer.ts";
 import { WatchHub } from "./watch/hub.ts";
 
 export interface ApiServerOptions {
@@ -44,6 +47,8 @@ export interface ApiServerOptions {
   readonly tokens?: TokenIssuer | ((objects: ObjectReader) => TokenIssuer);
   /** Further documents by exact path: `/metrics`, `/openid/v1/jwks`, `/.well-known/openid-configuration`. */
   readonly documents?: ReadonlyMap<string, PlainDocument>;
+  /** Groups that a provider answers and the store does not keep: metrics. */
+  readonly virtual?: readonly VirtualGroup[];
   readonly health?: readonly HealthCheck[];
   /** Descriptions of types and fields for the OpenAPI documents. */
   readonly describe?: Describe;
@@ -63,6 +68,8 @@ export interface ApiServer {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { store, clock, timers, random } = options;
   const registry = new Registry(options.kinds);
+  const virtual = new Map((options.virtual ?? []).map((group) => [apiVersionOf(group), group]));
+  for (const group of virtual.values()) registerVirtual(registry, group);
   const objects = new ObjectCache();
   const hub = new WatchHub({ store, objects, timers, clock });
   const pending = new PendingKeys();
@@ -84,6 +91,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     nodes: options.nodes,
     tokens: options.tokens === undefined ? undefined : given(options.tokens),
     documents: options.documents ?? new Map(),
+    virtual,
     health: options.health ?? [],
     describe: options.describe ?? (() => undefined),
     gzip: options.gzip,

@@ -11,6 +11,7 @@ import { list } from "../verbs/list.ts";
 import { patch } from "../verbs/patch.ts";
 import { update } from "../verbs/update.ts";
 import { watch } from "../verbs/watch.ts";
+import { answerVirtual } from "../virtual/answer.ts";
 
 export type Verb = (call: Call, served: Served) => Outcome | Promise<Outcome>;
 
@@ -29,6 +30,8 @@ const verbs: Readonly<Record<string, Verb>> = {
 export function perform(call: Call): Outcome | Promise<Outcome> {
   const { info } = call;
   if (!info.isResource) return plainPath(call);
+  const virtual = call.parts.virtual.get(info.apiVersion);
+  if (virtual !== undefined) return answerVirtual(call, virtual);
   const served = call.parts.registry.find(info.apiVersion, info.resource);
   if (served === undefined) return plainPath(call);
   call.served = served;

@@ -1,0 +1,40 @@
+import type { ApiObject, Cell, Column } from "./kind.ts";
+import type { Resource } from "./resource.ts";
+import type { Selector } from "./selectors.ts";
+
+/** A resource that is answered by a provider and never stored: measurements. */
+export interface VirtualKind {
+  readonly resource: Resource<ApiObject>;
+  readonly singular: string;
+  readonly columns: readonly Column[];
+  cells(object: ApiObject, now: number): Cell[];
+}
+
+/** What a client asks a provider, after it was authenticated and authorized. */
+export interface VirtualRequest {
+  readonly verb: "get" | "list";
+  /** "": across all namespaces, or cluster-scoped. */
+  readonly namespace: string;
+  readonly resource: string;
+  readonly subresource: string;
+  /** "" for a list. */
+  readonly name: string;
+  /** Undefined: everything. */
+  readonly labels: Selector | undefined;
+  readonly query: URLSearchParams;
+}
+
+export type VirtualAnswer =
+  | { readonly kind: "object"; readonly object: ApiObject }
+  | { readonly kind: "list"; readonly listKind: string; readonly items: readonly ApiObject[] }
+  | { readonly kind: "failure"; readonly code: number; readonly reason: string; readonly message: string };
+
+/** One version of an API group that a provider answers. Read only: everything else is refused with 405. */
+export interface VirtualGroup {
+  readonly group: string;
+  readonly version: string;
+  /** What discovery lists. The provider may answer more than it lists (metrics by name). */
+  readonly kinds: readonly VirtualKind[];
+  /** Must not reject for what the client asked; a rejection becomes 500. */
+  answer(request: VirtualRequest): Promise<VirtualAnswer>;
+}
