@@ -1,0 +1,309 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { connect, inParallel, type ApiConnection } from "./cluster/connection.ts";
+import * as running from "./cluster/running-cluster.ts";
+import { report } from "./report.ts";
+
+/**
+ * What a cluster does with many pods, on simulated nodes, the real API and the durable store. `--only` names stories;
+ * `--kubeconfig` puts the same load on any cluster.
+ */
+const { values: flags } = parseArgs({
+  options: {
+    folder: { type: "string", default: "/var/tmp" },
+    kubeconfig: { type: "string" },
+    only: { type: "string", default: "deployment,latency,jobs,namespace" },
+    runs: { type: "string", default: "3" },
+    nodes: { type: "string", default: "100" },
+    replicas: { type: "string", default: "1000" },
+    jobs: { type: "string", default: "10000" },
+    objects: { type: "string", default: "10000" },
+    pods: { type: "string", default: "30000" },
+  },
+});
+const runs = Number(flags.runs);
+const replicas = Number(flags.replicas);
+const apps = "/apis/apps/v1/namespaces/default/deployments";
+const podsPath = "/api/v1/namespaces/default/pods";
+
+interface Stage {
+  readonly api: ApiConnection;
+  readonly dataDir?: string;
+}
+
+async function waitFor(what: string, probe: () => Promise<boolean>, limitMs: number, stepMs = 100): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!(await probe())) {
+    if (performance.now() > deadline) throw new Error(`Waited ${limitMs} ms in vain: ${what}`);
+    await sleep(stepMs);
+  }
+}
+
+async function until<T>(what: string, limitMs: number, start: (done: (value: T) => void) => Promise<void>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => reject(new Error(`Waited ${limitMs} ms in vain: ${what}`)), limitMs);
+  try {
+    await start(resolve);
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function revision({ api }: Stage): Promise<bigint> {
+  const { text } = await api.call("GET", "/api/v1/namespaces?limit=1");
+  return BigInt((JSON.parse(text) as { metadata: { resourceVersion: string } }).metadata.resourceVersion);
+}
+
+async function count({ api }: Stage, path: string): Promise<number> {
+  const { text } = await api.call("GET", `${path}${path.includes("?") ? "&" : "?"}limit=1`);
+  const { items, metadata } = JSON.parse(text) as { items: unknown[]; metadata: { remainingItemCount?: number } };
+  return items.length + (metadata.remainingItemCount ?? 0);
+}
+
+function deployment(name: string, image: string, size: number): Record<string, unknown> {
+  const labels = { app: name };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name },
+    spec: {
+      replicas: size,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: "web", image }], terminationGracePeriodSeconds: 0 } },
+    },
+  };
+}
+
+function serverProcessorMs({ dataDir }: Stage): number {
+  return dataDir === undefined ? Number.NaN : running.processorMs(running.processOf(dataDir, "server"));
+}
+
+/** From the request to the moment the last pod is Running, as a watch of Running pods sees it. */
+async function rollOut(stage: Stage): Promise<{ ms: number; writes: number; processorMs: number }> {
+  const from = await revision(stage);
+  const names = new Set<string>();
+  let watch: { close(): void } | undefined;
+  const cpu = serverProcessorMs(stage);
+  let start = 0;
+  const end = await until<number>("all replicas Running", 120_000, async (done) => {
+    watch = await stage.api.watch(`${podsPath}?watch=1&fieldSelector=status.phase%3DRunning&resourceVersion=${from}`, (line) => {
+      if (!line.startsWith('{"type":"ADDED"')) return;
+      names.add(/"name":"([^"]+)"/.exec(line)?.[1] ?? "");
+      if (names.size === replicas) done(performance.now());
+    });
+    start = performance.now();
+    await stage.api.call("POST", apps, deployment("web", "web:1", replicas));
+  });
+  watch?.close();
+  const processorMs = serverProcessorMs(stage) - cpu;
+  return { ms: end - start, writes: Number((await revision(stage)) - from), processorMs };
+}
+
+async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number }> {
+  const from = await revision(stage);
+  const start = performance.now();
+  await stage.api.call("PATCH", `${apps}/web`, {
+    spec: { template: { spec: { containers: [{ name: "web", image: "web:2" }] } } },
+  });
+  const isDone = async (): Promise<boolean> => {
+    const { text } = await stage.api.call("GET", `${apps}/web`);
+    const { status, metadata } = JSON.parse(text) as {
+      status: Record<string, number>;
+      metadata: { generation: number };
+    };
+    return (
+      status["observedGeneration"] === metadata.generation &&
+      status["updatedReplicas"] === replicas &&
+      status["availableReplicas"] === replicas &&
+      status["replicas"] === replicas
+    );
+  };
+  await waitFor("the rolling update", isDone, 240_000, 50);
+  const ms = performance.now() - start;
+  return { ms, writes: Number((await revision(stage)) - from) };
+}
+
+async function clear(stage: Stage): Promise<void> {
+  await stage.api.call("DELETE", `${apps}/web?propagationPolicy=Background`);
+  await waitFor("the pods' end", async () => (await count(stage, podsPath)) === 0, 120_000);
+  // Events of the last story are still written.
+  await sleep(2_000);
+}
+
+const say = (figure: string, value: number, unit: string, target?: number): void =>
+  report({ bench: "simulated", figure, value, unit, ...(target === undefined ? {} : { target }) });
+
+async function deploymentStory(stage: Stage): Promise<void> {
+  const outs: Awaited<ReturnType<typeof rollOut>>[] = [];
+  const updates: Awaited<ReturnType<typeof rollUpdate>>[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    outs.push(await rollOut(stage));
+    await sleep(2_000);
+    updates.push(await rollUpdate(stage));
+    await clear(stage);
+  }
+  const name = `Deployment of ${replicas} replicas on ${flags.nodes} nodes`;
+  say(`${name} until all Running`, running.medianOf(outs.map(({ ms }) => ms)) / 1_000, "s", 5);
+  say(`${name}: best of ${runs}`, Math.min(...outs.map(({ ms }) => ms)) / 1_000, "s", 2);
+  say(`${name}: writes a pod until all Running, leases and events among them`, running.medianOf(outs.map((one) => one.writes)) / replicas, "1");
+  say(`${name}: processor time of the server`, running.medianOf(outs.map((one) => one.processorMs)) / 1_000, "s");
+  say("rolling update of it", running.medianOf(updates.map(({ ms }) => ms)) / 1_000, "s", 8);
+  say("rolling update of it: writes a pod", running.medianOf(updates.map((one) => one.writes)) / replicas, "1", 8);
+}
+
+/** GETs one after another while the scheduler places the pods of a Deployment. */
+async function latencyStory(stage: Stage): Promise<void> {
+  const other = connect(flags.kubeconfig ?? `${stage.dataDir}/kubeconfig`, 1);
+  const measure = async (isOver: () => boolean): Promise<number[]> => {
+    const times: number[] = [];
+    while (!isOver()) {
+      const start = performance.now();
+      await other.call("GET", "/api/v1/namespaces/default");
+      times.push(performance.now() - start);
+      await sleep(2);
+    }
+    return times;
+  };
+  const quietEnd = performance.now() + 1_500;
+  const quiet = await measure(() => performance.now() > quietEnd);
+  const busy: number[] = [];
+  const worst: number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    let isOver = false;
+    const times = measure(() => isOver);
+    await rollOut(stage);
+    isOver = true;
+    busy.push(running.percentileOf(await times, 0.99));
+    worst.push(Math.max(...(await times)));
+    await clear(stage);
+  }
+  const floor = running.percentileOf(quiet, 0.99);
+  report({
+    bench: "simulated",
+    figure: `p99 of a GET while the scheduler places ${replicas} pods`,
+    value: running.medianOf(busy),
+    unit: "ms",
+    floor,
+    target: 15,
+  });
+  report({ bench: "simulated", figure: "longest GET meanwhile", value: running.medianOf(worst), unit: "ms", floor: Math.max(...quiet) });
+  other.close();
+}
+
+async function jobsStory(stage: Stage): Promise<void> {
+  const jobs = Number(flags.jobs);
+  const path = "/apis/batch/v1/namespaces/default/jobs";
+  const from = await revision(stage);
+  const complete = new Set<string>();
+  let watch: { close(): void } | undefined;
+  let start = 0;
+  let createdMs = 0;
+  const end = await until<number>("all Jobs complete", 600_000, async (done) => {
+    watch = await stage.api.watch(`${path}?watch=1&resourceVersion=${from}`, (line) => {
+      if (!line.includes('"type":"Complete","status":"True"') && !/"type":"Complete"[^}]*"status":"True"|"status":"True","type":"Complete"/.test(line)) return;
+      complete.add(/"name":"([^"]+)"/.exec(line)?.[1] ?? "");
+      if (complete.size === jobs) done(performance.now());
+    });
+    start = performance.now();
+    const template = {
+      metadata: { annotations: { "steersman.dev/simulated-run-seconds": "0" } },
+      spec: { restartPolicy: "Never", containers: [{ name: "job", image: "job:1", command: ["true"] }] },
+    };
+    await inParallel(jobs, 64, (index) =>
+      stage.api.call("POST", path, {
+        apiVersion: "batch/v1",
+        kind: "Job",
+        metadata: { name: `job-${index}` },
+        spec: { template },
+      }),
+    );
+    createdMs = performance.now() - start;
+  });
+  watch?.close();
+  say(`${jobs} Jobs of one pod until counted complete`, (end - start) / 1_000, "s", 60);
+  say(`${jobs} Jobs: until all are created`, createdMs / 1_000, "s");
+  say(`${jobs} Jobs: writes a Job`, Number((await revision(stage)) - from) / jobs, "1");
+}
+
+async function namespaceStory(stage: Stage): Promise<void> {
+  const objects = Number(flags.objects);
+  await stage.api.call("POST", "/api/v1/namespaces", { metadata: { name: "full" } });
+  const path = "/api/v1/namespaces/full/configmaps";
+  await inParallel(objects, 64, (index) => stage.api.call("POST", path, { metadata: { name: `c-${index}` }, data: { a: "b" } }));
+  const start = performance.now();
+  await stage.api.call("DELETE", "/api/v1/namespaces/full");
+  const isGone = async (): Promise<boolean> => (await stage.api.send("GET", "/api/v1/namespaces/full")).status === 404;
+  await waitFor("the namespace's end", isGone, 240_000, 50);
+  say(`namespace with ${objects} objects deleted`, (performance.now() - start) / 1_000, "s", 10);
+}
+
+/** Nothing changes for 60 s: what the server still does. Wants a cluster of its own, with --nodes 1000. */
+async function standingStory(stage: Stage): Promise<void> {
+  const pods = Number(flags.pods);
+  const size = 1_000;
+  for (let made = 0; made < pods; made += size) {
+    await stage.api.call("POST", apps, deployment(`still-${made / size}`, "web:1", size));
+    await waitFor(
+      `${made + size} pods Running`,
+      async () => (await count(stage, `${podsPath}?fieldSelector=status.phase%3DRunning`)) >= made + size,
+      300_000,
+      1_000,
+    );
+  }
+  await sleep(60_000);
+  const before = await revision(stage);
+  let leases = 0;
+  const watch = await stage.api.watch(`/apis/coordination.k8s.io/v1/leases?watch=1&resourceVersion=${before}`, () => (leases += 1));
+  const cpu = serverProcessorMs(stage);
+  const start = performance.now();
+  await sleep(60_000);
+  const used = (serverProcessorMs(stage) - cpu) / (performance.now() - start);
+  const writes = Number((await revision(stage)) - before) - leases;
+  watch.close();
+  const name = `${flags.nodes} nodes, ${pods} pods standing still`;
+  say(`${name}: processor of the server, its simulated nodes among it`, used * 100, "%", 5);
+  say(`${name}: writes besides leases in 60 s`, writes, "1", 0);
+  if (stage.dataDir !== undefined) {
+    say(`${name}: memory of the server, its simulated nodes among it`, running.proportionalMegabytes(running.processOf(stage.dataDir, "server")), "MB");
+  }
+}
+
+const stories: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  deployment: deploymentStory,
+  latency: latencyStory,
+  jobs: jobsStory,
+  namespace: namespaceStory,
+  standing: standingStory,
+};
+
+async function play(stage: Stage): Promise<void> {
+  const nodes = Number(flags.nodes);
+  const isReady = async (): Promise<boolean> => {
+    const { text } = await stage.api.call("GET", "/api/v1/nodes");
+    return (text.match(/"type":"Ready"[^}]*"status":"True"|"status":"True"[^}]*"type":"Ready"/g) ?? []).length >= nodes;
+  };
+  if (flags.kubeconfig === undefined) await waitFor("the nodes", isReady, 120_000, 500);
+  for (const name of flags.only.split(",")) {
+    const story = stories[name];
+    if (story === undefined) throw new Error(`There is no story "${name}", only ${Object.keys(stories).join(", ")}`);
+    say(`load average before ${name}`, Number(readFileSync("/proc/loadavg", "utf8").split(" ")[0]), "1");
+    await story(stage);
+  }
+}
+
+if (flags.kubeconfig === undefined) {
+  const place = running.newPlace(flags.folder, await running.freePort());
+  try {
+    const cluster = await running.up(place, "--simulate", flags.nodes);
+    await play(cluster);
+    cluster.api.close();
+  } finally {
+    running.remove(place);
+  }
+} else {
+  const api = connect(flags.kubeconfig);
+  await play({ api });
+  api.close();
+}
