@@ -2,7 +2,8 @@ import { nodes as nodeResource } from "#api/generated/resources.ts";
 import { createClient } from "#client/http-client.ts";
 import { createNetwork, type Network } from "#network/network.ts";
 import { createAgent, type Agent } from "#node/agent.ts";
-import { startContainerd } from "#node/containerd/start.ts";
+import { mayLowerOomScore, startContainerd } from "#node/containerd/start.ts";
+import { removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
 import type { Log } from "#telemetry/log.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
@@ -21,8 +22,6 @@ const resolvConfPath = "/etc/resolv.conf";
 const podsMax = 110;
 /** Kept back from pods for the machine and for us. */
 const reserved = { cpuMilli: 100, memoryBytes: 256 * 1024 * 1024 };
-/** The kernel lets us lower the OOM score of others only with this capability (CAP_SYS_RESOURCE, bit 24). */
-const resourceCapability = 1n << 24n;
 const bodyBytesMax = 1024 * 1024;
 const closeGraceMs = 1000;
 /** Containers get this long after their stop signal, in seconds: `down` lets them finish, `reset` throws their work away anyway. */
@@ -123,7 +122,7 @@ async function startRuntime(options: NodeOptions): Promise<ContainerRuntime & { 
     paths,
     configDir,
     sandboxImage: pauseImageName,
-    restrictOomScore: !(await mayLowerOomScores(world)),
+    restrictOomScore: !(await mayLowerOomScore(world.disk)),
     snapshotter: "overlayfs",
   });
   // Without its runtime the agent is blind: the supervisor starts it again, and containerd with it.
@@ -140,12 +139,6 @@ async function startRuntime(options: NodeOptions): Promise<ContainerRuntime & { 
   }
   log.info("containerd answers", { adopted: containerd.adopted, pid: containerd.pid });
   return runtime;
-}
-
-async function mayLowerOomScores(world: World): Promise<boolean> {
-  const status = await world.disk.readText("/proc/self/status");
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
-  return (BigInt(`0x${effective}`) & resourceCapability) !== 0n;
 }
 
 function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Network): Promise<Agent> {
@@ -173,6 +166,7 @@ function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Ne
       reserved,
       resolvConfPath,
     },
+    admitPod: (pod, address) => network.admitPod(pod, address),
     onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),
   });
 }
@@ -218,7 +212,8 @@ export async function stopNode(options: NodeOptions, forGood: boolean): Promise<
   if ((await world.disk.stat(paths.socketPath)) !== undefined) {
     const runtime = parts.connectRuntime(paths.socketPath);
     try {
-      await stopSandboxes(runtime, forGood ? stopSecondsMax.reset : stopSecondsMax.down);
+      await stopAllPods(runtime, forGood ? stopSecondsMax.reset : stopSecondsMax.down);
+      if (forGood) await removeAllPods(runtime);
     } finally {
       runtime.close();
     }
@@ -230,19 +225,6 @@ export async function stopNode(options: NodeOptions, forGood: boolean): Promise<
   for (const path of await parts.machine.mountsBelow(nodePath(dataDir, node.name))) await parts.machine.unmount(path);
   await parts.machine.removeCgroup(cgroupRoot(settings, node.name));
   await parts.machine.removeCgroup(clusterCgroup(settings));
-}
-
-async function stopSandboxes(runtime: ContainerRuntime, graceSeconds: number): Promise<void> {
-  const containers = await runtime.listContainers();
-  const running = containers.filter(({ state }) => state === "Running");
-  await Promise.all(running.map(({ id }) => runtime.stopContainer(id, graceSeconds)));
-  const sandboxes = await runtime.listSandboxes();
-  await Promise.all(
-    sandboxes.map(async ({ id }) => {
-      await runtime.stopSandbox(id);
-      await runtime.removeSandbox(id);
-    }),
-  );
 }
 
 async function endContainerd({ world, dataDir, node }: NodeOptions): Promise<void> {

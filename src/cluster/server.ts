@@ -24,7 +24,7 @@ import { createNodeRangeController } from "#network/pod-network/controller.ts";
 import type { Resource } from "#api/resource.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
-import { createInformers } from "#reconcile/informers.ts";
+import { createInformers, type Informers } from "#reconcile/informers.ts";
 import { createPace } from "#reconcile/pace.ts";
 import { createScheduler } from "#scheduler/loop.ts";
 import type { Store } from "#store/store.ts";
@@ -68,6 +68,8 @@ export interface ServerOptions {
 /** The server's parts in one process: API, controllers, scheduler. */
 export interface Server {
   readonly api: ApiServer;
+  /** What the loops have seen: for whoever compares it with what is stored. */
+  readonly informers: Informers;
   /** Makes what every cluster has, then starts the loops. The API answers before and meanwhile. */
   start(): Promise<void>;
   /** Stops the loops and ends the watches; the store stays its caller's. */
@@ -113,6 +115,7 @@ export function createServer(options: ServerOptions): Server {
   });
   return {
     api,
+    informers,
     start: async () => {
       await makeSystemObjects(options, api);
       informers.start();

@@ -20,6 +20,7 @@ import { ImagePuller } from "./images/puller.ts";
 import { orphanGraceSeconds, relistMs } from "./limits.ts";
 import { LogRotation } from "./logs/rotate.ts";
 import { EnvironmentSources } from "./pods/environment-sources.ts";
+import { UsageSampler } from "./metrics/sampler.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
 import { qosLimits } from "./pods/qos-cgroups.ts";
 import { PodOperations } from "./pods/operations.ts";
@@ -48,6 +49,8 @@ export interface AgentOptions {
   /** Only for the WebSocket handshake, which asks for it. */
   readonly sha1: (data: Uint8Array) => Uint8Array;
   readonly settings: NodeSettings;
+  /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
+  readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -117,6 +120,7 @@ class NodeAgent implements Agent {
       observer: parts.observer,
       access: new Access(options),
       streaming: new Streaming(options.http, options.sha1),
+      usage: new UsageSampler({ ...context, cgroupRoot: context.settings.cgroupRoot, pods: () => this.#pods.list() }),
       pods: () => this.#pods.list(),
       onPodChange: (uid, changed) => this.#listen(uid, changed),
     });

@@ -1,3 +1,4 @@
+import type { Pod } from "#api/generated/core-v1.ts";
 import type { Client } from "#client/client.ts";
 import type { EventRecorder } from "#reconcile/events.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -21,6 +22,8 @@ export interface NodeContext {
   readonly random: Random;
   readonly events: EventRecorder;
   readonly settings: NodeSettings;
+  /** Resolves when the network's policies hold for a new pod's address; its containers wait for that. */
+  readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
   /** Failures that the agent lives with. Texts carry names, never contents of objects. */
   readonly onProblem: (problem: string, error: unknown) => void;
 }

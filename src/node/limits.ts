@@ -76,3 +76,13 @@ export const unreadyCheckMs = 200;
 
 /** Seconds that a command of `run` may take. */
 export const runSecondsMax = 60;
+
+/** Cgroups whose counters are read at the same time. */
+export const usageReadsAtOnce = 16;
+/** Points kept of one container's counters. */
+export const usagePointsMax = 8;
+/** Milliseconds between the two first readings of a counter. */
+export const usageRepeatMs = 1_000;
+/** Milliseconds of a window over which usage is told: shorter ones measure the scheduler, longer ones the past. */
+export const usageWindowMinMs = 900;
+export const usageWindowMaxMs = 60_000;

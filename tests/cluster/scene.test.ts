@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
+import { buildGoClient, hasGo } from "./go-client.ts";
 import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
 
 const skip = isRoot ? false : "real containers need root";
@@ -98,6 +99,24 @@ test("inside the cluster: names, the Service's address, logs, exec, cp, port-for
   } finally {
     forward.kill();
   }
+});
+
+test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { skip }, async (context) => {
+  const script = "mkdir /www && echo forwarded > /www/index.html && httpd -p 8080 -h /www; while read line; do echo heard $line; done; exec sleep 3600";
+  cluster.kubectl("run", "talk", "--image=localhost/steersman-busybox:1", "--restart=Never", "--stdin", "--attach=false", "--", "sh", "-c", script);
+  cluster.kubectl("wait", "pod/talk", "--for=condition=Ready", "--timeout=60s");
+  const kubectl = join(projectRoot, "node_modules/.cache/clients/1.36/kubectl");
+  const attached = cluster.run("sh", ["-c", `(sleep 1; echo one; sleep 1) | timeout 4 "${kubectl}" attach -i talk`]);
+  assert.match(attached.stdout, /heard one/, attached.stderr);
+  // `script` gives kubectl a terminal, as a person has one.
+  const terminal = cluster.run("script", ["-qec", `timeout 15 "${kubectl}" exec -it talk -- sh -c 'tty; stty size; echo done'`, "/dev/null"]);
+  assert.match(terminal.stdout, /\/dev\/pts\/\d+[^]*done/);
+  await context.test("client-go", { skip: hasGo ? false : "Go is not on this machine" }, () => {
+    const program = buildGoClient();
+    const { code, stdout, stderr } = cluster.run(program, [cluster.kubeconfig, "exec", "talk"]);
+    assert.equal(code, 0, stdout + stderr);
+  });
+  cluster.kubectl("delete", "pod", "talk", "--grace-period=1");
 });
 
 test("containers that cannot start say why", { skip }, async () => {

@@ -5,6 +5,7 @@ import type { Connection } from "#world/sockets.ts";
 import type { NodeContext } from "../context.ts";
 import { runSecondsMax } from "../limits.ts";
 import { logStream } from "../logs/stream.ts";
+import type { UsageSampler } from "../metrics/sampler.ts";
 import { podCgroup } from "../pods/qos.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
 import type { Access } from "./access.ts";
@@ -17,6 +18,7 @@ export interface ApiParts {
   readonly observer: RuntimeObserver;
   readonly access: Access;
   readonly streaming: Streaming;
+  readonly usage: UsageSampler;
   readonly pods: () => readonly Pod[];
   /** Calls when something about this pod changed in the runtime. */
   readonly onPodChange: (podUid: string, changed: () => void) => { close(): void };
@@ -82,6 +84,8 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       return json({ kind: "PodList", apiVersion: "v1", metadata: {}, items: parts.pods() });
     case "stats-summary":
       return json(statsSummary(await statsInputs(parts)));
+    case "usage":
+      return json(await parts.usage.read(route.maxAgeMs, route.uids));
     case "resource-metrics":
       return {
         ...text(200, resourceMetrics(await statsInputs(parts))),

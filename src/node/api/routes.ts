@@ -12,6 +12,7 @@ export type Route =
   | { readonly to: "healthz" }
   | { readonly to: "pods" }
   | { readonly to: "stats-summary" }
+  | { readonly to: "usage"; readonly maxAgeMs: number; readonly uids: ReadonlySet<string> | undefined }
   | { readonly to: "resource-metrics" }
   | {
       readonly to: "logs";
@@ -52,11 +53,20 @@ export function routeOf(method: string, target: string, now: number): RouteResul
     if (first === "pods" || first === "runningpods") return { to: "pods" };
   }
   if (method === "GET" && path === "/stats/summary") return { to: "stats-summary" };
+  if (method === "GET" && path === "/stats/usage") return usageRoute(query);
   if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
   if (method === "GET" && first === "containerLogs" && rest.length === 3) return logRoute(rest, query, now);
   if (method === "POST" && path === "/images/load") return { to: "load-image" };
   if (method === "GET" || method === "POST") return streamRoute(first ?? "", rest, query);
   return { to: "none" };
+}
+
+/** `/stats/usage?maxAgeMs=2000&uid=a,b`: ours, for the server's metrics. */
+function usageRoute(query: URLSearchParams): RouteResult {
+  const maxAgeMs = Number(query.get("maxAgeMs") ?? "5000");
+  if (!Number.isSafeInteger(maxAgeMs) || maxAgeMs < 0) return { to: "bad", message: "invalid maxAgeMs" };
+  const uids = query.get("uid");
+  return { to: "usage", maxAgeMs, uids: uids === null ? undefined : new Set(uids.split(",")) };
 }
 
 function decodeSegment(segment: string): string | undefined {
@@ -149,6 +159,7 @@ export function subresourceOf(route: Route): string {
     case "pods":
       return "pods";
     case "stats-summary":
+    case "usage":
       return "stats";
     case "resource-metrics":
       return "metrics";
@@ -159,6 +170,6 @@ export function subresourceOf(route: Route): string {
 
 /** Whatever runs something in a container is a creation, also when a WebSocket asks with GET. */
 export function verbOf(route: Route): "get" | "create" {
-  const reading = ["healthz", "pods", "stats-summary", "resource-metrics", "logs"];
+  const reading = ["healthz", "pods", "stats-summary", "usage", "resource-metrics", "logs"];
   return reading.includes(route.to) ? "get" : "create";
 }

@@ -62,6 +62,15 @@ export class PodOperations {
       throw new OperationError("FailedCreatePodSandBox", `Failed to create pod sandbox: ${textOf(error)}`);
     });
     observer.claim(id, pod.metadata.uid ?? "");
+    await this.#admit(pod, id);
+  }
+
+  /** No container runs before its pod's network policies hold. */
+  async #admit(pod: Pod, sandboxId: string): Promise<void> {
+    const { admitPod, runtime } = this.#parts.context;
+    if (admitPod === undefined || pod.spec.hostNetwork === true) return;
+    const address = (await runtime.sandboxStatus(sandboxId)).network?.ip;
+    if (address !== undefined && address !== "") await admitPod(pod, address);
   }
 
   /** Answers the container's id. `signal` gives up before there is one, not after. */

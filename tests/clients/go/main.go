@@ -37,6 +37,11 @@ func main() {
 	config.QPS, config.Burst = 1000, 1000
 	client, err := kubernetes.NewForConfig(config)
 	check("make a client", err)
+	if len(os.Args) > 3 && os.Args[2] == "exec" {
+		execStory(config, client, os.Args[3])
+		fmt.Println("ok all")
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 
