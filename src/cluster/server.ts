@@ -1,6 +1,7 @@
 import { builtInResources } from "#api/generated/resources.ts";
 import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
+import type { VirtualGroup } from "#api/virtual-group.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
 import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
@@ -31,6 +32,7 @@ import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
 import type { Transport } from "#world/http.ts";
 import type { World } from "#world/world.ts";
+import { createMeasurements } from "./measurements.ts";
 import { versionInfo } from "./version.ts";
 
 /** Who issues service account tokens; also their default audience, as upstream. */
@@ -84,8 +86,10 @@ export function partUser(name: string): User {
 export function createServer(options: ServerOptions): Server {
   const { world, store, log } = options;
   const { clock, timers, random } = world;
-  const api = createApi(options);
   const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
+  const nodes = options.nodes?.(() => api.objects);
+  const measured = nodes === undefined ? [] : createMeasurements({ clock, timers, nodes, informers: () => informers, onProblem });
+  const api: ApiServer = createApi(options, nodes, measured);
   const transportOf = (part: string): Transport => {
     const direct = api.transportFor(partUser(part));
     return options.between?.(part, direct) ?? direct;
@@ -138,7 +142,7 @@ export function createServer(options: ServerOptions): Server {
   };
 }
 
-function createApi(options: ServerOptions): ApiServer {
+function createApi(options: ServerOptions, nodes: NodeConnector | undefined, virtual: readonly VirtualGroup[]): ApiServer {
   const { world, store, log, serviceAccountKey } = options;
   const { clock, timers, random, crypto, certificates } = world;
   const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
@@ -178,7 +182,8 @@ function createApi(options: ServerOptions): ApiServer {
     ]),
     ...(options.gzip === undefined ? {} : { gzip: options.gzip }),
     ...(options.describe === undefined ? {} : { describe: options.describe }),
-    ...(options.nodes === undefined ? {} : { nodes: options.nodes(() => api.objects) }),
+    ...(nodes === undefined ? {} : { nodes }),
+    virtual,
     log: (message, error) => log.error(message, error),
   });
   tokens = createTokenIssuer({ clock, crypto, random, objects: api.objects, key: serviceAccountKey, issuer, audiences });

@@ -1,0 +1,43 @@
+import type { VirtualGroup } from "#api/virtual-group.ts";
+import type { NodeConnector } from "#apiserver/node-connector.ts";
+import { readText } from "#client/body.ts";
+import { nodeDeclaration } from "#controllers/views/node.ts";
+import { podDeclaration } from "#controllers/views/pod.ts";
+import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
+import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
+import type { Informers } from "#reconcile/informers.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+
+export interface MeasurementsOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly nodes: NodeConnector;
+  /** Asked for once the server has made them: the groups are needed before. */
+  readonly informers: () => Informers;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+/** The API groups that are answered from measurements of the nodes. */
+export function createMeasurements(options: MeasurementsOptions): readonly VirtualGroup[] {
+  const { clock, timers, nodes, informers, onProblem } = options;
+  const pods = () => informers().of(podDeclaration);
+  const cache = new UsageCache({
+    clock,
+    timers,
+    podsOfNode: (node) => pods().by("node", node),
+    ask: async (node, target, signal) => {
+      const response = await nodes.request(node, { method: "GET", target, headers: {}, body: new Uint8Array(0), signal });
+      const text = await readText(response.body);
+      if (response.status !== 200) throw new Error(`The agent answered ${response.status}: ${text.slice(0, 200)}`);
+      return text;
+    },
+    onProblem,
+  });
+  const resourceMetrics = createResourceMetrics({
+    clock,
+    cache,
+    pods: (namespace) => (namespace === "" ? pods().list() : pods().by("namespace", namespace)),
+    nodes: () => informers().of(nodeDeclaration).list(),
+  });
+  return [resourceMetrics];
+}

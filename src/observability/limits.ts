@@ -1,0 +1,12 @@
+/** Milliseconds: how old a sample may be that `kubectl top` shows. */
+export const sampleAgeMaxMs = 4_000;
+/** Milliseconds: clients cannot make nodes measure more often than this. */
+export const sampleAgeMinMs = 900;
+/** Milliseconds a node gets for its answer; what is missing then is missing. */
+export const nodeAnswerMs = 3_000;
+/** Milliseconds a node that did not answer is left alone. */
+export const nodeRestMs = 5_000;
+/** Nodes asked at the same time. */
+export const nodesAskedMax = 32;
+/** Pods named to a node one by one; for more of them all of the node's pods are measured. */
+export const podsNamedMax = 30;
