@@ -42,3 +42,5 @@ export const segmentLengthMax = 1_024;
 export const recordsMax = 500;
 /** Bytes of one record. */
 export const recordBytesMax = 8 * 1024;
+/** Needs of nodes (a node, a namespace, an object) for which the pod that has them is remembered. */
+export const witnessesMax = 20_000;

@@ -13,6 +13,7 @@ import type { ObjectReader } from "../object-reader.ts";
 import { nodeNameOf } from "./node-identity.ts";
 import { referencesOf, type PodReferences } from "./pod-references.ts";
 import { compileRule, ruleAllows } from "./rule.ts";
+import { witnessesMax } from "../limits.ts";
 import { getStored, listStored } from "./stored.ts";
 
 const noOpinion: Decision = { allowed: false, denied: false, reason: "" };
@@ -162,6 +163,8 @@ class PodNeeds {
   readonly #objects: ObjectReader;
   readonly #ingressController: string | undefined;
   readonly #references = new WeakMap<Pod, PodReferences>();
+  /** Name of the pod that showed a need the last time: it is asked first, so that a node's usual questions cost one look. */
+  readonly #witnesses = new Map<string, string>();
 
   constructor(objects: ObjectReader, ingressController: string | undefined) {
     this.#objects = objects;
@@ -169,24 +172,24 @@ class PodNeeds {
   }
 
   configMap(node: string, namespace: string, name: string): boolean {
-    return this.#some(node, namespace, (references) => references.configMaps.has(name));
+    return this.#some(node, namespace, `configMaps/${name}`, (references) => references.configMaps.has(name));
   }
 
   resourceClaim(node: string, namespace: string, name: string): boolean {
-    return this.#some(node, namespace, (references) => references.resourceClaims.has(name));
+    return this.#some(node, namespace, `resourceClaims/${name}`, (references) => references.resourceClaims.has(name));
   }
 
   claim(node: string, namespace: string, name: string): boolean {
-    return this.#some(node, namespace, (references) => references.claims.has(name));
+    return this.#some(node, namespace, `claims/${name}`, (references) => references.claims.has(name));
   }
 
   account(node: string, namespace: string, name: string): boolean {
-    return this.#some(node, namespace, (_, pod) => pod.spec.serviceAccountName === name);
+    return this.#some(node, namespace, `accounts/${name}`, (_, pod) => pod.spec.serviceAccountName === name);
   }
 
   /** Of the pods themselves, of the volumes behind their claims, or of the Ingresses that nodes serve. */
   secret(node: string, namespace: string, name: string): boolean {
-    const ofPods = this.#some(node, namespace, (references) => references.secrets.has(name));
+    const ofPods = this.#some(node, namespace, `secrets/${name}`, (references) => references.secrets.has(name));
     return ofPods || this.#ingressSecret(namespace, name) || this.#volumeSecret(node, namespace, name);
   }
 
@@ -229,11 +232,25 @@ class PodNeeds {
     });
   }
 
-  #some(node: string, namespace: string, matches: (references: PodReferences, pod: Pod) => boolean): boolean {
-    for (const pod of listStored(this.#objects, pods, namespace)) {
-      if (pod.spec.nodeName === node && matches(this.#referencesOf(pod), pod)) return true;
+  #some(
+    node: string,
+    namespace: string,
+    need: string,
+    matches: (references: PodReferences, pod: Pod) => boolean,
+  ): boolean {
+    const shows = (pod: Pod): boolean => pod.spec.nodeName === node && matches(this.#referencesOf(pod), pod);
+    const question = `${node}/${namespace}/${need}`;
+    const witness = this.#witnesses.get(question);
+    const known = witness === undefined ? undefined : getStored(this.#objects, pods, namespace, witness);
+    if (known !== undefined && shows(known)) return true;
+    const found = listStored(this.#objects, pods, namespace).find(shows);
+    if (found === undefined) {
+      this.#witnesses.delete(question);
+      return false;
     }
-    return false;
+    if (witnessesMax <= this.#witnesses.size) this.#witnesses.clear();
+    this.#witnesses.set(question, found.metadata.name ?? "");
+    return true;
   }
 
   #referencesOf(pod: Pod): PodReferences {
