@@ -1,6 +1,9 @@
+import { onHoldAnnotation } from "#api/apps/hold.ts";
 import type { Informer } from "#reconcile/informer.ts";
+import { keyOf } from "#reconcile/object-view.ts";
 import type { ServiceView } from "./views/network.ts";
 import type { PodView } from "./views/pod.ts";
+import type { ReplicaSetView } from "./views/workload.ts";
 
 interface Selecting {
   readonly namespace: string;
@@ -20,6 +23,42 @@ export function selectedPods(pods: Informer<PodView>, { namespace, selector }: S
     if (candidates === undefined || found.length < candidates.length) candidates = found;
   }
   return (candidates ?? pods.by("namespace", namespace)).filter((pod) => selector.matches(pod.labels));
+}
+
+const hashLabel = "pod-template-hash";
+
+/**
+ * The pods that stand behind a Service: those selected, without pods of ReplicaSets on hold. A Service that names the hash of
+ * their template means just them.
+ */
+export function servingPods(
+  pods: Informer<PodView>,
+  replicaSets: Informer<ReplicaSetView>,
+  service: ServiceView,
+): readonly PodView[] {
+  const selected = selectedPods(pods, service);
+  if (service.selector.pairs.some(([key]) => key === hashLabel)) return selected;
+  return selected.filter((pod) => {
+    if (pod.controller?.kind !== "ReplicaSet") return true;
+    const set = replicaSets.get(keyOf(pod.namespace, pod.controller.name));
+    return set?.annotations[onHoldAnnotation] === undefined || set.uid !== pod.controller.uid;
+  });
+}
+
+/** Tells the Services whose endpoints a ReplicaSet's hold touches, when it begins or ends. */
+export function enqueueHeld(
+  services: Informer<ServiceView>,
+  old: ReplicaSetView | undefined,
+  current: ReplicaSetView | undefined,
+  enqueue: (key: string) => void,
+): void {
+  if (old?.annotations[onHoldAnnotation] === current?.annotations[onHoldAnnotation]) return;
+  const set = current ?? old;
+  if (set === undefined) return;
+  const labels = set.spec.template.metadata?.labels ?? {};
+  for (const service of services.by("namespace", set.namespace)) {
+    if (service.hasSelector && service.selector.matches(labels)) enqueue(service.key);
+  }
 }
 
 /** Tells the Services whose endpoints a change of a pod may touch. */

@@ -1,3 +1,4 @@
+import { onHoldAnnotation, type Hold } from "#api/apps/hold.ts";
 import { deployments as deploymentResource, replicasets as replicaSetResource } from "#api/generated/resources.ts";
 import type { Deployment, DeploymentStatus } from "#api/generated/apps-v1.ts";
 import type { Resource } from "#api/resource.ts";
@@ -6,6 +7,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
 import type { DeploymentView, ReplicaSetView } from "../views/workload.ts";
+import { endHold, governingHold, heldActions, holdCondition } from "./held.ts";
 import { annotations, boundsOf, isObserved, sizeOf, type Bounds, type ObservedDeployment } from "./observed.ts";
 import {
   findNew,
@@ -73,6 +75,10 @@ function stepOf(
   const all = newSet === undefined ? oldSets : [...oldSets, newSet];
   const isRolling = deployment.spec.strategy?.type !== "Recreate";
   if (deployment.deletionMs !== undefined) return { actions: [], progressing: undefined, isRollout: false };
+  const hold = governingHold(deployment, all, newSet);
+  if (hold !== undefined) return heldStep(observed, hold, newSet, oldSets, bounds, context);
+  const released = endHold(newSet);
+  if (released.length > 0) return { actions: released, progressing: undefined, isRollout: true };
   const pausing = pauseCondition(deployment);
   if (deployment.spec.paused === true) {
     const actions = resizeActions(deployment, resizeAll(newSet, oldSets, bounds, isRolling), bounds);
@@ -87,7 +93,7 @@ function stepOf(
       if (!touched.has(set) && sizeOf(set) > 0) actions.push(...mark(deployment, set, sizeAnnotations(bounds)));
     return { actions, progressing: pausing, isRollout: false };
   }
-  if (newSet === undefined) return createStep(observed, oldSets, bounds, context, isRolling);
+  if (newSet === undefined) return createStep(observed, oldSets, bounds, context, isRolling ? "rolling" : "recreate");
   const marks = followRevision(deployment, newSet, oldSets, bounds);
   const resizes = isRolling ? rollingStep(newSet, oldSets, bounds) : recreateStep(observed, newSet, oldSets, bounds);
   const hasCondition = deployment.status.conditions?.some((condition) => condition.type === "Progressing") === true;
@@ -103,6 +109,25 @@ function stepOf(
     ...resizeActions(deployment, resizes, bounds),
   ];
   return { actions, progressing: pausing ?? (hasCondition ? undefined : found), isRollout: true };
+}
+
+/** One set stays whole, another comes beside it; nothing moves between templates. */
+function heldStep(
+  observed: ObservedDeployment,
+  hold: Hold,
+  newSet: ReplicaSetView | undefined,
+  oldSets: readonly ReplicaSetView[],
+  bounds: Bounds,
+  context: PassContext,
+): Step {
+  const { deployment } = observed;
+  if (newSet === undefined && deployment.spec.paused !== true) return createStep(observed, oldSets, bounds, context, "held");
+  const all = newSet === undefined ? oldSets : [...oldSets, newSet];
+  const actions = heldActions(deployment, hold, all, bounds);
+  if (newSet === undefined || actions.length > 0) return { actions, progressing: undefined, isRollout: false };
+  const marks = followRevision(deployment, newSet, oldSets, bounds).map(({ action }) => action);
+  if (marks.length > 0) return { actions: marks, progressing: undefined, isRollout: false };
+  return { actions: [], progressing: holdCondition(deployment, hold, newSet), isRollout: false };
 }
 
 /** Old pods must be gone before the first new one is made. */
@@ -130,14 +155,14 @@ function createStep(
   oldSets: readonly ReplicaSetView[],
   bounds: Bounds,
   context: PassContext,
-  isRolling: boolean,
+  how: "rolling" | "recreate" | "held",
 ): Step {
   const { deployment } = observed;
-  if (!isRolling) {
+  if (how === "recreate") {
     const resizes = recreateStep(observed, undefined, oldSets, bounds);
     const wait = resizes.length > 0 || oldPodsExist(observed, oldSets);
     if (wait) return { actions: resizeActions(deployment, resizes, bounds), progressing: undefined, isRollout: true };
-  } else if (!oldSets.every(isObserved)) return { actions: [], progressing: undefined, isRollout: true };
+  } else if (how === "rolling" && !oldSets.every(isObserved)) return { actions: [], progressing: undefined, isRollout: true };
   const { name } = newSetName(deployment);
   const other = observed.replicaSetNamed(name);
   if (other !== undefined && other.deletionMs === undefined && other.controller?.uid === deployment.uid) {
@@ -145,13 +170,13 @@ function createStep(
   }
   if (other !== undefined && other.controller?.uid !== deployment.uid)
     return collision(deployment, name, "the name is taken by another owner");
-  const size = newSize(undefined, oldSets, bounds, !isRolling);
+  const size = how === "held" ? 0 : newSize(undefined, oldSets, bounds, how === "recreate");
   const about = aboutOf(deployments, deployment);
   const create: Action = {
     verb: "create",
     resource: replicaSets,
     namespace: deployment.namespace,
-    object: newSetObject(deployment, oldSets, bounds, size),
+    object: newSetObject(deployment, oldSets, bounds, size, how === "held" ? { [onHoldAnnotation]: "true" } : {}),
     reason: `no ReplicaSet has the current template; ${name} starts with ${size} of ${bounds.replicas}`,
     ...(size === 0 ? {} : { event: scaled(about, "up", name, 0, size) }),
     failureEvent: {

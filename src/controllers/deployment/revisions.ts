@@ -1,3 +1,4 @@
+import { holdAnnotation } from "#api/apps/hold.ts";
 import { deployments } from "#api/generated/resources.ts";
 import type { PodTemplateSpec } from "#api/generated/core-v1.ts";
 import type { ReplicaSet } from "#api/generated/apps-v1.ts";
@@ -10,6 +11,7 @@ import { annotations, hashLabel, type Bounds } from "./observed.ts";
 const notCopied: ReadonlySet<string> = new Set([
   "kubectl.kubernetes.io/last-applied-configuration",
   "deprecated.deployment.rollback.to",
+  holdAnnotation,
   ...Object.values(annotations),
 ]);
 
@@ -85,6 +87,7 @@ export function newSet(
   oldSets: readonly ReplicaSetView[],
   bounds: Bounds,
   replicas: number,
+  extraAnnotations: Readonly<Record<string, string>>,
 ): Draft<ReplicaSet> {
   const { name, hash } = newSetName(deployment);
   const { template, selector, minReadySeconds } = deployment.spec;
@@ -97,7 +100,7 @@ export function newSet(
       name,
       namespace: deployment.namespace,
       labels,
-      annotations: { ...newSetAnnotations(deployment, {}, oldSets), ...sizeAnnotations(bounds) },
+      annotations: { ...newSetAnnotations(deployment, {}, oldSets), ...sizeAnnotations(bounds), ...extraAnnotations },
       ownerReferences: [controllerReference(deployments as Resource<unknown>, deployment)],
     },
     spec: {

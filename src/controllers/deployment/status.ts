@@ -25,6 +25,9 @@ export interface StatusInput {
   readonly isRollout: boolean;
 }
 
+/** Progressing while a new set waits beside the one that a hold keeps. */
+export const onHoldReason = "ReplicaSetOnHold";
+
 /** `progressDeadlineSeconds` that means "no deadline" (the largest int32). */
 const noDeadlineSeconds = 2_147_483_647;
 
@@ -174,6 +177,8 @@ function deadlineMs(deployment: DeploymentView, condition: DeploymentCondition):
 function isOverdue(deployment: DeploymentView, condition: DeploymentCondition, now: number): boolean {
   if (condition.reason === "ProgressDeadlineExceeded") return true;
   if (condition.reason === "NewReplicaSetAvailable" || deployment.spec.paused === true) return false;
+  // While a verdict is pending the deadline stands still.
+  if (condition.reason === onHoldReason) return false;
   return deadlineMs(deployment, condition) < now;
 }
 
@@ -181,8 +186,8 @@ function isOverdue(deployment: DeploymentView, condition: DeploymentCondition, n
 export function untilDeadlineMs(deployment: DeploymentView, status: DeploymentStatus, now: number): number | undefined {
   if (!hasDeadline(deployment) || deployment.spec.paused === true) return undefined;
   const condition = status.conditions?.find((candidate) => candidate.type === "Progressing");
-  if (condition === undefined || condition.status === "False" || condition.reason === "NewReplicaSetAvailable")
-    return undefined;
+  if (condition === undefined || condition.status === "False") return undefined;
+  if (condition.reason === "NewReplicaSetAvailable" || condition.reason === onHoldReason) return undefined;
   return Math.max(1, deadlineMs(deployment, condition) + 1000 - now);
 }
 

@@ -1,10 +1,11 @@
 import type { Controller } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { enqueueServices, selectedPods } from "../selected-pods.ts";
+import { enqueueHeld, enqueueServices, servingPods } from "../selected-pods.ts";
 import { serviceDeclaration, sliceDeclaration } from "../views/network.ts";
 import { nodeDeclaration } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
+import { replicaSetDeclaration } from "../views/workload.ts";
 import { managedBy, planEndpointSlices } from "./plan.ts";
 
 /** Keeps EndpointSlices of the Services that have selectors. */
@@ -13,11 +14,12 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
   const services = informers.of(serviceDeclaration);
   const slices = informers.of(sliceDeclaration);
   const pods = informers.of(podDeclaration);
+  const replicaSets = informers.of(replicaSetDeclaration);
   const nodes = informers.of(nodeDeclaration);
   return createLoop(dependencies, {
     name: "endpointslice",
     eventSource: "endpoint-slice-controller",
-    needs: [services, slices, pods, nodes],
+    needs: [services, slices, pods, nodes, replicaSets],
     spacingMs: limits.sliceSpacingMs,
     watch: (enqueue) => [
       services.handle((key) => enqueue(key)),
@@ -26,6 +28,7 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
           if (slice?.serviceKey !== undefined && slice.managedBy === managedBy) enqueue(slice.serviceKey);
       }),
       pods.handle((_key, old, current) => enqueueServices(services, old, current, enqueue)),
+      replicaSets.handle((_key, old, current) => enqueueHeld(services, old, current, enqueue)),
       nodes.handle((_key, old, current) => {
         // Zones are labels of nodes; they hardly ever change.
         if (old === undefined || current === undefined || old.topologyZone === current.topologyZone) return;
@@ -39,7 +42,7 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
         .by("service", key)
         .filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
       const zoneOf = (node: string): string => nodes.get(node)?.topologyZone ?? "";
-      return planEndpointSlices({ service, pods: selectedPods(pods, service), slices: own, zoneOf }, random);
+      return planEndpointSlices({ service, pods: servingPods(pods, replicaSets, service), slices: own, zoneOf }, random);
     },
   });
 }

@@ -1,0 +1,111 @@
+import type { Condition, ObjectMeta } from "../generated/meta-v1.ts";
+import type { Resource } from "../resource.ts";
+import type { UserKey } from "./traffic-split.ts";
+
+/** Changes of a Deployment's template go out to a growing share of its users, and back when these see errors. */
+export interface Canary {
+  readonly apiVersion: "delivery.steersman.dev/v1";
+  readonly kind: "Canary";
+  readonly metadata: ObjectMeta;
+  readonly spec: CanarySpec;
+  readonly status?: CanaryStatus;
+}
+
+export interface CanarySpec {
+  readonly deployment: string;
+  /** One of the two says whose users are split. */
+  readonly ingress?: string;
+  readonly service?: string;
+  readonly users: UserKey & { readonly only?: "new" };
+  readonly steps: readonly CanaryStep[];
+  readonly rollback?: {
+    /** Share of the users of the new version that may see errors: `10%`. */
+    readonly usersInErrors?: string;
+    /** Of the interval that judges: `95%`. */
+    readonly confidence?: string;
+  };
+  readonly errors?: {
+    readonly statuses?: readonly string[];
+    /** Duration: `500ms`. */
+    readonly slowerThan?: string;
+  };
+  /** What happens when a step's time is over and its numbers do not tell yet. */
+  readonly notEnoughData?: { readonly then: "wait" | "extend" | "fail"; readonly after?: string };
+  readonly testers?: { readonly header: string; readonly value: string };
+  readonly excludedPaths?: readonly string[];
+}
+
+export interface CanaryStep {
+  /** `0%` to `100%`, as fine as `0.01%`. */
+  readonly share: string;
+  /** Duration: at least this long. */
+  readonly for?: string;
+  /** At least so many distinct users of the new version before the step passes. */
+  readonly minUsers?: number;
+  /** Waits for the annotation `delivery.steersman.dev/approved` to name this step. */
+  readonly approval?: boolean;
+  /** Pods of the new version; default: the share of the Deployment's, rounded up. */
+  readonly replicas?: number;
+}
+
+export type CanaryPhase = "Stable" | "Starting" | "Step" | "Paused" | "Promoting" | "RollingBack" | "RolledBack";
+
+export interface SideStatus {
+  readonly users: number;
+  readonly inErrors: number;
+  /** Interval of the share of users in errors, 0 to 1. */
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface CanaryStatus {
+  readonly observedGeneration?: number;
+  readonly phase?: CanaryPhase;
+  /** The ReplicaSet that everybody else uses. */
+  readonly stable?: string;
+  /** The ReplicaSet on trial, or the one last rejected. */
+  readonly candidate?: string;
+  /** Index into spec.steps. */
+  readonly step?: number;
+  /** Counts starts of steps: names the counters. */
+  readonly run?: number;
+  readonly share?: string;
+  readonly phaseSince?: string;
+  readonly releasedAt?: string;
+  readonly verdict?: "Pass" | "Fail" | "NotEnoughData" | "BothSidesFail";
+  readonly message?: string;
+  readonly users?: SideStatus;
+  readonly control?: SideStatus;
+  /** When the new version's first user in errors was seen in this release. */
+  readonly firstErrorAt?: string;
+  readonly lastRollback?: Rollback;
+  readonly conditions?: readonly Condition[];
+}
+
+/** Why a version was taken back. */
+export interface Rollback {
+  readonly replicaSet: string;
+  readonly reason: string;
+  readonly at: string;
+  readonly step: number;
+  readonly users: SideStatus;
+  readonly control: SideStatus;
+  /** Milliseconds from the first error seen until every node's ingress held threshold 0. */
+  readonly fromFirstErrorMs?: number;
+  readonly samples?: readonly string[];
+}
+
+export const approvedAnnotation = "delivery.steersman.dev/approved";
+
+export const canaries: Resource<Canary> = {
+  group: "delivery.steersman.dev",
+  version: "v1",
+  resource: "canaries",
+  kind: "Canary",
+  namespaced: true,
+  shortNames: [],
+  categories: [],
+  verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+  subresources: [{ name: "status", kind: "Canary", verbs: ["get", "patch", "update"] }],
+  type: "",
+};
