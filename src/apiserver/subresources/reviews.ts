@@ -7,9 +7,10 @@ import type {
 } from "#api/generated/authorization-v1.ts";
 import type { Attributes } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
-import { badRequest, Failure } from "../failure.ts";
+import { badRequest, Failure, notAcceptable } from "../failure.ts";
+import { contentTypes } from "../negotiate.ts";
 import { readObject } from "../objects/read-body.ts";
-import { valueResponse } from "../objects/respond.ts";
+import { representationFor, valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
 import type { User } from "../user.ts";
 import type { Verb } from "../stages/perform.ts";
@@ -23,6 +24,10 @@ type Review = (
 /** A question that is answered in the status of the posted object; nothing is stored. */
 function review(answer: Review): Verb {
   return async (call: Call, served: Served): Promise<Outcome> => {
+    const representation = representationFor(call, served);
+    if (representation instanceof Failure) return representation;
+    // An answer without metadata makes no row of a table.
+    if (representation.as !== "object") return notAcceptable(Object.values(contentTypes));
     const body = readObject(call, expectedOf(served));
     if (body instanceof Failure) return body;
     const status = await answer(call, body);

@@ -11,7 +11,7 @@ import { quotaDeclaration, type QuotaView } from "../views/policy.ts";
 import { planQuota } from "./plan.ts";
 import type { Counted } from "./usage.ts";
 
-/** Recounts quotas when something they count has gone. */
+/** Recounts quotas when something they count has come or gone. */
 export function createQuotaController(dependencies: Dependencies, metadata: MetadataInformers): Controller {
   const { client, informers } = dependencies;
   const quotas = informers.of(quotaDeclaration);
@@ -25,8 +25,9 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
       const recount = (namespace: string): void => {
         for (const quota of quotas.by("namespace", namespace)) enqueueAfter(quota.key, limits.quotaSettleMs);
       };
-      const onGone = (_key: string, old: ObjectView | undefined, current: ObjectView | undefined): void => {
-        if (old !== undefined && current === undefined) recount(old.namespace);
+      const onChange = (_key: string, old: ObjectView | undefined, current: ObjectView | undefined): void => {
+        const changed = old === undefined ? current : current === undefined ? old : undefined;
+        if (changed !== undefined) recount(changed.namespace);
       };
       return [
         quotas.handle((key) => enqueue(key)),
@@ -34,7 +35,7 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
           if (old !== undefined && current !== undefined && !isFinished(old) && isFinished(current))
             recount(current.namespace);
         }),
-        ...metadata.all().map(({ informer }) => informer.handle(onGone)),
+        ...metadata.all().map(({ informer }) => informer.handle(onChange)),
       ];
     },
     async pass(key, { now }) {
