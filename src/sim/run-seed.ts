@@ -8,6 +8,7 @@ import { limits } from "./limits.ts";
 import { missing } from "./settled.ts";
 import type { Hashes } from "./simulated-crypto.ts";
 import { SimulatedCluster } from "./simulated-cluster.ts";
+import type { RuntimeAct } from "./simulated-runtime.ts";
 import { Story } from "./story.ts";
 import { Striker } from "./strikes.ts";
 import { describeSwarm, drawSwarm, type Swarm } from "./swarm.ts";
@@ -100,6 +101,7 @@ class SeedRun {
       witness: { acknowledged: (revision, keys) => this.#each((checker) => checker.acknowledged?.(revision, keys)) },
       observeStream: (client) => (target) => this.#observe(client, target),
       observeRequest: (client, request) => this.#each((checker) => checker.requested?.(client, request)),
+      onAct: (host, act) => this.#acted(host, act),
       opened: (store, disk) => this.#each((checker) => checker.opened?.(store, disk)),
       onProblem: (problem, error) => this.#problem(problem, error),
       ...(options.alterStore === undefined ? {} : { alterStore: options.alterStore }),
@@ -148,7 +150,7 @@ class SeedRun {
       return this.#unlessBroken("26 start", "the nodes did not become Ready");
     }
     this.#story.add("the nodes are Ready");
-    const wishMs = 1_000 + random.float() * 30_000;
+    const wishMs = 500 + random.float() * 30_000;
     const user = new SimulatedUser({ client, random: random.split("user"), timers, story: this.#story, history: this.#history, wishMs });
     const striker = new Striker({ cluster: this.#cluster, swarm: this.#swarm, random: random.split("strikes"), timers, story: this.#story });
     user.begin();
@@ -210,6 +212,11 @@ class SeedRun {
       this.#lastWrite = key;
     }
     this.#each((checker) => checker.changed?.(changes));
+  }
+
+  #acted(host: string, act: RuntimeAct): void {
+    this.#trace.add(`* ${host} ${act.what} ${act.pod} ${act.container}`);
+    this.#each((checker) => checker.acted?.(host, act));
   }
 
   #observe(client: string, target: string): (chunk: Uint8Array) => void {

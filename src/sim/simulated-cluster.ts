@@ -10,6 +10,7 @@ import { SimulatedHost } from "./simulated-host.ts";
 import { ProcessLife } from "./simulated-process.ts";
 import { SimulatedServer } from "./simulated-server.ts";
 import { SimulatedStoreDisk } from "./simulated-store.ts";
+import type { RuntimeAct } from "./simulated-runtime.ts";
 import type { Trace } from "./trace.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 import type { StoreWitness } from "./watched-store.ts";
@@ -25,6 +26,7 @@ export interface SimulatedClusterOptions {
   readonly witness: StoreWitness;
   readonly observeStream: (client: string) => StreamObserver;
   readonly observeRequest: (client: string, request: ClientRequest) => void;
+  readonly onAct: (host: string, act: RuntimeAct) => void;
   readonly opened: (store: Store, disk: SimulatedStoreDisk) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
   /** A defect for tests of the checkers. */
@@ -91,6 +93,7 @@ export class SimulatedCluster {
         name,
         index,
         random: random.split("hosts"),
+        onAct: options.onAct,
         transport: (life) =>
           this.#transport(
             name,

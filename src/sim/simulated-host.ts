@@ -7,7 +7,7 @@ import { MemoryDisk } from "./memory-disk.ts";
 import { ordinaryCapacity } from "./simulated-machine.ts";
 import { createSimulatedNode } from "./simulated-node.ts";
 import { ProcessLife } from "./simulated-process.ts";
-import { quickRuntime, SimulatedRuntime } from "./simulated-runtime.ts";
+import { quickRuntime, SimulatedRuntime, type RuntimeAct } from "./simulated-runtime.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export interface SimulatedHostOptions {
@@ -19,6 +19,7 @@ export interface SimulatedHostOptions {
   readonly certificates: Certificates;
   /** The way from an agent of this machine to the server. */
   readonly transport: (life: ProcessLife) => Transport;
+  readonly onAct: (host: string, act: RuntimeAct) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -50,7 +51,13 @@ export class SimulatedHost {
       random: this.#random.split("runtime"),
       latency: quickRuntime,
       addressOf: (pod) => `10.244.${index}.${2 + (pod % 250)}`,
+      onAct: (act) => options.onAct(this.name, act),
     });
+  }
+
+  /** Agents that have been started so far. */
+  get agentLives(): number {
+    return this.#lives;
   }
 
   get isPowered(): boolean {

@@ -28,6 +28,18 @@ export interface ProgramBehaviour {
   readonly exitCode: number;
 }
 
+/** Decides what a container's program does, by what was asked of it and the annotations of its pod. */
+export type BehaviourOf = (container: ContainerConfig, podAnnotations: Labels) => ProgramBehaviour;
+
+/** What an agent made of a container: told to whoever checks that it should have. */
+export interface RuntimeAct {
+  /** `stopped`: it ran, and was ended by the agent. */
+  readonly what: "started" | "stopped" | "ended";
+  readonly podUid: string;
+  readonly pod: string;
+  readonly container: string;
+}
+
 interface Sandbox {
   readonly status: SandboxStatus;
   state: "Ready" | "NotReady";
@@ -59,8 +71,10 @@ export class SimulatedRuntime implements ContainerRuntime {
   readonly #random: SeededRandom;
   readonly #latency: RuntimeLatency;
   readonly #addressOf: (index: number) => string;
-  readonly #behaviour: (container: ContainerConfig) => ProgramBehaviour;
+  readonly #behaviour: BehaviourOf;
+  readonly #onAct: (act: RuntimeAct) => void;
   #addresses = 0;
+  #boots = 0;
 
   constructor(options: {
     readonly clock: Clock;
@@ -69,7 +83,8 @@ export class SimulatedRuntime implements ContainerRuntime {
     readonly latency: RuntimeLatency;
     /** The address of the node's nth pod. */
     readonly addressOf: (index: number) => string;
-    readonly behaviour?: (container: ContainerConfig) => ProgramBehaviour;
+    readonly behaviour?: BehaviourOf;
+    readonly onAct?: (act: RuntimeAct) => void;
   }) {
     this.#clock = options.clock;
     this.#timers = options.timers;
@@ -77,6 +92,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     this.#latency = options.latency;
     this.#addressOf = options.addressOf;
     this.#behaviour = options.behaviour ?? (() => ({ runsForMs: "forever", exitCode: 0 }));
+    this.#onAct = options.onAct ?? (() => undefined);
   }
 
   /** Containers that run now, for checkers. */
@@ -91,8 +107,9 @@ export class SimulatedRuntime implements ContainerRuntime {
 
   /** Ends every container at once, as a power loss does. The next agent finds a machine without running containers. */
   powerLoss(): void {
+    this.#boots += 1;
     for (const sandbox of this.#sandboxes.values()) sandbox.state = "NotReady";
-    for (const container of this.#containers.values()) this.#end(container, 137, "Error");
+    for (const container of this.#containers.values()) this.#end(container, 137, "Error", "ended");
   }
 
   /** One container's program ends by itself; answers whose. */
@@ -100,7 +117,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     const running = [...this.#containers.values()].filter(({ state }) => state === "Running");
     if (running.length === 0) return undefined;
     const victim = pick.pick(running);
-    this.#end(victim, 1, "Error");
+    this.#end(victim, 1, "Error", "ended");
     this.#tell(victim.id);
     const metadata = this.#sandboxes.get(victim.sandboxId)?.status.metadata;
     return `${metadata?.namespace}/${metadata?.name}`;
@@ -117,7 +134,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async runSandbox(config: SandboxConfig): Promise<string> {
-    await this.#timers.sleep(this.#latency.sandboxMs);
+    await this.#take(this.#latency.sandboxMs);
     const id = this.#newId();
     const index = this.#addresses;
     this.#addresses += 1;
@@ -138,7 +155,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   async stopSandbox(id: string): Promise<void> {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) return;
-    for (const container of this.#containers.values()) if (container.sandboxId === id) this.#end(container, 137, "Error");
+    for (const container of this.#containers.values()) if (container.sandboxId === id) this.#end(container, 137, "Error", "stopped");
     sandbox.state = "NotReady";
     this.#tell(id);
   }
@@ -163,7 +180,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig): Promise<string> {
-    await this.#timers.sleep(this.#latency.createMs);
+    await this.#take(this.#latency.createMs);
     if (this.#sandboxes.get(sandboxId)?.state !== "Ready") {
       throw new ContainerRuntimeError("NotFound", `sandbox ${sandboxId} is not running`);
     }
@@ -184,16 +201,17 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async startContainer(id: string): Promise<void> {
-    await this.#timers.sleep(this.#latency.startMs);
+    await this.#take(this.#latency.startMs);
     const container = this.#container(id);
     if (container.state !== "Created") throw new ContainerRuntimeError("FailedPrecondition", `container ${id} ran already`);
     container.state = "Running";
     container.startedAt = this.#clock.now();
+    this.#act("started", container);
     this.#tell(id);
-    const { runsForMs, exitCode } = this.#behaviour(container.config);
+    const { runsForMs, exitCode } = this.#behaviour(container.config, this.#sandboxes.get(container.sandboxId)?.status.annotations ?? {});
     if (runsForMs === "forever") return;
     this.#timers.after(runsForMs, () => {
-      this.#end(container, exitCode, exitCode === 0 ? "Completed" : "Error");
+      this.#end(container, exitCode, exitCode === 0 ? "Completed" : "Error", "ended");
       this.#tell(id);
     });
   }
@@ -201,15 +219,15 @@ export class SimulatedRuntime implements ContainerRuntime {
   async stopContainer(id: string): Promise<void> {
     const container = this.#containers.get(id);
     if (container === undefined || container.state !== "Running") return;
-    await this.#timers.sleep(this.#latency.startMs);
-    this.#end(container, 0, "Completed");
+    await this.#take(this.#latency.startMs);
+    this.#end(container, 0, "Completed", "stopped");
     this.#tell(id);
   }
 
   async removeContainer(id: string): Promise<void> {
     const container = this.#containers.get(id);
     if (container === undefined) return;
-    this.#end(container, 137, "Error");
+    this.#end(container, 137, "Error", "stopped");
     this.#containers.delete(id);
     this.#tell(id);
   }
@@ -262,7 +280,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async pullImage(name: string): Promise<string> {
-    await this.#timers.sleep(this.#latency.pullMs);
+    await this.#take(this.#latency.pullMs);
     this.#images.add(name);
     return name;
   }
@@ -293,8 +311,22 @@ export class SimulatedRuntime implements ContainerRuntime {
     return container;
   }
 
-  #end(container: Container, exitCode: number, reason: string): void {
+  /** Work of the machine; a power loss in between ends it without an answer. */
+  async #take(durationMs: number): Promise<void> {
+    const boot = this.#boots;
+    await this.#timers.sleep(durationMs);
+    if (boot !== this.#boots) await new Promise<never>(() => undefined);
+  }
+
+  #act(what: RuntimeAct["what"], { sandboxId, config }: Container): void {
+    const metadata = this.#sandboxes.get(sandboxId)?.status.metadata;
+    const pod = `${metadata?.namespace}/${metadata?.name}`;
+    this.#onAct({ what, podUid: metadata?.uid ?? "", pod, container: config.metadata.name });
+  }
+
+  #end(container: Container, exitCode: number, reason: string, what: "ended" | "stopped"): void {
     if (container.state !== "Running") return;
+    this.#act(what, container);
     container.state = "Exited";
     container.finishedAt = this.#clock.now();
     container.exitCode = exitCode;

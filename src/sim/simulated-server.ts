@@ -1,6 +1,7 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
 import type { User } from "#apiserver/user.ts";
 import { createServer, type Server } from "#cluster/server.ts";
+import type { Informers } from "#reconcile/informers.ts";
 import type { Store } from "#store/store.ts";
 import { silentLog, type Log } from "#telemetry/log.ts";
 import type { Certificates, Crypto } from "#world/crypto.ts";
@@ -48,9 +49,9 @@ export class SimulatedServer {
     return this.#life !== undefined;
   }
 
-  /** The store of the running process. */
-  get store(): Store | undefined {
-    return this.#life?.store;
+  /** What the loops of the running process have seen. */
+  get informers(): Informers | undefined {
+    return this.#life?.server.informers;
   }
 
   /** The way to the API of the process that runs now; undefined while none does. */

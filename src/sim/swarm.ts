@@ -28,14 +28,14 @@ export type StrikeKind = (typeof strikeKinds)[number];
 
 /** Mean time between two strikes, at least and at most. Milliseconds. */
 const spacing: Readonly<Record<StrikeKind, readonly [number, number]>> = {
-  "server-crash": [10_000, 120_000],
-  "server-restart": [20_000, 200_000],
-  "agent-crash": [5_000, 60_000],
-  "power-loss": [40_000, 300_000],
-  "node-deleted": [100_000, 600_000],
-  "streams-broken": [3_000, 60_000],
-  "agent-cut-off": [20_000, 200_000],
-  "container-crash": [10_000, 120_000],
+  "server-crash": [3_000, 60_000],
+  "server-restart": [10_000, 100_000],
+  "agent-crash": [2_000, 30_000],
+  "power-loss": [20_000, 200_000],
+  "node-deleted": [50_000, 300_000],
+  "streams-broken": [500, 30_000],
+  "agent-cut-off": [10_000, 120_000],
+  "container-crash": [3_000, 60_000],
 };
 
 /** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show. */

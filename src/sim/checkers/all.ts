@@ -1,4 +1,25 @@
+import { cacheChecker } from "./caches.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { deploymentChecker } from "./deployments.ts";
+import { durabilityChecker } from "./durability.ts";
+import { nodeChecker } from "./nodes.ts";
+import { objectChecker } from "./objects.ts";
+import { orphanChecker } from "./orphans.ts";
+import { schedulingChecker } from "./scheduling.ts";
+import { serviceChecker } from "./services.ts";
+import { watchChecker } from "./watches.ts";
+import { writeChecker } from "./writes.ts";
 
 /** Every checker there is; all of them watch every seed. */
-export const allCheckers: readonly CheckerFactory[] = [];
+export const allCheckers: readonly CheckerFactory[] = [
+  durabilityChecker,
+  objectChecker,
+  watchChecker,
+  writeChecker,
+  deploymentChecker,
+  schedulingChecker,
+  nodeChecker,
+  serviceChecker,
+  cacheChecker,
+  orphanChecker,
+];

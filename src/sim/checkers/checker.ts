@@ -2,6 +2,7 @@ import type { Store } from "#store/store.ts";
 import type { ClientRequest } from "../simulated-cluster.ts";
 import type { Change, History } from "../history.ts";
 import type { SimulatedHost } from "../simulated-host.ts";
+import type { RuntimeAct } from "../simulated-runtime.ts";
 import type { SimulatedStoreDisk } from "../simulated-store.ts";
 import type { SimulatedServer } from "../simulated-server.ts";
 import type { Swarm } from "../swarm.ts";
@@ -34,6 +35,8 @@ export interface Checker {
   requested?(client: string, request: ClientRequest): void;
   /** A client opened a watch; answers who sees what arrives. */
   watching?(client: string, target: string): ((chunk: Uint8Array) => void) | undefined;
+  /** An agent started or stopped a container, or one ended by itself. */
+  acted?(host: string, act: RuntimeAct): void;
   /** A virtual second has passed. */
   second?(): void;
   /** The desired state was reached and stood still. */

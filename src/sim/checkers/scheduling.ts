@@ -1,0 +1,51 @@
+import type { Stored } from "../history.ts";
+import type { Checker, Report, View } from "./checker.ts";
+
+interface PodSpec {
+  readonly nodeName?: string;
+  readonly containers: readonly { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } }[];
+}
+
+/** 54: what the pods of a node ask for is never more than it has. 55: no pod is bound to a node that repels it. */
+export function schedulingChecker(view: View, report: Report): Checker {
+  return {
+    name: "scheduling",
+    changed(changes) {
+      for (const { resource, current, before, key, revision } of changes) {
+        if (resource !== "pods" || current === undefined) continue;
+        const { nodeName } = current.spec as unknown as PodSpec;
+        if (nodeName === undefined || before?.spec?.["nodeName"] === nodeName) continue;
+        const node = view.history.get(`/registry/core/nodes/${nodeName}`);
+        // The scheduler may not have seen yet that a node went.
+        if (node === undefined) continue;
+        const allocatable = (node.status?.["allocatable"] ?? {}) as Record<string, string>;
+        const pods = [...view.history.all("pods").values()].filter((pod) => pod.spec?.["nodeName"] === nodeName && !isTerminal(pod));
+        if (pods.length > amount(allocatable["pods"] ?? "0")) report("54 capacity", `${nodeName} has ${pods.length} pods with ${key} at ${revision}`);
+        for (const name of ["cpu", "memory"]) {
+          const asked = pods.reduce((sum, pod) => sum + requestOf(pod, name), 0);
+          const most = amount(allocatable[name] ?? "0");
+          if (asked > most) report("54 capacity", `pods of ${nodeName} ask for ${asked} of ${name} with ${key} at ${revision}, it has ${most}`);
+        }
+      }
+    },
+  };
+}
+
+function requestOf(pod: Stored, name: string): number {
+  const { containers } = pod.spec as unknown as PodSpec;
+  return containers.reduce((sum, { resources }) => sum + amount(resources?.requests?.[name] ?? "0"), 0);
+}
+
+const units: Readonly<Record<string, number>> = { "": 1, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+/** A quantity as a number; enough for what the simulation uses. */
+function amount(quantity: string): number {
+  const [, number = "", unit = ""] = /^([0-9.]+)([A-Za-z]*)$/.exec(quantity) ?? [];
+  const factor = units[unit];
+  if (number === "" || factor === undefined) throw new Error(`Cannot read the quantity ${quantity}`);
+  return Number(number) * factor;
+}
+
+function isTerminal({ status }: Stored): boolean {
+  return status?.["phase"] === "Failed" || status?.["phase"] === "Succeeded";
+}
