@@ -2,6 +2,9 @@ import type { ApiObject, FieldError, Kind, RuleContext } from "./kind.ts";
 import { FieldErrors } from "./validation/field-errors.ts";
 import { validateMetadata, validateMetadataUpdate } from "./validation/metadata.ts";
 
+/** Groups that upstream serves by servers of their own: their finalizers need no domain, as those of custom resources. */
+const apartFromTheHouse: ReadonlySet<string> = new Set(["apiextensions.k8s.io", "apiregistration.k8s.io"]);
+
 /**
  * Everything that is wrong with `object`, which is about to be created, or to replace `old`. Updates of the status
  * subresource are judged only by the kind's update rules, which look at `context.subresource`.
@@ -18,7 +21,7 @@ export function validateObject(
   validateMetadata(errors, "metadata", object.metadata, {
     namespaced: kind.storage.namespaced,
     nameFormat: kind.rules.nameFormat,
-    custom: kind.storage.type === "",
+    custom: kind.storage.type === "" || apartFromTheHouse.has(kind.storage.group),
   });
   if (old === undefined) {
     addAll(errors, kind.rules.validate?.(object, context));

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene, type WatchEvent } from "./cluster.ts";
+import {
+  arrayAt,
+  nameOf,
+  pick,
+  unique,
+  until,
+  type Conformance,
+  type Json,
+  type Scene,
+  type WatchEvent,
+} from "./cluster.ts";
 import { everyVerb } from "./crud.ts";
 import { deployment, pod } from "./workloads.ts";
 
@@ -16,7 +26,14 @@ function flowSchema(): Json {
       nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
     },
   ];
-  return { spec: { matchingPrecedence: 10_000, priorityLevelConfiguration: { name: "global-default" }, distinguisherMethod: { type: "ByUser" }, rules } };
+  return {
+    spec: {
+      matchingPrecedence: 10_000,
+      priorityLevelConfiguration: { name: "global-default" },
+      distinguisherMethod: { type: "ByUser" },
+      rules,
+    },
+  };
 }
 
 async function watchersAgree({ api, core }: Scene): Promise<void> {
@@ -76,7 +93,10 @@ async function namespaceFinalizer({ api, cleanUp }: Scene): Promise<void> {
   const made = await api.create("/api/v1/namespaces", { metadata: { name } });
   cleanUp(() => api.request("DELETE", `/api/v1/namespaces/${name}`));
   const finalizers = arrayAt(made, "spec.finalizers") as unknown[];
-  const withOurs = await api.expect("PUT", `/api/v1/namespaces/${name}/finalize`, { ...made, spec: { finalizers: [...finalizers, finalizer] } });
+  const withOurs = await api.expect("PUT", `/api/v1/namespaces/${name}/finalize`, {
+    ...made,
+    spec: { finalizers: [...finalizers, finalizer] },
+  });
   assert.ok((arrayAt(withOurs, "spec.finalizers") as unknown[]).includes(finalizer));
   const stored = await api.get(`/api/v1/namespaces/${name}`);
   const without = await api.expect("PUT", `/api/v1/namespaces/${name}/finalize`, { ...stored, spec: { finalizers } });
@@ -86,7 +106,10 @@ async function namespaceFinalizer({ api, cleanUp }: Scene): Promise<void> {
 async function namespaceUpdate({ api, namespace }: Scene): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}`;
   const before = await api.get(path);
-  const metadata = { ...(before.metadata as Json), labels: { ...(pick(before, "metadata.labels") as Json), updated: "yes" } };
+  const metadata = {
+    ...(before.metadata as Json),
+    labels: { ...(pick(before, "metadata.labels") as Json), updated: "yes" },
+  };
   await api.expect("PUT", path, { ...before, metadata });
   assert.equal(pick(await api.get(path), "metadata.labels.updated"), "yes");
 }
@@ -100,18 +123,30 @@ async function namespaceStatus({ api, namespace }: Scene): Promise<void> {
   const current = await api.get(path);
   const conditions = [...arrayAt(current, "status.conditions"), condition("StatusUpdate")];
   const updated = await api.expect("PUT", path, { ...current, status: { ...(current.status as Json), conditions } });
-  assert.deepEqual(arrayAt(updated, "status.conditions").map(({ type }) => type), ["StatusPatch", "StatusUpdate"]);
+  assert.deepEqual(
+    arrayAt(updated, "status.conditions").map(({ type }) => type),
+    ["StatusPatch", "StatusUpdate"],
+  );
 }
 
 async function namespaceRemovesPods({ api, cleanUp }: Scene): Promise<void> {
   const name = `emptied-${unique()}`;
   await api.create("/api/v1/namespaces", { metadata: { name } });
   cleanUp(() => api.request("DELETE", `/api/v1/namespaces/${name}`));
-  await until("its service account", async () => (await api.request("GET", `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200);
+  await until(
+    "its service account",
+    async () => (await api.request("GET", `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200,
+  );
   await api.create(`/api/v1/namespaces/${name}/pods`, pod("inhabitant"));
-  await until("the pod to run", async () => pick(await api.get(`/api/v1/namespaces/${name}/pods/inhabitant`), "status.phase") === "Running");
+  await until(
+    "the pod to run",
+    async () => pick(await api.get(`/api/v1/namespaces/${name}/pods/inhabitant`), "status.phase") === "Running",
+  );
   await api.expect("DELETE", `/api/v1/namespaces/${name}`);
-  await until("the namespace to go", async () => (await api.request("GET", `/api/v1/namespaces/${name}`)).status === 404);
+  await until(
+    "the namespace to go",
+    async () => (await api.request("GET", `/api/v1/namespaces/${name}`)).status === 404,
+  );
   assert.equal((await api.request("GET", `/api/v1/namespaces/${name}/pods/inhabitant`)).status, 404);
   await api.create("/api/v1/namespaces", { metadata: { name } });
   assert.equal(arrayAt(await api.get(`/api/v1/namespaces/${name}/pods`)).length, 0);
@@ -121,10 +156,20 @@ async function podsGoFirst({ api, cleanUp }: Scene): Promise<void> {
   const name = `ordered-${unique()}`;
   const inside = `/api/v1/namespaces/${name}`;
   await api.create("/api/v1/namespaces", { metadata: { name } });
-  await until("its service account", async () => (await api.request("GET", `${inside}/serviceaccounts/default`)).status === 200);
+  await until(
+    "its service account",
+    async () => (await api.request("GET", `${inside}/serviceaccounts/default`)).status === 200,
+  );
   await api.create(`${inside}/pods`, pod("held", {}, { finalizers: ["e2e.example.com/finalizer"] }));
   await api.create(`${inside}/configmaps`, { metadata: { name: "later" } });
-  cleanUp(() => api.request("PATCH", `${inside}/pods/held`, { metadata: { finalizers: null } }, { headers: { "content-type": "application/merge-patch+json" } }));
+  cleanUp(() =>
+    api.request(
+      "PATCH",
+      `${inside}/pods/held`,
+      { metadata: { finalizers: null } },
+      { headers: { "content-type": "application/merge-patch+json" } },
+    ),
+  );
   await api.expect("DELETE", inside);
   const conditions = await until("the conditions of the deletion", async () => {
     const found = arrayAt(await api.get(inside), "status.conditions");
@@ -192,7 +237,10 @@ async function strictTyped({ api, at }: Scene): Promise<void> {
 async function aggregatedDiscovery({ api }: Scene): Promise<void> {
   for (const version of ["v2", "v2beta1"]) {
     const accept = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
-    for (const [path, group] of [["/api", ""], ["/apis", "apps"]] as const) {
+    for (const [path, group] of [
+      ["/api", ""],
+      ["/apis", "apps"],
+    ] as const) {
       const answer = await api.request("GET", path, undefined, { headers: { accept } });
       assert.equal(answer.status, 200);
       assert.equal(answer.headers["content-type"], accept);
@@ -218,7 +266,11 @@ async function everyGroupHasResources({ api }: Scene): Promise<void> {
 
 async function tableIsRefused({ api }: Scene): Promise<void> {
   const accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
-  const review = { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec: { resourceAttributes: { verb: "get", resource: "pods" } } };
+  const review = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectAccessReview",
+    spec: { resourceAttributes: { verb: "get", resource: "pods" } },
+  };
   const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
   assert.equal((await api.request("POST", path, review, { headers: { accept } })).status, 406);
 }
@@ -278,7 +330,11 @@ export const apiMachinery: Readonly<Record<string, Conformance>> = {
       resource: "prioritylevelconfigurations",
       kind: "PriorityLevelConfiguration",
       spec: priorityLevel(),
-      change: { patch: { spec: { limited: { nominalConcurrencyShares: 4 } } }, path: "spec.limited.nominalConcurrencyShares", expected: 4 },
+      change: {
+        patch: { spec: { limited: { nominalConcurrencyShares: 4 } } },
+        path: "spec.limited.nominalConcurrencyShares",
+        expected: 4,
+      },
       subresources: [
         {
           name: "status",
@@ -299,8 +355,10 @@ export const apiMachinery: Readonly<Record<string, Conformance>> = {
   "Namespaces [Serial] should apply changes to a namespace status": namespaceStatus,
   "Namespaces [Serial] should ensure that all pods are removed when a namespace is deleted": namespaceRemovesPods,
   "OrderedNamespaceDeletion namespace deletion should delete pod first": podsGoFirst,
-  "Servers with support for Table transformation should return a 406 for a backend which does not implement metadata": tableIsRefused,
-  "Watchers should observe an object deletion if it stops meeting the requirements of the selector": selectorTransitions,
+  "Servers with support for Table transformation should return a 406 for a backend which does not implement metadata":
+    tableIsRefused,
+  "Watchers should observe an object deletion if it stops meeting the requirements of the selector":
+    selectorTransitions,
   "Watchers should receive events on concurrent watches in same order": watchersAgree,
   "server version should find the server version": serverVersion,
   "Events should manage the lifecycle of an event": eventLife,

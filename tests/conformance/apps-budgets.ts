@@ -14,10 +14,18 @@ function budget(name: string, app: string, minAvailable: number, labels: Json = 
 }
 
 const allows = (scene: Scene, name: string, disruptionsAllowed: number): Promise<Json> =>
-  objectAt(scene, `${disruptionsAllowed} disruptions allowed`, scene.at(policy, "poddisruptionbudgets", name), (object) => {
-    const status = object.status as Json;
-    return status.disruptionsAllowed === disruptionsAllowed && status.observedGeneration === pick(object, "metadata.generation");
-  });
+  objectAt(
+    scene,
+    `${disruptionsAllowed} disruptions allowed`,
+    scene.at(policy, "poddisruptionbudgets", name),
+    (object) => {
+      const status = object.status as Json;
+      return (
+        status.disruptionsAllowed === disruptionsAllowed &&
+        status.observedGeneration === pick(object, "metadata.generation")
+      );
+    },
+  );
 
 async function listAll(scene: Scene): Promise<void> {
   const { api, at, cleanUp } = scene;
@@ -25,10 +33,13 @@ async function listAll(scene: Scene): Promise<void> {
   await api.create("/api/v1/namespaces", { metadata: { name: other } });
   cleanUp(() => api.request("DELETE", `/api/v1/namespaces/${other}`));
   const label = unique();
-  for (const name of ["one", "two", "three"]) await api.create(at(policy, "poddisruptionbudgets"), budget(name, name, 1, { label }));
+  for (const name of ["one", "two", "three"])
+    await api.create(at(policy, "poddisruptionbudgets"), budget(name, name, 1, { label }));
   await api.create(`/apis/policy/v1/namespaces/${other}/poddisruptionbudgets`, budget("four", "four", 1, { label }));
   const everywhere = async (): Promise<string[]> =>
-    arrayAt(await api.get(`/apis/policy/v1/poddisruptionbudgets?labelSelector=label%3D${label}`)).map(nameOf).sort();
+    arrayAt(await api.get(`/apis/policy/v1/poddisruptionbudgets?labelSelector=label%3D${label}`))
+      .map(nameOf)
+      .sort();
   assert.deepEqual(await everywhere(), ["four", "one", "three", "two"]);
   await api.expect("DELETE", `${at(policy, "poddisruptionbudgets")}?labelSelector=label%3D${label}`);
   assert.deepEqual(await everywhere(), ["four"]);
@@ -56,11 +67,15 @@ async function statusFollows(scene: Scene): Promise<void> {
   await api.create(at("apps/v1", "replicasets"), workload("ReplicaSet", "seen", { replicas: 2 }));
   const { status } = await allows(scene, "seen", 1);
   const { currentHealthy, desiredHealthy, expectedPods } = status as Json;
-  assert.deepEqual({ currentHealthy, desiredHealthy, expectedPods }, { currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 });
+  assert.deepEqual(
+    { currentHealthy, desiredHealthy, expectedPods },
+    { currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 },
+  );
 }
 
 export const budgets: Readonly<Record<string, Conformance>> = {
-  "DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets": listAll,
+  "DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets":
+    listAll,
   "DisruptionController should create a PodDisruptionBudget": createChangeDelete,
   "DisruptionController should observe PodDisruptionBudget status updated": statusFollows,
 };

@@ -11,11 +11,19 @@ export async function loadImages(cluster: TestCluster): Promise<void> {
 }
 
 function shell(script: string, more: Json = {}): Json {
-  return { name: "main", image: "localhost/steersman-busybox:1", command: ["/bin/busybox", "sh", "-c", script], ...more };
+  return {
+    name: "main",
+    image: "localhost/steersman-busybox:1",
+    command: ["/bin/busybox", "sh", "-c", script],
+    ...more,
+  };
 }
 
 function job(name: string, spec: Json, container: Json, pod: Json = {}): Json {
-  const template = { metadata: { labels: { app: name } }, spec: { restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container], ...pod } };
+  const template = {
+    metadata: { labels: { app: name } },
+    spec: { restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container], ...pod },
+  };
   return { apiVersion: "batch/v1", kind: "Job", metadata: { name }, spec: { template, ...spec } };
 }
 
@@ -24,7 +32,8 @@ function apply(cluster: TestCluster, object: Json): void {
   assert.equal(code, 0, stderr);
 }
 
-const read = (cluster: TestCluster, ...args: string[]): Json => JSON.parse(cluster.kubectl("get", "-o", "json", ...args)) as Json;
+const read = (cluster: TestCluster, ...args: string[]): Json =>
+  JSON.parse(cluster.kubectl("get", "-o", "json", ...args)) as Json;
 
 function completes(cluster: TestCluster, name: string): Promise<Json> {
   return eventually(`Job ${name} completes`, () => {
@@ -51,35 +60,58 @@ async function indexed(cluster: TestCluster): Promise<void> {
 
 /** Each program fails at its first start and leaves a mark, so that it succeeds at the second. */
 async function restartedLocally(cluster: TestCluster): Promise<void> {
-  const container = shell("if [ -e /data/tried ]; then exit 0; fi; : > /data/tried; exit 1", { volumeMounts: [{ name: "data", mountPath: "/data" }] });
+  const container = shell("if [ -e /data/tried ]; then exit 0; fi; : > /data/tried; exit 1", {
+    volumeMounts: [{ name: "data", mountPath: "/data" }],
+  });
   const pod = { restartPolicy: "OnFailure", volumes: [{ name: "data", emptyDir: {} }] };
   apply(cluster, job("restarted", { completions: 4, parallelism: 2 }, container, pod));
   const complete = await completes(cluster, "restarted");
   assert.equal(pick(complete, "status.succeeded"), 4);
-  const restarts = arrayAt(read(cluster, "pods", "-l", "app=restarted")).map((item) => pick(item, "status.containerStatuses.0.restartCount"));
+  const restarts = arrayAt(read(cluster, "pods", "-l", "app=restarted")).map((item) =>
+    pick(item, "status.containerStatuses.0.restartCount"),
+  );
   assert.deepEqual(restarts, [1, 1, 1, 1]);
 }
 
 async function enoughIndexes(cluster: TestCluster): Promise<void> {
-  const spec = { completionMode: "Indexed", completions: 5, parallelism: 5, successPolicy: { rules: [{ succeededCount: 1 }] } };
+  const spec = {
+    completionMode: "Indexed",
+    completions: 5,
+    parallelism: 5,
+    successPolicy: { rules: [{ succeededCount: 1 }] },
+  };
   apply(cluster, job("enough", spec, shell('[ "$JOB_COMPLETION_INDEX" = 0 ] || /bin/busybox sleep 100000')));
   const complete = await completes(cluster, "enough");
   assert.equal(condition(complete, "SuccessCriteriaMet")?.reason, "SuccessPolicy");
   assert.equal(pick(complete, "status.completedIndexes"), "0");
   assert.equal(pick(complete, "status.terminating") ?? 0, 0);
-  await eventually("lingering pods are gone", () => arrayAt(read(cluster, "pods", "-l", "app=enough")).every((item) => pick(item, "status.phase") === "Succeeded"));
+  await eventually("lingering pods are gone", () =>
+    arrayAt(read(cluster, "pods", "-l", "app=enough")).every((item) => pick(item, "status.phase") === "Succeeded"),
+  );
 }
 
 async function everyReplicaAnswers(cluster: TestCluster): Promise<void> {
-  const template = { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "web", image: "localhost/steersman-web:1" }] } };
-  apply(cluster, { apiVersion: "v1", kind: "ReplicationController", metadata: { name: "web" }, spec: { replicas: 2, selector: { app: "web" }, template } });
+  const template = {
+    metadata: { labels: { app: "web" } },
+    spec: { containers: [{ name: "web", image: "localhost/steersman-web:1" }] },
+  };
+  apply(cluster, {
+    apiVersion: "v1",
+    kind: "ReplicationController",
+    metadata: { name: "web" },
+    spec: { replicas: 2, selector: { app: "web" }, template },
+  });
   const pods = await eventually("two replicas are ready", () => {
     const found = arrayAt(read(cluster, "pods", "-l", "app=web"));
     return found.length === 2 && found.every((item) => condition(item, "Ready")?.status === "True") && found;
   });
   for (const pod of pods) {
     const address = `http://${String(pick(pod, "status.podIP"))}:${String(webPort)}/`;
-    await eventually(`${nameOf(pod)} answers`, () => cluster.run("curl", ["-s", "-m", "5", address]).stdout.includes(nameOf(pod)), 20_000);
+    await eventually(
+      `${nameOf(pod)} answers`,
+      () => cluster.run("curl", ["-s", "-m", "5", address]).stdout.includes(nameOf(pod)),
+      20_000,
+    );
   }
 }
 

@@ -1,11 +1,25 @@
 import assert from "node:assert/strict";
-import { hashOf, imageOf, isReady, listAndDeleteCollection, objectAt, podsOf, podsReady, statusEndpoints, templateOf, update, workload } from "./apps-objects.ts";
+import {
+  hashOf,
+  imageOf,
+  isReady,
+  listAndDeleteCollection,
+  objectAt,
+  podsOf,
+  podsReady,
+  statusEndpoints,
+  templateOf,
+  update,
+  workload,
+} from "./apps-objects.ts";
 import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
 
 const apps = "apps/v1";
 
 async function nodeNames({ api }: Scene): Promise<string[]> {
-  return arrayAt(await api.get("/api/v1/nodes")).map(nameOf).sort();
+  return arrayAt(await api.get("/api/v1/nodes"))
+    .map(nameOf)
+    .sort();
 }
 
 async function onEachNode(scene: Scene, app: string): Promise<Json[]> {
@@ -29,13 +43,21 @@ async function runAndStop(scene: Scene): Promise<void> {
 async function rollingUpdate(scene: Scene): Promise<void> {
   const { api, at } = scene;
   const path = at(apps, "daemonsets", "rolled");
-  await api.create(at(apps, "daemonsets"), workload("DaemonSet", "rolled", { updateStrategy: { type: "RollingUpdate" } }));
+  await api.create(
+    at(apps, "daemonsets"),
+    workload("DaemonSet", "rolled", { updateStrategy: { type: "RollingUpdate" } }),
+  );
   const before = await onEachNode(scene, "rolled");
-  const revisions = async (): Promise<Json[]> => arrayAt(await api.get(`${at(apps, "controllerrevisions")}?labelSelector=app%3Drolled`));
+  const revisions = async (): Promise<Json[]> =>
+    arrayAt(await api.get(`${at(apps, "controllerrevisions")}?labelSelector=app%3Drolled`));
   const [first] = await revisions();
   assert.equal(pick(first, "revision"), 1);
   assert.ok(before.every((pod) => hashOf(pod) === hashOf(first!)));
-  await api.patch(path, { spec: { template: { spec: { containers: [{ name: "main", image: "example/second:2" }] } } } }, "strategic-merge");
+  await api.patch(
+    path,
+    { spec: { template: { spec: { containers: [{ name: "main", image: "example/second:2" }] } } } },
+    "strategic-merge",
+  );
   await until("all pods have the new image", async () => {
     const pods = await podsOf(scene, "rolled");
     return pods.length === before.length && pods.every((pod) => imageOf(pod) === "example/second:2" && isReady(pod));
@@ -52,7 +74,9 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
   const selector = "labelSelector=app%3Dhistoric";
   await api.create(at(apps, "daemonsets"), workload("DaemonSet", "historic"));
   await onEachNode(scene, "historic");
-  const listed = arrayAt(await api.get(`/apis/apps/v1/controllerrevisions?${selector}`)).filter((item) => pick(item, "metadata.namespace") === scene.namespace);
+  const listed = arrayAt(await api.get(`/apis/apps/v1/controllerrevisions?${selector}`)).filter(
+    (item) => pick(item, "metadata.namespace") === scene.namespace,
+  );
   assert.equal(listed.length, 1);
   const [initial] = listed as [Json];
   const patched = await api.patch(`${collection}/${nameOf(initial)}`, { metadata: { labels: { patched: "yes" } } });
@@ -62,7 +86,11 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
   await api.create(collection, {
     apiVersion: apps,
     kind: "ControllerRevision",
-    metadata: { name: `historic-${hash}`, ownerReferences, labels: { ...(labels as Json), "controller-revision-hash": hash } },
+    metadata: {
+      name: `historic-${hash}`,
+      ownerReferences,
+      labels: { ...(labels as Json), "controller-revision-hash": hash },
+    },
     data: initial.data,
     revision: 2,
   });
@@ -70,10 +98,18 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
   assert.equal(await count(), 2);
   await api.expect("DELETE", `${collection}/${nameOf(initial)}`);
   await until("one revision is left", async () => (await count()) === 1);
-  await update(scene, `${collection}/historic-${hash}`, ({ metadata }) => (((metadata as Json).labels as Json).updated = "yes"));
+  await update(
+    scene,
+    `${collection}/historic-${hash}`,
+    ({ metadata }) => (((metadata as Json).labels as Json).updated = "yes"),
+  );
   assert.equal(arrayAt(await api.get(`${collection}?labelSelector=updated%3Dyes`)).length, 1);
-  await api.patch(at(apps, "daemonsets", "historic"), { spec: { template: templateOf("historic", { image: "example/second:2" }) } });
-  await until("the new template has revision 3", async () => arrayAt(await api.get(`${collection}?${selector}`)).some((item) => item.revision === 3));
+  await api.patch(at(apps, "daemonsets", "historic"), {
+    spec: { template: templateOf("historic", { image: "example/second:2" }) },
+  });
+  await until("the new template has revision 3", async () =>
+    arrayAt(await api.get(`${collection}?${selector}`)).some((item) => item.revision === 3),
+  );
   assert.equal(await count(), 2);
   await api.expect("DELETE", `${collection}?labelSelector=updated%3Dyes`);
   await until("one revision is left", async () => (await count()) === 1);
@@ -83,12 +119,19 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
 export const daemonSets: Readonly<Record<string, Conformance>> = {
   "ControllerRevision [Serial] should manage the lifecycle of a ControllerRevision": revisionLifecycle,
   "Daemon set [Serial] should list and delete a collection of DaemonSets": (scene) =>
-    listAndDeleteCollection(scene, scene.at(apps, "daemonsets"), (name, labels) => workload("DaemonSet", name, {}, {}, labels)),
+    listAndDeleteCollection(scene, scene.at(apps, "daemonsets"), (name, labels) =>
+      workload("DaemonSet", name, {}, {}, labels),
+    ),
   "Daemon set [Serial] should run and stop simple daemon": runAndStop,
   "Daemon set [Serial] should update pod when spec was updated and update strategy is RollingUpdate": rollingUpdate,
   "Daemon set [Serial] should verify changes to a daemon set status": async (scene) => {
     await scene.api.create(scene.at(apps, "daemonsets"), workload("DaemonSet", "told"));
-    await objectAt(scene, "ready everywhere", scene.at(apps, "daemonsets", "told"), ({ status }) => Number((status as Json).numberReady) >= 2);
+    await objectAt(
+      scene,
+      "ready everywhere",
+      scene.at(apps, "daemonsets", "told"),
+      ({ status }) => Number((status as Json).numberReady) >= 2,
+    );
     await statusEndpoints(scene, scene.at(apps, "daemonsets", "told"));
   },
 };

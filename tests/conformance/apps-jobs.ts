@@ -9,10 +9,14 @@ const isTrue = (object: Json, type: string): boolean => condition(object, type)?
 
 async function failEarly(scene: Scene): Promise<void> {
   const { api, at } = scene;
-  const podFailurePolicy = { rules: [{ action: "FailJob", onExitCodes: { containerName: "main", operator: "In", values: [42] } }] };
+  const podFailurePolicy = {
+    rules: [{ action: "FailJob", onExitCodes: { containerName: "main", operator: "In", values: [42] } }],
+  };
   const spec = { parallelism: 2, completions: 4, backoffLimit: 6, podFailurePolicy };
   await api.create(at(batch, "jobs"), job("early", spec, { afterMs: 100, exitCode: "42" }));
-  const failed = await objectAt(scene, "the Job fails", at(batch, "jobs", "early"), (object) => isTrue(object, "Failed"));
+  const failed = await objectAt(scene, "the Job fails", at(batch, "jobs", "early"), (object) =>
+    isTrue(object, "Failed"),
+  );
   assert.equal(condition(failed, "Failed")?.reason, "PodFailurePolicy");
   assert.ok(Number(pick(failed, "status.failed")) <= 2, "no pod was tried again");
 }
@@ -20,7 +24,12 @@ async function failEarly(scene: Scene): Promise<void> {
 async function deleteJob(scene: Scene): Promise<void> {
   const { api, at } = scene;
   await api.create(at(batch, "jobs"), job("deleted", { parallelism: 2, completions: 4 }));
-  await objectAt(scene, "two active pods", at(batch, "jobs", "deleted"), (object) => pick(object, "status.active") === 2);
+  await objectAt(
+    scene,
+    "two active pods",
+    at(batch, "jobs", "deleted"),
+    (object) => pick(object, "status.active") === 2,
+  );
   await api.expect("DELETE", at(batch, "jobs", "deleted"), { propagationPolicy: "Background" });
   await gone(scene, at(batch, "jobs", "deleted"));
   await until("its pods are gone", async () => (await podsOf(scene, "deleted")).length === 0);
@@ -30,7 +39,10 @@ async function lifecycle(scene: Scene): Promise<void> {
   const { api, at, namespace } = scene;
   const path = at(batch, "jobs", "living");
   const selector = `labelSelector=life%3D${namespace}`;
-  await api.create(at(batch, "jobs"), job("living", { suspend: true, parallelism: 2, completions: 2 }, { afterMs: 200 }, { life: namespace }));
+  await api.create(
+    at(batch, "jobs"),
+    job("living", { suspend: true, parallelism: 2, completions: 2 }, { afterMs: 200 }, { life: namespace }),
+  );
   await objectAt(scene, "it is suspended", path, (object) => isTrue(object, "Suspended"));
   assert.equal((await podsOf(scene, "living")).length, 0);
   await api.patch(path, { metadata: { labels: { patched: "yes" } } });
@@ -49,9 +61,17 @@ async function lifecycle(scene: Scene): Promise<void> {
 
 async function tooManyFailedIndexes(scene: Scene): Promise<void> {
   const { api, at } = scene;
-  const spec = { completionMode: "Indexed", completions: 10, parallelism: 3, backoffLimitPerIndex: 0, maxFailedIndexes: 4 };
+  const spec = {
+    completionMode: "Indexed",
+    completions: 10,
+    parallelism: 3,
+    backoffLimitPerIndex: 0,
+    maxFailedIndexes: 4,
+  };
   await api.create(at(batch, "jobs"), job("failing", spec, { afterMs: 100, exitCode: "1" }));
-  const failed = await objectAt(scene, "the Job fails", at(batch, "jobs", "failing"), (object) => isTrue(object, "Failed"));
+  const failed = await objectAt(scene, "the Job fails", at(batch, "jobs", "failing"), (object) =>
+    isTrue(object, "Failed"),
+  );
   assert.equal(condition(failed, "Failed")?.reason, "MaxFailedIndexesExceeded");
   const status = failed.status as Json;
   assert.ok(Number(status.failed) >= 5, "more than four failed");
@@ -61,9 +81,16 @@ async function tooManyFailedIndexes(scene: Scene): Promise<void> {
 
 async function allIndexesSucceed(scene: Scene): Promise<void> {
   const { api, at } = scene;
-  const spec = { completionMode: "Indexed", completions: 3, parallelism: 3, successPolicy: { rules: [{ succeededIndexes: "0-2" }] } };
+  const spec = {
+    completionMode: "Indexed",
+    completions: 3,
+    parallelism: 3,
+    successPolicy: { rules: [{ succeededIndexes: "0-2" }] },
+  };
   await api.create(at(batch, "jobs"), job("succeeding", spec, { afterMs: 100 }));
-  const complete = await objectAt(scene, "the Job completes", at(batch, "jobs", "succeeding"), (object) => isTrue(object, "Complete"));
+  const complete = await objectAt(scene, "the Job completes", at(batch, "jobs", "succeeding"), (object) =>
+    isTrue(object, "Complete"),
+  );
   assert.equal(condition(complete, "SuccessCriteriaMet")?.reason, "SuccessPolicy");
   assert.equal(condition(complete, "Complete")?.reason, "SuccessPolicy");
   assert.equal(pick(complete, "status.succeeded"), 3);
@@ -72,7 +99,12 @@ async function allIndexesSucceed(scene: Scene): Promise<void> {
 
 function cronJob(name: string, spec: Json): Json {
   const { spec: jobSpec } = job(name, { parallelism: 1, completions: 1 });
-  return { apiVersion: batch, kind: "CronJob", metadata: { name }, spec: { schedule: "*/1 * * * *", jobTemplate: { spec: jobSpec }, ...spec } };
+  return {
+    apiVersion: batch,
+    kind: "CronJob",
+    metadata: { name },
+    spec: { schedule: "*/1 * * * *", jobTemplate: { spec: jobSpec }, ...spec },
+  };
 }
 
 const jobsOf = async (scene: Scene, owner: string): Promise<Json[]> => {
@@ -99,7 +131,13 @@ async function forbidden(scene: Scene): Promise<void> {
   const { api, at } = scene;
   const path = at(batch, "cronjobs", "alone");
   await api.create(at(batch, "cronjobs"), cronJob("alone", { concurrencyPolicy: "Forbid" }));
-  const cron = await objectAt(scene, "the first Job", path, (object) => arrayAt(object, "status.active").length === 1, minuteMs + 10_000);
+  const cron = await objectAt(
+    scene,
+    "the first Job",
+    path,
+    (object) => arrayAt(object, "status.active").length === 1,
+    minuteMs + 10_000,
+  );
   await passMinute();
   await never("no second Job", async () => (await jobsOf(scene, "alone")).length !== 1);
   assert.deepEqual(pick(await api.get(path), "status.active.0.name"), pick(cron, "status.active.0.name"));
@@ -109,9 +147,16 @@ async function replaced(scene: Scene): Promise<void> {
   const { api, at } = scene;
   const path = at(batch, "cronjobs", "fresh");
   await api.create(at(batch, "cronjobs"), cronJob("fresh", { concurrencyPolicy: "Replace" }));
-  const cron = await objectAt(scene, "the first Job", path, (object) => arrayAt(object, "status.active").length === 1, minuteMs + 10_000);
+  const cron = await objectAt(
+    scene,
+    "the first Job",
+    path,
+    (object) => arrayAt(object, "status.active").length === 1,
+    minuteMs + 10_000,
+  );
   const first = String(pick(cron, "status.active.0.name"));
-  const isAnother = (object: Json): boolean => arrayAt(object, "status.active").length === 1 && pick(object, "status.active.0.name") !== first;
+  const isAnother = (object: Json): boolean =>
+    arrayAt(object, "status.active").length === 1 && pick(object, "status.active.0.name") !== first;
   await objectAt(scene, "another Job", path, isAnother, minuteMs + 10_000);
   await until("the first is gone", async () => {
     const live = (await jobsOf(scene, "fresh")).filter((item) => !isTerminating(item));

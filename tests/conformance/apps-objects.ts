@@ -28,7 +28,13 @@ export function templateOf(name: string, options: PodOptions = {}): Json {
 }
 
 /** A Deployment, ReplicaSet, StatefulSet or DaemonSet whose pods bear app=NAME. */
-export function workload(kind: string, name: string, spec: Json = {}, options: PodOptions = {}, labels: Json = {}): Json {
+export function workload(
+  kind: string,
+  name: string,
+  spec: Json = {},
+  options: PodOptions = {},
+  labels: Json = {},
+): Json {
   return {
     apiVersion: "apps/v1",
     kind,
@@ -43,7 +49,12 @@ export function workload(kind: string, name: string, spec: Json = {}, options: P
 }
 
 /** A Job whose simulated program ends by itself when `ends` says so: after that many milliseconds, with those exit codes. */
-export function job(name: string, spec: Json, ends?: { readonly afterMs: number; readonly exitCode?: string }, labels: Json = {}): Json {
+export function job(
+  name: string,
+  spec: Json,
+  ends?: { readonly afterMs: number; readonly exitCode?: string },
+  labels: Json = {},
+): Json {
   const annotations = ends && {
     "simulated.steersman.dev/runs-for-ms": String(ends.afterMs),
     "simulated.steersman.dev/exit-code": ends.exitCode ?? "0",
@@ -89,7 +100,13 @@ export function podsReady(scene: Scene, app: string, count: number): Promise<Jso
 }
 
 /** Waits until an object looks as wanted. */
-export function objectAt(scene: Scene, what: string, path: string, wanted: (object: Json) => boolean, limitMs?: number): Promise<Json> {
+export function objectAt(
+  scene: Scene,
+  what: string,
+  path: string,
+  wanted: (object: Json) => boolean,
+  limitMs?: number,
+): Promise<Json> {
   return until(
     what,
     async () => {
@@ -166,13 +183,22 @@ export async function scaleEndpoints(scene: Scene, path: string, scaleVersion = 
   const patched = await api.patch(`${path}/scale`, { spec: { replicas: 4 } });
   assert.equal(pick(patched, "spec.replicas"), 4);
   assert.equal(pick(await api.get(path), "spec.replicas"), 4);
-  const { status, spec } = await objectAt(scene, "four replicas", path, (object) => pick(object, "status.readyReplicas") === 4);
+  const { status, spec } = await objectAt(
+    scene,
+    "four replicas",
+    path,
+    (object) => pick(object, "status.readyReplicas") === 4,
+  );
   assert.equal((status as Json).replicas, (spec as Json).replicas);
   assert.equal(pick(await api.get(`${path}/scale`), "status.replicas"), 4);
 }
 
 /** Objects list by label, and a deletecollection by label removes those and no others. */
-export async function listAndDeleteCollection(scene: Scene, collection: string, make: (name: string, labels: Json) => Json): Promise<void> {
+export async function listAndDeleteCollection(
+  scene: Scene,
+  collection: string,
+  make: (name: string, labels: Json) => Json,
+): Promise<void> {
   const { api } = scene;
   for (const name of ["one", "two", "three"]) await api.create(collection, make(name, { group: "many" }));
   await api.create(collection, make("other", { group: "other" }));

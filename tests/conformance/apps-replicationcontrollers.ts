@@ -13,9 +13,19 @@ function controller(name: string, replicas: number, labels: Json = {}): Json {
 
 async function adopt(scene: Scene): Promise<void> {
   const { api, core } = scene;
-  await api.create(core("pods"), { apiVersion: "v1", kind: "Pod", ...templateOf("adopted"), metadata: { name: "orphan", labels: { app: "adopted" } } });
+  await api.create(core("pods"), {
+    apiVersion: "v1",
+    kind: "Pod",
+    ...templateOf("adopted"),
+    metadata: { name: "orphan", labels: { app: "adopted" } },
+  });
   await api.create(core("replicationcontrollers"), controller("adopted", 1));
-  await objectAt(scene, "the orphan is adopted", core("pods", "orphan"), (pod) => controllerOf(pod)?.kind === "ReplicationController");
+  await objectAt(
+    scene,
+    "the orphan is adopted",
+    core("pods", "orphan"),
+    (pod) => controllerOf(pod)?.kind === "ReplicationController",
+  );
   assert.equal((await podsOf(scene, "adopted")).length, 1, "no other pod was made");
 }
 

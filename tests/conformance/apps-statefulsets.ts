@@ -1,23 +1,45 @@
 import assert from "node:assert/strict";
 import {
-  gone, hashOf, imageOf, isReady, isTerminating, listAndDeleteCollection, never, objectAt, podsOf, podsReady, scaleEndpoints, setReady,
-  templateOf, workload,
+  gone,
+  hashOf,
+  imageOf,
+  isReady,
+  isTerminating,
+  listAndDeleteCollection,
+  never,
+  objectAt,
+  podsOf,
+  podsReady,
+  scaleEndpoints,
+  setReady,
+  templateOf,
+  workload,
 } from "./apps-objects.ts";
 import { arrayAt, nameOf, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
 
 const apps = "apps/v1";
 const names = async (scene: Scene, app: string): Promise<string[]> => (await podsOf(scene, app)).map(nameOf).sort();
 const namesBecome = (scene: Scene, app: string, wanted: string[]): Promise<true> =>
-  until(`pods ${wanted.join(", ") || "are gone"}`, async () => (await names(scene, app)).join() === wanted.join() && true);
-const scale = ({ api, at }: Scene, name: string, replicas: number): Promise<Json> => api.patch(`${at(apps, "statefulsets", name)}/scale`, { spec: { replicas } });
+  until(
+    `pods ${wanted.join(", ") || "are gone"}`,
+    async () => (await names(scene, app)).join() === wanted.join() && true,
+  );
+const scale = ({ api, at }: Scene, name: string, replicas: number): Promise<Json> =>
+  api.patch(`${at(apps, "statefulsets", name)}/scale`, { spec: { replicas } });
 
 async function burst(scene: Scene): Promise<void> {
   const { api, at } = scene;
-  await api.create(at(apps, "statefulsets"), workload("StatefulSet", "burst", { replicas: 1, podManagementPolicy: "Parallel" }, { gated: true }));
+  await api.create(
+    at(apps, "statefulsets"),
+    workload("StatefulSet", "burst", { replicas: 1, podManagementPolicy: "Parallel" }, { gated: true }),
+  );
   await namesBecome(scene, "burst", ["burst-0"]);
   await scale(scene, "burst", 3);
   await namesBecome(scene, "burst", ["burst-0", "burst-1", "burst-2"]);
-  assert.ok((await podsOf(scene, "burst")).every((pod) => !isReady(pod)), "all are unhealthy");
+  assert.ok(
+    (await podsOf(scene, "burst")).every((pod) => !isReady(pod)),
+    "all are unhealthy",
+  );
   await scale(scene, "burst", 0);
   await namesBecome(scene, "burst", []);
 }
@@ -28,7 +50,12 @@ async function predictableOrder(scene: Scene): Promise<void> {
   scene.cleanUp(() => watch.close());
   await api.create(at(apps, "statefulsets"), workload("StatefulSet", "ordered", { replicas: 3 }, { gated: true }));
   await namesBecome(scene, "ordered", ["ordered-0"]);
-  await objectAt(scene, "the first pod runs", core("pods", "ordered-0"), (pod) => pick(pod, "status.phase") === "Running");
+  await objectAt(
+    scene,
+    "the first pod runs",
+    core("pods", "ordered-0"),
+    (pod) => pick(pod, "status.phase") === "Running",
+  );
   await never("no second pod beside an unready one", async () => (await names(scene, "ordered")).length > 1);
   await setReady(scene, "ordered-0", true);
   await namesBecome(scene, "ordered", ["ordered-0", "ordered-1"]);
@@ -38,9 +65,17 @@ async function predictableOrder(scene: Scene): Promise<void> {
   await podsReady(scene, "ordered", 3);
 
   await setReady(scene, "ordered-0", false);
-  await objectAt(scene, "the damage is seen", at(apps, "statefulsets", "ordered"), (set) => pick(set, "status.readyReplicas") === 2);
+  await objectAt(
+    scene,
+    "the damage is seen",
+    at(apps, "statefulsets", "ordered"),
+    (set) => pick(set, "status.readyReplicas") === 2,
+  );
   await scale(scene, "ordered", 0);
-  await never("no scale-down beside an unready pod", async () => (await podsOf(scene, "ordered")).filter((pod) => !isTerminating(pod)).length < 2);
+  await never(
+    "no scale-down beside an unready pod",
+    async () => (await podsOf(scene, "ordered")).filter((pod) => !isTerminating(pod)).length < 2,
+  );
   await setReady(scene, "ordered-0", true);
   const deleted: string[] = [];
   await watch.next("all are deleted", ({ type, object }) => {
@@ -55,7 +90,11 @@ async function recreateEvicted(scene: Scene): Promise<void> {
   const { api, at, core } = scene;
   const nodeName = nameOf(arrayAt(await api.get("/api/v1/nodes"))[0]);
   const ports = [{ containerPort: 21017, hostPort: 21017 }];
-  const spec = { nodeName, terminationGracePeriodSeconds: 0, containers: [{ name: "main", image: "example/web:1", ports }] };
+  const spec = {
+    nodeName,
+    terminationGracePeriodSeconds: 0,
+    containers: [{ name: "main", image: "example/web:1", ports }],
+  };
   await api.create(core("pods"), { apiVersion: "v1", kind: "Pod", metadata: { name: "first" }, spec });
   await objectAt(scene, "the first pod runs", core("pods", "first"), (pod) => pick(pod, "status.phase") === "Running");
   const watch = await api.watch(`${core("pods")}?fieldSelector=metadata.name%3Devicted-0`);
@@ -65,12 +104,19 @@ async function recreateEvicted(scene: Scene): Promise<void> {
   await watch.next("it is deleted", ({ type }) => type === "DELETED");
   await watch.next("it is made again", ({ type }) => type === "ADDED");
   await api.expect("DELETE", core("pods", "first"));
-  const running = await objectAt(scene, "the pod runs", core("pods", "evicted-0"), (pod) => pick(pod, "status.phase") === "Running");
+  const running = await objectAt(
+    scene,
+    "the pod runs",
+    core("pods", "evicted-0"),
+    (pod) => pick(pod, "status.phase") === "Running",
+  );
   assert.notEqual(pick(running, "metadata.uid"), pick(failed.object, "metadata.uid"));
 }
 
 const partition = ({ api, at }: Scene, name: string, value: number): Promise<Json> =>
-  api.patch(at(apps, "statefulsets", name), { spec: { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: value } } } });
+  api.patch(at(apps, "statefulsets", name), {
+    spec: { updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: value } } },
+  });
 
 const images = async (scene: Scene, app: string): Promise<unknown[]> =>
   (await podsOf(scene, app)).sort((a, b) => nameOf(a).localeCompare(nameOf(b))).map(imageOf);
@@ -78,7 +124,11 @@ const images = async (scene: Scene, app: string): Promise<unknown[]> =>
 async function imagesBecome(scene: Scene, app: string, wanted: string[]): Promise<void> {
   await until(`images ${wanted.join(", ")}`, async () => {
     const pods = await podsOf(scene, app);
-    return pods.length === wanted.length && pods.every((pod) => isReady(pod) && !isTerminating(pod)) && (await images(scene, app)).join() === wanted.join();
+    return (
+      pods.length === wanted.length &&
+      pods.every((pod) => isReady(pod) && !isTerminating(pod)) &&
+      (await images(scene, app)).join() === wanted.join()
+    );
   });
 }
 
@@ -86,18 +136,33 @@ async function canaryAndPhased(scene: Scene): Promise<void> {
   const { api, at, core } = scene;
   const path = at(apps, "statefulsets", "phased");
   const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 3 } };
-  await api.create(at(apps, "statefulsets"), workload("StatefulSet", "phased", { replicas: 3, updateStrategy }, { image: "old" }));
+  await api.create(
+    at(apps, "statefulsets"),
+    workload("StatefulSet", "phased", { replicas: 3, updateStrategy }, { image: "old" }),
+  );
   await podsReady(scene, "phased", 3);
   await api.patch(path, { spec: { template: templateOf("phased", { image: "new" }) } });
-  const changed = await objectAt(scene, "two revisions", path, ({ status }) => (status as Json).currentRevision !== (status as Json).updateRevision);
-  await never("nothing is updated while the partition is beyond the last", async () => (await images(scene, "phased")).includes("new"));
+  const changed = await objectAt(
+    scene,
+    "two revisions",
+    path,
+    ({ status }) => (status as Json).currentRevision !== (status as Json).updateRevision,
+  );
+  await never("nothing is updated while the partition is beyond the last", async () =>
+    (await images(scene, "phased")).includes("new"),
+  );
 
   await partition(scene, "phased", 2);
   await imagesBecome(scene, "phased", ["old", "old", "new"]);
   for (const name of ["phased-0", "phased-2"]) {
     const uid = pick(await api.get(core("pods", name)), "metadata.uid");
     await api.expect("DELETE", core("pods", name));
-    await objectAt(scene, `${name} comes back`, core("pods", name), (pod) => pick(pod, "metadata.uid") !== uid && isReady(pod));
+    await objectAt(
+      scene,
+      `${name} comes back`,
+      core("pods", name),
+      (pod) => pick(pod, "metadata.uid") !== uid && isReady(pod),
+    );
   }
   await imagesBecome(scene, "phased", ["old", "old", "new"]);
   const { currentRevision, updateRevision } = changed.status as Json;
@@ -108,7 +173,12 @@ async function canaryAndPhased(scene: Scene): Promise<void> {
   await imagesBecome(scene, "phased", ["old", "new", "new"]);
   await partition(scene, "phased", 0);
   await imagesBecome(scene, "phased", ["new", "new", "new"]);
-  await objectAt(scene, "one revision", path, ({ status }) => (status as Json).currentRevision === updateRevision && (status as Json).updatedReplicas === 3);
+  await objectAt(
+    scene,
+    "one revision",
+    path,
+    ({ status }) => (status as Json).currentRevision === updateRevision && (status as Json).updatedReplicas === 3,
+  );
 }
 
 async function updateAndRollBack(scene: Scene): Promise<void> {
@@ -119,7 +189,12 @@ async function updateAndRollBack(scene: Scene): Promise<void> {
   const settled = (image: string): Promise<Json> =>
     objectAt(scene, `all have ${image}`, path, ({ status, spec }) => {
       const { currentRevision, updateRevision, readyReplicas, currentReplicas } = status as Json;
-      return pick(spec, "template.spec.containers.0.image") === image && currentRevision === updateRevision && readyReplicas === 3 && currentReplicas === 3;
+      return (
+        pick(spec, "template.spec.containers.0.image") === image &&
+        currentRevision === updateRevision &&
+        readyReplicas === 3 &&
+        currentReplicas === 3
+      );
     });
   const first = pick(await settled("old"), "status.updateRevision");
   const roll = async (image: string): Promise<unknown> => {
@@ -134,10 +209,13 @@ async function updateAndRollBack(scene: Scene): Promise<void> {
     });
     watch.close();
     assert.deepEqual(order, ["rolled-2", "rolled-1", "rolled-0"]);
-    return pick(await until("one revision", async () => {
-      const set = await api.get(path);
-      return pick(set, "status.currentRevision") === pick(set, "status.updateRevision") && set;
-    }), "status.updateRevision");
+    return pick(
+      await until("one revision", async () => {
+        const set = await api.get(path);
+        return pick(set, "status.currentRevision") === pick(set, "status.updateRevision") && set;
+      }),
+      "status.updateRevision",
+    );
   };
   assert.notEqual(await roll("new"), first);
   assert.equal(await roll("old"), first, "the earlier revision is used again");
@@ -146,23 +224,32 @@ async function updateAndRollBack(scene: Scene): Promise<void> {
 }
 
 export const statefulSets: Readonly<Record<string, Conformance>> = {
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Burst scaling should run to completion even with unhealthy pods [Slow]": burst,
+  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Burst scaling should run to completion even with unhealthy pods [Slow]":
+    burst,
   "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Scaling should happen in predictable order and halt if any stateful pod is unhealthy [Slow]":
     predictableOrder,
   "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Should recreate evicted statefulset": recreateEvicted,
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a working scale subresource": async (scene) => {
+  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a working scale subresource": async (
+    scene,
+  ) => {
     await scene.api.create(scene.at(apps, "statefulsets"), workload("StatefulSet", "sized", { replicas: 1 }));
     await podsReady(scene, "sized", 1);
     await scaleEndpoints(scene, scene.at(apps, "statefulsets", "sized"));
   },
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should list, patch and delete a collection of StatefulSets": async (scene) => {
-    const path = scene.at(apps, "statefulsets", "other");
-    await listAndDeleteCollection(scene, scene.at(apps, "statefulsets"), (name, labels) => workload("StatefulSet", name, { replicas: 1 }, {}, labels));
-    await scene.api.patch(path, { metadata: { labels: { patched: "yes" } }, spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } } });
-    await objectAt(scene, "the patch is followed", path, ({ status }) => (status as Json).readyReplicas === 2);
-    await scene.api.expect("DELETE", `${scene.at(apps, "statefulsets")}?labelSelector=patched%3Dyes`);
-    await gone(scene, path);
-  },
+  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should list, patch and delete a collection of StatefulSets":
+    async (scene) => {
+      const path = scene.at(apps, "statefulsets", "other");
+      await listAndDeleteCollection(scene, scene.at(apps, "statefulsets"), (name, labels) =>
+        workload("StatefulSet", name, { replicas: 1 }, {}, labels),
+      );
+      await scene.api.patch(path, {
+        metadata: { labels: { patched: "yes" } },
+        spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } },
+      });
+      await objectAt(scene, "the patch is followed", path, ({ status }) => (status as Json).readyReplicas === 2);
+      await scene.api.expect("DELETE", `${scene.at(apps, "statefulsets")}?labelSelector=patched%3Dyes`);
+      await gone(scene, path);
+    },
   "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform canary updates and phased rolling updates of template modifications":
     canaryAndPhased,
   "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform rolling updates and roll backs of template modifications":

@@ -23,7 +23,12 @@ async function certificates(scene: Scene): Promise<void> {
     spec: { request, signerName: "example.com/e2e", usages: ["digital signature", "key encipherment", "client auth"] },
   });
   const resources = arrayAt(await api.get("/apis/certificates.k8s.io/v1"), "resources").map(({ name }) => name);
-  for (const name of ["certificatesigningrequests", "certificatesigningrequests/approval", "certificatesigningrequests/status"]) assert.ok(resources.includes(name));
+  for (const name of [
+    "certificatesigningrequests",
+    "certificatesigningrequests/approval",
+    "certificatesigningrequests/status",
+  ])
+    assert.ok(resources.includes(name));
   const made = await api.create(collection, make());
   cleanUp(() => api.request("DELETE", selected));
   await api.create(collection, make());
@@ -47,7 +52,9 @@ async function certificates(scene: Scene): Promise<void> {
   const atStatus = await api.get(`${path}/status`);
   const conditions = [...arrayAt(atStatus, "status.conditions"), { ...approval, type: "StatusUpdated" }];
   await api.expect("PUT", `${path}/status`, { ...atStatus, status: { ...(atStatus.status as Json), conditions } });
-  const patchedStatus = await api.patch(`${path}/status`, { status: { certificate: Buffer.from(certificateOf(scene)).toString("base64") } });
+  const patchedStatus = await api.patch(`${path}/status`, {
+    status: { certificate: Buffer.from(certificateOf(scene)).toString("base64") },
+  });
   assert.ok(arrayAt(patchedStatus, "status.conditions").some(({ type }) => type === "StatusUpdated"));
   await api.expect("DELETE", path);
   await watch.next("the deletion", ({ type }) => type === "DELETED");
@@ -60,7 +67,10 @@ function certificateOf({ api }: Scene): string {
 }
 
 async function defaultAccount({ api }: Scene, core: Scene["core"]): Promise<void> {
-  await until("the default service account", async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200);
+  await until(
+    "the default service account",
+    async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
+  );
 }
 
 async function optOutOfTokens(scene: Scene): Promise<void> {
@@ -82,14 +92,26 @@ async function optOutOfTokens(scene: Scene): Promise<void> {
 async function tokenReview(scene: Scene): Promise<void> {
   const { api, core, namespace } = scene;
   const account = await api.create(core("serviceaccounts"), { metadata: { name: "reviewed" } });
-  const request = await api.create(`${core("serviceaccounts", "reviewed")}/token`, { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} });
+  const request = await api.create(`${core("serviceaccounts", "reviewed")}/token`, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: {},
+  });
   const token = pick(request, "status.token");
-  const review = await api.create("/apis/authentication.k8s.io/v1/tokenreviews", { kind: "TokenReview", apiVersion: "authentication.k8s.io/v1", spec: { token } });
+  const review = await api.create("/apis/authentication.k8s.io/v1/tokenreviews", {
+    kind: "TokenReview",
+    apiVersion: "authentication.k8s.io/v1",
+    spec: { token },
+  });
   assert.equal(pick(review, "status.authenticated"), true);
   assert.equal(pick(review, "status.error"), undefined);
   assert.equal(pick(review, "status.user.username"), `system:serviceaccount:${namespace}:reviewed`);
   assert.equal(pick(review, "status.user.uid"), pick(account, "metadata.uid"));
-  assert.deepEqual(pick(review, "status.user.groups"), ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"]);
+  assert.deepEqual(pick(review, "status.user.groups"), [
+    "system:serviceaccounts",
+    `system:serviceaccounts:${namespace}`,
+    "system:authenticated",
+  ]);
 }
 
 async function rootCertificate({ api, core }: Scene): Promise<void> {
@@ -105,14 +127,20 @@ async function rootCertificate({ api, core }: Scene): Promise<void> {
   });
   assert.deepEqual(again.data, first.data);
   await api.expect("PUT", path, { ...again, data: { "ca.crt": "" } });
-  await until("it to be put right", async () => JSON.stringify((await api.get(path)).data) === JSON.stringify(first.data));
+  await until(
+    "it to be put right",
+    async () => JSON.stringify((await api.get(path)).data) === JSON.stringify(first.data),
+  );
 }
 
 async function projectedToken(scene: Scene): Promise<void> {
   const { api, core, namespace } = scene;
   await defaultAccount(scene, core);
   const sources = [{ serviceAccountToken: { path: "token", audience: "somewhere", expirationSeconds: 3600 } }];
-  const made = await api.create(core("pods"), pod("projected", { volumes: [{ name: "token", projected: { sources } }], securityContext: { fsGroup: 10_001 } }));
+  const made = await api.create(
+    core("pods"),
+    pod("projected", { volumes: [{ name: "token", projected: { sources } }], securityContext: { fsGroup: 10_001 } }),
+  );
   const volume = arrayAt(made, "spec.volumes").find(({ name }) => name === "token");
   assert.equal(pick(volume, "projected.defaultMode"), 0o644);
   const bound = { kind: "Pod", apiVersion: "v1", name: "projected", uid: pick(made, "metadata.uid") };
@@ -122,7 +150,8 @@ async function projectedToken(scene: Scene): Promise<void> {
     spec: { audiences: ["somewhere"], expirationSeconds: 3600, boundObjectRef: bound },
   });
   const reviews = "/apis/authentication.k8s.io/v1/tokenreviews";
-  const ask = async (): Promise<Json> => await api.create(reviews, { spec: { token: pick(request, "status.token"), audiences: ["somewhere"] } });
+  const ask = async (): Promise<Json> =>
+    await api.create(reviews, { spec: { token: pick(request, "status.token"), audiences: ["somewhere"] } });
   const good = await ask();
   assert.equal(pick(good, "status.authenticated"), true);
   assert.deepEqual(pick(good, "status.audiences"), ["somewhere"]);
@@ -137,18 +166,28 @@ async function accountLife({ api, core }: Scene): Promise<void> {
   const watch = await api.watch(`/api/v1/serviceaccounts?${selector}`);
   await api.create(core("serviceaccounts"), { metadata: { name: "life", labels: { [label]: "true" } } });
   await watch.next("its creation", ({ type }) => type === "ADDED");
-  await api.patch(core("serviceaccounts", "life"), { automountServiceAccountToken: false, imagePullSecrets: [{ name: "pull" }] }, "strategic-merge");
+  await api.patch(
+    core("serviceaccounts", "life"),
+    { automountServiceAccountToken: false, imagePullSecrets: [{ name: "pull" }] },
+    "strategic-merge",
+  );
   const modified = await watch.next("its patch", ({ type }) => type === "MODIFIED");
   assert.equal(pick(modified.object, "automountServiceAccountToken"), false);
   const listed = arrayAt(await api.get(`/api/v1/serviceaccounts?${selector}`));
-  assert.deepEqual(listed.map((account) => pick(account, "imagePullSecrets.0.name")), ["pull"]);
+  assert.deepEqual(
+    listed.map((account) => pick(account, "imagePullSecrets.0.name")),
+    ["pull"],
+  );
   await api.expect("DELETE", `${core("serviceaccounts")}?${selector}`);
   await watch.next("its deletion", ({ type }) => type === "DELETED");
   watch.close();
 }
 
 async function accountUpdate({ api, core }: Scene): Promise<void> {
-  const made = await api.create(core("serviceaccounts"), { metadata: { name: "updated" }, automountServiceAccountToken: false });
+  const made = await api.create(core("serviceaccounts"), {
+    metadata: { name: "updated" },
+    automountServiceAccountToken: false,
+  });
   await api.expect("PUT", core("serviceaccounts", "updated"), { ...made, automountServiceAccountToken: true });
   assert.equal((await api.get(core("serviceaccounts", "updated"))).automountServiceAccountToken, true);
 }
@@ -163,13 +202,21 @@ async function subjectReview({ api, core, at, namespace }: Scene): Promise<void>
     const spec = { user, groups, resourceAttributes };
     const everywhere = await api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", { spec });
     assert.equal(pick(everywhere, "status.allowed"), expected);
-    const local = await api.create(at("authorization.k8s.io/v1", "localsubjectaccessreviews"), { metadata: { namespace }, spec });
+    const local = await api.create(at("authorization.k8s.io/v1", "localsubjectaccessreviews"), {
+      metadata: { namespace },
+      spec,
+    });
     assert.equal(pick(local, "status.allowed"), expected);
-    const impersonated = await api.request("GET", core("configmaps"), undefined, { headers: { "impersonate-user": user, "impersonate-group": "system:authenticated" } });
+    const impersonated = await api.request("GET", core("configmaps"), undefined, {
+      headers: { "impersonate-user": user, "impersonate-group": "system:authenticated" },
+    });
     assert.equal(impersonated.status, expected ? 200 : 403);
   };
   await check(false);
-  await api.create(at(rbac, "roles"), { metadata: { name: "lists" }, rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }] });
+  await api.create(at(rbac, "roles"), {
+    metadata: { name: "lists" },
+    rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }],
+  });
   await api.create(at(rbac, "rolebindings"), {
     metadata: { name: "lists" },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "lists" },

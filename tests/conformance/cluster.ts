@@ -79,7 +79,8 @@ export class Api {
   }
 
   request(method: string, path: string, body?: unknown, options: RequestOptions = {}): Promise<Answer> {
-    const payload = body === undefined ? undefined : typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    const payload =
+      body === undefined ? undefined : typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const outgoing = https.request(this.#options(method, path, payload, options), (incoming) => {
         const chunks: Buffer[] = [];
@@ -103,7 +104,10 @@ export class Api {
   /** A request that must be answered with 200, 201 or 202. */
   async expect(method: string, path: string, body?: unknown, options: RequestOptions = {}): Promise<Json> {
     const answer = await this.request(method, path, body, options);
-    assert.ok(answer.status >= 200 && answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text.slice(0, 600)}`);
+    assert.ok(
+      answer.status >= 200 && answer.status < 300,
+      `${method} ${path}: ${answer.status} ${answer.text.slice(0, 600)}`,
+    );
     return answer.body;
   }
 
@@ -127,43 +131,47 @@ export class Api {
 
   watch(path: string): Promise<Watch> {
     return new Promise((resolve, reject) => {
-      const outgoing = https.request(this.#options("GET", `${path}${path.includes("?") ? "&" : "?"}watch=true`, undefined, {}), (incoming) => {
-        const queue: WatchEvent[] = [];
-        let wake = (): void => undefined;
-        let rest = "";
-        let problem = incoming.statusCode === 200 ? undefined : `the watch was answered with ${incoming.statusCode}`;
-        incoming.setEncoding("utf8");
-        incoming.on("data", (chunk: string) => {
-          const lines = (rest + chunk).split("\n");
-          rest = lines.pop() ?? "";
-          for (const line of lines) if (line !== "") queue.push(JSON.parse(line) as WatchEvent);
-          wake();
-        });
-        incoming.on("close", () => {
-          problem ??= "the watch ended";
-          wake();
-        });
-        incoming.on("error", () => undefined);
-        resolve({
-          next: async (what, wanted = () => true, limitMs = 20_000) => {
-            const deadlineMs = performance.now() + limitMs;
-            for (;;) {
-              for (let event = queue.shift(); event !== undefined; event = queue.shift()) if (wanted(event)) return event;
-              if (problem !== undefined) throw new Error(`${problem} while waiting for ${what}`);
-              const leftMs = deadlineMs - performance.now();
-              if (leftMs <= 0) throw new Error(`no event within ${limitMs} ms: ${what}`);
-              await new Promise<void>((woken) => {
-                const timer = setTimeout(woken, leftMs);
-                wake = () => {
-                  clearTimeout(timer);
-                  woken();
-                };
-              });
-            }
-          },
-          close: () => outgoing.destroy(),
-        });
-      });
+      const outgoing = https.request(
+        this.#options("GET", `${path}${path.includes("?") ? "&" : "?"}watch=true`, undefined, {}),
+        (incoming) => {
+          const queue: WatchEvent[] = [];
+          let wake = (): void => undefined;
+          let rest = "";
+          let problem = incoming.statusCode === 200 ? undefined : `the watch was answered with ${incoming.statusCode}`;
+          incoming.setEncoding("utf8");
+          incoming.on("data", (chunk: string) => {
+            const lines = (rest + chunk).split("\n");
+            rest = lines.pop() ?? "";
+            for (const line of lines) if (line !== "") queue.push(JSON.parse(line) as WatchEvent);
+            wake();
+          });
+          incoming.on("close", () => {
+            problem ??= "the watch ended";
+            wake();
+          });
+          incoming.on("error", () => undefined);
+          resolve({
+            next: async (what, wanted = () => true, limitMs = 20_000) => {
+              const deadlineMs = performance.now() + limitMs;
+              for (;;) {
+                for (let event = queue.shift(); event !== undefined; event = queue.shift())
+                  if (wanted(event)) return event;
+                if (problem !== undefined) throw new Error(`${problem} while waiting for ${what}`);
+                const leftMs = deadlineMs - performance.now();
+                if (leftMs <= 0) throw new Error(`no event within ${limitMs} ms: ${what}`);
+                await new Promise<void>((woken) => {
+                  const timer = setTimeout(woken, leftMs);
+                  wake = () => {
+                    clearTimeout(timer);
+                    woken();
+                  };
+                });
+              }
+            },
+            close: () => outgoing.destroy(),
+          });
+        },
+      );
       outgoing.on("error", reject);
       outgoing.end();
     });
@@ -174,7 +182,12 @@ export class Api {
     this.#bare.destroy();
   }
 
-  #options(method: string, path: string, body: string | Buffer | undefined, { headers, token }: RequestOptions): https.RequestOptions {
+  #options(
+    method: string,
+    path: string,
+    body: string | Buffer | undefined,
+    { headers, token }: RequestOptions,
+  ): https.RequestOptions {
     return {
       host: this.#access.base.hostname,
       port: this.#access.base.port,
@@ -183,7 +196,10 @@ export class Api {
       agent: token === undefined ? this.#agent : this.#bare,
       headers: {
         accept: "application/json",
-        ...(body !== undefined && { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) }),
+        ...(body !== undefined && {
+          "content-type": "application/json",
+          "content-length": String(Buffer.byteLength(body)),
+        }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,
       },
@@ -256,7 +272,11 @@ export function unique(): string {
 }
 
 /** Waits until `probe` answers something other than undefined or false. */
-export async function until<T>(what: string, probe: () => Promise<T | undefined | false>, limitMs = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | undefined | false>,
+  limitMs = 30_000,
+): Promise<T> {
   const deadlineMs = performance.now() + limitMs;
   for (;;) {
     const answer = await probe();

@@ -35,7 +35,9 @@ test("each published line of these groups has a test here", (context) => {
   if (!existsSync(file)) return context.skip("the facts of Kubernetes 1.36 are not on this machine");
   const asked = askedLines(readFileSync(file, "utf8"));
   const missing = asked.filter((name) => !tests.has(name));
-  context.diagnostic(`${asked.length - missing.length} of ${asked.length} lines are covered, ${missing.length} are not:`);
+  context.diagnostic(
+    `${asked.length - missing.length} of ${asked.length} lines are covered, ${missing.length} are not:`,
+  );
   for (const name of missing) context.diagnostic(`  not covered: ${name}`);
   const unknown = [...tests.keys()].filter((name) => !asked.includes(name));
   if (unknown.length > 0) throw new Error(`these tests bear names that nobody asked for: ${unknown.join("; ")}`);

@@ -11,7 +11,12 @@ export interface CrudOptions {
   /** A patch of the main resource and the path that shows it. */
   readonly change: { readonly patch: Json; readonly path: string; readonly expected: unknown };
   /** Subresources to get, patch and update, with a patch and the path that shows it. */
-  readonly subresources?: readonly { readonly name: string; readonly patch: Json; readonly path: string; readonly expected: unknown }[];
+  readonly subresources?: readonly {
+    readonly name: string;
+    readonly patch: Json;
+    readonly path: string;
+    readonly expected: unknown;
+  }[];
 }
 
 /** What every "should support … API operations" asks: discovery, all verbs, watch events, status, deletecollection. */
@@ -19,7 +24,8 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
   const { api } = scene;
   await discoverable(scene, options);
   const base = options.groupVersion === "v1" ? "/api/v1" : `/apis/${options.groupVersion}`;
-  const collection = options.namespaced === true ? scene.at(options.groupVersion, options.resource) : `${base}/${options.resource}`;
+  const collection =
+    options.namespaced === true ? scene.at(options.groupVersion, options.resource) : `${base}/${options.resource}`;
   const label = `conformance=${unique()}`;
   const [key = "", value = ""] = label.split("=");
   const object = (): Json => ({
@@ -44,7 +50,10 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
   scene.cleanUp(() => watch.close());
   const patched = await api.patch(path, { metadata: { annotations: { patched: "true" } } });
   assert.equal(pick(patched, "metadata.annotations.patched"), "true");
-  await watch.next("the patch", (event) => event.type === "MODIFIED" && pick(event.object, "metadata.annotations.patched") === "true");
+  await watch.next(
+    "the patch",
+    (event) => event.type === "MODIFIED" && pick(event.object, "metadata.annotations.patched") === "true",
+  );
 
   const changed = await api.patch(path, options.change.patch);
   assert.deepEqual(pick(changed, options.change.path), options.change.expected);
@@ -74,11 +83,19 @@ async function discoverable({ api }: Scene, { groupVersion, resource, subresourc
   const [group = "", version = ""] = groupVersion.split("/");
   if (version !== "") {
     const groups = arrayAt(await api.get("/apis"), "groups");
-    assert.ok(groups.some((candidate) => candidate.name === group), `/apis lists ${group}`);
+    assert.ok(
+      groups.some((candidate) => candidate.name === group),
+      `/apis lists ${group}`,
+    );
     const versions = arrayAt(await api.get(`/apis/${group}`), "versions");
-    assert.ok(versions.some((candidate) => candidate.groupVersion === groupVersion), `/apis/${group} lists ${groupVersion}`);
+    assert.ok(
+      versions.some((candidate) => candidate.groupVersion === groupVersion),
+      `/apis/${group} lists ${groupVersion}`,
+    );
   }
-  const names = arrayAt(await api.get(version === "" ? "/api/v1" : `/apis/${groupVersion}`), "resources").map(({ name }) => name);
+  const names = arrayAt(await api.get(version === "" ? "/api/v1" : `/apis/${groupVersion}`), "resources").map(
+    ({ name }) => name,
+  );
   for (const wanted of [resource, ...subresources.map(({ name }) => `${resource}/${name}`)])
     assert.ok(names.includes(wanted), `${groupVersion} lists ${wanted}`);
 }

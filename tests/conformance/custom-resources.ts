@@ -31,7 +31,12 @@ export async function define(scene: Scene, options: DefinitionOptions = {}, plur
     name,
     kind,
     collection,
-    object: (objectName, content = {}, version = "v1") => ({ apiVersion: `${group}/${version}`, kind, metadata: { name: objectName }, ...content }),
+    object: (objectName, content = {}, version = "v1") => ({
+      apiVersion: `${group}/${version}`,
+      kind,
+      metadata: { name: objectName },
+      ...content,
+    }),
   };
 }
 
@@ -46,7 +51,11 @@ function objectSchema(properties: Json, extra: Json = {}): Json {
   return { type: "object", properties, ...extra };
 }
 
-function version(name: string, extra: Json = {}, schema: Json = objectSchema({}, { "x-kubernetes-preserve-unknown-fields": true })): Json {
+function version(
+  name: string,
+  extra: Json = {},
+  schema: Json = objectSchema({}, { "x-kubernetes-preserve-unknown-fields": true }),
+): Json {
   return { name, served: true, storage: false, schema: { openAPIV3Schema: schema }, ...extra };
 }
 
@@ -65,8 +74,14 @@ async function definitionStatus(scene: Scene): Promise<void> {
   const current = await api.get(path);
   const conditions = [...arrayAt(current, "status.conditions"), condition("set")];
   await api.expect("PUT", path, { ...current, status: { ...(current.status as Json), conditions } });
-  const patched = await api.patch(path, { metadata: { labels: { ours: "yes" } }, status: { conditions: [condition("patched")] } });
-  assert.deepEqual(arrayAt(patched, "status.conditions").map(({ message }) => message), ["patched"]);
+  const patched = await api.patch(path, {
+    metadata: { labels: { ours: "yes" } },
+    status: { conditions: [condition("patched")] },
+  });
+  assert.deepEqual(
+    arrayAt(patched, "status.conditions").map(({ message }) => message),
+    ["patched"],
+  );
   const seen = arrayAt(await api.get(`${definitions}/${name}`), "status.conditions");
   assert.ok(seen.some(({ type, message }) => type === "StatusUpdate" && message === "patched"));
 }
@@ -78,7 +93,11 @@ async function defaulting(scene: Scene): Promise<void> {
   const made = await api.create(custom.collection(), custom.object("defaulted"));
   assert.deepEqual([made.a, made.b], ["A", undefined]);
   const changed = objectSchema({ a: { type: "string" }, b: { type: "string", default: "B" } });
-  await api.patch(`${definitions}/${custom.name}`, [{ op: "replace", path: "/spec/versions/0/schema/openAPIV3Schema", value: changed }], "json");
+  await api.patch(
+    `${definitions}/${custom.name}`,
+    [{ op: "replace", path: "/spec/versions/0/schema/openAPIV3Schema", value: changed }],
+    "json",
+  );
   const read = await until("the new default on reading", async () => {
     const found = await api.get(`${custom.collection()}/defaulted`);
     return found.b === "B" && found;
@@ -103,10 +122,16 @@ async function fieldSelectors(scene: Scene): Promise<void> {
   ];
   const custom = await define(scene, { versions });
   const watch = await api.watch(`${custom.collection("v2")}?fieldSelector=host%3Dhost1%2Cport%3D80`);
-  for (const [name, host, port] of [["one", "host1", "80"], ["two", "host1", "8080"], ["three", "host2", "80"]] as const)
+  for (const [name, host, port] of [
+    ["one", "host1", "80"],
+    ["two", "host1", "8080"],
+    ["three", "host2", "80"],
+  ] as const)
     await api.create(custom.collection("v1"), custom.object(name, { host, port }));
   const names = async (versionName: string, selector: string): Promise<string[]> =>
-    arrayAt(await api.get(`${custom.collection(versionName)}?fieldSelector=${encodeURIComponent(selector)}`)).map(nameOf);
+    arrayAt(await api.get(`${custom.collection(versionName)}?fieldSelector=${encodeURIComponent(selector)}`)).map(
+      nameOf,
+    );
   assert.deepEqual(await names("v1", "host=host1"), ["one", "two"]);
   assert.deepEqual(await names("v2", "host=host1,port=80"), ["one"]);
   assert.deepEqual(await names("v2", "host!=host1"), ["three"]);
@@ -135,17 +160,36 @@ async function published({ api }: Scene, group: string): Promise<string[]> {
   return Object.keys(document.definitions as Json).filter((name) => name.startsWith(prefix));
 }
 
-async function publishedOf(scene: Scene, custom: Defined, wanted: (names: string[]) => boolean, what: string): Promise<void> {
-  await until(what, async () => wanted((await published(scene, custom.group)).map((name) => name.split(".").slice(-2).join("."))));
+async function publishedOf(
+  scene: Scene,
+  custom: Defined,
+  wanted: (names: string[]) => boolean,
+  what: string,
+): Promise<void> {
+  await until(what, async () =>
+    wanted((await published(scene, custom.group)).map((name) => name.split(".").slice(-2).join("."))),
+  );
 }
 
-const twoVersions = (): Json[] => [version("v1", { storage: true }, objectSchema({ spec: { type: "string" } })), version("v2", {}, objectSchema({ spec: { type: "string" } }))];
+const twoVersions = (): Json[] => [
+  version("v1", { storage: true }, objectSchema({ spec: { type: "string" } })),
+  version("v2", {}, objectSchema({ spec: { type: "string" } })),
+];
 
 async function unserved(scene: Scene): Promise<void> {
   const { api } = scene;
   const custom = await define(scene, { versions: twoVersions() });
-  await publishedOf(scene, custom, (names) => names.includes("v1.Widget") && names.includes("v2.Widget"), "both versions to be published");
-  await api.patch(`${definitions}/${custom.name}`, [{ op: "replace", path: "/spec/versions/1/served", value: false }], "json");
+  await publishedOf(
+    scene,
+    custom,
+    (names) => names.includes("v1.Widget") && names.includes("v2.Widget"),
+    "both versions to be published",
+  );
+  await api.patch(
+    `${definitions}/${custom.name}`,
+    [{ op: "replace", path: "/spec/versions/1/served", value: false }],
+    "json",
+  );
   await publishedOf(scene, custom, (names) => names.includes("v1.Widget") && !names.includes("v2.Widget"), "v2 to go");
 }
 
@@ -153,8 +197,17 @@ async function renamed(scene: Scene): Promise<void> {
   const { api } = scene;
   const custom = await define(scene, { versions: twoVersions() });
   await publishedOf(scene, custom, (names) => names.includes("v2.Widget"), "v2 to be published");
-  await api.patch(`${definitions}/${custom.name}`, [{ op: "replace", path: "/spec/versions/1/name", value: "v4" }], "json");
-  await publishedOf(scene, custom, (names) => names.includes("v4.Widget") && !names.includes("v2.Widget") && names.includes("v1.Widget"), "v4 in its place");
+  await api.patch(
+    `${definitions}/${custom.name}`,
+    [{ op: "replace", path: "/spec/versions/1/name", value: "v4" }],
+    "json",
+  );
+  await publishedOf(
+    scene,
+    custom,
+    (names) => names.includes("v4.Widget") && !names.includes("v2.Widget") && names.includes("v1.Widget"),
+    "v4 in its place",
+  );
 }
 
 async function embedded(scene: Scene): Promise<void> {
@@ -192,7 +245,10 @@ const typed = (): Json =>
         type: "array",
         "x-kubernetes-list-map-keys": ["containerPort", "protocol"],
         "x-kubernetes-list-type": "map",
-        items: objectSchema({ containerPort: { type: "integer" }, protocol: { type: "string" } }, { required: ["containerPort", "protocol"] }),
+        items: objectSchema(
+          { containerPort: { type: "integer" }, protocol: { type: "string" } },
+          { required: ["containerPort", "protocol"] },
+        ),
       },
     }),
   });
@@ -207,31 +263,48 @@ async function validCustom(scene: Scene): Promise<void> {
   const path = `${custom.collection()}/applied?fieldManager=test&fieldValidation=Strict`;
   const headers = { "content-type": "application/apply-patch+yaml" };
   await api.expect("PATCH", path, object("applied"), { headers });
-  const wrong = await api.request("PATCH", path, custom.object("applied", { spec: { cronSpec: "wrong", ports } }), { headers });
+  const wrong = await api.request("PATCH", path, custom.object("applied", { spec: { cronSpec: "wrong", ports } }), {
+    headers,
+  });
   assert.equal(wrong.status, 422);
 }
 
 async function duplicates(scene: Scene): Promise<void> {
   const { api } = scene;
-  const custom = await define(scene, { schema: objectSchema({ spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } }) });
+  const custom = await define(scene, {
+    schema: objectSchema({ spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } }),
+  });
   const body = `{"apiVersion":"${custom.group}/v1","kind":"Widget","metadata":{"name":"twice"},"spec":{"unknown":1,"knownField":1,"knownField":2}}`;
   const refused = await api.request("POST", `${custom.collection()}?fieldValidation=Strict`, body);
   assert.equal(refused.status, 400);
   assert.match(String(refused.body.message), /duplicate field "spec.knownField"/);
   const yaml = `apiVersion: ${custom.group}/v1\nkind: Widget\nmetadata:\n  name: twice\nspec:\n  unknown: 1\n  knownField: 1\n  knownField: 2\n`;
-  const applied = await api.request("PATCH", `${custom.collection()}/twice?fieldManager=test&fieldValidation=Strict`, yaml, {
-    headers: { "content-type": "application/apply-patch+yaml" },
-  });
+  const applied = await api.request(
+    "PATCH",
+    `${custom.collection()}/twice?fieldManager=test&fieldValidation=Strict`,
+    yaml,
+    {
+      headers: { "content-type": "application/apply-patch+yaml" },
+    },
+  );
   assert.equal(applied.status, 400);
   assert.match(String(applied.body.message), /knownField.*already (set|defined)|duplicate field/);
 }
 
 async function unknownMetadata(scene: Scene): Promise<void> {
   const { api } = scene;
-  const template = { type: "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true, properties: { metadata: { type: "object", properties: { name: { type: "string" } } } } };
+  const template = {
+    type: "object",
+    "x-kubernetes-embedded-resource": true,
+    "x-kubernetes-preserve-unknown-fields": true,
+    properties: { metadata: { type: "object", properties: { name: { type: "string" } } } },
+  };
   const custom = await define(scene, { schema: objectSchema({ spec: objectSchema({ template }) }) });
   const inner = { apiVersion: "v1", kind: "Pod", metadata: { name: "inner", unknownSubMeta: "x" } };
-  const object = { ...custom.object("odd", { spec: { template: inner } }), metadata: { name: "odd", unknownMeta: "y" } };
+  const object = {
+    ...custom.object("odd", { spec: { template: inner } }),
+    metadata: { name: "odd", unknownMeta: "y" },
+  };
   const refused = await api.request("POST", `${custom.collection()}?fieldValidation=Strict`, object);
   assert.equal(refused.status, 400);
   const message = String(refused.body.message);
@@ -244,8 +317,10 @@ const openApi = "CustomResourcePublishOpenAPI [Privileged:ClusterAdmin]";
 
 export const customResources: Readonly<Record<string, Conformance>> = {
   "AggregatedDiscovery should support raw aggregated discovery request for CRDs": discovered,
-  [`${prefix} Simple CustomResourceDefinition creating/deleting custom resource definition objects works`]: createAndDelete,
-  [`${prefix} Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works`]: definitionStatus,
+  [`${prefix} Simple CustomResourceDefinition creating/deleting custom resource definition objects works`]:
+    createAndDelete,
+  [`${prefix} Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works`]:
+    definitionStatus,
   [`${prefix} custom resource defaulting for requests and from storage works`]: defaulting,
   "CustomResourceFieldSelectors [Privileged:ClusterAdmin] CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector":
     fieldSelectors,

@@ -20,7 +20,10 @@ async function runningPods({ api, core }: Scene, selector: string, count: number
 }
 
 async function accountExists({ api, core }: Scene): Promise<void> {
-  await until("the default service account", async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200);
+  await until(
+    "the default service account",
+    async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
+  );
 }
 
 async function apiVersions(scene: Scene): Promise<void> {
@@ -42,15 +45,59 @@ async function describe(scene: Scene): Promise<void> {
   const all = (text: string, ...parts: RegExp[]): void => {
     for (const part of parts) assert.match(text, part);
   };
-  all(run(scene, ["describe", "pod", name]), /^Name:\s+described-/m, /^Node:\s/m, /^Status:\s+Running/m, /^IP:\s/m, /Controlled By:\s+ReplicationController\/described/, /Image:/, /State:/);
-  all(run(scene, ["describe", "rc", "described"]), /^Name:\s+described/m, /^Selector:\s+app=described/m, /^Replicas:\s+1 current \/ 1 desired/m, /^Pods Status:\s+1 Running/m, /^Events:/m);
-  all(run(scene, ["describe", "service", "described"]), /^Type:\s+ClusterIP/m, /^IP:\s/m, /^Port:\s/m, /^Endpoints:/m, /^Session Affinity:/m);
+  all(
+    run(scene, ["describe", "pod", name]),
+    /^Name:\s+described-/m,
+    /^Node:\s/m,
+    /^Status:\s+Running/m,
+    /^IP:\s/m,
+    /Controlled By:\s+ReplicationController\/described/,
+    /Image:/,
+    /State:/,
+  );
+  all(
+    run(scene, ["describe", "rc", "described"]),
+    /^Name:\s+described/m,
+    /^Selector:\s+app=described/m,
+    /^Replicas:\s+1 current \/ 1 desired/m,
+    /^Pods Status:\s+1 Running/m,
+    /^Events:/m,
+  );
+  all(
+    run(scene, ["describe", "service", "described"]),
+    /^Type:\s+ClusterIP/m,
+    /^IP:\s/m,
+    /^Port:\s/m,
+    /^Endpoints:/m,
+    /^Session Affinity:/m,
+  );
   const node = String(pick(first, "spec.nodeName"));
-  all(run(scene, ["describe", "node", node]), /^Conditions:/m, /^Addresses:/m, /^Capacity:/m, /Kubelet Version:/, /Pods/);
+  all(
+    run(scene, ["describe", "node", node]),
+    /^Conditions:/m,
+    /^Addresses:/m,
+    /^Capacity:/m,
+    /Kubelet Version:/,
+    /Pods/,
+  );
   all(run(scene, ["describe", "namespace", namespace]), /^Name:\s/m, /^Status:\s+Active/m);
-  const cron = { apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "described" }, spec: { schedule: "0 0 1 1 *", jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "main", image }] } } } } } };
+  const cron = {
+    apiVersion: "batch/v1",
+    kind: "CronJob",
+    metadata: { name: "described" },
+    spec: {
+      schedule: "0 0 1 1 *",
+      jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [{ name: "main", image }] } } } },
+    },
+  };
   run(scene, ["create", "-f", "-"], JSON.stringify(cron));
-  all(run(scene, ["describe", "cronjob", "described"]), /^Schedule:\s+0 0 1 1 \*/m, /^Concurrency Policy:\s+Allow/m, /^Suspend:\s+False/m, /^Active Jobs:/m);
+  all(
+    run(scene, ["describe", "cronjob", "described"]),
+    /^Schedule:\s+0 0 1 1 \*/m,
+    /^Concurrency Policy:\s+Allow/m,
+    /^Suspend:\s+False/m,
+    /^Active Jobs:/m,
+  );
 }
 
 async function diff(scene: Scene): Promise<void> {
@@ -59,7 +106,12 @@ async function diff(scene: Scene): Promise<void> {
   const changed = JSON.stringify(deployment("differs")).replaceAll(image, "busybox:1.36");
   const { code, stdout } = cluster.tryKubectl(["-n", namespace, "diff", "-f", "-"], { input: changed });
   assert.equal(code, 1);
-  assert.ok(stdout.includes(`-      - image: ${image}`) || stdout.includes(`-        image: ${image}`) || stdout.includes(image), stdout);
+  assert.ok(
+    stdout.includes(`-      - image: ${image}`) ||
+      stdout.includes(`-        image: ${image}`) ||
+      stdout.includes(image),
+    stdout,
+  );
   assert.ok(stdout.includes("busybox:1.36"));
 }
 
@@ -78,7 +130,8 @@ async function patchPods(scene: Scene): Promise<void> {
   run(scene, ["create", "-f", "-"], JSON.stringify(replicationController("patched", 2)));
   for (const each of await runningPods(scene, "app=patched", 2))
     run(scene, ["patch", "pod", String(pick(each, "metadata.name")), "-p", `{"metadata":{"annotations":{"x":"y"}}}`]);
-  for (const each of await runningPods(scene, "app=patched", 2)) assert.equal(pick(each, "metadata.annotations.x"), "y");
+  for (const each of await runningPods(scene, "app=patched", 2))
+    assert.equal(pick(each, "metadata.annotations.x"), "y");
 }
 
 async function replace(scene: Scene): Promise<void> {
@@ -102,7 +155,10 @@ async function dryRun(scene: Scene): Promise<void> {
   await accountExists(scene);
   run(scene, ["run", "dry", `--image=${image}`]);
   const patch = `{"spec":{"containers":[{"name":"dry","image":"busybox:1.36"}]}}`;
-  assert.match(run(scene, ["patch", "pod", "dry", "-p", patch, "--dry-run=server", "-o", "jsonpath={.spec.containers[0].image}"]), /busybox:1.36/);
+  assert.match(
+    run(scene, ["patch", "pod", "dry", "-p", patch, "--dry-run=server", "-o", "jsonpath={.spec.containers[0].image}"]),
+    /busybox:1.36/,
+  );
   assert.equal(run(scene, ["get", "pod", "dry", "-o", "jsonpath={.spec.containers[0].image}"]), image);
 }
 
@@ -112,7 +168,11 @@ async function version(scene: Scene): Promise<void> {
 }
 
 /** `kubectl proxy` until the answer of /api has been read. */
-async function throughProxy({ cluster, cleanUp }: Scene, args: readonly string[], options: (printed: string) => http.RequestOptions | undefined): Promise<void> {
+async function throughProxy(
+  { cluster, cleanUp }: Scene,
+  args: readonly string[],
+  options: (printed: string) => http.RequestOptions | undefined,
+): Promise<void> {
   const { clientBinary } = await import("#main/client-binaries.ts");
   const proxy = cluster.start(clientBinary("kubectl"), ["proxy", ...args]);
   cleanUp(() => proxy.kill());
@@ -132,7 +192,9 @@ async function throughProxy({ cluster, cleanUp }: Scene, args: readonly string[]
 
 async function unixSocket(scene: Scene): Promise<void> {
   const socketPath = join(scene.cluster.dataDir, `proxy-${unique()}.sock`);
-  await throughProxy(scene, [`--unix-socket=${socketPath}`], () => (existsSync(socketPath) ? { socketPath } : undefined));
+  await throughProxy(scene, [`--unix-socket=${socketPath}`], () =>
+    existsSync(socketPath) ? { socketPath } : undefined,
+  );
 }
 
 async function freePort(scene: Scene): Promise<void> {
@@ -163,8 +225,10 @@ async function scale(scene: Scene): Promise<void> {
 
 export const kubectl: Readonly<Record<string, Conformance>> = {
   "Kubectl client Kubectl api-versions should check if v1 is in available api versions": apiVersions,
-  "Kubectl client Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info": clusterInfo,
-  "Kubectl client Kubectl describe should check if kubectl describe prints relevant information for rc and pods": describe,
+  "Kubectl client Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info":
+    clusterInfo,
+  "Kubectl client Kubectl describe should check if kubectl describe prints relevant information for rc and pods":
+    describe,
   "Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments": diff,
   "Kubectl client Kubectl label should update the label on a resource": label,
   "Kubectl client Kubectl patch should add annotations for pods in rc": patchPods,

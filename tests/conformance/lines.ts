@@ -23,7 +23,9 @@ export function reportCoverage(context: TestContext, sections: readonly string[]
   const asked = askedNames(sections);
   if (asked === undefined) return context.skip("the facts of Kubernetes 1.36 are not on this machine");
   const missing = asked.filter((name) => !tested.has(name));
-  context.diagnostic(`${asked.length - missing.length} of ${asked.length} lines are covered, ${missing.length} are not:`);
+  context.diagnostic(
+    `${asked.length - missing.length} of ${asked.length} lines are covered, ${missing.length} are not:`,
+  );
   for (const name of missing) context.diagnostic(`  not covered: ${name}`);
   const unknown = [...tested].filter((name) => !asked.includes(name));
   if (unknown.length > 0) throw new Error(`these tests bear names that nobody asked for: ${unknown.join("; ")}`);

@@ -12,13 +12,21 @@ async function usedBecomes({ api, core }: Pick<Scene, "api" | "core">, used: Jso
   await until(`the quota to count ${JSON.stringify(used)}`, async () => {
     const status = (await api.get(core("resourcequotas", name))).status as Json | undefined;
     const counted = (status?.used ?? {}) as Json;
-    return Object.entries(used).every(([key, value]) => (value === undefined ? counted[key] !== undefined : counted[key] === value));
+    return Object.entries(used).every(([key, value]) =>
+      value === undefined ? counted[key] !== undefined : counted[key] === value,
+    );
   });
 }
 
 async function status({ api, core }: Scene): Promise<void> {
-  await api.create(core("resourcequotas"), { metadata: { name: "q" }, spec: { hard: { cpu: "500m", memory: "500Mi" } } });
-  await until("the status to be counted", async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m");
+  await api.create(core("resourcequotas"), {
+    metadata: { name: "q" },
+    spec: { hard: { cpu: "500m", memory: "500Mi" } },
+  });
+  await until(
+    "the status to be counted",
+    async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m",
+  );
   const path = `${core("resourcequotas", "q")}/status`;
   const updated = await until("the update of the status", async () => {
     const current = await api.get(path);
@@ -30,12 +38,18 @@ async function status({ api, core }: Scene): Promise<void> {
   const patched = await api.patch(path, { spec: { hard: { cpu: "1" } }, status: { hard: { cpu: "700m" } } });
   assert.equal(pick(patched, "spec.hard.cpu"), "500m");
   assert.equal(pick(patched, "status.hard.cpu"), "700m");
-  await until("the controller to put it right", async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m");
+  await until(
+    "the controller to put it right",
+    async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m",
+  );
 }
 
 async function updateAndDelete({ api, core }: Scene): Promise<void> {
   const path = core("resourcequotas", "q");
-  const made = await api.create(core("resourcequotas"), { metadata: { name: "q" }, spec: { hard: { cpu: "1", memory: "500Mi" } } });
+  const made = await api.create(core("resourcequotas"), {
+    metadata: { name: "q" },
+    spec: { hard: { cpu: "1", memory: "500Mi" } },
+  });
   assert.deepEqual(pick(made, "spec.hard"), { cpu: "1", memory: "500Mi" });
   await until("the update", async () => {
     const current = await api.get(path);
@@ -50,7 +64,10 @@ async function replicaSet(scene: Scene): Promise<void> {
   const { api, at } = scene;
   await createQuota(scene, { "count/replicasets.apps": "5" });
   await usedBecomes(scene, { "count/replicasets.apps": "0" });
-  await api.create(at("apps/v1", "replicasets"), { metadata: { name: "counted" }, spec: { replicas: 0, ...template("counted") } });
+  await api.create(at("apps/v1", "replicasets"), {
+    metadata: { name: "counted" },
+    spec: { replicas: 0, ...template("counted") },
+  });
   await usedBecomes(scene, { "count/replicasets.apps": "1" });
   await api.expect("DELETE", at("apps/v1", "replicasets", "counted"));
   await usedBecomes(scene, { "count/replicasets.apps": "0" });
@@ -68,7 +85,10 @@ async function secret(scene: Scene): Promise<void> {
 
 async function service(scene: Scene): Promise<void> {
   const { api, core } = scene;
-  const make = (name: string, type: string): Json => ({ metadata: { name }, spec: { type, ports: [{ port: 80 }], selector: { a: "b" } } });
+  const make = (name: string, type: string): Json => ({
+    metadata: { name },
+    spec: { type, ports: [{ port: 80 }], selector: { a: "b" } },
+  });
   await createQuota(scene, { services: "3", "services.nodeports": "1", "services.loadbalancers": "1" });
   await usedBecomes(scene, { services: "0" });
   await api.create(core("services"), make("plain", "ClusterIP"));
@@ -86,17 +106,26 @@ async function service(scene: Scene): Promise<void> {
 async function life({ api, core, namespace }: Scene): Promise<void> {
   const label = `quota-${unique()}`;
   const selector = `labelSelector=${label}%3Dtrue`;
-  await api.create(core("resourcequotas"), { metadata: { name: "q", labels: { [label]: "true" } }, spec: { hard: { cpu: "300m", memory: "300Mi" } } });
+  await api.create(core("resourcequotas"), {
+    metadata: { name: "q", labels: { [label]: "true" } },
+    spec: { hard: { cpu: "300m", memory: "300Mi" } },
+  });
   const [listed] = arrayAt(await api.get(`/api/v1/resourcequotas?${selector}`));
   assert.equal(pick(listed, "metadata.namespace"), namespace);
-  const patched = await api.patch(core("resourcequotas", "q"), { metadata: { labels: { patched: "yes" } }, spec: { hard: { memory: "750Mi" } } });
+  const patched = await api.patch(core("resourcequotas", "q"), {
+    metadata: { labels: { patched: "yes" } },
+    spec: { hard: { memory: "750Mi" } },
+  });
   assert.equal(pick(patched, "spec.hard.memory"), "750Mi");
   await api.expect("DELETE", `${core("resourcequotas")}?${selector}`);
   assert.equal(arrayAt(await api.get(`/api/v1/resourcequotas?${selector}`)).length, 0);
 }
 
 async function statusIsPrompt({ api, core }: Scene): Promise<void> {
-  await api.create(core("resourcequotas"), { metadata: { name: "q" }, spec: { hard: { pods: "5", "count/configmaps": "10" } } });
+  await api.create(core("resourcequotas"), {
+    metadata: { name: "q" },
+    spec: { hard: { pods: "5", "count/configmaps": "10" } },
+  });
   const counted = await until("hard and used", async () => {
     const found = await api.get(core("resourcequotas", "q"));
     return pick(found, "status.used.pods") !== undefined && found;

@@ -11,7 +11,11 @@ async function someNode({ api }: Scene): Promise<string> {
 
 function using(amount: number, more: Json = {}): Json {
   const resources = { requests: { [resource]: String(amount) }, limits: { [resource]: String(amount) } };
-  return { containers: [{ name: "main", image: "example/busy:1", resources }], terminationGracePeriodSeconds: 0, ...more };
+  return {
+    containers: [{ name: "main", image: "example/busy:1", resources }],
+    terminationGracePeriodSeconds: 0,
+    ...more,
+  };
 }
 
 /** A node that offers an amount of something that no other has, until the test ends. */
@@ -21,11 +25,20 @@ async function offer(scene: Scene, amount: number): Promise<string> {
   const path = `/api/v1/nodes/${node}/status`;
   const key = resource.replace("/", "~1");
   await api.patch(path, [{ op: "add", path: `/status/capacity/${key}`, value: String(amount) }], "json");
-  await objectAt(scene, "it can be allocated", `/api/v1/nodes/${node}`, (object) => (pick(object, "status.allocatable") as Json)[resource] !== undefined).catch(
-    () => api.patch(path, [{ op: "add", path: `/status/allocatable/${key}`, value: String(amount) }], "json"),
-  );
+  await objectAt(
+    scene,
+    "it can be allocated",
+    `/api/v1/nodes/${node}`,
+    (object) => (pick(object, "status.allocatable") as Json)[resource] !== undefined,
+  ).catch(() => api.patch(path, [{ op: "add", path: `/status/allocatable/${key}`, value: String(amount) }], "json"));
   cleanUp(async () => {
-    for (const list of ["capacity", "allocatable"]) await api.request("PATCH", path, { status: { [list]: { [resource]: null } } }, { headers: { "content-type": "application/merge-patch+json" } });
+    for (const list of ["capacity", "allocatable"])
+      await api.request(
+        "PATCH",
+        path,
+        { status: { [list]: { [resource]: null } } },
+        { headers: { "content-type": "application/merge-patch+json" } },
+      );
   });
   return node;
 }
@@ -60,7 +73,10 @@ async function selectorMatchesNothing(scene: Scene): Promise<void> {
   const { api, core } = scene;
   await api.create(core("pods"), pod("homeless", { nodeSelector: { "conformance.example/label": "nonempty" } }));
   const found = await unschedulable(scene, "homeless");
-  assert.match(String(condition(found, "PodScheduled")?.message), /^0\/3 nodes are available: 3 node\(s\) didn't match Pod's node affinity\/selector/);
+  assert.match(
+    String(condition(found, "PodScheduled")?.message),
+    /^0\/3 nodes are available: 3 node\(s\) didn't match Pod's node affinity\/selector/,
+  );
   assert.equal(pick(found, "spec.nodeName"), undefined);
 }
 
@@ -70,7 +86,9 @@ async function hostPortConflict(scene: Scene): Promise<void> {
   const onPort = (name: string, hostIP: string, protocol = "TCP"): Json =>
     pod(name, {
       nodeSelector: { "kubernetes.io/hostname": node },
-      containers: [{ name: "main", image: "example/web:1", ports: [{ containerPort: 8080, hostPort: 54322, hostIP, protocol }] }],
+      containers: [
+        { name: "main", image: "example/web:1", ports: [{ containerPort: 8080, hostPort: 54322, hostIP, protocol }] },
+      ],
     });
   await api.create(core("pods"), onPort("any", "0.0.0.0"));
   await running(scene, "any");
@@ -91,10 +109,17 @@ async function replicaSetsOfFourPriorities(scene: Scene): Promise<void> {
   ];
   for (const { name, replicas, each, value } of sets) {
     const priorityClassName = await priorityClass(scene, value);
-    await api.create(at("apps/v1", "replicasets"), workload("ReplicaSet", name, { replicas }, { spec: using(each, { priorityClassName }) }));
+    await api.create(
+      at("apps/v1", "replicasets"),
+      workload("ReplicaSet", name, { replicas }, { spec: using(each, { priorityClassName }) }),
+    );
     await until(`${name} runs`, async () => (await podsOf(scene, name)).filter(isReady).length === replicas);
   }
-  const readyCounts = await Promise.all(sets.map(async ({ name }) => (await podsOf(scene, name)).filter((item) => isReady(item) && !isTerminating(item)).length));
+  const readyCounts = await Promise.all(
+    sets.map(
+      async ({ name }) => (await podsOf(scene, name)).filter((item) => isReady(item) && !isTerminating(item)).length,
+    ),
+  );
   assert.deepEqual(readyCounts.slice(1), [4, 4, 1], "only the lowest priority made room");
   await until("the lowest has its pods again, waiting", async () => {
     const pods = (await podsOf(scene, "p1")).filter((item) => !isTerminating(item));
@@ -114,7 +139,10 @@ async function criticalPreempts(scene: Scene): Promise<void> {
   const critical = `critical-${unique()}`;
   const path = `/api/v1/namespaces/kube-system/pods/${critical}`;
   cleanUp(() => api.request("DELETE", path));
-  await api.create("/api/v1/namespaces/kube-system/pods", pod(critical, using(5, { priorityClassName: "system-cluster-critical" })));
+  await api.create(
+    "/api/v1/namespaces/kube-system/pods",
+    pod(critical, using(5, { priorityClassName: "system-cluster-critical" })),
+  );
   await objectAt(scene, "the critical pod runs", path, (object) => pick(object, "status.phase") === "Running");
   assert.equal((await api.request("GET", core("pods", "lowest"))).status, 404);
   assert.equal(pick(await api.get(core("pods", "higher")), "status.phase"), "Running");
@@ -142,7 +170,8 @@ export const scheduling: Readonly<Record<string, Conformance>> = {
   "SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching": selectorMatchesNothing,
   "SchedulerPredicates [Serial] validates that there exists conflict between pods with same hostPort and protocol but one using 0.0.0.0 hostIP":
     hostPortConflict,
-  "SchedulerPreemption [Serial] PreemptionExecutionPath runs ReplicaSets to verify preemption running path": replicaSetsOfFourPriorities,
+  "SchedulerPreemption [Serial] PreemptionExecutionPath runs ReplicaSets to verify preemption running path":
+    replicaSetsOfFourPriorities,
   "SchedulerPreemption [Serial] validates lower priority pod preemption by critical pod": criticalPreempts,
   "SchedulerPreemption [Serial] validates pod disruption condition is added to the preempted pod": victimIsTold,
 };

@@ -23,13 +23,21 @@ export function deployment(name: string, replicas = 1, metadata: Json = {}): Jso
 
 export function replicationController(name: string, replicas = 1): Json {
   const { template: podTemplate } = template(name);
-  return { apiVersion: "v1", kind: "ReplicationController", metadata: { name }, spec: { replicas, selector: { app: name }, template: podTemplate } };
+  return {
+    apiVersion: "v1",
+    kind: "ReplicationController",
+    metadata: { name },
+    spec: { replicas, selector: { app: name }, template: podTemplate },
+  };
 }
 
 export function template(name: string): Json {
   return {
     selector: { matchLabels: { app: name } },
-    template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "main", image }], terminationGracePeriodSeconds: 0 } },
+    template: {
+      metadata: { labels: { app: name } },
+      spec: { containers: [{ name: "main", image }], terminationGracePeriodSeconds: 0 },
+    },
   };
 }
 
@@ -43,7 +51,13 @@ export interface DefinitionOptions {
 /** A CustomResourceDefinition of its own group: `{plural}.{group}`. */
 export function definition(plural: string, group: string, options: DefinitionOptions = {}): Json {
   const schema = options.schema ?? { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-  const version = { name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema }, ...(options.subresources && { subresources: options.subresources }) };
+  const version = {
+    name: "v1",
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: schema },
+    ...(options.subresources && { subresources: options.subresources }),
+  };
   const kind = plural.charAt(0).toUpperCase() + plural.slice(1, -1);
   return {
     apiVersion: "apiextensions.k8s.io/v1",

@@ -5,7 +5,7 @@ import type { Call } from "../call.ts";
 import type { Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { bytesOf, concatBytes } from "./bytes.ts";
-import { inVersion } from "./convert.ts";
+import { hasDefaults, inVersion } from "./convert.ts";
 import { encodeProtobufObject } from "./protobuf.ts";
 import { fromMetadata, jsonOf, metadataOf } from "./stored.ts";
 import { columnDefinitions, rowHead } from "./table.ts";
@@ -18,6 +18,7 @@ const rowEnd = bytesOf("}");
 
 /** JSON of a stored object in the served version, with its kind. The stored bytes themselves where that is the stored version. */
 export function jsonInVersion(call: Pick<Call, "parts">, served: Served, entry: Entry): Uint8Array {
+  if (served.custom !== undefined && hasDefaults(served)) return defaultedJson(call, served, entry);
   if (served.isStorage && (served.custom === undefined || hasTypeMeta(served, entry.value))) return jsonOf(entry.value);
   return call.parts.objects.encoding(entry, `json:${served.apiVersion}`, () => {
     if (served.custom !== undefined) {
@@ -25,6 +26,17 @@ export function jsonInVersion(call: Pick<Call, "parts">, served: Served, entry: 
     }
     return encodeJson(inVersion(served, call.parts.objects.decoded(entry)));
   });
+}
+
+const defaulted = new WeakMap<Entry, { readonly served: Served; readonly json: Uint8Array }>();
+
+/** Made once per entry and schema: a definition that changes makes other `Served`s. */
+function defaultedJson(call: Pick<Call, "parts">, served: Served, entry: Entry): Uint8Array {
+  const known = defaulted.get(entry);
+  if (known?.served === served) return known.json;
+  const json = encodeJson(inVersion(served, call.parts.objects.decoded(entry)));
+  defaulted.set(entry, { served, json });
+  return json;
 }
 
 /** JSON of an item of a list: built-in kinds leave kind and apiVersion to the list, as Go does. */
