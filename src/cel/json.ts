@@ -1,0 +1,193 @@
+import { fail } from "./failure.ts";
+import { durationOf, formatDuration, formatTimestamp, timestampOf } from "./scalar-text.ts";
+import { dyn, type ObjectType, type Type } from "./types.ts";
+import { Duration, isNumeric, ListValue, MapValue, Optional, Timestamp, typeNameOf, Unsigned, type Value } from "./value.ts";
+
+type Json = Record<string, unknown>;
+
+/**
+ * JSON data as a value of a type. Nothing is copied: elements and fields become values when they are read. Numbers of unknown type
+ * are int when they are whole.
+ */
+export function fromJson(data: unknown, type: Type): Value {
+  switch (typeof data) {
+    case "string":
+      return fromString(data, type);
+    case "boolean":
+      return data;
+    case "bigint":
+      return type.kind === "double" ? Number(data) : data;
+    case "number":
+      return fromNumber(data, type);
+    case "object":
+      return fromObject(data, type);
+    default:
+      return null;
+  }
+}
+
+function fromString(data: string, type: Type): Value {
+  switch (type.kind) {
+    case "timestamp":
+      return timestampOf(/^\d{4}-\d\d-\d\d$/.test(data) ? `${data}T00:00:00Z` : data);
+    case "duration":
+      return durationOf(data);
+    case "bytes":
+      return bytesOfBase64(data);
+    default:
+      return data;
+  }
+}
+
+function fromNumber(data: number, type: Type): Value {
+  if (type.kind === "double") return data;
+  return Number.isInteger(data) ? BigInt(data) : data;
+}
+
+function fromObject(data: object | null, type: Type): Value {
+  if (data === null) return null;
+  if (data instanceof Uint8Array) return data;
+  if (Array.isArray(data)) return new JsonList(data as unknown[], type);
+  if (type.kind === "object") return new JsonObject(data as Json, type);
+  return new JsonMap(data as Json, type.kind === "map" ? type.value : dyn);
+}
+
+class JsonList extends ListValue {
+  readonly data: readonly unknown[];
+  readonly #element: Type;
+  readonly #mergeBy: "set" | readonly string[] | undefined;
+
+  constructor(data: readonly unknown[], type: Type) {
+    super();
+    this.data = data;
+    this.#element = type.kind === "list" ? type.element : dyn;
+    this.#mergeBy = type.kind === "list" ? type.mergeBy : undefined;
+  }
+
+  get size(): number {
+    return this.data.length;
+  }
+
+  at(index: number): Value {
+    return fromJson(this.data[index], this.#element);
+  }
+
+  override get mergeBy(): "set" | readonly string[] | undefined {
+    return this.#mergeBy;
+  }
+}
+
+class JsonMap extends MapValue {
+  readonly data: Json;
+  readonly #value: Type;
+  #size: number | undefined;
+
+  constructor(data: Json, value: Type) {
+    super();
+    this.data = data;
+    this.#value = value;
+  }
+
+  get size(): number {
+    this.#size ??= Object.keys(this.data).length;
+    return this.#size;
+  }
+
+  get(key: Value): Value | undefined {
+    if (typeof key !== "string" || !Object.hasOwn(this.data, key)) return undefined;
+    const found = this.data[key];
+    return found === undefined ? undefined : fromJson(found, this.#value);
+  }
+
+  keys(): Iterable<Value> {
+    return Object.keys(this.data);
+  }
+}
+
+/** An object of a schema: only the fields that it declares can be seen. */
+class JsonObject extends MapValue {
+  readonly data: Json;
+  readonly #type: ObjectType;
+
+  constructor(data: Json, type: ObjectType) {
+    super();
+    this.data = data;
+    this.#type = type;
+  }
+
+  get size(): number {
+    return this.#present().length;
+  }
+
+  get(key: Value): Value | undefined {
+    return typeof key === "string" ? this.field(key) : undefined;
+  }
+
+  override field(name: string): Value | undefined {
+    const declared = this.#type.fields.get(name);
+    if (declared === undefined || !Object.hasOwn(this.data, declared.name)) return undefined;
+    const found = this.data[declared.name];
+    return found === undefined ? undefined : fromJson(found, declared.type);
+  }
+
+  keys(): Iterable<Value> {
+    return this.#present();
+  }
+
+  override get typeName(): string {
+    return this.#type.name;
+  }
+
+  #present(): string[] {
+    return [...this.#type.fields.keys()].filter((name) => this.field(name) !== undefined);
+  }
+}
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const sextets: ReadonlyMap<string, number> = new Map([...alphabet].map((letter, value) => [letter, value]));
+
+function bytesOfBase64(text: string): Uint8Array {
+  const digits = text.replace(/=+$/, "");
+  const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4));
+  let buffer = 0;
+  let at = 0;
+  for (let i = 0; i < digits.length; i += 1) {
+    const sextet = sextets.get(digits[i] ?? "") ?? fail("invalid base64");
+    buffer = ((buffer << 6) | sextet) & 0xffffff;
+    if (i % 4 !== 0) bytes[at++] = (buffer >> (6 - 2 * (i % 4))) & 255;
+  }
+  return bytes;
+}
+
+function base64OfBytes(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 3) {
+    const triple = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    for (const shift of [18, 12, 6, 0]) text += alphabet[(triple >> shift) & 63];
+  }
+  const padding = (3 - (bytes.length % 3)) % 3;
+  return padding === 0 ? text : text.slice(0, -padding) + "=".repeat(padding);
+}
+
+const depthMax = 500;
+
+/** A value as plain JSON data; `record` makes its objects. Fails for values that JSON cannot say. */
+export function toJson(value: Value, record: () => Json, depth = 0): unknown {
+  if (depthMax < depth) fail("values nest too deeply");
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (value === null || typeof value !== "object") return value;
+  if (value instanceof Unsigned) return toJson(value.value, record);
+  if (value instanceof Uint8Array) return base64OfBytes(value);
+  if (value instanceof Timestamp) return formatTimestamp(value);
+  if (value instanceof Duration) return formatDuration(value);
+  if (value instanceof Optional) return value.value === undefined ? null : toJson(value.value, record, depth + 1);
+  if (value instanceof ListValue)
+    return Array.from({ length: value.size }, (_, i) => toJson(value.at(i), record, depth + 1));
+  if (!(value instanceof MapValue)) return fail(`values of type ${typeNameOf(value)} cannot become JSON`);
+  const result = record();
+  for (const key of value.keys()) {
+    const name = typeof key === "string" ? key : isNumeric(key) ? String(toJson(key, record)) : String(key);
+    result[name] = toJson(value.get(key) ?? null, record, depth + 1);
+  }
+  return result;
+}

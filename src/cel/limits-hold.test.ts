@@ -1,0 +1,113 @@
+// Whatever somebody writes as an expression or gives to it: an answer or a refusal, soon.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { fromJson } from "./json.ts";
+import { kubernetesEnvironment } from "./kubernetes.ts";
+import { compileExpression } from "./program.ts";
+import { dyn, list, map, string } from "./types.ts";
+
+const environment = kubernetesEnvironment.with([
+  { name: "x", type: dyn },
+  { name: "texts", type: list(string) },
+  { name: "labels", type: map(string, string) },
+]);
+
+/** Milliseconds that one expression may take, compiling and evaluating; garbage collection and the other core included. */
+const patienceMs = 500;
+
+function run(text: string, x: unknown): string {
+  const start = performance.now();
+  const compiled = compileExpression(environment, text);
+  let told = "";
+  if (!compiled.ok) told = `invalid: ${compiled.message}`;
+  else {
+    const values = [x, ["a", "b"], { a: "b" }].map((value) => fromJson(value, dyn));
+    const result = compiled.program.evaluate(values);
+    told = result.ok ? "ok" : `error: ${result.message}`;
+  }
+  const took = performance.now() - start;
+  assert.ok(took < patienceMs, `${text.slice(0, 200)} took ${took} ms`);
+  return told;
+}
+
+function check(title: string, text: string, wanted: RegExp, x: unknown = {}): void {
+  test(title, () => assert.match(run(text, x), wanted));
+}
+
+const numbers = Array.from({ length: 1_000 }, (_, i) => i);
+const long = "a".repeat(1_000_000);
+
+check("a pattern that makes others backtrack is linear", "x.matches('^(a+)+$')", /^(ok|error)/, `${long}b`);
+check("a pattern with a big machine is refused", "x.matches('((a?){30}){30}')", /error: .*(expensive|cost limit)/, long);
+check("loops in loops run out of their budget", "x.all(a, x.all(b, x.all(c, a + b + c >= 0)))", /cost limit/, numbers);
+check("nothing goes on after the budget", "true && (x.all(a, x.all(b, x.all(c, c >= 0))) || true)", /cost limit/, numbers);
+check("texts that grow in each step are bounded", `[${"1,".repeat(60)}].map(i, x.replace('', x))`, /error/, long);
+check("concatenations are bounded", `x.map(a, x.map(b, '${"y".repeat(1000)}' + string(b)).join('z'))`, /cost limit/, numbers);
+check("deep parentheses are refused", "(".repeat(100_000), /recursion limit|mismatched/);
+check("long chains are refused", `1${"+1".repeat(40_000)}`, /recursion limit/);
+check("deep selections are refused", `x${".a".repeat(40_000)}`, /recursion limit/);
+check("deep negations are refused", `${"-!".repeat(40_000)}x`, /recursion limit/);
+check("long lists of conditions are fine", Array(5_000).fill("true").join(" && "), /ok/);
+check("too long expressions are refused", "1".repeat(100_001), /exceeds limit/);
+check("numbers of many digits are refused", "int(x)", /error: type conversion/, "9".repeat(1_000_000));
+check("quantities of many digits are refused", "quantity(x)", /error/, "9".repeat(1_000_000));
+check("exponents that make large numbers are refused", "quantity('1e999999999').isInteger()", /error/);
+check("versions of many digits are refused", "semver(x)", /error/, `1.${"9".repeat(100_000)}.0`);
+check("lists that are searched in loops are bounded", "x.all(a, sets.contains(x, [a, a]))", /cost limit/, Array.from({ length: 5_000 }, (_, i) => i));
+check("deeply nested data can be compared", "x == x", /ok|error/, nested(5_000));
+check("deeply nested data of two makes can be compared", "dyn([x]) == dyn([x.map(y, y)])", /ok|error/, nested(5_000));
+
+function nested(depth: number): unknown {
+  let value: unknown = [];
+  for (let i = 0; i < depth; i += 1) value = [value];
+  return value;
+}
+
+test("any text is answered", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      run(text, {});
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const word = fc.constantFrom(
+  ..."x texts labels 1 2u 1.5 'a' b'a' null true [] {} [1] ( ) [ ] { } . , + - * / % && || ! == < in ? : .?".split(" "),
+  ...".size() .map(a, a) .all(a, a == x) .exists(k, v, k == v) .filter(t, t > 'a') .matches('a+') .split(',') has(x.a)".split(" "),
+  ...["dyn(x)", "int(x)", "string(x)", "texts.join('-')", "optional.of(x)", ".orValue(1)", "quantity('1')", "ip('1.1.1.1')"],
+  ...[".format([x, 1])", ".transformMap(k, v, v)", "cel.bind(a, x, a)", "duration('1s')", "timestamp(0)", ".sum()", ".max()"],
+);
+
+test("any sequence of words is answered", () => {
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 12 }), fc.jsonValue(), (words, x) => {
+      run(words.join(" "), x);
+      run(words.join(""), x);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+const operand = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.constantFrom("x", "x.a", "texts", "labels", "1", "-9223372036854775808", "9223372036854775807", "1u", "0.1", "'é😀'", "b'\\xff'", "null", "[]", "{}"),
+    fc.tuple(tie("value"), fc.constantFrom("+", "-", "*", "/", "%", "==", "<", "in", "&&", "||"), tie("value")).map((parts) => `(${parts.join(" ")})`),
+    fc.tuple(tie("value"), fc.constantFrom("all", "exists", "map", "filter", "existsOne"), tie("value")).map(([range, name, body]) => `${range}.${name}(v, ${body})`),
+    fc.tuple(fc.constantFrom("size", "string", "int", "uint", "double", "bytes", "bool", "type", "dyn", "duration", "timestamp", "quantity", "url", "semver", "cidr"), tie("value")).map(([name, value]) => `${name}(${value})`),
+    fc.tuple(tie("value"), tie("value")).map(([container, index]) => `${container}[${index}]`),
+    fc.tuple(tie("value"), tie("value")).map(([first, second]) => `[${first}, dyn(${second})]`),
+    fc.tuple(tie("value"), tie("value"), tie("value")).map(([a, b, c]) => `(${a} ? dyn(${b}) : dyn(${c}))`),
+  ),
+}));
+
+test("any well-formed expression is answered", () => {
+  fc.assert(
+    fc.property(operand.value, fc.jsonValue(), (text, x) => {
+      run(String(text), x);
+    }),
+    { numRuns: 5_000 },
+  );
+});

@@ -1,0 +1,75 @@
+import { check } from "./checker.ts";
+import { compile } from "./compile.ts";
+import { estimateCost } from "./cost.ts";
+import type { Environment } from "./environment.ts";
+import { describeIssues, EvaluationFailure, SyntaxFailure, type Issue } from "./failure.ts";
+import type { Run } from "./frame.ts";
+import { evaluationCostMax } from "./limits.ts";
+import { parse } from "./parser.ts";
+import { formatType, type Type } from "./types.ts";
+import type { Value } from "./value.ts";
+
+export type Result =
+  | { readonly ok: true; readonly value: Value; readonly cost: number }
+  | { readonly ok: false; readonly message: string; readonly cost: number; readonly isOverBudget: boolean };
+
+/** A compiled expression: evaluated as often as wanted. */
+export class Program {
+  readonly text: string;
+  readonly type: Type;
+  /** What one evaluation costs at most, from the sizes that the types of the variables declare. */
+  readonly costEstimate: number;
+  readonly #run: Run;
+  readonly #slots: number;
+
+  constructor(text: string, type: Type, run: Run, slots: number, costEstimate: number) {
+    this.text = text;
+    this.type = type;
+    this.costEstimate = costEstimate;
+    this.#run = run;
+    this.#slots = slots;
+  }
+
+  /** Evaluates with the values of the environment's variables, in their order; undefined stands for one that is not set. */
+  evaluate(variables: readonly (Value | undefined)[], costMax: number = evaluationCostMax): Result {
+    const slots = new Array<Value>(this.#slots);
+    for (let i = 0; i < variables.length; i += 1) {
+      const value = variables[i];
+      if (value !== undefined) slots[i] = value;
+    }
+    const frame = { slots, cost: 0, costMax };
+    try {
+      return { ok: true, value: this.#run(frame), cost: frame.cost };
+    } catch (error) {
+      if (!(error instanceof EvaluationFailure)) throw error;
+      return { ok: false, message: error.message, cost: frame.cost, isOverBudget: error.isFinal };
+    }
+  }
+}
+
+export type Compiled =
+  | { readonly ok: true; readonly program: Program }
+  /** `message` holds all issues, each with its position, as clients know it. */
+  | { readonly ok: false; readonly issues: readonly Issue[]; readonly message: string };
+
+/** Parses, checks and compiles an expression; with `expected`, its result must be of one of these types. */
+export function compileExpression(environment: Environment, text: string, expected?: readonly Type[]): Compiled {
+  try {
+    const node = parse(text);
+    const { issues, type, slots } = check(node, environment);
+    if (issues.length > 0) return { ok: false, issues, message: describeIssues(text, issues) };
+    if (expected !== undefined && !expected.some((each) => isExpected(each, type))) {
+      const message = `must evaluate to ${expected.map(formatType).join(" or ")}`;
+      return { ok: false, issues: [{ message, at: 0 }], message };
+    }
+    const cost = estimateCost(node, environment);
+    return { ok: true, program: new Program(text, type, compile(node), slots, cost) };
+  } catch (error) {
+    if (!(error instanceof SyntaxFailure)) throw error;
+    return { ok: false, issues: [error.issue], message: describeIssues(text, [error.issue]) };
+  }
+}
+
+function isExpected(expected: Type, type: Type): boolean {
+  return type.kind === "dyn" || type.kind === expected.kind;
+}
