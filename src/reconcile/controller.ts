@@ -1,7 +1,7 @@
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Action } from "./action.ts";
-import type { Executor, Outcome, RunResult, Trace } from "./executor.ts";
+import { isUnanswered, type Executor, type Outcome, type RunResult, type Trace } from "./executor.ts";
 import type { Informer } from "./informer.ts";
 import type { Informers } from "./informers.ts";
 import { limits } from "./limits.ts";
@@ -152,7 +152,7 @@ class Loop implements Controller {
       const plan = await this.#options.pass(key, { now: this.#options.clock.now(), refusal: this.#refusals.get(key) });
       if (plan !== undefined && !this.#stopped) {
         const result = await this.#options.executor.run(plan.actions, plan.because);
-        traces = result.traces;
+        traces = [...result.traces, ...(await this.#unanswered(result))];
         wrote = result.writes > 0;
         this.writes += result.writes;
         this.#after(key, plan, result);
@@ -169,6 +169,20 @@ class Loop implements Controller {
     if (this.#queue.length > 0) this.#pump();
     if (this.#stopped && this.#active === 0) for (const resolve of this.#drained) resolve();
     this.#whenSeen(traces, () => this.#release(key, wrote));
+  }
+
+  /** A write that nobody answered may have happened: the next pass waits until it would have been seen. */
+  async #unanswered({ stopped }: RunResult): Promise<readonly Trace[]> {
+    if (stopped === undefined || !isUnanswered(stopped.outcome)) return [];
+    const { executor, timers } = this.#options;
+    while (!this.#stopped) {
+      try {
+        return await executor.look(stopped.action);
+      } catch {
+        await timers.sleep(limits.lookAgainMs);
+      }
+    }
+    return [];
   }
 
   #after(key: string, plan: Plan, result: RunResult): void {

@@ -37,6 +37,11 @@ export interface Executor {
    * 4... at once up to `writesInFlightMax`, so that a refusal is met once and not a thousand times.
    */
   run(actions: readonly Action[], because?: string): Promise<RunResult>;
+  /**
+   * After a write without an answer, which may or may not have happened: what must have been seen before planning again, so
+   * that it is not done twice. Rejects when there is no answer either.
+   */
+  look(action: Action): Promise<readonly Trace[]>;
 }
 
 export interface ExecutorOptions {
@@ -61,7 +66,21 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
     return outcome;
   };
-  return { execute, run: (actions, because) => run(execute, actions, because) };
+  return { execute, run: (actions, because) => run(execute, actions, because), look: (action) => look(options.client, action) };
+}
+
+/** The newest revision among the objects that the action's one would be among. */
+async function look(client: Client, action: Action): Promise<readonly Trace[]> {
+  if (action.verb === "event") return [];
+  const { resource, namespace } = action;
+  const { items } = await client.list(resource, { metadataOnly: true, ...(namespace === undefined ? {} : { namespace }) });
+  const revisions = (items as { metadata?: { resourceVersion?: string } }[]).map(({ metadata }) => Number(metadata?.resourceVersion ?? 0));
+  return [{ resource, revision: revisions.reduce((most, revision) => Math.max(most, revision), 0) }];
+}
+
+/** Whether a write may have happened although it counts as failed: nobody answered. */
+export function isUnanswered(outcome: Outcome): boolean {
+  return outcome.kind === "failed" && !(outcome.error instanceof ApiStatusError);
 }
 
 function withMessage(event: EventText, message: string): EventText {

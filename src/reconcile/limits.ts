@@ -12,6 +12,8 @@ export const limits = {
   /** Back-off of a key after a failed pass. Milliseconds. */
   retryMinMs: 10,
   retryMaxMs: 60_000,
+  /** Between attempts to learn whether a write without an answer happened. Milliseconds. */
+  lookAgainMs: 1_000,
   /** The longest uninterrupted run of planning before requests get their turn. Milliseconds. */
   sliceMs: 5,
   /** Writes of one plan under way at once (slow start doubles up to here). */

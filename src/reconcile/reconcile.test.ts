@@ -209,6 +209,32 @@ test("a key is not planned again before the informer has seen its own writes", a
   assert.deepEqual(s.problems, []);
 });
 
+test("a create that nobody answered is not made again before its object would have been seen", async () => {
+  const s = scene();
+  const informer = s.informers.of(declaration);
+  let created = 0;
+  const controller = controllerOver(s, (key) => {
+    if (key !== "default/seed" || informer.list().length > 1) return undefined;
+    created++;
+    return { actions: [createMap(`made-${created}`)] };
+  });
+  // The first answer is lost, and what was written is delivered two seconds later.
+  const { watch, create } = s.client;
+  const client = s.client as { watch: typeof watch; create: typeof create };
+  client.watch = (resource, options, handler) =>
+    watch(resource, options, { ...handler, event: (event) => void s.time.timers.after(2_000, () => handler.event(event)) });
+  client.create = async (...given) => {
+    const made = await create(...given);
+    if (created === 1) throw new Error("connection reset");
+    return made;
+  };
+  put(s.api, "seed", "1");
+  s.informers.start();
+  controller.start();
+  await s.time.advance(10_000);
+  assert.equal(created, 1);
+});
+
 test("a thousand creates that are refused cost one request, and the next pass knows why", async () => {
   const s = scene();
   let refusal: string | undefined;
