@@ -33,6 +33,8 @@ export interface SeedOptions {
   readonly tell?: (line: string) => void;
   /** Gets every entry of the trace, to find where two runs part. */
   readonly traced?: (entry: string) => void;
+  /** Gets every visible change of every object. */
+  readonly changed?: (change: Change) => void;
   /** In place of what the seed would draw; for tests. */
   readonly swarm?: Swarm;
   /** A defect of the store, for tests of the checkers. */
@@ -205,6 +207,7 @@ class SeedRun {
   #changed(changes: readonly Change[]): void {
     for (const change of changes) {
       const { revision, key, current } = change;
+      this.#options.changed?.(change);
       this.#trace.add(`! ${revision} ${key} ${current === undefined ? "gone" : hashText(JSON.stringify(current))}`);
       this.#writes += 1;
       if (isHeartbeat(change)) continue;

@@ -11,7 +11,9 @@ const staleMsCalm = 1_000;
 interface PodState {
   readonly pod: Stored;
   /** When it was ready last; undefined: never. Infinity: it is. */
-  readyUntilMs: number | undefined;
+  readonly readyUntilMs: number | undefined;
+  /** When its end began; undefined: it has not. */
+  readonly endsSinceMs: number | undefined;
 }
 
 /** 34 to 37 and 39: what a rollout keeps to, judged from what is stored. */
@@ -25,6 +27,7 @@ class DeploymentChecker implements Checker {
   readonly #report: Report;
   /** Specs by uid and generation: a loop may not have seen the newest. */
   readonly #specs = new Map<string, Map<number, DeploymentSpec>>();
+  /** Those that are gone stay for a while: a loop may not have seen that. */
   readonly #pods = new Map<string, PodState>();
   /** Pods that the ReplicaSet controller asked to delete. */
   readonly #asked = new Set<string>();
@@ -52,7 +55,7 @@ class DeploymentChecker implements Checker {
     for (const deployment of this.#view.history.all("apps/deployments").values()) {
       const sets = this.#setsOf(deployment);
       const limit = (deployment.spec as unknown as DeploymentSpec).revisionHistoryLimit ?? 10;
-      const old = sets.filter(({ spec }) => spec?.["replicas"] === 0).length;
+      const old = sets.filter((set) => replicasOf(set) === 0 && revisionOf(set) !== revisionOf(deployment)).length;
       if (old > limit) this.#report("37 history", `${deployment.metadata.name} keeps ${old} old ReplicaSets, at most ${limit}`);
       const conditions = (deployment.status?.["conditions"] ?? []) as { type: string; status: string }[];
       for (const type of ["Available", "Progressing"]) {
@@ -64,30 +67,37 @@ class DeploymentChecker implements Checker {
 
   #deploymentChanged({ current, before }: Change): void {
     if (current === undefined) return;
-    const { uid, generation = 0, name } = current.metadata;
-    const specs = this.#specs.get(uid) ?? new Map<number, DeploymentSpec>();
-    this.#specs.set(uid, specs);
-    specs.set(generation, current.spec as unknown as DeploymentSpec);
+    this.#remember(current);
+    const { name } = current.metadata;
     if (before !== undefined && revisionOf(current) < revisionOf(before)) {
       this.#report("37 revision", `the revision of ${name} went from ${revisionOf(before)} to ${revisionOf(current)}`);
     }
   }
 
-  /** Specs that the controller may act on: the newest, and those after the last that it said it saw. */
-  #liveSpecs(deployment: Stored): DeploymentSpec[] {
-    const observed = Number(deployment.status?.["observedGeneration"] ?? 0);
-    return [...(this.#specs.get(deployment.metadata.uid) ?? [])].flatMap(([generation, spec]) => (generation >= observed ? [spec] : []));
+  #remember({ metadata, spec }: Stored): void {
+    const specs = this.#specs.get(metadata.uid) ?? new Map<number, DeploymentSpec>();
+    this.#specs.set(metadata.uid, specs);
+    specs.set(metadata.generation ?? 0, spec as unknown as DeploymentSpec);
   }
 
-  #replicaSetChanged({ current, before, revision }: Change): void {
+  /** Specs that the loop may act on: the newest, and those since the last that it said it saw. */
+  #liveSpecs({ metadata, status }: Stored): DeploymentSpec[] {
+    const observed = Number(status?.["observedGeneration"] ?? 0);
+    return [...(this.#specs.get(metadata.uid) ?? [])].flatMap(([generation, spec]) => (generation >= observed ? [spec] : []));
+  }
+
+  #replicaSetChanged({ current, before, revision, atMs }: Change): void {
     if (current === undefined) return;
+    this.#remember(current);
     const deployment = this.#deploymentOf(current);
     if (deployment === undefined) return;
     const specs = this.#liveSpecs(deployment);
     if (before === undefined && specs.every(({ paused }) => paused === true)) {
       this.#report("37 pause", `ReplicaSet ${current.metadata.name} was made at ${revision}, and ${deployment.metadata.name} is paused`);
     }
-    if (replicasOf(current) <= (before === undefined ? 0 : replicasOf(before))) return;
+    const grown = replicasOf(current) - (before === undefined ? 0 : replicasOf(before));
+    if (grown < 0) this.#shrunk(current, deployment, revision, atMs);
+    if (grown <= 0) return;
     const total = this.#setsOf(deployment).reduce((sum, set) => sum + replicasOf(set), 0);
     const most = Math.max(...specs.map((spec) => rolloutBounds(spec).most));
     if (total > most) {
@@ -95,47 +105,86 @@ class DeploymentChecker implements Checker {
     }
   }
 
+  /** A ReplicaSet is to lose pods: those that are ready and go must be spared by the others. */
+  #shrunk(set: Stored, deployment: Stored, revision: number, atMs: number): void {
+    const least = Math.min(...this.#liveSpecs(deployment).map((spec) => rolloutBounds(spec).least));
+    const available = this.#podsOf(deployment).filter((state) => this.#mayCountAsAvailable(state, atMs));
+    const own = this.#podsOf(deployment).filter(({ pod, endsSinceMs }) => controllerOf(pod) === set.metadata.uid && endsSinceMs === undefined);
+    const going = Math.max(0, own.length - replicasOf(set));
+    const unready = own.filter(({ pod }) => !isReady(pod)).length;
+    const left = available.length - Math.max(0, going - unready);
+    // More than the least was not there before: then only pods that are not ready may go.
+    if (left >= least || going <= unready) return;
+    const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, which takes ${going} pods, ${unready} of them not ready`;
+    this.#report("35 availability", `${what}: ${left} available pods of ${deployment.metadata.name} are left, at least ${least} must be`);
+  }
+
   #podChanged(change: Change): void {
     const { key, current, before, atMs } = change;
-    if (current === undefined) {
-      this.#pods.delete(key);
-      return;
-    }
     const known = this.#pods.get(key);
-    const readyUntilMs = isReady(current) ? Infinity : known?.readyUntilMs === Infinity ? atMs : known?.readyUntilMs;
-    this.#pods.set(key, { pod: current, readyUntilMs });
+    const pod = current ?? known?.pod;
+    if (pod === undefined) return;
+    if (known !== undefined && known.pod.metadata.uid !== pod.metadata.uid) this.#pods.delete(key);
+    const isLeaving = current === undefined || !isActive(current);
+    const isGood = current !== undefined && isReady(current);
+    this.#pods.set(key, {
+      pod,
+      readyUntilMs: isGood ? Infinity : known?.readyUntilMs === Infinity ? atMs : known?.readyUntilMs,
+      endsSinceMs: isLeaving ? (known?.endsSinceMs ?? atMs) : undefined,
+    });
+    this.#forget(atMs);
+    if (current === undefined) return;
     const set = this.#setOf(current);
     const deployment = set === undefined ? undefined : this.#deploymentOf(set);
     if (set === undefined || deployment === undefined) return;
     if (before === undefined) this.#created(change, current, set, deployment);
     const isEnding = current.metadata.deletionTimestamp !== undefined && before?.metadata.deletionTimestamp === undefined;
-    if (isEnding && isReady(current) && this.#asked.has(key)) this.#deleted(change, deployment);
+    if (isEnding && this.#asked.has(key)) this.#deleted(change, set);
+  }
+
+  #forget(nowMs: number): void {
+    const keptSinceMs = nowMs - this.#staleMs();
+    for (const [key, { pod, endsSinceMs }] of this.#pods) {
+      const isGone = this.#view.history.get(key)?.metadata.uid !== pod.metadata.uid;
+      if (isGone && (endsSinceMs ?? nowMs) < keptSinceMs) this.#pods.delete(key);
+    }
   }
 
   #created({ revision }: Change, pod: Stored, set: Stored, deployment: Stored): void {
-    const specs = this.#liveSpecs(deployment);
     const pods = this.#podsOf(deployment);
-    const live = pods.filter(({ pod: other }) => isActive(other));
-    const most = Math.max(...specs.map((spec) => rolloutBounds(spec).most));
+    const live = pods.filter(({ endsSinceMs }) => endsSinceMs === undefined);
+    // A ReplicaSet that was scaled down a moment ago may still be growing.
+    const asked = this.#setsOf(deployment).reduce((sum, one) => sum + Math.max(...this.#liveSpecs(one).map((spec) => spec.replicas ?? 1)), 0);
+    const specs = this.#liveSpecs(deployment);
+    const most = Math.max(asked, ...specs.map((spec) => rolloutBounds(spec).most));
     if (live.length > most) {
       this.#report("34 surge", `${deployment.metadata.name} has ${live.length} pods with ${pod.metadata.name} at ${revision}, at most ${most} are allowed`);
     }
     if (!specs.every(({ strategy }) => strategy?.type === "Recreate")) return;
-    const old = pods.find(({ pod: other }) => !isTerminal(other) && this.#setOf(other)?.metadata.uid !== set.metadata.uid);
+    const isThere = (other: Stored): boolean => this.#view.history.get(podKey(other))?.metadata.uid === other.metadata.uid;
+    const old = pods.find(({ pod: other }) => isThere(other) && !isTerminal(other) && controllerOf(other) !== set.metadata.uid);
     if (old !== undefined) {
       this.#report("36 recreate", `pod ${pod.metadata.name} was made at ${revision}, and ${old.pod.metadata.name} of before is not gone`);
     }
   }
 
-  #deleted({ current, revision, atMs }: Change, deployment: Stored): void {
-    const least = Math.min(...this.#liveSpecs(deployment).map((spec) => rolloutBounds(spec).least));
+  /** The ReplicaSet controller deletes no more than it was asked to. */
+  #deleted({ current, revision, atMs }: Change, set: Stored): void {
     const sinceMs = atMs - this.#staleMs();
-    const available = this.#podsOf(deployment).filter(
-      ({ pod, readyUntilMs }) => pod.metadata.deletionTimestamp === undefined && readyUntilMs !== undefined && readyUntilMs >= sinceMs,
+    const left = [...this.#pods.entries()].filter(
+      ([key, { pod, endsSinceMs }]) =>
+        controllerOf(pod) === set.metadata.uid && (endsSinceMs === undefined || (endsSinceMs >= sinceMs && !this.#asked.has(key))),
     );
-    if (available.length >= least) return;
-    const left = `${available.length} available pods are left, at least ${least} must be`;
-    this.#report("35 availability", `the controller deleted ${current?.metadata.name} of ${deployment.metadata.name} at ${revision}: ${left}`);
+    const least = Math.min(...this.#liveSpecs(set).map(({ replicas }) => replicas ?? 1));
+    if (left.length >= least) return;
+    this.#report("35 availability", `${current?.metadata.name} was deleted at ${revision}: ${left.length} pods of ${set.metadata.name} are left, it shall have ${least}`);
+  }
+
+  /** Available as far as a loop can know that looks at the world with a delay; what it deleted itself it does know. */
+  #mayCountAsAvailable({ pod, readyUntilMs, endsSinceMs }: PodState, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#staleMs();
+    if (readyUntilMs === undefined || readyUntilMs < sinceMs) return false;
+    return endsSinceMs === undefined || (endsSinceMs >= sinceMs && !this.#asked.has(podKey(pod)));
   }
 
   #staleMs(): number {
@@ -162,6 +211,10 @@ class DeploymentChecker implements Checker {
   #deploymentOf(set: Stored): Stored | undefined {
     return find(this.#view.history.all("apps/deployments").values(), controllerOf(set));
   }
+}
+
+function podKey({ metadata }: Stored): string {
+  return `/registry/core/pods/${metadata.namespace}/${metadata.name}`;
 }
 
 function find(objects: Iterable<Stored>, uid: string | undefined): Stored | undefined {
