@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
 import { nodes as nodeResource } from "#api/generated/resources.ts";
@@ -69,8 +69,29 @@ async function ask(client: Client, path: string): Promise<unknown> {
 
 function processesOf(dataDir: string, settings: ClusterSettings): Report["processes"] {
   const known: Pick<KnownProcess, "name" | "pid">[] = [...knownProcesses(clusterPaths(dataDir).run)];
-  for (const node of settings.nodes) known.push(...knownProcesses(`${nodePath(dataDir, node.name)}/run`));
+  for (const node of settings.nodes) known.push(...engines(nodePath(dataDir, node.name), node.name));
   return known.map(({ name, pid }) => ({ name, pid, memoryMb: proportionalMemoryMb(pid) }));
+}
+
+/** containerd and haproxy of a node: the programs that were started with a file of its folder. */
+function engines(folder: string, nodeName: string): Pick<KnownProcess, "name" | "pid">[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      const [program = "", ...args] = commandLine(Number(pid));
+      const engine = ["containerd", "haproxy"].find((name) => program === name || program.endsWith(`/${name}`));
+      const isOurs = engine !== undefined && args.some((arg) => arg.startsWith(`${folder}/`));
+      return isOurs ? [{ name: `${engine}-${nodeName}`, pid: Number(pid) }] : [];
+    });
+}
+
+function commandLine(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    // It ended while we looked.
+    return [];
+  }
 }
 
 /** Proportional set size in MiB: memory shared between processes is counted once. */
