@@ -33,6 +33,7 @@ import type { Log } from "#telemetry/log.ts";
 import type { Transport } from "#world/http.ts";
 import type { World } from "#world/world.ts";
 import { createMeasurements } from "./measurements.ts";
+import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import { versionInfo } from "./version.ts";
 
 /** Who issues service account tokens; also their default audience, as upstream. */
@@ -223,4 +224,5 @@ async function makeSystemObjects(options: ServerOptions, api: ApiServer): Promis
       clientCa: options.clientCa.certificate,
     },
   );
+  await bringDeliveryKinds(client);
 }

@@ -80,6 +80,7 @@ function table(routes: Route[], backends: Record<string, Pod[]>, certificates: C
     prefix: routes,
     backends: new Map(all.map((backend) => [backend.id, backend])),
     certificates,
+    splits: [],
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Runtime } from "./runtime.ts";
-import { certificateList, mapFiles, type MapFile } from "./wanted.ts";
+import { certificateList, mapFiles, mapsOf, type MapFile, type Maps } from "./wanted.ts";
 
 export interface ActualServer {
   readonly address: string;
@@ -11,7 +11,7 @@ export interface ActualServer {
 
 /** What a running HAProxy holds. */
 export interface Actual {
-  readonly maps: Readonly<Record<MapFile, ReadonlyMap<string, string>>>;
+  readonly maps: Maps;
   /** Backend name to server name to server; every backend that was started with is there. */
   readonly servers: ReadonlyMap<string, ReadonlyMap<string, ActualServer>>;
   /** Certificate file to its hosts. */
@@ -24,11 +24,7 @@ export async function readActual(runtime: Runtime): Promise<Actual> {
   for (const file of mapFiles) maps.set(file, readMap(await runtime.command(`show map ${file}`)));
   const backends = (await runtime.command("show backend")).split("\n").filter((line) => /^b\d+$/.test(line));
   return {
-    maps: {
-      "hosts.map": maps.get("hosts.map")!,
-      "exact.map": maps.get("exact.map")!,
-      "prefix.map": maps.get("prefix.map")!,
-    },
+    maps: mapsOf((file) => maps.get(file)!),
     servers: readServers(backends, await runtime.command("show servers state")),
     certificates: readCertificates(await runtime.command(`show ssl crt-list ${certificateList}`)),
   };

@@ -2,7 +2,7 @@ import type { Actual, ActualServer } from "./actual.ts";
 import { diff, type Step } from "./diff.ts";
 import { linesPerCommand } from "./limits.ts";
 import { RuntimeError, type Runtime } from "./runtime.ts";
-import { certificateList, type DataPlane, type MapFile } from "./wanted.ts";
+import { certificateList, emptyMaps, type DataPlane } from "./wanted.ts";
 
 /** Brings a running HAProxy from `actual` to `wanted`; answers what it holds then. Rejects with `RuntimeError`: read it anew. */
 export async function applyPlane(runtime: Runtime, actual: Actual, wanted: DataPlane): Promise<Actual> {
@@ -42,12 +42,6 @@ function serversAfter(
   }
   return after;
 }
-
-const emptyMaps: Record<MapFile, ReadonlyMap<string, string>> = {
-  "hosts.map": new Map(),
-  "exact.map": new Map(),
-  "prefix.map": new Map(),
-};
 
 async function carryOut(runtime: Runtime, step: Step): Promise<void> {
   switch (step.kind) {

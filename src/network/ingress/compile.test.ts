@@ -89,6 +89,7 @@ function run(
     service: (name) => services.get(name),
     slices: () => slices,
     secret: (name) => (name.endsWith("tls") ? secret : undefined),
+    splits: [],
     ...more,
   });
 }

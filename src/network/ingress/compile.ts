@@ -1,10 +1,12 @@
+import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import type { Secret, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { Ingress, IngressBackend, IngressClass } from "#api/generated/networking-v1.ts";
 import { targetsOf } from "../service-proxy/endpoints.ts";
 import { routesMax, serversPerBackendMax } from "./limits.ts";
 import { decodeBase64, joinPem } from "./pem.ts";
-import { anyHost, type Backend, type Certificate, type Compiled, type Problem, type Route } from "./route-table.ts";
+import { anyHost, type Backend, type Certificate, type Compiled, type Problem, type Route, type Split } from "./route-table.ts";
+import { splitOf } from "./split.ts";
 import { hostFault, pathFault } from "./validate.ts";
 
 /** What an IngressClass names to be served by us. */
@@ -17,6 +19,8 @@ export interface IngressInput {
   slices(serviceKey: string): readonly EndpointSlice[];
   /** A Secret by `namespace/name`; asked only for those that accepted Ingresses name. */
   secret(key: string): Secret | undefined;
+  /** Which users go elsewhere. */
+  readonly splits: readonly TrafficSplit[];
 }
 
 /**
@@ -55,6 +59,9 @@ class Pass {
   /** Host of a certificate to the Ingress that has it. */
   readonly #secured = new Map<string, string>();
   readonly #secrets = new Set<string>();
+  readonly #services = new Set<string>();
+  /** By id of the TrafficSplit. */
+  readonly #splits = new Map<string, Split>();
 
   constructor(input: IngressInput) {
     this.#input = input;
@@ -144,10 +151,12 @@ class Pass {
         prefix: plain(this.#prefix),
         backends: this.#backends,
         certificates,
+        splits: [...this.#splits.values()],
       },
       problems: this.#problems,
       accepted,
       secrets: [...this.#secrets].toSorted(),
+      services: [...this.#services].toSorted(),
     };
   }
 
@@ -207,16 +216,51 @@ class Pass {
       this.#report(owner, "InvalidBackend", "A backend that is no Service is not served");
       return undefined;
     }
-    const id = `${ingress.metadata.namespace}/${wanted.name}:${wanted.port?.name ?? wanted.port?.number ?? ""}`;
+    const split = this.#splitFor(ingress, wanted.name);
+    const port = wanted.port?.name ?? wanted.port?.number ?? "";
+    // Routes of one Ingress alone are split: they get a place of their own.
+    const own = split?.spec.ingress === undefined ? "" : `@${split.metadata.name}`;
+    const id = `${ingress.metadata.namespace}/${wanted.name}:${port}${own}`;
     if (this.#backends.has(id)) return id;
     this.#backends.set(id, { id, servers: this.#servers(ingress, wanted.name, wanted.port ?? {}) });
+    if (split !== undefined) this.#split(ingress, split, id, wanted.port ?? {});
     return id;
+  }
+
+  /** The oldest TrafficSplit for a Service behind this Ingress. */
+  #splitFor({ metadata }: Ingress, service: string): TrafficSplit | undefined {
+    return this.#input.splits
+      .filter(({ metadata: { namespace }, spec }) => {
+        const isMeant = spec.ingress === undefined || spec.ingress === metadata.name;
+        return namespace === metadata.namespace && spec.service === service && isMeant;
+      })
+      .toSorted(olderFirst)[0];
+  }
+
+  #split(ingress: Ingress, split: TrafficSplit, from: string, port: { name?: string; number?: number }): void {
+    const checked = splitOf(split);
+    if (typeof checked === "string") {
+      this.#report(keyOf(ingress), "InvalidTrafficSplit", `The TrafficSplit "${split.metadata.name}" is not served: ${checked}`);
+      return;
+    }
+    const target = split.spec.to.service;
+    const to = `${split.metadata.namespace}/${target}:${port.name ?? port.number ?? ""}@${split.metadata.name}`;
+    // The Service of the chosen follows a moment later, and there are times without it: nobody is sent there then.
+    const isThere = this.#input.service(`${split.metadata.namespace}/${target}`) !== undefined;
+    const servers = isThere ? this.#servers(ingress, target, port) : [];
+    this.#services.add(`${split.metadata.namespace}/${target}`);
+    this.#backends.set(to, { id: to, servers });
+    const known = this.#splits.get(checked.id)?.backends ?? [];
+    // Without a pod the chosen are served, and counted, like everybody else.
+    const backend = servers.length === 0 ? { from } : { from, to };
+    this.#splits.set(checked.id, { ...checked, backends: [...known, backend] });
   }
 
   /** Without servers requests are answered 503: the route is kept, so that nobody else gets it meanwhile. */
   #servers(ingress: Ingress, name: string, wanted: { name?: string; number?: number }): Backend["servers"] {
     const owner = keyOf(ingress);
     const key = `${ingress.metadata.namespace}/${name}`;
+    this.#services.add(key);
     const service = this.#input.service(key);
     const isNamed = wanted.name !== undefined && wanted.name !== "";
     const port = service?.spec.ports?.find((one) => (isNamed ? one.name === wanted.name : one.port === wanted.number));
@@ -249,11 +293,11 @@ function plain(routes: ReadonlyMap<string, Route>): Route[] {
     .toSorted((a, b) => (`${a.site} ${a.path}` < `${b.site} ${b.path}` ? -1 : 1));
 }
 
-function keyOf({ metadata }: Ingress): string {
+function keyOf({ metadata }: Pick<Ingress, "metadata">): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function olderFirst(a: Ingress, b: Ingress): number {
+function olderFirst(a: Pick<Ingress, "metadata">, b: Pick<Ingress, "metadata">): number {
   const [timeA, timeB] = [a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? ""];
   if (timeA !== timeB) return timeA < timeB ? -1 : 1;
   return keyOf(a) < keyOf(b) ? -1 : 1;

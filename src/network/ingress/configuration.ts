@@ -1,4 +1,5 @@
 import { certificateList, type DataPlane } from "./wanted.ts";
+import { splitLogLines, splitRequestRules, splitResponseRules, splitTables } from "./split-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
 
 export interface IngressListen {
@@ -25,7 +26,15 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
       backends.push(`  server ${serverName(index + 1)} ${address}:${port} weight ${weight}`);
     }
   }
-  return `${[...globalLines(user), ...defaultLines, "frontend web", ...binds, ...frontendLines, ...backends].join("\n")}\n`;
+  return `${[
+    ...globalLines(user),
+    ...defaultLines,
+    ...splitTables,
+    "frontend web",
+    ...binds,
+    ...frontendLines,
+    ...backends,
+  ].join("\n")}\n`;
 }
 
 function globalLines(user: string | undefined): string[] {
@@ -75,5 +84,8 @@ const frontendLines = [
   "  http-request set-var(txn.backend) var(txn.site),concat(,txn.path,/),map_beg(prefix.map) unless { var(txn.backend) -m found }",
   '  http-request return status 404 content-type text/plain string "404: no Ingress serves this host and path\\n" ' +
     "unless { var(txn.backend) -m found }",
+  ...splitRequestRules,
+  ...splitResponseRules,
+  ...splitLogLines,
   "  use_backend %[var(txn.backend)]",
 ];

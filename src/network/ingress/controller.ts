@@ -5,7 +5,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import { nodesDeclaration, servicesDeclaration, slicesDeclaration } from "../observed.ts";
 import { createServerLoop, type ServerDependencies } from "../server-loop.ts";
 import { compile } from "./compile.ts";
-import { classesDeclaration, ingressesDeclaration } from "./declarations.ts";
+import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
 import type { Compiled, Problem } from "./route-table.ts";
 
 /** One pass looks at all Ingresses: who holds a route depends on all of them. */
@@ -18,6 +18,7 @@ const allIngresses = "ingresses";
 export function createIngressStatusController(dependencies: ServerDependencies): Controller {
   const { informers } = dependencies;
   const [all, classes] = [informers.of(ingressesDeclaration), informers.of(classesDeclaration)];
+  const splits = informers.of(splitsDeclaration);
   const [services, slices, nodes] = [
     informers.of(servicesDeclaration),
     informers.of(slicesDeclaration),
@@ -26,7 +27,7 @@ export function createIngressStatusController(dependencies: ServerDependencies):
   let told: ReadonlySet<string> = new Set();
   return createServerLoop(dependencies, {
     name: "ingress",
-    needs: [all, classes, services, slices, nodes] as never,
+    needs: [all, classes, splits, services, slices, nodes] as never,
     pass: () => {
       const compiled = compile({
         ingresses: all.list(),
@@ -35,6 +36,7 @@ export function createIngressStatusController(dependencies: ServerDependencies):
         slices: (key) => slices.by("service", key),
         // Secrets are read by the nodes only; what is wrong with one is told where it is used.
         secret: () => undefined,
+        splits: splits.list(),
       });
       const problems = compiled.problems.filter(({ reason }) => reason !== "InvalidCertificate");
       const fresh = problems.filter((problem) => !told.has(textOf(problem)));
@@ -47,6 +49,7 @@ export function createIngressStatusController(dependencies: ServerDependencies):
       return [
         all.handle(again),
         classes.handle(again),
+        splits.handle(again),
         services.handle(again),
         nodes.handle((_, old, current) => {
           if (JSON.stringify(old) !== JSON.stringify(current)) again();

@@ -6,7 +6,7 @@ import { Haproxy, slotsFile } from "./haproxy.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Runtime } from "./runtime.ts";
 import { assignSlots, certificateFile, noSlots, readSlots, type Slots } from "./slots.ts";
-import { wantedDataPlane, type DataPlane } from "./wanted.ts";
+import { emptyMaps, wantedDataPlane, type DataPlane } from "./wanted.ts";
 
 export interface DataPlaneOptions {
   readonly haproxy: Haproxy;
@@ -45,6 +45,7 @@ export class IngressDataPlane {
       before,
       table.backends.keys(),
       table.certificates.map(({ id }) => id),
+      table.splits.map(({ id }) => id),
     );
     const wanted = wantedDataPlane(table, slots);
     try {
@@ -84,11 +85,7 @@ export class IngressDataPlane {
     const slots = readSlots(text);
     if (slots === undefined || !(await haproxy.isRunning())) return noSlots;
     const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
-    const empty: DataPlane = {
-      maps: { "hosts.map": new Map(), "exact.map": new Map(), "prefix.map": new Map() },
-      servers: new Map(),
-      certificates: new Map(),
-    };
+    const empty: DataPlane = { maps: emptyMaps, servers: new Map(), certificates: new Map() };
     const user = /^ {2}user (\S+)$/m.exec(present)?.[1];
     const fits = withoutServers(present) === configuration(listen, slots, empty, user);
     if (fits) this.#slots = slots;

@@ -1,4 +1,5 @@
 import type { Ingress, IngressClass } from "#api/generated/networking-v1.ts";
+import { trafficsplits, type TrafficSplit } from "#api/delivery/traffic-split.ts";
 import { ingressclasses, ingresses } from "#api/generated/resources.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 
@@ -10,4 +11,8 @@ export const ingressesDeclaration: InformerDeclaration<Ingress, Ingress> = {
 export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass> = {
   resource: ingressclasses,
   project: (one) => one,
+};
+export const splitsDeclaration: InformerDeclaration<TrafficSplit, TrafficSplit> = {
+  resource: trafficsplits,
+  project: (split) => split,
 };

@@ -5,7 +5,7 @@ import type { Actual, ActualServer } from "./actual.ts";
 import { diff, type Step } from "./diff.ts";
 import type { Server } from "./route-table.ts";
 import { assignSlots, noSlots, readSlots, writeSlots } from "./slots.ts";
-import { mapFiles, type DataPlane, type MapFile } from "./wanted.ts";
+import { emptyMaps, mapFiles, mapsOf, type DataPlane, type MapFile } from "./wanted.ts";
 
 /** A HAProxy that does what steps say, and refuses what the real one would. */
 class Model {
@@ -16,9 +16,8 @@ class Model {
   ]);
 
   get actual(): Actual {
-    const map = (file: MapFile): Map<string, string> => this.maps.get(file) ?? new Map();
     return {
-      maps: { "hosts.map": map("hosts.map"), "exact.map": map("exact.map"), "prefix.map": map("prefix.map") },
+      maps: mapsOf((file) => this.maps.get(file) ?? new Map<string, string>()),
       servers: this.servers,
       certificates: new Map(),
     };
@@ -73,7 +72,7 @@ const lines = fc
 const plane = fc
   .record({ one: servers, two: servers, hosts: lines, exact: lines, prefix: lines })
   .map(({ one, two, hosts, exact, prefix }): DataPlane => ({
-    maps: { "hosts.map": hosts, "exact.map": exact, "prefix.map": prefix },
+    maps: { ...emptyMaps, "hosts.map": hosts, "exact.map": exact, "prefix.map": prefix },
     servers: new Map<string, Server[]>([
       ["b0001", one],
       ["b0002", two],

@@ -28,7 +28,13 @@ export function diff(actual: Actual, wanted: DataPlane): Step[] {
   const removing: Step[] = [];
   // A host is known only after its routes are: before, it would be answered 404 where a wildcard still serves it.
   for (const file of mapFiles.toReversed()) diffMap(file, actual.maps[file], wanted.maps[file], adding, removing);
-  return [...opening, ...adding, ...removing.toReversed(), ...closing];
+  // Whoever must not be served by the chosen's servers any longer goes first of all.
+  const isUrgent = (step: Step): boolean =>
+    step.kind === "set-line" &&
+    step.file === "thresholds.map" &&
+    Number(step.value) < Number(actual.maps[step.file].get(step.key));
+  const rest = adding.filter((step) => !isUrgent(step));
+  return [...adding.filter(isUrgent), ...opening, ...rest, ...removing.toReversed(), ...closing];
 }
 
 function diffMap(

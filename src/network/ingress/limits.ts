@@ -21,3 +21,12 @@ export const secretTimeoutMs = 2_000;
 export const startTimeoutMs = 10_000;
 export const stopTimeoutMs = 10_000;
 export const startPollMs = 20;
+/** Milliseconds between two looks at the counters of TrafficSplits, while one counts. */
+export const countPollMs = 200;
+/** Milliseconds between two tellings of numbers that speak of no new error. */
+export const countSpacingMs = 1_000;
+/** Milliseconds after which unchanged counters are told again: whoever judges them knows that we are alive. */
+export const countHeartbeatMs = 4_000;
+/** Failed requests told as samples, and characters of each. */
+export const samplesMax = 5;
+export const sampleCharactersMax = 300;

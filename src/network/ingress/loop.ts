@@ -11,13 +11,14 @@ import type { Observed } from "../observed.ts";
 import { serviceOfSlice } from "../service-proxy/compile.ts";
 import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
-import { classesDeclaration, ingressesDeclaration } from "./declarations.ts";
+import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
 import { readCounters, type BackendCounters } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
 import { Haproxy } from "./haproxy.ts";
-import type { Problem } from "./route-table.ts";
+import type { Problem, Split } from "./route-table.ts";
 import { Runtime } from "./runtime.ts";
 import { WatchedSecrets } from "./secrets.ts";
+import { SplitCounts, type HeldSplit } from "./split-counts.ts";
 
 export interface IngressOptions {
   readonly observed: Observed;
@@ -30,6 +31,7 @@ export interface IngressOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly nodeName: string;
   readonly folder: string;
   readonly listen: IngressListen;
   readonly defaultCertificate: () => Promise<string>;
@@ -55,6 +57,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const { observed, informers, timers, folder } = options;
   const ingressInformer = informers.of(ingressesDeclaration);
   const classInformer = informers.of(classesDeclaration);
+  const splitInformer = informers.of(splitsDeclaration);
   const runtime = new Runtime({ ...options, path: `${folder}/haproxy.sock` });
   const haproxy = new Haproxy({ ...options, runtime });
   const ready = Promise.withResolvers<void>();
@@ -72,12 +75,14 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
       service: (key) => observed.services.get(key),
       slices: (key) => observed.slices.by("service", key),
       secret: (key) => secrets.get(key),
+      splits: splitInformer.list(),
     });
-    routed = new Set([...compiled.table.backends.keys()].map((id) => id.slice(0, id.lastIndexOf(":"))));
+    routed = new Set(compiled.services);
     secrets.watch(compiled.secrets);
     // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
     if (!secrets.known) return;
     const faults = await plane.apply(compiled.table);
+    counts.hold(heldOf(compiled.table.splits));
     problems = [
       ...compiled.problems,
       ...[...faults].map(([id, message]) => ({ ingress: id, reason: "InvalidCertificate", message })),
@@ -88,6 +93,14 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const kick = (): void => loop.kick();
   const secrets = new WatchedSecrets(options, kick);
   const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone: kick });
+  const counts = new SplitCounts({ ...options, runtime });
+  const heldOf = (splits: readonly Split[]): HeldSplit[] =>
+    splits.flatMap(({ id, threshold, run }) => {
+      const split = splitInformer.get(id);
+      if (split === undefined || run === undefined) return [];
+      const { namespace = "", name = "", uid = "" } = split.metadata;
+      return [{ namespace, name, uid, threshold, run }];
+    });
   const kickIfRouted = (service: string): void => {
     if (routed.has(service)) kick();
   };
@@ -96,13 +109,20 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     problems: () => problems,
     counters: () => readCounters(runtime, plane.slots),
     start: () => {
-      const needed: readonly Informer<unknown>[] = [ingressInformer, classInformer, observed.services, observed.slices];
+      const needed: readonly Informer<unknown>[] = [
+        ingressInformer,
+        classInformer,
+        splitInformer,
+        observed.services,
+        observed.slices,
+      ];
       void Promise.all(needed.map((informer) => informer.synced())).then(() => {
         synced = true;
         kick();
         subscriptions = [
           ingressInformer.handle(kick),
           classInformer.handle(kick),
+          splitInformer.handle(kick),
           observed.services.handle(kickIfRouted),
           observed.slices.handle((_, old, current) => {
             for (const slice of [old, current]) if (slice !== undefined) kickIfRouted(serviceOfSlice(slice));
@@ -113,6 +133,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     stop: async () => {
       for (const subscription of subscriptions) subscription.close();
       await loop.stop();
+      await counts.stop();
       secrets.stop();
       plane.close();
     },

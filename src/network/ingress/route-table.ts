@@ -10,6 +10,29 @@ export interface RouteTable {
   readonly backends: ReadonlyMap<string, Backend>;
   /** Chains with keys, each with the hosts that it serves. */
   readonly certificates: readonly Certificate[];
+  readonly splits: readonly Split[];
+}
+
+/** Users of some backends that go elsewhere, by a threshold on the hash of who they are. */
+export interface Split {
+  /** `namespace/name`. */
+  readonly id: string;
+  /** Ids: requests of chosen users for `from` go to `to`; while there is none, nobody is chosen. */
+  readonly backends: readonly { readonly from: string; readonly to?: string }[];
+  readonly user: { readonly kind: "cookie" | "header" | "claim" | "address"; readonly name: string };
+  readonly hashKey: string;
+  /** Of 10,000 buckets. */
+  readonly threshold: number;
+  /** Only users known since then are chosen; seconds since 1970. */
+  readonly newSince?: number;
+  readonly testers?: { readonly header: string; readonly value: string };
+  /** Paths without the `/` at their end; what lies below them is excluded too. */
+  readonly excluded: readonly string[];
+  /** Beginnings of statuses that count as errors: `5`, `429`. */
+  readonly errorStatuses: readonly string[];
+  readonly slowerThanMs?: number;
+  /** Names the counters; absent: nothing is counted. */
+  readonly run?: string;
 }
 
 export interface Route {
@@ -58,6 +81,8 @@ export interface Compiled {
   readonly accepted: readonly string[];
   /** Secrets that accepted Ingresses name: `namespace/name`. Nothing else may be read for them. */
   readonly secrets: readonly string[];
+  /** Services that routes lead to: `namespace/name`. */
+  readonly services: readonly string[];
 }
 
 /** The site of rules without a host. */

@@ -8,19 +8,31 @@ export interface Slots {
   readonly backends: ReadonlyMap<string, number>;
   /** Certificate id to its number, from 1. */
   readonly certificates: ReadonlyMap<string, number>;
+  /** TrafficSplit's id to its number, from 1. */
+  readonly splits: ReadonlyMap<string, number>;
 }
 
-export const noSlots: Slots = { count: backendSlotsFirst, backends: new Map(), certificates: new Map() };
+export const noSlots: Slots = { count: backendSlotsFirst, backends: new Map(), certificates: new Map(), splits: new Map() };
 
 /** Keeps the places of those that stay, gives free ones to the new. A greater `count` than before needs a reload. */
-export function assignSlots(slots: Slots, backends: Iterable<string>, certificates: Iterable<string>): Slots {
+export function assignSlots(
+  slots: Slots,
+  backends: Iterable<string>,
+  certificates: Iterable<string>,
+  splits: Iterable<string> = [],
+): Slots {
   const assigned = assign(slots.backends, [...backends]);
   let { count } = slots;
   const highest = Math.max(0, ...assigned.values());
   while (count < highest) count *= 2;
   if (backendSlotsMax < count)
     throw new Error(`Cannot serve ${assigned.size} backends: ${backendSlotsMax} are the limit`);
-  return { count, backends: assigned, certificates: assign(slots.certificates, [...certificates]) };
+  return {
+    count,
+    backends: assigned,
+    certificates: assign(slots.certificates, [...certificates]),
+    splits: assign(slots.splits, [...splits]),
+  };
 }
 
 function assign(before: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
@@ -49,22 +61,27 @@ export function certificateFile(slot: number): string {
   return `c${String(slot).padStart(4, "0")}.pem`;
 }
 
+export function splitName(slot: number): string {
+  return `t${String(slot).padStart(4, "0")}`;
+}
+
 /** For the file that outlives us. */
 export function writeSlots(slots: Slots): string {
-  const { count, backends, certificates } = slots;
-  return JSON.stringify({ count, backends: [...backends], certificates: [...certificates] });
+  const { count, backends, certificates, splits } = slots;
+  return JSON.stringify({ count, backends: [...backends], certificates: [...certificates], splits: [...splits] });
 }
 
 /** Undefined when the text is none of ours: then HAProxy is set up anew. */
 export function readSlots(text: string): Slots | undefined {
   try {
-    const { count, backends, certificates } = JSON.parse(text) as {
+    const { count, backends, certificates, splits } = JSON.parse(text) as {
       count: number;
       backends: [string, number][];
       certificates: [string, number][];
+      splits: [string, number][];
     };
     if (!Number.isInteger(count) || count < 1 || backendSlotsMax < count) return undefined;
-    return { count, backends: new Map(backends), certificates: new Map(certificates) };
+    return { count, backends: new Map(backends), certificates: new Map(certificates), splits: new Map(splits) };
   } catch {
     return undefined;
   }

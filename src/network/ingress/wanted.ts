@@ -1,15 +1,46 @@
-import type { RouteTable, Server } from "./route-table.ts";
+import type { RouteTable, Server, Split } from "./route-table.ts";
 import { anyHost } from "./route-table.ts";
-import { backendName, certificateFile, type Slots } from "./slots.ts";
+import { backendName, certificateFile, splitName, type Slots } from "./slots.ts";
+import { testerPattern, userPattern } from "./split.ts";
 
-export const mapFiles = ["hosts.map", "exact.map", "prefix.map"] as const;
+/** In the order in which lines go; they come the other way round: what is looked up first must find all that it leads to. */
+export const mapFiles = [
+  "hosts.map",
+  "exact.map",
+  "prefix.map",
+  // Which place a backend's TrafficSplit has, and where its chosen users go.
+  "splits.map",
+  "chosen.map",
+  // Properties of a TrafficSplit by its place.
+  "thresholds.map",
+  "runs.map",
+  "kinds.map",
+  "users.map",
+  "salts.map",
+  "errors.map",
+  "slow.map",
+  "cookies.map",
+  "excluded.map",
+  "new.map",
+  "tested.map",
+  "testers.map",
+] as const;
 export type MapFile = (typeof mapFiles)[number];
 export const certificateList = "certificates.txt";
 export const defaultCertificate = "default.pem";
 
+export type Maps = Readonly<Record<MapFile, ReadonlyMap<string, string>>>;
+
+/** Maps from what is known of each file. */
+export function mapsOf<M extends ReadonlyMap<string, string>>(lines: (file: MapFile) => M): Record<MapFile, M> {
+  return Object.fromEntries(mapFiles.map((file) => [file, lines(file)])) as Record<MapFile, M>;
+}
+
+export const emptyMaps: Maps = mapsOf(() => new Map());
+
 /** What HAProxy should hold, in its own terms: numbered places, map lines, files. */
 export interface DataPlane {
-  readonly maps: Readonly<Record<MapFile, ReadonlyMap<string, string>>>;
+  readonly maps: Maps;
   /** Backend name to its servers. */
   readonly servers: ReadonlyMap<string, readonly Server[]>;
   /** File name to content and hosts. */
@@ -25,6 +56,7 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
   };
   return {
     maps: {
+      ...splitLines(table.splits, slots, nameOf),
       "hosts.map": new Map(table.sites.filter((site) => site !== anyHost).map((site) => [site, site])),
       "exact.map": new Map(table.exact.map(({ site, path, backend }) => [`${site}${path}`, nameOf(backend)])),
       // The slash at the end makes the comparison one of whole elements: `/foo/` is no beginning of `/foobar/`.
@@ -38,6 +70,33 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
       ]),
     ),
   };
+}
+
+/** The lines that say who is chosen and where the chosen go. */
+function splitLines(splits: readonly Split[], slots: Slots, nameOf: (id: string) => string): Maps {
+  const maps = mapsOf(() => new Map<string, string>());
+  for (const split of splits) {
+    const place = splitName(slots.splits.get(split.id) ?? 0);
+    for (const { from, to } of split.backends) {
+      maps["splits.map"].set(nameOf(from), place);
+      if (to !== undefined) maps["chosen.map"].set(nameOf(from), nameOf(to));
+    }
+    maps["kinds.map"].set(place, split.user.kind);
+    maps["users.map"].set(userPattern(place, split.user), "\\1");
+    if (split.user.kind === "cookie") maps["cookies.map"].set(place, split.user.name);
+    maps["salts.map"].set(place, split.hashKey);
+    maps["thresholds.map"].set(place, String(split.threshold));
+    if (split.run !== undefined) maps["runs.map"].set(place, split.run);
+    if (split.newSince !== undefined) maps["new.map"].set(place, String(split.newSince));
+    if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
+    for (const status of split.errorStatuses) maps["errors.map"].set(`${place}:${status}`, "status");
+    for (const path of split.excluded) maps["excluded.map"].set(`${place}${path}/`, "1");
+    if (split.testers !== undefined) {
+      maps["tested.map"].set(place, "1");
+      maps["testers.map"].set(testerPattern(place, split.testers), "1");
+    }
+  }
+  return maps;
 }
 
 /** The lines of a map file. */

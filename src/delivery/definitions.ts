@@ -1,0 +1,167 @@
+import type { CustomResourceDefinition } from "#api/generated/apiextensions-v1.ts";
+import type { ClusterRole, ClusterRoleBinding } from "#api/generated/rbac-v1.ts";
+import type { Draft } from "#api/resource.ts";
+
+const text = { type: "string" };
+const whole = { type: "integer", format: "int64", minimum: 0 };
+const free = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+const duration = { type: "string", pattern: "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$" };
+const percent = { type: "string", pattern: "^[0-9]{1,3}(\\.[0-9]{1,2})?%$" };
+const token = { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" };
+const name = { type: "string", minLength: 1, maxLength: 63 };
+
+function object(properties: Record<string, unknown>, required: readonly string[] = []): Record<string, unknown> {
+  return { type: "object", properties, ...(required.length === 0 ? {} : { required: [...required] }) };
+}
+
+function list(items: unknown, most: number): Record<string, unknown> {
+  return { type: "array", items, maxItems: most };
+}
+
+const users = { header: token, cookie: token, jwtClaim: token, clientAddress: { type: "boolean" } };
+const testers = object({ header: token, value: token }, ["header", "value"]);
+const statuses = list({ type: "string", pattern: "^([1-5][0-9]{2}|[1-5]xx)$" }, 100);
+const excludedPaths = list({ type: "string", maxLength: 1024 }, 100);
+
+const step = object(
+  {
+    share: percent,
+    for: duration,
+    minUsers: whole,
+    approval: { type: "boolean" },
+    replicas: { type: "integer", minimum: 1 },
+  },
+  ["share"],
+);
+
+const canarySpec = object(
+  {
+    deployment: name,
+    ingress: name,
+    service: name,
+    users: object({ ...users, only: { type: "string", enum: ["new"] } }),
+    steps: { ...list(step, 100), minItems: 1 },
+    rollback: object({ usersInErrors: percent, confidence: percent }),
+    errors: object({ statuses, slowerThan: duration }),
+    notEnoughData: object({ then: { type: "string", enum: ["wait", "extend", "fail"] }, after: duration }, ["then"]),
+    testers,
+    excludedPaths,
+  },
+  ["deployment", "users", "steps"],
+);
+
+const splitSpec = object(
+  {
+    service: name,
+    ingress: name,
+    to: object({ service: name, replicaSet: text }, ["service"]),
+    users: object(users),
+    hashKey: { type: "string", pattern: "^[A-Za-z0-9]{8,64}$" },
+    threshold: { type: "integer", minimum: 0, maximum: 10_000 },
+    newSince: whole,
+    testers,
+    excludedPaths,
+    errors: object({ statuses, slowerThanMs: { type: "integer", minimum: 1 } }),
+    run: { type: "string", pattern: "^[A-Za-z0-9-]{1,64}$" },
+  },
+  ["service", "to", "users", "hashKey", "threshold"],
+);
+
+const side = object({ users: whole, inErrors: whole, requests: whole }, ["users", "inErrors", "requests"]);
+
+const countSpec = object(
+  {
+    split: name,
+    node: text,
+    threshold: whole,
+    run: text,
+    chosen: side,
+    others: side,
+    at: { type: "string", format: "date-time" },
+    samples: list({ type: "string", maxLength: 300 }, 5),
+  },
+  ["split", "node", "threshold", "run", "chosen", "others", "at"],
+);
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+}
+
+function column(title: string, jsonPath: string, type = "string"): Column {
+  return { name: title, type, jsonPath };
+}
+
+function definition(
+  kind: string,
+  plural: string,
+  properties: Record<string, unknown>,
+  columns: readonly Column[],
+): Draft<CustomResourceDefinition> {
+  const hasStatus = Object.hasOwn(properties, "status");
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.delivery.steersman.dev` },
+    spec: {
+      group: "delivery.steersman.dev",
+      scope: "Namespaced",
+      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: object(properties, ["spec"]) },
+          ...(hasStatus ? { subresources: { status: {} } } : {}),
+          additionalPrinterColumns: [...columns, column("Age", ".metadata.creationTimestamp", "date")],
+        },
+      ],
+    },
+  } as Draft<CustomResourceDefinition>;
+}
+
+/** The kinds of this room, as any operator would bring them. */
+export const deliveryDefinitions: readonly Draft<CustomResourceDefinition>[] = [
+  definition("Canary", "canaries", { spec: canarySpec, status: free }, [
+    column("Deployment", ".spec.deployment"),
+    column("Phase", ".status.phase"),
+    column("Share", ".status.share"),
+    column("Users", ".status.users.users", "integer"),
+    column("In Errors", ".status.users.inErrors", "integer"),
+    column("Verdict", ".status.verdict"),
+  ]),
+  definition("TrafficSplit", "trafficsplits", { spec: splitSpec }, [
+    column("Service", ".spec.service"),
+    column("To", ".spec.to.replicaSet"),
+    column("Threshold", ".spec.threshold", "integer"),
+  ]),
+  definition("TrafficCount", "trafficcounts", { spec: countSpec }, [
+    column("Node", ".spec.node"),
+    column("Users", ".spec.chosen.users", "integer"),
+    column("In Errors", ".spec.chosen.inErrors", "integer"),
+    column("Others", ".spec.others.users", "integer"),
+  ]),
+];
+
+const roleName = "system:steersman:node-traffic";
+
+/** What every node's ingress may do with them: read who is split, tell what it counted. */
+export const nodeTrafficRole: Draft<ClusterRole> = {
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRole",
+  metadata: { name: roleName },
+  rules: [
+    { apiGroups: ["delivery.steersman.dev"], resources: ["trafficsplits"], verbs: ["get", "list", "watch"] },
+    { apiGroups: ["delivery.steersman.dev"], resources: ["trafficcounts"], verbs: ["create", "get", "patch"] },
+  ],
+};
+
+export const nodeTrafficBinding: Draft<ClusterRoleBinding> = {
+  apiVersion: "rbac.authorization.k8s.io/v1",
+  kind: "ClusterRoleBinding",
+  metadata: { name: roleName },
+  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: roleName },
+  subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "system:nodes" }],
+};

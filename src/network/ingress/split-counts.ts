@@ -1,0 +1,152 @@
+import { trafficcounts, type SideCount, type TrafficCountSpec } from "#api/delivery/traffic-split.ts";
+import type { Client } from "#client/client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { Clock, Timer, Timers } from "#world/clock.ts";
+import { countHeartbeatMs, countPollMs, countSpacingMs, sampleCharactersMax, samplesMax } from "./limits.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A TrafficSplit as HAProxy holds it now. */
+export interface HeldSplit {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly threshold: number;
+  readonly run: string;
+}
+
+export interface SplitCountsOptions {
+  readonly runtime: Runtime;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly nodeName: string;
+  readonly onProblem: (problem: string, error: unknown) => void;
+}
+
+interface Told {
+  /** What is told at once when it changes, and what can wait a moment. */
+  readonly urgent: string;
+  readonly rest: string;
+  readonly atMs: number;
+}
+
+/** Tells the API what this node's HAProxy counts of TrafficSplits, for as long as one of them counts. */
+export class SplitCounts {
+  readonly #options: SplitCountsOptions;
+  #held: readonly HeldSplit[] = [];
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+  readonly #told = new Map<string, Told>();
+
+  constructor(options: SplitCountsOptions) {
+    this.#options = options;
+  }
+
+  /** What HAProxy holds from now on. */
+  hold(splits: readonly HeldSplit[]): void {
+    this.#held = splits;
+    const keys = new Set(splits.map(keyOf));
+    for (const key of this.#told.keys()) if (!keys.has(key)) this.#told.delete(key);
+    if (this.#running === undefined) this.#schedule(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#stopped || this.#held.length === 0) return;
+    this.#timer = this.#options.timers.after(delayMs, () => {
+      this.#timer = undefined;
+      this.#running = this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const held = this.#held;
+    try {
+      const sides = readSides(await this.#options.runtime.command("show table sides"));
+      await Promise.all(held.map((split) => this.#tell(split, sides)));
+    } catch (error) {
+      this.#options.onProblem("ingress: cannot tell counts of users", error);
+    }
+    this.#running = undefined;
+    this.#schedule(held === this.#held ? countPollMs : 0);
+  }
+
+  async #tell(split: HeldSplit, sides: ReadonlyMap<string, SideCount>): Promise<void> {
+    const { clock, nodeName, runtime } = this.#options;
+    const { run, threshold } = split;
+    const chosen = sides.get(`${run}/chosen`) ?? nobody;
+    const others = sides.get(`${run}/others`) ?? nobody;
+    const urgent = JSON.stringify([run, threshold, chosen.inErrors]);
+    const rest = JSON.stringify([chosen.users, others.users, others.inErrors]);
+    const told = this.#told.get(keyOf(split));
+    const now = clock.monotonic();
+    const dueMs = told?.urgent !== urgent ? 0 : told.rest !== rest ? countSpacingMs : countHeartbeatMs;
+    if (told !== undefined && now - told.atMs < dueMs) return;
+    const samples = chosen.inErrors === 0 ? [] : samplesOf(await runtime.command("show events failures"), `${run}/chosen`);
+    const at = new Date(clock.now()).toISOString();
+    await this.#write(split, { split: split.name, node: nodeName, threshold, run, chosen, others, at, samples });
+    this.#told.set(keyOf(split), { urgent, rest, atMs: now });
+  }
+
+  async #write(split: HeldSplit, spec: TrafficCountSpec): Promise<void> {
+    const { client, nodeName } = this.#options;
+    const { namespace } = split;
+    const name = `${split.name}.${nodeName}`;
+    const cause = { actor: `network/${nodeName}`, rule: `the ingress of ${nodeName} counted the users of a TrafficSplit` };
+    const owner = {
+      apiVersion: "delivery.steersman.dev/v1",
+      kind: "TrafficSplit",
+      name: split.name,
+      uid: split.uid,
+    };
+    const object = {
+      metadata: { name, ownerReferences: [owner] },
+      spec: { ...spec, samples: [...(spec.samples ?? [])] },
+    };
+    try {
+      await client.patch(trafficcounts, { namespace, name }, object, { type: "merge", cause });
+    } catch (error) {
+      if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
+      const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficCount" } as const;
+      await client.create(trafficcounts, { namespace }, { ...kind, ...object }, { cause });
+    }
+  }
+}
+
+const nobody: SideCount = { users: 0, inErrors: 0, requests: 0 };
+
+function keyOf({ namespace, name, uid }: HeldSplit): string {
+  return `${namespace}/${name} ${uid}`;
+}
+
+/** By the key of a side: `RUN/chosen`. */
+export function readSides(answer: string): Map<string, SideCount> {
+  const found = new Map<string, SideCount>();
+  for (const line of answer.split("\n")) {
+    const key = / key=(\S+) /.exec(line)?.[1];
+    if (key === undefined) continue;
+    const numberOf = (name: string): number => Number(new RegExp(` ${name}=(\\d+)`).exec(line)?.[1] ?? 0);
+    found.set(key, { users: numberOf("gpc0"), inErrors: numberOf("gpc1"), requests: numberOf("http_req_cnt") });
+  }
+  return found;
+}
+
+/** The last failed requests of one side, with whatever users wrote in them made harmless. */
+export function samplesOf(answer: string, side: string): string[] {
+  return answer
+    .split("\n")
+    .flatMap((line) => {
+      const at = line.indexOf(`${side} `);
+      return at === -1 ? [] : [line.slice(at + side.length + 1)];
+    })
+    .slice(-samplesMax)
+    .map((text) => text.replaceAll(/[^ -~]/g, "?").slice(0, sampleCharactersMax));
+}

@@ -1,0 +1,83 @@
+import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
+import { bucketsTotal } from "#api/delivery/traffic-split.ts";
+import type { Split } from "./route-table.ts";
+import { pathFault } from "./validate.ts";
+
+const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
+const hashKeyPattern = /^[A-Za-z0-9]{8,64}$/;
+const runPattern = /^[A-Za-z0-9-]{1,64}$/;
+const statusPattern = /^([1-5][0-9]{2}|[1-5]xx)$/;
+/** Paths that one split may exclude, and statuses that it may call errors. */
+const excludedMax = 100;
+const statusesMax = 100;
+
+/** What a TrafficSplit asks for, checked: nothing else of it reaches HAProxy. A text says why it cannot be served. */
+export function splitOf({ metadata, spec }: TrafficSplit): Omit<Split, "backends"> | string {
+  const user = userOf(spec.users);
+  if (user === undefined) {
+    return "spec.users must name one cookie, header or JWT claim (letters, digits, - and _, at most 64) or say clientAddress";
+  }
+  if (!hashKeyPattern.test(spec.hashKey)) return "spec.hashKey must be 8 to 64 letters and digits";
+  const { threshold } = spec;
+  if (!Number.isInteger(threshold) || threshold < 0 || bucketsTotal < threshold)
+    return `spec.threshold must be 0 to ${bucketsTotal}`;
+  const { run, testers, newSince } = spec;
+  if (run !== undefined && !runPattern.test(run)) return "spec.run must be 1 to 64 letters, digits and -";
+  if (testers !== undefined && !(namePattern.test(testers.header) && namePattern.test(testers.value)))
+    return "spec.testers must be a header and a value of letters, digits, - and _";
+  if (newSince !== undefined && !Number.isSafeInteger(newSince)) return "spec.newSince must be seconds since 1970";
+  const excluded = spec.excludedPaths ?? [];
+  const fault = excluded.map((path) => pathFault(path)).find((one) => one !== undefined);
+  if (fault !== undefined || excludedMax < excluded.length) return `spec.excludedPaths cannot be served: ${fault ?? "too many"}`;
+  const statuses = spec.errors?.statuses ?? ["5xx"];
+  if (statusesMax < statuses.length || !statuses.every((status) => statusPattern.test(status)))
+    return "spec.errors.statuses must be like 5xx or 429";
+  const slowerThanMs = spec.errors?.slowerThanMs;
+  if (slowerThanMs !== undefined && !(Number.isSafeInteger(slowerThanMs) && slowerThanMs > 0))
+    return "spec.errors.slowerThanMs must be a positive number of milliseconds";
+  return {
+    id: `${metadata.namespace}/${metadata.name}`,
+    user,
+    hashKey: spec.hashKey,
+    threshold,
+    excluded: excluded.map((path) => path.replace(/\/+$/, "")),
+    errorStatuses: statuses.map((status) => status.replace("xx", "")),
+    ...(run === undefined ? {} : { run }),
+    ...(testers === undefined ? {} : { testers: { header: testers.header.toLowerCase(), value: testers.value } }),
+    ...(newSince === undefined ? {} : { newSince }),
+    ...(slowerThanMs === undefined ? {} : { slowerThanMs }),
+  };
+}
+
+function userOf({ header, cookie, jwtClaim, clientAddress }: TrafficSplit["spec"]["users"]): Split["user"] | undefined {
+  const found: Split["user"][] = [];
+  if (header !== undefined) found.push({ kind: "header", name: header.toLowerCase() });
+  if (cookie !== undefined) found.push({ kind: "cookie", name: cookie });
+  if (jwtClaim !== undefined) found.push({ kind: "claim", name: jwtClaim });
+  if (clientAddress === true) found.push({ kind: "address", name: "src" });
+  const [user] = found;
+  return user !== undefined && found.length === 1 && namePattern.test(user.name) ? user : undefined;
+}
+
+/**
+ * The regular expression that takes a user out of `PLACE|TEXT`. Without backslash, semicolon and space, which mean something to
+ * HAProxy's command line; names are letters, digits, `-` and `_` only.
+ */
+export function userPattern(place: string, { kind, name }: Split["user"]): string {
+  switch (kind) {
+    case "cookie":
+      // What RFC 6265 calls cookie-octets.
+      return `(?s)^${place}[|](?:.*?[^A-Za-z0-9_-])?${name}=([]!#-+.-:<-[^-~-]+)`;
+    case "header":
+      return `(?is)^${place}[|](?:.*?[[:cntrl:]])?${name}:[[:space:]]*([^[:cntrl:]]+)`;
+    case "claim":
+      return `(?s)^${place}[|].*?[^[:alnum:]_-]${name}[^[:alnum:]_:,-]:[[:space:]]*([^[:cntrl:],}]+)`;
+    case "address":
+      return `^${place}[|](.+)`;
+  }
+}
+
+/** The regular expression for the header of testers in `PLACE|HEADERS`. */
+export function testerPattern(place: string, { header, value }: { header: string; value: string }): string {
+  return `(?s)^${place}[|](?:.*?[[:cntrl:]])?(?i:${header}):[[:space:]]*${value}[[:cntrl:]]`;
+}
