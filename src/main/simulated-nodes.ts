@@ -7,6 +7,7 @@ import type { Agent } from "#node/agent.ts";
 import { MemoryDisk } from "#sim/memory-disk.ts";
 import { ordinaryCapacity } from "#sim/simulated-machine.ts";
 import { createSimulatedNode } from "#sim/simulated-node.ts";
+import { announcedBehaviour } from "#sim/announced-behaviour.ts";
 import { quickRuntime, SimulatedRuntime } from "#sim/simulated-runtime.ts";
 import type { Log } from "#telemetry/log.ts";
 import { realWorld } from "#world/node/real-world.ts";
@@ -23,7 +24,9 @@ export async function startSimulatedNodes(api: ApiServer, settings: ClusterSetti
   const agents: Agent[] = [];
   for (let from = 0; from < settings.simulatedNodes; from += startingMax) {
     const count = Math.min(startingMax, settings.simulatedNodes - from);
-    agents.push(...(await Promise.all(Array.from({ length: count }, (_, index) => startNode(api, settings, from + index, log)))));
+    agents.push(
+      ...(await Promise.all(Array.from({ length: count }, (_, index) => startNode(api, settings, from + index, log)))),
+    );
   }
   return agents;
 }
@@ -38,7 +41,14 @@ async function startNode(api: ApiServer, settings: ClusterSettings, index: numbe
     name,
     address: addressAt("198.18.0.0/15", 256 + index),
     client: createClient(api.transportFor(user), { userAgent: "steersman-agent", timers }),
-    runtime: new SimulatedRuntime({ clock, timers, random, latency: quickRuntime, addressOf: podsOf }),
+    runtime: new SimulatedRuntime({
+      clock,
+      timers,
+      random,
+      latency: quickRuntime,
+      addressOf: podsOf,
+      behaviour: announcedBehaviour,
+    }),
     disk: new MemoryDisk(clock),
     capacity: ordinaryCapacity,
     podsMax,

@@ -11,6 +11,7 @@ export const announcedBehaviour: BehaviourOf = ({ metadata }, annotations) => {
   const duration = Number(annotations[durationAnnotation] ?? Number.NaN);
   const codes = (annotations[exitCodeAnnotation] ?? "0").split(",").map(Number);
   const exitCode = codes[Math.min(metadata.attempt, codes.length - 1)] ?? 0;
-  const isSane = Number.isFinite(duration) && duration >= 0 && Number.isInteger(exitCode) && exitCode >= 0 && exitCode <= 255;
+  const isSane =
+    Number.isFinite(duration) && duration >= 0 && Number.isInteger(exitCode) && exitCode >= 0 && exitCode <= 255;
   return isSane ? { runsForMs: duration, exitCode } : { runsForMs: "forever", exitCode: 0 };
 };

@@ -106,7 +106,7 @@ async function everyReplicaAnswers(cluster: TestCluster): Promise<void> {
     return found.length === 2 && found.every((item) => condition(item, "Ready")?.status === "True") && found;
   });
   for (const pod of pods) {
-    const address = `http://${String(pick(pod, "status.podIP"))}:${String(webPort)}/`;
+    const address = `http://${String(pick(pod, "status.podIP"))}/`;
     await eventually(
       `${nameOf(pod)} answers`,
       () => cluster.run("curl", ["-s", "-m", "5", address]).stdout.includes(nameOf(pod)),
@@ -114,8 +114,6 @@ async function everyReplicaAnswers(cluster: TestCluster): Promise<void> {
     );
   }
 }
-
-const webPort = 8080;
 
 export const onRealNode: Readonly<Record<string, (cluster: TestCluster) => Promise<void>>> = {
   "Job should create pods for an Indexed job with completion indexes and specified hostname": indexed,

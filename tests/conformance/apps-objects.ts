@@ -176,7 +176,8 @@ export async function scaleEndpoints(scene: Scene, path: string, scaleVersion = 
   assert.equal(scale.kind, "Scale");
   assert.equal(scale.apiVersion, scaleVersion);
   assert.equal(pick(scale, "spec.replicas"), 1);
-  const updated = await api.expect("PUT", `${path}/scale`, { ...scale, spec: { replicas: 2 } });
+  const { resourceVersion: _unconditional, ...metadata } = scale.metadata as Json;
+  const updated = await api.expect("PUT", `${path}/scale`, { ...scale, metadata, spec: { replicas: 2 } });
   assert.equal(pick(updated, "spec.replicas"), 2);
   assert.equal(pick(await api.get(path), "spec.replicas"), 2);
   await objectAt(scene, "two replicas", path, (object) => pick(object, "status.readyReplicas") === 2);

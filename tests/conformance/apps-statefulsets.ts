@@ -18,6 +18,7 @@ import {
 import { arrayAt, nameOf, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
 
 const apps = "apps/v1";
+const basic = "StatefulSet Basic StatefulSet functionality [StatefulSetBasic]";
 const names = async (scene: Scene, app: string): Promise<string[]> => (await podsOf(scene, app)).map(nameOf).sort();
 const namesBecome = (scene: Scene, app: string, wanted: string[]): Promise<true> =>
   until(
@@ -224,34 +225,28 @@ async function updateAndRollBack(scene: Scene): Promise<void> {
 }
 
 export const statefulSets: Readonly<Record<string, Conformance>> = {
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Burst scaling should run to completion even with unhealthy pods [Slow]":
-    burst,
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Scaling should happen in predictable order and halt if any stateful pod is unhealthy [Slow]":
+  [`${basic} Burst scaling should run to completion even with unhealthy pods [Slow]`]: burst,
+  [`${basic} Scaling should happen in predictable order and halt if any stateful pod is unhealthy [Slow]`]:
     predictableOrder,
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Should recreate evicted statefulset": recreateEvicted,
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a working scale subresource": async (
-    scene,
-  ) => {
+  [`${basic} Should recreate evicted statefulset`]: recreateEvicted,
+  [`${basic} should have a working scale subresource`]: async (scene) => {
     await scene.api.create(scene.at(apps, "statefulsets"), workload("StatefulSet", "sized", { replicas: 1 }));
     await podsReady(scene, "sized", 1);
     await scaleEndpoints(scene, scene.at(apps, "statefulsets", "sized"));
   },
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should list, patch and delete a collection of StatefulSets":
-    async (scene) => {
-      const path = scene.at(apps, "statefulsets", "other");
-      await listAndDeleteCollection(scene, scene.at(apps, "statefulsets"), (name, labels) =>
-        workload("StatefulSet", name, { replicas: 1 }, {}, labels),
-      );
-      await scene.api.patch(path, {
-        metadata: { labels: { patched: "yes" } },
-        spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } },
-      });
-      await objectAt(scene, "the patch is followed", path, ({ status }) => (status as Json).readyReplicas === 2);
-      await scene.api.expect("DELETE", `${scene.at(apps, "statefulsets")}?labelSelector=patched%3Dyes`);
-      await gone(scene, path);
-    },
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform canary updates and phased rolling updates of template modifications":
-    canaryAndPhased,
-  "StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform rolling updates and roll backs of template modifications":
-    updateAndRollBack,
+  [`${basic} should list, patch and delete a collection of StatefulSets`]: async (scene) => {
+    const path = scene.at(apps, "statefulsets", "other");
+    await listAndDeleteCollection(scene, scene.at(apps, "statefulsets"), (name, labels) =>
+      workload("StatefulSet", name, { replicas: 1 }, {}, labels),
+    );
+    await scene.api.patch(path, {
+      metadata: { labels: { patched: "yes" } },
+      spec: { replicas: 2, template: { spec: { terminationGracePeriodSeconds: 1 } } },
+    });
+    await objectAt(scene, "the patch is followed", path, ({ status }) => (status as Json).readyReplicas === 2);
+    await scene.api.expect("DELETE", `${scene.at(apps, "statefulsets")}?labelSelector=patched%3Dyes`);
+    await gone(scene, path);
+  },
+  [`${basic} should perform canary updates and phased rolling updates of template modifications`]: canaryAndPhased,
+  [`${basic} should perform rolling updates and roll backs of template modifications`]: updateAndRollBack,
 };

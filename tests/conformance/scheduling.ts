@@ -24,13 +24,12 @@ async function offer(scene: Scene, amount: number): Promise<string> {
   const node = await someNode(scene);
   const path = `/api/v1/nodes/${node}/status`;
   const key = resource.replace("/", "~1");
-  await api.patch(path, [{ op: "add", path: `/status/capacity/${key}`, value: String(amount) }], "json");
-  await objectAt(
-    scene,
-    "it can be allocated",
-    `/api/v1/nodes/${node}`,
-    (object) => (pick(object, "status.allocatable") as Json)[resource] !== undefined,
-  ).catch(() => api.patch(path, [{ op: "add", path: `/status/allocatable/${key}`, value: String(amount) }], "json"));
+  const offered = ["capacity", "allocatable"].map((list) => ({
+    op: "add",
+    path: `/status/${list}/${key}`,
+    value: String(amount),
+  }));
+  await api.patch(path, offered, "json");
   cleanUp(async () => {
     for (const list of ["capacity", "allocatable"])
       await api.request(
@@ -168,8 +167,8 @@ async function victimIsTold(scene: Scene): Promise<void> {
 export const scheduling: Readonly<Record<string, Conformance>> = {
   "SchedulerPredicates [Serial] validates that NodeSelector is respected if matching": selectorMatches,
   "SchedulerPredicates [Serial] validates that NodeSelector is respected if not matching": selectorMatchesNothing,
-  "SchedulerPredicates [Serial] validates that there exists conflict between pods with same hostPort and protocol but one using 0.0.0.0 hostIP":
-    hostPortConflict,
+  ["SchedulerPredicates [Serial] validates that there exists conflict between pods with same hostPort and protocol " +
+  "but one using 0.0.0.0 hostIP"]: hostPortConflict,
   "SchedulerPreemption [Serial] PreemptionExecutionPath runs ReplicaSets to verify preemption running path":
     replicaSetsOfFourPriorities,
   "SchedulerPreemption [Serial] validates lower priority pod preemption by critical pod": criticalPreempts,

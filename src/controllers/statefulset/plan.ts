@@ -6,7 +6,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
 import { adopt, claim, referenceOf, release } from "../ownership.ts";
-import { hashOf, planCleanUp, planHistory, revisionLabel } from "../revision-history.ts";
+import { planCleanUp, planHistory, revisionLabel } from "../revision-history.ts";
 import { availableInMs, isAvailable, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
 import { ordinalOf } from "./identity.ts";
@@ -89,8 +89,8 @@ function statusOf(
   const alive = kept.filter((pod) => pod.deletionMs === undefined);
   const ready = kept.filter((pod) => pod.phase === "Running" && pod.ready).length;
   const available = kept.filter((pod) => pod.phase === "Running" && isAvailable(pod, minReadySeconds, now)).length;
-  const updated = alive.filter((pod) => pod.labels[revisionLabel] === hashOf(update)).length;
-  const onCurrent = alive.filter((pod) => pod.labels[revisionLabel] === hashOf(current)).length;
+  const updated = alive.filter((pod) => pod.labels[revisionLabel] === update.name).length;
+  const onCurrent = alive.filter((pod) => pod.labels[revisionLabel] === current.name).length;
   const isDone =
     updated === wantedOf(set) &&
     ready === updated &&

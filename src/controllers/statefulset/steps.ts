@@ -3,7 +3,7 @@ import type { Action } from "#reconcile/action.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
 import { resolve } from "../deployment/observed.ts";
 import { limits } from "../limits.ts";
-import { hashOf, revisionLabel, templateOf } from "../revision-history.ts";
+import { revisionLabel, templateOf } from "../revision-history.ts";
 import { isAvailable, isFinished, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
 import { createPod, deletePod, handOverClaims, missingClaims, ordinalOf, podName } from "./identity.ts";
@@ -82,7 +82,7 @@ function templateFor(
   const boundary = rollingUpdate === undefined ? (set.status.currentReplicas ?? 0) : (rollingUpdate.partition ?? 0);
   const isKept = type !== "OnDelete" && ordinal < startOf(set) + boundary;
   const revision = isKept ? current : update;
-  return { template: templateOf(revision, set.spec.template), hash: hashOf(revision) };
+  return { template: templateOf(revision, set.spec.template), hash: revision.name };
 }
 
 function shrinking(
@@ -136,7 +136,7 @@ function rolling(
   const actions: Action[] = [];
   for (let ordinal = end - 1; ordinal >= first + partition; ordinal--) {
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined || pod.deletionMs !== undefined || pod.labels[revisionLabel] === hashOf(update)) continue;
+    if (pod === undefined || pod.deletionMs !== undefined || pod.labels[revisionLabel] === update.name) continue;
     // A pod that does not work costs nothing to replace.
     const isDown = !isHealthy(pod) || !isAvailable(pod, minReadySeconds, now);
     if (!isDown && unavailable >= maxUnavailable) return actions;
