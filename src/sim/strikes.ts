@@ -28,7 +28,7 @@ export interface StrikeOptions {
 export class Striker {
   readonly #options: StrikeOptions;
   #isOver = false;
-  /** Nodes whose Node object is to go, or went. */
+  /** Nodes whose Node object is to go, or went, and did not come back. */
   readonly #deleted = new Set<string>();
 
   constructor(options: StrikeOptions) {
@@ -137,8 +137,13 @@ export class Striker {
     };
     void remove().then(() => {
       if (random.chance(0.5)) return;
-      this.#later(random, machineAwaySecondsMax, () => host.powerOn(), `${host.name} comes back and joins again`);
+      this.#later(random, machineAwaySecondsMax, () => this.#rejoin(host), `${host.name} comes back and joins again`);
     });
+  }
+
+  #rejoin(host: SimulatedHost): void {
+    this.#deleted.delete(host.name);
+    host.powerOn();
   }
 
   #later(random: SeededRandom, secondsMax: number, run: () => void, text: string): void {

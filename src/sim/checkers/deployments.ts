@@ -12,6 +12,8 @@ interface PodState {
   readonly pod: Stored;
   /** When it was ready last; undefined: never. Infinity: it is. */
   readonly readyUntilMs: number | undefined;
+  /** When it became ready; undefined: it is not. */
+  readonly readySinceMs: number | undefined;
   /** When its end began; undefined: it has not. */
   readonly endsSinceMs: number | undefined;
 }
@@ -111,11 +113,12 @@ class DeploymentChecker implements Checker {
     const available = this.#podsOf(deployment).filter((state) => this.#mayCountAsAvailable(state, atMs));
     const own = this.#podsOf(deployment).filter(({ pod, endsSinceMs }) => controllerOf(pod) === set.metadata.uid && endsSinceMs === undefined);
     const going = Math.max(0, own.length - replicasOf(set));
-    const unready = own.filter(({ pod }) => !isReady(pod)).length;
+    const minReadyMs = 1000 * Math.max(...this.#liveSpecs(deployment).map((spec) => spec.minReadySeconds ?? 0));
+    const unready = own.filter(({ readySinceMs }) => readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs()).length;
     const left = available.length - Math.max(0, going - unready);
     // More than the least was not there before: then only pods that are not ready may go.
     if (left >= least || going <= unready) return;
-    const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, which takes ${going} pods, ${unready} of them not ready`;
+    const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, which takes ${going} pods, ${unready} of them not available`;
     this.#report("35 availability", `${what}: ${left} available pods of ${deployment.metadata.name} are left, at least ${least} must be`);
   }
 
@@ -130,6 +133,7 @@ class DeploymentChecker implements Checker {
     this.#pods.set(key, {
       pod,
       readyUntilMs: isGood ? Infinity : known?.readyUntilMs === Infinity ? atMs : known?.readyUntilMs,
+      readySinceMs: isGood ? (known?.readySinceMs ?? atMs) : undefined,
       endsSinceMs: isLeaving ? (known?.endsSinceMs ?? atMs) : undefined,
     });
     this.#forget(atMs);

@@ -1,6 +1,7 @@
 /** The part of a Deployment's spec that bounds a rollout. */
 export interface DeploymentSpec {
   readonly replicas?: number;
+  readonly minReadySeconds?: number;
   readonly paused?: boolean;
   readonly revisionHistoryLimit?: number;
   readonly strategy?: {
