@@ -72,6 +72,15 @@ export function optional(of: Type): Type {
   return { kind: "optional", of };
 }
 
+/** A string of at most so many bytes. */
+export function stringOfMax(max: number): Type {
+  return { kind: "string", max };
+}
+
+export function bytesOfMax(max: number): Type {
+  return { kind: "bytes", max };
+}
+
 export function opaque(name: string): Type {
   return { kind: "opaque", name };
 }

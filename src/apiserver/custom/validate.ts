@@ -1,27 +1,61 @@
-import { RE2JS } from "re2js";
-import type { JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
+import type { CustomResourceDefinition, JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
 import type { ApiObject, FieldError } from "#api/kind.ts";
 import { FieldErrors } from "#api/validation/field-errors.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
+import { EvaluationFailure } from "#cel/failure.ts";
+import { matches as matchesPattern } from "#cel/pattern.ts";
 import { isRecord } from "#codec/record.ts";
+import { definitionErrors } from "./check-definition.ts";
+import { correlated } from "./correlate.ts";
+import { formats } from "./formats.ts";
+import { errorsMax } from "./limits.ts";
+import { rulesOfSchema } from "./rules.ts";
+import { runRules } from "./run-rules.ts";
 import type { Served } from "../registry.ts";
 
-/** Errors of one object; whoever sends more has seen enough. */
-const errorsMax = 100;
-/** Compiled patterns that are remembered. */
-const patternsMax = 1_000;
-
-/** What the structural schema of a custom resource says against an object. Built-in kinds have none. */
-export function customErrors(served: Served, object: ApiObject): FieldError[] {
+/**
+ * What the schema of a custom resource says against an object: its structure, then its rules. `old` is what the object replaces:
+ * what was wrong before and has not been touched is let through. Built-in kinds have no such schema, but definitions of custom
+ * resources are checked here too.
+ */
+export function customErrors(served: Served, object: ApiObject, old?: ApiObject, subresource = ""): FieldError[] {
+  const { resource } = served;
+  if (resource.resource === "customresourcedefinitions" && resource.group === "apiextensions.k8s.io") {
+    if (subresource !== "") return [];
+    const definition: unknown = object;
+    return definitionErrors(definition as CustomResourceDefinition, old as CustomResourceDefinition | undefined);
+  }
   const schema = served.custom?.schema;
   if (schema === undefined) return [];
   const errors = new FieldErrors();
-  checkObject(errors, "", schema, object, true);
+  checkObject(errors, "", schema, object, old, true);
+  const tree = rulesOfSchema(schema);
+  if (tree === undefined) return errors.list.slice(0, errorsMax);
+  if (errors.list.some(({ reason }) => blocking.has(reason))) {
+    errors.invalid("<nil>", null, rulesNotChecked);
+  } else runRules(errors, tree, object, old);
   return errors.list.slice(0, errorsMax);
 }
 
-function check(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown): void {
+/** Rules are written for values that have the schema's form; they do not run on others. */
+const blocking: ReadonlySet<FieldError["reason"]> = new Set<FieldError["reason"]>([
+  "FieldValueRequired",
+  "FieldValueNotSupported",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid",
+]);
+const rulesNotChecked =
+  "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
+/** What the structure of a schema says against a value. */
+export function checkValue(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown): void {
+  check(errors, path, schema, value, undefined);
+}
+
+function check(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown, old: unknown): void {
   if (errorsMax <= errors.list.length) return;
+  if (old !== undefined && semanticallyEqual(value, old)) return;
   if (value === null) {
     if (schema.nullable !== true)
       errors.invalid(path, null, `${path} in body must be of type ${schema.type ?? "object"}: "null"`);
@@ -44,8 +78,8 @@ function check(errors: FieldErrors, path: string, schema: JSONSchemaProps, value
   }
   if (typeof value === "string") checkString(errors, path, schema, value);
   else if (typeof value === "number" || typeof value === "bigint") checkNumber(errors, path, schema, Number(value));
-  else if (Array.isArray(value)) checkList(errors, path, schema, value);
-  else if (isRecord(value)) checkObject(errors, path, schema, value, false);
+  else if (Array.isArray(value)) checkList(errors, path, schema, value, old);
+  else if (isRecord(value)) checkObject(errors, path, schema, value, old, schema["x-kubernetes-embedded-resource"] === true);
   checkCombinations(errors, path, schema, value);
 }
 
@@ -97,33 +131,15 @@ function checkString(errors: FieldErrors, path: string, schema: JSONSchemaProps,
   }
 }
 
-const patterns = new Map<string, RE2JS | undefined>();
-
-/** Linear-time matching, because the pattern is the user's. One that cannot be compiled matches nothing. */
+/** Linear-time matching, because the pattern is the user's. One that cannot be compiled or is too costly matches nothing. */
 function matches(pattern: string, value: string): boolean {
-  if (!patterns.has(pattern)) {
-    if (patternsMax <= patterns.size) patterns.clear();
-    patterns.set(pattern, compiled(pattern));
-  }
-  return patterns.get(pattern)?.matcher(value).find() ?? false;
-}
-
-function compiled(pattern: string): RE2JS | undefined {
   try {
-    return RE2JS.compile(pattern);
-  } catch {
-    return undefined;
+    return matchesPattern(value, pattern);
+  } catch (error) {
+    if (error instanceof EvaluationFailure) return false;
+    throw error;
   }
 }
-
-const formats: Readonly<Record<string, (value: string) => boolean>> = {
-  "date-time": (value) =>
-    /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
-  date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && !Number.isNaN(Date.parse(value)),
-  uuid: (value) => /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i.test(value),
-  ipv4: (value) => /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(value),
-  email: (value) => /^[^@\s]+@[^@\s]+$/.test(value),
-};
 
 function checkNumber(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: number): void {
   const { minimum, maximum, multipleOf } = schema;
@@ -139,14 +155,15 @@ function checkNumber(errors: FieldErrors, path: string, schema: JSONSchemaProps,
     errors.invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`);
 }
 
-function checkList(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: readonly unknown[]): void {
+function checkList(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: readonly unknown[], old: unknown): void {
   if (schema.maxItems !== undefined && schema.maxItems < value.length)
     errors.tooMany(path, value.length, schema.maxItems);
   if (schema.minItems !== undefined && value.length < schema.minItems) {
     errors.invalid(path, value.length, `${path} in body should have at least ${schema.minItems} items`);
   }
   const items = Array.isArray(schema.items) ? schema.items[0] : schema.items;
-  if (items !== undefined) value.forEach((item, index) => check(errors, `${path}[${index}]`, items, item));
+  const find = correlated(schema, old);
+  if (items !== undefined) value.forEach((item, index) => check(errors, `${path}[${index}]`, items, item, find(item)));
   checkUnique(errors, path, schema, value);
 }
 
@@ -171,10 +188,13 @@ function checkObject(
   path: string,
   schema: JSONSchemaProps,
   value: Record<string, unknown>,
-  isRoot: boolean,
+  old: unknown,
+  isResource: boolean,
 ): void {
+  const before = isRecord(old) ? old : undefined;
   const at = (name: string): string => (path === "" ? name : `${path}.${name}`);
   for (const name of schema.required ?? []) if (value[name] === undefined) errors.required(at(name));
+  if (isResource && path !== "") checkEmbedded(errors, path, value);
   const count = Object.keys(value).length;
   if (schema.maxProperties !== undefined && schema.maxProperties < count)
     errors.tooMany(path, count, schema.maxProperties);
@@ -183,19 +203,19 @@ function checkObject(
   }
   const { properties, additionalProperties } = schema;
   for (const name of Object.keys(value)) {
-    if (isRoot && (name === "metadata" || name === "kind" || name === "apiVersion")) continue;
+    if (isResource && (name === "metadata" || name === "kind" || name === "apiVersion")) continue;
     if (value[name] === undefined) continue;
     const own = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
-    if (own !== undefined) check(errors, at(name), own, value[name]);
-    else if (typeof additionalProperties === "object") check(errors, at(name), additionalProperties, value[name]);
+    if (own !== undefined) check(errors, at(name), own, value[name], before?.[name]);
+    else if (typeof additionalProperties === "object") check(errors, at(name), additionalProperties, value[name], before?.[name]);
   }
 }
 
 function checkCombinations(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown): void {
-  for (const each of schema.allOf ?? []) check(errors, path, each, value);
+  for (const each of schema.allOf ?? []) check(errors, path, each, value, undefined);
   const fits = (each: JSONSchemaProps): boolean => {
     const inner = new FieldErrors();
-    check(inner, path, each, value);
+    check(inner, path, each, value, undefined);
     return inner.list.length === 0;
   };
   if (schema.anyOf !== undefined && !schema.anyOf.some(fits))
@@ -205,4 +225,31 @@ function checkCombinations(errors: FieldErrors, path: string, schema: JSONSchema
   }
   if (schema.not !== undefined && fits(schema.not))
     errors.invalid(path, "", `${path} in body must not validate the schema (not)`);
+}
+
+/** An object inside an object has a version and a kind of its own, and metadata in the usual form. */
+function checkEmbedded(errors: FieldErrors, path: string, value: Record<string, unknown>): void {
+  for (const name of ["apiVersion", "kind"]) {
+    const text = value[name];
+    if (text === undefined || text === "") errors.required(`${path}.${name}`, "must not be empty");
+    else if (typeof text !== "string") errors.typeInvalid(`${path}.${name}`, typeName(text), `${name} must be a string`);
+  }
+  const { metadata } = value;
+  if (metadata === undefined) return;
+  if (!isRecord(metadata)) {
+    errors.typeInvalid(`${path}.metadata`, typeName(metadata), "must be an object");
+    return;
+  }
+  if (typeof metadata["name"] === "string") errors.invalidEach(`${path}.metadata.name`, metadata["name"], isPathSegment(metadata["name"]));
+  for (const name of ["labels", "annotations"]) {
+    const map = metadata[name];
+    if (map === undefined) continue;
+    if (!isRecord(map) || !Object.values(map).every((each) => typeof each === "string"))
+      errors.typeInvalid(`${path}.metadata.${name}`, typeName(map), "must be a map of strings");
+  }
+}
+
+function isPathSegment(name: string): string[] {
+  if (name === "." || name === "..") return [`may not be '${name}'`];
+  return ["/", "%"].filter((character) => name.includes(character)).map((character) => `may not contain '${character}'`);
 }

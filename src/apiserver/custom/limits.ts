@@ -1,0 +1,16 @@
+/** Errors of one object; whoever sends more has seen enough. */
+export const errorsMax = 100;
+/** Cost units of one evaluation of a rule. */
+export const callCostMax = 1_000_000;
+/** Cost units of all rules of one object together. */
+export const objectCostMax = 10_000_000;
+/** Estimated cost units of one rule, as often as it can run. */
+export const ruleEstimateMax = 10_000_000;
+/** Estimated cost units of all rules of a definition's version. */
+export const definitionEstimateMax = 100_000_000;
+/** Characters of a rule's message. */
+export const messageLengthMax = 5_120;
+/** Objects that one call of a conversion webhook carries. */
+export const conversionBatchMax = 500;
+/** Milliseconds that a conversion webhook may take. */
+export const conversionTimeoutMs = 30_000;
