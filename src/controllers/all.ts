@@ -14,6 +14,7 @@ import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointsController } from "./endpoints/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
 import { createGarbageCollector } from "./garbage-collection/controller.ts";
+import { createHorizontalPodAutoscalerController } from "./horizontal-pod-autoscaler/controller.ts";
 import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
@@ -55,6 +56,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createCronJobController,
   createTtlAfterFinishedController,
   createDisruptionController,
+  createHorizontalPodAutoscalerController,
   createEndpointSliceController,
   createEndpointsController,
   createServiceAccountController,

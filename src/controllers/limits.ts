@@ -20,6 +20,16 @@ export const limits = {
   /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */
   cronLookBackMs: 86_400_000,
   cronLookAheadMs: 3_600_000,
+  /** Recommendations and changes remembered of one autoscaler. */
+  recommendationsMax: 1_000,
+  changesMax: 1_000,
+  /** How often an autoscaler looks at CPU and memory, and at metrics that come from a history. Milliseconds. */
+  autoscalerResourceMs: 2_000,
+  autoscalerMs: 15_000,
+  /** With many autoscalers each looks less often: this much time for each of them. Milliseconds. */
+  autoscalerShareMs: 20,
+  /** Measured values alone change the status no more often. Milliseconds. */
+  autoscalerStatusMs: 15_000,
   endpointsSpacingMs: 100,
   sliceSpacingMs: 25,
   endpointsPerSliceMax: 100,

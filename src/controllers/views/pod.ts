@@ -1,5 +1,6 @@
 import { pods } from "#api/generated/resources.ts";
 import type { Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
+import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
 
@@ -7,6 +8,13 @@ import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/o
 export interface ContainerEnd {
   readonly name: string;
   readonly exitCode: number;
+}
+
+/** Requests in thousandths (of a core, of a byte), by resource. */
+export interface PodRequests {
+  /** Of the pod as a whole, where it asks so. */
+  readonly pod: Readonly<Record<string, number>>;
+  readonly containers: readonly { readonly name: string; readonly requests: Readonly<Record<string, number>> }[];
 }
 
 /** What the controllers keep of a pod. */
@@ -33,6 +41,10 @@ export interface PodView extends ObjectView {
   /** When the last container ended; 0 while unknown. */
   readonly finishedMs: number;
   readonly gated: boolean;
+  /** When the node took it on; undefined before. */
+  readonly startedMs: number | undefined;
+  /** What its containers asked for; shared by pods that asked for the same. */
+  readonly requests: PodRequests;
   /** The node that its node affinity names (DaemonSet pods), else the one it runs on; "" when neither. */
   readonly target: string;
 }
@@ -99,6 +111,8 @@ export function projectPod(pod: Pod): PodView {
     }),
     finishedMs: Math.max(0, ...statuses.map((container) => timeOf(container.state?.terminated?.finishedAt) ?? 0)),
     gated: (spec.schedulingGates ?? []).length > 0,
+    startedMs: timeOf(status.startTime),
+    requests: requestsOf(pod),
     target: spec.nodeName ?? targetOf(pod),
   };
 }
@@ -112,6 +126,32 @@ function namedPorts(pod: Pod): PodView["ports"] {
         : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
     ),
   );
+}
+
+const sharedRequests = new Map<string, PodRequests>();
+/** Different sets of requests that are kept shared; beyond it each pod has its own. */
+const sharedRequestsMax = 1_000;
+
+function requestsOf(pod: Pod): PodRequests {
+  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
+  const containers = [...(pod.spec?.containers ?? []), ...sidecars].map(({ name, resources }) => {
+    return { name, requests: thousandths(resources?.requests) };
+  });
+  const made: PodRequests = { pod: thousandths(pod.spec?.resources?.requests), containers };
+  const id = JSON.stringify(made);
+  const known = sharedRequests.get(id);
+  if (known !== undefined) return known;
+  if (sharedRequests.size < sharedRequestsMax) sharedRequests.set(id, made);
+  return made;
+}
+
+function thousandths(amounts: Readonly<Record<string, string>> | undefined): Record<string, number> {
+  const made: Record<string, number> = {};
+  for (const name of ["cpu", "memory"]) {
+    const parsed = parseQuantity(amounts?.[name] ?? "");
+    if (parsed.ok) made[name] = Number(quantityToMillis(parsed.quantity));
+  }
+  return made;
 }
 
 function targetOf(pod: Pod): string {

@@ -30,7 +30,10 @@ export function createResourceMetrics(options: ResourceMetricsOptions): VirtualG
   return {
     group,
     version,
-    kinds: [metricsKind("pods", "PodMetrics", "pod", true, podUsageText), metricsKind("nodes", "NodeMetrics", "node", false, nodeUsageText)],
+    kinds: [
+      metricsKind({ resource: "pods", kind: "PodMetrics", namespaced: true }, "pod", podUsageText),
+      metricsKind({ resource: "nodes", kind: "NodeMetrics", namespaced: false }, "node", nodeUsageText),
+    ],
     answer: async (request) => {
       if (request.subresource !== "") return failure(404, "NotFound", "the server could not find the requested resource");
       if (request.resource === "pods") return podMetrics(options, request);
@@ -59,7 +62,9 @@ async function podMetrics(options: ResourceMetricsOptions, request: VirtualReque
 
 async function nodeMetrics(options: ResourceMetricsOptions, request: VirtualRequest): Promise<VirtualAnswer> {
   const { name, labels } = request;
-  const chosen = options.nodes().filter((node) => (name === "" || node.name === name) && (labels === undefined || labels.matches(node.labels)));
+  const chosen = options
+    .nodes()
+    .filter((node) => (name === "" || node.name === name) && (labels === undefined || labels.matches(node.labels)));
   const usages = await options.cache.ofNodes(
     chosen.map((node) => node.name),
     maxAgeOf(request),
@@ -113,18 +118,14 @@ function amounts({ cpuNanoCores, workingSetBytes }: Usage): Record<string, strin
 }
 
 function metricsKind(
-  resource: string,
-  kind: string,
+  named: Pick<Resource<ApiObject>, "resource" | "kind" | "namespaced">,
   singular: string,
-  namespaced: boolean,
   usage: (object: ApiObject) => readonly [string, string],
 ): VirtualKind {
   const described: Resource<ApiObject> = {
     group,
     version,
-    resource,
-    kind,
-    namespaced,
+    ...named,
     shortNames: [],
     categories: [],
     verbs: ["get", "list"],
@@ -134,8 +135,17 @@ function metricsKind(
   return {
     resource: described,
     singular,
-    columns: [nameColumn, column("CPU", "CPU used over the window."), column("Memory", "Working set."), column("Window", "Length of the window."), ageColumn],
-    cells: (object, now) => [object.metadata.name, ...usage(object), String(object["window"]), ageOf(object["timestamp"] as string, now)],
+    columns: [
+      nameColumn,
+      column("CPU", "CPU used over the window."),
+      column("Memory", "Working set."),
+      column("Window", "Length of the window."),
+      ageColumn,
+    ],
+    cells: (object, now) => {
+      const age = ageOf(object["timestamp"] as string, now);
+      return [object.metadata.name, ...usage(object), String(object["window"]), age];
+    },
   };
 }
 

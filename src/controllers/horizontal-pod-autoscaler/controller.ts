@@ -1,0 +1,146 @@
+import type { Scale } from "#api/generated/autoscaling-v1.ts";
+import { pathOf, type Resource } from "#api/resource.ts";
+import { parseLabelSelector, type Selector } from "#api/selectors.ts";
+import { isEqual } from "#reconcile/canonical.ts";
+import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import { podDeclaration } from "../views/pod.ts";
+import { noHistory, rememberChange, type History } from "./behavior.ts";
+import { planAutoscaler, type ObservedScale } from "./plan.ts";
+import { readMetric } from "./sources.ts";
+import { autoscalerDeclaration, type AutoscalerView } from "./view.ts";
+
+/** What the loop remembers of an autoscaler between two looks. */
+interface Memory {
+  history: History;
+  statusWrittenMs: number;
+  /** A change under way: it counts once it is seen. */
+  change: { readonly from: number; readonly to: number; readonly atMs: number } | undefined;
+  selector: Selector | undefined;
+}
+
+const newMemory: Memory = { history: noHistory, statusWrittenMs: 0, change: undefined, selector: undefined };
+
+/** Brings workloads to the size that their metrics ask for. */
+export function createHorizontalPodAutoscalerController(dependencies: Dependencies): Controller {
+  const { informers, client, resources } = dependencies;
+  const autoscalers = informers.of(autoscalerDeclaration);
+  const pods = informers.of(podDeclaration);
+  const memories = new Map<string, Memory>();
+
+  const pass = async (key: string, context: PassContext): Promise<Plan | undefined> => {
+    const autoscaler = autoscalers.get(key);
+    if (autoscaler === undefined) {
+      memories.delete(key);
+      return undefined;
+    }
+    const memory = memories.get(key) ?? { ...newMemory };
+    memories.set(key, memory);
+    const { namespace } = autoscaler;
+    const scale = await readScale(dependencies, autoscaler);
+    const parsed = scale.kind === "found" && scale.selector !== "" ? parseLabelSelector(scale.selector) : undefined;
+    memory.selector = parsed?.ok === true ? parsed.selector : undefined;
+    const inNamespace = pods.by("namespace", namespace);
+    const selected = memory.selector === undefined ? [] : inNamespace.filter((pod) => memory.selector!.matches(pod.labels));
+    settleChange(memory, autoscaler, scale, context.now);
+    const { metrics: specs = [] } = autoscaler.spec;
+    const question = {
+      namespace,
+      selector: scale.kind === "found" ? scale.selector : "",
+      maxAgeMs: limits.autoscalerResourceMs - 500,
+      resources,
+    };
+    const isDisabled = scale.kind === "found" && scale.replicas === 0 && autoscaler.spec.minReplicas !== 0;
+    const readings = memory.selector !== undefined && !isDisabled ? await Promise.all(specs.map((spec) => readMetric(client, spec, question))) : [];
+    const refusal = context.refusal?.action.verb === "update" ? context.refusal.message : undefined;
+    const plan = planAutoscaler(
+      {
+        autoscaler,
+        scale,
+        selectorProblem: parsed?.ok === false ? parsed.message : undefined,
+        rivals: rivalsOf(key, namespace, selected.map(({ labels }) => labels)),
+        pods: selected,
+        readings,
+        history: memory.history,
+        refusal,
+        statusWrittenMs: memory.statusWrittenMs,
+      },
+      context.now,
+    );
+    if (plan === undefined) return undefined;
+    memory.history = plan.history;
+    if (plan.change !== undefined) memory.change = { ...plan.change, atMs: context.now };
+    if (plan.actions.some(({ verb }) => verb === "update")) memory.statusWrittenMs = context.now;
+    return { actions: plan.actions, because: plan.because, lookAgainMs: lookAgainMs(autoscaler) };
+  };
+
+  /** Other autoscalers of the namespace whose targets select some of these pods, with this one, by name. */
+  const rivalsOf = (key: string, namespace: string, labels: readonly Readonly<Record<string, string>>[]): readonly string[] => {
+    const others = autoscalers.by("namespace", namespace).filter((other) => {
+      if (other.key === key) return false;
+      const selector = memories.get(other.key)?.selector;
+      return selector !== undefined && labels.some((each) => selector.matches(each));
+    });
+    return others.length === 0 ? [] : [key, ...others.map((other) => other.key)].sort();
+  };
+
+  const lookAgainMs = ({ spec }: AutoscalerView): number => {
+    const isQuick = (spec.metrics ?? []).some(({ type }) => type === "Resource" || type === "ContainerResource");
+    return Math.max(isQuick ? limits.autoscalerResourceMs : limits.autoscalerMs, autoscalers.list().length * limits.autoscalerShareMs);
+  };
+
+  return createLoop(dependencies, {
+    name: "horizontal-pod-autoscaler",
+    eventSource: "horizontal-pod-autoscaler",
+    needs: [autoscalers, pods],
+    watch: (enqueue) => [
+      autoscalers.handle((key, old, current) => {
+        // Our own writes of the status are no news.
+        if (old === undefined || current === undefined || !isEqual(old.spec, current.spec)) enqueue(key);
+      }),
+    ],
+    pass,
+  });
+}
+
+/** A change counts for the policies once the target has the size that was asked for. */
+function settleChange(memory: Memory, { spec }: AutoscalerView, scale: ObservedScale, now: number): void {
+  const { change } = memory;
+  if (change === undefined || scale.kind !== "found") return;
+  memory.change = undefined;
+  if (scale.replicas === change.to) {
+    memory.history = rememberChange(memory.history, spec.behavior, change.to - change.from, Math.min(change.atMs, now));
+  }
+}
+
+async function readScale({ client, resources }: Dependencies, autoscaler: AutoscalerView): Promise<ObservedScale> {
+  const { kind, name, apiVersion = "" } = autoscaler.spec.scaleTargetRef;
+  const target = scalable(resources(), apiVersion, kind);
+  if (target === undefined) {
+    return { kind: "failed", message: `no matches for kind "${kind}" in version "${apiVersion === "" ? "v1" : apiVersion}"` };
+  }
+  try {
+    const path = pathOf(target, { namespace: autoscaler.namespace, name, subresource: "scale" });
+    const scale = (await client.request("GET", path)) as Scale;
+    return {
+      kind: "found",
+      resource: target,
+      resourceVersion: scale.metadata.resourceVersion ?? "",
+      replicas: scale.spec.replicas ?? 0,
+      statusReplicas: scale.status.replicas,
+      selector: scale.status.selector ?? "",
+    };
+  } catch (error) {
+    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The resource of a kind with a scale; any served version of the group will do when the named one is not served. */
+function scalable(resources: readonly Resource<unknown>[], apiVersion: string, kind: string): Resource<unknown> | undefined {
+  const [group, version] = apiVersion.includes("/") ? (apiVersion.split("/") as [string, string]) : ["", apiVersion];
+  const all = resources.filter(
+    (resource) => resource.kind === kind && resource.group === group && resource.subresources.some(({ name }) => name === "scale"),
+  );
+  return all.find((resource) => resource.version === version) ?? all[0];
+}

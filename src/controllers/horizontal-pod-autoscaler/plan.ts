@@ -1,0 +1,259 @@
+import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus } from "#api/generated/autoscaling-v2.ts";
+import { autoscalingV2Horizontalpodautoscalers } from "#api/generated/resources.ts";
+import type { Resource } from "#api/resource.ts";
+import type { Action, EventText } from "#reconcile/action.ts";
+import { isEqual } from "#reconcile/canonical.ts";
+import { timeText } from "#reconcile/object-view.ts";
+import { limits } from "../limits.ts";
+import { referenceOf } from "../ownership.ts";
+import type { PodView } from "../views/pod.ts";
+import { bound, remember, stabilize, toleranceOf, type History } from "./behavior.ts";
+import { Conditions } from "./conditions.ts";
+import { judgeMetric, type Judged } from "./proposal.ts";
+import type { Reading } from "./reading.ts";
+import type { AutoscalerView } from "./view.ts";
+
+/** The scale of the target, or why it could not be read. */
+export type ObservedScale =
+  | {
+      readonly kind: "found";
+      readonly resource: Resource<unknown>;
+      readonly resourceVersion: string;
+      readonly replicas: number;
+      readonly statusReplicas: number;
+      readonly selector: string;
+    }
+  | { readonly kind: "failed"; readonly message: string };
+
+export interface ObservedAutoscaler {
+  readonly autoscaler: AutoscalerView;
+  readonly scale: ObservedScale;
+  /** The target's selector cannot be read. */
+  readonly selectorProblem: string | undefined;
+  /** Other autoscalers whose targets select some of the same pods. */
+  readonly rivals: readonly string[];
+  /** Pods that the target's selector matches. */
+  readonly pods: readonly PodView[];
+  /** One for each metric of the spec. */
+  readonly readings: readonly Reading[];
+  readonly history: History;
+  /** The server's words when the last change of the scale was refused. */
+  readonly refusal: string | undefined;
+  /** When measured values were last written to the status, milliseconds since 1970. */
+  readonly statusWrittenMs: number;
+}
+
+export interface AutoscalerPlan {
+  readonly actions: readonly Action[];
+  readonly because: string;
+  readonly history: History;
+  /** The change that `actions` ask for. */
+  readonly change: { readonly from: number; readonly to: number } | undefined;
+}
+
+const resource = autoscalingV2Horizontalpodautoscalers as Resource<unknown>;
+
+/** What a look at one autoscaler comes to, before it becomes actions. */
+interface Decision {
+  readonly desired: number;
+  readonly current: number;
+  readonly metrics: readonly MetricStatus[];
+  readonly history: History;
+  readonly conditions: Conditions;
+  /** Why the replicas change; undefined: they do not. */
+  readonly reason: string | undefined;
+  readonly warnings: readonly { readonly eventReason: string; readonly message: string }[];
+}
+
+/** One look at a HorizontalPodAutoscaler. https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/ */
+export function planAutoscaler(observed: ObservedAutoscaler, now: number): AutoscalerPlan | undefined {
+  const { autoscaler } = observed;
+  if (autoscaler.deletionMs !== undefined) return undefined;
+  const decision = decide(observed, now);
+  const actions: Action[] = [];
+  for (const { eventReason, message } of decision.warnings) {
+    if (wasSaid(autoscaler, message)) continue;
+    actions.push({ verb: "event", about: aboutOf(autoscaler), type: "Warning", eventReason, message });
+  }
+  const scaling = scaleAction(observed, decision);
+  const isRefused = observed.refusal !== undefined;
+  const status = statusOf(autoscaler, decision, scaling !== undefined && !isRefused ? now : undefined);
+  const withMetrics = scaling !== undefined || now - observed.statusWrittenMs >= limits.autoscalerStatusMs;
+  const told = mustWrite(autoscaler.status, status, withMetrics) ? [statusAction(autoscaler, status, decision)] : [];
+  const scalings = scaling === undefined ? [] : [scaling];
+  // A refused change is told before it is tried again: what follows a refusal is not carried out.
+  actions.push(...(isRefused ? [...told, ...scalings] : [...scalings, ...told]));
+  const change = scaling === undefined ? undefined : { from: decision.current, to: decision.desired };
+  return { actions, because: referenceOf(resource, autoscaler), history: decision.history, change };
+}
+
+function decide(observed: ObservedAutoscaler, now: number): Decision {
+  const { autoscaler, scale, history } = observed;
+  const conditions = new Conditions(autoscaler.status.conditions, now);
+  const { currentReplicas = 0, desiredReplicas, currentMetrics } = autoscaler.status;
+  const before = { current: currentReplicas, desired: desiredReplicas, metrics: currentMetrics ?? [] };
+  const kept = { ...before, history, conditions, reason: undefined };
+  if (scale.kind === "failed") {
+    const message = `the HPA controller was unable to get the target's current scale: ${scale.message}`;
+    conditions.set("AbleToScale", false, "FailedGetScale", message);
+    return { ...kept, warnings: [{ eventReason: "FailedGetScale", message: scale.message }] };
+  }
+  if (observed.refusal === undefined) {
+    conditions.set("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
+  } else {
+    const message = `the HPA controller was unable to update the target scale: ${observed.refusal}`;
+    conditions.set("AbleToScale", false, "FailedUpdateScale", message);
+  }
+  const current = scale.replicas;
+  const { maxReplicas: max, minReplicas: min = 1 } = autoscaler.spec;
+  const begun = history.recommendations.length === 0 ? remember(history, autoscaler.spec.behavior, current, now) : history;
+  const unmeasured = { ...kept, current, history: begun, warnings: [] };
+  if (current === 0 && min !== 0) {
+    const message = "scaling is disabled since the replica count of the target is zero";
+    conditions.set("ScalingActive", false, "ScalingDisabled", message);
+    return { ...unmeasured, desired: 0 };
+  }
+  if (current > max) return { ...unmeasured, desired: max, reason: "Current number of replicas above Spec.MaxReplicas" };
+  if (current < min) return { ...unmeasured, desired: min, reason: "Current number of replicas below Spec.MinReplicas" };
+  return decideByMetrics(observed, { ...unmeasured, desired: current }, { min, max, now });
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly now: number;
+}
+
+function decideByMetrics(observed: ObservedAutoscaler, start: Decision, { min, max, now }: Bounds): Decision {
+  const { autoscaler, scale, readings, pods } = observed;
+  const { conditions, current } = start;
+  const { behavior, metrics: specs = [] } = autoscaler.spec;
+  const problem = selectionProblem(observed);
+  if (problem !== undefined) {
+    conditions.set("ScalingActive", false, problem.eventReason, problem.message);
+    return { ...start, warnings: [problem] };
+  }
+  const scene = { pods, current, tolerance: toleranceOf(behavior), now };
+  const judged = specs.map((spec, index) => judgeMetric(spec, readings[index] ?? unread, scene));
+  const good = judged.filter((each) => each.ok);
+  const bad = judged.filter((each) => !each.ok);
+  const metrics = good.map(({ status }) => status);
+  const [first] = bad;
+  const highest = good.reduce<Extract<Judged, { ok: true }> | undefined>(
+    (best, each) => (best === undefined || each.replicas > best.replicas ? each : best),
+    undefined,
+  );
+  const failures = bad.map(({ reason, message }) => ({ eventReason: reason, message }));
+  // With a metric unknown nothing may shrink: the unknown one might be the busy one.
+  if (highest === undefined || (first !== undefined && highest.replicas < current)) {
+    const summary = first === undefined ? "no metrics are set" : first.message;
+    const reason = first?.reason ?? "InvalidMetricSourceType";
+    conditions.set("ScalingActive", false, reason, `the HPA was unable to compute the replica count: ${summary}`);
+    const message = `invalid metrics (${bad.length} invalid out of ${specs.length}), first error is: ${summary}`;
+    return { ...start, metrics, warnings: [...failures, { eventReason: "FailedComputeMetricsReplicas", message }] };
+  }
+  const found = `the HPA was able to successfully calculate a replica count from ${highest.name}`;
+  conditions.set("ScalingActive", true, "ValidMetricFound", found);
+  const history = remember(start.history, behavior, highest.replicas, now);
+  const input = { behavior, current, min, max, history, now };
+  const stable = stabilize({ ...input, desired: highest.replicas });
+  if (observed.refusal === undefined) conditions.set("AbleToScale", true, stable.reason, stable.message);
+  const verdict = bound({ ...input, desired: stable.replicas });
+  conditions.set("ScalingLimited", verdict.replicas !== stable.replicas, verdict.reason, verdict.message);
+  const isChanging = verdict.replicas !== current && scale.kind === "found";
+  const reason = verdict.replicas > current ? `${highest.name} above target` : "All metrics below target";
+  return { ...start, desired: verdict.replicas, metrics, history, warnings: failures, reason: isChanging ? reason : undefined };
+}
+
+const unread: Reading = { kind: "failed", message: "the metric was not read" };
+
+interface Complaint {
+  readonly eventReason: string;
+  readonly message: string;
+}
+
+function selectionProblem({ scale, selectorProblem, rivals }: ObservedAutoscaler): Complaint | undefined {
+  if (scale.kind !== "found") return undefined;
+  if (scale.selector === "") return { eventReason: "InvalidSelector", message: "the HPA target's scale is missing a selector" };
+  if (selectorProblem !== undefined) {
+    const message = `couldn't convert selector into a corresponding internal selector object: ${selectorProblem}`;
+    return { eventReason: "InvalidSelector", message };
+  }
+  if (rivals.length === 0) return undefined;
+  const message = `pods by selector ${scale.selector} are controlled by multiple HPAs: [${rivals.join(" ")}]`;
+  return { eventReason: "AmbiguousSelector", message };
+}
+
+function scaleAction({ autoscaler, scale, refusal }: ObservedAutoscaler, decision: Decision): Action | undefined {
+  const { desired, current, reason, conditions } = decision;
+  if (scale.kind !== "found" || reason === undefined || desired === current) return undefined;
+  const { namespace, spec } = autoscaler;
+  const { name } = spec.scaleTargetRef;
+  const about = aboutOf(autoscaler);
+  const message = `New size: ${desired}; reason: ${reason}`;
+  const event: EventText = { about, type: "Normal", eventReason: "SuccessfulRescale", message };
+  if (refusal === undefined) {
+    conditions.set("AbleToScale", true, "SucceededRescale", `the HPA controller was able to update the target scale to ${desired}`);
+  }
+  return {
+    verb: "update",
+    resource: scale.resource,
+    namespace,
+    name,
+    subresource: "scale",
+    object: {
+      apiVersion: "autoscaling/v1",
+      kind: "Scale",
+      metadata: { name, namespace, resourceVersion: scale.resourceVersion },
+      spec: { replicas: desired },
+    },
+    reason: `from ${current} to ${desired} replicas: ${reason}`,
+    event,
+    failureEvent: { about, type: "Warning", eventReason: "FailedRescale", message: `${message}; error: ` },
+  };
+}
+
+function statusOf(autoscaler: AutoscalerView, decision: Decision, scaledMs: number | undefined): HorizontalPodAutoscalerStatus {
+  const scaledAt = scaledMs === undefined ? autoscaler.status.lastScaleTime : timeText(scaledMs);
+  return {
+    ...(scaledAt === undefined ? {} : { lastScaleTime: scaledAt }),
+    currentReplicas: decision.current,
+    desiredReplicas: decision.desired,
+    currentMetrics: [...decision.metrics],
+    conditions: decision.conditions.all(),
+  };
+}
+
+/** Measured values change with every look: alone they are not worth a write each time. */
+function mustWrite(old: HorizontalPodAutoscalerStatus, status: HorizontalPodAutoscalerStatus, withMetrics: boolean): boolean {
+  if (withMetrics) return !isEqual(old, status);
+  const bare = (each: HorizontalPodAutoscalerStatus): object => ({ ...each, currentMetrics: (each.currentMetrics ?? []).length });
+  return !isEqual(bare(old), bare(status));
+}
+
+function statusAction(autoscaler: AutoscalerView, status: HorizontalPodAutoscalerStatus, decision: Decision): Action {
+  const { name, namespace, uid, resourceVersion } = autoscaler;
+  const object: HorizontalPodAutoscaler = {
+    apiVersion: "autoscaling/v2",
+    kind: "HorizontalPodAutoscaler",
+    metadata: { name, namespace, uid, resourceVersion },
+    spec: autoscaler.spec,
+    status,
+  };
+  const reason = `${decision.current} replicas, ${decision.desired} wanted`;
+  return { verb: "update", resource, namespace, name, subresource: "status", object, reason };
+}
+
+function aboutOf({ namespace, name, uid }: AutoscalerView): EventText["about"] {
+  return { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", namespace, name, uid };
+}
+
+/** The same complaint is told once, until something else was the matter. */
+function wasSaid({ status }: AutoscalerView, message: string): boolean {
+  return (status.conditions ?? []).some((condition) => condition.status === "False" && message.endsWith(lastOf(condition.message)));
+}
+
+function lastOf(message: string | undefined): string {
+  const told = /^the HPA (was unable to compute the replica count|controller was unable to get the target's current scale): /;
+  return (message ?? "").replace(told, "");
+}
