@@ -17,10 +17,11 @@ import { agentApi } from "./api/handler.ts";
 import { Streaming } from "./api/streams.ts";
 import { ImageCollector } from "./images/collector.ts";
 import { ImagePuller } from "./images/puller.ts";
-import { orphanGraceSeconds, relistMs } from "./limits.ts";
+import { memoryAvailableBytesMin, orphanGraceSeconds, relistMs } from "./limits.ts";
 import { LogRotation } from "./logs/rotate.ts";
 import { EnvironmentSources } from "./pods/environment-sources.ts";
 import { UsageSampler } from "./metrics/sampler.ts";
+import { refusalOf } from "./pods/admit.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
 import { qosLimits } from "./pods/qos-cgroups.ts";
 import { PodOperations } from "./pods/operations.ts";
@@ -179,8 +180,26 @@ class NodeAgent implements Agent {
       this.#workers.delete(uid);
       this.#objects.release(uid);
     });
+    this.#admit(worker, current);
     this.#workers.set(uid, worker);
     worker.look();
+  }
+
+  /** A pod that has not begun here must fit beside those that have; one that has begun stays. */
+  #admit(worker: PodWorker, { metadata, status, spec }: Pod): void {
+    if (status.startTime !== undefined || (status.phase ?? "Pending") !== "Pending") return;
+    const { settings, facts } = this.#context;
+    const { cpuMilli, memoryBytes } = settings.reserved;
+    const refusal = refusalOf(
+      { metadata, status, spec },
+      [...this.#workers.values()].filter(({ isRefused, removed }) => !isRefused && !removed).map(({ pod }) => pod),
+      {
+        cpuMilli: facts.cpuCount * 1000 - cpuMilli,
+        memoryBytes: facts.memoryBytes - memoryBytes - memoryAvailableBytesMin,
+        pods: settings.podsMax,
+      },
+    );
+    if (refusal !== undefined) worker.fail(refusal.reason, refusal.message);
   }
 
   /** Gives each class of pods its share of the processors, when that changed. */

@@ -62,6 +62,11 @@ export class PodWorker {
     return this.#pod;
   }
 
+  /** Whether the pod has to fail, so that it holds nothing of the node. */
+  get isRefused(): boolean {
+    return this.#verdict !== undefined && this.#observed.containers.length === 0;
+  }
+
   /** Whether the API still has the pod. */
   get removed(): boolean {
     return this.#removed;
