@@ -1,4 +1,4 @@
-import http from "node:http";
+import type http from "node:http";
 import http2 from "node:http2";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
@@ -8,6 +8,7 @@ import { StreamConnection } from "./connection.ts";
 import { answerHttp1, refuseUpgrade, requestOfUpgrade } from "./http1.ts";
 import { answerHttp2 } from "./http2.ts";
 import * as limits from "./http-limits.ts";
+import { nodeHttp } from "./node-http.ts";
 import { listening } from "./sockets.ts";
 
 type Tls = NonNullable<HttpServerOptions["tls"]>;
@@ -59,7 +60,7 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
 }
 
 function http1Server(options: HttpServerOptions, handler: HttpHandler, peers: WeakMap<Duplex, Peer>): http.Server {
-  const server = http.createServer({
+  const server = nodeHttp.createServer({
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,

@@ -1,8 +1,7 @@
 import { connect as connectHttp2 } from "node:http2";
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import type { HttpProbeRequest, ProbeWire } from "../probe-wire.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 import { message, decodeMessage, encodeMessage } from "./proto/wire.ts";
 
 const healthRequest = message([1, "service", "string"]);
@@ -45,7 +44,7 @@ function http(wanted: HttpProbeRequest): Promise<{ readonly status: number }> {
     };
     const url = `${wanted.scheme}://${wanted.host}:${wanted.port}${options.path}`;
     const request =
-      wanted.scheme === "https" ? httpsRequest({ ...options, rejectUnauthorized: false }) : httpRequest(options);
+      wanted.scheme === "https" ? nodeHttps.request({ ...options, rejectUnauthorized: false }) : nodeHttp.request(options);
     const timer = setTimeout(() => request.destroy(new Error("context deadline exceeded")), wanted.timeoutMs);
     request.on("close", () => clearTimeout(timer));
     request.once("response", (response) => {
