@@ -51,7 +51,7 @@ async function main(dataDir: string): Promise<void> {
     clientCa: pki.ca,
     serviceAccountKey: pki.serviceAccountKey,
     nodes: (objects) => {
-      return createNodeConnector({ http: realWorld.http, objects, ca: pki.caCertificate, identity: pki.nodeClient });
+      return createNodeConnector({ http: realWorld.http, objects, ca: pki.caCertificate, identity: pki.nodeClient, frontProxy: pki.frontProxy, ...(settings.dialAllow && { dialAllow: settings.dialAllow }) });
     },
     gzip: promisify(gzip),
     describe: packageDescriptions(),
@@ -71,6 +71,8 @@ async function main(dataDir: string): Promise<void> {
     // Loaded only here: an ordinary server knows nothing of simulation.
     const { startSimulatedNodes } = await import("./simulated-nodes.ts");
     await startSimulatedNodes(server.api, settings, log);
+    log.info("the simulated nodes are Ready", { nodes: settings.simulatedNodes });
+    process.send?.({ ready: "simulated nodes" });
   }
   const stop = async (): Promise<void> => {
     await server.stop();

@@ -14,6 +14,7 @@ import {
   registeredClusters,
 } from "#cluster/machine.ts";
 import { openClusterPki } from "#cluster/pki.ts";
+import { parseCidr } from "#base/cidr.ts";
 import { clusterPaths, loadSettings, saveSettings, type ClusterSettings, type NodeSettings } from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { ensureNodePackages } from "../debian.ts";
@@ -31,6 +32,7 @@ const flags: Flags = {
   port: { type: "string", meaning: "port of the API, default 6443" },
   "http-port": { type: "string", meaning: "port of the ingress, default 80" },
   "https-port": { type: "string", meaning: "TLS port of the ingress, default 443" },
+  "dial-allow": { type: "string", meaning: "networks that webhooks may lie in although loopback or link-local, comma-separated" },
   foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
 };
 
@@ -41,6 +43,8 @@ const readyTimeoutMs = 90_000;
 const nodesMax = 9;
 /** Of the range for benchmarks (RFC 2544): nobody dials it, but endpoints must not be loopback addresses. */
 const simulatedAddress = "198.18.0.1";
+/** What the server says once the nodes that it simulates are Ready. */
+const simulatedNodesPart = "simulated nodes";
 /** A process that ends so many times right after its start will not come up. */
 const attemptsMax = 3;
 
@@ -60,7 +64,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if ((existing?.simulatedNodes ?? numberOption(options, "simulate", 1, 10_000) ?? 0) === 0) {
     await ensureNodePackages(realWorld.processes, progress);
   }
-  const settings = existing ?? (await makeSettings(options));
+  const settings = withDialAllow(existing ?? (await makeSettings(options)), options);
   try {
     await start(dataDir, settings, progress);
   } catch (error) {
@@ -84,6 +88,16 @@ function checkMachine(options: ParsedOptions, existing: ClusterSettings | undefi
   if (!isSimulated && (major < kernelLeast[0] || (major === kernelLeast[0] && minor < kernelLeast[1]))) {
     throw new UserError(`The kernel is ${release()}.`, `Steersman's nodes need Linux ${kernelLeast.join(".")} or newer.`);
   }
+}
+
+/** The networks of --dial-allow, remembered for the next start; without the flag those of the last. */
+function withDialAllow(settings: ClusterSettings, options: ParsedOptions): ClusterSettings {
+  const text = options.values["dial-allow"];
+  if (typeof text !== "string") return settings;
+  const dialAllow = text.split(",").filter((network) => network !== "");
+  const wrong = dialAllow.find((network) => parseCidr(network) === undefined);
+  if (wrong !== undefined) throw new UserError(`--dial-allow names "${wrong}".`, "It takes IPv4 networks, e.g. 127.0.0.0/8.");
+  return { ...settings, dialAllow };
 }
 
 async function makeSettings(options: ParsedOptions): Promise<ClusterSettings> {
@@ -189,7 +203,8 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
     detached: true,
     execArgv: ["--disable-warning=ExperimentalWarning"],
   });
-  const waiting = new Set(["server", ...settings.nodes.map(({ name }) => `agent-${name}`)]);
+  const simulated = settings.simulatedNodes > 0 ? [simulatedNodesPart] : [];
+  const waiting = new Set(["server", ...settings.nodes.map(({ name }) => `agent-${name}`), ...simulated]);
   let timer: NodeJS.Timeout | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
@@ -203,6 +218,7 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
         const { ready } = told;
         waiting.delete(ready);
         if (ready === "server") progress.done("the API answers");
+        else if (ready === simulatedNodesPart) progress.done(`${settings.simulatedNodes} simulated nodes are Ready`);
         else progress.done(`node ${ready.replace(/^agent-/, "")} is Ready`);
         if (waiting.size > 0) progress.step(`waiting for ${[...waiting].join(", ")}`);
         else resolve();
