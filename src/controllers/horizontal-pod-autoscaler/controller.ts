@@ -52,7 +52,8 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
       resources,
     };
     const isDisabled = scale.kind === "found" && scale.replicas === 0 && autoscaler.spec.minReplicas !== 0;
-    const readings = memory.selector !== undefined && !isDisabled ? await Promise.all(specs.map((spec) => readMetric(client, spec, question))) : [];
+    const asked = memory.selector === undefined || isDisabled ? [] : specs;
+    const readings = await Promise.all(asked.map((spec) => readMetric(client, spec, question)));
     const refusal = context.refusal?.action.verb === "update" ? context.refusal.message : undefined;
     const plan = planAutoscaler(
       {
