@@ -155,24 +155,19 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 	}
 	madeJob, err := client.BatchV1().Jobs(namespace).Create(ctx, job, metav1.CreateOptions{})
 	check("create a Job", err)
-	var sameJob *batchv1.Job
-	// The Job's own controller writes its status meanwhile: a conflict with that is no failure.
-	for range 20 {
-		if madeJob, err = client.BatchV1().Jobs(namespace).Get(ctx, madeJob.Name, metav1.GetOptions{}); err != nil {
-			break
-		}
-		if sameJob, err = client.BatchV1().Jobs(namespace).Update(ctx, madeJob, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
-			break
-		}
-	}
+	madeJob, sameJob, err := writeBack(
+		func() (*batchv1.Job, error) { return client.BatchV1().Jobs(namespace).Get(ctx, madeJob.Name, metav1.GetOptions{}) },
+		func(job *batchv1.Job) (*batchv1.Job, error) { return client.BatchV1().Jobs(namespace).Update(ctx, job, metav1.UpdateOptions{}) })
 	check("write a Job back", err)
 	same("Job", madeJob.ResourceVersion, sameJob.ResourceVersion, equality.Semantic.DeepEqual(madeJob.Spec, sameJob.Spec))
 
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "web"},
 		Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromString("http")}}}}
-	madeService, err := client.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{})
+	_, err = client.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{})
 	check("create a Service", err)
-	sameService, err := client.CoreV1().Services(namespace).Update(ctx, madeService, metav1.UpdateOptions{})
+	madeService, sameService, err := writeBack(
+		func() (*corev1.Service, error) { return client.CoreV1().Services(namespace).Get(ctx, "web", metav1.GetOptions{}) },
+		func(service *corev1.Service) (*corev1.Service, error) { return client.CoreV1().Services(namespace).Update(ctx, service, metav1.UpdateOptions{}) })
 	check("write a Service back", err)
 	same("Service", madeService.ResourceVersion, sameService.ResourceVersion, equality.Semantic.DeepEqual(madeService.Spec, sameService.Spec))
 
@@ -180,11 +175,26 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 		Host: "go.example", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
 			Path: "/", PathType: new(networkingv1.PathTypePrefix), Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
 				Name: "web", Port: networkingv1.ServiceBackendPort{Number: 80}}}}}}}}}}}
-	madeIngress, err := client.NetworkingV1().Ingresses(namespace).Create(ctx, ingress, metav1.CreateOptions{})
+	_, err = client.NetworkingV1().Ingresses(namespace).Create(ctx, ingress, metav1.CreateOptions{})
 	check("create an Ingress", err)
-	sameIngress, err := client.NetworkingV1().Ingresses(namespace).Update(ctx, madeIngress, metav1.UpdateOptions{})
+	madeIngress, sameIngress, err := writeBack(
+		func() (*networkingv1.Ingress, error) { return client.NetworkingV1().Ingresses(namespace).Get(ctx, "web", metav1.GetOptions{}) },
+		func(ingress *networkingv1.Ingress) (*networkingv1.Ingress, error) { return client.NetworkingV1().Ingresses(namespace).Update(ctx, ingress, metav1.UpdateOptions{}) })
 	check("write an Ingress back", err)
-	same("Ingress", madeIngress.Annotations["x"], sameIngress.Annotations["x"], equality.Semantic.DeepEqual(madeIngress.Spec, sameIngress.Spec))
+	same("Ingress", madeIngress.ResourceVersion, sameIngress.ResourceVersion, equality.Semantic.DeepEqual(madeIngress.Spec, sameIngress.Spec))
+}
+
+// writeBack updates an object with what it just read. Controllers write the same objects meanwhile: conflicts with them are no failure.
+func writeBack[T any](get func() (T, error), update func(T) (T, error)) (before, after T, err error) {
+	for range 20 {
+		if before, err = get(); err != nil {
+			return before, after, err
+		}
+		if after, err = update(before); !apierrors.IsConflict(err) {
+			return before, after, err
+		}
+	}
+	return before, after, err
 }
 
 func same(kind, before, after string, isEqual bool) {
