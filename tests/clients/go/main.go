@@ -156,8 +156,12 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 	madeJob, err := client.BatchV1().Jobs(namespace).Create(ctx, job, metav1.CreateOptions{})
 	check("create a Job", err)
 	madeJob, sameJob, err := writeBack(
-		func() (*batchv1.Job, error) { return client.BatchV1().Jobs(namespace).Get(ctx, madeJob.Name, metav1.GetOptions{}) },
-		func(job *batchv1.Job) (*batchv1.Job, error) { return client.BatchV1().Jobs(namespace).Update(ctx, job, metav1.UpdateOptions{}) })
+		func() (*batchv1.Job, error) {
+			return client.BatchV1().Jobs(namespace).Get(ctx, madeJob.Name, metav1.GetOptions{})
+		},
+		func(job *batchv1.Job) (*batchv1.Job, error) {
+			return client.BatchV1().Jobs(namespace).Update(ctx, job, metav1.UpdateOptions{})
+		})
 	check("write a Job back", err)
 	same("Job", madeJob.ResourceVersion, sameJob.ResourceVersion, equality.Semantic.DeepEqual(madeJob.Spec, sameJob.Spec))
 
@@ -166,8 +170,12 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 	_, err = client.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{})
 	check("create a Service", err)
 	madeService, sameService, err := writeBack(
-		func() (*corev1.Service, error) { return client.CoreV1().Services(namespace).Get(ctx, "web", metav1.GetOptions{}) },
-		func(service *corev1.Service) (*corev1.Service, error) { return client.CoreV1().Services(namespace).Update(ctx, service, metav1.UpdateOptions{}) })
+		func() (*corev1.Service, error) {
+			return client.CoreV1().Services(namespace).Get(ctx, "web", metav1.GetOptions{})
+		},
+		func(service *corev1.Service) (*corev1.Service, error) {
+			return client.CoreV1().Services(namespace).Update(ctx, service, metav1.UpdateOptions{})
+		})
 	check("write a Service back", err)
 	same("Service", madeService.ResourceVersion, sameService.ResourceVersion, equality.Semantic.DeepEqual(madeService.Spec, sameService.Spec))
 
@@ -178,8 +186,12 @@ func noOpUpdates(ctx context.Context, client kubernetes.Interface) {
 	_, err = client.NetworkingV1().Ingresses(namespace).Create(ctx, ingress, metav1.CreateOptions{})
 	check("create an Ingress", err)
 	madeIngress, sameIngress, err := writeBack(
-		func() (*networkingv1.Ingress, error) { return client.NetworkingV1().Ingresses(namespace).Get(ctx, "web", metav1.GetOptions{}) },
-		func(ingress *networkingv1.Ingress) (*networkingv1.Ingress, error) { return client.NetworkingV1().Ingresses(namespace).Update(ctx, ingress, metav1.UpdateOptions{}) })
+		func() (*networkingv1.Ingress, error) {
+			return client.NetworkingV1().Ingresses(namespace).Get(ctx, "web", metav1.GetOptions{})
+		},
+		func(ingress *networkingv1.Ingress) (*networkingv1.Ingress, error) {
+			return client.NetworkingV1().Ingresses(namespace).Update(ctx, ingress, metav1.UpdateOptions{})
+		})
 	check("write an Ingress back", err)
 	same("Ingress", madeIngress.ResourceVersion, sameIngress.ResourceVersion, equality.Semantic.DeepEqual(madeIngress.Spec, sameIngress.Spec))
 }
