@@ -1,4 +1,5 @@
 import type { ApiObject, Kind } from "#api/kind.ts";
+import type { Registry } from "./registry.ts";
 import type { User } from "./user.ts";
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
@@ -32,6 +33,12 @@ export interface AdmissionRequest {
   readonly warnings: string[];
   /** Key and value for the audit entry. */
   readonly auditAnnotations: Record<string, string>;
+  /** How the request came, for steps that pass it on; absent where the server asks itself. */
+  readonly origin?: { readonly registry: Registry; readonly query: URLSearchParams };
+  /** Set by a step that let somebody else change the object: all mutating steps get a second turn. */
+  wantsReinvocation?: boolean;
+  /** True in that second turn; there is no third. */
+  isReinvocation?: boolean;
 }
 
 export type Verdict =
@@ -43,6 +50,8 @@ export type Verdict =
   | {
       readonly allowed: false;
       readonly message: string;
+      /** The message and the code stand as they are, whatever the code. */
+      readonly isWhole?: boolean;
       readonly code?: number;
       readonly reason?: string;
       readonly causes?: readonly VerdictCause[];
@@ -52,6 +61,8 @@ export type Verdict =
 /** One admission step. All mutate steps run before all validate steps; the order is the list in admission/all.ts. */
 export interface AdmissionPlugin {
   readonly name: string;
+  /** False: its mutate step takes something that it must not take twice, and has no second turn. */
+  readonly isRepeatable?: boolean;
   mutate?(request: AdmissionRequest): Verdict | Promise<Verdict>;
   validate?(request: AdmissionRequest): Verdict | Promise<Verdict>;
 }

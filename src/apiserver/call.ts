@@ -3,6 +3,7 @@ import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
+import type { ObjectReader } from "./object-reader.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { Describe } from "./openapi/documented.ts";
 import type { PendingKeys } from "./objects/pending.ts";
@@ -36,6 +37,8 @@ export interface Parts {
   readonly store: Store;
   readonly registry: Registry;
   readonly objects: ObjectCache;
+  /** What is stored, as head has it. */
+  readonly reader: ObjectReader;
   readonly pending: PendingKeys;
   readonly hub: WatchHub;
   readonly clock: Clock;

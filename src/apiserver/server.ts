@@ -79,6 +79,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     store,
     registry,
     objects,
+    reader,
     pending,
     hub,
     clock,

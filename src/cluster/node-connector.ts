@@ -2,7 +2,8 @@ import { parseIpv4 } from "#base/cidr.ts";
 import type { Node } from "#api/generated/core-v1.ts";
 import { nodes as nodeResource } from "#api/generated/resources.ts";
 import { answerInstead } from "#apiserver/connect/upgrade.ts";
-import type { NodeConnector } from "#apiserver/node-connector.ts";
+import { addressFilter } from "#apiserver/connect/addresses.ts";
+import type { Destination, NodeConnector } from "#apiserver/node-connector.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import { joinConnections } from "#streams/join.ts";
 import type { Http, HttpRequest, HttpResponse, TlsIdentity, Transport, UpgradeResult } from "#world/http.ts";
@@ -20,6 +21,10 @@ export interface NodeConnectorOptions {
   readonly ca: string;
   /** Client certificate by which agents know the server. */
   readonly identity: TlsIdentity;
+  /** Client certificate by which aggregated servers trust the server's word about who asks. */
+  readonly frontProxy?: TlsIdentity;
+  /** Networks that may be dialled although they are loopback or link-local. */
+  readonly dialAllow?: readonly string[];
 }
 
 /** The agent of this name cannot be dialled. */
@@ -47,14 +52,41 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
     }
     return made;
   };
+  const outward = openOutward(options);
   return {
     request: async (nodeName, request) => await transportTo(nodeName).send(request),
     upgrade: (nodeName, request, connection) => void joinUpgrade(() => transportTo(nodeName), request, connection),
-    dial: async ({ host, port, scheme }, request) => {
-      // A connection of its own: addresses of pods come and go.
-      const transport = options.http.transport({ baseUrl: `${scheme}://${host}:${port}`, connectTimeoutMs });
-      return await transport.send(request);
-    },
+    dial: async (destination, request) => await outward(destination).send(request),
+    dialUpgrade: (destination, request, connection) => void joinUpgrade(() => outward(destination), request, connection),
+  };
+}
+
+/** Transports to pods, webhooks and aggregated servers; the one that was used longest ago goes first. */
+function openOutward(options: NodeConnectorOptions): (destination: Destination) => Transport {
+  const transports = new Map<string, Transport & { close(): void }>();
+  const allowAddress = addressFilter(options.dialAllow ?? []);
+  return (destination) => {
+    const { scheme, host, port, serverName, ca, insecure, asFrontProxy } = destination;
+    const key = `${scheme} ${host} ${port} ${serverName ?? ""} ${insecure === true} ${asFrontProxy === true} ${ca ?? ""}`;
+    let transport = transports.get(key);
+    if (transport === undefined) {
+      transport = options.http.transport({
+        baseUrl: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+        allowAddress,
+        connectTimeoutMs,
+        ...(serverName !== undefined && { serverName }),
+        ...(ca !== undefined && { ca }),
+        ...(insecure === true && { insecure }),
+        ...(asFrontProxy === true && options.frontProxy !== undefined && { identity: options.frontProxy }),
+      });
+    } else transports.delete(key);
+    transports.set(key, transport);
+    const [oldest] = transports;
+    if (transports.size > transportsMax && oldest !== undefined) {
+      oldest[1].close();
+      transports.delete(oldest[0]);
+    }
+    return transport;
   };
 }
 

@@ -20,6 +20,8 @@ export interface Pki {
   readonly admin: TlsIdentity;
   /** By which agents know the server. */
   readonly nodeClient: TlsIdentity;
+  /** By which aggregated servers trust the server's word about who asks. */
+  readonly frontProxy: TlsIdentity;
   /** What the ingress shows for hosts without a certificate of their own. */
   readonly ingress: TlsIdentity;
   /** Key that service account tokens are signed with. */
@@ -53,6 +55,10 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
     usages: ["client"],
   });
+  const frontProxy = await openLeaf(world, folder, ca, "front-proxy", {
+    subject: { commonName: "front-proxy-client" },
+    usages: ["client"],
+  });
   const ingress = await openLeaf(world, folder, ca, "ingress", {
     subject: { commonName: "steersman-ingress" },
     dnsNames: ["ingress.invalid"],
@@ -65,6 +71,7 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     admin,
     ingress,
     nodeClient,
+    frontProxy,
     serviceAccountKey,
     node: (name, address) =>
       openLeaf(world, folder, ca, `node-${name}`, {

@@ -19,6 +19,7 @@ import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
 import { createCertificateController } from "#controllers/certificates/controller.ts";
 import { createClusterRoleAggregationController } from "#controllers/clusterrole-aggregation/controller.ts";
+import { createCanaryController } from "#delivery/canary/controller.ts";
 import { ingressController } from "#network/ingress/compile.ts";
 import { createIngressStatusController } from "#network/ingress/controller.ts";
 import { createNodeRangeController } from "#network/pod-network/controller.ts";
@@ -106,6 +107,7 @@ export function createServer(options: ServerOptions): Server {
     createClusterRoleAggregationController({ ...shared, resources }),
     createNodeRangeController(shared, options.podRange, nodeRangeBits),
     createIngressStatusController(shared),
+    createCanaryController(shared),
   ];
   const loops = [...controllers, ...serverLoops];
   const schedulerClient = createClient(transportOf("scheduler"), { userAgent: "steersman-scheduler", timers });
@@ -174,6 +176,12 @@ function createApi(options: ServerOptions, nodes: NodeConnector | undefined, vir
         certificates,
         serviceRange: options.serviceRange,
         nodePorts: options.nodePorts,
+        webhooks: {
+          dial: nodes?.dial,
+          uuid: () => random.uuid(),
+          matchConditions: undefined,
+          log: (message, detail) => log.warn(message, { detail: String(detail) }),
+        },
       }),
     version: versionInfo,
     tokens: { issue: (order) => given(tokens).issue(order) },

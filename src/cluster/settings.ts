@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly nodes: readonly NodeSettings[];
   /** Number of simulated nodes, instead of real ones. */
   readonly simulatedNodes: number;
+  /** Networks that the server may dial for webhooks and proxies although they are loopback or link-local. */
+  readonly dialAllow?: readonly string[];
 }
 
 export interface NodeSettings {

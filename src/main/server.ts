@@ -51,7 +51,14 @@ async function main(dataDir: string): Promise<void> {
     clientCa: pki.ca,
     serviceAccountKey: pki.serviceAccountKey,
     nodes: (objects) => {
-      return createNodeConnector({ http: realWorld.http, objects, ca: pki.caCertificate, identity: pki.nodeClient, frontProxy: pki.frontProxy, ...(settings.dialAllow && { dialAllow: settings.dialAllow }) });
+      return createNodeConnector({
+        http: realWorld.http,
+        objects,
+        ca: pki.caCertificate,
+        identity: pki.nodeClient,
+        frontProxy: pki.frontProxy,
+        ...(settings.dialAllow !== undefined && { dialAllow: settings.dialAllow }),
+      });
     },
     gzip: promisify(gzip),
     describe: packageDescriptions(),

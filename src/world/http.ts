@@ -104,7 +104,14 @@ export interface TransportOptions {
   readonly bearerToken?: () => string | undefined;
   /** Certificate name to expect when it differs from the host of the URL. */
   readonly serverName?: string;
+  /** The server's certificate is not looked at. */
+  readonly insecure?: boolean;
   readonly connectTimeoutMs?: number;
+  /**
+   * Asked with each address before it is dialled; a name is resolved once and what was judged is what is dialled. Requests to
+   * other addresses reject with `AddressNotAllowedError`. Absent: all are allowed.
+   */
+  readonly allowAddress?: (address: string) => boolean;
 }
 
 export interface Http {
@@ -115,4 +122,8 @@ export interface Http {
 
 export class AddressInUseError extends Error {
   override readonly name = "AddressInUseError";
+}
+
+export class AddressNotAllowedError extends Error {
+  override readonly name = "AddressNotAllowedError";
 }

@@ -307,6 +307,8 @@ async function eventLife({ api, core, namespace }: Scene): Promise<void> {
 
 export const isAdded = (event: WatchEvent): boolean => event.type === "ADDED";
 
+const ownerThatWaits = "owner that's waiting for dependents to be deleted [Serial]";
+
 export const apiMachinery: Readonly<Record<string, Conformance>> = {
   "API priority and fairness should support FlowSchema API operations": (scene) =>
     everyVerb(scene, {
@@ -348,8 +350,7 @@ export const apiMachinery: Readonly<Record<string, Conformance>> = {
   "Discovery should locate the groupVersion and a resource within each APIGroup": everyGroupHasResources,
   "FieldValidation should detect unknown and duplicate fields of a typed object": strictTyped,
   "Garbage collector should delete RS created by deployment when not orphaning": replicaSetIsCollected,
-  "Garbage collector should not delete dependents that have both valid owner and owner that's waiting for dependents to be deleted [Serial]":
-    secondOwnerKeeps,
+  [`Garbage collector should not delete dependents that have both valid owner and ${ownerThatWaits}`]: secondOwnerKeeps,
   "Namespaces [Serial] should apply a finalizer to a Namespace": namespaceFinalizer,
   "Namespaces [Serial] should apply an update to a Namespace": namespaceUpdate,
   "Namespaces [Serial] should apply changes to a namespace status": namespaceStatus,

@@ -240,7 +240,7 @@ export interface Scene {
 export type Conformance = (scene: Scene) => Promise<void>;
 
 export function startSuite(): { play(test: Conformance): Promise<void>; stop(): void } {
-  const cluster = startSimulatedCluster(3);
+  const cluster = startSimulatedCluster(3, "--dial-allow", "127.0.0.0/8");
   const api = new Api(cluster.kubeconfig);
   return {
     play: async (test) => {

@@ -274,11 +274,13 @@ async function duplicates(scene: Scene): Promise<void> {
   const custom = await define(scene, {
     schema: objectSchema({ spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } }),
   });
-  const body = `{"apiVersion":"${custom.group}/v1","kind":"Widget","metadata":{"name":"twice"},"spec":{"unknown":1,"knownField":1,"knownField":2}}`;
+  const head = `{"apiVersion":"${custom.group}/v1","kind":"Widget","metadata":{"name":"twice"},`;
+  const body = `${head}"spec":{"unknown":1,"knownField":1,"knownField":2}}`;
   const refused = await api.request("POST", `${custom.collection()}?fieldValidation=Strict`, body);
   assert.equal(refused.status, 400);
   assert.match(String(refused.body.message), /duplicate field "spec.knownField"/);
-  const yaml = `apiVersion: ${custom.group}/v1\nkind: Widget\nmetadata:\n  name: twice\nspec:\n  unknown: 1\n  knownField: 1\n  knownField: 2\n`;
+  const spec = "spec:\n  unknown: 1\n  knownField: 1\n  knownField: 2\n";
+  const yaml = `apiVersion: ${custom.group}/v1\nkind: Widget\nmetadata:\n  name: twice\n${spec}`;
   const applied = await api.request(
     "PATCH",
     `${custom.collection()}/twice?fieldManager=test&fieldValidation=Strict`,
@@ -313,6 +315,7 @@ async function unknownMetadata(scene: Scene): Promise<void> {
 }
 
 const prefix = "CustomResourceDefinition resources [Privileged:ClusterAdmin]";
+const selectorDemand = "CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector";
 const openApi = "CustomResourcePublishOpenAPI [Privileged:ClusterAdmin]";
 
 export const customResources: Readonly<Record<string, Conformance>> = {
@@ -322,8 +325,7 @@ export const customResources: Readonly<Record<string, Conformance>> = {
   [`${prefix} Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works`]:
     definitionStatus,
   [`${prefix} custom resource defaulting for requests and from storage works`]: defaulting,
-  "CustomResourceFieldSelectors [Privileged:ClusterAdmin] CustomResourceFieldSelectors MUST list and watch custom resources matching the field selector":
-    fieldSelectors,
+  [`CustomResourceFieldSelectors [Privileged:ClusterAdmin] ${selectorDemand}`]: fieldSelectors,
   [`${openApi} removes definition from spec when one version gets changed to not be served`]: unserved,
   [`${openApi} updates the published spec when one version gets renamed`]: renamed,
   [`${openApi} works for CRD preserving unknown fields in an embedded object`]: embedded,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
+import { clientBinary } from "#main/client-binaries.ts";
 import { arrayAt, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { deployment, image, pod, replicationController } from "./workloads.ts";
 
@@ -173,7 +174,6 @@ async function throughProxy(
   args: readonly string[],
   options: (printed: string) => http.RequestOptions | undefined,
 ): Promise<void> {
-  const { clientBinary } = await import("#main/client-binaries.ts");
   const proxy = cluster.start(clientBinary("kubectl"), ["proxy", ...args]);
   cleanUp(() => proxy.kill());
   let printed = "";

@@ -22,6 +22,8 @@ import { rbacEscalation } from "./rbac-escalation.ts";
 import { resourceQuota } from "./resource-quota.ts";
 import { serviceAccount } from "./service-account.ts";
 import { serviceAllocation } from "./service-allocation.ts";
+import { mutatingWebhooks, validatingWebhooks } from "./webhooks/plugins.ts";
+import type { WebhookParts } from "./webhooks/dispatch.ts";
 import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUseProtection } from "./storage.ts";
 
 export interface AdmissionOptions {
@@ -34,11 +36,14 @@ export interface AdmissionOptions {
   /** IPv4 network of the Services. */
   readonly serviceRange: string;
   readonly nodePorts: { readonly first: number; readonly last: number };
+  /** Absent: configurations of webhooks are stored and nobody is asked. */
+  readonly webhooks?: Pick<WebhookParts, "dial" | "matchConditions" | "log" | "uuid">;
 }
 
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
   const { objects, authorizer, certificates } = options;
+  const webhooks = options.webhooks && { ...options.webhooks, objects, random: options.random, timers: options.timers };
   return [
     namespaceLifecycle(objects),
     rbacEscalation(options),
@@ -58,6 +63,7 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
     certificateSigning(authorizer),
     certificateSubjectRestriction(certificates),
     defaultIngressClass(objects),
+    ...(webhooks === undefined ? [] : [mutatingWebhooks(webhooks), validatingWebhooks(webhooks)]),
     serviceAllocation(options),
     // Last, because what it lets pass must be stored in the same turn.
     resourceQuota(objects),

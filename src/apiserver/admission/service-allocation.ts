@@ -28,6 +28,7 @@ export function serviceAllocation(options: ServiceAllocationOptions): AdmissionP
   const allocator = new Allocator(options);
   return {
     name: "ServiceAllocation",
+    isRepeatable: false,
     mutate(request) {
       const wanted = isAbout(request, services) && request.operation !== "DELETE";
       const service = wanted ? objectOf(request, services) : undefined;

@@ -1,3 +1,4 @@
+import type { ApiObject } from "#api/kind.ts";
 import type { Headers, HttpRequest, HttpResponse } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
 import type { Call, Outcome } from "../call.ts";
@@ -5,6 +6,7 @@ import { Failure, serviceUnavailable } from "../failure.ts";
 import { isImpersonationHeader } from "../authenticate/impersonate.ts";
 import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
 import type { Served } from "../registry.ts";
+import { isTrue } from "../stages/route.ts";
 
 /** Headers that end here: who asked is known by the server's own identity behind this point. */
 const dropped: ReadonlySet<string> = new Set(["authorization", "host", "content-length", "cookie"]);
@@ -76,7 +78,7 @@ export const upgrades = new WeakMap<Call, Connection>();
 /** What a stage answers when the connection is no longer the pipeline's. */
 export const handedOver: HttpResponse = { status: 101, headers: {}, body: new Uint8Array(0) };
 
-/** Admission of CONNECT: the object is the pod, node or service that is connected to. */
+/** Admission of CONNECT: the object is the options of the connection, as the query names them. */
 export async function admitConnect(call: Call, served: Served): Promise<Failure | undefined> {
   const request = admissionRequest(call, {
     operation: "CONNECT",
@@ -84,9 +86,28 @@ export async function admitConnect(call: Call, served: Served): Promise<Failure 
     subresource: call.info.subresource,
     namespace: call.info.namespace,
     name: call.info.name,
-    object: undefined,
+    object: connectOptions(call, served),
     oldObject: undefined,
     dryRun: false,
   });
   return (await admitMutating(call, request)) ?? (await admitValidating(call, request));
+}
+
+const booleans: ReadonlySet<string> = new Set(["stdin", "stdout", "stderr", "tty"]);
+
+/** `PodExecOptions` and its like. */
+function connectOptions({ info }: Call, served: Served): ApiObject | undefined {
+  const kind = served.resource.subresources.find(({ name }) => name === info.subresource)?.kind;
+  if (kind === undefined) return undefined;
+  const options: Record<string, unknown> = {};
+  for (const name of ["stdin", "stdout", "stderr", "tty", "container", "path"]) {
+    const value = info.query.get(name);
+    if (value !== null && value !== "") options[name] = booleans.has(name) ? isTrue(value) : value;
+  }
+  const command = info.query.getAll("command");
+  const ports = info.query.getAll("ports").flatMap((text) => text.split(",").map(Number));
+  if (command.length > 0) options.command = command;
+  if (ports.length > 0) options.ports = ports;
+  if (kind.endsWith("ProxyOptions") && info.rest !== "") options.path = info.rest;
+  return { kind, apiVersion: "v1", ...options, metadata: {} };
 }

@@ -1,11 +1,12 @@
 import type { ApiObject } from "#api/kind.ts";
 import type { Pod, Service } from "#api/generated/core-v1.ts";
-import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
+import { AddressNotAllowedError } from "#world/http.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, Failure, notFound, serviceUnavailable } from "../failure.ts";
-import { endOf, keyOf } from "../keys.ts";
+import { keyOf } from "../keys.ts";
 import type { Served } from "../registry.ts";
-import { admitConnect, answerOf, forwarded, toNode, upgrades } from "./forward.ts";
+import { resolveService } from "./endpoints.ts";
+import { admitConnect, answerOf, forwarded, handedOver, toNode, upgrades } from "./forward.ts";
 
 /** nodes/proxy: the agent's own API. */
 export async function nodeProxy(call: Call, served: Served): Promise<Outcome> {
@@ -43,58 +44,39 @@ export async function serviceProxy(call: Call, served: Served): Promise<Outcome>
   const service = stored(call, served, namespace, name) as (ApiObject & Service) | undefined;
   if (service === undefined) return notFound(served.resource, name);
   const ports = service.spec?.ports ?? [];
-  const chosen =
-    port === "" ? ports[0] : ports.find((candidate) => candidate.name === port || String(candidate.port) === port);
-  if (chosen === undefined || (port === "" && ports.length > 1 && ports.some((candidate) => candidate.name === ""))) {
+  const isAmbiguous = port === "" && ports.length > 1 && ports.some((candidate) => candidate.name === "");
+  const chosen = port === "" ? (ports[0]?.port ?? "") : port;
+  if (isAmbiguous || chosen === "")
     return serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
-  }
-  const endpoint = endpointFor(call, namespace, name, chosen.name ?? "");
-  if (endpoint === undefined)
-    return serviceUnavailable(`no endpoints available for service ${JSON.stringify(call.info.name)}`);
+  const resolved = resolveService(call.parts.reader, namespace, name, chosen);
+  if (!resolved.ok) return serviceUnavailable(resolved.message);
+  const { endpoints } = resolved;
+  const endpoint = endpoints[Math.floor(call.parts.random.float() * endpoints.length)];
+  if (endpoint === undefined) return serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
   const refused = await admitConnect(call, served);
   return refused ?? dial(call, endpoint.host, endpoint.port, scheme);
 }
 
-function endpointFor(
-  call: Call,
-  namespace: string,
-  service: string,
-  portName: string,
-): { host: string; port: number } | undefined {
-  const slices = call.parts.registry.find("discovery.k8s.io/v1", "endpointslices");
-  if (slices === undefined) return undefined;
-  const prefix = `${slices.prefix}${namespace}/`;
-  const ready: { host: string; port: number }[] = [];
-  for (const entry of call.parts.store.snapshot().range(prefix, endOf(prefix))) {
-    if (call.parts.objects.labels(entry)["kubernetes.io/service-name"] !== service) continue;
-    const slice = call.parts.objects.decoded(entry) as ApiObject & EndpointSlice;
-    const port = slice.ports?.find((candidate) => (candidate.name ?? "") === portName)?.port;
-    if (port === undefined) continue;
-    for (const endpoint of slice.endpoints ?? []) {
-      const host = endpoint.addresses[0];
-      if (endpoint.conditions?.ready !== false && host !== undefined) ready.push({ host, port });
-    }
-  }
-  return ready[Math.floor(call.parts.random.float() * ready.length)];
-}
-
+/** Passes the request on to a pod's own port. Pods show certificates of their own making: nobody could check them. */
 async function dial(call: Call, host: string, port: number, scheme: "http" | "https"): Promise<Outcome> {
   const { nodes, log } = call.parts;
-  if (isForbiddenAddress(host)) return new Failure(403, "Forbidden", "address not allowed");
+  const destination = { host, port, scheme, insecure: true };
+  const request = forwarded(call, pathBehind(call));
+  const upgrade = upgrades.get(call);
+  if (upgrade !== undefined && nodes?.dialUpgrade !== undefined) {
+    upgrades.delete(call);
+    nodes.dialUpgrade(destination, request, upgrade);
+    return handedOver;
+  }
   if (nodes?.dial === undefined) return serviceUnavailable("this server has no way to its pods");
-  if (upgrades.has(call)) return badRequest("upgrades through this proxy are not supported");
+  if (upgrade !== undefined) return badRequest("upgrades through this proxy are not supported");
   try {
-    return answerOf(await nodes.dial({ host, port, scheme }, forwarded(call, pathBehind(call))));
+    return answerOf(await nodes.dial(destination, request));
   } catch (error) {
+    if (error instanceof AddressNotAllowedError) return new Failure(403, "Forbidden", "address not allowed");
     log(`cannot reach ${host}:${port} for a proxied request`, error);
     return serviceUnavailable("error trying to reach service: no answer");
   }
-}
-
-/** Loopback, link-local, unspecified and multicast addresses are never dialled for a tenant (CVE-2020-8555). */
-export function isForbiddenAddress(host: string): boolean {
-  if (host.includes(":")) return /^(::1?|fe[89ab].*|ff.*)$/i.test(host) || host.toLowerCase().startsWith("::ffff:");
-  return /^(0|127|169\.254|22[4-9]|23[0-9]|255)\b/.test(host);
 }
 
 function pathBehind({ info, request }: Call): string {

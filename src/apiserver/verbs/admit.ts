@@ -28,6 +28,7 @@ export function admissionRequest(call: Call, subject: AdmissionSubject): Admissi
     now: call.parts.clock.now(),
     warnings: call.warnings,
     auditAnnotations: call.auditAnnotations,
+    origin: { registry: call.parts.registry, query: call.info.query },
   };
 }
 
@@ -36,6 +37,14 @@ export function admitMutating(
   call: Call,
   request: AdmissionRequest,
 ): Failure | undefined | Promise<Failure | undefined> {
+  const first = runPhase(call, request, "mutate", 0);
+  // Only steps that wait for somebody outside can want a second turn.
+  return first instanceof Promise ? first.then((refused) => refused ?? mutateAgain(call, request)) : first;
+}
+
+function mutateAgain(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
+  if (request.wantsReinvocation !== true) return undefined;
+  request.isReinvocation = true;
   return runPhase(call, request, "mutate", 0);
 }
 
@@ -55,7 +64,9 @@ function runPhase(
 ): Failure | undefined | Promise<Failure | undefined> {
   const plugins = call.parts.admission;
   for (let i = from; i < plugins.length; i++) {
-    const verdict = plugins[i]![phase]?.(request);
+    const plugin = plugins[i]!;
+    if (request.isReinvocation === true && phase === "mutate" && plugin.isRepeatable === false) continue;
+    const verdict = plugin[phase]?.(request);
     if (verdict === undefined) continue;
     if (verdict instanceof Promise) {
       return verdict.then((settled) => refusal(request, settled) ?? runPhase(call, request, phase, i + 1));
@@ -70,7 +81,7 @@ function refusal(request: AdmissionRequest, verdict: Verdict): Failure | undefin
   if (verdict.allowed) return undefined;
   const causes = verdict.causes?.map(({ field, reason, message }) => ({ field, reason, message }));
   const name = request.name;
-  if (verdict.code === undefined || verdict.code === 403) {
+  if (verdict.isWhole !== true && (verdict.code === undefined || verdict.code === 403)) {
     const failure = forbidden(request, name, verdict.message, causes);
     if (verdict.reason === undefined || verdict.reason === "Forbidden") return failure;
     return new Failure(403, verdict.reason, failure.message, failure.details);
@@ -82,5 +93,5 @@ function refusal(request: AdmissionRequest, verdict: Verdict): Failure | undefin
     ...(causes !== undefined && { causes }),
     ...(verdict.retryAfterSeconds !== undefined && { retryAfterSeconds: verdict.retryAfterSeconds }),
   };
-  return new Failure(verdict.code, verdict.reason ?? "Invalid", verdict.message, details);
+  return new Failure(verdict.code ?? 403, verdict.reason ?? "Invalid", verdict.message, details);
 }

@@ -1,6 +1,8 @@
-import http from "node:http";
-import https from "node:https";
-import type net from "node:net";
+import type http from "node:http";
+import type https from "node:https";
+import { lookup } from "node:dns";
+import net from "node:net";
+import { AddressNotAllowedError } from "../http.ts";
 import type {
   ByteSink,
   ByteStream,
@@ -13,6 +15,7 @@ import type {
 } from "../http.ts";
 import { StreamConnection } from "./connection.ts";
 import { connectTimeoutDefaultMs, transportConnectionsMax, wholeAnswerBytesMax } from "./http-limits.ts";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 
 /** A client side over HTTP/1.1 with connections that are kept. */
 export function openTransport(options: TransportOptions): Transport & { close(): void } {
@@ -22,6 +25,7 @@ export function openTransport(options: TransportOptions): Transport & { close():
     ...(options.ca !== undefined && { ca: options.ca }),
     ...(options.identity !== undefined && { cert: options.identity.certificate, key: options.identity.key }),
     ...(options.serverName !== undefined && { servername: options.serverName }),
+    ...(options.insecure === true && { rejectUnauthorized: false }),
     minVersion: "TLSv1.2" as const,
   };
   const pool = {
@@ -30,10 +34,14 @@ export function openTransport(options: TransportOptions): Transport & { close():
     maxFreeSockets: 16,
     scheduling: "lifo" as const,
   };
-  const agent = secure ? new https.Agent({ ...pool, ...tlsOptions }) : new http.Agent(pool);
+  const agent = secure ? new nodeHttps.Agent({ ...pool, ...tlsOptions }) : new nodeHttp.Agent(pool);
 
+  const { allowAddress } = options;
+  const host = base.hostname.replace(/^\[|\]$/g, "");
+  const refusesHost = allowAddress !== undefined && net.isIP(host) !== 0 && !allowAddress(host);
   const requestOptions = (request: HttpRequest, ownConnection: boolean): https.RequestOptions => ({
-    host: base.hostname.replace(/^\[|\]$/g, ""),
+    host,
+    ...(allowAddress !== undefined && { lookup: allowedLookup(allowAddress) }),
     port: base.port === "" ? (secure ? 443 : 80) : Number(base.port),
     method: request.method,
     path: base.pathname === "/" ? request.target : base.pathname.replace(/\/$/, "") + request.target,
@@ -43,7 +51,7 @@ export function openTransport(options: TransportOptions): Transport & { close():
     ...(request.signal !== undefined && { signal: request.signal }),
   });
   const start = (request: HttpRequest, ownConnection: boolean): http.ClientRequest => {
-    const outgoing = (secure ? https : http).request(requestOptions(request, ownConnection));
+    const outgoing = (secure ? nodeHttps : nodeHttp).request(requestOptions(request, ownConnection));
     boundConnecting(outgoing, options.connectTimeoutMs ?? connectTimeoutDefaultMs);
     return outgoing;
   };
@@ -57,6 +65,7 @@ export function openTransport(options: TransportOptions): Transport & { close():
 
   return {
     async send(request) {
+      if (refusesHost) throw notAllowed(host);
       try {
         return await once(request);
       } catch (error) {
@@ -65,6 +74,7 @@ export function openTransport(options: TransportOptions): Transport & { close():
       }
     },
     upgrade(request) {
+      if (refusesHost) return Promise.reject(notAllowed(host));
       return new Promise<UpgradeResult>((resolve, reject) => {
         const outgoing = start(request, true);
         outgoing.on("error", reject);
@@ -84,6 +94,24 @@ export function openTransport(options: TransportOptions): Transport & { close():
     close() {
       agent.destroy();
     },
+  };
+}
+
+function notAllowed(host: string): AddressNotAllowedError {
+  return new AddressNotAllowedError(`address not allowed: ${host}`);
+}
+
+/** Resolves a name and hands on only what may be dialled, so that a second, different answer of a name server does no harm. */
+function allowedLookup(allowAddress: (address: string) => boolean): net.LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, []);
+      const allowed = addresses.filter(({ address }) => allowAddress(address));
+      const [first] = allowed;
+      if (first === undefined) return callback(notAllowed(hostname), []);
+      if (options.all === true) return callback(null, allowed);
+      return callback(null, first.address, first.family);
+    });
   };
 }
 

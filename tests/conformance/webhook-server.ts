@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { unique, type Json, type Scene } from "./cluster.ts";
+
+export type Review = (request: Json) => Json | Promise<Json>;
+
+export interface WebhookServer {
+  /** Paths with the reviews that were sent there. */
+  readonly seen: { readonly path: string; readonly request: Json; readonly url: string }[];
+  /** clientConfig of a webhook at a path. */
+  at(path: string): Json;
+}
+
+export const allowed = { allowed: true };
+
+export function denied(message: string): Json {
+  return { allowed: false, status: { message, reason: "Denied", code: 403 } };
+}
+
+export function patching(...operations: Json[]): Json {
+  return { allowed: true, patchType: "JSONPatch", patch: Buffer.from(JSON.stringify(operations)).toString("base64") };
+}
+
+/** A server of the test's own on loopback that answers reviews; it ends with the test. */
+export async function serveWebhooks(scene: Scene, answers: Readonly<Record<string, Review>>): Promise<WebhookServer> {
+  const { cluster, cleanUp } = scene;
+  const base = join(cluster.dataDir, `webhook-${unique()}`);
+  const { code, stderr } = cluster.run("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
+    ...[
+      "-keyout",
+      `${base}.key`,
+      "-out",
+      `${base}.crt`,
+      "-subj",
+      "/CN=webhook",
+      "-addext",
+      "subjectAltName=IP:127.0.0.1",
+    ],
+  ]);
+  if (code !== 0) throw new Error(`openssl: ${stderr}`);
+  const certificate = readFileSync(`${base}.crt`);
+  const seen: { path: string; request: Json; url: string }[] = [];
+  const server = https.createServer({ cert: certificate, key: readFileSync(`${base}.key`) }, (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+    incoming.on("end", () => {
+      void (async () => {
+        const review = JSON.parse(Buffer.concat(chunks).toString()) as Json;
+        const url = incoming.url ?? "";
+        const path = url.split("?")[0] ?? "";
+        const request = (review.request ?? {}) as Json;
+        seen.push({ path, request, url });
+        const response = { uid: request.uid, ...(await answers[path]?.(request)) };
+        outgoing.setHeader("content-type", "application/json");
+        outgoing.end(JSON.stringify({ apiVersion: review.apiVersion, kind: review.kind, response }));
+      })();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  cleanUp(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    seen,
+    at: (path) => ({ url: `https://127.0.0.1:${port}${path}`, caBundle: certificate.toString("base64") }),
+  };
+}
+
+export function objectOf(request: Json): Json {
+  return (request.object ?? request.oldObject ?? {}) as Json;
+}
