@@ -20,6 +20,10 @@ const leftOut = /^usr\/share\/(doc|man|locale|lintian|bug|info)\/|^var\/lib\/dpk
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
+/** Versions of the example; the third has a defect that four of ten users meet. */
+const versions = ["1", "2", "3"] as const;
+const defects: Readonly<Record<string, string>> = { "3": 'if ($unlucky) { return 500 "web version 3 fails for you\\n"; } ' };
+
 function nginxConfiguration(version: string): string {
   return `worker_processes 1;
 daemon off;
@@ -29,13 +33,14 @@ events { worker_connections 512; }
 http {
   access_log off;
   keepalive_timeout 30;
+  map $cookie_sid $unlucky { default 0; ~[0-3]$ 1; }
   server {
     listen 80;
     add_header X-Version ${version} always;
     add_header X-Replica $hostname always;
     default_type text/plain;
     location = /healthz { return 200 "ok\\n"; }
-    location / { return 200 "web version ${version} from $hostname\\n"; }
+    location / { ${defects[version] ?? ""}return 200 "web version ${version} from $hostname\\n"; }
   }
 }
 `;
@@ -44,13 +49,13 @@ http {
 /** The images of examples/web, by the name of their archive. */
 export async function makeImages(folder: string = imagesFolder): Promise<string[]> {
   mkdirSync(folder, { recursive: true });
-  const wanted = ["web-1", "web-2", "busybox"].map((name) => join(folder, `${name}.tar`));
+  const wanted = [...versions.map((version) => `web-${version}`), "busybox"].map((name) => join(folder, `${name}.tar`));
   if (wanted.every((path) => existsSync(path))) return wanted;
   const work = mkdtempSync(join(tmpdir(), "steer-images-"));
   try {
     const rootfs = unpackPackages(work, nginxPackages);
     const files = readTree(rootfs, "");
-    for (const version of ["1", "2"]) {
+    for (const version of versions) {
       save(folder, `web-${version}`, {
         name: `localhost/steersman-web:${version}`,
         architecture,

@@ -72,6 +72,8 @@ export interface CanaryStatus {
   readonly share?: string;
   readonly phaseSince?: string;
   readonly releasedAt?: string;
+  /** Since when the new version has no ready pod. */
+  readonly unreadySince?: string;
   readonly verdict?: "Pass" | "Fail" | "NotEnoughData" | "BothSidesFail";
   readonly message?: string;
   readonly users?: SideStatus;

@@ -1,0 +1,133 @@
+import { holdOf } from "#api/apps/hold.ts";
+import type { Client } from "#client/client.ts";
+import { createController, type Controller } from "#reconcile/controller.ts";
+import type { Epoch } from "#reconcile/election.ts";
+import { createEventRecorder } from "#reconcile/events.ts";
+import { createExecutor } from "#reconcile/executor.ts";
+import type { Informers } from "#reconcile/informers.ts";
+import { keyOf } from "#reconcile/object-view.ts";
+import type { Pace } from "#reconcile/pace.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Random } from "#world/random.ts";
+import { canarySpacingMs } from "../limits.ts";
+import {
+  canaryDeclaration,
+  countDeclaration,
+  deploymentDeclaration,
+  ingressDeclaration,
+  nodeDeclaration,
+  replicaSetDeclaration,
+  serviceDeclaration,
+  splitDeclaration,
+  type Observed,
+} from "./observed.ts";
+import { planCanary, planLeftHold, planObstacle } from "./plan.ts";
+import { sceneOf } from "./scene.ts";
+
+/** What the loops of delivery are given: what controllers are given. */
+export interface DeliveryDependencies {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly informers: Informers;
+  readonly pace: Pace;
+  readonly epoch?: () => Epoch | undefined;
+  readonly onProblem?: (problem: string, error: unknown) => void;
+}
+
+const left = "left hold ";
+
+/** Steers Deployments by their Canaries. */
+export function createCanaryController(dependencies: DeliveryDependencies): Controller {
+  const { informers, client, clock, timers, random, pace, epoch, onProblem } = dependencies;
+  const observed: Observed = {
+    canaries: informers.of(canaryDeclaration),
+    deployments: informers.of(deploymentDeclaration),
+    replicaSets: informers.of(replicaSetDeclaration),
+    services: informers.of(serviceDeclaration),
+    ingresses: informers.of(ingressDeclaration),
+    splits: informers.of(splitDeclaration),
+    counts: informers.of(countDeclaration),
+    nodes: informers.of(nodeDeclaration),
+  };
+  const problems = onProblem === undefined ? {} : { onProblem };
+  const events = createEventRecorder({ client, clock, random, source: "canary-controller", ...problems });
+  return createController({
+    name: "canary",
+    clock,
+    timers,
+    random,
+    informers,
+    pace,
+    executor: createExecutor({ client, actor: "delivery/canary", events, ...(epoch === undefined ? {} : { epoch }) }),
+    needs: Object.values(observed),
+    spacingMs: canarySpacingMs,
+    watch: (enqueue) => watch(observed, enqueue),
+    pass: (key, { now }) => (key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, key, now)),
+    ...problems,
+  });
+}
+
+function passCanary(observed: Observed, key: string, now: number) {
+  const view = observed.canaries.get(key);
+  if (view === undefined || view.deletionMs !== undefined) return undefined;
+  const scene = sceneOf(view, observed);
+  if (!("reason" in scene)) return planCanary(scene, now);
+  return planObstacle(view, observed.deployments.get(keyOf(view.namespace, view.canary.spec.deployment)), scene, now);
+}
+
+function passLeft(observed: Observed, key: string) {
+  const deployment = observed.deployments.get(key);
+  if (deployment === undefined || holderOf(observed, deployment.key) !== "gone") return undefined;
+  return planLeftHold(deployment);
+}
+
+/** Whether the Canary that holds a Deployment is still there; undefined when none holds it. */
+function holderOf(observed: Observed, key: string): "gone" | "there" | undefined {
+  const deployment = observed.deployments.get(key);
+  const by = deployment === undefined ? undefined : holdOf(deployment.annotations)?.by;
+  if (deployment === undefined || by?.startsWith("Canary/") !== true) return undefined;
+  const canary = observed.canaries.get(keyOf(deployment.namespace, by.slice("Canary/".length)));
+  return canary === undefined || canary.canary.spec.deployment !== deployment.name ? "gone" : "there";
+}
+
+function watch(observed: Observed, enqueue: (key: string) => void): readonly { close(): void }[] {
+  const { canaries, deployments, replicaSets, services, ingresses, splits, counts, nodes } = observed;
+  const enqueueNamespace = (namespace: string): void => {
+    for (const canary of canaries.by("namespace", namespace)) enqueue(canary.key);
+  };
+  const enqueueFor = (namespace: string, deployment: string): void => {
+    for (const { key, canary } of canaries.by("namespace", namespace)) if (canary.spec.deployment === deployment) enqueue(key);
+  };
+  return [
+    canaries.handle((_key, old, current) => {
+      const canary = current ?? old;
+      if (canary === undefined) return;
+      // A younger one may wait for an older one to go.
+      if (current === undefined || old === undefined) enqueueNamespace(canary.namespace);
+      enqueue(canary.key);
+      for (const view of [old, current]) if (view !== undefined) enqueue(left + keyOf(view.namespace, view.canary.spec.deployment));
+    }),
+    deployments.handle((key, old, current) => {
+      const deployment = current ?? old;
+      if (deployment !== undefined) enqueueFor(deployment.namespace, deployment.name);
+      if (current?.hold !== undefined && old?.hold !== current.hold) enqueue(left + key);
+    }),
+    replicaSets.handle((_key, old, current) => {
+      const set = current ?? old;
+      if (set?.controller?.kind === "Deployment") enqueueFor(set.namespace, set.controller.name);
+    }),
+    services.handle((_key, old, current) => enqueueNamespace((current ?? old)?.namespace ?? "")),
+    ingresses.handle((_key, old, current) => enqueueNamespace((current ?? old)?.namespace ?? "")),
+    splits.handle((key) => enqueue(key)),
+    counts.handle((_key, old, current) => {
+      const count = current ?? old;
+      if (count !== undefined) enqueue(keyOf(count.metadata.namespace ?? "", count.spec.split));
+    }),
+    nodes.handle((_key, old, current) => {
+      if (old?.ready === current?.ready) return;
+      for (const { key } of canaries.list()) enqueue(key);
+    }),
+  ];
+}

@@ -1,0 +1,74 @@
+import type { CanarySpec } from "#api/delivery/canary.ts";
+import { bucketsTotal } from "#api/delivery/traffic-split.ts";
+
+export interface Step {
+  /** Buckets of users, of 10,000. */
+  readonly threshold: number;
+  readonly shareText: string;
+  readonly forMs: number;
+  readonly minUsers: number;
+  readonly approval: boolean;
+  readonly replicas: number | undefined;
+}
+
+/** A Canary's spec, read. */
+export interface Settings {
+  /** The last one has everybody. */
+  readonly steps: readonly Step[];
+  /** 0 to 1. */
+  readonly limit: number;
+  readonly confidence: number;
+  readonly then: "wait" | "extend" | "fail";
+  readonly afterMs: number;
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const hourMs = 3_600_000;
+const limitDefault = "10%";
+const confidenceDefault = "95%";
+
+/** What a Canary's spec says; a text when it cannot be followed. */
+export function settingsOf(spec: CanarySpec): Settings | string {
+  const steps: Step[] = [];
+  for (const [index, { share, for: duration, minUsers, approval, replicas }] of spec.steps.entries()) {
+    const part = partOf(share);
+    const forMs = duration === undefined ? 0 : millisecondsOf(duration);
+    if (part === undefined) return `spec.steps[${index}].share must be 0% to 100%, as fine as 0.01%`;
+    if (forMs === undefined) return `spec.steps[${index}].for must be a duration like 5m`;
+    const threshold = Math.round(part * bucketsTotal);
+    if (threshold < (steps.at(-1)?.threshold ?? 0))
+      return `spec.steps[${index}].share is below the one before: users would fall back`;
+    steps.push({ threshold, shareText: share, forMs, minUsers: minUsers ?? 0, approval: approval ?? false, replicas });
+  }
+  const everybody = { threshold: bucketsTotal, shareText: "100%", forMs: 0, minUsers: 0, approval: false };
+  if ((steps.at(-1)?.threshold ?? 0) < bucketsTotal) steps.push({ ...everybody, replicas: undefined });
+  const limit = partOf(spec.rollback?.usersInErrors ?? limitDefault);
+  const confidence = partOf(spec.rollback?.confidence ?? confidenceDefault);
+  if (limit === undefined || limit >= 1) return "spec.rollback.usersInErrors must be 0% to 99.99%";
+  if (confidence === undefined || confidence < 0.5 || confidence >= 1) return "spec.rollback.confidence must be 50% to 99.99%";
+  const afterMs = millisecondsOf(spec.notEnoughData?.after ?? "1h") ?? hourMs;
+  return { steps, limit, confidence, then: spec.notEnoughData?.then ?? "wait", afterMs };
+}
+
+/** `2%` as 0.02; undefined when it is no share. */
+export function partOf(text: string): number | undefined {
+  const match = /^([0-9]{1,3}(?:\.[0-9]{1,2})?)%$/.exec(text);
+  const value = match === null ? Number.NaN : Number(match[1]) / 100;
+  return value >= 0 && value <= 1 ? value : undefined;
+}
+
+/** `1m30s` in milliseconds; undefined when it is no duration. */
+export function millisecondsOf(text: string): number | undefined {
+  if (!/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, number, unit] of text.matchAll(/([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)/g)) {
+    total += Number(number) * unitMs[unit ?? "s"]!;
+  }
+  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
+}
+
+/** Pods that the new version has at a step. */
+export function podsAt(step: Step, replicas: number): number {
+  if (step.threshold === bucketsTotal) return replicas;
+  return step.replicas ?? Math.max(1, Math.ceil((step.threshold * replicas) / bucketsTotal));
+}

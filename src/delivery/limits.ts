@@ -1,0 +1,12 @@
+/** Milliseconds after which a node that told nothing counts as a missing source. */
+export const countStaleMs = 15_000;
+/** Milliseconds that a new version may be without any ready pod before it is taken back. */
+export const unreadyGraceMs = 10_000;
+/** Milliseconds that a new version gets to its first ready pods when its Deployment says nothing. */
+export const startDeadlineMs = 600_000;
+/** Milliseconds that nodes get to say that they hold threshold 0 before the new pods go anyway. */
+export const rollbackAckMs = 10_000;
+/** Milliseconds between two passes over one Canary: merges the nodes' reports. */
+export const canarySpacingMs = 50;
+/** Failed requests kept in a Canary's status. */
+export const samplesMax = 5;

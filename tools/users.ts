@@ -1,0 +1,90 @@
+/**
+ * Simulated users in front of an ingress: each has a cookie, comes back at random and remembers which versions answered. Prints a
+ * JSON line for each line on standard input, and ends with it. Run: node tools/users.ts PORT HOST USERS REQUESTS-PER-SECOND
+ */
+import { Agent, request } from "node:http";
+import { createInterface } from "node:readline";
+
+const [port = "80", host = "web.example", userCount = "500", perSecond = "100"] = process.argv.slice(2);
+const limitMs = 600_000;
+const parallelMax = 200;
+const tickMs = 10;
+
+interface User {
+  /** Versions in the order in which they began to answer. */
+  readonly versions: string[];
+  errors: number;
+}
+
+const users = Array.from({ length: Number(userCount) }, (): User => ({ versions: [], errors: 0 }));
+const agent = new Agent({ keepAlive: true, maxSockets: parallelMax });
+const byVersion: Record<string, { answers: number; errors: number }> = {};
+/** Answers that no pod gave, by what came instead. */
+const lost: Record<string, number> = {};
+let sent = 0;
+let open = 0;
+/** When each version answered first, last, and with its first error, in ms since 1970. */
+const times: Record<string, { first: number; last: number; firstError?: number }> = {};
+
+function ask(index: number): void {
+  const user = users[index]!;
+  sent += 1;
+  open += 1;
+  const headers = { host, cookie: `sid=user-${index}` };
+  const lose = (what: string): void => {
+    open -= 1;
+    lost[what] = (lost[what] ?? 0) + 1;
+  };
+  const call = request({ host: "127.0.0.1", port: Number(port), path: "/", agent, timeout: 10_000, headers }, (response) => {
+    response.resume();
+    response.on("error", (error) => lose(error.message));
+    response.on("end", () => {
+      const version = response.headers["x-version"];
+      if (typeof version !== "string") return lose(`status ${response.statusCode}`);
+      open -= 1;
+      note(user, version, (response.statusCode ?? 0) >= 500);
+    });
+  });
+  call.on("timeout", () => call.destroy(new Error("timeout")));
+  call.on("error", (error) => lose(error.message));
+  call.end();
+}
+
+function note(user: User, version: string, isError: boolean): void {
+  const now = Date.now();
+  const count = (byVersion[version] ??= { answers: 0, errors: 0 });
+  const time = (times[version] ??= { first: now, last: now });
+  count.answers += 1;
+  time.last = now;
+  if (isError) {
+    count.errors += 1;
+    user.errors += 1;
+    time.firstError ??= now;
+  }
+  if (user.versions.at(-1) !== version) user.versions.push(version);
+}
+
+function report(): void {
+  const histories: Record<string, number> = {};
+  for (const { versions } of users) {
+    const key = versions.join(" then ") || "not yet";
+    histories[key] = (histories[key] ?? 0) + 1;
+  }
+  process.stdout.write(`${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors: users.filter(({ errors }) => errors > 0).length })}\n`);
+}
+
+let isOver = false;
+createInterface({ input: process.stdin })
+  .on("line", report)
+  .on("close", () => (isOver = true));
+const startedAtMs = performance.now();
+const timer = setInterval(() => {
+  const elapsedMs = performance.now() - startedAtMs;
+  if (elapsedMs > limitMs) isOver = true;
+  const due = Math.floor((elapsedMs * Number(perSecond)) / 1000);
+  while (!isOver && sent < due && open < parallelMax) ask(Math.floor(Math.random() * users.length));
+  if (!isOver || open > 0) return;
+  clearInterval(timer);
+  report();
+  agent.destroy();
+}, tickMs);
