@@ -42,6 +42,10 @@ export interface FaultyTransportOptions {
   readonly observe: StreamObserver;
   /** Told of each request that reaches the server. */
   readonly sent: (request: HttpRequest) => void;
+  readonly defects: {
+    readonly alterRequest?: (client: string, request: HttpRequest) => HttpRequest;
+    readonly alterChunk?: (client: string, target: string, chunk: Uint8Array) => Uint8Array | undefined;
+  };
 }
 
 /** The way from one process to the server, which may be down, slow, or lose what it carries. */
@@ -58,8 +62,9 @@ export class FaultyTransport implements Transport {
     for (const breakOne of [...this.#open]) breakOne();
   }
 
-  async send(request: HttpRequest): Promise<HttpResponse> {
-    const { name, life, random, trace, faults } = this.#options;
+  async send(given: HttpRequest): Promise<HttpResponse> {
+    const { name, life, random, trace, faults, defects } = this.#options;
+    const request = defects.alterRequest?.(name, given) ?? given;
     await life.timers.sleep(this.#latency(), request.signal);
     const server = this.#options.server();
     if (server === undefined || random.chance(faults().lostRequest)) throw new ConnectionLostError("connection refused");
@@ -102,7 +107,7 @@ export class FaultyTransport implements Transport {
 
   /** A stream whose chunks arrive in order, each a little later, until it breaks. */
   #carry(source: ByteStream, target: string): ByteStream {
-    const { life, random, trace, name, faults } = this.#options;
+    const { life, random, trace, name, faults, defects } = this.#options;
     const observe = this.#options.observe(target);
     let sink: ByteSink | undefined;
     let isOver = false;
@@ -136,7 +141,9 @@ export class FaultyTransport implements Transport {
       open: (given) => {
         sink = given;
         source.open({
-          write: (chunk) => {
+          write: (written) => {
+            const chunk = defects.alterChunk === undefined ? written : defects.alterChunk(name, target, written);
+            if (chunk === undefined) return true;
             if (random.chance(faults().brokenStream)) life.timers.soon(breakOne);
             later(() => {
               trace.addBytes(`= ${name} ${target}`, chunk);

@@ -23,6 +23,16 @@ export interface Change {
   readonly isSame: boolean;
 }
 
+/** The visible state. */
+export interface ObservedState {
+  /** The newest revision that was seen. */
+  readonly revision: Revision;
+  get(key: string): Stored | undefined;
+  /** Objects of `pods`, `apps/deployments`, by key. */
+  all(resource: string): ReadonlyMap<string, Stored>;
+  resources(): Iterable<string>;
+}
+
 interface Known {
   readonly object: Stored;
   readonly revision: Revision;
@@ -35,7 +45,7 @@ const decoder = new TextDecoder();
  * All that became visible in a store, over all lives of the server: the state that checkers look at. It follows the store as any
  * watch does, but in its own parsing.
  */
-export class History {
+export class History implements ObservedState {
   readonly #objects = new Map<string, Known>();
   readonly #byResource = new Map<string, Map<string, Stored>>();
   readonly #changed: (changes: readonly Change[]) => void;
@@ -48,7 +58,6 @@ export class History {
     this.#changed = changed;
   }
 
-  /** The newest revision that was seen. */
   get revision(): Revision {
     return this.#revision ?? 0;
   }
@@ -70,17 +79,12 @@ export class History {
     return this.#objects.get(key)?.object;
   }
 
-  /** Objects of `pods`, `apps/deployments`, by key. */
   all(resource: string): ReadonlyMap<string, Stored> {
     return this.#byResource.get(resource) ?? new Map();
   }
 
   resources(): Iterable<string> {
     return this.#byResource.keys();
-  }
-
-  revisionOf(key: string): Revision | undefined {
-    return this.#objects.get(key)?.revision;
   }
 
   #events(batch: readonly Event[]): void {

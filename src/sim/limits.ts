@@ -9,8 +9,6 @@ export const limits = {
   quietMs: 120_000,
   /** The cluster and its nodes stand, before anything is done. Milliseconds. */
   startMsMax: 60_000,
-  /** Between two looks of the checkers that look at everything. Milliseconds. */
-  checkMs: 1_000,
   /** Trace entries that a failure prints. */
   traceKept: 60,
   /** Story lines that a failure prints. */

@@ -67,6 +67,12 @@ export class MemoryDisk implements Disk {
     const target = this.#resolve(to, false);
     if (!this.#nodes.has(source)) throw new MissingFileError(`No file ${from}`);
     await this.remove(to);
+    const moved = this.#nodes.get(source)!;
+    if (moved.kind !== "directory") {
+      this.#nodes.delete(source);
+      this.#nodes.set(target, moved);
+      return;
+    }
     for (const [path, node] of [...this.#nodes]) {
       if (path !== source && !path.startsWith(`${source}/`)) continue;
       this.#nodes.delete(path);
@@ -76,6 +82,12 @@ export class MemoryDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     const resolved = this.#resolve(path, false);
+    const kind = this.#nodes.get(resolved)?.kind;
+    // Only folders have something below them.
+    if (kind === "file" || kind === "symlink") {
+      this.#nodes.delete(resolved);
+      return;
+    }
     for (const key of [...this.#nodes.keys()]) if (key === resolved || key.startsWith(`${resolved}/`)) this.#nodes.delete(key);
   }
 

@@ -1,5 +1,4 @@
 import { hashText, SeededRandom } from "#base/seeded-random.ts";
-import type { Store } from "#store/store.ts";
 import { allCheckers } from "./checkers/all.ts";
 import type { Checker, View } from "./checkers/checker.ts";
 import type { Change } from "./history.ts";
@@ -7,7 +6,7 @@ import { History } from "./history.ts";
 import { limits } from "./limits.ts";
 import { missing } from "./settled.ts";
 import type { Hashes } from "./simulated-crypto.ts";
-import { SimulatedCluster } from "./simulated-cluster.ts";
+import { SimulatedCluster, type Defects } from "./simulated-cluster.ts";
 import type { RuntimeAct } from "./simulated-runtime.ts";
 import { Story } from "./story.ts";
 import { Striker } from "./strikes.ts";
@@ -37,8 +36,8 @@ export interface SeedOptions {
   readonly changed?: (change: Change) => void;
   /** In place of what the seed would draw; for tests. */
   readonly swarm?: Swarm;
-  /** A defect of the store, for tests of the checkers. */
-  readonly alterStore?: (store: Store) => Store;
+  /** Defects, for tests of the checkers. */
+  readonly defects?: Defects;
 }
 
 export interface Violation {
@@ -78,7 +77,6 @@ class SeedRun {
   readonly #checkers: readonly Checker[];
   readonly #problems: string[] = [];
   #violation: Violation | undefined;
-  #calmSinceMs: number | undefined;
   #writes = 0;
   #lastWriteMs = 0;
   #lastWrite = "";
@@ -106,7 +104,7 @@ class SeedRun {
       onAct: (host, act) => this.#acted(host, act),
       opened: (store, disk) => this.#each((checker) => checker.opened?.(store, disk)),
       onProblem: (problem, error) => this.#problem(problem, error),
-      ...(options.alterStore === undefined ? {} : { alterStore: options.alterStore }),
+      defects: options.defects ?? {},
     });
     const view: View = {
       history: this.#history,
@@ -114,7 +112,6 @@ class SeedRun {
       server: this.#cluster.server,
       swarm: this.#swarm,
       now,
-      calmSinceMs: () => this.#calmSinceMs,
     };
     this.#checkers = allCheckers.map((make) => make(view, (invariant, what) => this.#report(invariant, what)));
   }
@@ -143,7 +140,6 @@ class SeedRun {
     const { hosts, server, client } = this.#cluster;
     const random = this.#random;
     const timers = this.#time.processTimers();
-    this.#everySecond(timers);
     this.#story.add(`seed ${this.#options.seed}: ${describeSwarm(this.#swarm)}`);
     server.start();
     for (const host of hosts) host.startAgent();
@@ -161,7 +157,6 @@ class SeedRun {
     if (this.#violation !== undefined) return;
     striker.end();
     user.end();
-    this.#calmSinceMs = this.#time.monotonic();
     const isSettled = (): boolean => user.isDone && missing(this.#history, hosts, user.desired).length === 0;
     if (!(await this.#untilStill(isSettled))) {
       return this.#unlessBroken("26 convergence", user.isDone ? missing(this.#history, hosts, user.desired).join("; ") : "the user's requests were not answered");
@@ -195,13 +190,6 @@ class SeedRun {
   async #until(done: () => boolean, limitMs: number): Promise<boolean> {
     const isDone = await this.#time.runUntil(() => this.#violation !== undefined || done(), limitMs);
     return isDone && this.#violation === undefined;
-  }
-
-  #everySecond(timers: ReturnType<VirtualTime["processTimers"]>): void {
-    timers.after(limits.checkMs, () => {
-      this.#each((checker) => checker.second?.());
-      this.#everySecond(timers);
-    });
   }
 
   #changed(changes: readonly Change[]): void {

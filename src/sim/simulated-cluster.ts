@@ -2,6 +2,7 @@ import type { SeededRandom } from "#base/seeded-random.ts";
 import type { User } from "#apiserver/user.ts";
 import type { Client } from "#client/client.ts";
 import { createClient } from "#client/http-client.ts";
+import type { HttpRequest } from "#world/http.ts";
 import type { Store } from "#store/store.ts";
 import { calmNetwork, FaultyTransport, type NetworkFaults, type StreamObserver } from "./faulty-transport.ts";
 import type { History } from "./history.ts";
@@ -29,8 +30,17 @@ export interface SimulatedClusterOptions {
   readonly onAct: (host: string, act: RuntimeAct) => void;
   readonly opened: (store: Store, disk: SimulatedStoreDisk) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
-  /** A defect for tests of the checkers. */
-  readonly alterStore?: (store: Store) => Store;
+  readonly defects: Defects;
+}
+
+/** What is made wrong on purpose, to see that somebody notices. */
+export interface Defects {
+  /** A crash of the server takes so many transactions with it that were durable. */
+  readonly transactionsLostByCrash?: number;
+  /** In place of a request of a client. */
+  readonly alterRequest?: (client: string, request: HttpRequest) => HttpRequest;
+  /** In place of what a watch delivers. */
+  readonly alterChunk?: (client: string, target: string, chunk: Uint8Array) => Uint8Array | undefined;
 }
 
 export interface ClientRequest {
@@ -70,7 +80,8 @@ export class SimulatedCluster {
       notBefore: time.now(),
       notAfter: time.now() + caLifeMs,
     });
-    this.disk = new SimulatedStoreDisk(random.split("disk"), options.commitMsMax);
+    const lost = options.defects.transactionsLostByCrash ?? 0;
+    this.disk = new SimulatedStoreDisk(random.split("disk"), options.commitMsMax, lost);
     this.server = new SimulatedServer({
       ...world,
       random: random.split("server"),
@@ -83,7 +94,6 @@ export class SimulatedCluster {
         options.opened(store, this.disk);
         history.follow(store);
       },
-      ...(options.alterStore === undefined ? {} : { alter: options.alterStore }),
     });
     this.hosts = Array.from({ length: options.nodes }, (_, index) => {
       const name = `node-${index + 1}`;
@@ -155,6 +165,7 @@ export class SimulatedCluster {
       server: () => (life.isOver ? undefined : server()),
       observe: observeStream(name),
       sent: (request) => observeRequest(name, request),
+      defects: this.#options.defects,
     });
     this.#transports.set(name, transport);
     return transport;

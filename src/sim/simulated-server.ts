@@ -24,8 +24,6 @@ export interface SimulatedServerOptions {
   readonly witness: StoreWitness;
   readonly opened: (store: Store) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
-  /** A defect for tests of the checkers. */
-  readonly alter?: (store: Store) => Store;
 }
 
 interface Life {
@@ -65,12 +63,12 @@ export class SimulatedServer {
 
   start(): void {
     if (this.#life !== undefined) return;
-    const { time, crypto, certificates, disk, ca, serviceAccountKey, witness, alter } = this.#options;
+    const { time, crypto, certificates, disk, ca, serviceAccountKey, witness } = this.#options;
     this.#lives += 1;
     const process = new ProcessLife(time);
     const { timers } = process;
     const opened = openSimulatedStore({ disk, clock: time, timers });
-    const store = watchedStore(alter?.(opened) ?? opened, witness);
+    const store = watchedStore(opened, witness);
     const server = createServer({
       world: { clock: time, timers, random: this.#options.random.split(`life ${this.#lives}`), crypto, certificates },
       store,

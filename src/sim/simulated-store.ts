@@ -25,10 +25,13 @@ export class SimulatedStoreDisk {
   readonly #onItsWay = new Set<readonly Row[]>();
   readonly #random: SeededRandom;
   readonly #commitMsMax: number;
+  readonly #lostByCrash: number;
   #last: Promise<void> = Promise.resolve();
   compacted: Revision = baseRevision;
 
-  constructor(random: SeededRandom, commitMsMax: number) {
+  /** `lostByCrash`: a defect for tests of the checkers, durable transactions that a crash takes with it. */
+  constructor(random: SeededRandom, commitMsMax: number, lostByCrash = 0) {
+    this.#lostByCrash = lostByCrash;
     this.#random = random;
     this.#commitMsMax = commitMsMax;
   }
@@ -62,12 +65,8 @@ export class SimulatedStoreDisk {
       this.#keep(group);
     }
     this.#onItsWay.clear();
+    if (this.#lostByCrash > 0) this.#rows.splice(-this.#lostByCrash);
     this.#last = Promise.resolve();
-  }
-
-  /** Defect for tests of the checkers: forgets the newest durable transaction. */
-  loseNewest(): void {
-    this.#rows.pop();
   }
 
   #keep(group: readonly Row[]): void {

@@ -1,6 +1,6 @@
 import type { Store } from "#store/store.ts";
 import type { ClientRequest } from "../simulated-cluster.ts";
-import type { Change, History } from "../history.ts";
+import type { Change, ObservedState } from "../history.ts";
 import type { SimulatedHost } from "../simulated-host.ts";
 import type { RuntimeAct } from "../simulated-runtime.ts";
 import type { SimulatedStoreDisk } from "../simulated-store.ts";
@@ -9,14 +9,12 @@ import type { Swarm } from "../swarm.ts";
 
 /** What checkers may look at: the world from outside. */
 export interface View {
-  readonly history: History;
-  readonly hosts: readonly SimulatedHost[];
-  readonly server: SimulatedServer;
+  readonly history: ObservedState;
+  readonly hosts: readonly Pick<SimulatedHost, "name" | "agentLives">[];
+  readonly server: Pick<SimulatedServer, "informers">;
   readonly swarm: Swarm;
   /** Virtual milliseconds since the start. */
   now(): number;
-  /** Since when no fault is at work; undefined while they are. */
-  calmSinceMs(): number | undefined;
 }
 
 /** Says that an invariant is broken; `invariant` names it for people, with its number where it has one. */
@@ -37,8 +35,6 @@ export interface Checker {
   watching?(client: string, target: string): ((chunk: Uint8Array) => void) | undefined;
   /** An agent started or stopped a container, or one ended by itself. */
   acted?(host: string, act: RuntimeAct): void;
-  /** A virtual second has passed. */
-  second?(): void;
   /** The desired state was reached and stood still. */
   settled?(): void;
 }

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runSeed } from "#sim/run-seed.ts";
+import { machine } from "./machine.ts";
+
+/** Seeds that once showed a defect come first, by the name of what they showed. */
+const remembered = [
+  { seed: "3", showed: "a create whose answer was lost was made twice" },
+  { seed: "40", showed: "a create whose answer was lost was made twice, while nothing may surge" },
+];
+const seeds = 18;
+/** Fresh seeds are begun until this has passed: the test's time is bounded on a slow machine too. Milliseconds. */
+const budgetMs = 60_000;
+
+for (const { seed, showed } of remembered) {
+  test(`seed ${seed} ends in the desired state (${showed})`, async () => {
+    const result = await runSeed({ seed, machine });
+    assert.equal(result.violation, undefined, result.story.join("\n"));
+  });
+}
+
+test(`${seeds} seeds bring a cluster under faults to its desired state, and every invariant holds`, async (t) => {
+  const startedMs = performance.now();
+  let played = 0;
+  for (let seed = 1001; seed < 1001 + seeds && performance.now() - startedMs < budgetMs; seed += 1) {
+    const { violation, story, writes } = await runSeed({ seed: String(seed), machine });
+    assert.equal(violation, undefined, `./steer sim --seed ${seed} -v\n${story.join("\n")}`);
+    assert.ok(writes > 100, `seed ${seed} hardly did anything: ${writes} writes`);
+    played += 1;
+  }
+  t.diagnostic(`${played} seeds in ${Math.round((performance.now() - startedMs) / 1000)} s`);
+  assert.ok(played >= 3, "the machine is too slow for a simulation");
+});
+
+test("the same seed gives the same trace, whatever ran before; two seeds differ", async () => {
+  const first = await runSeed({ seed: "one", machine });
+  const other = await runSeed({ seed: "two", machine });
+  const again = await runSeed({ seed: "one", machine });
+  assert.equal(again.traceHash, first.traceHash);
+  assert.equal(again.traceEntries, first.traceEntries);
+  assert.notEqual(other.traceHash, first.traceHash);
+});
