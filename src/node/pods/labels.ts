@@ -34,10 +34,17 @@ export function containerLabels(pod: Pod, containerName: string): Labels {
   };
 }
 
+/** A pod is looked at many times; its containers are the same objects each time. */
+const hashes = new WeakMap<Container | EphemeralContainer, string>();
+
 /** Changes exactly when a running container no longer is what the pod asks for: name and image are all that may change. */
 export function containerHash(container: Container | EphemeralContainer, crypto: Crypto): string {
+  const known = hashes.get(container);
+  if (known !== undefined) return known;
   const text = JSON.stringify([container.name, container.image ?? ""]);
-  return hex(crypto.sha256(new TextEncoder().encode(text)).subarray(0, 8));
+  const hash = hex(crypto.sha256(new TextEncoder().encode(text)).subarray(0, 8));
+  hashes.set(container, hash);
+  return hash;
 }
 
 /** Where kubelet puts the logs of a pod; log shippers read the names. */
