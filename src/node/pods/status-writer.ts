@@ -1,8 +1,9 @@
 import type { Pod, PodStatus } from "#api/generated/core-v1.ts";
 import { pods } from "#api/generated/resources.ts";
 import { ApiStatusError } from "#client/status-error.ts";
+import type { Timer } from "#world/clock.ts";
 import type { NodeContext } from "../context.ts";
-import { statusRetryMs } from "../limits.ts";
+import { firstStatusMs, statusRetryMs } from "../limits.ts";
 
 /** Brings one pod's status to the API: the newest one, one write at a time, again until it is there. */
 export class StatusWriter {
@@ -12,6 +13,8 @@ export class StatusWriter {
   #written = "";
   #writing = false;
   #stopped = false;
+  /** The first status is about to be written. */
+  #first: Timer | undefined;
 
   constructor(context: NodeContext, settled: () => void) {
     this.#context = context;
@@ -32,15 +35,24 @@ export class StatusWriter {
       return;
     }
     this.#wanted = { pod, status };
-    if (!this.#writing) void this.#write();
+    if (this.#writing) return;
+    // Most pods run a moment after they came: then the status in between is not worth a write.
+    if (this.#written === "" && status.phase === "Pending") {
+      this.#first ??= this.#context.timers.after(firstStatusMs, () => void this.#write());
+      return;
+    }
+    this.#first?.cancel();
+    void this.#write();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#first?.cancel();
     this.#wanted = undefined;
   }
 
   async #write(): Promise<void> {
+    if (this.#writing) return;
     this.#writing = true;
     while (this.#wanted !== undefined) {
       const { pod, status } = this.#wanted;
