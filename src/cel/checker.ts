@@ -113,12 +113,26 @@ class Checker {
       node.qualified = { node: "identifier", name, at: node.at, depth: 1, constant: named.value, type: named.type };
       return named.type;
     }
+    const dotted = this.#dottedVariable(node);
+    if (dotted !== undefined) return dotted;
     const operand = this.check(node.operand);
     const isInOptional = operand.kind === "optional";
     const field = this.#field(node, isInOptional ? operand.of : operand);
     if (node.isTest) return bool;
     if (field.kind === "error") return field;
     return node.isOptional || isInOptional ? (field.kind === "optional" ? field : optional(field)) : field;
+  }
+
+  /** A variable with a dot in its name: `authorizer.requestResource`. */
+  #dottedVariable(node: SelectNode): Type | undefined {
+    if (node.operand.node !== "identifier" || node.isTest || node.isOptional) return undefined;
+    if (this.#locals.get(node.operand.name)?.length) return undefined;
+    const name = `${node.operand.name}.${node.field}`;
+    const slot = this.#environment.slotOf(name);
+    if (slot === undefined) return undefined;
+    const { type } = this.#environment.variables[slot]!;
+    node.qualified = { node: "identifier", name, at: node.at, depth: 1, slot, type };
+    return type;
   }
 
   #field(node: SelectNode, operand: Type): Type {
@@ -265,7 +279,9 @@ class Checker {
       if (field.isOptional && found.kind === "optional") found = found.of;
       if (type === undefined) continue;
       const declared = type.fields.get(field.name);
-      if (declared === undefined) this.#error(field.at, `undefined field '${field.name}'`);
+      if (declared === undefined) {
+        if (type.isOpen !== true) this.#error(field.at, `undefined field '${field.name}'`);
+      }
       else if (!assign(declared.type, found, new Map())) {
         const message = `expected type of field '${field.name}' is '${formatType(declared.type)}' but provided type is '${formatType(found)}'`;
         this.#error(field.at, message);

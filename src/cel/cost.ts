@@ -57,7 +57,7 @@ class Estimator {
         if (node.slot === undefined) return { cost: 0, size: 1 };
         return { ...(this.#slots[node.slot] ?? declared(node.type)), cost: 1 };
       case "select": {
-        if (node.qualified !== undefined) return { cost: 0, size: 1 };
+        if (node.qualified !== undefined) return { cost: 1, size: sizeOfType(node.qualified.type) };
         const operand = this.of(node.operand);
         return { cost: operand.cost + (node.isTest ? 0 : 1), size: sizeOfType(node.type) };
       }

@@ -46,7 +46,13 @@ export class Environment {
   }
 
   objectType(name: string): ObjectType | undefined {
-    return this.#objectTypes.get(name);
+    return this.#objectTypes.get(name) ?? this.#openType(name);
+  }
+
+  /** `Object.spec`, where `Object` may have any field. */
+  #openType(name: string): ObjectType | undefined {
+    const root = this.#objectTypes.get(name.split(".", 1)[0] ?? "");
+    return root?.isOpen === true ? { ...root, name } : undefined;
   }
 
   /** A name of a type as a value; undefined when it is none. */

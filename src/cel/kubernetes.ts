@@ -1,7 +1,9 @@
 import { Environment } from "./environment.ts";
 import { addressLibrary } from "./library/addresses.ts";
+import { authorizerLibrary } from "./library/authorizer.ts";
 import { conversionLibrary } from "./library/conversions.ts";
 import { formatLibrary } from "./library/formats.ts";
+import { jsonPatchLibrary } from "./library/json-patch.ts";
 import { listLibrary } from "./library/lists.ts";
 import { optionalLibrary } from "./library/optionals.ts";
 import { quantityLibrary } from "./library/quantity.ts";
@@ -26,6 +28,10 @@ export const kubernetesLibraries = [
   addressLibrary,
   formatLibrary,
   semverLibrary,
+  authorizerLibrary,
 ] as const;
 
 export const kubernetesEnvironment = new Environment(kubernetesLibraries);
+
+/** The same with what policies that change objects need. */
+export const mutationLibraries = [...kubernetesLibraries, jsonPatchLibrary] as const;

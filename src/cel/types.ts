@@ -36,8 +36,8 @@ export interface ObjectType {
   readonly name: string;
   /** By the name that expressions use (escaped). */
   readonly fields: ReadonlyMap<string, ObjectField>;
-  /** `Object{…}` literals may name it. */
-  readonly isConstructible?: boolean | undefined;
+  /** Literals may give it any field. */
+  readonly isOpen?: boolean | undefined;
 }
 
 export interface ObjectField {

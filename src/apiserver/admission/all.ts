@@ -16,6 +16,9 @@ import {
   runtimeClass,
   taintNodesByCondition,
 } from "./pod-and-node-defaults.ts";
+import { matchConditions } from "./policies/match-conditions.ts";
+import { mutatingPolicies } from "./policies/mutating.ts";
+import { validatingPolicies } from "./policies/validating.ts";
 import { podSecurity } from "./pod-security.ts";
 import { priority } from "./priority.ts";
 import { rbacEscalation } from "./rbac-escalation.ts";
@@ -43,7 +46,13 @@ export interface AdmissionOptions {
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
   const { objects, authorizer, certificates } = options;
-  const webhooks = options.webhooks && { ...options.webhooks, objects, random: options.random, timers: options.timers };
+  const webhooks = options.webhooks && {
+    ...options.webhooks,
+    matchConditions: options.webhooks.matchConditions ?? matchConditions(options),
+    objects,
+    random: options.random,
+    timers: options.timers,
+  };
   return [
     namespaceLifecycle(objects),
     rbacEscalation(options),
@@ -63,6 +72,8 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
     certificateSigning(authorizer),
     certificateSubjectRestriction(certificates),
     defaultIngressClass(objects),
+    mutatingPolicies(options),
+    validatingPolicies(options),
     ...(webhooks === undefined ? [] : [mutatingWebhooks(webhooks), validatingWebhooks(webhooks)]),
     serviceAllocation(options),
     // Last, because what it lets pass must be stored in the same turn.
