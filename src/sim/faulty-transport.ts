@@ -67,7 +67,8 @@ export class FaultyTransport implements Transport {
     const request = defects.alterRequest?.(name, given) ?? given;
     await life.timers.sleep(this.#latency(), request.signal);
     const server = this.#options.server();
-    if (server === undefined || random.chance(faults().lostRequest)) throw new ConnectionLostError("connection refused");
+    if (server === undefined || random.chance(faults().lostRequest))
+      throw new ConnectionLostError("connection refused");
     trace.addBytes(`> ${name} ${request.method} ${request.target}`, request.body);
     this.#options.sent(request);
     const response = await this.#answerOrBreak(server, request);

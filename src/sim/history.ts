@@ -72,7 +72,8 @@ export class History implements ObservedState {
       },
       end: () => undefined,
     });
-    if (typeof ended === "string") throw new Error(`The store that was opened again does not know revision ${this.#revision}: ${ended}`);
+    if (typeof ended === "string")
+      throw new Error(`The store that was opened again does not know revision ${this.#revision}: ${ended}`);
   }
 
   get(key: string): Stored | undefined {
@@ -88,7 +89,7 @@ export class History implements ObservedState {
   }
 
   #events(batch: readonly Event[]): void {
-    for (let from = 0; from < batch.length; ) {
+    for (let from = 0; from < batch.length;) {
       const { revision } = batch[from]!;
       let to = from;
       while (to < batch.length && batch[to]!.revision === revision) to += 1;

@@ -88,7 +88,8 @@ export class MemoryDisk implements Disk {
       this.#nodes.delete(resolved);
       return;
     }
-    for (const key of [...this.#nodes.keys()]) if (key === resolved || key.startsWith(`${resolved}/`)) this.#nodes.delete(key);
+    for (const key of [...this.#nodes.keys()])
+      if (key === resolved || key.startsWith(`${resolved}/`)) this.#nodes.delete(key);
   }
 
   async makeDirectory(path: string, mode?: number): Promise<void> {
@@ -104,7 +105,9 @@ export class MemoryDisk implements Disk {
     const resolved = this.#resolve(path, true);
     if (this.#nodes.get(resolved)?.kind !== "directory") throw new MissingFileError(`No folder ${path}`);
     const prefix = `${resolved}/`;
-    return [...this.#nodes.keys()].filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes("/")).map((key) => key.slice(prefix.length));
+    return [...this.#nodes.keys()]
+      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes("/"))
+      .map((key) => key.slice(prefix.length));
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
@@ -151,7 +154,10 @@ export class MemoryDisk implements Disk {
   /** Without `.`, `..` and symlinks; the last part's symlink only when asked. */
   #resolve(path: string, followLast: boolean): string {
     const parts: string[] = [];
-    const rest = path.split("/").filter((part) => part !== "" && part !== ".").reverse();
+    const rest = path
+      .split("/")
+      .filter((part) => part !== "" && part !== ".")
+      .reverse();
     for (let steps = 0; rest.length > 0 && steps < 1000; steps += 1) {
       const part = rest.pop() ?? "";
       if (part === "..") {
@@ -163,7 +169,12 @@ export class MemoryDisk implements Disk {
       if (node?.kind !== "symlink" || (rest.length === 0 && !followLast)) continue;
       parts.pop();
       if (node.target.startsWith("/")) parts.length = 0;
-      rest.push(...node.target.split("/").filter((piece) => piece !== "" && piece !== ".").reverse());
+      rest.push(
+        ...node.target
+          .split("/")
+          .filter((piece) => piece !== "" && piece !== ".")
+          .reverse(),
+      );
     }
     return `/${parts.join("/")}`;
   }

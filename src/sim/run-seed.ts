@@ -143,14 +143,28 @@ class SeedRun {
     this.#story.add(`seed ${this.#options.seed}: ${describeSwarm(this.#swarm)}`);
     server.start();
     for (const host of hosts) host.startAgent();
-    const areNodesReady = (): boolean => hosts.every(({ name }) => isReady(this.#history.get(`/registry/core/nodes/${name}`)));
+    const areNodesReady = (): boolean =>
+      hosts.every(({ name }) => isReady(this.#history.get(`/registry/core/nodes/${name}`)));
     if (!(await this.#until(areNodesReady, limits.startMsMax))) {
       return this.#unlessBroken("26 start", "the nodes did not become Ready");
     }
     this.#story.add("the nodes are Ready");
     const wishMs = 500 + random.float() * 30_000;
-    const user = new SimulatedUser({ client, random: random.split("user"), timers, story: this.#story, history: this.#history, wishMs });
-    const striker = new Striker({ cluster: this.#cluster, swarm: this.#swarm, random: random.split("strikes"), timers, story: this.#story });
+    const user = new SimulatedUser({
+      client,
+      random: random.split("user"),
+      timers,
+      story: this.#story,
+      history: this.#history,
+      wishMs,
+    });
+    const striker = new Striker({
+      cluster: this.#cluster,
+      swarm: this.#swarm,
+      random: random.split("strikes"),
+      timers,
+      story: this.#story,
+    });
     user.begin();
     striker.begin();
     await this.#until(() => false, this.#swarm.safetyMs);
@@ -159,7 +173,10 @@ class SeedRun {
     user.end();
     const isSettled = (): boolean => user.isDone && missing(this.#history, hosts, user.desired).length === 0;
     if (!(await this.#untilStill(isSettled))) {
-      return this.#unlessBroken("26 convergence", user.isDone ? missing(this.#history, hosts, user.desired).join("; ") : "the user's requests were not answered");
+      return this.#unlessBroken(
+        "26 convergence",
+        user.isDone ? missing(this.#history, hosts, user.desired).join("; ") : "the user's requests were not answered",
+      );
     }
     this.#story.add("the desired state is reached and stands still");
     this.#each((checker) => checker.settled?.());
@@ -226,7 +243,8 @@ class SeedRun {
     const text = error instanceof Error ? error.message : String(error);
     const at = (this.#time.monotonic() / 1000).toFixed(3);
     this.#problems.push(`${at} s ${problem}: ${text}`);
-    if (error instanceof TypeError || error instanceof RangeError) this.#report("the program", `${problem}: ${error.stack}`);
+    if (error instanceof TypeError || error instanceof RangeError)
+      this.#report("the program", `${problem}: ${error.stack}`);
   }
 
   #unlessBroken(invariant: string, what: string): void {
@@ -245,11 +263,14 @@ function isHeartbeat({ resource, current, before }: Change): boolean {
   if (resource === "coordination.k8s.io/leases") return true;
   if (resource !== "nodes" || current === undefined || before === undefined) return false;
   const still = (object: object): string =>
-    JSON.stringify(object, (name, value: unknown) => (name === "resourceVersion" || name === "lastHeartbeatTime" || name === "managedFields" ? undefined : value));
+    JSON.stringify(object, (name, value: unknown) =>
+      name === "resourceVersion" || name === "lastHeartbeatTime" || name === "managedFields" ? undefined : value,
+    );
   return still(current) === still(before);
 }
 
 function isReady(object: { readonly status?: object } | undefined): boolean {
-  const conditions = (object?.status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? [];
+  const conditions =
+    (object?.status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions ?? [];
   return conditions.some(({ type, status }) => type === "Ready" && status === "True");
 }

@@ -12,7 +12,11 @@ interface DeploymentStatus {
 
 interface PodLike {
   readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly image: string }[] };
-  readonly status: { readonly phase?: string; readonly podIP?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+  readonly status: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
 }
 
 /** What is still missing from the desired state, a sentence each; empty when it is reached. */
@@ -22,7 +26,8 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
   if (deployment === undefined) return ["deployment web does not exist"];
   const status = (deployment.status ?? {}) as DeploymentStatus;
   const { replicas, image } = desired;
-  if (status.observedGeneration !== deployment.metadata.generation) found.push("the deployment's newest spec was not observed");
+  if (status.observedGeneration !== deployment.metadata.generation)
+    found.push("the deployment's newest spec was not observed");
   for (const count of ["replicas", "updatedReplicas", "availableReplicas"] as const) {
     if ((status[count] ?? 0) !== replicas) found.push(`${count} is ${status[count] ?? 0}, not ${replicas}`);
   }
@@ -34,7 +39,8 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
     const node = history.get(`/registry/core/nodes/${host.name}`) as (Stored & PodLike) | undefined;
     if (node === undefined || !isReady(node)) found.push(`${host.name} is not Ready`);
     for (const { pod, uid } of host.runtime.runningContainers()) {
-      if (!pods.some(({ metadata }) => metadata.uid === uid)) found.push(`a container of ${pod} (${uid}) still runs on ${host.name}`);
+      if (!pods.some(({ metadata }) => metadata.uid === uid))
+        found.push(`a container of ${pod} (${uid}) still runs on ${host.name}`);
     }
   }
   found.push(...missingEndpoints(history, pods));
@@ -47,7 +53,8 @@ function missingOfPod(stored: Stored, history: History, hosts: readonly Simulate
   if (pod.metadata.deletionTimestamp !== undefined) return [`pod ${name} is still ending`];
   if (pod.spec.containers[0]?.image !== image) return [`pod ${name} has image ${pod.spec.containers[0]?.image}`];
   if (pod.status.phase !== "Running" || !isReady(pod)) return [`pod ${name} is ${pod.status.phase} and not ready`];
-  if (history.get(`/registry/core/nodes/${pod.spec.nodeName}`) === undefined) return [`pod ${name} is on ${pod.spec.nodeName}, which is gone`];
+  if (history.get(`/registry/core/nodes/${pod.spec.nodeName}`) === undefined)
+    return [`pod ${name} is on ${pod.spec.nodeName}, which is gone`];
   const host = hosts.find((candidate) => candidate.name === pod.spec.nodeName);
   const runs = host?.isPowered === true && host.runtime.runningContainers().some((container) => container.uid === uid);
   return runs ? [] : [`pod ${name} has no running container on ${pod.spec.nodeName}`];
@@ -58,7 +65,9 @@ function missingEndpoints(history: History, pods: readonly Stored[]): string[] {
   const slices = [...history.all("discovery.k8s.io/endpointslices").values()].filter(
     ({ metadata }) => metadata.namespace === "default" && metadata.labels?.["kubernetes.io/service-name"] === "web",
   );
-  const endpoints = slices.flatMap((slice) => (slice["endpoints"] ?? []) as { addresses: string[]; conditions?: { ready?: boolean } }[]);
+  const endpoints = slices.flatMap(
+    (slice) => (slice["endpoints"] ?? []) as { addresses: string[]; conditions?: { ready?: boolean } }[],
+  );
   const ready = endpoints.flatMap(({ addresses, conditions }) => (conditions?.ready === true ? addresses : [])).sort();
   if (ready.join() === wanted.join() && ready.length === endpoints.length) return [];
   return [`service web has the ready endpoints ${ready.join(" ") || "none"}, not ${wanted.join(" ") || "none"}`];

@@ -89,7 +89,13 @@ export class SimulatedCluster {
       serviceAccountKey: crypto.generateKey(),
       disk: this.disk,
       witness: options.witness,
-      between: (part, direct, life) => this.#transport(part, life, () => this.#loopNetwork, () => direct),
+      between: (part, direct, life) =>
+        this.#transport(
+          part,
+          life,
+          () => this.#loopNetwork,
+          () => direct,
+        ),
       opened: (store) => {
         options.opened(store, this.disk);
         history.follow(store);
@@ -97,7 +103,12 @@ export class SimulatedCluster {
     });
     this.hosts = Array.from({ length: options.nodes }, (_, index) => {
       const name = `node-${index + 1}`;
-      const user: User = { name: `system:node:${name}`, uid: "", groups: ["system:nodes", "system:authenticated"], extra: {} };
+      const user: User = {
+        name: `system:node:${name}`,
+        uid: "",
+        groups: ["system:nodes", "system:authenticated"],
+        extra: {},
+      };
       return new SimulatedHost({
         ...world,
         name,
@@ -114,7 +125,12 @@ export class SimulatedCluster {
       });
     });
     const userLife = new ProcessLife(time);
-    const userTransport = this.#transport("user", userLife, () => calmNetwork, () => this.server.transportFor(admin));
+    const userTransport = this.#transport(
+      "user",
+      userLife,
+      () => calmNetwork,
+      () => this.server.transportFor(admin),
+    );
     this.client = createClient(userTransport, { userAgent: "simulated-user", timers: userLife.timers });
   }
 

@@ -79,7 +79,10 @@ export class SimulatedHost {
       life.agent = await createSimulatedNode({
         name: this.name,
         address: `198.18.1.${1 + index}`,
-        client: createClient(this.#options.transport(process), { userAgent: "steersman-agent", timers: process.timers }),
+        client: createClient(this.#options.transport(process), {
+          userAgent: "steersman-agent",
+          timers: process.timers,
+        }),
         runtime: process.runtime(this.runtime),
         disk: this.#disk,
         capacity: ordinaryCapacity,

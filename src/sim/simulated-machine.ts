@@ -31,7 +31,12 @@ export function simulatedMachine(nodeName: string, capacity: SimulatedCapacity):
     facts: () => Promise.resolve(facts),
     memoryAvailableBytes: () => Promise.resolve(capacity.memoryBytes),
     fileSystem: () =>
-      Promise.resolve({ sizeBytes: 100 * 1024 ** 3, availableBytes: 90 * 1024 ** 3, inodes: 10_000_000, inodesFree: 9_000_000 }),
+      Promise.resolve({
+        sizeBytes: 100 * 1024 ** 3,
+        availableBytes: 90 * 1024 ** 3,
+        inodes: 10_000_000,
+        inodesFree: 9_000_000,
+      }),
     mountTmpfs: async (path) => void mounts.add(path),
     bindBeneath: async (_base, _subPath, target) => void mounts.add(target),
     unmount: async (path) => void mounts.delete(path),

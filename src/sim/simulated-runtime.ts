@@ -101,7 +101,11 @@ export class SimulatedRuntime implements ContainerRuntime {
       .filter(({ state }) => state === "Running")
       .map(({ sandboxId, config }) => {
         const metadata = this.#sandboxes.get(sandboxId)?.status.metadata;
-        return { pod: `${metadata?.namespace}/${metadata?.name}`, uid: metadata?.uid ?? "", name: config.metadata.name };
+        return {
+          pod: `${metadata?.namespace}/${metadata?.name}`,
+          uid: metadata?.uid ?? "",
+          name: config.metadata.name,
+        };
       });
   }
 
@@ -155,14 +159,16 @@ export class SimulatedRuntime implements ContainerRuntime {
   async stopSandbox(id: string): Promise<void> {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) return;
-    for (const container of this.#containers.values()) if (container.sandboxId === id) this.#end(container, 137, "Error", "stopped");
+    for (const container of this.#containers.values())
+      if (container.sandboxId === id) this.#end(container, 137, "Error", "stopped");
     sandbox.state = "NotReady";
     this.#tell(id);
   }
 
   async removeSandbox(id: string): Promise<void> {
     await this.stopSandbox(id);
-    for (const container of this.#containers.values()) if (container.sandboxId === id) this.#containers.delete(container.id);
+    for (const container of this.#containers.values())
+      if (container.sandboxId === id) this.#containers.delete(container.id);
     this.#sandboxes.delete(id);
     this.#tell(id);
   }
@@ -203,12 +209,16 @@ export class SimulatedRuntime implements ContainerRuntime {
   async startContainer(id: string): Promise<void> {
     await this.#take(this.#latency.startMs);
     const container = this.#container(id);
-    if (container.state !== "Created") throw new ContainerRuntimeError("FailedPrecondition", `container ${id} ran already`);
+    if (container.state !== "Created")
+      throw new ContainerRuntimeError("FailedPrecondition", `container ${id} ran already`);
     container.state = "Running";
     container.startedAt = this.#clock.now();
     this.#act("started", container);
     this.#tell(id);
-    const { runsForMs, exitCode } = this.#behaviour(container.config, this.#sandboxes.get(container.sandboxId)?.status.annotations ?? {});
+    const { runsForMs, exitCode } = this.#behaviour(
+      container.config,
+      this.#sandboxes.get(container.sandboxId)?.status.annotations ?? {},
+    );
     if (runsForMs === "forever") return;
     this.#timers.after(runsForMs, () => {
       this.#end(container, exitCode, exitCode === 0 ? "Completed" : "Error", "ended");

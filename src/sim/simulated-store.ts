@@ -146,7 +146,11 @@ function factOf({ type, key, revision, entry }: Event): Replayed {
 }
 
 /** Opens the store of a server process on its disk: the production sequencer, replayed from what is durable. */
-export function openSimulatedStore(options: { readonly disk: SimulatedStoreDisk; readonly clock: Clock; readonly timers: Timers }): Store {
+export function openSimulatedStore(options: {
+  readonly disk: SimulatedStoreDisk;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}): Store {
   const { disk, clock, timers } = options;
   const journal = new SimulatedJournal(disk, timers);
   const sequencer = new Sequencer({

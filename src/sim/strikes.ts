@@ -38,7 +38,8 @@ export class Striker {
   begin(): void {
     const { cluster, swarm, random } = this.#options;
     cluster.setNetwork(swarm.loopNetwork, swarm.agentNetwork);
-    for (const [kind, everyMs] of Object.entries(swarm.strikes)) this.#plan(kind as StrikeKind, everyMs, random.split(kind));
+    for (const [kind, everyMs] of Object.entries(swarm.strikes))
+      this.#plan(kind as StrikeKind, everyMs, random.split(kind));
   }
 
   /** Ends all faults: what is down starts, except for machines whose Node was deleted for good. */
@@ -89,7 +90,12 @@ export class Striker {
         if (!host.hasAgent) return;
         say(`the agent of ${host.name} crashes`);
         host.crashAgent();
-        return this.#later(random, agentAwaySecondsMax, () => host.startAgent(), `the agent of ${host.name} starts again`);
+        return this.#later(
+          random,
+          agentAwaySecondsMax,
+          () => host.startAgent(),
+          `the agent of ${host.name} starts again`,
+        );
       case "power-loss":
         return this.#powerLoss(host, random);
       case "node-deleted":
@@ -102,7 +108,12 @@ export class Striker {
       case "agent-cut-off":
         say(`${host.name} is cut off`);
         cluster.cutOff(host.name);
-        return this.#later(random, cutOffSecondsMax, () => cluster.reconnect(host.name), `${host.name} is connected again`);
+        return this.#later(
+          random,
+          cutOffSecondsMax,
+          () => cluster.reconnect(host.name),
+          `${host.name} is connected again`,
+        );
       case "container-crash": {
         const victim = host.runtime.crashContainer(random);
         if (victim !== undefined) say(`a container of ${victim} ends by itself`);

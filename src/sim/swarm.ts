@@ -69,12 +69,21 @@ function drawNetwork(random: SeededRandom): NetworkFaults {
 
 /** One line for the story. */
 export function describeSwarm(swarm: Swarm): string {
-  const network = ({ latencyMsMax, lostRequest, lostAnswer, brokenStream, delayedChunk, chunkDelayMsMax }: NetworkFaults): string => {
+  const network = ({
+    latencyMsMax,
+    lostRequest,
+    lostAnswer,
+    brokenStream,
+    delayedChunk,
+    chunkDelayMsMax,
+  }: NetworkFaults): string => {
     const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
     const lost = `lost ${percent(lostRequest)}/${percent(lostAnswer)}`;
     return `${latencyMsMax} ms, ${lost}, broken ${percent(brokenStream)}, late ${percent(delayedChunk)} to ${chunkDelayMsMax} ms`;
   };
-  const strikes = Object.entries(swarm.strikes).map(([kind, everyMs]) => `${kind} every ${Math.round(everyMs / 1000)} s`);
+  const strikes = Object.entries(swarm.strikes).map(
+    ([kind, everyMs]) => `${kind} every ${Math.round(everyMs / 1000)} s`,
+  );
   return [
     `${Math.round(swarm.safetyMs / 1000)} s of faults; commits take up to ${swarm.commitMsMax} ms`,
     `loops: ${network(swarm.loopNetwork)}`,

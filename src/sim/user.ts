@@ -116,7 +116,9 @@ export class SimulatedUser {
 
   #deletePod(): void {
     const { history, random, story } = this.#options;
-    const names = [...history.all("pods").values()].flatMap(({ metadata }) => (metadata.labels?.["app"] === "web" ? [metadata.name] : []));
+    const names = [...history.all("pods").values()].flatMap(({ metadata }) =>
+      metadata.labels?.["app"] === "web" ? [metadata.name] : [],
+    );
     if (names.length === 0) return;
     const name = random.pick(names);
     story.add(`the user deletes pod ${name}`);
@@ -139,7 +141,13 @@ export class SimulatedUser {
         try {
           return await act();
         } catch (error) {
-          if (error instanceof ApiStatusError && error.code < 500 && error.code !== 429 && error.code !== 409 && error.code !== 403) {
+          if (
+            error instanceof ApiStatusError &&
+            error.code < 500 &&
+            error.code !== 429 &&
+            error.code !== 409 &&
+            error.code !== 403
+          ) {
             story.add(`the user is refused: ${error.message}`);
             throw error;
           }
@@ -159,7 +167,10 @@ export class SimulatedUser {
     }
   }
 
-  async #delete(resource: Resource<unknown>, name: { readonly namespace: string; readonly name: string }): Promise<void> {
+  async #delete(
+    resource: Resource<unknown>,
+    name: { readonly namespace: string; readonly name: string },
+  ): Promise<void> {
     try {
       await this.#options.client.delete(resource, name);
     } catch (error) {

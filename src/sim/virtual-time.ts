@@ -102,7 +102,11 @@ export class VirtualTime implements Clock {
   }
 }
 
-function sleep(after: (delayMs: number, run: () => void) => Timer, delayMs: number, signal?: AbortSignal): Promise<void> {
+function sleep(
+  after: (delayMs: number, run: () => void) => Timer,
+  delayMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(signal.reason as Error);

@@ -9,7 +9,11 @@ export interface StoreWitness {
 export function watchedStore(store: Store, witness: StoreWitness): Store {
   const commit = async (transaction: Transaction): Promise<CommitResult> => {
     const result = await store.commit(transaction);
-    if (result.ok) witness.acknowledged(result.revision, transaction.operations.map(({ key, type }) => ({ key, type })));
+    if (result.ok)
+      witness.acknowledged(
+        result.revision,
+        transaction.operations.map(({ key, type }) => ({ key, type })),
+      );
     return result;
   };
   return new Proxy(store, {

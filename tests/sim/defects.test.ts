@@ -7,7 +7,13 @@ import { machine } from "./machine.ts";
 
 type Defects = NonNullable<SeedOptions["defects"]>;
 
-const calm: Swarm = { safetyMs: 40_000, commitMsMax: 5, loopNetwork: calmNetwork, agentNetwork: calmNetwork, strikes: {} };
+const calm: Swarm = {
+  safetyMs: 40_000,
+  commitMsMax: 5,
+  loopNetwork: calmNetwork,
+  agentNetwork: calmNetwork,
+  strikes: {},
+};
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -37,7 +43,11 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
     notices: /^18 watch reliability/,
     defects: {
       alterChunk: (client, target, chunk) => {
-        const isPick = !dropped && client === "controllers" && target.startsWith("/api/v1/pods?") && decoder.decode(chunk).includes('"MODIFIED"');
+        const isPick =
+          !dropped &&
+          client === "controllers" &&
+          target.startsWith("/api/v1/pods?") &&
+          decoder.decode(chunk).includes('"MODIFIED"');
         if (!isPick) return chunk;
         dropped = true;
         return undefined;
@@ -49,21 +59,24 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
     notices: /^34 surge/,
     defects: changeBody((target, method, body) => {
       const spec = body["spec"] as { replicas?: number } | undefined;
-      if (method !== "POST" || !/\/replicasets$/.test(target) || spec?.replicas === undefined) return undefined;
+      if (method !== "POST" || !target.endsWith("/replicasets") || spec?.replicas === undefined) return undefined;
       return { ...body, spec: { ...spec, replicas: spec.replicas + 9 } };
     }),
   },
   {
     what: "a controller deletes without naming the uid",
     notices: /^30 preconditions/,
-    defects: changeBody((_target, method, body) => (method === "DELETE" ? { ...body, preconditions: undefined } : undefined)),
+    defects: changeBody((_target, method, body) =>
+      method === "DELETE" ? { ...body, preconditions: undefined } : undefined,
+    ),
   },
   {
     what: "a controller never writes the status of its Deployment",
     notices: /^26 convergence/,
     defects: {
       alterRequest: (client, request) => {
-        const isStatus = client === "controllers" && request.method === "PATCH" && /\/deployments\/web\/status/.test(request.target);
+        const isStatus =
+          client === "controllers" && request.method === "PATCH" && /\/deployments\/web\/status/.test(request.target);
         return isStatus ? { ...request, target: "/api/v1/namespaces/default/nothing" } : request;
       },
     },
@@ -72,8 +85,12 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
     what: "an endpoint controller says that every pod is ready",
     notices: /^(67 endpoints|26 convergence)/,
     defects: changeBody((target, method, body) => {
-      if (method === "DELETE" || !target.includes("/endpointslices") || !Array.isArray(body["endpoints"])) return undefined;
-      const endpoints = (body["endpoints"] as object[]).map((endpoint) => ({ ...endpoint, conditions: { ready: true } }));
+      if (method === "DELETE" || !target.includes("/endpointslices") || !Array.isArray(body["endpoints"]))
+        return undefined;
+      const endpoints = (body["endpoints"] as object[]).map((endpoint) => ({
+        ...endpoint,
+        conditions: { ready: true },
+      }));
       return { ...body, endpoints: [...endpoints, { addresses: ["10.244.9.9"], conditions: { ready: true } }] };
     }),
   },
@@ -81,7 +98,12 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
 
 for (const { what, notices, swarm, seed, defects: wrong } of defects) {
   test(`it is noticed when ${what}`, async () => {
-    const { violation, story } = await runSeed({ seed: seed ?? what, machine, swarm: { ...calm, ...swarm }, defects: wrong });
+    const { violation, story } = await runSeed({
+      seed: seed ?? what,
+      machine,
+      swarm: { ...calm, ...swarm },
+      defects: wrong,
+    });
     assert.match(violation?.invariant ?? "nothing was noticed", notices, `${violation?.what}\n${story.join("\n")}`);
   });
 }

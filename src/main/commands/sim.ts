@@ -93,7 +93,9 @@ async function work(waiting: string[], show: (result: TimedResult) => void): Pro
         next();
       });
       child.on("error", reject);
-      child.on("exit", (code) => reject(new Error(`The process that played seed ${current ?? "(none)"} ended with ${code}`)));
+      child.on("exit", (code) =>
+        reject(new Error(`The process that played seed ${current ?? "(none)"} ended with ${code}`)),
+      );
       next();
     });
   } finally {

@@ -17,7 +17,10 @@ export function cacheChecker(view: View, report: Report): Checker {
           const known = stored.get(key);
           stored.delete(key);
           if (known?.resourceVersion !== String(revision)) {
-            report("25 caches", `the informer of ${id} holds ${key} at ${revision}, stored is ${known?.resourceVersion ?? "nothing"}`);
+            report(
+              "25 caches",
+              `the informer of ${id} holds ${key} at ${revision}, stored is ${known?.resourceVersion ?? "nothing"}`,
+            );
           }
         }
         for (const key of stored.keys()) report("25 caches", `the informer of ${id} does not know ${key}`);

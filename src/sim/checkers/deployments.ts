@@ -58,7 +58,8 @@ class DeploymentChecker implements Checker {
       const sets = this.#setsOf(deployment);
       const limit = (deployment.spec as unknown as DeploymentSpec).revisionHistoryLimit ?? 10;
       const old = sets.filter((set) => replicasOf(set) === 0 && revisionOf(set) !== revisionOf(deployment)).length;
-      if (old > limit) this.#report("37 history", `${deployment.metadata.name} keeps ${old} old ReplicaSets, at most ${limit}`);
+      if (old > limit)
+        this.#report("37 history", `${deployment.metadata.name} keeps ${old} old ReplicaSets, at most ${limit}`);
       const conditions = (deployment.status?.["conditions"] ?? []) as { type: string; status: string }[];
       for (const type of ["Available", "Progressing"]) {
         if (conditions.find((condition) => condition.type === type)?.status === "True") continue;
@@ -85,7 +86,9 @@ class DeploymentChecker implements Checker {
   /** Specs that the loop may act on: the newest, and those since the last that it said it saw. */
   #liveSpecs({ metadata, status }: Stored): DeploymentSpec[] {
     const observed = Number(status?.["observedGeneration"] ?? 0);
-    return [...(this.#specs.get(metadata.uid) ?? [])].flatMap(([generation, spec]) => (generation >= observed ? [spec] : []));
+    return [...(this.#specs.get(metadata.uid) ?? [])].flatMap(([generation, spec]) =>
+      generation >= observed ? [spec] : [],
+    );
   }
 
   #replicaSetChanged({ current, before, revision, atMs }: Change): void {
@@ -95,7 +98,10 @@ class DeploymentChecker implements Checker {
     if (deployment === undefined) return;
     const specs = this.#liveSpecs(deployment);
     if (before === undefined && specs.every(({ paused }) => paused === true)) {
-      this.#report("37 pause", `ReplicaSet ${current.metadata.name} was made at ${revision}, and ${deployment.metadata.name} is paused`);
+      this.#report(
+        "37 pause",
+        `ReplicaSet ${current.metadata.name} was made at ${revision}, and ${deployment.metadata.name} is paused`,
+      );
     }
     const grown = replicasOf(current) - (before === undefined ? 0 : replicasOf(before));
     if (grown < 0) this.#shrunk(current, deployment, revision, atMs);
@@ -103,7 +109,10 @@ class DeploymentChecker implements Checker {
     const total = this.#setsOf(deployment).reduce((sum, set) => sum + replicasOf(set), 0);
     const most = Math.max(...specs.map((spec) => rolloutBounds(spec).most));
     if (total > most) {
-      this.#report("34 surge", `ReplicaSets of ${deployment.metadata.name} ask for ${total} pods at ${revision}, at most ${most} are allowed`);
+      this.#report(
+        "34 surge",
+        `ReplicaSets of ${deployment.metadata.name} ask for ${total} pods at ${revision}, at most ${most} are allowed`,
+      );
     }
   }
 
@@ -111,15 +120,22 @@ class DeploymentChecker implements Checker {
   #shrunk(set: Stored, deployment: Stored, revision: number, atMs: number): void {
     const least = Math.min(...this.#liveSpecs(deployment).map((spec) => rolloutBounds(spec).least));
     const available = this.#podsOf(deployment).filter((state) => this.#mayCountAsAvailable(state, atMs));
-    const own = this.#podsOf(deployment).filter(({ pod, endsSinceMs }) => controllerOf(pod) === set.metadata.uid && endsSinceMs === undefined);
+    const own = this.#podsOf(deployment).filter(
+      ({ pod, endsSinceMs }) => controllerOf(pod) === set.metadata.uid && endsSinceMs === undefined,
+    );
     const going = Math.max(0, own.length - replicasOf(set));
     const minReadyMs = 1000 * Math.max(...this.#liveSpecs(deployment).map((spec) => spec.minReadySeconds ?? 0));
-    const unready = own.filter(({ readySinceMs }) => readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs()).length;
+    const unready = own.filter(
+      ({ readySinceMs }) => readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs(),
+    ).length;
     const left = available.length - Math.max(0, going - unready);
     // More than the least was not there before: then only pods that are not ready may go.
     if (left >= least || going <= unready) return;
     const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, which takes ${going} pods, ${unready} of them not available`;
-    this.#report("35 availability", `${what}: ${left} available pods of ${deployment.metadata.name} are left, at least ${least} must be`);
+    this.#report(
+      "35 availability",
+      `${what}: ${left} available pods of ${deployment.metadata.name} are left, at least ${least} must be`,
+    );
   }
 
   #podChanged(change: Change): void {
@@ -142,7 +158,8 @@ class DeploymentChecker implements Checker {
     const deployment = set === undefined ? undefined : this.#deploymentOf(set);
     if (set === undefined || deployment === undefined) return;
     if (before === undefined) this.#created(change, current, set, deployment);
-    const isEnding = current.metadata.deletionTimestamp !== undefined && before?.metadata.deletionTimestamp === undefined;
+    const isEnding =
+      current.metadata.deletionTimestamp !== undefined && before?.metadata.deletionTimestamp === undefined;
     if (isEnding && this.#asked.has(key)) this.#deleted(change, set);
   }
 
@@ -158,17 +175,29 @@ class DeploymentChecker implements Checker {
     const pods = this.#podsOf(deployment);
     const live = pods.filter(({ endsSinceMs }) => endsSinceMs === undefined);
     // A ReplicaSet that was scaled down a moment ago may still be growing.
-    const asked = this.#setsOf(deployment).reduce((sum, one) => sum + Math.max(...this.#liveSpecs(one).map((spec) => spec.replicas ?? 1)), 0);
+    const asked = this.#setsOf(deployment).reduce(
+      (sum, one) => sum + Math.max(...this.#liveSpecs(one).map((spec) => spec.replicas ?? 1)),
+      0,
+    );
     const specs = this.#liveSpecs(deployment);
     const most = Math.max(asked, ...specs.map((spec) => rolloutBounds(spec).most));
     if (live.length > most) {
-      this.#report("34 surge", `${deployment.metadata.name} has ${live.length} pods with ${pod.metadata.name} at ${revision}, at most ${most} are allowed`);
+      this.#report(
+        "34 surge",
+        `${deployment.metadata.name} has ${live.length} pods with ${pod.metadata.name} at ${revision}, at most ${most} are allowed`,
+      );
     }
     if (!specs.every(({ strategy }) => strategy?.type === "Recreate")) return;
-    const isThere = (other: Stored): boolean => this.#view.history.get(podKey(other))?.metadata.uid === other.metadata.uid;
-    const old = pods.find(({ pod: other }) => isThere(other) && !isTerminal(other) && controllerOf(other) !== set.metadata.uid);
+    const isThere = (other: Stored): boolean =>
+      this.#view.history.get(podKey(other))?.metadata.uid === other.metadata.uid;
+    const old = pods.find(
+      ({ pod: other }) => isThere(other) && !isTerminal(other) && controllerOf(other) !== set.metadata.uid,
+    );
     if (old !== undefined) {
-      this.#report("36 recreate", `pod ${pod.metadata.name} was made at ${revision}, and ${old.pod.metadata.name} of before is not gone`);
+      this.#report(
+        "36 recreate",
+        `pod ${pod.metadata.name} was made at ${revision}, and ${old.pod.metadata.name} of before is not gone`,
+      );
     }
   }
 
@@ -177,11 +206,15 @@ class DeploymentChecker implements Checker {
     const sinceMs = atMs - this.#staleMs();
     const left = [...this.#pods.entries()].filter(
       ([key, { pod, endsSinceMs }]) =>
-        controllerOf(pod) === set.metadata.uid && (endsSinceMs === undefined || (endsSinceMs >= sinceMs && !this.#asked.has(key))),
+        controllerOf(pod) === set.metadata.uid &&
+        (endsSinceMs === undefined || (endsSinceMs >= sinceMs && !this.#asked.has(key))),
     );
     const least = Math.min(...this.#liveSpecs(set).map(({ replicas }) => replicas ?? 1));
     if (left.length >= least) return;
-    this.#report("35 availability", `${current?.metadata.name} was deleted at ${revision}: ${left.length} pods of ${set.metadata.name} are left, it shall have ${least}`);
+    this.#report(
+      "35 availability",
+      `${current?.metadata.name} was deleted at ${revision}: ${left.length} pods of ${set.metadata.name} are left, it shall have ${least}`,
+    );
   }
 
   /** Available as far as a loop can know that looks at the world with a delay; what it deleted itself it does know. */

@@ -12,11 +12,13 @@ export function durabilityChecker(_view: View, report: Report): Checker {
   const promised = new Map<string, Promised>();
   let newest = 0;
   const check = (store: Store, disk: SimulatedStoreDisk): void => {
-    if (store.visible < newest) report("4 durability", `revision ${newest} was acknowledged, the store opened at ${store.visible}`);
+    if (store.visible < newest)
+      report("4 durability", `revision ${newest} was acknowledged, the store opened at ${store.visible}`);
     for (const [key, { revision, type }] of promised) {
       const entry = store.latest(key);
       if (type === "delete") {
-        if (entry !== undefined && entry.modified <= revision) report("4 durability", `the deletion of ${key} at ${revision} was lost`);
+        if (entry !== undefined && entry.modified <= revision)
+          report("4 durability", `the deletion of ${key} at ${revision} was lost`);
       } else if (entry === undefined ? !wasDeleted(disk, key, revision) : entry.modified < revision) {
         report("4 durability", `the write of ${key} at ${revision} was lost`);
       }
@@ -27,7 +29,8 @@ export function durabilityChecker(_view: View, report: Report): Checker {
     name: "durability",
     acknowledged(revision, keys) {
       newest = Math.max(newest, revision);
-      for (const { key, type } of keys) if ((promised.get(key)?.revision ?? 0) < revision) promised.set(key, { revision, type });
+      for (const { key, type } of keys)
+        if ((promised.get(key)?.revision ?? 0) < revision) promised.set(key, { revision, type });
     },
     opened: check,
     changed([change]) {

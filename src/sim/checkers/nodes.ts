@@ -59,21 +59,38 @@ class NodeChecker implements Checker {
     if (what !== "stopped") return;
     const stored = this.#pods.get(podUid);
     const phase = stored?.status?.["phase"];
-    if (stored === undefined || stored.metadata.deletionTimestamp !== undefined || phase === "Failed" || phase === "Succeeded") return;
-    this.#report("64 agents leave pods alone", `the agent of ${hostName} ended ${container} of ${pod}, which shall run`);
+    if (
+      stored === undefined ||
+      stored.metadata.deletionTimestamp !== undefined ||
+      phase === "Failed" ||
+      phase === "Succeeded"
+    )
+      return;
+    this.#report(
+      "64 agents leave pods alone",
+      `the agent of ${hostName} ended ${container} of ${pod}, which shall run`,
+    );
   }
 
   #started(hostName: string, { podUid, pod, container }: RuntimeAct, run: Run, nowMs: number): void {
     const bound = this.#boundTo.get(podUid);
-    if (bound !== hostName) this.#report("60 bound pods", `${hostName} started ${container} of ${pod}, which is bound to ${bound ?? "no node"}`);
-    if (run.isRunning) this.#report("64 no duplicates", `${hostName} started ${container} of ${pod} a second time while it runs`);
+    if (bound !== hostName)
+      this.#report(
+        "60 bound pods",
+        `${hostName} started ${container} of ${pod}, which is bound to ${bound ?? "no node"}`,
+      );
+    if (run.isRunning)
+      this.#report("64 no duplicates", `${hostName} started ${container} of ${pod} a second time while it runs`);
     const agentLife = this.#view.hosts.find(({ name }) => name === hostName)?.agentLives ?? 0;
     run.restarts = run.agentLife === agentLife ? run.restarts + 1 : 0;
     run.agentLife = agentLife;
     run.isRunning = true;
     if (run.restarts >= 2 && nowMs - run.endedMs < backOffMs) {
       const waited = ((nowMs - run.endedMs) / 1000).toFixed(3);
-      this.#report("62 back-off", `${hostName} started ${container} of ${pod} for the ${run.restarts + 1}th time after ${waited} s`);
+      this.#report(
+        "62 back-off",
+        `${hostName} started ${container} of ${pod} for the ${run.restarts + 1}th time after ${waited} s`,
+      );
     }
   }
 }

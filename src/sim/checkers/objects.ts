@@ -29,10 +29,18 @@ function checkNew(uids: Map<string, string>, key: string, { metadata }: Stored, 
   uids.set(uid, key);
 }
 
-function checkChange({ key, resource, isSame, revision }: Change, before: Stored, current: Stored, report: Report): void {
+function checkChange(
+  { key, resource, isSame, revision }: Change,
+  before: Stored,
+  current: Stored,
+  report: Report,
+): void {
   for (const field of fixed) {
     if (before.metadata[field] !== current.metadata[field]) {
-      report("6 identity", `${field} of ${key} changed from ${before.metadata[field]} to ${current.metadata[field]} at ${revision}`);
+      report(
+        "6 identity",
+        `${field} of ${key} changed from ${before.metadata[field]} to ${current.metadata[field]} at ${revision}`,
+      );
     }
   }
   if (isSame) report("8 no-op updates", `${key} was written at ${revision} without a change`);
@@ -52,7 +60,10 @@ function checkGeneration(key: string, resource: string, before: Stored, current:
   const isOther = !equal(before.spec, isBinding ? { ...current.spec, nodeName: undefined } : current.spec);
   const grown = now - old;
   if (grown === (isOther ? 1 : 0) || (grown === 1 && (isEnding || annotated))) return;
-  report("7 generation", `generation of ${key} went from ${old} to ${now}, and its spec ${isOther ? "changed" : "did not change"}`);
+  report(
+    "7 generation",
+    `generation of ${key} went from ${old} to ${now}, and its spec ${isOther ? "changed" : "did not change"}`,
+  );
 }
 
 function checkDeletion(key: string, before: Stored, current: Stored, report: Report): void {

@@ -7,11 +7,13 @@ export function orphanChecker(view: View, report: Report): Checker {
     settled() {
       const { history } = view;
       const uids = new Set<string>();
-      for (const resource of history.resources()) for (const { metadata } of history.all(resource).values()) uids.add(metadata.uid);
+      for (const resource of history.resources())
+        for (const { metadata } of history.all(resource).values()) uids.add(metadata.uid);
       for (const resource of history.resources()) {
         for (const [key, { metadata }] of history.all(resource)) {
           const owners = metadata.ownerReferences ?? [];
-          if (owners.length > 0 && owners.every(({ uid }) => !uids.has(uid))) report("50 orphans", `${key} is owned by nothing that exists`);
+          if (owners.length > 0 && owners.every(({ uid }) => !uids.has(uid)))
+            report("50 orphans", `${key} is owned by nothing that exists`);
         }
       }
       for (const [key, { spec }] of history.all("pods")) {

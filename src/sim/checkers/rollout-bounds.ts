@@ -20,7 +20,10 @@ export function rolloutBounds(spec: DeploymentSpec): { readonly most: number; re
   const { maxSurge = "25%", maxUnavailable = "25%" } = spec.strategy?.rollingUpdate ?? {};
   const surge = share(maxSurge, replicas, Math.ceil);
   const unavailable = share(maxUnavailable, replicas, Math.floor);
-  return { most: replicas + surge, least: replicas - (surge === 0 && unavailable === 0 ? 1 : Math.min(unavailable, replicas)) };
+  return {
+    most: replicas + surge,
+    least: replicas - (surge === 0 && unavailable === 0 ? 1 : Math.min(unavailable, replicas)),
+  };
 }
 
 function share(value: number | string, of: number, round: (value: number) => number): number {

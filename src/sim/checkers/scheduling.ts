@@ -19,12 +19,19 @@ export function schedulingChecker(view: View, report: Report): Checker {
         // The scheduler may not have seen yet that a node went.
         if (node === undefined) continue;
         const allocatable = (node.status?.["allocatable"] ?? {}) as Record<string, string>;
-        const pods = [...view.history.all("pods").values()].filter((pod) => pod.spec?.["nodeName"] === nodeName && !isTerminal(pod));
-        if (pods.length > amount(allocatable["pods"] ?? "0")) report("54 capacity", `${nodeName} has ${pods.length} pods with ${key} at ${revision}`);
+        const pods = [...view.history.all("pods").values()].filter(
+          (pod) => pod.spec?.["nodeName"] === nodeName && !isTerminal(pod),
+        );
+        if (pods.length > amount(allocatable["pods"] ?? "0"))
+          report("54 capacity", `${nodeName} has ${pods.length} pods with ${key} at ${revision}`);
         for (const name of ["cpu", "memory"]) {
           const asked = pods.reduce((sum, pod) => sum + requestOf(pod, name), 0);
           const most = amount(allocatable[name] ?? "0");
-          if (asked > most) report("54 capacity", `pods of ${nodeName} ask for ${asked} of ${name} with ${key} at ${revision}, it has ${most}`);
+          if (asked > most)
+            report(
+              "54 capacity",
+              `pods of ${nodeName} ask for ${asked} of ${name} with ${key} at ${revision}, it has ${most}`,
+            );
         }
       }
     },
@@ -36,7 +43,17 @@ function requestOf(pod: Stored, name: string): number {
   return containers.reduce((sum, { resources }) => sum + amount(resources?.requests?.[name] ?? "0"), 0);
 }
 
-const units: Readonly<Record<string, number>> = { "": 1, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+};
 
 /** A quantity as a number; enough for what the simulation uses. */
 function amount(quantity: string): number {

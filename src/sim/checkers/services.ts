@@ -21,9 +21,11 @@ export function serviceChecker(view: View, report: Report): Checker {
       for (const { resource, current, key } of changes) {
         if (resource !== "discovery.k8s.io/endpointslices" || current === undefined) continue;
         const endpoints = endpointsOf(current);
-        if (endpoints.length > endpointsMax) report("67 endpoints", `${key} has ${endpoints.length} endpoints, at most ${endpointsMax}`);
+        if (endpoints.length > endpointsMax)
+          report("67 endpoints", `${key} has ${endpoints.length} endpoints, at most ${endpointsMax}`);
         const addresses = endpoints.flatMap((endpoint) => endpoint.addresses);
-        if (new Set(addresses).size !== addresses.length) report("67 endpoints", `${key} has an address twice: ${addresses.join(" ")}`);
+        if (new Set(addresses).size !== addresses.length)
+          report("67 endpoints", `${key} has an address twice: ${addresses.join(" ")}`);
       }
     },
     settled() {
@@ -34,12 +36,17 @@ export function serviceChecker(view: View, report: Report): Checker {
         for (const { addresses, conditions, targetRef } of endpointsOf(slice)) {
           for (const address of addresses) {
             const place = `${namespace}/${service}/${address}`;
-            if (seen.has(place)) report("67 endpoints", `${address} of service ${service} is in ${seen.get(place)} and ${key}`);
+            if (seen.has(place))
+              report("67 endpoints", `${address} of service ${service} is in ${seen.get(place)} and ${key}`);
             seen.set(place, key);
           }
           if (conditions?.ready !== true || targetRef === undefined) continue;
           const pod = view.history.get(`/registry/core/pods/${namespace}/${targetRef.name}`);
-          const isGood = pod?.metadata.uid === targetRef.uid && pod?.metadata.deletionTimestamp === undefined && pod !== undefined && isReady(pod);
+          const isGood =
+            pod?.metadata.uid === targetRef.uid &&
+            pod?.metadata.deletionTimestamp === undefined &&
+            pod !== undefined &&
+            isReady(pod);
           if (!isGood) report("67 endpoints", `${key} says that ${targetRef.name} is ready, and it is not`);
         }
       }

@@ -3,7 +3,9 @@ import type { Checker, Report, View } from "./checker.ts";
 
 interface WatchLine {
   readonly type: string;
-  readonly object: { readonly metadata?: { readonly resourceVersion?: string; readonly name?: string; readonly namespace?: string } };
+  readonly object: {
+    readonly metadata?: { readonly resourceVersion?: string; readonly name?: string; readonly namespace?: string };
+  };
 }
 
 /** Events further back than this are not compared: only the order is. */
@@ -47,12 +49,21 @@ function parse(target: string): Watched | undefined {
   const parts = path.split("/").slice(1);
   const [group, rest] = parts[0] === "api" ? ["", parts.slice(2)] : [parts[1] ?? "", parts.slice(3)];
   if (rest.length !== 1) return undefined;
-  const isSelected = given.get("labelSelector") !== null || given.get("fieldSelector") !== null || given.get("sendInitialEvents") !== null;
+  const isSelected =
+    given.get("labelSelector") !== null ||
+    given.get("fieldSelector") !== null ||
+    given.get("sendInitialEvents") !== null;
   const from = Number(given.get("resourceVersion") ?? 0);
   return { resource: group === "" ? rest[0]! : `${group}/${rest[0]}`, from, isWhole: !isSelected && from > 0 };
 }
 
-function follow(what: string, watched: Watched, log: () => readonly number[], view: View, report: Report): (chunk: Uint8Array) => void {
+function follow(
+  what: string,
+  watched: Watched,
+  log: () => readonly number[],
+  view: View,
+  report: Report,
+): (chunk: Uint8Array) => void {
   let text = "";
   let last = watched.from;
   const decoder = new TextDecoder();
@@ -65,7 +76,11 @@ function follow(what: string, watched: Watched, log: () => readonly number[], vi
       report("18 watch order", `${what} got ${type} ${name} at ${revision} after ${last}`);
     }
     const missed = watched.isWhole ? missing(log(), last, revision, type === "BOOKMARK") : undefined;
-    if (missed !== undefined) report("18 watch reliability", `${what} got ${type} at ${revision} after ${last}, without the event at ${missed}`);
+    if (missed !== undefined)
+      report(
+        "18 watch reliability",
+        `${what} got ${type} at ${revision} after ${last}, without the event at ${missed}`,
+      );
     last = revision;
     if (last > view.history.revision) report("18 watch", `${what} got ${revision}, which is not visible yet`);
   };

@@ -16,8 +16,11 @@ export function writeChecker(view: View, report: Report): Checker {
     requested(client, { method, target, body }) {
       if (client === "user" && method !== "GET") wishes += 1;
       if (method !== "DELETE" || client !== "controllers") return;
-      const options = (body.length === 0 ? {} : JSON.parse(new TextDecoder().decode(body))) as { preconditions?: { uid?: string } };
-      if (options.preconditions?.uid === undefined) report("30 preconditions", `a controller deletes ${target} without saying which uid`);
+      const options = (body.length === 0 ? {} : JSON.parse(new TextDecoder().decode(body))) as {
+        preconditions?: { uid?: string };
+      };
+      if (options.preconditions?.uid === undefined)
+        report("30 preconditions", `a controller deletes ${target} without saying which uid`);
     },
     changed(changes) {
       for (const change of changes) {
@@ -29,7 +32,8 @@ export function writeChecker(view: View, report: Report): Checker {
         }
         const count = (counts.get(change.key) ?? 0) + 1;
         counts.set(change.key, count);
-        if (count > writesPerMinuteMax + wishes * writesPerWishMax) report("31 hot loop", `${change.key} was written ${count} times in a minute`);
+        if (count > writesPerMinuteMax + wishes * writesPerWishMax)
+          report("31 hot loop", `${change.key} was written ${count} times in a minute`);
         checkOwners(change, view, report);
       }
     },
@@ -46,7 +50,10 @@ function checkOwners({ key, current, before, revision }: Change, view: View, rep
   const kind = `apps/${owner.kind.toLowerCase()}s`;
   const adopter = view.history.all(kind).get(`/registry/${kind}/${current.metadata.namespace}/${owner.name}`);
   if (adopter === undefined || adopter.metadata.uid !== owner.uid) {
-    report("33 owners", `${key} was adopted at ${revision} by ${owner.kind} ${owner.name} of uid ${owner.uid}, which does not exist`);
+    report(
+      "33 owners",
+      `${key} was adopted at ${revision} by ${owner.kind} ${owner.name} of uid ${owner.uid}, which does not exist`,
+    );
   } else if (adopter.metadata.deletionTimestamp !== undefined) {
     report("33 owners", `${key} was adopted at ${revision} by ${owner.kind} ${owner.name}, which is being deleted`);
   } else if (!isSelected(adopter, current)) {
