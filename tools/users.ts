@@ -35,16 +35,19 @@ function ask(index: number): void {
     open -= 1;
     lost[what] = (lost[what] ?? 0) + 1;
   };
-  const call = request({ host: "127.0.0.1", port: Number(port), path: "/", agent, timeout: 10_000, headers }, (response) => {
-    response.resume();
-    response.on("error", (error) => lose(error.message));
-    response.on("end", () => {
-      const version = response.headers["x-version"];
-      if (typeof version !== "string") return lose(`status ${response.statusCode}`);
-      open -= 1;
-      note(user, version, (response.statusCode ?? 0) >= 500);
-    });
-  });
+  const call = request(
+    { host: "127.0.0.1", port: Number(port), path: "/", agent, timeout: 10_000, headers },
+    (response) => {
+      response.resume();
+      response.on("error", (error) => lose(error.message));
+      response.on("end", () => {
+        const version = response.headers["x-version"];
+        if (typeof version !== "string") return lose(`status ${response.statusCode}`);
+        open -= 1;
+        note(user, version, (response.statusCode ?? 0) >= 500);
+      });
+    },
+  );
   call.on("timeout", () => call.destroy(new Error("timeout")));
   call.on("error", (error) => lose(error.message));
   call.end();
@@ -70,7 +73,9 @@ function report(): void {
     const key = versions.join(" then ") || "not yet";
     histories[key] = (histories[key] ?? 0) + 1;
   }
-  process.stdout.write(`${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors: users.filter(({ errors }) => errors > 0).length })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors: users.filter(({ errors }) => errors > 0).length })}\n`,
+  );
 }
 
 let isOver = false;

@@ -54,7 +54,10 @@ async function settle(cluster: ModelCluster): Promise<void> {
         runPod(cluster, pod, true);
         const running = cluster.api.get("pods", `default/${pod.metadata.name}`)!;
         address += 1;
-        cluster.api.put("pods", { ...running, status: { ...(running.status as object), podIPs: [{ ip: `10.0.0.${address}` }] } });
+        cluster.api.put("pods", {
+          ...running,
+          status: { ...(running.status as object), podIPs: [{ ip: `10.0.0.${address}` }] },
+        });
       }
     }
   }
@@ -64,7 +67,9 @@ async function settle(cluster: ModelCluster): Promise<void> {
 /** Pods by image, all and those behind the Service. */
 function pods(cluster: ModelCluster): { readonly all: string; readonly serving: string } {
   const images = new Map(
-    cluster.api.list("pods").map((pod) => [pod.metadata.name, (pod.spec!["containers"] as { image: string }[])[0]!.image]),
+    cluster.api
+      .list("pods")
+      .map((pod) => [pod.metadata.name, (pod.spec!["containers"] as { image: string }[])[0]!.image]),
   );
   const behind = cluster.api
     .list("endpointslices")
@@ -89,7 +94,10 @@ function newest(cluster: ModelCluster): string {
 function progressing(cluster: ModelCluster): string {
   const { status } = cluster.api.get("deployments", "default/web")!;
   const { conditions } = status as { conditions: { type: string; status: string; reason: string }[] };
-  return conditions.filter(({ type }) => type === "Progressing").map(({ status: is, reason }) => `${is} ${reason}`).join();
+  return conditions
+    .filter(({ type }) => type === "Progressing")
+    .map(({ status: is, reason }) => `${is} ${reason}`)
+    .join();
 }
 
 test("a new template under a hold makes a ReplicaSet without pods; the kept one stays whole", async () => {

@@ -16,7 +16,8 @@ export function governingHold(
   newSet: ReplicaSetView | undefined,
 ): Hold | undefined {
   const hold = holdOf(deployment.annotations);
-  if (hold === undefined || all.every((set) => set.name !== hold.keep || set.deletionMs !== undefined)) return undefined;
+  if (hold === undefined || all.every((set) => set.name !== hold.keep || set.deletionMs !== undefined))
+    return undefined;
   return newSet?.name === hold.keep && hold.bring === undefined ? undefined : hold;
 }
 
@@ -86,7 +87,11 @@ export function endHold(newSet: ReplicaSetView | undefined): Action[] {
 }
 
 /** What Progressing says of a hold; undefined when it says so already. A rejected template ends the rollout as failed. */
-export function holdCondition(deployment: DeploymentView, hold: Hold, newSet: ReplicaSetView): NewCondition | undefined {
+export function holdCondition(
+  deployment: DeploymentView,
+  hold: Hold,
+  newSet: ReplicaSetView,
+): NewCondition | undefined {
   const isRejected = hold.rejected === newSet.name;
   const wanted: NewCondition = isRejected
     ? {

@@ -121,7 +121,8 @@ function heldStep(
   context: PassContext,
 ): Step {
   const { deployment } = observed;
-  if (newSet === undefined && deployment.spec.paused !== true) return createStep(observed, oldSets, bounds, context, "held");
+  if (newSet === undefined && deployment.spec.paused !== true)
+    return createStep(observed, oldSets, bounds, context, "held");
   const all = newSet === undefined ? oldSets : [...oldSets, newSet];
   const actions = heldActions(deployment, hold, all, bounds);
   if (newSet === undefined || actions.length > 0) return { actions, progressing: undefined, isRollout: false };
@@ -162,7 +163,8 @@ function createStep(
     const resizes = recreateStep(observed, undefined, oldSets, bounds);
     const wait = resizes.length > 0 || oldPodsExist(observed, oldSets);
     if (wait) return { actions: resizeActions(deployment, resizes, bounds), progressing: undefined, isRollout: true };
-  } else if (how === "rolling" && !oldSets.every(isObserved)) return { actions: [], progressing: undefined, isRollout: true };
+  } else if (how === "rolling" && !oldSets.every(isObserved))
+    return { actions: [], progressing: undefined, isRollout: true };
   const { name } = newSetName(deployment);
   const other = observed.replicaSetNamed(name);
   if (other !== undefined && other.deletionMs === undefined && other.controller?.uid === deployment.uid) {

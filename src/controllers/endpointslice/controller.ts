@@ -42,7 +42,10 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
         .by("service", key)
         .filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
       const zoneOf = (node: string): string => nodes.get(node)?.topologyZone ?? "";
-      return planEndpointSlices({ service, pods: servingPods(pods, replicaSets, service), slices: own, zoneOf }, random);
+      return planEndpointSlices(
+        { service, pods: servingPods(pods, replicaSets, service), slices: own, zoneOf },
+        random,
+      );
     },
   });
 }

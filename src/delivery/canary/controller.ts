@@ -64,7 +64,8 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     needs: Object.values(observed),
     spacingMs: canarySpacingMs,
     watch: (enqueue) => watch(observed, enqueue),
-    pass: (key, { now }) => (key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, key, now)),
+    pass: (key, { now }) =>
+      key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, key, now),
     ...problems,
   });
 }
@@ -98,7 +99,8 @@ function watch(observed: Observed, enqueue: (key: string) => void): readonly { c
     for (const canary of canaries.by("namespace", namespace)) enqueue(canary.key);
   };
   const enqueueFor = (namespace: string, deployment: string): void => {
-    for (const { key, canary } of canaries.by("namespace", namespace)) if (canary.spec.deployment === deployment) enqueue(key);
+    for (const { key, canary } of canaries.by("namespace", namespace))
+      if (canary.spec.deployment === deployment) enqueue(key);
   };
   return [
     canaries.handle((_key, old, current) => {
@@ -107,7 +109,8 @@ function watch(observed: Observed, enqueue: (key: string) => void): readonly { c
       // A younger one may wait for an older one to go.
       if (current === undefined || old === undefined) enqueueNamespace(canary.namespace);
       enqueue(canary.key);
-      for (const view of [old, current]) if (view !== undefined) enqueue(left + keyOf(view.namespace, view.canary.spec.deployment));
+      for (const view of [old, current])
+        if (view !== undefined) enqueue(left + keyOf(view.namespace, view.canary.spec.deployment));
     }),
     deployments.handle((key, old, current) => {
       const deployment = current ?? old;

@@ -56,7 +56,12 @@ export function holdFor({ deployment, settings, view }: Scene, status: CanarySta
     case "Paused":
     case "RollingBack": {
       const step = settings.steps[Math.min(status.step ?? 0, settings.steps.length - 1)]!;
-      return { keep: stable, ...(candidate === undefined ? {} : { bring: candidate }), size: podsAt(step, deployment.replicas), by };
+      return {
+        keep: stable,
+        ...(candidate === undefined ? {} : { bring: candidate }),
+        size: podsAt(step, deployment.replicas),
+        by,
+      };
     }
     case "Promoting":
       return { keep: candidate ?? stable, by };
@@ -76,7 +81,11 @@ export function effectActions(scene: Scene, status: CanaryStatus): Action[] {
   ];
 }
 
-export function holdActions({ deployment }: Pick<Scene, "deployment">, hold: Hold | undefined, reason: string): Action[] {
+export function holdActions(
+  { deployment }: Pick<Scene, "deployment">,
+  hold: Hold | undefined,
+  reason: string,
+): Action[] {
   const wanted = hold === undefined ? undefined : holdText(hold);
   if (deployment.hold === wanted) return [];
   const { namespace, name, uid } = deployment;
@@ -96,7 +105,12 @@ function serviceActions(scene: Scene, status: CanaryStatus, reason: string): Act
   const resource = services as Resource<unknown>;
   if (candidateService === undefined) {
     const spec: Draft<ServiceSpec> = { clusterIP: "None", selector, ports };
-    const object = { apiVersion: "v1", kind: "Service", metadata: { name, namespace, ownerReferences: [ownerOf(scene)] }, spec };
+    const object = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace, ownerReferences: [ownerOf(scene)] },
+      spec,
+    };
     return [{ verb: "create", resource, namespace, object, reason }];
   }
   const { spec } = candidateService.service;
@@ -120,7 +134,10 @@ function splitActions(scene: Scene, status: CanaryStatus, reason: string): Actio
   }
   if (isEqual(split.split.spec, spec)) return [];
   const missing = Object.keys(split.split.spec).filter((key) => !Object.hasOwn(spec, key));
-  const patch = { metadata: { uid: split.uid }, spec: { ...Object.fromEntries(missing.map((key) => [key, null])), ...spec } };
+  const patch = {
+    metadata: { uid: split.uid },
+    spec: { ...Object.fromEntries(missing.map((key) => [key, null])), ...spec },
+  };
   return [{ verb: "patch", resource, namespace, name, type: "merge", patch, reason }];
 }
 
@@ -167,5 +184,13 @@ export function statusAction(scene: Pick<Scene, "view">, status: CanaryStatus, r
   const { namespace, name, uid, resourceVersion } = scene.view;
   const { canary } = scene.view;
   const object = { ...canary, metadata: { ...canary.metadata, uid, resourceVersion }, status };
-  return { verb: "update", resource: canaries as Resource<unknown>, namespace, name, subresource: "status", object, reason };
+  return {
+    verb: "update",
+    resource: canaries as Resource<unknown>,
+    namespace,
+    name,
+    subresource: "status",
+    object,
+    reason,
+  };
 }

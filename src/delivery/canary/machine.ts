@@ -63,28 +63,47 @@ export function advance(status: CanaryStatus, facts: Facts): Transition {
 }
 
 function whenNew(status: CanaryStatus, facts: Facts): Transition {
-  if (!facts.rolledOut || facts.current === undefined) return { status: { ...status, message: "Waits for the rollout under way" } };
-  return enter(status, facts, { phase: "Stable", stable: facts.current, share: "0%", message: "The stable version serves everybody" });
+  if (!facts.rolledOut || facts.current === undefined)
+    return { status: { ...status, message: "Waits for the rollout under way" } };
+  return enter(status, facts, {
+    phase: "Stable",
+    stable: facts.current,
+    share: "0%",
+    message: "The stable version serves everybody",
+  });
 }
 
 function whenAtRest(status: CanaryStatus, facts: Facts): Transition {
   const { current } = facts;
-  if (!facts.stableExists) return { status: withoutRelease(status, "The stable ReplicaSet is gone: the Deployment goes its own way") };
+  if (!facts.stableExists)
+    return { status: withoutRelease(status, "The stable ReplicaSet is gone: the Deployment goes its own way") };
   if (current === undefined) return { status };
   if (current === status.stable) {
     if (status.phase === "Stable") return { status };
-    return enter(status, facts, { phase: "Stable", share: "0%", message: "The Deployment is back at the stable version" });
+    return enter(status, facts, {
+      phase: "Stable",
+      share: "0%",
+      message: "The Deployment is back at the stable version",
+    });
   }
   if (status.phase === "RolledBack" && current === status.candidate) return { status };
   const { firstErrorAt: _first, ...rest } = status;
   const message = `${current} starts beside ${status.stable}`;
-  const next = { phase: "Starting", candidate: current, step: 0, share: "0%", releasedAt: timeOf(facts.now), message } as const;
+  const next = {
+    phase: "Starting",
+    candidate: current,
+    step: 0,
+    share: "0%",
+    releasedAt: timeOf(facts.now),
+    message,
+  } as const;
   return enter(rest, facts, next, { type: "Normal", reason: "CanaryStarted", message });
 }
 
 function whenOnTrial(status: CanaryStatus, facts: Facts): Transition {
   const judged = withNumbers(status, facts);
-  if (!facts.stableExists) return { status: withoutRelease(status, "The stable ReplicaSet is gone: the Deployment goes its own way") };
+  if (!facts.stableExists)
+    return { status: withoutRelease(status, "The stable ReplicaSet is gone: the Deployment goes its own way") };
   if (facts.current !== undefined && facts.current !== status.candidate) {
     return goBack(judged, facts, `the Deployment's template changed to that of ${facts.current}`, false);
   }
@@ -127,16 +146,23 @@ function whenInStep(status: CanaryStatus, facts: Facts): Transition {
   const { verdict, message } = facts.judgement;
   const elapsedMs = facts.now - sinceMs(status);
   // Nobody but testers is on the new version, or everybody is and no more is asked: there is nothing to judge.
-  const needsVerdict = step.threshold > 0 && !(step.threshold === bucketsTotal && step.forMs === 0 && step.minUsers === 0);
+  const needsVerdict =
+    step.threshold > 0 && !(step.threshold === bucketsTotal && step.forMs === 0 && step.minUsers === 0);
   if (needsVerdict && verdict === "BothSidesFail") {
-    const next = { phase: "Paused", message: `${message}: the new version is not to blame; ${approvalHint(status)}` } as const;
+    const next = {
+      phase: "Paused",
+      message: `${message}: the new version is not to blame; ${approvalHint(status)}`,
+    } as const;
     return enter(status, facts, next, { type: "Warning", reason: "CanaryStopped", message: next.message });
   }
   if (elapsedMs < step.forMs) return { status, lookAgainMs: step.forMs - elapsedMs };
   if (facts.paused) return { status };
   if (needsVerdict && verdict !== "Pass") return whenUndecided(status, facts, step, elapsedMs);
   if (step.approval) {
-    const next = { phase: "Paused", message: `Step ${stepNumber(status)} has passed; ${approvalHint(status)}` } as const;
+    const next = {
+      phase: "Paused",
+      message: `Step ${stepNumber(status)} has passed; ${approvalHint(status)}`,
+    } as const;
     return enter(status, facts, next, { type: "Normal", reason: "CanaryPaused", message: next.message });
   }
   return nextStep(status, facts);
@@ -150,13 +176,21 @@ function whenUndecided(status: CanaryStatus, facts: Facts, step: Step, elapsedMs
     case "extend": {
       if (step.forMs === 0) return { status };
       // Another whole period: what comes in meanwhile is judged when it ends.
-      const next = enter(status, facts, { phase: "Step", message: `Not enough data after ${elapsedMs / 1000} s: the step goes on` });
+      const next = enter(status, facts, {
+        phase: "Step",
+        message: `Not enough data after ${elapsedMs / 1000} s: the step goes on`,
+      });
       return { ...next, lookAgainMs: step.forMs };
     }
     case "fail": {
       const leftMs = step.forMs + afterMs - elapsedMs;
       if (leftMs > 0) return { status, lookAgainMs: leftMs };
-      return goBack(status, facts, `not enough data after ${Math.round(elapsedMs / 1000)} s: ${facts.judgement.message}`, true);
+      return goBack(
+        status,
+        facts,
+        `not enough data after ${Math.round(elapsedMs / 1000)} s: ${facts.judgement.message}`,
+        true,
+      );
     }
   }
 }
@@ -172,10 +206,20 @@ function nextStep(status: CanaryStatus, facts: Facts): Transition {
   const step = (status.step ?? 0) + 1;
   if (step >= facts.settings.steps.length) {
     const message = `${status.candidate} has passed all steps`;
-    return enter(status, facts, { phase: "Promoting", share: "100%", message }, { type: "Normal", reason: "CanaryPassed", message });
+    return enter(
+      status,
+      facts,
+      { phase: "Promoting", share: "100%", message },
+      { type: "Normal", reason: "CanaryPassed", message },
+    );
   }
   const message = `Step ${stepNumber(status)} has passed: ${facts.judgement.message}`;
-  return enter(status, facts, { phase: "Starting", step, message }, { type: "Normal", reason: "CanaryStepPassed", message });
+  return enter(
+    status,
+    facts,
+    { phase: "Starting", step, message },
+    { type: "Normal", reason: "CanaryStepPassed", message },
+  );
 }
 
 function whenPromoting(status: CanaryStatus, facts: Facts): Transition {
@@ -199,7 +243,12 @@ function whenRollingBack(status: CanaryStatus, facts: Facts): Transition {
     return enter(status, facts, { phase: "Stable", share: "0%", message: "The release was withdrawn" });
   const first = status.firstErrorAt === undefined ? undefined : facts.now - Date.parse(status.firstErrorAt);
   const lastRollback: Rollback = { ...rollback, ...(first === undefined ? {} : { fromFirstErrorMs: first }) };
-  return enter(status, facts, { phase: "RolledBack", share: "0%", lastRollback, message: `${status.candidate} was taken back: ${rollback.reason}` });
+  return enter(status, facts, {
+    phase: "RolledBack",
+    share: "0%",
+    lastRollback,
+    message: `${status.candidate} was taken back: ${rollback.reason}`,
+  });
 }
 
 /** `isRejected`: the version was judged; else it was only withdrawn. */
@@ -210,11 +259,20 @@ function goBack(status: CanaryStatus, facts: Facts, reason: string, isRejected: 
   const lastRollback: Rollback = { replicaSet, reason, at, step, users, control, samples: facts.samples };
   const message = `${replicaSet} goes back: ${reason}`;
   const next = { phase: "RollingBack", share: "0%", message, ...(isRejected ? { lastRollback } : {}) } as const;
-  const event = { type: isRejected ? "Warning" : "Normal", reason: isRejected ? "CanaryFailed" : "CanaryWithdrawn", message } as const;
+  const event = {
+    type: isRejected ? "Warning" : "Normal",
+    reason: isRejected ? "CanaryFailed" : "CanaryWithdrawn",
+    message,
+  } as const;
   return enter(status, facts, next, event);
 }
 
-function enter(status: CanaryStatus, facts: Facts, change: Partial<CanaryStatus>, event?: Transition["event"]): Transition {
+function enter(
+  status: CanaryStatus,
+  facts: Facts,
+  change: Partial<CanaryStatus>,
+  event?: Transition["event"],
+): Transition {
   const next = { ...status, ...change, phaseSince: timeOf(facts.now) };
   return { status: next, lookAgainMs: 1, ...(event === undefined ? {} : { event }) };
 }

@@ -105,7 +105,10 @@ export const ingressDeclaration: InformerDeclaration<Ingress, IngressView> = {
   resource: ingresses,
   indexes: { namespace: (view) => [view.namespace] },
   project: ({ metadata, spec }) => {
-    const backends = [spec.defaultBackend, ...(spec.rules ?? []).flatMap(({ http }) => http?.paths.map(({ backend }) => backend))];
+    const backends = [
+      spec.defaultBackend,
+      ...(spec.rules ?? []).flatMap(({ http }) => http?.paths.map(({ backend }) => backend)),
+    ];
     const names = backends.flatMap((backend) => (backend?.service === undefined ? [] : [backend.service.name]));
     return { ...objectView(metadata), services: [...new Set(names)] };
   },

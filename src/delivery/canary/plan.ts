@@ -15,7 +15,12 @@ export function planCanary(scene: Scene, now: number): Plan {
   const { view, canary } = scene;
   const before = canary.status ?? {};
   const { status, event, lookAgainMs } = advance(before, factsOf(scene, before, now));
-  const next = withCondition(status, view, { status: "True", reason: "Acting", message: "The Canary steers its Deployment" }, now);
+  const next = withCondition(
+    status,
+    view,
+    { status: "True", reason: "Acting", message: "The Canary steers its Deployment" },
+    now,
+  );
   const effects = effectActions(scene, next);
   const reason = event?.message ?? next.message ?? "the numbers have changed";
   const write = isEqual(next, before) ? [] : [{ ...statusAction(scene, next, reason), ...eventOf(view, event) }];
@@ -26,14 +31,22 @@ export function planCanary(scene: Scene, now: number): Plan {
 }
 
 /** One look at a Canary that cannot act: it says so, and holds nothing that it does not have on trial. */
-export function planObstacle(view: CanaryView, deployment: DeploymentView | undefined, obstacle: Obstacle, now: number): Plan {
+export function planObstacle(
+  view: CanaryView,
+  deployment: DeploymentView | undefined,
+  obstacle: Obstacle,
+  now: number,
+): Plan {
   const before = view.canary.status ?? {};
   const isAtRest = before.phase === undefined || before.phase === "Stable";
   const status = withCondition(isAtRest ? withoutPhase(before) : before, view, { ...obstacle, status: "False" }, now);
   const event = { type: "Warning", reason: obstacle.reason, message: obstacle.message } as const;
-  const write = isEqual(status, before) ? [] : [{ ...statusAction({ view }, status, obstacle.message), ...eventOf(view, event) }];
+  const write = isEqual(status, before)
+    ? []
+    : [{ ...statusAction({ view }, status, obstacle.message), ...eventOf(view, event) }];
   const isHeldByUs = deployment?.hold?.includes(`"by":"Canary/${view.name}"`) === true;
-  const release = isAtRest && isHeldByUs ? holdActions({ deployment }, undefined, `Canary ${view.name} cannot act`) : [];
+  const release =
+    isAtRest && isHeldByUs ? holdActions({ deployment }, undefined, `Canary ${view.name} cannot act`) : [];
   return { actions: [...write, ...release], because: becauseOf(view) };
 }
 

@@ -61,7 +61,9 @@ export function sceneOf(view: CanaryView, observed: Observed): Scene | Obstacle 
     settings,
     split,
     candidateService,
-    replicaSets: observed.replicaSets.by("controller", deployment.uid).filter(({ deletionMs }) => deletionMs === undefined),
+    replicaSets: observed.replicaSets
+      .by("controller", deployment.uid)
+      .filter(({ deletionMs }) => deletionMs === undefined),
     counts: observed.counts.by("split", view.key),
     readyNodes: observed.nodes.list().flatMap(({ name: node, ready }) => (ready ? [node] : [])),
   };
@@ -71,7 +73,10 @@ function faultOf({ metadata, spec }: Canary): Obstacle | undefined {
   const { header, cookie, jwtClaim, clientAddress } = spec.users;
   const keys = [header, cookie, jwtClaim, clientAddress === true ? true : undefined].filter((key) => key !== undefined);
   if (keys.length !== 1)
-    return { reason: "NoUserKey", message: "spec.users must name exactly one of header, cookie, jwtClaim, clientAddress" };
+    return {
+      reason: "NoUserKey",
+      message: "spec.users must name exactly one of header, cookie, jwtClaim, clientAddress",
+    };
   if ((spec.ingress === undefined) === (spec.service === undefined))
     return { reason: "NoTarget", message: "spec must name an ingress or a service" };
   // Names of what is made for a Canary must be names of Services.
@@ -92,14 +97,21 @@ function targetOf({ spec }: Canary, deployment: DeploymentView, observed: Observ
     return service ?? { reason: "TargetMissing", message };
   }
   const ingress = observed.ingresses.get(keyOf(namespace, spec.ingress ?? ""));
-  if (ingress === undefined) return { reason: "TargetMissing", message: `The Ingress "${spec.ingress}" does not exist` };
+  if (ingress === undefined)
+    return { reason: "TargetMissing", message: `The Ingress "${spec.ingress}" does not exist` };
   const behind = ingress.services.flatMap(selects);
   const [service] = behind;
   if (service === undefined)
-    return { reason: "TargetMissing", message: `No Service behind the Ingress "${spec.ingress}" selects the Deployment's pods` };
+    return {
+      reason: "TargetMissing",
+      message: `No Service behind the Ingress "${spec.ingress}" selects the Deployment's pods`,
+    };
   if (behind.length > 1) {
     const names = behind.map(({ name }) => name).join(", ");
-    return { reason: "AmbiguousTarget", message: `Several Services behind the Ingress select the Deployment's pods: ${names}` };
+    return {
+      reason: "AmbiguousTarget",
+      message: `Several Services behind the Ingress select the Deployment's pods: ${names}`,
+    };
   }
   return service;
 }
@@ -113,8 +125,10 @@ function olderRival(view: CanaryView, service: string, observed: Observed): stri
   const rivals = observed.canaries.by("namespace", view.namespace).filter((other) => {
     if (other.uid === view.uid || other.deletionMs !== undefined || !isOlder(other, view)) return false;
     const { deployment, service: named, ingress } = other.canary.spec;
-    const behind = ingress === undefined ? [] : (observed.ingresses.get(keyOf(view.namespace, ingress))?.services ?? []);
-    const isSameIngress = ingress === view.canary.spec.ingress || ingress === undefined || view.canary.spec.ingress === undefined;
+    const behind =
+      ingress === undefined ? [] : (observed.ingresses.get(keyOf(view.namespace, ingress))?.services ?? []);
+    const isSameIngress =
+      ingress === view.canary.spec.ingress || ingress === undefined || view.canary.spec.ingress === undefined;
     const isSameService = named === service || (isSameIngress && behind.includes(service));
     return deployment === view.canary.spec.deployment || isSameService;
   });

@@ -45,7 +45,8 @@ export function settingsOf(spec: CanarySpec): Settings | string {
   const limit = partOf(spec.rollback?.usersInErrors ?? limitDefault);
   const confidence = partOf(spec.rollback?.confidence ?? confidenceDefault);
   if (limit === undefined || limit >= 1) return "spec.rollback.usersInErrors must be 0% to 99.99%";
-  if (confidence === undefined || confidence < 0.5 || confidence >= 1) return "spec.rollback.confidence must be 50% to 99.99%";
+  if (confidence === undefined || confidence < 0.5 || confidence >= 1)
+    return "spec.rollback.confidence must be 50% to 99.99%";
   const afterMs = millisecondsOf(spec.notEnoughData?.after ?? "1h") ?? hourMs;
   return { steps, limit, confidence, then: spec.notEnoughData?.then ?? "wait", afterMs };
 }

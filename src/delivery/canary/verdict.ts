@@ -22,7 +22,8 @@ const bisections = 60;
 
 /** The interval after so many users; `alpha` is 1 - confidence. Whatever makes no sense says nothing: 0 to 1. */
 export function confidenceInterval({ users, inErrors }: UserCount, alpha: number): Interval {
-  const isSound = Number.isFinite(users) && Number.isFinite(inErrors) && users > 0 && inErrors >= 0 && inErrors <= users;
+  const isSound =
+    Number.isFinite(users) && Number.isFinite(inErrors) && users > 0 && inErrors >= 0 && inErrors <= users;
   if (!isSound || !(alpha > 0 && alpha < 1)) return { low: 0, high: 1 };
   const scale = logGamma(users + 2) - logGamma(inErrors + 1) - logGamma(users - inErrors + 1);
   const isInside = (share: number): boolean => {
@@ -96,7 +97,12 @@ export function judge(evidence: Evidence): Judgement {
   const numbers =
     `${chosen.inErrors} of ${chosen.users} users of the new version see errors ` +
     `(${percent(users.low)} to ${percent(users.high)} of all, at ${percent(confidence)} confidence; limit ${percent(limit)})`;
-  const answer = (verdict: Verdict, why: string): Judgement => ({ verdict, message: `${numbers}${why}`, users, control });
+  const answer = (verdict: Verdict, why: string): Judgement => ({
+    verdict,
+    message: `${numbers}${why}`,
+    users,
+    control,
+  });
   if (users.low > limit) {
     const controlFails = others.users > 0 && others.inErrors / others.users > limit;
     if (!controlFails || users.low > control.high) return answer("Fail", "");

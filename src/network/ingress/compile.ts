@@ -5,7 +5,15 @@ import type { Ingress, IngressBackend, IngressClass } from "#api/generated/netwo
 import { targetsOf } from "../service-proxy/endpoints.ts";
 import { routesMax, serversPerBackendMax } from "./limits.ts";
 import { decodeBase64, joinPem } from "./pem.ts";
-import { anyHost, type Backend, type Certificate, type Compiled, type Problem, type Route, type Split } from "./route-table.ts";
+import {
+  anyHost,
+  type Backend,
+  type Certificate,
+  type Compiled,
+  type Problem,
+  type Route,
+  type Split,
+} from "./route-table.ts";
 import { splitOf } from "./split.ts";
 import { hostFault, pathFault } from "./validate.ts";
 
@@ -240,7 +248,11 @@ class Pass {
   #split(ingress: Ingress, split: TrafficSplit, from: string, port: { name?: string; number?: number }): void {
     const checked = splitOf(split);
     if (typeof checked === "string") {
-      this.#report(keyOf(ingress), "InvalidTrafficSplit", `The TrafficSplit "${split.metadata.name}" is not served: ${checked}`);
+      this.#report(
+        keyOf(ingress),
+        "InvalidTrafficSplit",
+        `The TrafficSplit "${split.metadata.name}" is not served: ${checked}`,
+      );
       return;
     }
     const target = split.spec.to.service;

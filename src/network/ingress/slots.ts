@@ -12,7 +12,12 @@ export interface Slots {
   readonly splits: ReadonlyMap<string, number>;
 }
 
-export const noSlots: Slots = { count: backendSlotsFirst, backends: new Map(), certificates: new Map(), splits: new Map() };
+export const noSlots: Slots = {
+  count: backendSlotsFirst,
+  backends: new Map(),
+  certificates: new Map(),
+  splits: new Map(),
+};
 
 /** Keeps the places of those that stay, gives free ones to the new. A greater `count` than before needs a reload. */
 export function assignSlots(

@@ -90,7 +90,8 @@ export class SplitCounts {
     const now = clock.monotonic();
     const dueMs = told?.urgent !== urgent ? 0 : told.rest !== rest ? countSpacingMs : countHeartbeatMs;
     if (told !== undefined && now - told.atMs < dueMs) return;
-    const samples = chosen.inErrors === 0 ? [] : samplesOf(await runtime.command("show events failures"), `${run}/chosen`);
+    const samples =
+      chosen.inErrors === 0 ? [] : samplesOf(await runtime.command("show events failures"), `${run}/chosen`);
     const at = new Date(clock.now()).toISOString();
     await this.#write(split, { split: split.name, node: nodeName, threshold, run, chosen, others, at, samples });
     this.#told.set(keyOf(split), { urgent, rest, atMs: now });
@@ -100,7 +101,10 @@ export class SplitCounts {
     const { client, nodeName } = this.#options;
     const { namespace } = split;
     const name = `${split.name}.${nodeName}`;
-    const cause = { actor: `network/${nodeName}`, rule: `the ingress of ${nodeName} counted the users of a TrafficSplit` };
+    const cause = {
+      actor: `network/${nodeName}`,
+      rule: `the ingress of ${nodeName} counted the users of a TrafficSplit`,
+    };
     const owner = {
       apiVersion: "delivery.steersman.dev/v1",
       kind: "TrafficSplit",

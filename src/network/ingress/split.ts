@@ -28,7 +28,8 @@ export function splitOf({ metadata, spec }: TrafficSplit): Omit<Split, "backends
   if (newSince !== undefined && !Number.isSafeInteger(newSince)) return "spec.newSince must be seconds since 1970";
   const excluded = spec.excludedPaths ?? [];
   const fault = excluded.map((path) => pathFault(path)).find((one) => one !== undefined);
-  if (fault !== undefined || excludedMax < excluded.length) return `spec.excludedPaths cannot be served: ${fault ?? "too many"}`;
+  if (fault !== undefined || excludedMax < excluded.length)
+    return `spec.excludedPaths cannot be served: ${fault ?? "too many"}`;
   const statuses = spec.errors?.statuses ?? ["5xx"];
   if (statusesMax < statuses.length || !statuses.every((status) => statusPattern.test(status)))
     return "spec.errors.statuses must be like 5xx or 429";
