@@ -49,6 +49,7 @@ export class Registry {
   readonly #kinds = new Map<string, Served>();
   readonly #entries: Map<string, readonly Served[]> = new Map();
   #generation = 1;
+  #resources: { readonly generation: number; readonly all: readonly Resource<unknown>[] } | undefined;
 
   constructor(kinds: readonly Kind[]) {
     for (const kind of kinds) {
@@ -124,6 +125,18 @@ export class Registry {
   storageServed(served: Served): Served {
     if (served.isStorage) return served;
     return this.find(apiVersionOf(served.kind.storage), served.kind.storage.resource) ?? served;
+  }
+
+  /** Every resource whose objects are stored: the published ones, then the versions of the custom ones, preferred first. */
+  resources(): readonly Resource<unknown>[] {
+    if (this.#resources?.generation === this.#generation) return this.#resources.all;
+    const custom = [...this.#entries.values()].flatMap((all) => {
+      const isCustom = (all[0]?.custom?.definitionName ?? "") !== "";
+      return isCustom ? all.map(({ resource }) => resource) : [];
+    });
+    const all = [...builtInResources, ...custom];
+    this.#resources = { generation: this.#generation, all };
+    return all;
   }
 
   all(): Served[] {

@@ -1,5 +1,5 @@
 import type { Kind } from "#api/kind.ts";
-import { apiVersionOf } from "#api/resource.ts";
+import { apiVersionOf, type Resource } from "#api/resource.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -59,6 +59,8 @@ export interface ApiServerOptions {
 export interface ApiServer {
   readonly handler: HttpHandler;
   readonly objects: ObjectReader;
+  /** Every resource that is served by now from the store, built-in and custom; the list is a new one after a change. */
+  resources(): readonly Resource<unknown>[];
   /** A transport inside the process for a user that needs no credentials. */
   transportFor(user: User): Transport;
   close(): void;
@@ -117,6 +119,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       },
     },
     objects: reader,
+    resources: () => registry.resources(),
     transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
     close: () => {
       definitions.close();

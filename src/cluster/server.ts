@@ -1,4 +1,3 @@
-import { builtInResources } from "#api/generated/resources.ts";
 import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
@@ -100,7 +99,7 @@ export function createServer(options: ServerOptions): Server {
   const informers = createInformers({ client, clock, timers, random, onProblem });
   const pace = createPace(clock, timers);
   const shared = { client, clock, timers, random, informers, pace, onProblem };
-  const resources = (): readonly Resource<unknown>[] => builtInResources;
+  const resources = (): readonly Resource<unknown>[] => api.resources();
   const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
   const serverLoops = [
     createCertificateController({ ...shared, resources }, { certificates: world.certificates, ca: options.clientCa }),
