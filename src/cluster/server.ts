@@ -12,6 +12,7 @@ import { nodeRules } from "#apiserver/bootstrap/component-roles.ts";
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
+import type { PlainDocument } from "#apiserver/call.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import type { User } from "#apiserver/user.ts";
@@ -30,9 +31,14 @@ import { createPace } from "#reconcile/pace.ts";
 import { createScheduler } from "#scheduler/loop.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
+import { createMetrics, expositionType } from "#telemetry/metrics.ts";
+import { buildInfo, processFamilies } from "#telemetry/process-metrics.ts";
 import type { Transport } from "#world/http.ts";
+import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
+import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
+import { measured, queueFamilies, schedulerCounts, schedulerFamilies } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import { versionInfo } from "./version.ts";
 
@@ -65,6 +71,8 @@ export interface ServerOptions {
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Descriptions of types and fields for `kubectl explain`. */
   readonly describe?: (typeName: string, field?: string) => string | undefined;
+  /** For `process_*`; absent where the process is not the server's own. */
+  readonly ownProcess?: OwnProcess;
   readonly log: Log;
 }
 
@@ -89,8 +97,13 @@ export function createServer(options: ServerOptions): Server {
   const { clock, timers, random } = world;
   const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
   const nodes = options.nodes?.(() => api.objects);
-  const measured = nodes === undefined ? [] : createMeasurements({ clock, timers, nodes, informers: () => informers, onProblem });
-  const api: ApiServer = createApi(options, nodes, measured);
+  const virtual = nodes === undefined ? [] : createMeasurements({ clock, timers, nodes, informers: () => informers, onProblem });
+  const metrics = createMetrics();
+  const bare: ApiServer = createApi(options, nodes, virtual, [
+    ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
+    ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
+  ]);
+  const api: ApiServer = { ...bare, handler: measured(bare.handler, metrics, clock) };
   const transportOf = (part: string): Transport => {
     const direct = api.transportFor(partUser(part));
     return options.between?.(part, direct) ?? direct;
@@ -109,6 +122,7 @@ export function createServer(options: ServerOptions): Server {
     createCanaryController(shared),
   ];
   const loops = [...controllers, ...serverLoops];
+  metrics.collect(() => queueFamilies(loops));
   const schedulerClient = createClient(transportOf("scheduler"), { userAgent: "steersman-scheduler", timers });
   const scheduler = createScheduler({
     client: schedulerClient,
@@ -117,8 +131,12 @@ export function createServer(options: ServerOptions): Server {
     timers,
     pace,
     events: createEventRecorder({ client: schedulerClient, clock, random, source: "default-scheduler", onProblem }),
+    onAttempt: schedulerCounts(metrics),
     onProblem,
   });
+  metrics.collect(() => schedulerFamilies(scheduler));
+  const { ownProcess } = options;
+  metrics.collect(() => [buildInfo(versionInfo.gitVersion), ...(ownProcess === undefined ? [] : processFamilies(ownProcess))]);
   return {
     api,
     informers,
@@ -144,7 +162,12 @@ export function createServer(options: ServerOptions): Server {
   };
 }
 
-function createApi(options: ServerOptions, nodes: NodeConnector | undefined, virtual: readonly VirtualGroup[]): ApiServer {
+function createApi(
+  options: ServerOptions,
+  nodes: NodeConnector | undefined,
+  virtual: readonly VirtualGroup[],
+  documents: readonly [string, PlainDocument][],
+): ApiServer {
   const { world, store, log, serviceAccountKey } = options;
   const { clock, timers, random, crypto, certificates } = world;
   const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
@@ -185,6 +208,7 @@ function createApi(options: ServerOptions, nodes: NodeConnector | undefined, vir
     version: versionInfo,
     tokens: { issue: (order) => given(tokens).issue(order) },
     documents: new Map([
+      ...documents,
       document("/openid/v1/jwks", "application/jwk-set+json", keySet(crypto, [serviceAccountKey])),
       document("/.well-known/openid-configuration", "application/json", openidConfiguration(issuer, `${issuer}/openid/v1/jwks`)),
     ]),

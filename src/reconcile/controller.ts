@@ -37,6 +37,8 @@ export interface Controller {
   readonly idle: boolean;
   /** Writes carried out since the start. */
   readonly writes: number;
+  /** Names that wait, names that were added, and second tries, since the start. */
+  readonly queue: { readonly depth: number; readonly adds: number; readonly retries: number };
 }
 
 export interface ControllerOptions {
@@ -95,6 +97,10 @@ class Loop implements Controller {
 
   get idle(): boolean {
     return this.#active === 0 && this.#gated === 0 && this.#queue.length === 0;
+  }
+
+  get queue(): Controller["queue"] {
+    return { depth: this.#queue.length, adds: this.#queue.adds, retries: this.#queue.retries };
   }
 
   start(): void {

@@ -9,6 +9,9 @@ import { limits } from "./limits.ts";
  */
 export interface WorkQueue {
   readonly length: number;
+  /** Names added, and retries, since the start. */
+  readonly adds: number;
+  readonly retries: number;
   add(key: string): void;
   /** Adds the key after `delayMs` milliseconds; an earlier pending delay wins. */
   addAfter(key: string, delayMs: number): void;
@@ -38,6 +41,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const failures = new Map<string, number>();
   const delayed = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
   let closed = false;
+  let adds = 0;
+  let retries = 0;
 
   const add = (key: string): void => {
     if (closed) return;
@@ -47,6 +52,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     }
     if (waiting.has(key)) return;
     waiting.add(key);
+    adds += 1;
     options.onReady();
   };
   const addAfter = (key: string, delayMs: number): void => {
@@ -66,11 +72,18 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     get length() {
       return waiting.size;
     },
+    get adds() {
+      return adds;
+    },
+    get retries() {
+      return retries;
+    },
     add,
     addAfter,
     retry(key, atLeastMs = 0) {
       const count = failures.get(key) ?? 0;
       failures.set(key, count + 1);
+      retries += 1;
       addAfter(key, Math.max(atLeastMs, backoffMs(options.random, count, limits.retryMinMs, limits.retryMaxMs)));
     },
     forget: (key) => void failures.delete(key),

@@ -18,14 +18,24 @@ import { timeText } from "#reconcile/object-view.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { explain, type Explanation, ruleOf } from "./explain.ts";
+import { ClaimBinding } from "./claim-binding.ts";
+import { explain, explainObstacle, type Explanation, ruleOf } from "./explain.ts";
 import { limits } from "./limits.ts";
 import { type Budget, preempt, type Preemption } from "./preemption.ts";
 import { type NodeView, nodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { type PodShape, type PodView, podView } from "./pod-view.ts";
-import { hints, rejectionsOf, SchedulingQueue } from "./queue.ts";
+import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue } from "./queue.ts";
 import type { Labels } from "./selector.ts";
+import {
+  claimDeclaration,
+  classDeclaration,
+  volumeDeclaration,
+  type ClaimView,
+  type ClassView,
+  type VolumeView,
+} from "./volume-views.ts";
+import { Volumes } from "./volumes.ts";
 
 export interface SchedulerOptions {
   readonly client: Client;
@@ -39,6 +49,8 @@ export interface SchedulerOptions {
   readonly schedulerName?: string;
   /** Of the elected leader: a scheduler of an earlier term cannot bind. */
   readonly epoch?: () => Cause["epoch"];
+  /** Told of every attempt, with the seconds since the pod was created. */
+  readonly onAttempt?: (result: "scheduled" | "unschedulable" | "error", sinceCreationSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -50,6 +62,8 @@ export interface Scheduler {
   readonly idle: boolean;
   /** Pods bound since the start. */
   readonly binds: number;
+  /** Pods that can be tried now, and those that wait for something to happen. */
+  readonly pending: { readonly active: number; readonly waiting: number };
   /** Why the last attempt for this pod (`namespace/name`) failed; undefined when it did not. */
   explanation(key: string): Explanation | undefined;
 }
@@ -80,12 +94,17 @@ class Loop implements Scheduler {
   binds = 0;
   readonly #options: SchedulerOptions;
   readonly #cluster = new Cluster();
-  readonly #placer = new Placer(this.#cluster);
+  readonly #placer: Placer;
+  readonly #volumes: Volumes;
+  readonly #claimBinding: ClaimBinding;
   readonly #queue = new SchedulingQueue();
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
   readonly #namespaces: Informer<Labels>;
   readonly #budgets: Informer<Budget>;
+  readonly #claims: Informer<ClaimView>;
+  readonly #persistentVolumes: Informer<VolumeView>;
+  readonly #classes: Informer<ClassView>;
   readonly #explanations = new Map<string, Explanation>();
   /** Pods that were given a node here and are not yet seen there; by key, with their uid. */
   readonly #assumed = new Map<string, string>();
@@ -108,10 +127,20 @@ class Loop implements Scheduler {
     this.#nodes = options.informers.of<Node, NodeView>(nodeDeclaration);
     this.#namespaces = options.informers.of(namespaceDeclaration);
     this.#budgets = options.informers.of<PodDisruptionBudget, Budget>(budgetDeclaration);
+    this.#claims = options.informers.of(claimDeclaration);
+    this.#persistentVolumes = options.informers.of(volumeDeclaration);
+    this.#classes = options.informers.of(classDeclaration);
+    this.#volumes = new Volumes(this.#claims, this.#persistentVolumes, this.#classes);
+    this.#placer = new Placer(this.#cluster, this.#volumes);
+    this.#claimBinding = new ClaimBinding(options.client, options.timers, this.#volumes);
   }
 
   get idle(): boolean {
     return !this.#pumping && this.#writesInFlight === 0 && this.#queue.activeLength === 0;
+  }
+
+  get pending(): Scheduler["pending"] {
+    return { active: this.#queue.activeLength, waiting: Math.max(0, this.#queue.length - this.#queue.activeLength) };
   }
 
   explanation(key: string): Explanation | undefined {
@@ -123,8 +152,11 @@ class Loop implements Scheduler {
       this.#namespaces.handle((name, _old, labels) => this.#namespaceChanged(name, labels)),
       this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
       this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
+      ...[this.#claims, this.#persistentVolumes, this.#classes].map((one) => one.handle(() => this.#volumesChanged())),
     ];
-    void Promise.all([this.#namespaces, this.#nodes, this.#pods, this.#budgets].map((one) => one.synced())).then(() => {
+    const storage = [this.#claims, this.#persistentVolumes, this.#classes];
+    const needed = [this.#namespaces, this.#nodes, this.#pods, this.#budgets, ...storage];
+    void Promise.all(needed.map((one) => one.synced())).then(() => {
       this.#ready = true;
       this.#pump();
     });
@@ -133,6 +165,7 @@ class Loop implements Scheduler {
   stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.timer.cancel();
+    this.#claimBinding.stop();
     for (const subscription of this.#subscriptions) subscription.close();
     if (this.#writesInFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
@@ -153,6 +186,11 @@ class Loop implements Scheduler {
     }
   }
 
+  #volumesChanged(): void {
+    this.#claimBinding.changed();
+    this.#note(hints.volumes);
+  }
+
   #podChanged(key: string, old: PodView | undefined, pod: PodView | undefined): void {
     if (pod === undefined || pod.finished) this.#podGone(key);
     else if (pod.nodeName !== "") this.#podBound(pod, old);
@@ -161,6 +199,7 @@ class Loop implements Scheduler {
 
   #podGone(key: string): void {
     this.#assumed.delete(key);
+    this.#claimBinding.forget(key);
     this.#queue.remove(key);
     this.#explanations.delete(key);
     this.#cluster.forgetNomination(key);
@@ -255,6 +294,8 @@ class Loop implements Scheduler {
       this.#queue.remove(key);
       return;
     }
+    const obstacle = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod, this.#cluster);
+    if (obstacle !== undefined) return this.#refuseForClaims(pod, obstacle, nowMs);
     const placement = this.#placer.place(pod, (this.#turn += 1));
     if (placement.kind === "placed") this.#assume(pod, placement);
     else this.#refuse(pod, placement, nowMs);
@@ -265,7 +306,21 @@ class Loop implements Scheduler {
     this.#assumed.set(pod.key, pod.uid);
     this.#cluster.forgetNomination(pod.key);
     this.#happened |= hints.podCame;
-    void this.#write(() => this.#bind(pod, placement));
+    if (pod.claims.length === 0 || this.#volumes.areBound(pod)) void this.#write(() => this.#bind(pod, placement));
+    else void this.#bindClaimsFirst(pod, placement);
+  }
+
+  /** Its room is kept while the claims of the pod get their volumes on the chosen node. */
+  async #bindClaimsFirst(pod: PodView, placement: Placement & { kind: "placed" }): Promise<void> {
+    const node = this.#nodes.get(placement.node);
+    const rule = `pod ${pod.key} is to run on ${placement.node} and its claims wait for a node`;
+    const problem =
+      node === undefined ? "the node is gone" : await this.#claimBinding.ready(pod, node, this.#cause(pod, rule));
+    if (this.#stopped || this.#assumed.get(pod.key) !== pod.uid) return;
+    if (problem === undefined) return this.#write(() => this.#bind(pod, placement));
+    this.#event(pod, "Warning", "FailedScheduling", problem);
+    this.#unassume(pod);
+    this.#pump();
   }
 
   async #write(task: () => Promise<void>): Promise<void> {
@@ -303,11 +358,17 @@ class Loop implements Scheduler {
       return;
     }
     this.binds += 1;
+    this.#tell(pod, "scheduled");
     this.#explanations.delete(pod.key);
     this.#event(pod, "Normal", "Scheduled", `Successfully assigned ${pod.key} to ${node}`);
   }
 
+  #tell(pod: PodView, result: "scheduled" | "unschedulable" | "error"): void {
+    this.#options.onAttempt?.(result, Math.max(0, this.#options.clock.now() - pod.createdMs) / 1000);
+  }
+
   async #bindFailed(pod: PodView, error: unknown): Promise<void> {
+    this.#tell(pod, "error");
     if (!(error instanceof ApiStatusError)) {
       // No answer: the bind may have happened. The room stays taken until the server says what is true.
       this.#problem(`no answer to the bind of ${pod.key}`, error);
@@ -355,6 +416,7 @@ class Loop implements Scheduler {
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
     const preemption = preempt(pod, this.#cluster, this.#placer, verdicts, this.#budgets.list(), this.#turn);
     const explanation = this.#explain(pod, evaluation, verdicts, preemption);
+    this.#tell(pod, "unschedulable");
     this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
     const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
     this.#remember(explanation);
@@ -366,6 +428,16 @@ class Loop implements Scheduler {
       if (preemption.kind === "possible")
         for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
+  }
+
+  #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
+    const explanation = explainObstacle(pod, this.#cluster, obstacle);
+    this.#queue.unschedulable(pod.key, rejectedByClaims, nowMs);
+    const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
+    this.#remember(explanation);
+    if (before === explanation.message) return;
+    this.#event(pod, "Warning", "FailedScheduling", explanation.message);
+    void this.#write(() => this.#tellWhy(pod, explanation, { kind: "impossible", message: "" }));
   }
 
   /** Pods of one template that fail on the same cluster for the same reason share the work of explaining it. */

@@ -22,7 +22,8 @@ interface Rule {
   readonly want: number;
 }
 
-const many = (count: number, value: number | undefined): (number | undefined)[] => Array.from({ length: count }, () => value);
+const many = (count: number, value: number | undefined): (number | undefined)[] =>
+  Array.from({ length: count }, () => value);
 
 const cpuRules: readonly Rule[] = [
   { rule: "twice the wanted utilization doubles", values: [1000, 1000], want: 4 },
@@ -110,7 +111,10 @@ const otherRules: readonly OtherRule[] = [
   },
   {
     rule: "object value by its ratio",
-    metric: { type: "Object", object: { metric: queue, describedObject: ingress, target: { type: "Value", value: "100" } } },
+    metric: {
+      type: "Object",
+      object: { metric: queue, describedObject: ingress, target: { type: "Value", value: "100" } },
+    },
     reading: { kind: "value", value: 300_000 },
     replicas: 2,
     want: 6,
@@ -157,7 +161,10 @@ test("a metric that fails stops shrinking but not growing", () => {
 
 test("from zero replicas it wakes by the ratio alone, where zero is allowed", () => {
   const metrics = [{ type: "External", external: { metric: queue, target: average("10") } }];
-  assert.equal(after({ replicas: 0, readings: [{ kind: "values", values: [25_000] }], spec: { metrics, minReplicas: 0 } }), 3);
+  assert.equal(
+    after({ replicas: 0, readings: [{ kind: "values", values: [25_000] }], spec: { metrics, minReplicas: 0 } }),
+    3,
+  );
 });
 
 test("tolerance can be set for each direction", () => {
@@ -251,9 +258,16 @@ test("a target outside of its bounds is brought inside without asking metrics", 
 });
 
 test("a refused change is told", () => {
-  const draft: StageDraft = { replicas: 2, readings: [podReading([1000, 1000])], more: { refusal: "the quota is used up" } };
+  const draft: StageDraft = {
+    replicas: 2,
+    readings: [podReading([1000, 1000])],
+    more: { refusal: "the quota is used up" },
+  };
   const plan = planAutoscaler(observedOf(draft), noon);
-  assert.deepEqual(plan?.actions.map(({ verb }) => verb), ["update", "update"]);
+  assert.deepEqual(
+    plan?.actions.map(({ verb }) => verb),
+    ["update", "update"],
+  );
   assert.ok(conditionsIn(resultOf(plan)).includes("AbleToScale=False FailedUpdateScale"));
 });
 

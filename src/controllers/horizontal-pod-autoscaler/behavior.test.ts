@@ -49,7 +49,9 @@ const scenarios: readonly Scenario[] = [
   },
   {
     name: "a window for growth takes the lowest recommendation",
-    behavior: { scaleUp: { stabilizationWindowSeconds: 60, policies: [{ type: "Pods", value: 100, periodSeconds: 15 }] } },
+    behavior: {
+      scaleUp: { stabilizationWindowSeconds: 60, policies: [{ type: "Pods", value: 100, periodSeconds: 15 }] },
+    },
     replicas: 2,
     load: (second) => (second < 20 ? 1 : 4),
     seconds: 120,

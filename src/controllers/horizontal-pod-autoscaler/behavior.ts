@@ -1,4 +1,8 @@
-import type { HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerBehavior } from "#api/generated/autoscaling-v2.ts";
+import type {
+  HPAScalingPolicy,
+  HPAScalingRules,
+  HorizontalPodAutoscalerBehavior,
+} from "#api/generated/autoscaling-v2.ts";
 import { parseQuantity, quantityToNumber } from "#codec/quantity.ts";
 import { limits } from "../limits.ts";
 import type { Tolerance } from "./ratio.ts";
@@ -25,7 +29,11 @@ const podsDefault: HPAScalingPolicy = { type: "Pods", value: 4, periodSeconds: 1
 const downWindowSecondsDefault = 300;
 const toleranceDefault = 0.1;
 
-function rulesOf(given: HPAScalingRules | undefined, windowSeconds: number, policies: readonly HPAScalingPolicy[]): Rules {
+function rulesOf(
+  given: HPAScalingRules | undefined,
+  windowSeconds: number,
+  policies: readonly HPAScalingPolicy[],
+): Rules {
   return {
     windowMs: (given?.stabilizationWindowSeconds ?? windowSeconds) * 1000,
     select: given?.selectPolicy ?? "Max",
@@ -72,7 +80,9 @@ export function rememberChange(
   change: number,
   now: number,
 ): History {
-  const periods = [...upRules(behavior).policies, ...downRules(behavior).policies].map(({ periodSeconds }) => periodSeconds);
+  const periods = [...upRules(behavior).policies, ...downRules(behavior).policies].map(
+    ({ periodSeconds }) => periodSeconds,
+  );
   const keptMs = Math.max(0, ...periods) * 1000;
   const changes = history.changes.filter(({ atMs }) => now - atMs <= keptMs && atMs <= now).slice(-limits.changesMax);
   return { recommendations: history.recommendations, changes: [...changes, { atMs: now, change }] };
@@ -104,7 +114,8 @@ export function stabilize({ behavior, current, desired, history, now }: Behavior
     if (now - atMs < downMs) highest = Math.max(highest, replicas);
   }
   const replicas = Math.min(Math.max(current, lowest), highest);
-  if (replicas === desired) return { replicas, reason: "ReadyForNewScale", message: "recommended size matches current size" };
+  if (replicas === desired)
+    return { replicas, reason: "ReadyForNewScale", message: "recommended size matches current size" };
   return desired >= current
     ? {
         replicas,
@@ -125,18 +136,26 @@ export function bound(input: BehaviorInput): Verdict {
     const limit = Math.max(current, growthLimit(input, upRules(behavior)));
     const most = Math.min(max, limit);
     if (desired > most) {
-      return limit < max ? limited(most, "ScaleUpLimit", "increasing faster than the maximum scale rate") : tooMany(max);
+      return limit < max
+        ? limited(most, "ScaleUpLimit", "increasing faster than the maximum scale rate")
+        : tooMany(max);
     }
   } else if (desired < current) {
     const limit = Math.min(current, shrinkLimit(input, downRules(behavior)));
     const least = Math.max(min, limit);
     if (desired < least) {
-      return limit > min ? limited(least, "ScaleDownLimit", "decreasing faster than the maximum scale rate") : tooFew(min);
+      return limit > min
+        ? limited(least, "ScaleDownLimit", "decreasing faster than the maximum scale rate")
+        : tooFew(min);
     }
   }
   if (desired < min) return tooFew(min);
   if (desired > max) return tooMany(max);
-  return { replicas: desired, reason: "DesiredWithinRange", message: "the desired count is within the acceptable range" };
+  return {
+    replicas: desired,
+    reason: "DesiredWithinRange",
+    message: "the desired count is within the acceptable range",
+  };
 }
 
 function limited(replicas: number, reason: string, how: string): Verdict {

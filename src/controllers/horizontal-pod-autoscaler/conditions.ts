@@ -11,7 +11,12 @@ export class Conditions {
     this.#now = now;
   }
 
-  set(type: "AbleToScale" | "ScalingActive" | "ScalingLimited", isTrue: boolean, reason: string, message: string): void {
+  set(
+    type: "AbleToScale" | "ScalingActive" | "ScalingLimited",
+    isTrue: boolean,
+    reason: string,
+    message: string,
+  ): void {
     const status = isTrue ? "True" : "False";
     const known = this.#conditions.find((condition) => condition.type === type);
     const lastTransitionTime = known?.status === status ? known.lastTransitionTime : timeText(this.#now);

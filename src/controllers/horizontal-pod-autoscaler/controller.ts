@@ -42,7 +42,8 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     const parsed = scale.kind === "found" && scale.selector !== "" ? parseLabelSelector(scale.selector) : undefined;
     memory.selector = parsed?.ok === true ? parsed.selector : undefined;
     const inNamespace = pods.by("namespace", namespace);
-    const selected = memory.selector === undefined ? [] : inNamespace.filter((pod) => memory.selector!.matches(pod.labels));
+    const selected =
+      memory.selector === undefined ? [] : inNamespace.filter((pod) => memory.selector!.matches(pod.labels));
     settleChange(memory, autoscaler, scale, context.now);
     const { metrics: specs = [] } = autoscaler.spec;
     const question = {
@@ -60,7 +61,11 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
         autoscaler,
         scale,
         selectorProblem: parsed?.ok === false ? parsed.message : undefined,
-        rivals: rivalsOf(key, namespace, selected.map(({ labels }) => labels)),
+        rivals: rivalsOf(
+          key,
+          namespace,
+          selected.map(({ labels }) => labels),
+        ),
         pods: selected,
         readings,
         history: memory.history,
@@ -77,7 +82,11 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
   };
 
   /** Other autoscalers of the namespace whose targets select some of these pods, with this one, by name. */
-  const rivalsOf = (key: string, namespace: string, labels: readonly Readonly<Record<string, string>>[]): readonly string[] => {
+  const rivalsOf = (
+    key: string,
+    namespace: string,
+    labels: readonly Readonly<Record<string, string>>[],
+  ): readonly string[] => {
     const others = autoscalers.by("namespace", namespace).filter((other) => {
       if (other.key === key) return false;
       const selector = memories.get(other.key)?.selector;
@@ -88,7 +97,10 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
 
   const lookAgainMs = ({ spec }: AutoscalerView): number => {
     const isQuick = (spec.metrics ?? []).some(({ type }) => type === "Resource" || type === "ContainerResource");
-    return Math.max(isQuick ? limits.autoscalerResourceMs : limits.autoscalerMs, autoscalers.list().length * limits.autoscalerShareMs);
+    return Math.max(
+      isQuick ? limits.autoscalerResourceMs : limits.autoscalerMs,
+      autoscalers.list().length * limits.autoscalerShareMs,
+    );
   };
 
   return createLoop(dependencies, {
@@ -119,7 +131,10 @@ async function readScale({ client, resources }: Dependencies, autoscaler: Autosc
   const { kind, name, apiVersion = "" } = autoscaler.spec.scaleTargetRef;
   const target = scalable(resources(), apiVersion, kind);
   if (target === undefined) {
-    return { kind: "failed", message: `no matches for kind "${kind}" in version "${apiVersion === "" ? "v1" : apiVersion}"` };
+    return {
+      kind: "failed",
+      message: `no matches for kind "${kind}" in version "${apiVersion === "" ? "v1" : apiVersion}"`,
+    };
   }
   try {
     const path = pathOf(target, { namespace: autoscaler.namespace, name, subresource: "scale" });
@@ -138,10 +153,15 @@ async function readScale({ client, resources }: Dependencies, autoscaler: Autosc
 }
 
 /** The resource of a kind with a scale; any served version of the group will do when the named one is not served. */
-function scalable(resources: readonly Resource<unknown>[], apiVersion: string, kind: string): Resource<unknown> | undefined {
+function scalable(
+  resources: readonly Resource<unknown>[],
+  apiVersion: string,
+  kind: string,
+): Resource<unknown> | undefined {
   const [group, version] = apiVersion.includes("/") ? (apiVersion.split("/") as [string, string]) : ["", apiVersion];
   const all = resources.filter(
-    (resource) => resource.kind === kind && resource.group === group && resource.subresources.some(({ name }) => name === "scale"),
+    (resource) =>
+      resource.kind === kind && resource.group === group && resource.subresources.some(({ name }) => name === "scale"),
   );
   return all.find((resource) => resource.version === version) ?? all[0];
 }

@@ -1,4 +1,8 @@
-import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus } from "#api/generated/autoscaling-v2.ts";
+import type {
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerStatus,
+  MetricStatus,
+} from "#api/generated/autoscaling-v2.ts";
 import { autoscalingV2Horizontalpodautoscalers } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
@@ -99,22 +103,30 @@ function decide(observed: ObservedAutoscaler, now: number): Decision {
     return { ...kept, warnings: [{ eventReason: "FailedGetScale", message: scale.message }] };
   }
   if (observed.refusal === undefined) {
-    conditions.set("AbleToScale", true, "SucceededGetScale", "the HPA controller was able to get the target's current scale");
+    conditions.set(
+      "AbleToScale",
+      true,
+      "SucceededGetScale",
+      "the HPA controller was able to get the target's current scale",
+    );
   } else {
     const message = `the HPA controller was unable to update the target scale: ${observed.refusal}`;
     conditions.set("AbleToScale", false, "FailedUpdateScale", message);
   }
   const current = scale.replicas;
   const { maxReplicas: max, minReplicas: min = 1 } = autoscaler.spec;
-  const begun = history.recommendations.length === 0 ? remember(history, autoscaler.spec.behavior, current, now) : history;
+  const begun =
+    history.recommendations.length === 0 ? remember(history, autoscaler.spec.behavior, current, now) : history;
   const unmeasured = { ...kept, current, history: begun, warnings: [] };
   if (current === 0 && min !== 0) {
     const message = "scaling is disabled since the replica count of the target is zero";
     conditions.set("ScalingActive", false, "ScalingDisabled", message);
     return { ...unmeasured, desired: 0 };
   }
-  if (current > max) return { ...unmeasured, desired: max, reason: "Current number of replicas above Spec.MaxReplicas" };
-  if (current < min) return { ...unmeasured, desired: min, reason: "Current number of replicas below Spec.MinReplicas" };
+  if (current > max)
+    return { ...unmeasured, desired: max, reason: "Current number of replicas above Spec.MaxReplicas" };
+  if (current < min)
+    return { ...unmeasured, desired: min, reason: "Current number of replicas below Spec.MinReplicas" };
   return decideByMetrics(observed, { ...unmeasured, desired: current }, { min, max, now });
 }
 
@@ -162,7 +174,14 @@ function decideByMetrics(observed: ObservedAutoscaler, start: Decision, { min, m
   conditions.set("ScalingLimited", verdict.replicas !== stable.replicas, verdict.reason, verdict.message);
   const isChanging = verdict.replicas !== current && scale.kind === "found";
   const reason = verdict.replicas > current ? `${highest.name} above target` : "All metrics below target";
-  return { ...start, desired: verdict.replicas, metrics, history, warnings: failures, reason: isChanging ? reason : undefined };
+  return {
+    ...start,
+    desired: verdict.replicas,
+    metrics,
+    history,
+    warnings: failures,
+    reason: isChanging ? reason : undefined,
+  };
 }
 
 const unread: Reading = { kind: "failed", message: "the metric was not read" };
@@ -174,7 +193,8 @@ interface Complaint {
 
 function selectionProblem({ scale, selectorProblem, rivals }: ObservedAutoscaler): Complaint | undefined {
   if (scale.kind !== "found") return undefined;
-  if (scale.selector === "") return { eventReason: "InvalidSelector", message: "the HPA target's scale is missing a selector" };
+  if (scale.selector === "")
+    return { eventReason: "InvalidSelector", message: "the HPA target's scale is missing a selector" };
   if (selectorProblem !== undefined) {
     const message = `couldn't convert selector into a corresponding internal selector object: ${selectorProblem}`;
     return { eventReason: "InvalidSelector", message };
@@ -193,7 +213,12 @@ function scaleAction({ autoscaler, scale, refusal }: ObservedAutoscaler, decisio
   const message = `New size: ${desired}; reason: ${reason}`;
   const event: EventText = { about, type: "Normal", eventReason: "SuccessfulRescale", message };
   if (refusal === undefined) {
-    conditions.set("AbleToScale", true, "SucceededRescale", `the HPA controller was able to update the target scale to ${desired}`);
+    conditions.set(
+      "AbleToScale",
+      true,
+      "SucceededRescale",
+      `the HPA controller was able to update the target scale to ${desired}`,
+    );
   }
   return {
     verb: "update",
@@ -213,7 +238,11 @@ function scaleAction({ autoscaler, scale, refusal }: ObservedAutoscaler, decisio
   };
 }
 
-function statusOf(autoscaler: AutoscalerView, decision: Decision, scaledMs: number | undefined): HorizontalPodAutoscalerStatus {
+function statusOf(
+  autoscaler: AutoscalerView,
+  decision: Decision,
+  scaledMs: number | undefined,
+): HorizontalPodAutoscalerStatus {
   const scaledAt = scaledMs === undefined ? autoscaler.status.lastScaleTime : timeText(scaledMs);
   return {
     ...(scaledAt === undefined ? {} : { lastScaleTime: scaledAt }),
@@ -225,9 +254,16 @@ function statusOf(autoscaler: AutoscalerView, decision: Decision, scaledMs: numb
 }
 
 /** Measured values change with every look: alone they are not worth a write each time. */
-function mustWrite(old: HorizontalPodAutoscalerStatus, status: HorizontalPodAutoscalerStatus, withMetrics: boolean): boolean {
+function mustWrite(
+  old: HorizontalPodAutoscalerStatus,
+  status: HorizontalPodAutoscalerStatus,
+  withMetrics: boolean,
+): boolean {
   if (withMetrics) return !isEqual(old, status);
-  const bare = (each: HorizontalPodAutoscalerStatus): object => ({ ...each, currentMetrics: (each.currentMetrics ?? []).length });
+  const bare = (each: HorizontalPodAutoscalerStatus): object => ({
+    ...each,
+    currentMetrics: (each.currentMetrics ?? []).length,
+  });
   return !isEqual(bare(old), bare(status));
 }
 
@@ -250,10 +286,13 @@ function aboutOf({ namespace, name, uid }: AutoscalerView): EventText["about"] {
 
 /** The same complaint is told once, until something else was the matter. */
 function wasSaid({ status }: AutoscalerView, message: string): boolean {
-  return (status.conditions ?? []).some((condition) => condition.status === "False" && message.endsWith(lastOf(condition.message)));
+  return (status.conditions ?? []).some(
+    (condition) => condition.status === "False" && message.endsWith(lastOf(condition.message)),
+  );
 }
 
 function lastOf(message: string | undefined): string {
-  const told = /^the HPA (was unable to compute the replica count|controller was unable to get the target's current scale): /;
+  const told =
+    /^the HPA (was unable to compute the replica count|controller was unable to get the target's current scale): /;
   return (message ?? "").replace(told, "");
 }

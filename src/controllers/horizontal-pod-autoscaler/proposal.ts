@@ -31,7 +31,11 @@ export function judgeMetric(spec: MetricSpec, reading: Reading, scene: Scene): J
     case "External":
       return judgeExternal(spec, reading, scene);
     default:
-      return { ok: false, reason: "InvalidMetricSourceType", message: `unknown metric source type ${JSON.stringify(spec.type)}` };
+      return {
+        ok: false,
+        reason: "InvalidMetricSourceType",
+        message: `unknown metric source type ${JSON.stringify(spec.type)}`,
+      };
   }
 }
 
@@ -45,7 +49,8 @@ function judgeResource(spec: MetricSpec, reading: Reading, scene: Scene): Judged
   const isUtilization = target.averageUtilization !== undefined;
   const what = isUtilization ? `failed to get ${name} utilization` : `failed to get ${name} usage`;
   const failed = (message: string): Judged => ({ ok: false, reason, message: `${what}: ${message}` });
-  if (reading.kind !== "pods") return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
+  if (reading.kind !== "pods")
+    return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
   let podTarget: PodTarget;
   if (target.averageUtilization !== undefined) {
     const requests = requestsOf(scene.pods, name, container);
@@ -53,7 +58,8 @@ function judgeResource(spec: MetricSpec, reading: Reading, scene: Scene): Judged
     podTarget = { kind: "utilization", percent: target.averageUtilization, requests: requests.byPod };
   } else {
     const value = thousandths(target.averageValue);
-    if (value === undefined) return failed("invalid resource metric source: neither an average utilization nor an average value was set");
+    if (value === undefined)
+      return failed("invalid resource metric source: neither an average utilization nor an average value was set");
     podTarget = { kind: "average", value };
   }
   const proposal = byPods(scene, reading.values, podTarget, name === "cpu");
@@ -75,22 +81,35 @@ function judgePods(spec: MetricSpec, reading: Reading, scene: Scene): Judged {
   const source = spec.pods;
   const reason = "FailedGetPodsMetric";
   if (source === undefined) return missing(spec, reason);
-  const failed = (message: string): Judged => ({ ok: false, reason, message: `failed to get pods metric value: ${message}` });
-  if (reading.kind !== "pods") return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
+  const failed = (message: string): Judged => ({
+    ok: false,
+    reason,
+    message: `failed to get pods metric value: ${message}`,
+  });
+  if (reading.kind !== "pods")
+    return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
   const value = thousandths(source.target.averageValue);
   if (value === undefined) return failed("the target has no average value");
   const proposal = byPods(scene, reading.values, { kind: "average", value }, false);
   if (!proposal.ok) return failed(proposal.message);
   const current = { averageValue: quantityText(proposal.usage) };
-  return accepted(proposal, `pods metric ${source.metric.name}`, { type: "Pods", pods: { metric: source.metric, current } });
+  return accepted(proposal, `pods metric ${source.metric.name}`, {
+    type: "Pods",
+    pods: { metric: source.metric, current },
+  });
 }
 
 function judgeObject(spec: MetricSpec, reading: Reading, scene: Scene): Judged {
   const source = spec.object;
   const reason = "FailedGetObjectMetric";
   if (source === undefined) return missing(spec, reason);
-  const failed = (message: string): Judged => ({ ok: false, reason, message: `failed to get object metric value: ${message}` });
-  if (reading.kind !== "value") return failed(reading.kind === "failed" ? reading.message : "the answer is not about one object");
+  const failed = (message: string): Judged => ({
+    ok: false,
+    reason,
+    message: `failed to get object metric value: ${message}`,
+  });
+  if (reading.kind !== "value")
+    return failed(reading.kind === "failed" ? reading.message : "the answer is not about one object");
   const whole = byWhole(scene, reading.value, source.target);
   if (!whole.ok) return failed(whole.message);
   const { metric, describedObject } = source;
@@ -107,7 +126,8 @@ function judgeExternal(spec: MetricSpec, reading: Reading, scene: Scene): Judged
   const { metric, target } = source;
   const what = `failed to get ${metric.name} external metric value`;
   const failed = (message: string): Judged => ({ ok: false, reason, message: `${what}: ${message}` });
-  if (reading.kind !== "values") return failed(reading.kind === "failed" ? reading.message : "the answer is not an external metric");
+  if (reading.kind !== "values")
+    return failed(reading.kind === "failed" ? reading.message : "the answer is not an external metric");
   if (reading.values.length === 0) return failed("no metrics returned from external metrics API");
   const sum = reading.values.reduce((total, value) => total + value, 0);
   const whole = byWhole(scene, sum, target);
@@ -124,7 +144,11 @@ type Whole =
   | { readonly ok: true; readonly proposal: Extract<Proposal, { ok: true }>; readonly current: MetricValueStatus }
   | { readonly ok: false; readonly message: string };
 
-function byWhole(scene: Scene, usage: number, target: { readonly value?: string; readonly averageValue?: string }): Whole {
+function byWhole(
+  scene: Scene,
+  usage: number,
+  target: { readonly value?: string; readonly averageValue?: string },
+): Whole {
   const kind = target.averageValue === undefined ? "value" : "average";
   const value = thousandths(target.averageValue ?? target.value);
   if (value === undefined) return { ok: false, message: "the target is neither a value nor an average value" };
@@ -136,7 +160,8 @@ function byWhole(scene: Scene, usage: number, target: { readonly value?: string;
 
 /** A division by nothing or a number that is none must scale nothing. */
 function sane(proposal: Proposal): Proposal {
-  if (!proposal.ok || (Number.isFinite(proposal.replicas) && proposal.replicas >= 0 && Number.isFinite(proposal.usage))) return proposal;
+  if (!proposal.ok || (Number.isFinite(proposal.replicas) && proposal.replicas >= 0 && Number.isFinite(proposal.usage)))
+    return proposal;
   return { ok: false, message: "the metric and its target give no number of replicas" };
 }
 
@@ -148,7 +173,9 @@ function missing(spec: MetricSpec, reason: string): Judged {
   return { ok: false, reason, message: `the spec has a metric of type ${spec.type} without its source` };
 }
 
-type Requests = { readonly ok: true; readonly byPod: ReadonlyMap<string, number> } | { readonly ok: false; readonly message: string };
+type Requests =
+  | { readonly ok: true; readonly byPod: ReadonlyMap<string, number> }
+  | { readonly ok: false; readonly message: string };
 
 /** What each pod asked for of a resource; one container without a request makes a percentage meaningless. */
 function requestsOf(pods: readonly PodView[], resource: string, container: string | undefined): Requests {

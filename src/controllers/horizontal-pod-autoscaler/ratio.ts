@@ -29,7 +29,12 @@ interface PodGroups {
 }
 
 /** Sorts pods as the published algorithm does: counted, not ready yet, without a measurement, not to be counted. */
-function groupPods(pods: readonly PodView[], values: ReadonlyMap<string, PodValue>, isCpu: boolean, now: number): PodGroups {
+function groupPods(
+  pods: readonly PodView[],
+  values: ReadonlyMap<string, PodValue>,
+  isCpu: boolean,
+  now: number,
+): PodGroups {
   let ready = 0;
   const [unready, missing, ignored] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const pod of pods) {
@@ -82,10 +87,14 @@ export function podMetricReplicas(input: PodMetricInput): Proposal {
     const value = values.get(name);
     if (value !== undefined && !groups.unready.has(name) && !groups.ignored.has(name)) counted.set(name, value.value);
   }
-  if (counted.size === 0) return { ok: false, message: "did not receive metrics for targeted pods (pods might be unready)" };
+  if (counted.size === 0)
+    return { ok: false, message: "did not receive metrics for targeted pods (pods might be unready)" };
   const first = ratioOf(counted, target);
   if (first === undefined) return { ok: false, message: "no metrics returned matched known pods" };
-  const measured = { usage: first.usage, ...(first.utilization === undefined ? {} : { utilization: first.utilization }) };
+  const measured = {
+    usage: first.usage,
+    ...(first.utilization === undefined ? {} : { utilization: first.utilization }),
+  };
   const growsWithUnready = groups.unready.size > 0 && first.ratio > 1;
   if (!growsWithUnready && groups.missing.size === 0) {
     const replicas = isWithin(tolerance, first.ratio) ? current : Math.ceil(first.ratio * groups.ready);

@@ -46,7 +46,11 @@ async function read(client: Client, spec: MetricSpec, question: Question): Promi
   if (spec.resource !== undefined || spec.containerResource !== undefined) {
     const query = new URLSearchParams({ labelSelector: selector, maxAgeMs: String(question.maxAgeMs) });
     const answer = await client.request("GET", `${resourceMetrics}${within}/pods?${query.toString()}`);
-    return podUsages(itemsOf(answer), spec.resource?.name ?? spec.containerResource?.name ?? "", spec.containerResource?.container);
+    return podUsages(
+      itemsOf(answer),
+      spec.resource?.name ?? spec.containerResource?.name ?? "",
+      spec.containerResource?.container,
+    );
   }
   if (spec.pods !== undefined) {
     const query = new URLSearchParams({ labelSelector: selector, ...metricSelector(spec.pods.metric) });
@@ -58,13 +62,19 @@ async function read(client: Client, spec: MetricSpec, question: Question): Promi
     const { metric, describedObject } = spec.object;
     const query = new URLSearchParams(metricSelector(metric));
     const path = objectPath(describedObject, within, question.resources());
-    const answer = await client.request("GET", `${customMetrics}${path}/${encodeURIComponent(metric.name)}?${query.toString()}`);
+    const answer = await client.request(
+      "GET",
+      `${customMetrics}${path}/${encodeURIComponent(metric.name)}?${query.toString()}`,
+    );
     return objectValue(itemsOf(answer));
   }
   if (spec.external !== undefined) {
     const { metric } = spec.external;
     const query = new URLSearchParams({ labelSelector: formatSelectorOf(metric) });
-    const answer = await client.request("GET", `${externalMetrics}${within}/${encodeURIComponent(metric.name)}?${query.toString()}`);
+    const answer = await client.request(
+      "GET",
+      `${externalMetrics}${within}/${encodeURIComponent(metric.name)}?${query.toString()}`,
+    );
     return { kind: "values", values: itemsOf(answer).map((item) => amountOf(item["value"], "the external metric")) };
   }
   return { kind: "failed", message: "the spec names no source" };
@@ -106,7 +116,8 @@ function podValues(items: readonly Item[]): Reading {
   const values = new Map<string, PodValue>();
   for (const item of items) {
     const name = (item["describedObject"] as { name?: unknown } | undefined)?.name;
-    if (typeof name === "string") values.set(name, { value: amountOf(item["value"], `the metric of pod ${name}`), ...timing(item) });
+    if (typeof name === "string")
+      values.set(name, { value: amountOf(item["value"], `the metric of pod ${name}`), ...timing(item) });
   }
   return { kind: "pods", values };
 }
@@ -154,7 +165,8 @@ function objectPath(
   const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
   if (kind === "Namespace" && group === "") return `/namespaces/${encodeURIComponent(name)}/metrics`;
   const found = resources.find((resource) => resource.kind === kind && resource.group === group);
-  if (found === undefined) throw new Error(`unable to map the kind ${kind} of ${apiVersion === "" ? "v1" : apiVersion} to a resource`);
+  if (found === undefined)
+    throw new Error(`unable to map the kind ${kind} of ${apiVersion === "" ? "v1" : apiVersion} to a resource`);
   const qualified = group === "" ? found.resource : `${found.resource}.${group}`;
   return `${found.namespaced ? within : ""}/${qualified}/${encodeURIComponent(name)}`;
 }

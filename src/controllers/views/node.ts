@@ -1,4 +1,4 @@
-import type { Node, NodeCondition, Taint } from "#api/generated/core-v1.ts";
+import type { Node, NodeCondition, NodeSystemInfo, Taint } from "#api/generated/core-v1.ts";
 import type { Lease } from "#api/generated/coordination-v1.ts";
 import { leases, nodes } from "#api/generated/resources.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
@@ -12,6 +12,10 @@ export interface NodeView extends ObjectView {
   /** `region/zone`; "" when unlabelled. */
   readonly zone: string;
   readonly topologyZone: string;
+  /** Versions and names that the node tells of itself. */
+  readonly info: Partial<NodeSystemInfo>;
+  readonly capacity: Readonly<Record<string, string>>;
+  readonly allocatable: Readonly<Record<string, string>>;
 }
 
 export interface LeaseView extends ObjectView {
@@ -47,5 +51,8 @@ export function projectNode(node: Node): NodeView {
     unschedulable: node.spec?.unschedulable === true,
     zone: region === "" && zone === "" ? "" : `${region}/${zone}`,
     topologyZone: zone,
+    info: node.status?.nodeInfo ?? {},
+    capacity: node.status?.capacity ?? {},
+    allocatable: node.status?.allocatable ?? {},
   };
 }

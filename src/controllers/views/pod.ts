@@ -1,5 +1,5 @@
 import { pods } from "#api/generated/resources.ts";
-import type { Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
+import type { ContainerStatus, Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
@@ -10,11 +10,25 @@ export interface ContainerEnd {
   readonly exitCode: number;
 }
 
+/** What is shown of a container: kube-state-metrics' series. */
+export interface ContainerState {
+  readonly name: string;
+  readonly image: string;
+  readonly ready: boolean;
+  readonly restarts: number;
+  readonly state: "running" | "waiting" | "terminated" | "";
+  readonly reason: string;
+}
+
 /** Requests in thousandths (of a core, of a byte), by resource. */
 export interface PodRequests {
   /** Of the pod as a whole, where it asks so. */
   readonly pod: Readonly<Record<string, number>>;
-  readonly containers: readonly { readonly name: string; readonly requests: Readonly<Record<string, number>> }[];
+  readonly containers: readonly {
+    readonly name: string;
+    readonly requests: Readonly<Record<string, number>>;
+    readonly limits: Readonly<Record<string, number>>;
+  }[];
 }
 
 /** What the controllers keep of a pod. */
@@ -43,10 +57,14 @@ export interface PodView extends ObjectView {
   readonly gated: boolean;
   /** When the node took it on; undefined before. */
   readonly startedMs: number | undefined;
+  readonly containers: readonly ContainerState[];
   /** What its containers asked for; shared by pods that asked for the same. */
   readonly requests: PodRequests;
   /** The node that its node affinity names (DaemonSet pods), else the one it runs on; "" when neither. */
   readonly target: string;
+  /** Names of the claims that it uses, those of its ephemeral volumes too. */
+  readonly claims: readonly string[];
+  readonly hasEphemeralClaims: boolean;
 }
 
 /** Neither finished nor being deleted: what counts as a replica. */
@@ -77,6 +95,7 @@ export const podDeclaration: InformerDeclaration<Pod, PodView> = {
     /** Pods without a controller, by namespace: candidates for adoption. */
     orphan: (pod) => (pod.controller === undefined ? [pod.namespace] : []),
     node: (pod) => (pod.node === "" ? [] : [pod.node]),
+    claim: (pod) => pod.claims.map((name) => `${pod.namespace}/${name}`),
     /** `namespace/key=value`. */
     pair: (pod) => Object.keys(pod.labels).map((key) => `${pod.namespace}/${key}=${pod.labels[key]!}`),
   },
@@ -113,8 +132,21 @@ export function projectPod(pod: Pod): PodView {
     gated: (spec.schedulingGates ?? []).length > 0,
     startedMs: timeOf(status.startTime),
     requests: requestsOf(pod),
+    containers: (status.containerStatuses ?? []).map(containerState),
     target: spec.nodeName ?? targetOf(pod),
+    claims: claimsOf(pod),
+    hasEphemeralClaims: (spec.volumes ?? []).some((volume) => volume.ephemeral !== undefined),
   };
+}
+
+const noClaims: readonly string[] = Object.freeze([]);
+
+function claimsOf({ metadata, spec }: Pod): readonly string[] {
+  const names = (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
+    return ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`];
+  });
+  return names.length === 0 ? noClaims : names;
 }
 
 function namedPorts(pod: Pod): PodView["ports"] {
@@ -128,6 +160,25 @@ function namedPorts(pod: Pod): PodView["ports"] {
   );
 }
 
+function containerState({ name, image, ready, restartCount, state }: ContainerStatus): ContainerState {
+  const { running, waiting, terminated } = state ?? {};
+  return {
+    name,
+    image,
+    ready,
+    restarts: restartCount ?? 0,
+    state:
+      running !== undefined
+        ? "running"
+        : waiting !== undefined
+          ? "waiting"
+          : terminated !== undefined
+            ? "terminated"
+            : "",
+    reason: waiting?.reason ?? terminated?.reason ?? "",
+  };
+}
+
 const sharedRequests = new Map<string, PodRequests>();
 /** Different sets of requests that are kept shared; beyond it each pod has its own. */
 const sharedRequestsMax = 1_000;
@@ -135,7 +186,7 @@ const sharedRequestsMax = 1_000;
 function requestsOf(pod: Pod): PodRequests {
   const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
   const containers = [...(pod.spec?.containers ?? []), ...sidecars].map(({ name, resources }) => {
-    return { name, requests: thousandths(resources?.requests) };
+    return { name, requests: thousandths(resources?.requests), limits: thousandths(resources?.limits) };
   });
   const made: PodRequests = { pod: thousandths(pod.spec?.resources?.requests), containers };
   const id = JSON.stringify(made);

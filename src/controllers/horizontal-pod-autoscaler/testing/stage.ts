@@ -32,7 +32,11 @@ export function pod(index: number, draft: PodDraft = {}, now: number = noon): Po
       labels: { app: "web" },
       ...(draft.deleting === true ? { deletionTimestamp: ago(1) } : {}),
     },
-    spec: { containers: [{ name: "main", resources: draft.request === "" ? {} : { requests: { cpu: draft.request ?? "1" } } }] },
+    spec: {
+      containers: [
+        { name: "main", resources: draft.request === "" ? {} : { requests: { cpu: draft.request ?? "1" } } },
+      ],
+    },
     status: {
       phase: draft.phase ?? "Running",
       startTime: ago(draft.startedAgo ?? 3600),
@@ -136,7 +140,9 @@ export function resultOf(plan: AutoscalerPlan | undefined): Result {
 
 /** `AbleToScale=True ReadyForNewScale`, sorted. */
 export function conditionsIn(result: Result): string[] {
-  return (result.status?.conditions ?? []).map(({ type, status, reason }) => `${type}=${status} ${reason ?? ""}`).sort();
+  return (result.status?.conditions ?? [])
+    .map(({ type, status, reason }) => `${type}=${status} ${reason ?? ""}`)
+    .sort();
 }
 
 export interface Play {
@@ -159,7 +165,12 @@ export function play({ spec, replicas: begin, seconds, everySeconds, load }: Pla
     const draft: StageDraft = {
       replicas,
       pods: Array.from({ length: replicas }, (_, index) => pod(index, {}, now)),
-      readings: [podReading(Array.from({ length: replicas }, () => share), now)],
+      readings: [
+        podReading(
+          Array.from({ length: replicas }, () => share),
+          now,
+        ),
+      ],
       history,
       ...(spec === undefined ? {} : { spec }),
     };

@@ -1,0 +1,144 @@
+import { builtInResources } from "#api/generated/resources.ts";
+import { apiVersionOf } from "#api/resource.ts";
+import { Failure } from "#apiserver/failure.ts";
+import { routeOf, type RequestInfo } from "#apiserver/stages/route.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import type { Scheduler, SchedulerOptions } from "#scheduler/loop.ts";
+import { durationBuckets, requestBuckets, type Family, type Metrics } from "#telemetry/metrics.ts";
+import type { Clock } from "#world/clock.ts";
+import type { HttpHandler, HttpResponse } from "#world/http.ts";
+
+const verbs: Readonly<Record<string, string>> = {
+  get: "GET",
+  list: "LIST",
+  watch: "WATCH",
+  create: "POST",
+  update: "PUT",
+  patch: "PATCH",
+  delete: "DELETE",
+  deletecollection: "DELETECOLLECTION",
+};
+/** Subresources that stay open: counted, but their duration says nothing. */
+const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy", "log"]);
+const builtIn: ReadonlySet<string> = new Set(builtInResources.map((resource) => `${apiVersionOf(resource)}/${resource.resource}`));
+const subresources: ReadonlySet<string> = new Set(
+  builtInResources.flatMap((resource) => resource.subresources.map(({ name }) => name)),
+);
+
+/** Counts what comes in from outside under upstream's names; labels come from what is served, never from the client. */
+export function measured(handler: HttpHandler, metrics: Metrics, clock: Clock): HttpHandler {
+  const named = ["verb", "group", "version", "resource", "subresource", "scope", "component"];
+  const total = metrics.counter(
+    "apiserver_request_total",
+    "Counter of apiserver requests broken out for each verb, group, version, resource, scope, component, and HTTP response code.",
+    [...named, "code"],
+  );
+  const duration = metrics.histogram(
+    "apiserver_request_duration_seconds",
+    "Response latency distribution in seconds for each verb, group, version, resource, subresource, scope and component.",
+    named,
+    requestBuckets,
+  );
+  let reading = 0;
+  let writing = 0;
+  metrics.collect(() => [inflight(reading, writing)]);
+  const count = (info: RequestInfo | Failure, response: HttpResponse, startedMs: number): void => {
+    const labels = info instanceof Failure ? unknownLabels : labelsOf(info, response.status);
+    total.add([...labels, String(response.status)]);
+    const isOpen = info instanceof Failure || info.verb === "watch" || connecting.has(info.subresource);
+    if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
+  };
+  return {
+    ...(handler.upgrade === undefined ? {} : { upgrade: handler.upgrade.bind(handler) }),
+    handle: async (request, peer) => {
+      const startedMs = clock.monotonic();
+      const isRead = request.method === "GET" || request.method === "HEAD";
+      if (isRead) reading += 1;
+      else writing += 1;
+      try {
+        const response = await handler.handle(request, peer);
+        count(routeOf(request.method, request.target), response, startedMs);
+        return response;
+      } finally {
+        if (isRead) reading -= 1;
+        else writing -= 1;
+      }
+    },
+  };
+}
+
+const unknownLabels: readonly string[] = ["GET", "", "", "", "", "", "apiserver"];
+
+function labelsOf(info: RequestInfo, status: number): readonly string[] {
+  const verb = verbs[info.verb] ?? "OTHER";
+  const isKnown = info.isResource && (status < 300 || builtIn.has(`${info.apiVersion}/${info.resource}`));
+  if (!isKnown) return [verb, "", "", "", "", "", "apiserver"];
+  const scope = info.name !== "" || info.verb === "create" ? "resource" : info.namespace === "" ? "cluster" : "namespace";
+  const subresource = subresources.has(info.subresource) ? info.subresource : info.subresource === "" ? "" : "other";
+  // Names below a metrics group are metrics' names, of which there is no end.
+  const resource = info.group.endsWith("metrics.k8s.io") && info.group !== "metrics.k8s.io" ? "metrics" : info.resource;
+  const isConnect = connecting.has(info.subresource) && info.subresource !== "log";
+  return [isConnect ? "CONNECT" : verb, info.group, info.version, resource, subresource, scope, "apiserver"];
+}
+
+function inflight(reading: number, writing: number): Family {
+  return {
+    name: "apiserver_current_inflight_requests",
+    type: "gauge",
+    help: "Number of requests in flight of this apiserver, by kind.",
+    samples: [
+      { labels: { request_kind: "readOnly" }, value: reading },
+      { labels: { request_kind: "mutating" }, value: writing },
+    ],
+  };
+}
+
+/** The work queues of all loops, by their names. */
+export function queueFamilies(loops: readonly Controller[]): readonly Family[] {
+  const family = (name: string, type: Family["type"], help: string, value: (loop: Controller) => number): Family => ({
+    name,
+    type,
+    help,
+    samples: loops.map((loop) => ({ labels: { name: loop.name }, value: value(loop) })),
+  });
+  return [
+    family("workqueue_depth", "gauge", "Current depth of workqueue", ({ queue }) => queue.depth),
+    family("workqueue_adds_total", "counter", "Total number of adds handled by workqueue", ({ queue }) => queue.adds),
+    family("workqueue_retries_total", "counter", "Total number of retries handled by workqueue", ({ queue }) => queue.retries),
+    family("steersman_controller_writes_total", "counter", "Writes that a loop carried out.", ({ writes }) => writes),
+  ];
+}
+
+/** What the scheduler tells of its attempts, under upstream's names. */
+export function schedulerCounts(metrics: Metrics): NonNullable<SchedulerOptions["onAttempt"]> {
+  const attempts = metrics.counter(
+    "scheduler_schedule_attempts_total",
+    "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled.",
+    ["profile", "result"],
+  );
+  const sli = metrics.histogram(
+    "scheduler_pod_scheduling_sli_duration_seconds",
+    "E2e latency for a pod being scheduled, from its creation until it is bound.",
+    [],
+    durationBuckets,
+  );
+  return (result, seconds) => {
+    attempts.add(["default-scheduler", result]);
+    if (result === "scheduled") sli.observe([], seconds);
+  };
+}
+
+export function schedulerFamilies(scheduler: Scheduler): readonly Family[] {
+  const { active, waiting } = scheduler.pending;
+  return [
+    {
+      name: "scheduler_pending_pods",
+      type: "gauge",
+      help: "Number of pending pods, by the queue type.",
+      samples: [
+        { labels: { queue: "active" }, value: active },
+        { labels: { queue: "unschedulable" }, value: waiting },
+      ],
+    },
+  ];
+}

@@ -1,0 +1,185 @@
+/** Values of labels by name. Never anything that a client can invent: every family has a bound on its series besides. */
+export type LabelValues = Readonly<Record<string, string>>;
+
+export interface Sample {
+  readonly labels: LabelValues;
+  readonly value: number;
+  /** Milliseconds since 1970, where the value is of another moment than the scrape. */
+  readonly atMs?: number;
+}
+
+/** One family as Prometheus' text format shows it. */
+export interface Family {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly samples: readonly Sample[];
+}
+
+export interface Counter {
+  /** Adds 1, or `by`; labels in the order of their names. */
+  add(values: readonly string[], by?: number): void;
+}
+
+export interface Histogram {
+  observe(values: readonly string[], value: number): void;
+}
+
+/** Series of one family; what comes beyond it is counted together, with every label `other`. */
+export const seriesMax = 2_000;
+
+/** The upstream buckets of request durations, in seconds. */
+export const requestBuckets: readonly number[] = [
+  0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+];
+/** From a millisecond to fifteen minutes, doubling, in seconds. */
+export const durationBuckets: readonly number[] = Array.from({ length: 20 }, (_, index) => 0.001 * 2 ** index);
+
+/** All series of one process: kept ones, and families that are made when somebody looks. */
+export interface Metrics {
+  counter(name: string, help: string, labels: readonly string[]): Counter;
+  histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Histogram;
+  /** Families made at each scrape. */
+  collect(families: () => readonly Family[] | Promise<readonly Family[]>): void;
+  /** Everything in Prometheus' text format, version 0.0.4. */
+  expose(): Promise<string>;
+}
+
+export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
+
+interface CounterSeries {
+  readonly text: string;
+  value: number;
+}
+
+interface HistogramSeries {
+  readonly text: string;
+  readonly counts: Float64Array;
+  sum: number;
+  count: number;
+}
+
+/** Metrics of a process; nothing is kept that was not declared. */
+export function createMetrics(): Metrics {
+  const writers: ((lines: string[]) => void)[] = [];
+  const collectors: (() => readonly Family[] | Promise<readonly Family[]>)[] = [];
+  return {
+    counter(name, help, labels) {
+      const series = new SeriesTable<CounterSeries>(labels, (text) => ({ text, value: 0 }));
+      writers.push((lines) => {
+        if (series.size === 0) return;
+        lines.push(head(name, help, "counter"));
+        for (const { text, value } of series.all()) lines.push(`${name}${braces(text)} ${value}`);
+      });
+      return { add: (values, by = 1) => void (series.of(values).value += by) };
+    },
+    histogram(name, help, labels, buckets) {
+      const series = new SeriesTable<HistogramSeries>(labels, (text) => ({
+        text,
+        counts: new Float64Array(buckets.length),
+        sum: 0,
+        count: 0,
+      }));
+      writers.push((lines) => {
+        if (series.size === 0) return;
+        lines.push(head(name, help, "histogram"));
+        for (const one of series.all()) writeHistogram(lines, name, buckets, one);
+      });
+      return {
+        observe(values, value) {
+          if (!Number.isFinite(value)) return;
+          const one = series.of(values);
+          one.sum += value;
+          one.count += 1;
+          const at = buckets.findIndex((bucket) => value <= bucket);
+          if (at !== -1) one.counts[at]! += 1;
+        },
+      };
+    },
+    collect: (families) => void collectors.push(families),
+    async expose() {
+      const lines: string[] = [];
+      for (const write of writers) write(lines);
+      for (const collector of collectors) for (const family of await collector()) writeFamily(lines, family);
+      return `${lines.join("\n")}\n`;
+    },
+  };
+}
+
+/** Families in Prometheus' text format. */
+export function exposeFamilies(families: readonly Family[]): string {
+  const lines: string[] = [];
+  for (const family of families) writeFamily(lines, family);
+  return `${lines.join("\n")}\n`;
+}
+
+class SeriesTable<T> {
+  readonly #labels: readonly string[];
+  readonly #make: (text: string) => T;
+  readonly #series = new Map<string, T>();
+
+  constructor(labels: readonly string[], make: (text: string) => T) {
+    this.#labels = labels;
+    this.#make = make;
+  }
+
+  get size(): number {
+    return this.#series.size;
+  }
+
+  all(): IterableIterator<T> {
+    return this.#series.values();
+  }
+
+  of(values: readonly string[]): T {
+    const key = values.join("\u0000");
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    if (this.#series.size >= seriesMax) return this.#add("\u0001", this.#labels.map(() => "other"));
+    return this.#add(key, values);
+  }
+
+  #add(key: string, values: readonly string[]): T {
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make(this.#labels.map((name, index) => `${name}="${escaped(values[index] ?? "")}"`).join(","));
+    this.#series.set(key, made);
+    return made;
+  }
+}
+
+function writeHistogram(lines: string[], name: string, buckets: readonly number[], series: HistogramSeries): void {
+  const prefix = series.text === "" ? "" : `${series.text},`;
+  let below = 0;
+  buckets.forEach((bucket, index) => {
+    below += series.counts[index] ?? 0;
+    lines.push(`${name}_bucket{${prefix}le="${bucket}"} ${below}`);
+  });
+  lines.push(`${name}_bucket{${prefix}le="+Inf"} ${series.count}`);
+  lines.push(`${name}_sum${braces(series.text)} ${series.sum}`, `${name}_count${braces(series.text)} ${series.count}`);
+}
+
+function writeFamily(lines: string[], { name, type, help, samples }: Family): void {
+  if (samples.length === 0) return;
+  lines.push(head(name, help, type));
+  for (const { labels, value, atMs } of samples) {
+    if (!Number.isFinite(value)) continue;
+    let text = "";
+    for (const label in labels) text += `${text === "" ? "" : ","}${label}="${escaped(labels[label]!)}"`;
+    lines.push(`${name}${braces(text)} ${value}${atMs === undefined ? "" : ` ${Math.floor(atMs)}`}`);
+  }
+}
+
+function head(name: string, help: string, type: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
+}
+
+function braces(labels: string): string {
+  return labels === "" ? "" : `{${labels}}`;
+}
+
+const special = /[\\"\n]/g;
+
+function escaped(value: string): string {
+  return value.replace(special, (char) => (char === "\n" ? "\\n" : `\\${char}`));
+}
