@@ -13,11 +13,13 @@ import { createDeploymentController } from "./deployment/controller.ts";
 import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointsController } from "./endpoints/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
+import { createEphemeralVolumeController } from "./ephemeral-volume/controller.ts";
 import { createGarbageCollector } from "./garbage-collection/controller.ts";
 import { createHorizontalPodAutoscalerController } from "./horizontal-pod-autoscaler/controller.ts";
 import { createJobController } from "./job/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
+import { createPersistentVolumeController } from "./persistent-volume/controller.ts";
 import { createPodCollector } from "./pod-collection/controller.ts";
 import { createQuotaController } from "./quota/controller.ts";
 import { createReplicationControllerController } from "./replicationcontroller/controller.ts";
@@ -27,6 +29,7 @@ import { createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
 import { createTtlAfterFinishedController } from "./ttl-after-finished/controller.ts";
+import { createVolumeProtectionController } from "./volume-protection/controller.ts";
 import { createMetadataInformers } from "./views/metadata.ts";
 
 export interface ControllersOptions {
@@ -63,6 +66,9 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createNodeLifecycleController,
   createTaintEvictionController,
   createPodCollector,
+  createPersistentVolumeController,
+  createVolumeProtectionController,
+  createEphemeralVolumeController,
 ];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */

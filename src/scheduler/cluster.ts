@@ -41,6 +41,8 @@ export class Cluster {
   readonly #pods: Map<string, PodView>[] = [];
   readonly #placed = new Map<string, { readonly pod: PodView; readonly slot: number }>();
   readonly #ports: HostPort[][] = [];
+  /** Number of placed pods by the claim that they use. */
+  readonly #claimUsers = new Map<string, number>();
   readonly #columns = new Map<string, Column>();
   readonly #topologies = new Map<string, Topology>();
   readonly #counters = new Map<string, PodCounter>();
@@ -146,6 +148,7 @@ export class Cluster {
     this.#noteHeldTerms(pod.shape);
     const slot = this.#slotFor(nodeName);
     this.#placed.set(pod.key, { pod, slot });
+    this.#countClaims(pod, 1);
     this.#pods[slot]!.set(pod.key, pod);
     this.#account(pod, slot, 1);
     if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.#ports[slot]!, ...pod.shape.hostPorts];
@@ -156,11 +159,26 @@ export class Cluster {
     if (placed === undefined) return;
     const { pod, slot } = placed;
     this.#placed.delete(key);
+    this.#countClaims(pod, -1);
     this.#pods[slot]!.delete(key);
     this.#account(pod, slot, -1);
     if (pod.shape.hostPorts.length > 0)
       this.#ports[slot] = [...this.podsAt(slot)].flatMap((other) => other.shape.hostPorts);
     this.#releaseIfEmpty(this.#names[slot]!, slot);
+  }
+
+  #countClaims(pod: PodView, sign: 1 | -1): void {
+    for (const name of pod.claims) {
+      const key = `${pod.namespace}/${name}`;
+      const count = (this.#claimUsers.get(key) ?? 0) + sign;
+      if (count === 0) this.#claimUsers.delete(key);
+      else this.#claimUsers.set(key, count);
+    }
+  }
+
+  /** Whether a placed pod uses a claim (`namespace/name`). */
+  usesClaim(claim: string): boolean {
+    return this.#claimUsers.has(claim);
   }
 
   /** The lowest priority of any placed pod; Infinity when there is none. */

@@ -54,6 +54,13 @@ export function explain(
   return { pod: pod.key, message: messageOf(cluster.nodeCount, counts, preemption), nodes, changes };
 }
 
+/** A pod whose claims keep it from every node: nothing about nodes would help. */
+export function explainObstacle(pod: PodView, cluster: Cluster, obstacle: string): Explanation {
+  const message = `0/${cluster.nodeCount} nodes are available: ${obstacle}.`;
+  const change = `another answer than: ${obstacle}`;
+  return { pod: pod.key, message, nodes: [], changes: [{ change, nodes: cluster.nodeCount, example: "any" }] };
+}
+
 /** The form that users of kubectl know: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).` */
 export function messageOf(nodeCount: number, counts: ReadonlyMap<string, number>, preemption?: string): string {
   if (nodeCount === 0) return "no nodes available to schedule pods";
@@ -101,6 +108,10 @@ function changeFor(code: number, shape: PodShape, node: NodeView, shortages: rea
       return "a pod that matches the pod affinity in the topology domain";
     case verdict.antiAffinity:
       return "no pod that matches the pod anti-affinity in the topology domain";
+    case verdict.volumeAffinity:
+      return "the pod's volumes being reachable from the node";
+    case verdict.volumeBinding:
+      return "a free volume, or a class that makes volumes there, for the pod's claims";
     case verdict.existingAntiAffinity:
       return "no pod whose anti-affinity matches this pod in the topology domain";
     default:

@@ -9,6 +9,8 @@ export const limits = {
   quantitiesMax: 4_096,
   /** Binds under way at once. */
   bindsInFlightMax: 128,
+  /** How long a pod's claims may take to be bound once its node is chosen, as upstream. Milliseconds. */
+  claimBindingMs: 600_000,
   /** Waiting time of a pod after its n-th attempt: doubles from the first to the second. Milliseconds. */
   backoffMinMs: 1_000,
   backoffMaxMs: 10_000,

@@ -4,6 +4,7 @@ import { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
 import { verdict } from "./verdict.ts";
+import type { Volumes } from "./volumes.ts";
 
 export type Placement =
   | {
@@ -30,8 +31,12 @@ export class Placer {
   #verdicts = new Uint8Array(0);
   #scores = new Float64Array(0);
 
-  constructor(cluster: Cluster) {
+  readonly #volumes: Volumes | undefined;
+
+  /** Without `volumes` the claims of pods do not count. */
+  constructor(cluster: Cluster, volumes?: Volumes) {
     this.#cluster = cluster;
+    this.#volumes = volumes;
   }
 
   #evaluationFor(shape: PodShape): Evaluation {
@@ -91,7 +96,7 @@ export class Placer {
     const evaluation = this.#evaluationFor(pod.shape);
     const constraints = this.#constraintsFor(pod.shape);
     if (evaluation.verdictAt(slot) !== verdict.fits) return false;
-    if (!constraints.filters && this.#cluster.nominations === 0) return true;
+    if (!constraints.filters && this.#cluster.nominations === 0 && pod.claims.length === 0) return true;
     evaluation.refresh();
     return this.#judgedBy(evaluation, constraints, pod)[slot] === verdict.fits;
   }
@@ -103,11 +108,12 @@ export class Placer {
       this.#scores = new Float64Array(capacity);
       this.#verdicts = new Uint8Array(capacity);
     }
-    if (!constraints.filters && nominations === 0) return evaluation.verdicts;
+    if (!constraints.filters && nominations === 0 && pod.claims.length === 0) return evaluation.verdicts;
     const verdicts = this.#verdicts;
     verdicts.set(evaluation.verdicts);
     if (nominations > 0) this.#keepRoomForNominated(evaluation, pod, verdicts);
     constraints.filter(evaluation, verdicts);
+    if (pod.claims.length > 0) this.#volumes?.filter(pod, this.#cluster, verdicts);
     return verdicts;
   }
 

@@ -64,6 +64,8 @@ export interface PodView {
   readonly createdMs: number;
   /** When it began to run; 0 before. */
   readonly startedMs: number;
+  /** Names of the claims that it uses, those of its ephemeral volumes too. */
+  readonly claims: readonly string[];
   /** Message of its PodScheduled=False condition. */
   readonly unschedulable: string | undefined;
 }
@@ -92,8 +94,20 @@ export function podView(pod: Pod): PodView {
     finished: status?.phase === "Succeeded" || status?.phase === "Failed",
     createdMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
     startedMs: Date.parse(status?.startTime ?? "") || 0,
+    claims: claimsOf(pod),
     unschedulable: condition?.reason === "Unschedulable" ? (condition.message ?? "") : undefined,
   };
+}
+
+const noClaims: readonly string[] = Object.freeze([]);
+
+function claimsOf({ metadata, spec }: Pod): readonly string[] {
+  if (spec.volumes === undefined) return noClaims;
+  const names = spec.volumes.flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
+    return ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`];
+  });
+  return names.length === 0 ? noClaims : names;
 }
 
 function shapeOf(pod: Pod): PodShape {

@@ -16,12 +16,18 @@ export const hints = {
     bit(verdict.resources) |
     bit(verdict.spread) |
     bit(verdict.antiAffinity) |
-    bit(verdict.existingAntiAffinity),
+    bit(verdict.existingAntiAffinity) |
+    bit(verdict.claims),
   /** A pod came to a node. */
   podCame: bit(verdict.affinity) | bit(verdict.spread),
+  /** A claim, a volume or a class of volumes changed. */
+  volumes: bit(verdict.volumeAffinity) | bit(verdict.volumeBinding) | bit(verdict.claims),
   /** Labels of a placed pod or of a namespace changed. */
   labels: bit(verdict.affinity) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
 } as const;
+
+/** Nothing but the pod's claims kept it from running. */
+export const rejectedByClaims: Hint = bit(verdict.claims);
 
 /** The verdicts that kept a pod from running, as a set. */
 export function rejectionsOf(verdicts: Uint8Array): Hint {

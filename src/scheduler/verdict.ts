@@ -13,6 +13,10 @@ export const verdict = {
   affinity: 9,
   antiAffinity: 10,
   existingAntiAffinity: 11,
+  volumeAffinity: 12,
+  volumeBinding: 13,
+  /** No node at all will do before something about the pod's claims changes. */
+  claims: 14,
 } as const;
 
 /** As `kubectl describe` shows them, without the count. Resources are named one by one. */
@@ -26,9 +30,13 @@ export const verdictText: Readonly<Record<number, string>> = {
   [verdict.affinity]: "node(s) didn't match pod affinity rules",
   [verdict.antiAffinity]: "node(s) didn't match pod anti-affinity rules",
   [verdict.existingAntiAffinity]: "node(s) didn't satisfy existing pods anti-affinity rules",
+  [verdict.volumeAffinity]: "node(s) didn't match PersistentVolume's node affinity",
+  [verdict.volumeBinding]: "node(s) didn't find available persistent volumes to bind",
 };
 
 /** Whether evicting pods could ever change the verdict. */
 export function mayChangeByEviction(code: number): boolean {
-  return code >= verdict.ports && code !== verdict.spreadLabel && code !== verdict.affinity;
+  return (
+    code >= verdict.ports && code < verdict.volumeAffinity && code !== verdict.spreadLabel && code !== verdict.affinity
+  );
 }

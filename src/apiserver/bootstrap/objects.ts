@@ -11,6 +11,7 @@ import {
   roles,
   servicecidrs,
   services,
+  storageclasses,
 } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Draft, Resource } from "#api/resource.ts";
@@ -27,6 +28,7 @@ import {
   apiService,
   dnsEndpointSlice,
   dnsService,
+  localStorageClass,
   serviceCidr,
   systemNamespaces,
   systemPriorityClasses,
@@ -62,6 +64,7 @@ export function bootstrapObjects(facts: ClusterFacts): readonly (readonly Bootst
     all(namespaces, systemNamespaces, "create"),
     [
       ...all(priorityclasses, systemPriorityClasses, "create"),
+      ...all(storageclasses, [localStorageClass], "create"),
       ...all(servicecidrs, [serviceCidr(facts.serviceRange)], "create"),
       ...all(services, [apiService(facts), dnsService(facts)], "create"),
       ...all(endpoints, [apiEndpoints(facts)], "replace"),

@@ -2,6 +2,7 @@ import type { Endpoints, Namespace, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { ServiceCIDR } from "#api/generated/networking-v1.ts";
 import type { PriorityClass } from "#api/generated/scheduling-v1.ts";
+import type { StorageClass } from "#api/generated/storage-v1.ts";
 import type { Draft } from "#api/resource.ts";
 import { addressAt } from "#base/cidr.ts";
 
@@ -48,6 +49,15 @@ export const systemPriorityClasses: readonly Draft<PriorityClass>[] = [
     description: "Used for system critical pods that must not be moved from their current node.",
   },
 ];
+
+/** Claims of this class get a folder of the node on which they are first used. */
+export const localStorageClass: Draft<StorageClass> = {
+  metadata: { name: "local", annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
+  provisioner: "steersman.dev/local",
+  reclaimPolicy: "Delete",
+  volumeBindingMode: "WaitForFirstConsumer",
+  allowVolumeExpansion: true,
+};
 
 export function serviceCidr(serviceRange: string): Draft<ServiceCIDR> {
   return { metadata: { name: "kubernetes" }, spec: { cidrs: [serviceRange] } };

@@ -247,6 +247,29 @@ test("Recreate makes no new pod while an old one is left", async () => {
   assert.deepEqual(imagesOf(cluster), ["web:2", "web:2"]);
 });
 
+test("Recreate makes no new pod while an old one is left, also when it is scaled or paused meanwhile", async () => {
+  for (const meanwhile of [{ replicas: 3 }, { paused: true, replicas: 3 }]) {
+    const cluster = await createModelCluster({ only });
+    cluster.api.put("deployments", deployment("web:1", { strategy: { type: "Recreate" } }));
+    await rollOut(cluster);
+    cluster.api.onWrite = () => {
+      const images = new Set(imagesOf(cluster));
+      assert.ok(images.size <= 1, `old and new at once: ${[...images].join(", ")}`);
+    };
+    change(cluster, template("web:2"));
+    // The old pods are ending, and no agent lets them go yet.
+    await cluster.time.advance(500);
+    assert.ok(cluster.api.list("pods").every((pod) => pod.metadata.deletionTimestamp !== undefined));
+    await cluster.time.advance(500);
+    change(cluster, meanwhile);
+    await cluster.time.advance(2000);
+    assert.deepEqual(imagesOf(cluster), ["web:1", "web:1"]);
+    change(cluster, { paused: false });
+    await rollOut(cluster);
+    assert.deepEqual(imagesOf(cluster), ["web:2", "web:2", "web:2"]);
+  }
+});
+
 /** Invariants 34 and 35, looked at after every write while nothing but the controllers changes readiness. */
 function watchBounds(cluster: ModelCluster): { violations: string[]; reset: () => void } {
   const violations: string[] = [];

@@ -81,11 +81,11 @@ function stepOf(
   if (released.length > 0) return { actions: released, progressing: undefined, isRollout: true };
   const pausing = pauseCondition(deployment);
   if (deployment.spec.paused === true) {
-    const actions = resizeActions(deployment, resizeAll(newSet, oldSets, bounds, isRolling), bounds);
+    const actions = resizeActions(deployment, resized(observed, newSet, oldSets, bounds), bounds);
     return { actions, progressing: pausing, isRollout: false };
   }
   if (isResized(all, bounds)) {
-    const resizes = resizeAll(newSet, oldSets, bounds, isRolling);
+    const resizes = resized(observed, newSet, oldSets, bounds);
     const actions = resizeActions(deployment, resizes, bounds);
     // Sets that keep their size are marked as seen at the Deployment's new one, so that the update can go on.
     const touched = new Set<ReplicaSetView | undefined>(resizes.map((resize) => resize.replicaSet));
@@ -129,6 +129,19 @@ function heldStep(
   const marks = followRevision(deployment, newSet, oldSets, bounds).map(({ action }) => action);
   if (marks.length > 0) return { actions: marks, progressing: undefined, isRollout: false };
   return { actions: [], progressing: holdCondition(deployment, hold, newSet), isRollout: false };
+}
+
+/** The sets at the Deployment's new size; with strategy Recreate the new one waits for the last old pod here too. */
+function resized(
+  observed: ObservedDeployment,
+  newSet: ReplicaSetView | undefined,
+  oldSets: readonly ReplicaSetView[],
+  bounds: Bounds,
+): Resize[] {
+  const isRolling = observed.deployment.spec.strategy?.type !== "Recreate";
+  const resizes = resizeAll(newSet, oldSets, bounds, isRolling);
+  if (isRolling || !oldPodsExist(observed, oldSets)) return resizes;
+  return resizes.filter(({ replicaSet, size }) => replicaSet !== newSet || size < sizeOf(replicaSet));
 }
 
 /** Old pods must be gone before the first new one is made. */

@@ -5,7 +5,8 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { claim } from "../ownership.ts";
 import { podDeclaration } from "../views/pod.ts";
-import { claimDeclaration, revisionDeclaration, statefulSetDeclaration } from "../views/workload.ts";
+import { claimDeclaration } from "../views/storage.ts";
+import { revisionDeclaration, statefulSetDeclaration } from "../views/workload.ts";
 import { planStatefulSet } from "./plan.ts";
 
 /** Keeps the pods of StatefulSets. */

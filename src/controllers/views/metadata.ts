@@ -9,8 +9,8 @@ import { endpointsDeclaration, serviceDeclaration, sliceDeclaration } from "./ne
 import { leaseDeclaration, nodeDeclaration } from "./node.ts";
 import { podDeclaration } from "./pod.ts";
 import { budgetDeclaration, quotaDeclaration } from "./policy.ts";
+import { claimDeclaration, storageClassDeclaration, volumeDeclaration } from "./storage.ts";
 import {
-  claimDeclaration,
   daemonSetDeclaration,
   deploymentDeclaration,
   replicaSetDeclaration,
@@ -44,6 +44,8 @@ function ownInformers(informers: Informers): ReadonlyMap<string, Informer<Object
     informers.of(endpointsDeclaration),
     informers.of(sliceDeclaration),
     informers.of(claimDeclaration),
+    informers.of(volumeDeclaration),
+    informers.of(storageClassDeclaration),
     informers.of(deploymentDeclaration),
     informers.of(replicaSetDeclaration),
     informers.of(statefulSetDeclaration),

@@ -119,9 +119,3 @@ export const revisionDeclaration: InformerDeclaration<ControllerRevision, Revisi
   indexes: objectIndexes,
   project: (revision) => ({ ...objectView(revision.metadata), revision: revision.revision, data: revision.data }),
 };
-
-export const claimDeclaration: InformerDeclaration<PersistentVolumeClaim, ObjectView> = {
-  resource: persistentvolumeclaims,
-  indexes: objectIndexes,
-  project: (claim) => objectView(claim.metadata),
-};

@@ -8,6 +8,8 @@ import { leaseRenewMs, leaseSeconds, statusReportMs, statusRetryMs, unreadyCheck
 import { nodeStatusOf, type NodeObservation } from "./node-status.ts";
 
 const leaseNamespace = "kube-node-lease";
+/** Where volumes that are made of folders lie on this node; whoever makes such volumes reads it. */
+const volumesFolderAnnotation = "steersman.dev/volumes-folder";
 
 /** Registers the node, renews its lease, and reports its status when it changed, or every five minutes. */
 export class NodeReporter {
@@ -124,7 +126,10 @@ export class NodeReporter {
   async #register(): Promise<Node> {
     const { client, nodeName, facts, settings } = this.#context;
     const known = await client.find(nodes, { name: nodeName });
-    if (known !== undefined) return known;
+    const annotations = { [volumesFolderAnnotation]: `${settings.dataDir}/volumes` };
+    if (known?.metadata.annotations?.[volumesFolderAnnotation] === annotations[volumesFolderAnnotation]) return known;
+    if (known !== undefined)
+      return client.patch(nodes, { name: nodeName }, { metadata: { annotations } }, { type: "merge" });
     const labels = {
       "beta.kubernetes.io/arch": facts.architecture,
       "beta.kubernetes.io/os": "linux",
@@ -138,7 +143,7 @@ export class NodeReporter {
       return await client.create(
         nodes,
         { name: nodeName },
-        { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels } },
+        { apiVersion: "v1", kind: "Node", metadata: { name: nodeName, labels, annotations } },
         { cause },
       );
     } catch (error) {

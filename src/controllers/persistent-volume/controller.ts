@@ -1,0 +1,120 @@
+import { persistentvolumeclaims } from "#api/generated/resources.ts";
+import type { Controller, Plan } from "#reconcile/controller.ts";
+import { keyOf } from "#reconcile/object-view.ts";
+import { createLoop, type Dependencies } from "../dependencies.ts";
+import { limits } from "../limits.ts";
+import { nodeDeclaration, type NodeView } from "../views/node.ts";
+import {
+  claimDeclaration,
+  selectedNodeAnnotation,
+  storageClassDeclaration,
+  volumeDeclaration,
+  type ClaimView,
+  type VolumeView,
+} from "../views/storage.ts";
+import { planClaim } from "./plan-claim.ts";
+import { planVolume } from "./plan-volume.ts";
+
+/**
+ * Binds claims to volumes, makes local ones, and frees or deletes those whose claims are gone. Keys: `NAME` of a volume,
+ * `NAMESPACE/NAME` of a claim.
+ */
+export function createPersistentVolumeController(dependencies: Dependencies): Controller {
+  const { client, informers } = dependencies;
+  const claims = informers.of(claimDeclaration);
+  const volumes = informers.of(volumeDeclaration);
+  const classes = informers.of(storageClassDeclaration);
+  const nodes = informers.of(nodeDeclaration);
+  /** Events that were told already, by the claim's uid: the same state is not told with each look. */
+  const told = new Map<string, string>();
+
+  const nodeFor = (claim: ClaimView, waits: boolean): NodeView | undefined => {
+    const selected = claim.annotations[selectedNodeAnnotation];
+    if (selected !== undefined) return nodes.get(selected);
+    return waits ? undefined : nodes.list().find((node) => !node.unschedulable && isReady(node));
+  };
+
+  const passClaim = (claim: ClaimView): Plan | undefined => {
+    const storageClass = classes.get(claim.className);
+    const name = claim.spec.volumeName ?? "";
+    const plan = planClaim({
+      claim,
+      storageClass,
+      volume: name === "" ? undefined : volumes.get(name),
+      kept: volumes.by("claim", claim.key),
+      free: volumes.by("free", claim.className),
+      node: nodeFor(claim, storageClass?.waits === true),
+    });
+    return plan && withoutRepetition(plan, claim.uid, told);
+  };
+
+  const passVolume = async (volume: VolumeView): Promise<Plan | undefined> => {
+    const reference = volume.spec.claimRef;
+    if (reference?.uid === undefined) return planVolume(volume, undefined);
+    const at = { namespace: reference.namespace ?? "", name: reference.name ?? "" };
+    const cached = claims.get(keyOf(at.namespace, at.name))?.uid;
+    if (cached === reference.uid) return planVolume(volume, cached);
+    // Data is at stake: the server is asked, not the cache.
+    const fresh = await client.find(persistentvolumeclaims, at);
+    return planVolume(volume, fresh?.metadata.uid);
+  };
+
+  return createLoop(dependencies, {
+    name: "persistent-volume",
+    eventSource: "persistentvolume-controller",
+    needs: [claims, volumes, classes, nodes],
+    spacingMs: limits.statefulSetSpacingMs,
+    watch: (enqueue) => [
+      claims.handle((key, old, current) => {
+        if (current === undefined) told.delete(old?.uid ?? "");
+        enqueue(key);
+        for (const volume of volumes.by("claim", key)) enqueue(volume.key);
+      }),
+      volumes.handle((key, _old, current) => {
+        enqueue(key);
+        if (current?.spec.claimRef === undefined) enqueueWaiting(current, claims, enqueue);
+        else enqueue(keyOf(current.spec.claimRef.namespace ?? "", current.spec.claimRef.name ?? ""));
+      }),
+      classes.handle((key, _old, current) => {
+        if (current !== undefined)
+          for (const claim of claims.by("class", key)) if (isUnbound(claim)) enqueue(claim.key);
+      }),
+    ],
+    pass(key) {
+      const volume = key.includes("/") ? undefined : volumes.get(key);
+      if (volume !== undefined) return passVolume(volume);
+      const claim = claims.get(key);
+      return claim === undefined ? undefined : passClaim(claim);
+    },
+  });
+}
+
+/** A volume came free: claims of its class that wait may have it now. One that is gone may be missed by its claim. */
+function enqueueWaiting(
+  volume: VolumeView | undefined,
+  claims: { by(index: string, value: string): readonly ClaimView[] },
+  enqueue: (key: string) => void,
+): void {
+  if (volume === undefined) return;
+  for (const claim of claims.by("class", volume.className))
+    if (isUnbound(claim) || claim.spec.volumeName === volume.name) enqueue(claim.key);
+}
+
+function isUnbound(claim: ClaimView): boolean {
+  return claim.status.phase !== "Bound" && claim.deletionMs === undefined;
+}
+
+function isReady(node: NodeView): boolean {
+  return node.conditions.some(({ type, status }) => type === "Ready" && status === "True");
+}
+
+function withoutRepetition(plan: Plan, uid: string, told: Map<string, string>): Plan {
+  const actions = plan.actions.filter((action) => {
+    if (action.verb !== "event") return true;
+    const text = `${action.eventReason} ${action.message}`;
+    if (told.get(uid) === text) return false;
+    told.set(uid, text);
+    return true;
+  });
+  return { ...plan, actions };
+}
