@@ -257,16 +257,17 @@ test("Recreate makes no new pod while an old one is left, also when it is scaled
       assert.ok(images.size <= 1, `old and new at once: ${[...images].join(", ")}`);
     };
     change(cluster, template("web:2"));
-    // The old pods are ending, and no agent lets them go yet.
-    await cluster.time.advance(500);
+    await rollOut(cluster);
+    // Back again: the set of the new template is there already. The old pods are ending, and no agent lets them go yet.
+    change(cluster, template("web:1"));
+    await cluster.time.advance(1000);
     assert.ok(cluster.api.list("pods").every((pod) => pod.metadata.deletionTimestamp !== undefined));
-    await cluster.time.advance(500);
     change(cluster, meanwhile);
     await cluster.time.advance(2000);
-    assert.deepEqual(imagesOf(cluster), ["web:1", "web:1"]);
+    assert.deepEqual(imagesOf(cluster), ["web:2", "web:2"]);
     change(cluster, { paused: false });
     await rollOut(cluster);
-    assert.deepEqual(imagesOf(cluster), ["web:2", "web:2", "web:2"]);
+    assert.deepEqual(imagesOf(cluster), ["web:1", "web:1", "web:1"]);
   }
 });
 
