@@ -183,9 +183,11 @@ class Loop implements Controller {
     const { executor, timers } = this.#options;
     while (!this.#stopped) {
       try {
+        // The server may still be at it.
+        await timers.sleep(limits.lookAgainMs);
         return await executor.look(stopped.action);
       } catch {
-        await timers.sleep(limits.lookAgainMs);
+        // No answer to that either: later.
       }
     }
     return [];

@@ -66,15 +66,24 @@ export function createExecutor(options: ExecutorOptions): Executor {
     }
     return outcome;
   };
-  return { execute, run: (actions, because) => run(execute, actions, because), look: (action) => look(options.client, action) };
+  return {
+    execute,
+    run: (actions, because) => run(execute, actions, because),
+    look: (action) => look(options.client, action),
+  };
 }
 
 /** The newest revision among the objects that the action's one would be among. */
 async function look(client: Client, action: Action): Promise<readonly Trace[]> {
   if (action.verb === "event") return [];
   const { resource, namespace } = action;
-  const { items } = await client.list(resource, { metadataOnly: true, ...(namespace === undefined ? {} : { namespace }) });
-  const revisions = (items as { metadata?: { resourceVersion?: string } }[]).map(({ metadata }) => Number(metadata?.resourceVersion ?? 0));
+  const { items } = await client.list(resource, {
+    metadataOnly: true,
+    ...(namespace === undefined ? {} : { namespace }),
+  });
+  const revisions = (items as { metadata?: { resourceVersion?: string } }[]).map(({ metadata }) =>
+    Number(metadata?.resourceVersion ?? 0),
+  );
   return [{ resource, revision: revisions.reduce((most, revision) => Math.max(most, revision), 0) }];
 }
 

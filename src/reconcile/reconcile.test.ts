@@ -222,7 +222,10 @@ test("a create that nobody answered is not made again before its object would ha
   const { watch, create } = s.client;
   const client = s.client as { watch: typeof watch; create: typeof create };
   client.watch = (resource, options, handler) =>
-    watch(resource, options, { ...handler, event: (event) => void s.time.timers.after(2_000, () => handler.event(event)) });
+    watch(resource, options, {
+      ...handler,
+      event: (event) => void s.time.timers.after(2_000, () => handler.event(event)),
+    });
   client.create = async (...given) => {
     const made = await create(...given);
     if (created === 1) throw new Error("connection reset");
