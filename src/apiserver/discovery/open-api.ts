@@ -4,6 +4,7 @@ import type { Call, Outcome } from "../call.ts";
 import { noSuchResource } from "../failure.ts";
 import { openApiHashes, openApiIndex, openApiV2Hash, renderOpenApiV2, renderOpenApiV3 } from "../openapi/document.ts";
 import type { Documented } from "../openapi/documented.ts";
+import { encodeOpenApiV2, openApiV2Protobuf, openApiV2ProtobufType } from "../openapi/v2-protobuf.ts";
 import type { Registry } from "../registry.ts";
 
 /** Documents of one state of the registry, rendered when they are first asked for. */
@@ -24,9 +25,11 @@ export function openApi(call: Call, path: string): Outcome {
   if (path === "/openapi/v3")
     return document(call, current, path, "", () => openApiIndex(current.documented, version.gitVersion));
   if (path === "/openapi/v2") {
-    return document(call, current, path, openApiV2Hash(current.documented, version.gitVersion), () =>
-      renderOpenApiV2(current.documented, options),
-    );
+    const hash = openApiV2Hash(current.documented, version.gitVersion);
+    const render = (): Record<string, unknown> => renderOpenApiV2(current.documented, options);
+    const isProtobuf = call.request.headers["accept"]?.includes(openApiV2Protobuf) === true;
+    if (!isProtobuf) return document(call, current, path, hash, render);
+    return document(call, current, `${path}#protobuf`, hash, render, encodeOpenApiV2, openApiV2ProtobufType);
   }
   const name = path.slice("/openapi/v3/".length);
   const hash = path.startsWith("/openapi/v3/") ? current.hashes.get(name) : undefined;
@@ -61,11 +64,13 @@ function document(
   path: string,
   hash: string,
   render: () => Record<string, unknown>,
+  encode: (document: Record<string, unknown>) => Uint8Array = encodeJson,
+  contentType = "application/json",
 ): HttpResponse {
   const etag = hash === "" ? undefined : `"${hash}"`;
   const isPinned = call.info.query.has("hash");
   const headers = {
-    "content-type": "application/json",
+    "content-type": contentType,
     vary: "Accept",
     "cache-control": isPinned ? "public, immutable" : "no-cache, private",
     ...(etag !== undefined && { etag }),
@@ -73,6 +78,6 @@ function document(
   if (etag !== undefined && call.request.headers["if-none-match"] === etag)
     return { status: 304, headers, body: new Uint8Array(0) };
   let body = current.bodies.get(path);
-  if (body === undefined) current.bodies.set(path, (body = encodeJson(render())));
+  if (body === undefined) current.bodies.set(path, (body = encode(render())));
   return { status: 200, headers, body };
 }
