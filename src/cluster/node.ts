@@ -5,12 +5,15 @@ import { createAgent, type Agent } from "#node/agent.ts";
 import { mayLowerOomScore, startContainerd } from "#node/containerd/start.ts";
 import { removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
+import { trafficFamilies } from "#observability/traffic/families.ts";
 import type { Log } from "#telemetry/log.ts";
+import { processFamilies } from "#telemetry/process-metrics.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
 import type { TlsIdentity } from "#world/http.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import type { Machine } from "#world/machine.ts";
 import type { NetworkLinks } from "#world/network.ts";
+import type { OwnProcess } from "#world/own-process.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { World } from "#world/world.ts";
 import { containerdPaths, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
@@ -47,6 +50,8 @@ export interface NodeOptions {
   readonly ca: string;
   /** For hosts of the ingress without a certificate of their own. */
   readonly ingressIdentity: TlsIdentity;
+  /** For `process_*`. */
+  readonly ownProcess?: OwnProcess;
   readonly log: Log;
 }
 
@@ -165,6 +170,11 @@ function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Ne
       podsMax,
       reserved,
       resolvConfPath,
+    },
+    families: async () => {
+      const { ownProcess } = options;
+      const own = ownProcess === undefined ? [] : processFamilies(ownProcess);
+      return [...own, ...trafficFamilies(await network.ingressCounters())];
     },
     admitPod: (pod, address) => network.admitPod(pod, address),
     onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),

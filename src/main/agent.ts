@@ -4,6 +4,7 @@ import { openClusterPki } from "#cluster/pki.ts";
 import { loadSettings } from "#cluster/settings.ts";
 import { createLog } from "#telemetry/log.ts";
 import { realClock } from "#world/node/clock.ts";
+import { ownProcess } from "#world/node/own-process.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { linuxNode } from "./linux-node.ts";
 
@@ -32,6 +33,7 @@ async function main(dataDir: string, nodeName: string): Promise<void> {
     identity: await pki.node(node.name, node.address),
     ca: pki.caCertificate,
     ingressIdentity: pki.ingress,
+    ownProcess,
     log,
   });
   process.once("SIGTERM", () => {

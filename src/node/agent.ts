@@ -3,6 +3,7 @@ import { pods as podResource } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformer, type Informer } from "#reconcile/informer.ts";
+import type { Family } from "#telemetry/metrics.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
 import type { Certificates, Crypto } from "#world/crypto.ts";
@@ -31,6 +32,7 @@ import type { WorkerParts } from "./pods/worker-parts.ts";
 import { Handlers } from "./probes/handlers.ts";
 import { RuntimeObserver } from "./runtime/observer.ts";
 import { NodeReporter } from "./status/node-reporter.ts";
+import { VolumeFolderRemoval } from "./volumes/folder-removal.ts";
 import { PodVolumes } from "./volumes/pod-volumes.ts";
 
 export interface AgentOptions {
@@ -50,6 +52,8 @@ export interface AgentOptions {
   /** Only for the WebSocket handshake, which asks for it. */
   readonly sha1: (data: Uint8Array) => Uint8Array;
   readonly settings: NodeSettings;
+  /** Further series of this process for /metrics. */
+  readonly families?: () => Promise<readonly Family[]>;
   /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
   readonly onProblem: (problem: string, error: unknown) => void;
@@ -115,13 +119,19 @@ class NodeAgent implements Agent {
       project: (pod) => pod,
     });
     this.#logs = new LogRotation(context);
-    this.#loops = [new NodeReporter(context), this.#logs, new ImageCollector(context)];
+    this.#loops = [
+      new NodeReporter(context),
+      this.#logs,
+      new ImageCollector(context),
+      new VolumeFolderRemoval(context),
+    ];
     this.handler = agentApi({
       context,
       observer: parts.observer,
       access: new Access(options),
       streaming: new Streaming(options.http, options.sha1),
       usage: new UsageSampler({ ...context, cgroupRoot: context.settings.cgroupRoot, pods: () => this.#pods.list() }),
+      families: options.families ?? (() => Promise.resolve([])),
       pods: () => this.#pods.list(),
       onPodChange: (uid, changed) => this.#listen(uid, changed),
     });

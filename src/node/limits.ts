@@ -88,3 +88,6 @@ export const usageRepeatMs = 1_000;
 /** Milliseconds of a window over which usage is told: shorter ones measure the scheduler, longer ones the past. */
 export const usageWindowMinMs = 900;
 export const usageWindowMaxMs = 60_000;
+
+/** Milliseconds: how old counters may be that a scrape is given. */
+export const scrapeAgeMs = 1_000;

@@ -12,6 +12,9 @@ export interface BackendCounters {
   readonly bytesOut: number;
   readonly connectionFailures: number;
   readonly retries: number;
+  /** Seconds until the first byte of an answer, and until its end; averages of the last 1024 requests. */
+  readonly responseSeconds: number;
+  readonly totalSeconds: number;
 }
 
 /** Reads the counters; empty when HAProxy does not answer. Columns by their names in the first line. */
@@ -34,6 +37,8 @@ export async function readCounters(runtime: Runtime, slots: Slots): Promise<read
         bytesOut: numberOf("bout"),
         connectionFailures: numberOf("econ"),
         retries: numberOf("wretr"),
+        responseSeconds: numberOf("rtime") / 1000,
+        totalSeconds: numberOf("ttime") / 1000,
       },
     ];
   });

@@ -2,9 +2,11 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import { ContainerRuntimeError, type RuntimeContainerStatus } from "#world/container-runtime.ts";
 import type { ByteStream, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
+import { exposeFamilies, expositionType, type Family } from "#telemetry/metrics.ts";
 import type { NodeContext } from "../context.ts";
-import { runSecondsMax } from "../limits.ts";
+import { runSecondsMax, scrapeAgeMs } from "../limits.ts";
 import { logStream } from "../logs/stream.ts";
+import { agentFamilies, cadvisorPage } from "../metrics/pages.ts";
 import type { UsageSampler } from "../metrics/sampler.ts";
 import { podCgroup } from "../pods/qos.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
@@ -19,6 +21,8 @@ export interface ApiParts {
   readonly access: Access;
   readonly streaming: Streaming;
   readonly usage: UsageSampler;
+  /** What stands on /metrics beside the agent's own series. */
+  readonly families: () => Promise<readonly Family[]>;
   readonly pods: () => readonly Pod[];
   /** Calls when something about this pod changed in the runtime. */
   readonly onPodChange: (podUid: string, changed: () => void) => { close(): void };
@@ -86,11 +90,14 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       return json(statsSummary(await statsInputs(parts)));
     case "usage":
       return json(await parts.usage.read(route.maxAgeMs, route.uids));
+    case "agent-metrics":
+      return exposition(exposeFamilies([...agentFamilies(context.nodeName, parts.pods()), ...(await parts.families())]));
+    case "cadvisor-metrics": {
+      const counted = await parts.usage.counters(scrapeAgeMs);
+      return exposition(cadvisorPage({ ...context.facts, counted, now: context.clock.now() }));
+    }
     case "resource-metrics":
-      return {
-        ...text(200, resourceMetrics(await statsInputs(parts))),
-        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-      };
+      return exposition(resourceMetrics(await statsInputs(parts)));
     case "logs":
       return logs(parts, route);
     case "run": {
@@ -241,6 +248,10 @@ async function runningContainer(parts: ApiParts, at: PodPath, name: string): Pro
 
 function text(status: number, message: string): HttpResponse {
   return { status, headers: { "content-type": "text/plain; charset=utf-8" }, body: encoder.encode(message) };
+}
+
+function exposition(page: string): HttpResponse {
+  return { ...text(200, page), headers: { "content-type": expositionType } };
 }
 
 function json(value: unknown): HttpResponse {

@@ -14,6 +14,8 @@ export type Route =
   | { readonly to: "stats-summary" }
   | { readonly to: "usage"; readonly maxAgeMs: number; readonly uids: ReadonlySet<string> | undefined }
   | { readonly to: "resource-metrics" }
+  | { readonly to: "agent-metrics" }
+  | { readonly to: "cadvisor-metrics" }
   | {
       readonly to: "logs";
       readonly at: PodPath;
@@ -53,6 +55,8 @@ export function routeOf(method: string, target: string, now: number): RouteResul
     if (first === "pods" || first === "runningpods") return { to: "pods" };
   }
   if (method === "GET" && path === "/stats/summary") return { to: "stats-summary" };
+  if (method === "GET" && path === "/metrics") return { to: "agent-metrics" };
+  if (method === "GET" && path === "/metrics/cadvisor") return { to: "cadvisor-metrics" };
   if (method === "GET" && path === "/stats/usage") return usageRoute(query);
   if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
   if (method === "GET" && first === "containerLogs" && rest.length === 3) return logRoute(rest, query, now);
@@ -162,6 +166,8 @@ export function subresourceOf(route: Route): string {
     case "usage":
       return "stats";
     case "resource-metrics":
+    case "agent-metrics":
+    case "cadvisor-metrics":
       return "metrics";
     default:
       return "proxy";
@@ -170,6 +176,6 @@ export function subresourceOf(route: Route): string {
 
 /** Whatever runs something in a container is a creation, also when a WebSocket asks with GET. */
 export function verbOf(route: Route): "get" | "create" {
-  const reading = ["healthz", "pods", "stats-summary", "usage", "resource-metrics", "logs"];
+  const reading = ["healthz", "pods", "stats-summary", "usage", "resource-metrics", "agent-metrics", "cadvisor-metrics", "logs"];
   return reading.includes(route.to) ? "get" : "create";
 }

@@ -33,13 +33,22 @@ export interface NodeUsage {
   readonly pods: readonly PodUsage[];
 }
 
+/** The counters of one container as they were last read. */
+export interface Counted extends Measured {
+  readonly cpuNanos: number;
+  readonly memoryBytes: number;
+  readonly workingSetBytes: number;
+  readonly ageMs: number;
+}
+
 interface Point {
   readonly atMs: number;
   readonly cpuNanos: number;
+  readonly memoryBytes: number;
   readonly workingSetBytes: number;
 }
 
-interface Measured {
+export interface Measured {
   readonly pod: Pod;
   readonly container: string;
   readonly path: string;
@@ -79,6 +88,18 @@ export class UsageSampler {
     return this.#answer(wanted);
   }
 
+  /** Counters of all running containers, no older than `maxAgeMs` milliseconds. */
+  async counters(maxAgeMs: number): Promise<readonly Counted[]> {
+    const all = measuredContainers(this.#options.cgroupRoot, this.#options.pods());
+    this.#forget(all);
+    await this.#sample(["", ...all.map(({ path }) => path)], maxAgeMs);
+    const now = this.#options.clock.monotonic();
+    return all.flatMap((one) => {
+      const last = this.#points.get(one.path)?.at(-1);
+      return last === undefined ? [] : [{ ...one, ...last, ageMs: now - last.atMs }];
+    });
+  }
+
   /** One round at a time: whoever comes meanwhile takes part in what it brought. */
   async #sample(paths: readonly string[], maxAgeMs: number): Promise<void> {
     const before = this.#round;
@@ -107,7 +128,7 @@ export class UsageSampler {
     const last = kept.at(-1);
     // A counter that went back began anew: what came before says nothing about it.
     if (last !== undefined && usage.cpuNanos < last.cpuNanos) kept.length = 0;
-    kept.push({ atMs, cpuNanos: usage.cpuNanos, workingSetBytes: usage.workingSetBytes });
+    kept.push({ atMs, ...usage });
     while (kept.length > usagePointsMax || atMs - (kept[0]?.atMs ?? atMs) > usageWindowMaxMs) kept.shift();
     this.#points.set(path, kept);
   }
