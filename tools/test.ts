@@ -4,9 +4,12 @@
  * Run: ./steer test [PATTERN]   (a pattern picks test files by path and leaves the checks out)
  */
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { join, relative } from "node:path";
 import { run } from "node:test";
+import { ensureNodePackages, ensurePackages } from "#main/debian.ts";
+import { createProgress } from "#main/progress.ts";
+import { realProcesses } from "#world/node/processes.ts";
 
 const root = join(import.meta.dirname, "..");
 const bin = (name: string): string => join(root, "node_modules/.bin", name);
@@ -29,12 +32,30 @@ const serialFolders = /^tests\/(cluster|conformance|crash|delivery|network|node|
 /** A single file that takes longer than this is ended and counted as failed. */
 const fileTimeoutMs = 8 * 60 * 1000;
 
+/** Programs that tests use and that a bare machine may lack, with the Debian package that brings each. */
+const testPrograms: readonly { readonly name: string; readonly proof: string }[] = [
+  { name: "curl", proof: "/usr/bin/curl" },
+  { name: "openssl", proof: "/usr/bin/openssl" },
+  { name: "procps", proof: "/usr/bin/pgrep" },
+  { name: "bsdutils", proof: "/usr/bin/script" },
+];
+
+/** As root: what real nodes and the tests need. Without root those tests are skipped, and say so. */
+async function installPrograms(): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const progress = createProgress();
+  await ensureNodePackages(realProcesses, progress);
+  const missing = testPrograms.filter(({ proof }) => !existsSync(proof)).map(({ name }) => name);
+  await ensurePackages(realProcesses, progress, missing);
+}
+
 async function runTests(pattern: string | undefined): Promise<number> {
   const startedAtMs = performance.now();
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const chosen = globSync(["src/**/*.test.ts", "tests/**/*.test.ts"], { cwd: root })
     .filter((path) => pattern === undefined || path.includes(pattern))
     .sort();
+  await installPrograms();
   if (pattern === undefined) for (const check of checks) runCheck(check, tally);
   const isSerial = (path: string): boolean => serialFolders.test(path);
   await runFiles(chosen.filter((path) => !isSerial(path)), 2, tally);

@@ -236,7 +236,10 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
 function notReady(logs: string, waiting: ReadonlySet<string>): UserError {
   const [first = "supervisor"] = waiting;
   const path = join(logs, `${first}.log`);
-  const tail = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-5).join("\n") : "(no log)";
+  // Where in our code it happened is for the log; the words before are for people.
+  const lines = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+  const said = lines.filter((line) => line.trim() !== "" && !/^\s+at /.test(line) && !line.startsWith("Node.js v"));
+  const tail = said.length === 0 ? "(no log)" : said.slice(-5).map((line) => line.slice(0, 500)).join("\n");
   return new UserError(`The cluster did not become ready: ${[...waiting].join(", ")} did not start. Its last words:\n${tail}\n`, `Mend what it says, then run this again.`);
 }
 
