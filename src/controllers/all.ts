@@ -17,6 +17,7 @@ import { createEphemeralVolumeController } from "./ephemeral-volume/controller.t
 import { createGarbageCollector } from "./garbage-collection/controller.ts";
 import { createHorizontalPodAutoscalerController } from "./horizontal-pod-autoscaler/controller.ts";
 import { createJobController } from "./job/controller.ts";
+import { createLocalVolumeController } from "./local-volume/controller.ts";
 import { createNamespaceController } from "./namespace/controller.ts";
 import { createNodeLifecycleController } from "./node-lifecycle/controller.ts";
 import { createPersistentVolumeController } from "./persistent-volume/controller.ts";
@@ -68,6 +69,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createPodCollector,
   createPersistentVolumeController,
   createVolumeProtectionController,
+  createLocalVolumeController,
   createEphemeralVolumeController,
 ];
 

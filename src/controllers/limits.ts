@@ -53,4 +53,6 @@ export const limits = {
   servedSettleMs: 1_000,
   /** Namespaced content is looked at again after this time while it is going away. Milliseconds. */
   namespaceCheckMaxMs: 15_000,
+  /** Folders of deleted volumes that one node is asked to remove at once. */
+  foldersRemovedMax: 100,
 } as const;

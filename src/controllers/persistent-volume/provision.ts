@@ -2,6 +2,7 @@ import type { PersistentVolume } from "#api/generated/core-v1.ts";
 import { persistentvolumeclaims, persistentvolumes } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
+import { folderFinalizer, nodeAnnotation } from "../local-volume/plan.ts";
 import { aboutOf } from "../ownership.ts";
 import type { NodeView } from "../views/node.ts";
 import { selectedNodeAnnotation, type ClaimView, type StorageClassView, type VolumeView } from "../views/storage.ts";
@@ -71,7 +72,11 @@ function newVolume(
   return {
     apiVersion: "v1",
     kind: "PersistentVolume",
-    metadata: { name: `pvc-${uid}`, annotations: { [provisionedBy]: localProvisioner } },
+    metadata: {
+      name: `pvc-${uid}`,
+      annotations: { [provisionedBy]: localProvisioner, [nodeAnnotation]: node.name },
+      finalizers: [folderFinalizer],
+    },
     spec: {
       capacity: { storage: claim.spec.resources?.requests?.["storage"] ?? "1Gi" },
       accessModes: claim.spec.accessModes ?? ["ReadWriteOnce"],

@@ -52,6 +52,9 @@ export const volumeDeclaration: InformerDeclaration<PersistentVolume, VolumeView
     ...objectIndexes,
     /** Volumes that nobody claimed, by class. */
     free: (volume) => (volume.spec.claimRef === undefined ? [volume.className] : []),
+    /** By the node that has its folder. */
+    node: ({ annotations }) =>
+      annotations["steersman.dev/node"] === undefined ? [] : [annotations["steersman.dev/node"]],
     /** By the claim that it is bound to or kept for. */
     claim: ({ spec: { claimRef } }) =>
       claimRef === undefined ? [] : [keyOf(claimRef.namespace ?? "", claimRef.name ?? "")],
