@@ -75,7 +75,7 @@ function runCheck(check: (typeof checks)[number], tally: Tally): void {
 
 async function runFiles(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
   if (files.length === 0) return;
-  const stream = run({ files: files.map((path) => join(root, path)), concurrency, timeout: fileTimeoutMs, cwd: root });
+  const stream = run({ files: files.map((path) => join(root, path)), concurrency, timeout: fileTimeoutMs, forceExit: true, cwd: root });
   for await (const event of stream) {
     if (event.type === "test:pass") countPass(event.data, tally);
     else if (event.type === "test:fail") countFail(event.data, tally);
