@@ -66,19 +66,18 @@ async function runMany(seeds: string[], jobs: number, isVerbose: boolean): Promi
     process.stdout.write(`${process.stdout.isTTY ? "\r" : ""}${failure(result)}\n`);
   };
   const waiting = [...seeds];
-  await Promise.all(Array.from({ length: jobs }, () => work(waiting, show)));
+  await Promise.all(Array.from({ length: jobs }, () => playOn(waiting, show)));
   const seconds = (performance.now() - startedMs) / 1000;
   const hours = virtualMs / 3_600_000;
   const clear = process.stdout.isTTY ? "\r" : "";
-  process.stdout.write(
-    `${clear}${total - failed.length} of ${total} seeds passed: ${hours.toFixed(1)} virtual hours, ${writes} writes, in ${seconds.toFixed(1)} s\n`,
-  );
+  const work = `${hours.toFixed(1)} virtual hours, ${writes} writes, in ${seconds.toFixed(1)} s`;
+  process.stdout.write(`${clear}${total - failed.length} of ${total} seeds passed: ${work}\n`);
   if (failed.length > 0) process.stdout.write(`failed: ${failed.map(({ seed }) => seed).join(" ")}\n`);
   return failed.length === 0 ? 0 : 1;
 }
 
 /** One process that plays seeds until none waits. */
-async function work(waiting: string[], show: (result: TimedResult) => void): Promise<void> {
+async function playOn(waiting: string[], show: (result: TimedResult) => void): Promise<void> {
   const child: ChildProcess = fork(join(import.meta.dirname, "..", "sim-worker.ts"), { execArgv: [] });
   try {
     await new Promise<void>((resolve, reject) => {

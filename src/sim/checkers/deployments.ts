@@ -56,7 +56,7 @@ class DeploymentChecker implements Checker {
   settled(): void {
     for (const deployment of this.#view.history.all("apps/deployments").values()) {
       const sets = this.#setsOf(deployment);
-      const limit = (deployment.spec as unknown as DeploymentSpec).revisionHistoryLimit ?? 10;
+      const limit = (deployment.spec as DeploymentSpec).revisionHistoryLimit ?? 10;
       const old = sets.filter((set) => replicasOf(set) === 0 && revisionOf(set) !== revisionOf(deployment)).length;
       if (old > limit)
         this.#report("37 history", `${deployment.metadata.name} keeps ${old} old ReplicaSets, at most ${limit}`);
@@ -80,7 +80,7 @@ class DeploymentChecker implements Checker {
   #remember({ metadata, spec }: Stored): void {
     const specs = this.#specs.get(metadata.uid) ?? new Map<number, DeploymentSpec>();
     this.#specs.set(metadata.uid, specs);
-    specs.set(metadata.generation ?? 0, spec as unknown as DeploymentSpec);
+    specs.set(metadata.generation ?? 0, spec as DeploymentSpec);
   }
 
   /** Specs that the loop may act on: the newest, and those since the last that it said it saw. */
@@ -129,9 +129,10 @@ class DeploymentChecker implements Checker {
       ({ readySinceMs }) => readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs(),
     ).length;
     const left = available.length - Math.max(0, going - unready);
-    // More than the least was not there before: then only pods that are not ready may go.
+    // What is not available may always go.
     if (left >= least || going <= unready) return;
-    const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, which takes ${going} pods, ${unready} of them not available`;
+    const taken = `which takes ${going} pods, ${unready} of them not available`;
+    const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, ${taken}`;
     this.#report(
       "35 availability",
       `${what}: ${left} available pods of ${deployment.metadata.name} are left, at least ${least} must be`,
@@ -175,10 +176,8 @@ class DeploymentChecker implements Checker {
     const pods = this.#podsOf(deployment);
     const live = pods.filter(({ endsSinceMs }) => endsSinceMs === undefined);
     // A ReplicaSet that was scaled down a moment ago may still be growing.
-    const asked = this.#setsOf(deployment).reduce(
-      (sum, one) => sum + Math.max(...this.#liveSpecs(one).map((spec) => spec.replicas ?? 1)),
-      0,
-    );
+    const sizes = this.#setsOf(deployment).map((one) => this.#liveSpecs(one).map(({ replicas }) => replicas ?? 1));
+    const asked = sizes.reduce((sum, own) => sum + Math.max(...own), 0);
     const specs = this.#liveSpecs(deployment);
     const most = Math.max(asked, ...specs.map((spec) => rolloutBounds(spec).most));
     if (live.length > most) {

@@ -3,7 +3,7 @@ import type { Checker, Report, View } from "./checker.ts";
 
 interface PodSpec {
   readonly nodeName?: string;
-  readonly containers: readonly { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } }[];
+  readonly containers?: readonly { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } }[];
 }
 
 /** 54: what the pods of a node ask for is never more than it has. 55: no pod is bound to a node that repels it. */
@@ -13,7 +13,7 @@ export function schedulingChecker(view: View, report: Report): Checker {
     changed(changes) {
       for (const { resource, current, before, key, revision } of changes) {
         if (resource !== "pods" || current === undefined) continue;
-        const { nodeName } = current.spec as unknown as PodSpec;
+        const { nodeName } = current.spec as PodSpec;
         if (nodeName === undefined || before?.spec?.["nodeName"] === nodeName) continue;
         const node = view.history.get(`/registry/core/nodes/${nodeName}`);
         // The scheduler may not have seen yet that a node went.
@@ -39,7 +39,7 @@ export function schedulingChecker(view: View, report: Report): Checker {
 }
 
 function requestOf(pod: Stored, name: string): number {
-  const { containers } = pod.spec as unknown as PodSpec;
+  const { containers = [] } = pod.spec as PodSpec;
   return containers.reduce((sum, { resources }) => sum + amount(resources?.requests?.[name] ?? "0"), 0);
 }
 
