@@ -109,6 +109,8 @@ function whenOnTrial(status: CanaryStatus, facts: Facts): Transition {
   }
   const isCounting = status.phase !== "Starting" || (status.step ?? 0) > 0;
   if (isCounting && facts.judgement.verdict === "Fail") return goBack(judged, facts, facts.judgement.message, true);
+  // The Deployment's controller has not looked at the newest template yet: nothing goes forward on old knowledge.
+  if (facts.current === undefined) return { status: judged };
   if (status.phase === "Starting") return whenStarting(judged, facts);
   const readiness = whenUnready(judged, facts);
   if (readiness !== undefined) return readiness;

@@ -2,7 +2,7 @@ import { holdAnnotation } from "#api/apps/hold.ts";
 import type { Canary } from "#api/delivery/canary.ts";
 import { canaries } from "#api/delivery/canary.ts";
 import { trafficcounts, trafficsplits, type TrafficCount, type TrafficSplit } from "#api/delivery/traffic-split.ts";
-import type { Deployment, ReplicaSet } from "#api/generated/apps-v1.ts";
+import type { Deployment, DeploymentStatus, ReplicaSet } from "#api/generated/apps-v1.ts";
 import type { Node, Service } from "#api/generated/core-v1.ts";
 import type { Ingress } from "#api/generated/networking-v1.ts";
 import { deployments, ingresses, nodes, replicasets, services } from "#api/generated/resources.ts";
@@ -63,7 +63,8 @@ export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentVi
   resource: deployments,
   project: ({ metadata, spec, status }) => {
     const view = objectView(metadata);
-    const isSeen = (status.observedGeneration ?? 0) >= view.generation;
+    const seen: DeploymentStatus | undefined = status;
+    const isSeen = (seen?.observedGeneration ?? 0) >= view.generation;
     return {
       ...view,
       replicas: spec.replicas ?? 1,

@@ -18,7 +18,7 @@ export interface UserCount {
   readonly inErrors: number;
 }
 
-const bisections = 60;
+const bisections = 40;
 
 /** The interval after so many users; `alpha` is 1 - confidence. Whatever makes no sense says nothing: 0 to 1. */
 export function confidenceInterval({ users, inErrors }: UserCount, alpha: number): Interval {

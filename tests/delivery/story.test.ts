@@ -1,0 +1,190 @@
+/** Whole releases in virtual time: good and bad ones, crashes after every write, missing numbers, approvals, second thoughts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createWorld, type World } from "./model.ts";
+
+const atRest = (world: World) => (): boolean => {
+  const { phase, candidate, stable } = world.status();
+  return phase === "RolledBack" || (phase === "Stable" && candidate !== undefined && candidate === stable);
+};
+
+async function release(world: World, image: string, seconds = 90): Promise<void> {
+  world.setImage(image);
+  await world.live(5, () => !atRest(world)());
+  await world.live(seconds, atRest(world));
+  await world.live(3);
+}
+
+function outcome(world: World): string {
+  return `${world.status().phase}; ${world.pods()}; threshold ${world.split()?.threshold}`;
+}
+
+test("a good version goes through its steps to everybody", async () => {
+  const world = await createWorld();
+  await release(world, "web:2");
+  assert.equal(outcome(world), "Stable; 2 web:2; threshold 0");
+  assert.deepEqual(world.problems, []);
+  await world.stop();
+});
+
+test("a bad version goes back and stays back; the third one is tried anew", async () => {
+  const world = await createWorld();
+  world.traffic.errorsBy["web:2"] = 0.4;
+  await release(world, "web:2");
+  assert.equal(outcome(world), "RolledBack; 2 web:1; threshold 0");
+  assert.match(world.status().lastRollback?.reason ?? "", /users of the new version see errors/);
+  await world.live(30);
+  assert.equal(outcome(world), "RolledBack; 2 web:1; threshold 0");
+  const template = JSON.stringify(world.api.get("deployments", "default/web")!.spec!["template"]);
+  assert.match(template, /web:2/, "a rollback never writes the template");
+  await release(world, "web:3");
+  assert.equal(outcome(world), "Stable; 2 web:3; threshold 0");
+  await world.stop();
+});
+
+test("errors on both sides stop the release and blame nobody", async () => {
+  const world = await createWorld();
+  Object.assign(world.traffic.errorsBy, { "web:1": 0.4, "web:2": 0.4 });
+  world.setImage("web:2");
+  await world.live(40);
+  assert.equal(world.status().phase, "Paused");
+  assert.equal(world.status().verdict, "BothSidesFail");
+  Object.assign(world.traffic.errorsBy, { "web:1": 0, "web:2": 0 });
+  const canary = world.api.get("canaries", "default/web")!;
+  const annotations = { "delivery.steersman.dev/approved": `${world.status().candidate}.1` };
+  world.api.put("canaries", { ...canary, metadata: { ...canary.metadata, annotations } });
+  await world.live(90, atRest(world));
+  await world.live(3);
+  assert.equal(outcome(world), "Stable; 2 web:2; threshold 0");
+  await world.stop();
+});
+
+test("a source of numbers that says nothing never lets a version pass", async () => {
+  const world = await createWorld();
+  world.traffic.reports = false;
+  world.setImage("web:2");
+  await world.live(120);
+  assert.equal(world.status().phase, "Step");
+  assert.equal(world.status().verdict, "NotEnoughData");
+  world.traffic.reports = true;
+  await world.live(90, atRest(world));
+  await world.live(3);
+  assert.equal(outcome(world), "Stable; 2 web:2; threshold 0");
+  await world.stop();
+});
+
+test("not enough data can mean failure after a deadline", async () => {
+  const world = await createWorld({ notEnoughData: { then: "fail", after: "20s" } });
+  world.traffic.reports = false;
+  await release(world, "web:2");
+  assert.equal(world.status().phase, "RolledBack");
+  assert.match(world.status().lastRollback?.reason ?? "", /not enough data/);
+  await world.stop();
+});
+
+test("pods that never get ready take the version back after the Deployment's deadline, and nobody saw it", async () => {
+  const world = await createWorld();
+  await release(world, "stuck", 90);
+  assert.equal(outcome(world), "RolledBack; 2 web:1; threshold 0");
+  assert.equal(world.traffic.seenBy.has("stuck"), false);
+  await world.stop();
+});
+
+test("a template that changes in the middle is a new release; back to the stable one is none", async () => {
+  const world = await createWorld();
+  world.setImage("web:2");
+  await world.live(20, () => world.status().phase === "Step");
+  world.setImage("web:3");
+  await world.live(90, atRest(world));
+  await world.live(3);
+  assert.equal(outcome(world), "Stable; 2 web:3; threshold 0");
+  world.setImage("web:4");
+  await world.live(20, () => world.status().phase === "Step");
+  world.setImage("web:3");
+  await world.live(20);
+  assert.equal(outcome(world), "Stable; 2 web:3; threshold 0");
+  await world.stop();
+});
+
+test("without its Canary a Deployment is a plain one", async () => {
+  const world = await createWorld();
+  world.setImage("web:2");
+  await world.live(20, () => world.status().phase === "Step");
+  world.api.remove("canaries", "default/web");
+  world.api.remove("trafficsplits", "default/web");
+  await world.live(20);
+  assert.equal(world.pods(), "2 web:2");
+  assert.equal(world.api.get("deployments", "default/web")!.metadata.annotations?.["steersman.dev/hold"], undefined);
+  await world.stop();
+});
+
+const impossible: Readonly<Record<string, Record<string, unknown>>> = {
+  DeploymentMissing: { deployment: "gone" },
+  TargetMissing: { ingress: "gone" },
+  NoTarget: { service: "web" },
+  NoUserKey: { users: {} },
+  InvalidSpec: { steps: [{ share: "50%" }, { share: "10%" }] },
+};
+
+for (const [reason, spec] of Object.entries(impossible)) {
+  test(`a Canary that cannot act says ${reason} and blocks nothing`, async () => {
+    const world = await createWorld(spec);
+    const [condition] = world.status().conditions ?? [];
+    assert.equal(`${condition?.type}=${condition?.status} ${condition?.reason}`, `Ready=False ${reason}`);
+    world.setImage("web:2");
+    await world.live(20);
+    assert.equal(world.pods(), "2 web:2");
+    await world.stop();
+  });
+}
+
+test("of two Canaries for one Deployment the older one acts and the younger is told", async () => {
+  const world = await createWorld();
+  const { spec } = world.api.get("canaries", "default/web")!;
+  world.api.put("canaries", { metadata: { name: "second", namespace: "default" }, spec: spec! });
+  await world.live(2);
+  const { conditions } = world.api.get("canaries", "default/second")!.status as { conditions: { reason: string }[] };
+  assert.equal(conditions[0]?.reason, "Overlapping");
+  await release(world, "web:2");
+  assert.equal(outcome(world), "Stable; 2 web:2; threshold 0");
+  await world.stop();
+});
+
+/** Runs a release and ends every loop right after its write number `crashAt`; they begin anew a second later. */
+async function releaseWithCrash(share: number, crashAt: number | undefined): Promise<{ world: World; writes: number }> {
+  const world = await createWorld({ steps: [{ share: "50%", for: "1s" }, { share: "100%" }] });
+  world.traffic.errorsBy["web:2"] = share;
+  const { api } = world;
+  const begun = api.writes.length;
+  world.setImage("web:2");
+  for (let round = 0; round < 400 && !atRest(world)(); round++) {
+    if (crashAt !== undefined && api.writes.length - begun >= crashAt && api.refuse === undefined) {
+      api.refuse = () => ({ code: 503, reason: "ServiceUnavailable", message: "crashed" });
+      await world.live(1);
+      await world.restart();
+      api.refuse = undefined;
+      crashAt = undefined;
+    }
+    await world.live(0.25);
+    if (world.status().lastRollback !== undefined)
+      assert.equal(world.split()?.threshold, 0, "a rejected version has no users");
+  }
+  await world.live(3);
+  return { world, writes: api.writes.length - begun };
+}
+
+for (const [share, expected] of [
+  [0.4, "RolledBack; 2 web:1; threshold 0"],
+  [0, "Stable; 2 web:2; threshold 0"],
+] as const) {
+  test(`crashes after each write of a release whose users err at ${share * 100} % change nothing of its end`, async () => {
+    const whole = await releaseWithCrash(share, undefined);
+    assert.equal(outcome(whole.world), expected);
+    await whole.world.stop();
+    for (let crashAt = 1; crashAt <= whole.writes; crashAt++) {
+      const { world } = await releaseWithCrash(share, crashAt);
+      assert.equal(outcome(world), expected, `crashed after write ${crashAt} of ${whole.writes}`);
+      await world.stop();
+    }
+  });
+}
