@@ -110,7 +110,9 @@ export function renderWhy(records: readonly WriteRecord[]): string {
       const head = `${record.time.slice(11, 23)}  ${who} ${what}`;
       const details = [
         ...(record.rule === undefined ? [] : [record.rule]),
-        ...(record.changed === undefined || record.changed.length === 0 ? [] : [`changed ${record.changed.join(", ")}`]),
+        ...(record.changed === undefined || record.changed.length === 0
+          ? []
+          : [`changed ${record.changed.join(", ")}`]),
         ...(record.because === undefined ? [] : [`because of ${record.because}`]),
       ];
       return `${head}\n${details.map((detail) => `              ${detail}\n`).join("")}`;

@@ -2,6 +2,7 @@ import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
+import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
 import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
 import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
 import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/token-issuer.ts";
@@ -29,6 +30,7 @@ import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformers, type Informers } from "#reconcile/informers.ts";
 import { createPace } from "#reconcile/pace.ts";
 import { createScheduler } from "#scheduler/loop.ts";
+import { createPlacements } from "#scheduler/placements.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
 import { createMetrics, expositionType } from "#telemetry/metrics.ts";
@@ -71,6 +73,8 @@ export interface ServerOptions {
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Descriptions of types and fields for `kubectl explain`. */
   readonly describe?: (typeName: string, field?: string) => string | undefined;
+  /** How to reach the history of metrics (Prometheus); absent: none is kept. */
+  readonly history?: Transport;
   /** For `process_*`; absent where the process is not the server's own. */
   readonly ownProcess?: OwnProcess;
   readonly log: Log;
@@ -97,7 +101,9 @@ export function createServer(options: ServerOptions): Server {
   const { clock, timers, random } = world;
   const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
   const nodes = options.nodes?.(() => api.objects);
-  const virtual = nodes === undefined ? [] : createMeasurements({ clock, timers, nodes, informers: () => informers, onProblem });
+  const asked = { clock, timers, informers: () => informers, history: options.history, onProblem };
+  const measurements = nodes === undefined ? [] : createMeasurements({ ...asked, nodes });
+  const virtual = [...measurements, createPlacements(() => scheduler.explanations)];
   const metrics = createMetrics();
   const bare: ApiServer = createApi(options, nodes, virtual, [
     ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
@@ -205,6 +211,10 @@ function createApi(
           log: (message, detail) => log.warn(message, { detail: String(detail) }),
         },
       }),
+    webhooks: (objects) => ({
+      call: (config, review, timeoutSeconds) =>
+        callWebhook({ objects, dial: nodes?.dial, timers, random }, config, review, timeoutSeconds),
+    }),
     version: versionInfo,
     tokens: { issue: (order) => given(tokens).issue(order) },
     documents: new Map([

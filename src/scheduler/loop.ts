@@ -64,6 +64,8 @@ export interface Scheduler {
   readonly binds: number;
   /** Pods that can be tried now, and those that wait for something to happen. */
   readonly pending: { readonly active: number; readonly waiting: number };
+  /** Why the last attempt for each pod that waits failed, by `namespace/name`. */
+  readonly explanations: ReadonlyMap<string, Explanation>;
   /** Why the last attempt for this pod (`namespace/name`) failed; undefined when it did not. */
   explanation(key: string): Explanation | undefined;
 }
@@ -141,6 +143,10 @@ class Loop implements Scheduler {
 
   get pending(): Scheduler["pending"] {
     return { active: this.#queue.activeLength, waiting: Math.max(0, this.#queue.length - this.#queue.activeLength) };
+  }
+
+  get explanations(): ReadonlyMap<string, Explanation> {
+    return this.#explanations;
   }
 
   explanation(key: string): Explanation | undefined {
@@ -431,6 +437,7 @@ class Loop implements Scheduler {
   }
 
   #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
+    this.#tell(pod, "unschedulable");
     const explanation = explainObstacle(pod, this.#cluster, obstacle);
     this.#queue.unschedulable(pod.key, rejectedByClaims, nowMs);
     const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;

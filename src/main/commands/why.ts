@@ -1,4 +1,7 @@
 import { collectWhy, renderWhy, resourceNamed, UnknownResourceError } from "#cli/why.ts";
+import { blockersOf, renderBlockers } from "#cli/blockers.ts";
+import { placementOf, renderPlacement } from "#cli/placement.ts";
+import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import { loadSettings } from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
@@ -23,14 +26,24 @@ export async function run(args: readonly string[]): Promise<number> {
   if (word === "" || name === "") throw new UserError("why needs an object.", "Say for example ./steer why deployment/web.");
   const resource = named(word);
   const namespace = resource.namespaced ? ((options.values["namespace"] as string | undefined) ?? "default") : undefined;
-  const records = await collectWhy(await adminClient(dataDir, settings), { resource, namespace, name });
-  if (records.length === 0) {
+  const client = await adminClient(dataDir, settings);
+  const at = { ...(namespace === undefined ? {} : { namespace }), name };
+  const object = (await client.find(resource, at)) as ApiObject | undefined;
+  const placement = resource.kind === "Pod" ? await placementOf(client, namespace ?? "", name) : undefined;
+  const blockers = object === undefined ? [] : await blockersOf(client, resource, object, resourceNamed);
+  const records = await collectWhy(client, { resource, namespace, name });
+  if (records.length === 0 && object === undefined) {
     throw new UserError(
       `Nothing is recorded about ${resource.kind.toLowerCase()}/${name}${namespace === undefined ? "" : ` in namespace ${namespace}`}.`,
       "Check the name with ./steer kubectl get; records of long-gone objects are dropped.",
     );
   }
-  process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(records, undefined, 2)}\n` : renderWhy(records));
+  if (options.values["output"] === "json") {
+    process.stdout.write(`${JSON.stringify({ records, placement, blockers }, undefined, 2)}\n`);
+  } else {
+    const now = placement === undefined ? "" : renderPlacement(placement);
+    process.stdout.write(`${renderWhy(records)}${now}${renderBlockers(blockers)}`);
+  }
   return 0;
 }
 

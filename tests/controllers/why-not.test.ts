@@ -1,0 +1,94 @@
+/** Why something does not happen: pods without a node, deletions that hang. Against a running cluster, as a person asks. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { condition, objectAt } from "../conformance/apps-objects.ts";
+import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
+import { pod } from "../conformance/workloads.ts";
+
+const suite = startSuite();
+after(() => suite.stop());
+
+const why = ({ cluster, namespace }: Scene, what: string): string => {
+  const { code, stdout, stderr } = cluster.steer("why", what, "-n", namespace);
+  assert.equal(code, 0, stderr);
+  return stdout;
+};
+
+const waits = (scene: Scene, name: string): Promise<Json> =>
+  objectAt(
+    scene,
+    `${name} waits`,
+    scene.core("pods", name),
+    (object) => condition(object, "PodScheduled")?.status === "False",
+  );
+
+function asking(name: string, requests: Json, more: Json = {}): Json {
+  return pod(name, { containers: [{ name: "main", image: "example/large:1", resources: { requests } }], ...more });
+}
+
+test("of a pod without a node each node's filter is named, and the smallest change", () =>
+  suite.play(async (scene) => {
+    const { api, core, namespace, cleanUp } = scene;
+    const [first, second] = arrayAt(await api.get("/api/v1/nodes")).map(nameOf) as [string, string];
+    await api.patch(`/api/v1/nodes/${first}`, {
+      spec: { taints: [{ key: "dedicated", value: "gpu", effect: "NoSchedule" }] },
+    });
+    cleanUp(() => api.patch(`/api/v1/nodes/${first}`, { spec: { taints: null } }));
+    await api.patch(`/api/v1/nodes/${second}`, { spec: { unschedulable: true } });
+    cleanUp(() => api.patch(`/api/v1/nodes/${second}`, { spec: { unschedulable: null } }));
+    await api.create(core("pods"), asking("large", { cpu: "18" }));
+    await waits(scene, "large");
+    const placement = await api.get(`/apis/scheduling.steersman.dev/v1/namespaces/${namespace}/placements/large`);
+    const changes = new Map(arrayAt(placement, "nodes").map((one) => [one.node, one.change]));
+    assert.equal(changes.get(first), "a toleration for dedicated=gpu:NoSchedule");
+    assert.equal(changes.get(second), "the node being uncordoned");
+    assert.ok([...changes.values()].includes("2 more cpu"));
+    assert.equal(placement.message, pick(condition(await waits(scene, "large"), "PodScheduled"), "message"));
+    const text = why(scene, "pod/large");
+    assert.match(text, /NODE +SAID NO +WOULD FIT WITH/);
+    assert.match(text, /Insufficient cpu +2 more cpu/);
+    assert.match(text, /Smallest change: /);
+    assert.match(scene.cluster.kubectl("get", "placements", "-n", namespace), /large +0\/3 nodes are available/);
+  }));
+
+test("a pod that finds its node has no placement any more", () =>
+  suite.play(async (scene) => {
+    const { api, core, namespace, cleanUp } = scene;
+    const [node] = arrayAt(await api.get("/api/v1/nodes")).map(nameOf) as [string];
+    await api.create(core("pods"), pod("choosy", { nodeSelector: { "example.com/disk": "fast" } }));
+    await waits(scene, "choosy");
+    assert.match(why(scene, "pod/choosy"), /the label example.com\/disk=fast on the node/);
+    await api.patch(`/api/v1/nodes/${node}`, { metadata: { labels: { "example.com/disk": "fast" } } });
+    cleanUp(() => api.patch(`/api/v1/nodes/${node}`, { metadata: { labels: { "example.com/disk": null } } }));
+    await objectAt(scene, "it runs", core("pods", "choosy"), (object) => pick(object, "status.phase") === "Running");
+    const path = `/apis/scheduling.steersman.dev/v1/namespaces/${namespace}/placements/choosy`;
+    assert.equal((await api.request("GET", path)).status, 404);
+    assert.doesNotMatch(why(scene, "pod/choosy"), /SAID NO/);
+  }));
+
+test("a deletion that hangs names whom it waits for", () =>
+  suite.play(async (scene) => {
+    const { api, core } = scene;
+    const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+    await api.create(core("persistentvolumeclaims"), {
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name: "data" },
+      spec,
+    });
+    await api.create(
+      core("pods"),
+      pod("user", { volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }] }),
+    );
+    await objectAt(scene, "it runs", core("pods", "user"), (object) => pick(object, "status.phase") === "Running");
+    await api.expect("DELETE", core("persistentvolumeclaims", "data"));
+    assert.match(why(scene, "pvc/data"), /Its deletion waits for:\n +pods that use it: user/);
+    const metadata = { name: "held", finalizers: ["example.com/mine"] };
+    await api.create(core("configmaps"), { apiVersion: "v1", kind: "ConfigMap", metadata });
+    await api.expect("DELETE", core("configmaps", "held"));
+    assert.match(
+      why(scene, "configmap/held"),
+      /finalizer example.com\/mine, which only its controller or a person takes away/,
+    );
+    await api.patch(core("configmaps", "held"), { metadata: { finalizers: null } });
+  }));
