@@ -29,7 +29,7 @@ export const splitRequestRules = [
   `  http-request set-var(txn.kind) var(txn.split),map_str(kinds.map) if ${split}`,
   "  http-request set-var(txn.source) req.fhdr(cookie) if { var(txn.kind) -m str cookie }",
   "  http-request set-var(txn.source) req.hdrs if { var(txn.kind) -m str header }",
-  "  http-request set-var(txn.source) http_auth_bearer,jwt_payload_query() if { var(txn.kind) -m str claim }",
+  "  http-request set-var(txn.source) http_auth_bearer,field(2,.),ub64dec if { var(txn.kind) -m str claim }",
   "  http-request set-var(txn.source) src if { var(txn.kind) -m str address }",
   "  http-request set-var(txn.user) var(txn.split),concat(|,txn.source,),map_regm(users.map) if { var(txn.source) -m found }",
   `  http-request set-var(txn.fresh) uuid() if { var(txn.kind) -m str cookie } !${known}`,
