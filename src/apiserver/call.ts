@@ -10,6 +10,7 @@ import type { PendingKeys } from "./objects/pending.ts";
 import type { Registry, Served } from "./registry.ts";
 import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
+import type { WebhookCaller } from "./webhook-caller.ts";
 import type { WatchHub } from "./watch/hub.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -56,6 +57,8 @@ export interface Parts {
   readonly health: readonly HealthCheck[];
   readonly describe: Describe;
   readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
+  /** Undefined: custom resources cannot be converted by webhooks. */
+  readonly webhooks?: WebhookCaller | undefined;
   /** Where unexpected exceptions go; clients never see them. */
   readonly log: (message: string, error: unknown) => void;
 }

@@ -5,6 +5,7 @@ import type { Resource } from "#api/resource.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import { hasSchema, schemaOf } from "#api/schemas.ts";
 import type { StructSchema } from "#codec/schema.ts";
+import type { Conversion } from "./custom/conversion.ts";
 import { prefixOf } from "./keys.ts";
 
 /** One served version of one kind. */
@@ -30,6 +31,8 @@ export interface CustomParts {
     | undefined;
   /** The version's schema as the definition gave it: objects are validated against it, documents show it. */
   readonly schema: JSONSchemaProps | undefined;
+  /** Set where a webhook converts between the versions. */
+  readonly conversion?: Conversion | undefined;
   /** Deprecation text that every answer of this version carries. */
   readonly warning: string | undefined;
 }

@@ -29,6 +29,7 @@ import { routeOf } from "./stages/route.ts";
 import { internalFailure, statusResponse } from "./status.ts";
 import type { User } from "./user.ts";
 import { registerVirtual } from "./virtual/answer.ts";
+import type { WebhookCaller } from "./webhook-caller.ts";
 import { WatchHub } from "./watch/hub.ts";
 
 export interface ApiServerOptions {
@@ -52,6 +53,8 @@ export interface ApiServerOptions {
   readonly health?: readonly HealthCheck[];
   /** Descriptions of types and fields for the OpenAPI documents. */
   readonly describe?: Describe;
+  /** Absent: custom resources whose versions a webhook converts are told so. */
+  readonly webhooks?: WebhookCaller | ((objects: ObjectReader) => WebhookCaller);
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   readonly log?: (message: string, error: unknown) => void;
 }
@@ -97,6 +100,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     virtual,
     health: options.health ?? [],
     describe: options.describe ?? (() => undefined),
+    webhooks: options.webhooks === undefined ? undefined : given(options.webhooks),
     gzip: options.gzip,
     log: options.log ?? (() => undefined),
   };

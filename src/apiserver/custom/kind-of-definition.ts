@@ -5,6 +5,7 @@ import type { ApiObject, Cell, Column, Kind, KindRules } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import type { CustomParts, KindEntry } from "../registry.ts";
 import { compareVersions } from "../discovery/documents.ts";
+import type { Conversion } from "./conversion.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { structuralSchema } from "./structural.ts";
 
@@ -16,11 +17,8 @@ export function kindOfDefinition(definition: CustomResourceDefinition): KindEntr
   const byVersion = new Map(all.map((version) => [version, resourceOf(definition, version)]));
   const stored = all.find((version) => version.storage);
   const storage = stored && byVersion.get(stored);
-  // Conversion by webhook does not exist yet: showing one version as another unconverted would be wrong, so only the stored
-  // one is served then.
-  const isConverted = definition.spec.conversion?.strategy === "Webhook";
   const served = all
-    .filter((version) => version.served && (!isConverted || version.storage))
+    .filter((version) => version.served)
     .sort((left, right) => compareVersions(left.name, right.name));
   if (storage === undefined || served.length === 0) return undefined;
   const versions = served.map((version) => byVersion.get(version)!);
@@ -68,8 +66,15 @@ function customParts(definition: CustomResourceDefinition, version: CustomResour
       selectorPath: scale.labelSelectorPath,
     },
     schema: version.schema?.openAPIV3Schema,
+    conversion: conversionOf(definition),
     warning: version.deprecated === true ? (version.deprecationWarning ?? deprecation) : undefined,
   };
+}
+
+function conversionOf({ spec }: CustomResourceDefinition): Conversion | undefined {
+  const { strategy, webhook } = spec.conversion ?? {};
+  if (strategy !== "Webhook" || webhook?.clientConfig === undefined) return undefined;
+  return { config: webhook.clientConfig, reviewVersions: webhook.conversionReviewVersions ?? [] };
 }
 
 function rulesOf(version: CustomResourceDefinitionVersion): KindRules {

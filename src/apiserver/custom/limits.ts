@@ -12,5 +12,7 @@ export const definitionEstimateMax = 100_000_000;
 export const messageLengthMax = 5_120;
 /** Objects that one call of a conversion webhook carries. */
 export const conversionBatchMax = 500;
-/** Milliseconds that a conversion webhook may take. */
-export const conversionTimeoutMs = 30_000;
+/** Seconds that a conversion webhook may take. */
+export const conversionTimeoutSeconds = 30;
+/** Events of a watch that wait for their conversion; beyond them the watch is broken off. */
+export const conversionBacklogMax = 1_000;

@@ -21,7 +21,7 @@ export function jsonInVersion(call: Pick<Call, "parts">, served: Served, entry: 
   if (served.custom !== undefined && hasDefaults(served)) return defaultedJson(call, served, entry);
   if (served.isStorage && (served.custom === undefined || hasTypeMeta(served, entry.value))) return jsonOf(entry.value);
   return call.parts.objects.encoding(entry, `json:${served.apiVersion}`, () => {
-    if (served.custom !== undefined) {
+    if (served.custom !== undefined && served.custom.conversion === undefined) {
       return concatBytes([typeMeta(served.resource.kind, served.apiVersion), fromMetadata(entry.value)]);
     }
     return encodeJson(inVersion(served, call.parts.objects.decoded(entry)));

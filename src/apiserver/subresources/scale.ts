@@ -5,7 +5,7 @@ import { cloneValue, isRecord } from "#codec/record.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
-import { inVersion, toStorage } from "../objects/convert.ts";
+import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject, readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
@@ -26,11 +26,11 @@ const expected: Expected = {
 /** The Scale of an object with replicas: read from it, written to it. */
 export const scale: Subresource = { get: getScale, update: putScale, patch: patchScale };
 
-function getScale(call: Call, served: Served): Outcome {
+function getScale(call: Call, served: Served): Outcome | Promise<Outcome> {
   const { namespace, name } = call.info;
   const entry = call.parts.store.snapshot().get(keyOf(served.prefix, namespace, name));
   if (entry === undefined) return notFound(served.resource, name);
-  return scaleResponse(call, served, inVersion(served, call.parts.objects.decoded(entry)));
+  return inServedVersion(call, served, call.parts.objects.decoded(entry));
 }
 
 async function putScale(call: Call, served: Served): Promise<Outcome> {
@@ -65,8 +65,10 @@ async function write(call: Call, served: Served, options: WriteOptions, next: Ne
     call,
     served,
     options,
-    (old) => {
-      const object = cloneValue(inVersion(served, old));
+    async (old) => {
+      const current = await servedVersion(call, served, old);
+      if (current instanceof Failure) return current;
+      const object = cloneValue(current);
       const asked = next(scaleOf(served, object));
       if (asked instanceof Failure) return asked;
       const problem = judge(served, object, asked);
@@ -74,13 +76,20 @@ async function write(call: Call, served: Served, options: WriteOptions, next: Ne
       setAt(object, specPath(served), replicasOf(asked));
       if (asked.metadata.resourceVersion !== undefined)
         object.metadata.resourceVersion = asked.metadata.resourceVersion;
-      return toStorage(served, storage, object);
+      return storedVersion(call, served, storage, object);
     },
     { verb: call.info.verb, subresource: "scale" },
   );
   if (updated instanceof Failure) return updated;
   const object = "entry" in updated ? call.parts.objects.decoded(updated.entry) : updated.object;
-  return scaleResponse(call, served, inVersion(served, object));
+  return inServedVersion(call, served, object);
+}
+
+function inServedVersion(call: Call, served: Served, object: ApiObject): Outcome | Promise<Outcome> {
+  const shown = servedVersion(call, served, object);
+  const respond = (converted: ApiObject | Failure): Outcome =>
+    converted instanceof Failure ? converted : scaleResponse(call, served, converted);
+  return shown instanceof Promise ? shown.then(respond) : respond(shown);
 }
 
 function replicasOf(scaled: ApiObject): number {

@@ -7,9 +7,9 @@ import type { Call } from "../call.ts";
 import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
-import { inVersion, toStorage } from "../objects/convert.ts";
+import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject } from "../objects/read-body.ts";
-import { entryResponse, valueResponse } from "../objects/respond.ts";
+import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import type { Served } from "../registry.ts";
 import { createObject } from "./create.ts";
 import { expectedOf } from "./expected.ts";
@@ -72,9 +72,11 @@ async function applyToStored(
     call,
     served,
     options,
-    (old) => {
-      const merged = mergedObject(call, served, inVersion(served, old), applied, options);
-      return merged instanceof Failure ? merged : toStorage(served, storage, merged);
+    async (old) => {
+      const current = await servedVersion(call, served, old);
+      if (current instanceof Failure) return current;
+      const merged = mergedObject(call, served, current, applied, options);
+      return merged instanceof Failure ? merged : storedVersion(call, served, storage, merged);
     },
     { verb: "apply", managed: true },
   );
@@ -102,8 +104,8 @@ async function applyNew(
   merged.metadata.name = name;
   const created = await createObject(call, served, merged, options, { managed: true });
   if (created instanceof Failure) return created;
-  if ("entry" in created) return entryResponse(call, served, 201, created.entry);
-  return valueResponse(call, served, 201, inVersion(served, created.object));
+  if ("entry" in created) return entryInVersion(call, served, 201, created.entry);
+  return valueInVersion(call, served, 201, created.object);
 }
 
 /** The configuration over the live object, with defaults, its new owners in managedFields. */

@@ -8,9 +8,9 @@ import type { Call } from "../call.ts";
 import { alreadyExists, badRequest, Failure, generateNameConflict, invalid } from "../failure.ts";
 import { isSegment, keyOf } from "../keys.ts";
 import { generateNameAttemptsMax } from "../limits.ts";
-import { inVersion, toStorage } from "../objects/convert.ts";
+import { storedVersion } from "../objects/convert.ts";
 import { readObject } from "../objects/read-body.ts";
-import { entryResponse, valueResponse } from "../objects/respond.ts";
+import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import type { Served } from "../registry.ts";
 import { customErrors } from "../custom/validate.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
@@ -28,8 +28,8 @@ export async function create(call: Call, served: Served): Promise<HttpResponse |
   served.kind.rules.defaults?.(object);
   const created = await createObject(call, served, object, options);
   if (created instanceof Failure) return created;
-  if ("entry" in created) return entryResponse(call, served, 201, created.entry);
-  return valueResponse(call, served, 201, inVersion(served, created.object));
+  if ("entry" in created) return entryInVersion(call, served, 201, created.entry);
+  return valueInVersion(call, served, 201, created.object);
 }
 
 export interface CreateSettings {
@@ -52,7 +52,10 @@ export async function createObject(
   for (let attempt = 1; ; attempt++) {
     // A generated name is tried on a fresh copy: admission may have made something of the first one.
     const object = attempts === 1 ? given : cloneValue(given);
-    const result = await attemptCreate(call, served, storage, toStorage(served, storage, object), options, settings);
+    const inStorage = storedVersion(call, served, storage, object);
+    const stored = inStorage instanceof Promise ? await inStorage : inStorage;
+    if (stored instanceof Failure) return stored;
+    const result = await attemptCreate(call, served, storage, stored, options, settings);
     if (!(result instanceof Failure) || result.reason !== "AlreadyExists") return result;
     if (attempts <= attempt)
       return attempts === 1 ? result : generateNameConflict(served.resource, result.details?.name ?? "");

@@ -9,7 +9,7 @@ import { selectionOf, selects } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
 import { deletionOptions, removeObject } from "./delete.ts";
 import { deleteBatchMax } from "../limits.ts";
-import { inVersion } from "../objects/convert.ts";
+import { servedVersion } from "../objects/convert.ts";
 
 /** DELETE of a collection: every selected object by itself, under the rules of a single deletion. */
 export async function deleteCollection(call: Call, served: Served): Promise<HttpResponse | Failure> {
@@ -32,10 +32,12 @@ export async function deleteCollection(call: Call, served: Served): Promise<Http
     if (!selects(selection, entry, objects)) continue;
     const { namespace = "", name = "" } = objects.decoded(entry).metadata;
     batch.push(
-      removeObject(call, served, { namespace, name }, options).then((result) => {
+      removeObject(call, served, { namespace, name }, options).then(async (result) => {
         // Somebody else removed it first: that is what was asked for.
         if (result instanceof Failure) return result.code === 404 ? undefined : result;
-        removed.push(encodeJson(inVersion(served, result.object)));
+        const shown = await servedVersion(call, served, result.object);
+        if (shown instanceof Failure) return shown;
+        removed.push(encodeJson(shown));
         return undefined;
       }),
     );

@@ -7,9 +7,9 @@ import type { Call } from "../call.ts";
 import { badRequest, conflict, Failure, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
-import { inVersion } from "../objects/convert.ts";
 import { decodeObject, readRaw } from "../objects/read-body.ts";
-import { entryResponse, valueResponse } from "../objects/respond.ts";
+import { valueResponse } from "../objects/respond.ts";
+import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import type { Served } from "../registry.ts";
 import { successStatus } from "../status.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
@@ -34,8 +34,8 @@ export async function remove(call: Call, served: Served): Promise<HttpResponse |
   const removed = await removeObject(call, served, { namespace, name }, options);
   if (removed instanceof Failure) return removed;
   if (!removed.gone || answersObject.has(served.resource.resource)) {
-    if (removed.entry !== undefined) return entryResponse(call, served, 200, removed.entry);
-    return valueResponse(call, served, 200, inVersion(served, removed.object));
+    if (removed.entry !== undefined) return entryInVersion(call, served, 200, removed.entry);
+    return valueInVersion(call, served, 200, removed.object);
   }
   const { group, resource } = served.resource;
   const details = { name, ...(group !== "" && { group }), kind: resource, uid: removed.object.metadata.uid };

@@ -2,7 +2,7 @@ import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { Failure, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
-import { entryResponse } from "../objects/respond.ts";
+import { entryInVersion } from "../objects/respond-converted.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import type { Served } from "../registry.ts";
 
@@ -18,8 +18,8 @@ export function get(call: Call, served: Served): HttpResponse | Failure | Promis
   return getNow(call, served);
 }
 
-function getNow(call: Call, served: Served): HttpResponse | Failure {
+function getNow(call: Call, served: Served): HttpResponse | Failure | Promise<HttpResponse | Failure> {
   const { namespace, name } = call.info;
   const entry = call.parts.store.snapshot().get(keyOf(served.prefix, namespace, name));
-  return entry === undefined ? notFound(served.resource, name) : entryResponse(call, served, 200, entry);
+  return entry === undefined ? notFound(served.resource, name) : entryInVersion(call, served, 200, entry);
 }

@@ -1,12 +1,13 @@
 import type { Entry, Snapshot } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
+import { ensureConverted } from "../custom/conversion.ts";
 import { badRequest, expired, Failure } from "../failure.ts";
 import { endOf } from "../keys.ts";
 import { sliceMs } from "../limits.ts";
 import { representationFor } from "../objects/respond.ts";
 import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
-import { listResponse, type ListMetadata } from "../reads/list-body.ts";
+import { listResponse, type ListMetadata, type ListOrder } from "../reads/list-body.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, selects, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -26,6 +27,10 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
   const entries = snapshot.range(start, end);
   if (page.limit === 0) {
     const metadata: ListMetadata = { resourceVersion: String(snapshot.revision) };
+    if (served.custom?.conversion !== undefined) {
+      const all = await take(call, selection, entries, Number.MAX_SAFE_INTEGER);
+      return convertedList(call, { served, representation, metadata, entries: all.entries });
+    }
     return listResponse(call, { served, representation, metadata, entries: chosen(call, selection, entries) });
   }
   const taken = await take(call, selection, entries, page.limit);
@@ -37,7 +42,21 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
     if (selection.labels === undefined && selection.fields.length === 0)
       metadata.remainingItemCount = snapshot.count(taken.next, end);
   }
-  return listResponse(call, { served, representation, metadata, entries: taken.entries.values() });
+  return convertedList(call, { served, representation, metadata, entries: taken.entries });
+}
+
+interface ConvertedOrder extends Omit<ListOrder, "entries"> {
+  readonly entries: readonly Entry[];
+}
+
+/** A list whose entries were converted before the first of them is sent, where a webhook does that. */
+async function convertedList(call: Call, order: ConvertedOrder): Promise<HttpResponse | Failure> {
+  const { served, entries } = order;
+  if (served.custom?.conversion !== undefined) {
+    const failure = await ensureConverted(call, served, entries.map((entry) => call.parts.objects.decoded(entry)));
+    if (failure !== undefined) return failure;
+  }
+  return listResponse(call, { ...order, entries: entries.values() });
 }
 
 function* chosen(call: Call, selection: Selection, entries: Iterable<Entry>): IterableIterator<Entry | undefined> {

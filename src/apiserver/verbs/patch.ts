@@ -4,7 +4,7 @@ import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
 import { requestBytesMax } from "../limits.ts";
-import { inVersion, toStorage } from "../objects/convert.ts";
+import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject } from "../objects/read-body.ts";
 import { readYaml } from "../objects/yaml.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
@@ -71,8 +71,21 @@ function patchedObject(
   old: ApiObject,
   type: PatchType,
   body: PatchBody,
-): ApiObject | Failure {
-  const current = inVersion(served, old);
+): ApiObject | Failure | Promise<ApiObject | Failure> {
+  const current = servedVersion(call, served, old);
+  if (!(current instanceof Promise)) return patchedVersion(call, served, current, type, body);
+  return current.then((converted) => patchedVersion(call, served, converted, type, body));
+}
+
+function patchedVersion(
+  call: Call,
+  served: Served,
+  old: ApiObject | Failure,
+  type: PatchType,
+  body: PatchBody,
+): ApiObject | Failure | Promise<ApiObject | Failure> {
+  if (old instanceof Failure) return old;
+  const current = old;
   const result = applied(served, current, type, body.value);
   if (!result.ok) {
     if (result.code === 413) return requestTooLarge(result.message);
@@ -94,7 +107,7 @@ function patchedObject(
   if ((object.metadata.namespace ?? "") !== (old.metadata.namespace ?? "")) {
     return badRequest("metadata.namespace: Invalid value: the namespace of an object cannot be changed");
   }
-  return toStorage(served, call.parts.registry.storageServed(served), object);
+  return storedVersion(call, served, call.parts.registry.storageServed(served), object);
 }
 
 function applied(served: Served, current: ApiObject, type: PatchType, body: unknown): PatchResult {

@@ -8,9 +8,9 @@ import type { Call } from "../call.ts";
 import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
-import { inVersion, toStorage } from "../objects/convert.ts";
+import { storedVersion } from "../objects/convert.ts";
 import { readObject } from "../objects/read-body.ts";
-import { entryResponse, valueResponse } from "../objects/respond.ts";
+import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import { sameButRevision } from "../objects/stored.ts";
 import type { Served } from "../registry.ts";
 import { customErrors } from "../custom/validate.ts";
@@ -41,15 +41,15 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
   const updated = await updateObject(call, served, options, () => {
     const next = isFirst ? object : cloneValue(object);
     isFirst = false;
-    return toStorage(served, storage, next);
+    return storedVersion(call, served, storage, next);
   });
   return updatedResponse(call, served, updated);
 }
 
-export function updatedResponse(call: Call, served: Served, updated: Updated | Failure): HttpResponse | Failure {
+export function updatedResponse(call: Call, served: Served, updated: Updated | Failure): HttpResponse | Failure | Promise<HttpResponse | Failure> {
   if (updated instanceof Failure) return updated;
-  if ("entry" in updated) return entryResponse(call, served, 200, updated.entry);
-  return valueResponse(call, served, 200, inVersion(served, updated.object));
+  if ("entry" in updated) return entryInVersion(call, served, 200, updated.entry);
+  return valueInVersion(call, served, 200, updated.object);
 }
 
 export type Updated = { readonly entry: Entry } | { readonly object: ApiObject };

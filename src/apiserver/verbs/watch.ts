@@ -4,7 +4,7 @@ import type { Call } from "../call.ts";
 import { badRequest, Failure, tooManyRequests } from "../failure.ts";
 import { endOf, keyOf } from "../keys.ts";
 import { retryAfterSeconds, watchesMax, watchTimeoutSecondsMin } from "../limits.ts";
-import { contentTypes } from "../negotiate.ts";
+import { contentTypes, jsonObject } from "../negotiate.ts";
 import { includeOf } from "../objects/represent.ts";
 import { headersFor, representationFor } from "../objects/respond.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
@@ -12,6 +12,7 @@ import { selectionOf, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
 import { isTrue } from "../stages/route.ts";
 import { frameForm } from "../watch/frames.ts";
+import { ConvertedWatch } from "../watch/converted-watch.ts";
 import { Watcher } from "../watch/watcher.ts";
 
 /** A watch of a collection, or of one object by the deprecated path. */
@@ -32,13 +33,18 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
     return badRequest("timeoutSeconds: Invalid value: must be a non-negative integer");
   const timeoutMs = 1000 * (seconds > 0 ? seconds : watchTimeoutSecondsMin * (1 + random.float()));
   const wantsBookmarks = flag(query.get("allowWatchBookmarks"));
+  // What a webhook has to convert is watched as it is stored, and converted on its way.
+  const isConverted = served.custom?.conversion !== undefined && !representation.as.startsWith("Partial");
+  const form = isConverted
+    ? frameForm({ ...served, custom: undefined, isStorage: true }, jsonObject, "None")
+    : frameForm(served, representation, includeOf(call));
   const watcher = new Watcher({
     hub,
     objects,
     timers,
     clock,
     selection,
-    form: frameForm(served, representation, includeOf(call)),
+    form,
     initial: start.initial,
     from: start.from,
     wantsBookmarks,
@@ -49,7 +55,8 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
   const contentType = contentTypes[representation.media];
   const isProtobuf = representation.media === "protobuf";
   const headers = headersFor(call, isProtobuf ? `${contentType};stream=watch` : contentType);
-  return { status: 200, headers, body: watcher };
+  const body = isConverted ? new ConvertedWatch(call, served, representation, watcher) : watcher;
+  return { status: 200, headers, body };
 }
 
 interface Start {
