@@ -12,6 +12,8 @@ const renewBeforeDays = 90;
 /** Clocks of nodes may differ: certificates count from a little earlier. */
 const backdateMs = 5 * 60 * 1000;
 
+const encryptionKeyBytes = 32;
+
 type PkiWorld = Pick<World, "disk" | "crypto" | "certificates" | "clock">;
 
 export interface Pki {
@@ -29,6 +31,31 @@ export interface Pki {
   /** A client and serving identity for a node of this machine. */
   node(name: string, address: string): Promise<TlsIdentity>;
   readonly ca: { readonly certificate: string; readonly key: string };
+}
+
+export interface NamedKey {
+  readonly name: string;
+  readonly key: Uint8Array;
+}
+
+/**
+ * The keys that values at rest are sealed with, from `encryption.keys`: a line `name base64` each. The first seals; to rotate,
+ * put a new line above the others and start again: what is stored is sealed anew.
+ * The old line may go once the history of five minutes has passed. A file is made when none is there.
+ */
+export async function openEncryptionKeys(world: Pick<World, "disk" | "random">, dataDir: string): Promise<NamedKey[]> {
+  const folder = clusterPaths(dataDir).pki;
+  const path = `${folder}/encryption.keys`;
+  if ((await world.disk.stat(path)) === undefined) {
+    await world.disk.makeDirectory(folder, 0o700);
+    const line = `key-1 ${btoa(String.fromCharCode(...world.random.bytes(encryptionKeyBytes)))}\n`;
+    await world.disk.writeAtomically(path, line, 0o600);
+  }
+  const lines = (await world.disk.readText(path)).split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line) => {
+    const [name = "", text = ""] = line.trim().split(/\s+/);
+    return { name, key: Uint8Array.from(atob(text), (character) => character.charCodeAt(0)) };
+  });
 }
 
 export interface ServerNames {

@@ -2,15 +2,21 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { createNodeConnector } from "#cluster/node-connector.ts";
-import { createServer } from "#cluster/server.ts";
-import { openClusterPki } from "#cluster/pki.ts";
+import { createClient } from "#client/http-client.ts";
+import { keepHistoryAccess } from "#cluster/history.ts";
+import { createServer, partUser, type Server } from "#cluster/server.ts";
+import { resealStale, sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { openMemoryStore } from "#store/memory/memory-store.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
 import { createLog } from "#telemetry/log.ts";
 import { realClock } from "#world/node/clock.ts";
+import { ownProcess } from "#world/node/own-process.ts";
 import { packageDescriptions } from "#world/node/descriptions.ts";
+import { nodeCiphers } from "#world/node/ciphers.ts";
+import type { Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
 
 /** Larger requests are refused with 413, as upstream. */
@@ -24,22 +30,47 @@ function fail(message: string, error: unknown): never {
   process.exit(1);
 }
 
-async function openStore(dataDir: string, settings: ClusterSettings): Promise<Store> {
-  const { clock, timers } = realWorld;
-  if (settings.store === "memory") return openMemoryStore({ clock, timers });
-  return await openSqliteStore({
+/** What lies sealed in the file. */
+const sealedResources = [{ group: "", resource: "secrets" }];
+
+interface OpenedStore {
+  readonly store: Store;
+  readonly cipher?: SealedAtRest;
+}
+
+async function openStore(dataDir: string, settings: ClusterSettings): Promise<OpenedStore> {
+  const { clock, timers, random } = realWorld;
+  if (settings.store === "memory") return { store: openMemoryStore({ clock, timers }) };
+  const keys = await openEncryptionKeys(realWorld, dataDir);
+  const cipher = sealAtRest({ ciphers: nodeCiphers, random }, keys, sealedResources);
+  const store = await openSqliteStore({
+    cipher,
     path: clusterPaths(dataDir).store,
     clock,
     timers,
     // What was accepted cannot be kept any more: better no server than one that lies.
     failed: (error) => fail("the store failed", error),
   });
+  return { store, cipher };
+}
+
+function historyOf(settings: ClusterSettings, pki: Awaited<ReturnType<typeof openClusterPki>>): { history?: Transport } {
+  if (settings.historyPort === undefined) return {};
+  const baseUrl = `https://127.0.0.1:${settings.historyPort}`;
+  return { history: realWorld.http.transport({ baseUrl, ca: pki.caCertificate, identity: pki.nodeClient }) };
+}
+
+function keepAccess(server: Server, dataDir: string): { stop(): void } {
+  const transport = server.api.transportFor(partUser("metrics"));
+  const client = createClient(transport, { userAgent: "steersman-metrics", timers: realWorld.timers });
+  const onProblem = (problem: string, error: unknown): void => log.error(problem, error);
+  return keepHistoryAccess({ ...realWorld, client, dataDir, onProblem });
 }
 
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
-  const [store, pki] = await Promise.all([openStore(dataDir, settings), openClusterPki(realWorld, dataDir, settings)]);
+  const [{ store, cipher }, pki] = await Promise.all([openStore(dataDir, settings), openClusterPki(realWorld, dataDir, settings)]);
   const server = createServer({
     world: realWorld,
     store,
@@ -62,6 +93,8 @@ async function main(dataDir: string): Promise<void> {
     },
     gzip: promisify(gzip),
     describe: packageDescriptions(),
+    ownProcess,
+    ...historyOf(settings, pki),
     log,
   });
   const hosts = settings.simulatedNodes > 0 ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
@@ -72,6 +105,11 @@ async function main(dataDir: string): Promise<void> {
     }),
   );
   await server.start();
+  const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
+  if (cipher !== undefined && cipher.stale.size > 0) {
+    const sealed = await resealStale(store, cipher);
+    log.info("values were sealed with the newest key", { count: sealed });
+  }
   log.info("the API answers", { port: settings.apiPort });
   process.send?.({ ready: "server" });
   if (settings.simulatedNodes > 0) {
@@ -82,6 +120,7 @@ async function main(dataDir: string): Promise<void> {
     process.send?.({ ready: "simulated nodes" });
   }
   const stop = async (): Promise<void> => {
+    access?.stop();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
     await store.close();

@@ -11,6 +11,14 @@ export interface Crypto {
   verifyEs256(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean;
 }
 
+/** Authenticated encryption: AES-256-GCM with 32-byte keys and 12-byte nonces. */
+export interface Ciphers {
+  /** The sealed bytes and their 16-byte tag. A nonce must never be used twice with one key. */
+  sealAes256Gcm(key: Uint8Array, nonce: Uint8Array, data: Uint8Array, bound: Uint8Array): Uint8Array;
+  /** Undefined when the key, the nonce, the bytes or what they are bound to is not what was sealed. */
+  openAes256Gcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, bound: Uint8Array): Uint8Array | undefined;
+}
+
 export interface CertificateSubject {
   readonly commonName: string;
   readonly organizations?: readonly string[];

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import type { ValueCipher } from "../cipher.ts";
 import { placeOf } from "../entry.ts";
 import { StoreFailedError, StoreRefusedError } from "../failure.ts";
 import type { Journal } from "../journal.ts";
@@ -33,7 +34,10 @@ export class SqliteJournal implements Journal {
   #dropping = false;
   #ended: Error | undefined;
 
-  constructor() {
+  readonly #cipher: ValueCipher | undefined;
+
+  constructor(cipher?: ValueCipher) {
+    this.#cipher = cipher;
     this.#worker = new Worker(fileURLToPath(import.meta.resolve("./journal-worker.ts")), {
       resourceLimits: workerLimits,
     });
@@ -73,7 +77,7 @@ export class SqliteJournal implements Journal {
     const take = facts(opened);
     await this.#load("log", (row) => {
       if (row.type === rowType.epoch) this.#epochRows.set(row.key, row.id);
-      take(row);
+      take(this.#cipher === undefined ? row : { ...row, value: this.#cipher.open(row.key, row.value) });
     });
     await this.#load("records", (row) => this.#recordIndex.add(row.key, baseRevision + row.id));
   }
@@ -99,9 +103,12 @@ export class SqliteJournal implements Journal {
     for (const event of accepted.events) {
       const id = rowIdOf(revision, placeOf(event.entry));
       const { key, entry, previous } = event;
-      if (event.type === "put") writer.add(id, rowType.put, key, entry.created, time, entry.value);
-      else if (entry.value === previous?.value) writer.add(id, rowType.delete, key, entry.created, time);
-      else writer.add(id, rowType.deleteWithState, key, entry.created, time, entry.value);
+      if (event.type === "delete" && entry.value === previous?.value) {
+        writer.add(id, rowType.delete, key, entry.created, time);
+        continue;
+      }
+      const type = event.type === "put" ? rowType.put : rowType.deleteWithState;
+      writer.add(id, type, key, entry.created, time, this.#cipher?.seal(key, entry.value) ?? entry.value);
     }
     if (accepted.epoch !== undefined) {
       const { leader, number } = accepted.epoch;

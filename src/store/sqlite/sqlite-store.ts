@@ -1,4 +1,5 @@
 import type { Clock, Timers } from "#world/clock.ts";
+import type { ValueCipher } from "../cipher.ts";
 import type { StoreFailedError } from "../failure.ts";
 import { historyBytesMax, historyWindowMs } from "../limits.ts";
 import { SequencedStore } from "../sequenced-store.ts";
@@ -19,6 +20,8 @@ export interface SqliteStoreOptions {
   readonly historyWindowMs?: number;
   /** The file may not grow beyond this many pages of 8 KiB; then the disk counts as full. Default: as far as the disk goes. */
   readonly pagesMax?: number;
+  /** Seals values before they reach the file. */
+  readonly cipher?: ValueCipher;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface SqliteStoreOptions {
  * than this program, or in use.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const journal = new SqliteJournal();
+  const journal = new SqliteJournal(options.cipher);
   let sequencer: Sequencer | undefined;
   const bounds = {
     windowMs: options.historyWindowMs ?? historyWindowMs,

@@ -1,0 +1,88 @@
+/** Secrets at rest: what the file holds, what it holds after a rotation of keys, and what a wrong key is told. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { resealStale, sealAtRest, type EncryptionKey, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
+import type { Store } from "#store/store.ts";
+import { nodeCiphers } from "#world/node/ciphers.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
+import { realRandom } from "#world/node/random.ts";
+import { send, startInProcess } from "./harness.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "steer-encryption-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const canary = "canary-8c1f2a7e55d04b";
+const oldKey = { name: "old", key: new Uint8Array(32).fill(1) };
+const newKey = { name: "new", key: new Uint8Array(32).fill(2) };
+
+async function open(...keys: EncryptionKey[]): Promise<{ store: Store; cipher: SealedAtRest }> {
+  const cipher = sealAtRest({ ciphers: nodeCiphers, random: realRandom }, keys, [{ group: "", resource: "secrets" }]);
+  const store = await openSqliteStore({
+    path: join(folder, "store.db"),
+    cipher,
+    clock: realClock,
+    timers: realTimers({ keepAlive: true }),
+    failed: (error) => assert.fail(String(error)),
+  });
+  return { store, cipher };
+}
+
+/** Whether any file of the store holds the text. */
+function isOnDisk(text: string): boolean {
+  return readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(text));
+}
+
+test("a Secret's content never reaches the disk, a ConfigMap's does", async () => {
+  const { store } = await open(oldKey);
+  const server = await startInProcess({ store });
+  const secret = (value: string): unknown => ({
+    metadata: { name: "s", annotations: { note: value } },
+    stringData: { a: value },
+  });
+  await send(server, "POST", "/api/v1/namespaces/default/secrets", secret(canary));
+  await send(server, "PUT", "/api/v1/namespaces/default/secrets/s", secret(`${canary}-changed`));
+  await send(server, "POST", "/api/v1/namespaces/default/secrets", {
+    metadata: { name: "gone" },
+    stringData: { a: canary },
+  });
+  await send(server, "DELETE", "/api/v1/namespaces/default/secrets/gone");
+  await send(server, "POST", "/api/v1/namespaces/default/configmaps", {
+    metadata: { name: "m" },
+    data: { a: "map-canary" },
+  });
+  await server.close();
+  assert.equal(isOnDisk("map-canary"), true, "the search would find it");
+  assert.equal(isOnDisk(canary), false);
+  assert.equal(isOnDisk(btoa(canary).slice(0, 24)), false);
+});
+
+test("a new first key seals what the old one had sealed, and the old one may go", async () => {
+  const rotated = await open(newKey, oldKey);
+  assert.equal(await resealStale(rotated.store, rotated.cipher), 1);
+  assert.equal(rotated.cipher.stale.has("/registry/core/secrets/default/s"), false);
+  // The history still has what the old key sealed.
+  await rotated.store.compact(rotated.store.visible);
+  await rotated.store.close();
+  const { store, cipher } = await open(newKey);
+  assert.equal(cipher.stale.size, 0);
+  const server = await startInProcess({ store });
+  const answer = await send(server, "GET", "/api/v1/namespaces/default/secrets/s");
+  await server.close();
+  assert.deepEqual(answer.body["data"], { a: btoa(`${canary}-changed`) });
+});
+
+test("a missing key, and a value that was moved to another name, are refused", async () => {
+  await assert.rejects(open(oldKey), /sealed with the key new/);
+  const cipher = sealAtRest(
+    { ciphers: nodeCiphers, random: realRandom },
+    [newKey],
+    [{ group: "", resource: "secrets" }],
+  );
+  const place = "/registry/core/secrets/default/";
+  const sealed = cipher.seal(`${place}a`, new TextEncoder().encode("x"));
+  assert.throws(() => cipher.open(`${place}b`, sealed), /not what was sealed/);
+});
