@@ -11,7 +11,17 @@ import { kubernetesEnvironment } from "./kubernetes.ts";
 import { compileExpression } from "./program.ts";
 import { formatDouble, formatDuration, formatTimestamp } from "./scalar-text.ts";
 import { dyn } from "./types.ts";
-import { Duration, ListValue, MapValue, Optional, Timestamp, typeNameOf, TypeValue, Unsigned, type Value } from "./value.ts";
+import {
+  Duration,
+  ListValue,
+  MapValue,
+  Optional,
+  Timestamp,
+  typeNameOf,
+  TypeValue,
+  Unsigned,
+  type Value,
+} from "./value.ts";
 
 const folder = join(import.meta.dirname, "testdata");
 
@@ -45,15 +55,19 @@ function outcome(expression: string, given: Record<string, unknown>): string {
 
 function show(value: Value): string {
   if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "number") return /^-?\d+$/.test(formatDouble(value)) ? `${formatDouble(value)}.0` : formatDouble(value);
+  if (typeof value === "number")
+    return /^-?\d+$/.test(formatDouble(value)) ? `${formatDouble(value)}.0` : formatDouble(value);
   if (value === null || typeof value !== "object") return String(value);
   if (value instanceof Unsigned) return `${value.value}u`;
-  if (value instanceof Uint8Array) return `b"${Array.from(value, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
+  if (value instanceof Uint8Array)
+    return `b"${Array.from(value, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`;
   if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value);
   if (value instanceof TypeValue) return value.name;
   if (value instanceof Optional) return value.value === undefined ? "none" : `optional(${show(value.value)})`;
-  if (value instanceof ListValue) return `[${Array.from({ length: value.size }, (_, i) => show(value.at(i))).join(", ")}]`;
-  if (value instanceof MapValue) return `{${[...value.keys()].map((key) => `${show(key)}: ${show(value.get(key) ?? null)}`).join(", ")}}`;
+  if (value instanceof ListValue)
+    return `[${Array.from({ length: value.size }, (_, i) => show(value.at(i))).join(", ")}]`;
+  if (value instanceof MapValue)
+    return `{${[...value.keys()].map((key) => `${show(key)}: ${show(value.get(key) ?? null)}`).join(", ")}}`;
   return typeNameOf(value);
 }

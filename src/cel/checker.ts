@@ -1,4 +1,14 @@
-import type { BindNode, CallNode, ComprehensionNode, IdentifierNode, ListNode, MapNode, Node, ObjectNode, SelectNode } from "./ast.ts";
+import type {
+  BindNode,
+  CallNode,
+  ComprehensionNode,
+  IdentifierNode,
+  ListNode,
+  MapNode,
+  Node,
+  ObjectNode,
+  SelectNode,
+} from "./ast.ts";
 import type { Environment } from "./environment.ts";
 import type { Issue } from "./failure.ts";
 import type { Overload } from "./library.ts";
@@ -6,7 +16,21 @@ import { issuesMax } from "./limits.ts";
 import { patternError } from "./pattern.ts";
 import { parseDuration, parseTimestamp } from "./scalar-text.ts";
 import * as types from "./types.ts";
-import { assign, bool, dyn, errorType, formatType, int, join, list, map, optional, substitute, type Bindings, type Type } from "./types.ts";
+import {
+  assign,
+  bool,
+  dyn,
+  errorType,
+  formatType,
+  int,
+  join,
+  list,
+  map,
+  optional,
+  substitute,
+  type Bindings,
+  type Type,
+} from "./types.ts";
 
 export interface Checked {
   readonly issues: readonly Issue[];
@@ -174,8 +198,7 @@ class Checker {
       return this.#optionalIndex(node, operands, found, name === "_[?_]");
     }
     const all = this.#environment.overloadsOf(name);
-    if (all.length === 0)
-      return this.#error(node.at, `undeclared reference to '${name}' (in container '')`);
+    if (all.length === 0) return this.#error(node.at, `undeclared reference to '${name}' (in container '')`);
     if (found.some(({ kind }) => kind === "error")) return dyn;
     const fitting: Overload[] = [];
     let result: Type | undefined;
@@ -240,7 +263,10 @@ class Checker {
       if (node.optional.has(index)) {
         if (type.kind === "optional") type = type.of;
         else if (type.kind !== "dyn" && type.kind !== "error")
-          type = this.#error(each.at, `expected type 'optional_type(${formatType(type)})' but found '${formatType(type)}'`);
+          type = this.#error(
+            each.at,
+            `expected type 'optional_type(${formatType(type)})' but found '${formatType(type)}'`,
+          );
       }
       element = this.#mixed.has(node) ? dyn : this.#same(element, type, each.at);
     }
@@ -281,9 +307,10 @@ class Checker {
       const declared = type.fields.get(field.name);
       if (declared === undefined) {
         if (type.isOpen !== true) this.#error(field.at, `undefined field '${field.name}'`);
-      }
-      else if (!assign(declared.type, found, new Map())) {
-        const message = `expected type of field '${field.name}' is '${formatType(declared.type)}' but provided type is '${formatType(found)}'`;
+      } else if (!assign(declared.type, found, new Map())) {
+        const message =
+          `expected type of field '${field.name}' is '${formatType(declared.type)}' but provided type is ` +
+          `'${formatType(found)}'`;
         this.#error(field.at, message);
       }
     }

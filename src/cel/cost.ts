@@ -127,14 +127,19 @@ class Estimator {
     const type = node.range.type;
     const [first, second] = node.slots ?? [];
     if (node.kind === "optMap" || node.kind === "optFlatMap") {
-      if (first !== undefined) this.#slots[first] = { cost: 1, size: sizeOfType(type?.kind === "optional" ? type.of : undefined) };
+      if (first !== undefined)
+        this.#slots[first] = { cost: 1, size: sizeOfType(type?.kind === "optional" ? type.of : undefined) };
       const body = this.of(node.body);
       return { ...body, cost: range.cost + body.cost + 1 };
     }
     const element = range.element?.size;
-    const keySize = type?.kind === "list" ? (element ?? sizeOfType(type.element)) : sizeOfType(type?.kind === "map" ? type.key : undefined);
+    const keySize =
+      type?.kind === "list"
+        ? (element ?? sizeOfType(type.element))
+        : sizeOfType(type?.kind === "map" ? type.key : undefined);
     const valueSize = type?.kind === "map" ? sizeOfType(type.value) : keySize;
-    if (first !== undefined) this.#slots[first] = { cost: 1, size: second !== undefined && type?.kind === "list" ? 1 : keySize };
+    if (first !== undefined)
+      this.#slots[first] = { cost: 1, size: second !== undefined && type?.kind === "list" ? 1 : keySize };
     if (second !== undefined) this.#slots[second] = { cost: 1, size: valueSize };
     const condition = node.condition === undefined ? 0 : this.of(node.condition).cost;
     const body = this.of(node.body);

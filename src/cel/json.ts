@@ -1,7 +1,17 @@
 import { fail } from "./failure.ts";
 import { durationOf, formatDuration, formatTimestamp, timestampOf } from "./scalar-text.ts";
 import { dyn, type ObjectType, type Type } from "./types.ts";
-import { Duration, isNumeric, ListValue, MapValue, Optional, Timestamp, typeNameOf, Unsigned, type Value } from "./value.ts";
+import {
+  Duration,
+  isNumeric,
+  ListValue,
+  MapValue,
+  Optional,
+  Timestamp,
+  typeNameOf,
+  Unsigned,
+  type Value,
+} from "./value.ts";
 
 type Json = Record<string, unknown>;
 

@@ -93,13 +93,13 @@ function stringToken(text: string, at: number, match: RegExpExecArray): { token:
 }
 
 const simpleEscapes: Readonly<Record<string, string>> = {
-  "n": "\n",
-  "t": "\t",
-  "r": "\r",
-  "a": "\u0007",
-  "b": "\b",
-  "f": "\f",
-  "v": "\v",
+  n: "\n",
+  t: "\t",
+  r: "\r",
+  a: "\u0007",
+  b: "\b",
+  f: "\f",
+  v: "\v",
   "\\": "\\",
   "'": "'",
   '"': '"',

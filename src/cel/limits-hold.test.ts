@@ -39,11 +39,26 @@ const numbers = Array.from({ length: 1_000 }, (_, i) => i);
 const long = "a".repeat(1_000_000);
 
 check("a pattern that makes others backtrack is linear", "x.matches('^(a+)+$')", /^(ok|error)/, `${long}b`);
-check("a pattern with a big machine is refused", "x.matches('((a?){30}){30}')", /error: .*(expensive|cost limit)/, long);
+check(
+  "a pattern with a big machine is refused",
+  "x.matches('((a?){30}){30}')",
+  /error: .*(expensive|cost limit)/,
+  long,
+);
 check("loops in loops run out of their budget", "x.all(a, x.all(b, x.all(c, a + b + c >= 0)))", /cost limit/, numbers);
-check("nothing goes on after the budget", "true && (x.all(a, x.all(b, x.all(c, c >= 0))) || true)", /cost limit/, numbers);
+check(
+  "nothing goes on after the budget",
+  "true && (x.all(a, x.all(b, x.all(c, c >= 0))) || true)",
+  /cost limit/,
+  numbers,
+);
 check("texts that grow in each step are bounded", `[${"1,".repeat(60)}].map(i, x.replace('', x))`, /error/, long);
-check("concatenations are bounded", `x.map(a, x.map(b, '${"y".repeat(1000)}' + string(b)).join('z'))`, /cost limit/, numbers);
+check(
+  "concatenations are bounded",
+  `x.map(a, x.map(b, '${"y".repeat(1000)}' + string(b)).join('z'))`,
+  /cost limit/,
+  numbers,
+);
 check("deep parentheses are refused", "(".repeat(100_000), /recursion limit|mismatched/);
 check("long chains are refused", `1${"+1".repeat(40_000)}`, /recursion limit/);
 check("deep selections are refused", `x${".a".repeat(40_000)}`, /recursion limit/);
@@ -54,7 +69,12 @@ check("numbers of many digits are refused", "int(x)", /error: type conversion/, 
 check("quantities of many digits are refused", "quantity(x)", /error/, "9".repeat(1_000_000));
 check("exponents that make large numbers are refused", "quantity('1e999999999').isInteger()", /error/);
 check("versions of many digits are refused", "semver(x)", /error/, `1.${"9".repeat(100_000)}.0`);
-check("lists that are searched in loops are bounded", "x.all(a, sets.contains(x, [a, a]))", /cost limit/, Array.from({ length: 5_000 }, (_, i) => i));
+check(
+  "lists that are searched in loops are bounded",
+  "x.all(a, sets.contains(x, [a, a]))",
+  /cost limit/,
+  Array.from({ length: 5_000 }, (_, i) => i),
+);
 check("deeply nested data can be compared", "x == x", /ok|error/, nested(5_000));
 check("deeply nested data of two makes can be compared", "dyn([x]) == dyn([x.map(y, y)])", /ok|error/, nested(5_000));
 
@@ -75,9 +95,28 @@ test("any text is answered", () => {
 
 const word = fc.constantFrom(
   ..."x texts labels 1 2u 1.5 'a' b'a' null true [] {} [1] ( ) [ ] { } . , + - * / % && || ! == < in ? : .?".split(" "),
-  ...".size() .map(a, a) .all(a, a == x) .exists(k, v, k == v) .filter(t, t > 'a') .matches('a+') .split(',') has(x.a)".split(" "),
-  ...["dyn(x)", "int(x)", "string(x)", "texts.join('-')", "optional.of(x)", ".orValue(1)", "quantity('1')", "ip('1.1.1.1')"],
-  ...[".format([x, 1])", ".transformMap(k, v, v)", "cel.bind(a, x, a)", "duration('1s')", "timestamp(0)", ".sum()", ".max()"],
+  ...".size() .map(a, a) .all(a, a == x) .exists(k, v, k == v) .filter(t, t > 'a') .matches('a+') .split(',') has(x.a)".split(
+    " ",
+  ),
+  ...[
+    "dyn(x)",
+    "int(x)",
+    "string(x)",
+    "texts.join('-')",
+    "optional.of(x)",
+    ".orValue(1)",
+    "quantity('1')",
+    "ip('1.1.1.1')",
+  ],
+  ...[
+    ".format([x, 1])",
+    ".transformMap(k, v, v)",
+    "cel.bind(a, x, a)",
+    "duration('1s')",
+    "timestamp(0)",
+    ".sum()",
+    ".max()",
+  ],
 );
 
 test("any sequence of words is answered", () => {
@@ -93,10 +132,50 @@ test("any sequence of words is answered", () => {
 const operand = fc.letrec((tie) => ({
   value: fc.oneof(
     { depthSize: "small" },
-    fc.constantFrom("x", "x.a", "texts", "labels", "1", "-9223372036854775808", "9223372036854775807", "1u", "0.1", "'é😀'", "b'\\xff'", "null", "[]", "{}"),
-    fc.tuple(tie("value"), fc.constantFrom("+", "-", "*", "/", "%", "==", "<", "in", "&&", "||"), tie("value")).map((parts) => `(${parts.join(" ")})`),
-    fc.tuple(tie("value"), fc.constantFrom("all", "exists", "map", "filter", "existsOne"), tie("value")).map(([range, name, body]) => `${range}.${name}(v, ${body})`),
-    fc.tuple(fc.constantFrom("size", "string", "int", "uint", "double", "bytes", "bool", "type", "dyn", "duration", "timestamp", "quantity", "url", "semver", "cidr"), tie("value")).map(([name, value]) => `${name}(${value})`),
+    fc.constantFrom(
+      "x",
+      "x.a",
+      "texts",
+      "labels",
+      "1",
+      "-9223372036854775808",
+      "9223372036854775807",
+      "1u",
+      "0.1",
+      "'é😀'",
+      "b'\\xff'",
+      "null",
+      "[]",
+      "{}",
+    ),
+    fc
+      .tuple(tie("value"), fc.constantFrom("+", "-", "*", "/", "%", "==", "<", "in", "&&", "||"), tie("value"))
+      .map((parts) => `(${parts.join(" ")})`),
+    fc
+      .tuple(tie("value"), fc.constantFrom("all", "exists", "map", "filter", "existsOne"), tie("value"))
+      .map(([range, name, body]) => `${range}.${name}(v, ${body})`),
+    fc
+      .tuple(
+        fc.constantFrom(
+          "size",
+          "string",
+          "int",
+          "uint",
+          "double",
+          "bytes",
+          "bool",
+          "type",
+          "dyn",
+          "duration",
+          "timestamp",
+          "quantity",
+          "url",
+          "semver",
+          "cidr",
+        ),
+        tie("value"),
+      )
+      .map(([name, value]) => `${name}(${value})`),
     fc.tuple(tie("value"), tie("value")).map(([container, index]) => `${container}[${index}]`),
     fc.tuple(tie("value"), tie("value")).map(([first, second]) => `[${first}, dyn(${second})]`),
     fc.tuple(tie("value"), tie("value"), tie("value")).map(([a, b, c]) => `(${a} ? dyn(${b}) : dyn(${c}))`),

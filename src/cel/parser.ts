@@ -8,7 +8,10 @@ import { Unsigned, type Value } from "./value.ts";
 /** Parses an expression, macros included. Throws a SyntaxFailure. */
 export function parse(text: string): Node {
   if (expressionLengthMax < text.length) {
-    throw new SyntaxFailure(`expression code point size exceeds limit: size: ${text.length}, limit ${expressionLengthMax}`, 0);
+    throw new SyntaxFailure(
+      `expression code point size exceeds limit: size: ${text.length}, limit ${expressionLengthMax}`,
+      0,
+    );
   }
   return new Parser(tokens(text)).parse();
 }

@@ -41,7 +41,8 @@ export function patternError(text: string): string | undefined {
 export function patternFor(text: string, length: number): RE2JS {
   const found = compiled(text);
   if (typeof found === "string") return fail(found);
-  if (patternWorkMax < found.instructions * length) fail("regular expression is too expensive for a text of this length");
+  if (patternWorkMax < found.instructions * length)
+    fail("regular expression is too expensive for a text of this length");
   return found.pattern;
 }
 

@@ -1,5 +1,16 @@
 import type { Type } from "./types.ts";
-import { Duration, isNumeric, ListValue, MapValue, Opaque, Optional, Timestamp, TypeValue, Unsigned, type Value } from "./value.ts";
+import {
+  Duration,
+  isNumeric,
+  ListValue,
+  MapValue,
+  Opaque,
+  Optional,
+  Timestamp,
+  TypeValue,
+  Unsigned,
+  type Value,
+} from "./value.ts";
 
 /** Whether a value may be given where a parameter of this type stands. What lists hold is not looked at. */
 export function isOfType(value: Value, type: Type): boolean {

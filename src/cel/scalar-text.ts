@@ -26,8 +26,8 @@ const units: Readonly<Record<string, bigint>> = {
   s: 1_000_000_000n,
   ms: 1_000_000n,
   us: 1_000n,
-  "µs": 1_000n,
-  "μs": 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
   ns: 1n,
 };
 
@@ -64,13 +64,14 @@ export function durationOf(text: string): Duration {
 /** As the language writes durations: seconds, with a fraction where there is one. */
 export function formatDuration({ nanos }: Duration): string {
   const absolute = nanos < 0n ? -nanos : nanos;
-  const fraction = String(absolute % 1_000_000_000n).padStart(9, "0").replace(/0+$/, "");
+  const fraction = String(absolute % 1_000_000_000n)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   const seconds = `${absolute / 1_000_000_000n}${fraction === "" ? "" : `.${fraction}`}s`;
   return nanos < 0n ? `-${seconds}` : seconds;
 }
 
-const timestampShape =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([-+])(\d\d):(\d\d))$/;
+const timestampShape = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([-+])(\d\d):(\d\d))$/;
 
 /** Reads RFC 3339; undefined when it is none. */
 export function parseTimestamp(text: string): bigint | undefined {
@@ -78,7 +79,14 @@ export function parseTimestamp(text: string): bigint | undefined {
   const match = timestampShape.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second, fraction = "", sign, offsetHours, offsetMinutes] = match;
-  const fields = [year, month, day, hour, minute, second].map(Number) as [number, number, number, number, number, number];
+  const fields = [year, month, day, hour, minute, second].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   if (23 < fields[3] || 59 < fields[4] || 59 < fields[5]) return undefined;
   const date = new Date(Date.UTC(2000, 0, 1));
   date.setUTCFullYear(fields[0], fields[1] - 1, fields[2]);
@@ -92,7 +100,9 @@ export function parseTimestamp(text: string): bigint | undefined {
 /** Reads a moment; fails when it is none. */
 export function timestampOf(text: string): Timestamp {
   const nanos = parseTimestamp(text);
-  return nanos === undefined ? fail(`invalid timestamp: ${JSON.stringify(text.slice(0, 100))}`) : checkedTimestamp(nanos);
+  return nanos === undefined
+    ? fail(`invalid timestamp: ${JSON.stringify(text.slice(0, 100))}`)
+    : checkedTimestamp(nanos);
 }
 
 /** RFC 3339 in UTC with as many digits as there are. */

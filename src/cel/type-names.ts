@@ -1,4 +1,20 @@
-import { bool, bytes, double, duration, dyn, int, list, map, nullType, opaque, string, timestamp, typeOf, uint, type Type } from "./types.ts";
+import {
+  bool,
+  bytes,
+  double,
+  duration,
+  dyn,
+  int,
+  list,
+  map,
+  nullType,
+  opaque,
+  string,
+  timestamp,
+  typeOf,
+  uint,
+  type Type,
+} from "./types.ts";
 
 const named: ReadonlyMap<string, Type> = new Map<string, Type>([
   ["bool", bool],

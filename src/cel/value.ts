@@ -195,8 +195,7 @@ export function isEqual(left: Value, right: Value, depth = 0): boolean {
     if (left.value === undefined || right.value === undefined) return left.value === right.value;
     return isEqual(left.value, right.value, depth + 1);
   }
-  if (left instanceof Opaque)
-    return right instanceof Opaque && left.typeName === right.typeName && left.equals(right);
+  if (left instanceof Opaque) return right instanceof Opaque && left.typeName === right.typeName && left.equals(right);
   return false;
 }
 

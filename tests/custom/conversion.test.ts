@@ -37,7 +37,10 @@ class Webhook implements WebhookCaller {
     const result = this.isBroken ? { status: "Failure", message: "out of order" } : { status: "Success" };
     const convertedObjects = this.isBroken ? [] : objects.map((object) => convert(object, desiredAPIVersion));
     const response = { uid, result, convertedObjects };
-    return Promise.resolve({ ok: true, body: Buffer.from(JSON.stringify({ ...document, request: undefined, response })) });
+    return Promise.resolve({
+      ok: true,
+      body: Buffer.from(JSON.stringify({ ...document, request: undefined, response })),
+    });
   }
 }
 
@@ -109,13 +112,20 @@ story("server-side apply works in a version that is not stored; dry runs too", a
   const apply = { "content-type": "application/apply-patch+yaml" };
   const made = await send(server, "PATCH", `${v1beta1}/a?fieldManager=me`, applied, apply);
   assert.equal(made.status, 201, made.text);
-  const again = await send(server, "PATCH", `${v1beta1}/a?fieldManager=me&dryRun=All`, { ...applied, spec: { size: "4x4" } }, apply);
+  const again = await send(
+    server,
+    "PATCH",
+    `${v1beta1}/a?fieldManager=me&dryRun=All`,
+    { ...applied, spec: { size: "4x4" } },
+    apply,
+  );
   assert.deepEqual([again.status, again.body.spec], [200, { size: "4x4" }]);
   assert.deepEqual((await send(server, "GET", `${v1}/a`)).body.spec, { width: "1", height: "1" });
 });
 
 story("lists, tables and watches show the asked version", async (server, webhook) => {
-  for (let i = 0; i < 30; i++) await send(server, "POST", v1, { metadata: { name: `t${i}` }, spec: { width: `${i}`, height: "0" } });
+  for (let i = 0; i < 30; i++)
+    await send(server, "POST", v1, { metadata: { name: `t${i}` }, spec: { width: `${i}`, height: "0" } });
   const before = webhook.calls;
   const list = await send(server, "GET", v1beta1);
   const sizes = (list.body.items as Thing[]).map(({ spec }) => spec?.size);
@@ -124,15 +134,23 @@ story("lists, tables and watches show the asked version", async (server, webhook
   assert.equal(webhook.calls, before + 1, "one call for all of them");
   const page = await send(server, "GET", `${v1beta1}?limit=2`);
   assert.equal((page.body.items as Thing[])[0]?.spec?.size, "0x0");
-  const table = await send(server, "GET", `${v1beta1}?limit=1`, undefined, { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" });
+  const table = await send(server, "GET", `${v1beta1}?limit=1`, undefined, {
+    accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+  });
   assert.deepEqual((table.body.rows as { cells: unknown[] }[])[0]?.cells, ["t0", "0x0"]);
   const version = (list.body.metadata as { resourceVersion: string }).resourceVersion;
   const seen = await watch(server, `${v1beta1}?watch=1&resourceVersion=${version}`);
   await send(server, "PATCH", `${v1}/t1`, { spec: { height: "5" } }, merge);
   await send(server, "DELETE", `${v1}/t1`);
-  const events = [await seen.next(), await seen.next()].map((event) => [event?.type, (event?.object as unknown as Thing).spec?.size]);
+  const events = [await seen.next(), await seen.next()].map((event) => [
+    event?.type,
+    (event?.object["spec"] as Thing["spec"])?.size,
+  ]);
   seen.close();
-  assert.deepEqual(events, [["MODIFIED", "1x5"], ["DELETED", "1x5"]]);
+  assert.deepEqual(events, [
+    ["MODIFIED", "1x5"],
+    ["DELETED", "1x5"],
+  ]);
 });
 
 story("a webhook that fails is told, and nothing is stored", async (server, webhook) => {
@@ -154,17 +172,33 @@ story("a webhook that fails is told, and nothing is stored", async (server, webh
 
 story("objects of an older stored version are converted when the stored version moves", async (server) => {
   await send(server, "POST", v1, { metadata: { name: "a" }, spec: { width: "1", height: "2" } });
-  const versions = definition.spec.versions.map((each) => ({ ...each, storage: (each as { name: string }).name === "v1beta1" }));
-  const moved = await send(server, "PATCH", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com", { spec: { versions } }, merge);
+  const versions = definition.spec.versions.map((each) => ({
+    ...each,
+    storage: (each as { name: string }).name === "v1beta1",
+  }));
+  const moved = await send(
+    server,
+    "PATCH",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com",
+    { spec: { versions } },
+    merge,
+  );
   assert.equal(moved.status, 200, moved.text);
   for (let isMoved = false; !isMoved;) {
-    const made = await send(server, "POST", `${v1}?dryRun=All`, { metadata: { name: "b" }, spec: { width: "3", height: "4" } });
+    const made = await send(server, "POST", `${v1}?dryRun=All`, {
+      metadata: { name: "b" },
+      spec: { width: "3", height: "4" },
+    });
     const managed = (made.body.metadata as { managedFields: { apiVersion: string }[] }).managedFields;
     isMoved = managed[0]?.apiVersion === "example.com/v1beta1";
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.deepEqual((await send(server, "GET", `${v1beta1}/a`)).body.spec, { size: "1x2" });
   assert.deepEqual((await send(server, "GET", `${v1}/a`)).body.spec, { width: "1", height: "2" });
-  const definitionNow = await send(server, "GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com");
+  const definitionNow = await send(
+    server,
+    "GET",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com",
+  );
   assert.deepEqual((definitionNow.body.status as { storedVersions: string[] }).storedVersions, ["v1", "v1beta1"]);
 });

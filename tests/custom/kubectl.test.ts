@@ -63,7 +63,9 @@ test("definitions are established and their kinds served", () => {
   for (const file of ["database.yaml", "certificates.yaml"]) cluster.kubectl("apply", "-f", join(manifests, file));
   accepted({ apiVersion: "v1", kind: "List", items: monitoringDefinitions }, "--server-side");
   cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all");
-  eventually("the kinds are in discovery", () => /databases +dbs +db.example.com\/v1 +true +Database/.test(cluster.kubectl("api-resources")));
+  eventually("the kinds are in discovery", () =>
+    /databases +dbs +db.example.com\/v1 +true +Database/.test(cluster.kubectl("api-resources")),
+  );
 });
 
 test("objects are defaulted, columns and short names work", () => {
@@ -79,28 +81,49 @@ test("objects are defaulted, columns and short names work", () => {
 });
 
 test("rules refuse what is wrong, each in its own words", () => {
-  refused(database({ replicas: 4 }), /spec.replicas: Invalid value: "object": replicas must be odd to find a majority, not 4/);
+  refused(
+    database({ replicas: 4 }),
+    /spec.replicas: Invalid value: "object": replicas must be odd to find a majority, not 4/,
+  );
   refused(database({ engine: "mysql" }), /spec.engine: Invalid value: "string": the engine cannot be changed/);
   refused(database({ version: "15.0.0" }), /spec: Forbidden: a database cannot go back to an older version/);
   refused(database({ version: "sixteen" }), /must be a version like 1.2.3/);
   refused(database({ storage: "500Mi" }), /spec.storage: Invalid value: "string": cannot shrink/);
   refused(database({ storage: "1Mi" }, "small"), /must be more than 100Mi/);
   refused(database({ users: [] }), /exactly one user must be the administrator/);
-  refused(database({ allowedNetworks: ["10.0.0.0/8", "all"] }), /spec.allowedNetworks\[1\]: Invalid value: "string": must be a network/);
-  refused(database({ allowedNetworks: ["10.0.0.0/8", "10.0.0.0/8"] }), /spec.allowedNetworks\[1\]: Duplicate value: "10.0.0.0\/8"/);
-  refused(database({ engine: "oracle" }, "other"), /spec.engine: Unsupported value: "oracle": supported values: "mysql", "postgres"/);
+  refused(
+    database({ allowedNetworks: ["10.0.0.0/8", "all"] }),
+    /spec.allowedNetworks\[1\]: Invalid value: "string": must be a network/,
+  );
+  refused(
+    database({ allowedNetworks: ["10.0.0.0/8", "10.0.0.0/8"] }),
+    /spec.allowedNetworks\[1\]: Duplicate value: "10.0.0.0\/8"/,
+  );
+  refused(
+    database({ engine: "oracle" }, "other"),
+    /spec.engine: Unsupported value: "oracle": supported values: "mysql", "postgres"/,
+  );
   refused(database({}, "a-name-that-is-much-longer-than-it-may-be"), /names have at most 30 characters/);
   refused(database({ template: { kind: "Pod" } }), /spec.template.apiVersion: Required value: must not be empty/);
   refused(database({ unknown: 1 }), /unknown field "spec.unknown"/);
 });
 
 test("patches are judged like everything else", () => {
-  const patch = (spec: object): Output => cluster.tryKubectl(["patch", "database", "main", "--type=merge", "-p", JSON.stringify({ spec })]);
+  const patch = (spec: object): Output =>
+    cluster.tryKubectl(["patch", "database", "main", "--type=merge", "-p", JSON.stringify({ spec })]);
   assert.equal(patch({ replicas: 3 }).code, 0);
   assert.match(patch({ replicas: 2 }).stderr, /must be odd/);
   cluster.kubectl("scale", "database", "main", "--replicas=5");
   assert.equal(stored().spec["replicas"], 5);
-  cluster.kubectl("patch", "database", "main", "--subresource=status", "--type=merge", "-p", '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}');
+  cluster.kubectl(
+    "patch",
+    "database",
+    "main",
+    "--subresource=status",
+    "--type=merge",
+    "-p",
+    '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}',
+  );
   assert.match(cluster.kubectl("get", "dbs"), /main +postgres +5 +True/);
 });
 
@@ -114,7 +137,10 @@ test("two appliers own the elements of a list that is a map", () => {
   accepted(user("reader"), "--server-side", "--field-manager=one", "--validate=false");
   accepted(user("writer"), "--server-side", "--field-manager=two", "--validate=false");
   const users = stored().spec["users"] as { name: string }[];
-  assert.deepEqual(users.map(({ name }) => name), ["root", "reader", "writer"]);
+  assert.deepEqual(
+    users.map(({ name }) => name),
+    ["root", "reader", "writer"],
+  );
   const conflict = { ...user("reader"), spec: { users: [{ name: "reader", limits: { connections: 9 } }] } };
   refused(conflict, /conflict with "one"/, "--server-side", "--field-manager=two", "--validate=false");
 });
@@ -136,16 +162,39 @@ test("an old version warns and shows the same object", () => {
     spec: { secretName: "web-tls", issuerRef: { name: "ours" }, dnsNames: ["a.example.com", "b.example.com"] },
   });
   accepted(cert("v1"));
-  const old = cluster.tryKubectl(["get", "certs.v1alpha1.pki.example.com", "web", "-o", "jsonpath={.apiVersion} {.spec.privateKey.algorithm} {.spec.issuerRef.kind}"]);
+  const old = cluster.tryKubectl([
+    "get",
+    "certs.v1alpha1.pki.example.com",
+    "web",
+    "-o",
+    "jsonpath={.apiVersion} {.spec.privateKey.algorithm} {.spec.issuerRef.kind}",
+  ]);
   assert.equal(old.stdout, "pki.example.com/v1alpha1 ECDSA Issuer");
   assert.match(old.stderr, /Warning: pki.example.com\/v1alpha1 Cert is old, use v1/);
   assert.match(cluster.kubectl("get", "certs", "-o", "wide"), /web +web-tls +a.example.com,b.example.com/);
-  refused({ apiVersion: "pki.example.com/v1", kind: "ClusterIssuer", metadata: { name: "both" }, spec: { selfSigned: {}, ca: { secretName: "x" } } }, /must validate one and only one schema \(oneOf\)/);
+  refused(
+    {
+      apiVersion: "pki.example.com/v1",
+      kind: "ClusterIssuer",
+      metadata: { name: "both" },
+      spec: { selfSigned: {}, ca: { secretName: "x" } },
+    },
+    /must validate one and only one schema \(oneOf\)/,
+  );
 });
 
 test("big definitions serve big objects", () => {
-  const containers = Array.from({ length: 20 }, (_, i) => ({ name: `c${i}`, image: "x", resources: { limits: { cpu: 1, memory: "1Gi" } } }));
-  const monitor = (replicas: number): object => ({ apiVersion: "monitoring.example.com/v1", kind: "Monitor", metadata: { name: "m" }, spec: { replicas, containers } });
+  const containers = Array.from({ length: 20 }, (_, i) => ({
+    name: `c${i}`,
+    image: "x",
+    resources: { limits: { cpu: 1, memory: "1Gi" } },
+  }));
+  const monitor = (replicas: number): object => ({
+    apiVersion: "monitoring.example.com/v1",
+    kind: "Monitor",
+    metadata: { name: "m" },
+    spec: { replicas, containers },
+  });
   accepted(monitor(2));
   refused(monitor(100), /that many would fall over/);
   assert.equal(cluster.kubectl("get", "monitor", "m", "-o", "jsonpath={.spec.retention}"), "24h");
@@ -161,5 +210,8 @@ test("dependents go with their owner; namespaces and definitions take their obje
   accepted({ ...database({}, "inside"), metadata: { name: "inside", namespace: "away" } });
   cluster.kubectl("delete", "namespace", "away", "--timeout=60s");
   cluster.kubectl("delete", "crd", "databases.db.example.com", "--timeout=60s");
-  assert.match(cluster.tryKubectl(["get", "databases"]).stderr, /doesn't have a resource type "databases"|could not find the requested resource/);
+  assert.match(
+    cluster.tryKubectl(["get", "databases"]).stderr,
+    /doesn't have a resource type "databases"|could not find the requested resource/,
+  );
 });

@@ -20,10 +20,14 @@ function story(name: string, play: (server: TestServer) => Promise<void>): void 
 }
 
 const onConfigMaps = {
-  resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["configmaps"] }],
+  resourceRules: [
+    { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["configmaps"] },
+  ],
 };
 const onDeployments = {
-  resourceRules: [{ apiGroups: ["apps"], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["deployments"] }],
+  resourceRules: [
+    { apiGroups: ["apps"], apiVersions: ["v1"], operations: ["CREATE", "UPDATE"], resources: ["deployments"] },
+  ],
 };
 
 async function validating(server: TestServer, spec: object, binding: object = {}): Promise<void> {
@@ -35,7 +39,10 @@ async function validating(server: TestServer, spec: object, binding: object = {}
 }
 
 async function mutating(server: TestServer, name: string, spec: object): Promise<void> {
-  await create(server, `${group}/mutatingadmissionpolicies`, { metadata: { name }, spec: { reinvocationPolicy: "Never", ...spec } });
+  await create(server, `${group}/mutatingadmissionpolicies`, {
+    metadata: { name },
+    spec: { reinvocationPolicy: "Never", ...spec },
+  });
   await create(server, `${group}/mutatingadmissionpolicybindings`, { metadata: { name }, spec: { policyName: name } });
 }
 
@@ -57,7 +64,10 @@ story("a policy without a binding does nothing; with one it denies in its own wo
     matchConstraints: onDeployments,
     variables: [{ name: "replicas", expression: "object.spec.replicas" }],
     validations: [
-      { expression: "variables.replicas <= 5", messageExpression: "'at most 5 replicas, not ' + string(variables.replicas)" },
+      {
+        expression: "variables.replicas <= 5",
+        messageExpression: "'at most 5 replicas, not ' + string(variables.replicas)",
+      },
     ],
   };
   await create(server, `${group}/validatingadmissionpolicies`, { metadata: { name: "p" }, spec });
@@ -89,7 +99,10 @@ story("warnings and audit annotations let the request pass", async (server) => {
   );
   const made = await send(server, "POST", configMaps, { metadata: { name: "c" }, data: { a: "1" } });
   assert.equal(made.status, 201, made.text);
-  assert.match(String(made.headers["warning"]), /Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': labels are wanted/);
+  assert.match(
+    String(made.headers["warning"]),
+    /Validation failed for ValidatingAdmissionPolicy 'p' with binding 'b': labels are wanted/,
+  );
 });
 
 story("parameters come from objects, by name or by selector, each judged on its own", async (server) => {
@@ -101,7 +114,12 @@ story("parameters come from objects, by name or by selector, each judged on its 
     {
       matchConstraints: onDeployments,
       paramKind: { apiVersion: "v1", kind: "ConfigMap" },
-      validations: [{ expression: "object.spec.replicas <= int(params.data.max)", messageExpression: "'at most ' + params.data.max" }],
+      validations: [
+        {
+          expression: "object.spec.replicas <= int(params.data.max)",
+          messageExpression: "'at most ' + params.data.max",
+        },
+      ],
     },
     { paramRef: { selector: { matchLabels: { limit: "yes" } }, parameterNotFoundAction: "Deny" } },
   );
@@ -110,7 +128,13 @@ story("parameters come from objects, by name or by selector, each judged on its 
   await send(server, "DELETE", `${configMaps}/strict`);
   await create(server, deployments, deployment(5));
   await send(server, "DELETE", `${configMaps}/lax`);
-  const none = await send(server, "PATCH", `${deployments}/web`, { spec: { replicas: 1 } }, { "content-type": "application/merge-patch+json" });
+  const none = await send(
+    server,
+    "PATCH",
+    `${deployments}/web`,
+    { spec: { replicas: 1 } },
+    { "content-type": "application/merge-patch+json" },
+  );
   assert.match(String(none.body.message), /failed to configure binding: no params found/);
 });
 
@@ -124,10 +148,14 @@ story("selectors, exclusions, match conditions and the authorizer narrow what is
     },
     matchConditions: [{ name: "not-jane", expression: "request.userInfo.username != 'jane'" }],
     validations: [
-      { expression: "authorizer.group('').resource('secrets').namespace('kube-system').check('use').allowed()", message: "you may not" },
+      {
+        expression: "authorizer.group('').resource('secrets').namespace('kube-system').check('use').allowed()",
+        message: "you may not",
+      },
     ],
   });
-  const status = async (object: object): Promise<number> => (await send(server, "POST", `${configMaps}?dryRun=All`, object)).status;
+  const status = async (object: object): Promise<number> =>
+    (await send(server, "POST", `${configMaps}?dryRun=All`, object)).status;
   assert.equal(await status({ metadata: { name: "c" } }), 422);
   assert.equal(await status({ metadata: { name: "c", labels: { free: "yes" } } }), 201);
   assert.equal(await status({ metadata: { name: "excluded" } }), 201);
@@ -140,7 +168,10 @@ story("what fails while it runs denies or passes, as the policy says", async (se
   const spec = { matchConstraints: onConfigMaps, validations: [{ expression: "object.data.missing == 'x'" }] };
   await validating(server, spec);
   const denied = await send(server, "POST", configMaps, configMap({ a: "1" }));
-  assert.match(String(denied.body.message), /expression 'object.data.missing == 'x'' resulted in error: no such key: missing/);
+  assert.match(
+    String(denied.body.message),
+    /expression 'object.data.missing == 'x'' resulted in error: no such key: missing/,
+  );
   const ignoring = await send(
     server,
     "PATCH",
@@ -158,8 +189,14 @@ story("updates see the old object; deletions have no new one", async (server) =>
       resourceRules: [{ ...onConfigMaps.resourceRules[0], operations: ["UPDATE", "DELETE"] }],
     },
     validations: [
-      { expression: "request.operation != 'UPDATE' || object.data.fixed == oldObject.data.fixed", message: "fixed is fixed" },
-      { expression: "request.operation != 'DELETE' || object == null && oldObject.data.fixed != 'keep'", message: "kept" },
+      {
+        expression: "request.operation != 'UPDATE' || object.data.fixed == oldObject.data.fixed",
+        message: "fixed is fixed",
+      },
+      {
+        expression: "request.operation != 'DELETE' || object == null && oldObject.data.fixed != 'keep'",
+        message: "kept",
+      },
     ],
   });
   await create(server, configMaps, configMap({ fixed: "keep" }));
@@ -188,10 +225,16 @@ story("an apply configuration merges into the object as server-side apply would"
     ],
   });
   const made = await create(server, deployments, deployment(3));
-  const { spec, metadata } = made as { spec: { template: { spec: { containers: { name: string; image: string; imagePullPolicy: string }[] } } }; metadata: { labels: object } };
+  const { spec, metadata } = made as {
+    spec: { template: { spec: { containers: { name: string; image: string; imagePullPolicy: string }[] } } };
+    metadata: { labels: object };
+  };
   assert.deepEqual(
     spec.template.spec.containers.map(({ name, image, imagePullPolicy }) => [name, image, imagePullPolicy]),
-    [["web", "web:1", "IfNotPresent"], ["mesh", "mesh:3", "IfNotPresent"]],
+    [
+      ["web", "web:1", "IfNotPresent"],
+      ["mesh", "mesh:3", "IfNotPresent"],
+    ],
   );
   assert.deepEqual({ ...metadata.labels }, { by: "policy" });
 });
@@ -201,24 +244,32 @@ story("JSON patches come one after the other, and a policy may look again", asyn
   await mutating(server, "a-counts", {
     matchConstraints: onConfigMaps,
     reinvocationPolicy: "IfNeeded",
-    mutations: [patch(`[JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("n/m"), value: string(object.data.size())}]`)],
+    mutations: [
+      patch(
+        `[JSONPatch{op: "add", path: "/metadata/labels/" + jsonpatch.escapeKey("n/m"), value: string(object.data.size())}]`,
+      ),
+    ],
   });
   await mutating(server, "b-adds", {
     matchConstraints: onConfigMaps,
     mutations: [
       patch(`[JSONPatch{op: "add", path: "/data/first", value: "1"}]`),
-      patch(`[JSONPatch{op: "test", path: "/data/first", value: "1"}, JSONPatch{op: "add", path: "/data/second", value: "2"}]`),
+      patch(
+        `[JSONPatch{op: "test", path: "/data/first", value: "1"}, JSONPatch{op: "add", path: "/data/second", value: "2"}]`,
+      ),
     ],
   });
   const made = await create(server, configMaps, configMap({ own: "0" }, { a: "b" }));
   assert.deepEqual({ ...(made.data as object) }, { own: "0", first: "1", second: "2" });
-  assert.deepEqual((made.metadata as { labels: object }).labels, { "a": "b", "n/m": "3" });
+  assert.deepEqual((made.metadata as { labels: object }).labels, { a: "b", "n/m": "3" });
 });
 
 story("a policy that cannot change the object denies", async (server) => {
   await mutating(server, "p", {
     matchConstraints: onDeployments,
-    mutations: [{ patchType: "ApplyConfiguration", applyConfiguration: { expression: "Object{spec: Object.spec{unknown: 1}}" } }],
+    mutations: [
+      { patchType: "ApplyConfiguration", applyConfiguration: { expression: "Object{spec: Object.spec{unknown: 1}}" } },
+    ],
   });
   const denied = await send(server, "POST", deployments, deployment(1));
   assert.equal(denied.status, 422);

@@ -46,7 +46,9 @@ export async function create(server: TestServer, path: string, object: object): 
 /** Puts a definition into force: its kind is served when this resolves. */
 export async function define(server: TestServer, definition: object): Promise<void> {
   const made = await create(server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
-  const { spec } = made as { spec: { group: string; names: { plural: string }; versions: { name: string; storage: boolean }[] } };
+  const { spec } = made as {
+    spec: { group: string; names: { plural: string }; versions: { name: string; storage: boolean }[] };
+  };
   const version = spec.versions.find(({ storage }) => storage)?.name ?? "";
   const path = `/apis/${spec.group}/${version}/${spec.names.plural}`;
   while ((await send(server, "GET", path)).status === 404) await new Promise((resolve) => setImmediate(resolve));

@@ -6,7 +6,7 @@ import { rulesOfSchema } from "./rules.ts";
 import { runRules } from "./run-rules.ts";
 import { itemsOf } from "./schema-types.ts";
 import { structuralSchema } from "./structural.ts";
-import { checkValue } from "./validate.ts";
+import { checkValue } from "./check-value.ts";
 
 const depthMax = 512;
 
@@ -33,7 +33,11 @@ function checkDefault(errors: FieldErrors, field: string, schema: JSONSchemaProp
   const holder: JSONSchemaProps = { type: "object", properties: { value: rest } };
   const { object, unknownFields } = decode(structuralSchema(holder), { value }, { defaults: true });
   if (unknownFields.length > 0 || (value === null && schema.nullable !== true)) {
-    errors.invalid(field, value, value === null ? "must not be null when nullable is false" : "must not have unspecified fields");
+    errors.invalid(
+      field,
+      value,
+      value === null ? "must not be null when nullable is false" : "must not have unspecified fields",
+    );
     return;
   }
   const found = new FieldErrors();

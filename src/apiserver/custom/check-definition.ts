@@ -48,7 +48,11 @@ function checkVersion(errors: FieldErrors, at: string, version: CustomResourceDe
     const path = `${at}.selectableFields[${index}].jsonPath`;
     if (found === undefined) errors.invalid(path, jsonPath, "is an invalid path: does not refer to a valid field");
     else if (!["boolean", "integer", "string"].includes(found.type ?? "")) {
-      errors.invalid(path, jsonPath, "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.");
+      errors.invalid(
+        path,
+        jsonPath,
+        "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.",
+      );
     }
   });
   version.additionalPrinterColumns?.forEach(({ jsonPath }, index) => {
@@ -112,7 +116,12 @@ class SchemaChecker {
     }
     if (typeof schema.additionalProperties === "object") {
       const cardinality = times(place.cardinality, schema.maxProperties);
-      this.visit(`${field}.additionalProperties`, schema.additionalProperties, { ...place, isRoot: false, cardinality, depth });
+      this.visit(`${field}.additionalProperties`, schema.additionalProperties, {
+        ...place,
+        isRoot: false,
+        cardinality,
+        depth,
+      });
     }
   }
 
@@ -120,7 +129,11 @@ class SchemaChecker {
     if (schema.pattern === undefined || schema.pattern === "") return;
     const problem = patternError(schema.pattern);
     if (problem !== undefined)
-      this.#errors.invalid(`${field}.pattern`, schema.pattern, `must be a valid regular expression, but isn't: ${problem}`);
+      this.#errors.invalid(
+        `${field}.pattern`,
+        schema.pattern,
+        `must be a valid regular expression, but isn't: ${problem}`,
+      );
   }
 
   #checkJunctors(field: string, schema: JSONSchemaProps, depth: number): void {
@@ -150,17 +163,38 @@ class SchemaChecker {
     if (rule.fieldPath) checkFieldPath(this.#errors, `${at}.fieldPath`, rule.fieldPath, schema);
     const { test, message, isTransition } = compileRule(rule, type);
     if (isTransition && place.uncorrelatable !== undefined && rule.optionalOldSelf !== true) {
-      this.#errors.invalid(`${at}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${place.uncorrelatable}`);
+      this.#errors.invalid(
+        `${at}.rule`,
+        rule.rule,
+        `oldSelf cannot be used on the uncorrelatable portion of the schema within ${place.uncorrelatable}`,
+      );
     }
     if (!isTransition && rule.optionalOldSelf !== undefined) {
-      this.#errors.invalid(`${at}.optionalOldSelf`, rule.optionalOldSelf, "may not be set if oldSelf is not used in rule");
+      this.#errors.invalid(
+        `${at}.optionalOldSelf`,
+        rule.optionalOldSelf,
+        "may not be set if oldSelf is not used in rule",
+      );
     }
-    const program = this.#compiled(`${at}.rule`, rule.rule, test, "compilation failed", "cel expression must evaluate to a bool");
+    const program = this.#compiled(
+      `${at}.rule`,
+      rule.rule,
+      test,
+      "compilation failed",
+      "cel expression must evaluate to a bool",
+    );
     if (program !== undefined) this.#charge(`${at}.rule`, program, schema, place, "estimated rule cost");
     if (message === undefined) return;
     const text = rule.messageExpression ?? "";
-    const made = this.#compiled(`${at}.messageExpression`, text, message, "messageExpression compilation failed", "messageExpression must evaluate to a string");
-    if (made !== undefined) this.#charge(`${at}.messageExpression`, made, schema, place, "estimated messageExpression cost");
+    const made = this.#compiled(
+      `${at}.messageExpression`,
+      text,
+      message,
+      "messageExpression compilation failed",
+      "messageExpression must evaluate to a string",
+    );
+    if (made !== undefined)
+      this.#charge(`${at}.messageExpression`, made, schema, place, "estimated messageExpression cost");
   }
 
   #compiled(field: string, text: string, compiled: Compiled, failed: string, wrongType: string): Program | undefined {
@@ -184,7 +218,10 @@ class SchemaChecker {
     const heaviest = [...this.#costs].sort((left, right) => right.cost - left.cost).slice(0, 4);
     for (const { field: at, cost } of heaviest) {
       if (cost < definitionEstimateMax / 100) continue;
-      this.#errors.forbidden(at, "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema");
+      this.#errors.forbidden(
+        at,
+        "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema",
+      );
     }
     const what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
     this.#errors.forbidden(field, overBudget(what, total, definitionEstimateMax));
@@ -208,15 +245,21 @@ const reasons = ["FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid
 
 function checkWords(errors: FieldErrors, at: string, rule: ValidationRule): void {
   if (rule.message !== undefined && rule.message !== "") {
-    if (rule.message.trim() === "") errors.invalid(`${at}.message`, rule.message, "message must be non-empty if specified");
+    if (rule.message.trim() === "")
+      errors.invalid(`${at}.message`, rule.message, "message must be non-empty if specified");
     else if (messageLengthMax < rule.message.length)
-      errors.invalid(`${at}.message`, `${rule.message.slice(0, 10)}...`, `message must be less than or equal to ${messageLengthMax} bytes`);
+      errors.invalid(
+        `${at}.message`,
+        `${rule.message.slice(0, 10)}...`,
+        `message must be less than or equal to ${messageLengthMax} bytes`,
+      );
   } else if (rule.rule?.trim().includes("\n") && !rule.messageExpression) {
     errors.required(`${at}.message`, "message must be specified if rule contains line breaks");
   }
   if (rule.messageExpression !== undefined && rule.messageExpression !== "" && rule.messageExpression.trim() === "")
     errors.required(`${at}.messageExpression`, "messageExpression must be non-empty if specified");
-  if (rule.reason !== undefined && !reasons.includes(rule.reason)) errors.notSupported(`${at}.reason`, rule.reason, reasons);
+  if (rule.reason !== undefined && !reasons.includes(rule.reason))
+    errors.notSupported(`${at}.reason`, rule.reason, reasons);
 }
 
 /** `.spec.x` or `['x']` from the schema of the rule down, through objects and maps only. */

@@ -73,7 +73,11 @@ async function convertBatch(
   const reviewVersion = reviewVersions.includes("v1") ? "v1" : "v1beta1";
   const apiVersion = `apiextensions.k8s.io/${reviewVersion}`;
   const request = { uid, desiredAPIVersion: served.apiVersion, objects };
-  const reply = (await parts.webhooks?.call(config, { kind: "ConversionReview", apiVersion, request }, conversionTimeoutSeconds)) ?? {
+  const reply = (await parts.webhooks?.call(
+    config,
+    { kind: "ConversionReview", apiVersion, request },
+    conversionTimeoutSeconds,
+  )) ?? {
     ok: false,
     problem: "this server has no way to webhooks",
   };
@@ -100,11 +104,14 @@ function readReview(body: Uint8Array, uid: string, count: number): readonly unkn
   if (!parsed.ok || !isRecord(parsed.value)) return "the answer is no ConversionReview";
   const { response } = parsed.value;
   if (!isRecord(response)) return "no response provided";
-  if (response["uid"] !== uid) return `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response["uid"])}`;
+  if (response["uid"] !== uid)
+    return `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(response["uid"])}`;
   const result = isRecord(response["result"]) ? response["result"] : {};
   if (result["status"] !== "Success") {
     const { message, status } = result;
-    return typeof message === "string" && message !== "" ? message : `response.result.status was '${String(status)}', not 'Success'`;
+    return typeof message === "string" && message !== ""
+      ? message
+      : `response.result.status was '${String(status)}', not 'Success'`;
   }
   const { convertedObjects } = response;
   if (!Array.isArray(convertedObjects) || convertedObjects.length !== count)

@@ -20,7 +20,8 @@ export const formats: Readonly<Record<string, (value: string) => boolean>> = {
   },
   mac: (value) => /^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$/.test(value),
   email: (value) => /^[^@\s]+@[^@\s]+$/.test(value),
-  hostname: (value) => value.length <= 255 && value.split(".").every((part) => /^[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(part)),
+  hostname: (value) =>
+    value.length <= 255 && value.split(".").every((part) => /^[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/.test(part)),
   uri: (value) => /^[A-Za-z][-+.A-Za-z0-9]*:\S+$/.test(value) || value.startsWith("/"),
   byte: (value) => value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value),
   bsonobjectid: (value) => /^[0-9a-fA-F]{24}$/.test(value),

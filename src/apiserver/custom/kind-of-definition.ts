@@ -17,9 +17,7 @@ export function kindOfDefinition(definition: CustomResourceDefinition): KindEntr
   const byVersion = new Map(all.map((version) => [version, resourceOf(definition, version)]));
   const stored = all.find((version) => version.storage);
   const storage = stored && byVersion.get(stored);
-  const served = all
-    .filter((version) => version.served)
-    .sort((left, right) => compareVersions(left.name, right.name));
+  const served = all.filter((version) => version.served).sort((left, right) => compareVersions(left.name, right.name));
   if (storage === undefined || served.length === 0) return undefined;
   const versions = served.map((version) => byVersion.get(version)!);
   const kind: Kind = { versions, storage, rules: {} };

@@ -102,8 +102,15 @@ const list: JSONSchemaProps = {
 
 check("elements of lists that are maps are followed by their keys", {
   schema: list,
-  object: [{ name: "new", size: 1 }, { name: "b", size: 1 }, { name: "a", size: 2 }],
-  old: [{ name: "a", size: 2 }, { name: "b", size: 3 }],
+  object: [
+    { name: "new", size: 1 },
+    { name: "b", size: 1 },
+    { name: "a", size: 2 },
+  ],
+  old: [
+    { name: "a", size: 2 },
+    { name: "b", size: 3 },
+  ],
   errors: ['spec[1]: Invalid value: "object": may only grow'],
 });
 check("reason and fieldPath say where and what", {
@@ -116,7 +123,11 @@ check("reason and fieldPath say where and what", {
     ],
   },
   object: {},
-  errors: ["spec.a: Required value: a is needed", 'spec: Invalid value: "object": rule compile error: ERROR: <input>:1:10: undefined field \'x__dash__y\'\n | !has(self.x__dash__y)\n | .........^'],
+  errors: [
+    "spec.a: Required value: a is needed",
+    'spec: Invalid value: "object": rule compile error: ERROR: <input>:1:10: undefined field ' +
+      "'x__dash__y'\n | !has(self.x__dash__y)\n | .........^",
+  ],
 });
 check("names with signs are escaped", {
   schema: {
@@ -126,7 +137,7 @@ check("names with signs are escaped", {
       { rule: "self.a__dash__b == 1 && self.__namespace__ == 'n' && self.c__dot__d__slash__e__underscores__f" },
     ],
   },
-  object: { "a-b": 1, "namespace": "n", "c.d/e__f": true },
+  object: { "a-b": 1, namespace: "n", "c.d/e__f": true },
   errors: [],
 });
 check("formats give types; ints or strings may be either", {
@@ -162,10 +173,7 @@ check("rules that run too long end all rules", {
   schema: {
     type: "array",
     items: { type: "integer" },
-    "x-kubernetes-validations": [
-      { rule: "self.all(a, self.all(b, self.all(c, a + b + c >= 0)))" },
-      { rule: "false" },
-    ],
+    "x-kubernetes-validations": [{ rule: "self.all(a, self.all(b, self.all(c, a + b + c >= 0)))" }, { rule: "false" }],
   },
   object: Array.from({ length: 200 }, (_, i) => i),
   errors: [
@@ -192,68 +200,99 @@ function checkDefinition(title: string, schema: JSONSchemaProps, errors: readonl
       },
       status: {},
     } as never);
-    const texts = found.map(({ field, message }) => `${field.replace("spec.versions[0].schema.openAPIV3Schema.properties[spec]", "spec")}: ${message}`);
+    const texts = found.map(
+      ({ field, message }) =>
+        `${field.replace("spec.versions[0].schema.openAPIV3Schema.properties[spec]", "spec")}: ${message}`,
+    );
     assert.equal(texts.length, errors.length, texts.join("\n"));
     errors.forEach((wanted, index) => assert.match(texts[index]!, wanted));
   });
 }
 
 const names: JSONSchemaProps = { type: "array", items: { type: "string" } };
-checkDefinition("a definition tells all that is wrong with its rules", {
-  type: "object",
-  properties: { names, n: { type: "integer", default: "x" }, p: { type: "string", pattern: "(" } },
-  "x-kubernetes-validations": [
-    { rule: "self.unknown == 1" },
-    { rule: "self.n" },
-    { rule: "self.n == 'a'" },
-    { rule: "self.n == 1", messageExpression: "self.n" },
-    { rule: "self.n == 1", reason: "Whatever", fieldPath: ".none" },
-    { rule: "self.n == 1", optionalOldSelf: true, message: " " },
-  ],
-}, [
-  /rule: Invalid value: "self.unknown == 1": compilation failed: ERROR: <input>:1:5: undefined field 'unknown'/,
-  /rule: Invalid value: "self.n": cel expression must evaluate to a bool/,
-  /found no matching overload for '_==_' applied to '\(int, string\)'/,
-  /messageExpression: Invalid value: "self.n": messageExpression must evaluate to a string/,
-  /reason: Unsupported value: "Whatever"/,
-  /fieldPath must be a valid path/,
-  /message must be non-empty if specified/,
-  /optionalOldSelf: .*may not be set if oldSelf is not used in rule/,
-  /pattern: Invalid value: "\(": must be a valid regular expression/,
-  /default: Invalid value: "string": .*must be of type integer/,
-]);
-checkDefinition("rules without bounds cost too much", {
-  ...names,
-  "x-kubernetes-validations": [{ rule: "self.all(a, self.all(b, a == b))" }],
-}, [
-  /estimated rule cost exceeds budget by factor of more than 100x \(try simplifying the rule, or adding maxItems/,
-  /contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema/,
-  /estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of/,
-]);
-checkDefinition("the same with bounds is let through", {
-  ...names,
-  maxItems: 20,
-  items: { type: "string", maxLength: 20 },
-  "x-kubernetes-validations": [{ rule: "self.all(a, self.all(b, a == b))" }],
-}, []);
-checkDefinition("rules of elements count for each element", {
-  type: "array",
-  items: { type: "string", maxLength: 100, "x-kubernetes-validations": [{ rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')" }] },
-}, [
-  /estimated rule cost exceeds budget by factor of 34.5x/,
-  /contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema/,
-  /estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of/,
-]);
-checkDefinition("oldSelf needs elements that can be told apart", {
-  type: "array",
-  maxItems: 5,
-  items: { type: "string", maxLength: 10, "x-kubernetes-validations": [{ rule: "self == oldSelf" }] },
-}, [/oldSelf cannot be used on the uncorrelatable portion of the schema within/]);
-checkDefinition("defaults obey rules and hold no unknown fields", {
-  type: "object",
-  properties: {
-    a: { type: "integer", default: 5, "x-kubernetes-validations": [{ rule: "self < 3", message: "too many" }] },
-    b: { type: "object", default: { x: 1 }, properties: { y: { type: "integer" } } },
-    c: { type: "string", nullable: true, default: null },
+checkDefinition(
+  "a definition tells all that is wrong with its rules",
+  {
+    type: "object",
+    properties: { names, n: { type: "integer", default: "x" }, p: { type: "string", pattern: "(" } },
+    "x-kubernetes-validations": [
+      { rule: "self.unknown == 1" },
+      { rule: "self.n" },
+      { rule: "self.n == 'a'" },
+      { rule: "self.n == 1", messageExpression: "self.n" },
+      { rule: "self.n == 1", reason: "Whatever", fieldPath: ".none" },
+      { rule: "self.n == 1", optionalOldSelf: true, message: " " },
+    ],
   },
-}, [/\[a\].default: .*too many/, /\[b\].default: .*must not have unspecified fields/]);
+  [
+    /rule: Invalid value: "self.unknown == 1": compilation failed: ERROR: <input>:1:5: undefined field 'unknown'/,
+    /rule: Invalid value: "self.n": cel expression must evaluate to a bool/,
+    /found no matching overload for '_==_' applied to '\(int, string\)'/,
+    /messageExpression: Invalid value: "self.n": messageExpression must evaluate to a string/,
+    /reason: Unsupported value: "Whatever"/,
+    /fieldPath must be a valid path/,
+    /message must be non-empty if specified/,
+    /optionalOldSelf: .*may not be set if oldSelf is not used in rule/,
+    /pattern: Invalid value: "\(": must be a valid regular expression/,
+    /default: Invalid value: "string": .*must be of type integer/,
+  ],
+);
+checkDefinition(
+  "rules without bounds cost too much",
+  {
+    ...names,
+    "x-kubernetes-validations": [{ rule: "self.all(a, self.all(b, a == b))" }],
+  },
+  [
+    /estimated rule cost exceeds budget by factor of more than 100x \(try simplifying the rule, or adding maxItems/,
+    /contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema/,
+    /estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of/,
+  ],
+);
+checkDefinition(
+  "the same with bounds is let through",
+  {
+    ...names,
+    maxItems: 20,
+    items: { type: "string", maxLength: 20 },
+    "x-kubernetes-validations": [{ rule: "self.all(a, self.all(b, a == b))" }],
+  },
+  [],
+);
+checkDefinition(
+  "rules of elements count for each element",
+  {
+    type: "array",
+    items: {
+      type: "string",
+      maxLength: 100,
+      "x-kubernetes-validations": [{ rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')" }],
+    },
+  },
+  [
+    /estimated rule cost exceeds budget by factor of 34.5x/,
+    /contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema/,
+    /estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of/,
+  ],
+);
+checkDefinition(
+  "oldSelf needs elements that can be told apart",
+  {
+    type: "array",
+    maxItems: 5,
+    items: { type: "string", maxLength: 10, "x-kubernetes-validations": [{ rule: "self == oldSelf" }] },
+  },
+  [/oldSelf cannot be used on the uncorrelatable portion of the schema within/],
+);
+checkDefinition(
+  "defaults obey rules and hold no unknown fields",
+  {
+    type: "object",
+    properties: {
+      a: { type: "integer", default: 5, "x-kubernetes-validations": [{ rule: "self < 3", message: "too many" }] },
+      b: { type: "object", default: { x: 1 }, properties: { y: { type: "integer" } } },
+      c: { type: "string", nullable: true, default: null },
+    },
+  },
+  [/\[a\].default: .*too many/, /\[b\].default: .*must not have unspecified fields/],
+);

@@ -76,7 +76,8 @@ class Runner {
       const isOwn = callCostMax < result.cost;
       this.#costLeft = -1;
       const why = isOwn
-        ? `call cost exceeds limit for rule: ${rule.rule.rule}, no further validation rules will be run due to call cost exceeds limit for rule`
+        ? `call cost exceeds limit for rule: ${rule.rule.rule}, no further validation rules will be run ` +
+          `due to call cost exceeds limit for rule`
         : `validation failed due to running out of cost budget, no further validation rules will be run`;
       this.#fail(schema, path, why);
     } else if (!result.ok) this.#fail(schema, path, `${result.message} evaluating rule: ${ruleText(rule)}`);

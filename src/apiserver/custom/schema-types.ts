@@ -62,7 +62,8 @@ function objectOf(schema: JSONSchemaProps, isResource: boolean): Type {
     const max = schema.maxProperties ?? atMost(entryBytes + bytesMin(additionalProperties));
     return map(string, value ?? dyn, max);
   }
-  if (additionalProperties === true && Object.keys(properties).length === 0) return map(string, dyn, schema.maxProperties);
+  if (additionalProperties === true && Object.keys(properties).length === 0)
+    return map(string, dyn, schema.maxProperties);
   const fields = new Map<string, ObjectField>();
   if (isResource) {
     fields.set("apiVersion", { name: "apiVersion", type: string });

@@ -37,7 +37,9 @@ function nested(writer: WireWriter, number: number, write: () => void): void {
 
 function reversed(record: unknown): [string, Json][] {
   if (!isRecord(record)) return [];
-  return Object.entries(record).filter((entry): entry is [string, Json] => isRecord(entry[1])).reverse();
+  return Object.entries(record)
+    .filter((entry): entry is [string, Json] => isRecord(entry[1]))
+    .reverse();
 }
 
 function text(writer: WireWriter, number: number, value: unknown): void {
@@ -75,11 +77,13 @@ function writeSchema(writer: WireWriter, schema: Json): void {
     });
   }
   if (Array.isArray(allOf)) {
-    for (const part of [...(allOf as unknown[])].reverse()) if (isRecord(part)) nested(writer, 24, () => writeSchema(writer, part));
+    for (const part of [...(allOf as unknown[])].reverse())
+      if (isRecord(part)) nested(writer, 24, () => writeSchema(writer, part));
   }
   if (isRecord(items)) nested(writer, 23, () => nested(writer, 1, () => writeSchema(writer, items)));
   if (typeof type === "string") nested(writer, 22, () => writer.string(1, type));
-  if (isRecord(additionalProperties)) nested(writer, 21, () => nested(writer, 1, () => writeSchema(writer, additionalProperties)));
+  if (isRecord(additionalProperties))
+    nested(writer, 21, () => nested(writer, 1, () => writeSchema(writer, additionalProperties)));
   if (Array.isArray(required)) for (const name of [...(required as unknown[])].reverse()) text(writer, 19, name);
   any(writer, 5, schema["default"]);
   text(writer, 4, schema["description"]);
@@ -103,11 +107,17 @@ function operation(writer: WireWriter, patch: Json, shared: unknown): void {
   for (const parameter of all.reverse()) {
     if (!isRecord(parameter) || parameter["in"] !== "query") continue;
     // ParametersItem, Parameter, NonBodyParameter, QueryParameterSubSchema.
-    nested(writer, 8, () => nested(writer, 1, () => nested(writer, 2, () => nested(writer, 3, () => {
-      text(writer, 6, parameter["type"]);
-      text(writer, 4, parameter["name"]);
-      text(writer, 2, parameter["in"]);
-    }))));
+    nested(writer, 8, () =>
+      nested(writer, 1, () =>
+        nested(writer, 2, () =>
+          nested(writer, 3, () => {
+            text(writer, 6, parameter["type"]);
+            text(writer, 4, parameter["name"]);
+            text(writer, 2, parameter["in"]);
+          }),
+        ),
+      ),
+    );
   }
   text(writer, 5, patch["operationId"]);
 }

@@ -111,7 +111,10 @@ export class ConvertedWatch implements ByteStream {
 
   #send(events: readonly WatchEvent[], failure: Failure | undefined): void {
     if (this.#isOver || this.#sink === undefined) return;
-    const frames = failure === undefined ? events.map((event) => this.#frame(event)) : [frame("ERROR", encodeJson(statusObject(failure)))];
+    const frames =
+      failure === undefined
+        ? events.map((event) => this.#frame(event))
+        : [frame("ERROR", encodeJson(statusObject(failure)))];
     this.#isFull = !this.#sink.write(concatBytes(frames));
     if (failure !== undefined) {
       this.#stored.close();

@@ -82,7 +82,10 @@ export function authorizerValue(ask: AskAuthorizer): Opaque {
 }
 
 /** The variable `authorizer.requestResource`. */
-export function resourceCheckValue(ask: AskAuthorizer, of: Omit<AuthorizerQuestion, "verb" | "serviceAccount" | "path">): Opaque {
+export function resourceCheckValue(
+  ask: AskAuthorizer,
+  of: Omit<AuthorizerQuestion, "verb" | "serviceAccount" | "path">,
+): Opaque {
   return new AuthorizerValue(resourceName, ask, of);
 }
 
@@ -128,4 +131,3 @@ export const authorizerLibrary: readonly Overload[] = [
   member("errored", [decisionType], bool, () => false),
   member("error", [decisionType], string, () => ""),
 ];
-

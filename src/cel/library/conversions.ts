@@ -1,7 +1,14 @@
 import { fail } from "../failure.ts";
 import { global, traversal, type Overload } from "../library.ts";
 import { scalarLengthMax } from "../limits.ts";
-import { durationOf, formatDouble, formatDuration, formatTimestamp, splitSeconds, timestampOf } from "../scalar-text.ts";
+import {
+  durationOf,
+  formatDouble,
+  formatDuration,
+  formatTimestamp,
+  splitSeconds,
+  timestampOf,
+} from "../scalar-text.ts";
 import { bool, bytes, double, duration, int, string, timestamp, uint } from "../types.ts";
 import { checkedInt, checkedTimestamp, checkedUint, type Duration, type Timestamp, type Unsigned } from "../value.ts";
 

@@ -1,7 +1,19 @@
 import { fail } from "../failure.ts";
 import { precisionMax, resultLengthMax } from "../limits.ts";
 import { formatDouble, formatDuration, formatTimestamp } from "../scalar-text.ts";
-import { compareStrings, Duration, formatKey, isNumeric, ListValue, MapValue, Timestamp, typeNameOf, TypeValue, Unsigned, type Value } from "../value.ts";
+import {
+  compareStrings,
+  Duration,
+  formatKey,
+  isNumeric,
+  ListValue,
+  MapValue,
+  Timestamp,
+  typeNameOf,
+  TypeValue,
+  Unsigned,
+  type Value,
+} from "../value.ts";
 
 const clause = /%(?:%|(?:\.(\d+))?(.?))/gsu;
 
@@ -127,6 +139,7 @@ function writtenList(values: ListValue, depth: number): string {
 
 function writtenMap(entries: MapValue, depth: number): string {
   const parts: string[] = [];
-  for (const key of entries.keys()) parts.push(`${written(key, depth + 1)}: ${written(entries.get(key) ?? null, depth + 1)}`);
+  for (const key of entries.keys())
+    parts.push(`${written(key, depth + 1)}: ${written(entries.get(key) ?? null, depth + 1)}`);
   return `{${parts.sort((left, right) => (left < right ? -1 : 1)).join(", ")}}`;
 }

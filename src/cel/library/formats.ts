@@ -26,11 +26,14 @@ class NamedFormat extends Opaque {
 
 const label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const labelError =
-  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must " +
+  "start and end with an alphanumeric character";
 const subdomainError =
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', " +
+  "and must start and end with an alphanumeric character";
 const label1035Error =
-  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character";
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an " +
+  "alphabetic character, and end with an alphanumeric character";
 
 /** A shape of limited length. Patterns here never backtrack: the length is checked first. */
 function shaped(pattern: string, lengthMax: number, message: string, isPrefix = false): Check {
@@ -53,8 +56,10 @@ function qualifiedName(text: string): readonly string[] {
   const parts = text.split("/");
   const name = parts.at(-1) ?? "";
   const prefix = parts.length === 2 ? (parts[0] ?? "") : undefined;
-  if (2 < parts.length) return [`a qualified name must consist of a name with an optional DNS subdomain prefix and '/'`];
-  const errors = prefix === undefined ? [] : prefix === "" ? ["prefix part must be non-empty"] : checks.dns1123Subdomain(prefix);
+  if (2 < parts.length)
+    return [`a qualified name must consist of a name with an optional DNS subdomain prefix and '/'`];
+  const errors =
+    prefix === undefined ? [] : prefix === "" ? ["prefix part must be non-empty"] : checks.dns1123Subdomain(prefix);
   if (name === "") return [...errors, "name part must be non-empty"];
   return [...errors, ...shaped(namePart, 63, nameError)(name)];
 }
@@ -64,7 +69,8 @@ function labelValue(text: string): readonly string[] {
   return shaped(
     namePart,
     63,
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', " +
+      "and must start and end with an alphanumeric character",
   )(text);
 }
 
@@ -87,7 +93,10 @@ const checks = {
   uri: holds((text) => /^([A-Za-z][-+.A-Za-z0-9]*:[^\s]*|\/[^\s]*)$/.test(text), "invalid URI"),
   uuid: holds((text) => uuid.test(text), "does not match the UUID format"),
   byte: holds((text) => base64.test(text), "invalid base64"),
-  date: holds((text) => /^\d{4}-\d\d-\d\d$/.test(text) && parseTimestamp(`${text}T00:00:00Z`) !== undefined, "invalid date"),
+  date: holds(
+    (text) => /^\d{4}-\d\d-\d\d$/.test(text) && parseTimestamp(`${text}T00:00:00Z`) !== undefined,
+    "invalid date",
+  ),
   datetime: holds((text) => parseTimestamp(text) !== undefined, "invalid datetime"),
 } satisfies Record<string, Check>;
 

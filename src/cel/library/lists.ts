@@ -36,7 +36,9 @@ export const listLibrary: readonly Overload[] = [
 
 /** Types whose values have an order; the checker lets no others through. */
 export function isOrdered(type: Type): boolean {
-  return ["int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration", "dyn", "parameter"].includes(type.kind);
+  return ["int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration", "dyn", "parameter"].includes(
+    type.kind,
+  );
 }
 
 /** The order of two values of one type; fails for types without one. */

@@ -75,7 +75,13 @@ function ofInt(value: bigint): Quantity {
 const reading = { cost: traversal() };
 
 export const quantityLibrary: readonly Overload[] = [
-  global("quantity", [string], type, (text: string) => parse(text) ?? fail(`invalid quantity: ${text.slice(0, 100)}`), reading),
+  global(
+    "quantity",
+    [string],
+    type,
+    (text: string) => parse(text) ?? fail(`invalid quantity: ${text.slice(0, 100)}`),
+    reading,
+  ),
   global("isQuantity", [string], bool, (text: string) => parse(text) !== undefined, reading),
   member("sign", [type], int, ({ digits }: Quantity) => (digits < 0n ? -1n : 0n < digits ? 1n : 0n)),
   member("isInteger", [type], bool, (value: Quantity) => integerOf(value) !== undefined),

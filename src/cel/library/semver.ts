@@ -24,7 +24,9 @@ class Semver extends Opaque {
 
 const number = "(0|[1-9]\\d*)";
 const identifiers = "((?:0|[1-9]\\d*|\\d*[-A-Za-z][-0-9A-Za-z]*)(?:\\.(?:0|[1-9]\\d*|\\d*[-A-Za-z][-0-9A-Za-z]*))*)";
-const shape = new RegExp(`^${number}\\.${number}\\.${number}(?:-${identifiers})?(?:\\+[-0-9A-Za-z]+(?:\\.[-0-9A-Za-z]+)*)?$`);
+const shape = new RegExp(
+  `^${number}\\.${number}\\.${number}(?:-${identifiers})?(?:\\+[-0-9A-Za-z]+(?:\\.[-0-9A-Za-z]+)*)?$`,
+);
 
 function parse(text: string, isTolerant: boolean): Semver | undefined {
   if (lengthMax < text.length) return undefined;
@@ -79,7 +81,13 @@ export const semverLibrary: readonly Overload[] = [
   global("semver", [string], type, (text: string) => semver(text, false), reading),
   global("semver", [string, bool], type, semver, reading),
   global("isSemver", [string], bool, (text: string) => parse(text, false) !== undefined, reading),
-  global("isSemver", [string, bool], bool, (text: string, isTolerant: boolean) => parse(text, isTolerant) !== undefined, reading),
+  global(
+    "isSemver",
+    [string, bool],
+    bool,
+    (text: string, isTolerant: boolean) => parse(text, isTolerant) !== undefined,
+    reading,
+  ),
   member("major", [type], int, ({ numbers }: Semver) => numbers[0] ?? 0n),
   member("minor", [type], int, ({ numbers }: Semver) => numbers[1] ?? 0n),
   member("patch", [type], int, ({ numbers }: Semver) => numbers[2] ?? 0n),

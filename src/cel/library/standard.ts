@@ -165,4 +165,3 @@ function isElement(value: Value, values: ListValue): boolean {
   for (let i = 0; i < values.size; i += 1) if (isEqual(value, values.at(i))) return true;
   return false;
 }
-

@@ -56,9 +56,11 @@ function hostname(url: Url): string {
 
 /** The path with what paths may not hold written as percent codes. */
 function escapedPath(path: string): string {
-  return path.toWellFormed().replace(/%[0-9a-fA-F]{2}|[^-A-Za-z0-9_.~$&+,/:;=@!'()*]/gu, (part) =>
-    part.length === 3 && part.startsWith("%") ? part : encodeURIComponent(part),
-  );
+  return path
+    .toWellFormed()
+    .replace(/%[0-9a-fA-F]{2}|[^-A-Za-z0-9_.~$&+,/:;=@!'()*]/gu, (part) =>
+      part.length === 3 && part.startsWith("%") ? part : encodeURIComponent(part),
+    );
 }
 
 function queryOf({ query }: Url): MapValue {
@@ -76,7 +78,13 @@ function queryOf({ query }: Url): MapValue {
 const reading = { cost: traversal() };
 
 export const urlLibrary: readonly Overload[] = [
-  global("url", [string], type, (text: string) => parse(text) ?? fail(`URL parse error during conversion from string: ${text.slice(0, 100)}`), reading),
+  global(
+    "url",
+    [string],
+    type,
+    (text: string) => parse(text) ?? fail(`URL parse error during conversion from string: ${text.slice(0, 100)}`),
+    reading,
+  ),
   global("isURL", [string], bool, (text: string) => parse(text) !== undefined, reading),
   member("getScheme", [type], string, ({ scheme }: Url) => scheme),
   member("getHost", [type], string, (url: Url) => url.host),

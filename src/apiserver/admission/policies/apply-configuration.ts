@@ -52,7 +52,10 @@ function mergeRecord(
   for (const name in applied) {
     const at = `${path}.${name}`;
     const inner = schemaOf(schema, name);
-    if (inner === undefined) throw new ApplyProblem(`error applying patch: failed to convert patch object to typed object: ${at}: field not declared in schema`);
+    if (inner === undefined)
+      throw new ApplyProblem(
+        `error applying patch: failed to convert patch object to typed object: ${at}: field not declared in schema`,
+      );
     result[name] = merge(inner, object?.[name], applied[name], at, depth + 1);
   }
   return result;
@@ -88,7 +91,13 @@ function mergeList(
   const places = new Map(present.map((item, index) => [keyOf(item), index]));
   for (const item of applied) {
     const place = places.get(keyOf(item));
-    const merged = merge(schema.element, place === undefined ? undefined : present[place], item, `${path}[]`, depth + 1);
+    const merged = merge(
+      schema.element,
+      place === undefined ? undefined : present[place],
+      item,
+      `${path}[]`,
+      depth + 1,
+    );
     if (place === undefined) {
       places.set(keyOf(item), present.length);
       present.push(merged);

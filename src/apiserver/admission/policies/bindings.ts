@@ -28,21 +28,30 @@ export function matched(
     rules.filter(({ resourceNames = [] }) => resourceNames.length === 0 || resourceNames.includes(request.name));
   const excluded = named(excludeResourceRules);
   const matchPolicy = match.matchPolicy ?? "Equivalent";
-  if (excluded.length > 0 && matchedResource(request, { rules: excluded, matchPolicy }, objects) !== undefined) return undefined;
+  if (excluded.length > 0 && matchedResource(request, { rules: excluded, matchPolicy }, objects) !== undefined)
+    return undefined;
   const rules = resourceRules.length === 0 ? anything : named(resourceRules);
   const matching: Matching = { rules, matchPolicy, ...selectorsOf(rest) };
   return matchedResource(request, matching, objects);
 }
 
-function selectorsOf({ namespaceSelector, objectSelector }: MatchResources): Pick<Matching, "namespaceSelector" | "objectSelector"> {
-  return { ...(namespaceSelector !== undefined && { namespaceSelector }), ...(objectSelector !== undefined && { objectSelector }) };
+function selectorsOf({
+  namespaceSelector,
+  objectSelector,
+}: MatchResources): Pick<Matching, "namespaceSelector" | "objectSelector"> {
+  return {
+    ...(namespaceSelector !== undefined && { namespaceSelector }),
+    ...(objectSelector !== undefined && { objectSelector }),
+  };
 }
 
 const anything: NamedRuleWithOperations[] = [
   { operations: ["*"], apiGroups: ["*"], apiVersions: ["*"], resources: ["*", "*/*"] },
 ];
 
-export type Params = { readonly ok: true; readonly all: readonly (ApiObject | undefined)[] } | { readonly ok: false; readonly problem: string };
+export type Params =
+  | { readonly ok: true; readonly all: readonly (ApiObject | undefined)[] }
+  | { readonly ok: false; readonly problem: string };
 
 /** The parameters for each of which a policy is evaluated; `undefined` among them: once without. None: not at all. */
 export function paramsOf(
@@ -54,23 +63,41 @@ export function paramsOf(
   if (kind === undefined || ref === undefined) return { ok: true, all: [undefined] };
   const served = request.origin?.registry.findKind(kind.apiVersion ?? "", kind.kind ?? "");
   if (served === undefined) {
-    return { ok: false, problem: `failed to configure policy: failed to find resource referenced by paramKind: '${kind.apiVersion}, Kind=${kind.kind}'` };
+    return {
+      ok: false,
+      problem: `failed to configure policy: failed to find resource referenced by paramKind: '${kind.apiVersion}, Kind=${kind.kind}'`,
+    };
   }
   const { resource } = served;
   const namespace = resource.namespaced ? (ref.namespace ?? request.namespace) : undefined;
   if (!resource.namespaced && ref.namespace !== undefined && ref.namespace !== "") {
-    return { ok: false, problem: "failed to configure binding: paramRef.namespace must not be provided for a cluster-scoped `paramKind`" };
+    return {
+      ok: false,
+      problem: "failed to configure binding: paramRef.namespace must not be provided for a cluster-scoped `paramKind`",
+    };
   }
   if (namespace === "") {
-    return { ok: false, problem: "failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources" };
+    return {
+      ok: false,
+      problem:
+        "failed to configure binding: cannot use namespaced paramRef in policy binding that matches cluster-scoped resources",
+    };
   }
   const found = find(objects, resource, namespace, ref);
   if (found.length > 0) return { ok: true, all: found.slice(0, paramsMax) };
   if (ref.parameterNotFoundAction === "Allow") return { ok: true, all: [] };
-  return { ok: false, problem: "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction" };
+  return {
+    ok: false,
+    problem: "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction",
+  };
 }
 
-function find(objects: ObjectReader, resource: Resource<unknown>, namespace: string | undefined, ref: ParamRef): ApiObject[] {
+function find(
+  objects: ObjectReader,
+  resource: Resource<unknown>,
+  namespace: string | undefined,
+  ref: ParamRef,
+): ApiObject[] {
   if (ref.name !== undefined && ref.name !== "") {
     const one = objects.get(resource, namespace, ref.name);
     return one === undefined ? [] : [one];

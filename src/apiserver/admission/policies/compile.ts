@@ -49,7 +49,8 @@ export class PolicyEvaluation {
   }
 
   run(compiled: Compiled): Result {
-    if (!compiled.ok) return { ok: false, message: `compilation error: ${compiled.message}`, cost: 0, isOverBudget: false };
+    if (!compiled.ok)
+      return { ok: false, message: `compilation error: ${compiled.message}`, cost: 0, isOverBudget: false };
     const result = compiled.program.evaluate(this.#values, Math.min(callCostMax, this.#budget.left));
     this.#budget.left -= result.cost;
     if (result.ok || !result.isOverBudget) return result;

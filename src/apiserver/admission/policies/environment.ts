@@ -22,7 +22,11 @@ function objectType(name: string, fields: Readonly<Record<string, Type>>): Objec
 }
 
 const kindType = objectType("kubernetes.GroupVersionKind", { group: string, version: string, kind: string });
-const resourceType = objectType("kubernetes.GroupVersionResource", { group: string, version: string, resource: string });
+const resourceType = objectType("kubernetes.GroupVersionResource", {
+  group: string,
+  version: string,
+  resource: string,
+});
 
 const requestType = objectType("kubernetes.AdmissionRequest", {
   uid: string,

@@ -92,7 +92,13 @@ function asker({ authorizer }: PolicyParts, request: AdmissionRequest): AskAutho
   return ({ serviceAccount, path, ...attributes }) => {
     const user = serviceAccount === undefined ? request.user : serviceAccountUser(serviceAccount);
     const isResource = path === undefined;
-    const { allowed, reason } = authorizer.authorize({ ...attributes, user, isResource, version: "*", path: path ?? "" });
+    const { allowed, reason } = authorizer.authorize({
+      ...attributes,
+      user,
+      isResource,
+      version: "*",
+      path: path ?? "",
+    });
     return { allowed, reason };
   };
 }

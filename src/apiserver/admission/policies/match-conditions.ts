@@ -1,6 +1,12 @@
 import type { MatchCondition } from "#api/generated/admissionregistration-v1.ts";
 import type { MatchConditions } from "../webhooks/conditions.ts";
-import { compileConditions, conditionsHold, PolicyEvaluation, PolicyExpressions, type CompiledCondition } from "./compile.ts";
+import {
+  compileConditions,
+  conditionsHold,
+  PolicyEvaluation,
+  PolicyExpressions,
+  type CompiledCondition,
+} from "./compile.ts";
 import { Inputs, type PolicyParts } from "./inputs.ts";
 import { conditionsCostMax, conditionsMax } from "./limits.ts";
 
@@ -25,6 +31,9 @@ export function matchConditions(parts: PolicyParts): MatchConditions {
   return (conditions, request, seen) => {
     const { expressions, conditions: tests } = compiled(conditions);
     const inputs = new Inputs(parts, request, { resource: request.kind.storage, ...seen });
-    return conditionsHold(tests, new PolicyEvaluation(expressions, inputs.values(undefined), { left: conditionsCostMax }));
+    return conditionsHold(
+      tests,
+      new PolicyEvaluation(expressions, inputs.values(undefined), { left: conditionsCostMax }),
+    );
   };
 }

@@ -1,4 +1,8 @@
-import type { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, Mutation } from "#api/generated/admissionregistration-v1.ts";
+import type {
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
+  Mutation,
+} from "#api/generated/admissionregistration-v1.ts";
 import { mutatingadmissionpolicies, mutatingadmissionpolicybindings } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
@@ -18,7 +22,13 @@ import { allow } from "../request.ts";
 import { isExempt } from "../webhooks/match.ts";
 import { applyConfiguration, ApplyProblem } from "./apply-configuration.ts";
 import { matched, paramsOf } from "./bindings.ts";
-import { compileConditions, conditionsHold, PolicyEvaluation, PolicyExpressions, type CompiledCondition } from "./compile.ts";
+import {
+  compileConditions,
+  conditionsHold,
+  PolicyEvaluation,
+  PolicyExpressions,
+  type CompiledCondition,
+} from "./compile.ts";
 import { CompiledPolicies } from "./compiled-policies.ts";
 import { mutationTypes, patchType } from "./environment.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
@@ -60,7 +70,9 @@ export function mutatingPolicies(parts: PolicyParts): AdmissionPlugin {
       if (request.object === undefined) return allow;
       const all = listStored<MutatingAdmissionPolicyBinding>(parts.objects, mutatingadmissionpolicybindings);
       if (all.length === 0 || isExempt(request)) return allow;
-      const bindings = all.sort((left, right) => ((left.spec.policyName ?? "") < (right.spec.policyName ?? "") ? -1 : 1));
+      const bindings = all.sort((left, right) =>
+        (left.spec.policyName ?? "") < (right.spec.policyName ?? "") ? -1 : 1,
+      );
       let seen = seenOf.get(request);
       if (seen === undefined) seenOf.set(request, (seen = new Map()));
       const first = request.isReinvocation === true ? allow : round(parts, request, bindings, compiled, seen, false);
@@ -82,10 +94,16 @@ function round(
     const id = binding.metadata.name ?? "";
     const left = seen.get(id);
     if (isAgain && (left === undefined || semanticallyEqual(left, request.object))) continue;
-    const policy = getStored<MutatingAdmissionPolicy>(parts.objects, mutatingadmissionpolicies, undefined, binding.spec.policyName ?? "");
+    const policy = getStored<MutatingAdmissionPolicy>(
+      parts.objects,
+      mutatingadmissionpolicies,
+      undefined,
+      binding.spec.policyName ?? "",
+    );
     if (policy === undefined) continue;
     const problem = mutate(parts, request, policy, binding, compiled);
-    if (problem !== undefined && policy.spec.failurePolicy !== "Ignore") return denied(request, policy, binding, problem);
+    if (problem !== undefined && policy.spec.failurePolicy !== "Ignore")
+      return denied(request, policy, binding, problem);
     if (policy.spec.reinvocationPolicy === "IfNeeded" && request.object !== undefined) seen.set(id, request.object);
   }
   return allow;
@@ -100,7 +118,8 @@ function mutate(
   compiled: Compiler,
 ): string | undefined {
   const resource = matched(request, policy.spec.matchConstraints, parts.objects);
-  if (resource === undefined || matched(request, binding.spec.matchResources, parts.objects) === undefined) return undefined;
+  if (resource === undefined || matched(request, binding.spec.matchResources, parts.objects) === undefined)
+    return undefined;
   const params = paramsOf(request, policy.spec.paramKind, binding.spec.paramRef, parts.objects);
   if (!params.ok) return params.problem;
   const { expressions, conditions, mutations } = compiled.of(policy);
@@ -156,7 +175,11 @@ function change(
   if (error !== undefined) return error.message;
   const next = decoded.object as ApiObject;
   const { metadata } = request.object ?? {};
-  if (typeof next.metadata !== "object" || next.metadata.name !== metadata?.name || next.metadata.namespace !== metadata?.namespace)
+  if (
+    typeof next.metadata !== "object" ||
+    next.metadata.name !== metadata?.name ||
+    next.metadata.namespace !== metadata?.namespace
+  )
     return "a policy may not change the name or the namespace of an object";
   const stored = toStorage(served, registry.storageServed(served), next);
   served.kind.rules.defaults?.(stored);
@@ -173,5 +196,12 @@ function denied(
   const what = group === "" ? resource : `${resource}.${group}`;
   const by = `policy '${policy.metadata.name}' with binding '${binding.metadata.name}' denied request: ${problem}`;
   const message = `${what} "${name}" is forbidden: ${by}`;
-  return { allowed: false, isWhole: true, code: 422, reason: "Invalid", message, causes: [{ field: "", reason: "", message: by }] };
+  return {
+    allowed: false,
+    isWhole: true,
+    code: 422,
+    reason: "Invalid",
+    message,
+    causes: [{ field: "", reason: "", message: by }],
+  };
 }

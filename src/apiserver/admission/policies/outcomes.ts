@@ -37,11 +37,15 @@ export class Outcomes {
       this.#denials.push({ message: text, reason });
     }
     if (actions.includes("Warn")) {
-      this.#request.warnings.push(`Validation failed for ValidatingAdmissionPolicy '${policy}' with binding '${binding}': ${message}`);
+      this.#request.warnings.push(
+        `Validation failed for ValidatingAdmissionPolicy '${policy}' with binding '${binding}': ${message}`,
+      );
     }
     if (actions.includes("Audit")) {
       this.#audited.push({ message, policy, binding, expressionIndex: index, validationActions: actions });
-      this.#request.auditAnnotations["validation.policy.admission.k8s.io/validation_failure"] = JSON.stringify(this.#audited);
+      this.#request.auditAnnotations["validation.policy.admission.k8s.io/validation_failure"] = JSON.stringify(
+        this.#audited,
+      );
     }
   }
 

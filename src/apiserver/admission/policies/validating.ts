@@ -12,7 +12,13 @@ import { getStored, listStored } from "../../authorize/stored.ts";
 import { allow } from "../request.ts";
 import { isExempt } from "../webhooks/match.ts";
 import { matched, paramsOf } from "./bindings.ts";
-import { compileConditions, conditionsHold, PolicyEvaluation, PolicyExpressions, type CompiledCondition } from "./compile.ts";
+import {
+  compileConditions,
+  conditionsHold,
+  PolicyEvaluation,
+  PolicyExpressions,
+  type CompiledCondition,
+} from "./compile.ts";
 import { CompiledPolicies } from "./compiled-policies.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
 import { annotationLengthMax, messageLengthMax, policyCostMax } from "./limits.ts";
@@ -21,7 +27,11 @@ import { Outcomes, type Problem } from "./outcomes.ts";
 interface CompiledPolicy {
   readonly expressions: PolicyExpressions;
   readonly conditions: readonly CompiledCondition[];
-  readonly validations: readonly { readonly validation: Validation; readonly test: Compiled; readonly message: Compiled | undefined }[];
+  readonly validations: readonly {
+    readonly validation: Validation;
+    readonly test: Compiled;
+    readonly message: Compiled | undefined;
+  }[];
   readonly annotations: readonly { readonly annotation: AuditAnnotation; readonly value: Compiled }[];
 }
 
@@ -64,7 +74,12 @@ function judge(
   compiled: CompiledPolicies<ValidatingAdmissionPolicy, CompiledPolicy>,
   outcomes: Outcomes,
 ): void {
-  const policy = getStored<ValidatingAdmissionPolicy>(parts.objects, validatingadmissionpolicies, undefined, binding.spec.policyName ?? "");
+  const policy = getStored<ValidatingAdmissionPolicy>(
+    parts.objects,
+    validatingadmissionpolicies,
+    undefined,
+    binding.spec.policyName ?? "",
+  );
   if (policy === undefined) return;
   const resource = matched(request, policy.spec.matchConstraints, parts.objects);
   if (resource === undefined || matched(request, binding.spec.matchResources, parts.objects) === undefined) return;
@@ -104,7 +119,9 @@ function validate(
       failure(`expression '${validation.expression}' resulted in error: ${result.message}`);
       if (result.isOverBudget) return;
     } else if (result.value !== true) {
-      const text = messageOf(message, evaluation) ?? (validation.message?.trim() || `failed expression: ${validation.expression.trim()}`);
+      const text =
+        messageOf(message, evaluation) ??
+        (validation.message?.trim() || `failed expression: ${validation.expression.trim()}`);
       report({ message: text, reason: validation.reason ?? "Invalid", index });
     }
   }

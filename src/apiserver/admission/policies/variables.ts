@@ -44,10 +44,14 @@ export class VariablesValue extends MapValue {
   }
 
   #evaluate(name: string, compiled: Compiled): Value | EvaluationFailure {
-    if (!compiled.ok) return new EvaluationFailure(`composited variable "${name}" fails to compile: ${compiled.message}`);
+    if (!compiled.ok)
+      return new EvaluationFailure(`composited variable "${name}" fails to compile: ${compiled.message}`);
     const result = compiled.program.evaluate([...this.#inputs, this], Math.min(callCostMax, this.#budget.left));
     this.#budget.left -= result.cost;
     if (result.ok) return result.value;
-    return new EvaluationFailure(`composited variable "${name}" fails to evaluate: ${result.message}`, result.isOverBudget);
+    return new EvaluationFailure(
+      `composited variable "${name}" fails to evaluate: ${result.message}`,
+      result.isOverBudget,
+    );
   }
 }
