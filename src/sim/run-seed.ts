@@ -77,6 +77,7 @@ class SeedRun {
   readonly #checkers: readonly Checker[];
   readonly #problems: string[] = [];
   #violation: Violation | undefined;
+  #striker: Striker | undefined;
   #writes = 0;
   #lastWriteMs = 0;
   #lastWrite = "";
@@ -167,6 +168,7 @@ class SeedRun {
     });
     user.begin();
     striker.begin();
+    this.#striker = striker;
     await this.#until(() => false, this.#swarm.safetyMs);
     if (this.#violation !== undefined) return;
     striker.end();
@@ -218,6 +220,7 @@ class SeedRun {
       if (isHeartbeat(change)) continue;
       this.#lastWriteMs = this.#time.monotonic();
       this.#lastWrite = key;
+      this.#striker?.wrote();
     }
     this.#each((checker) => checker.changed?.(changes));
   }

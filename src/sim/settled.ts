@@ -1,4 +1,5 @@
 import type { History, Stored } from "./history.ts";
+import type { SideWorkloads } from "./side-workloads.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
 import type { Desired } from "./user.ts";
 import { webKey } from "./user.ts";
@@ -31,7 +32,8 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
   for (const count of ["replicas", "updatedReplicas", "availableReplicas"] as const) {
     if ((status[count] ?? 0) !== replicas) found.push(`${count} is ${status[count] ?? 0}, not ${replicas}`);
   }
-  const pods = [...history.all("pods").values()];
+  const all = [...history.all("pods").values()];
+  const pods = all.filter(({ metadata }) => metadata.labels?.["app"] === "web");
   if (pods.length !== replicas) found.push(`${pods.length} pods are there, not ${replicas}`);
   for (const pod of pods) found.push(...missingOfPod(pod, history, hosts, image));
   for (const host of hosts) {
@@ -39,11 +41,54 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
     const node = history.get(`/registry/core/nodes/${host.name}`) as (Stored & PodLike) | undefined;
     if (node === undefined || !isReady(node)) found.push(`${host.name} is not Ready`);
     for (const { pod, uid } of host.runtime.runningContainers()) {
-      if (!pods.some(({ metadata }) => metadata.uid === uid))
+      if (!all.some(({ metadata }) => metadata.uid === uid))
         found.push(`a container of ${pod} (${uid}) still runs on ${host.name}`);
     }
   }
   found.push(...missingEndpoints(history, pods));
+  found.push(...missingOfSide(history, hosts, desired.side));
+  return found;
+}
+
+function missingOfSide(history: History, hosts: readonly SimulatedHost[], side: SideWorkloads): string[] {
+  const found: string[] = [];
+  const podsOf = (app: string): Stored[] =>
+    [...history.all("pods").values()].filter(({ metadata }) => metadata.labels?.["app"] === app);
+  const { statefulSet, daemonSet, job } = side;
+  if (statefulSet !== undefined) {
+    const pods = podsOf("db");
+    const names = pods
+      .map(({ metadata }) => metadata.name)
+      .sort()
+      .join(" ");
+    const wanted = Array.from({ length: statefulSet.replicas }, (_, ordinal) => `db-${ordinal}`).join(" ");
+    if (names !== wanted) found.push(`statefulset db has the pods ${names || "none"}, not ${wanted || "none"}`);
+    for (const pod of pods) found.push(...missingOfPod(pod, history, hosts, statefulSet.image));
+    const status = history.get("/registry/apps/statefulsets/default/db")?.status;
+    if ((status?.["readyReplicas"] ?? 0) !== statefulSet.replicas)
+      found.push(`statefulset db says ${String(status?.["readyReplicas"])} are ready`);
+  }
+  if (daemonSet !== undefined) {
+    const pods = podsOf("log");
+    const nodes = [...history.all("nodes").values()]
+      .map(({ metadata }) => metadata.name)
+      .sort()
+      .join(" ");
+    const places = pods
+      .map(({ spec }) => String(spec?.["nodeName"]))
+      .sort()
+      .join(" ");
+    if (nodes !== places) found.push(`daemonset log is on ${places || "no node"}, the nodes are ${nodes}`);
+    for (const pod of pods) found.push(...missingOfPod(pod, history, hosts, daemonSet.image));
+  }
+  if (job !== undefined) {
+    const status = history.get("/registry/batch/jobs/default/sum")?.status ?? {};
+    const conditions = (status["conditions"] ?? []) as { type: string; status: string }[];
+    const isComplete = conditions.some((condition) => condition.type === "Complete" && condition.status === "True");
+    if (!isComplete) found.push(`job sum is not complete: ${JSON.stringify({ ...status, conditions: undefined })}`);
+    else if (status["succeeded"] !== job.completions)
+      found.push(`job sum says ${String(status["succeeded"])} succeeded, not ${job.completions}`);
+  }
   return found;
 }
 

@@ -3,6 +3,7 @@ import { createClient } from "#client/http-client.ts";
 import type { Agent } from "#node/agent.ts";
 import type { Certificates, Crypto } from "#world/crypto.ts";
 import type { Transport } from "#world/http.ts";
+import { announcedBehaviour } from "./announced-behaviour.ts";
 import { MemoryDisk } from "./memory-disk.ts";
 import { ordinaryCapacity } from "./simulated-machine.ts";
 import { createSimulatedNode } from "./simulated-node.ts";
@@ -51,6 +52,7 @@ export class SimulatedHost {
       random: this.#random.split("runtime"),
       latency: quickRuntime,
       addressOf: (pod) => `10.244.${index}.${2 + (pod % 250)}`,
+      behaviour: announcedBehaviour,
       onAct: (act) => options.onAct(this.name, act),
     });
   }

@@ -27,12 +27,14 @@ export interface StrikeOptions {
 /** Strikes a cluster as its swarm says, until it is called off; then mends what can be mended. */
 export class Striker {
   readonly #options: StrikeOptions;
+  readonly #writes: SeededRandom;
   #isOver = false;
   /** Nodes whose Node object is to go, or went, and did not come back. */
   readonly #deleted = new Set<string>();
 
   constructor(options: StrikeOptions) {
     this.#options = options;
+    this.#writes = options.random.split("after writes");
   }
 
   begin(): void {
@@ -40,6 +42,15 @@ export class Striker {
     cluster.setNetwork(swarm.loopNetwork, swarm.agentNetwork);
     for (const [kind, everyMs] of Object.entries(swarm.strikes))
       this.#plan(kind as StrikeKind, everyMs, random.split(kind));
+  }
+
+  /** Something was written: the worst moments to crash are right after that. */
+  wrote(): void {
+    const { swarm, timers, cluster } = this.#options;
+    if (this.#isOver || !this.#writes.chance(swarm.crashAfterWrite)) return;
+    timers.soon(() => {
+      if (!this.#isOver && cluster.server.isUp) this.#crashServer(this.#writes, "the server crashes after a write");
+    });
   }
 
   /** Ends all faults: what is down starts, except for machines whose Node was deleted for good. */
@@ -75,9 +86,7 @@ export class Striker {
     switch (kind) {
       case "server-crash":
         if (!cluster.server.isUp) return;
-        say("the server crashes");
-        cluster.crashServer();
-        return this.#later(random, serverAwaySecondsMax, () => cluster.server.start(), "the server starts again");
+        return this.#crashServer(random, "the server crashes");
       case "server-restart":
         if (!cluster.server.isUp) return;
         say("the server is stopped");
@@ -119,6 +128,13 @@ export class Striker {
         if (victim !== undefined) say(`a container of ${victim} ends by itself`);
       }
     }
+  }
+
+  #crashServer(random: SeededRandom, text: string): void {
+    const { cluster, story } = this.#options;
+    story.add(text);
+    cluster.crashServer();
+    this.#later(random, serverAwaySecondsMax, () => cluster.server.start(), "the server starts again");
   }
 
   #powerLoss(host: SimulatedHost, random: SeededRandom): void {

@@ -6,6 +6,8 @@ import { limits } from "./limits.ts";
 export interface Swarm {
   readonly safetyMs: number;
   readonly commitMsMax: number;
+  /** Probability that the server crashes right after a write became visible, for each write. */
+  readonly crashAfterWrite: number;
   /** Of the loops inside the server. */
   readonly loopNetwork: NetworkFaults;
   /** Of the nodes' agents. */
@@ -49,6 +51,7 @@ export function drawSwarm(random: SeededRandom): Swarm {
   return {
     safetyMs: limits.safetyMsMin + random.float() * (limits.safetyMsMax - limits.safetyMsMin),
     commitMsMax: random.pick([1, 5, 30, 200]),
+    crashAfterWrite: random.chance(0.3) ? random.float() * 0.05 : 0,
     loopNetwork: drawNetwork(random.split("loop network")),
     agentNetwork: drawNetwork(random.split("agent network")),
     strikes,
@@ -77,17 +80,23 @@ export function describeSwarm(swarm: Swarm): string {
     delayedChunk,
     chunkDelayMsMax,
   }: NetworkFaults): string => {
-    const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
     const lost = `lost ${percent(lostRequest)}/${percent(lostAnswer)}`;
     return `${latencyMsMax} ms, ${lost}, broken ${percent(brokenStream)}, late ${percent(delayedChunk)} to ${chunkDelayMsMax} ms`;
   };
   const strikes = Object.entries(swarm.strikes).map(
     ([kind, everyMs]) => `${kind} every ${Math.round(everyMs / 1000)} s`,
   );
+  const afterWrite =
+    swarm.crashAfterWrite === 0 ? [] : [`the server crashes after ${percent(swarm.crashAfterWrite)} of the writes`];
   return [
     `${Math.round(swarm.safetyMs / 1000)} s of faults; commits take up to ${swarm.commitMsMax} ms`,
     `loops: ${network(swarm.loopNetwork)}`,
     `agents: ${network(swarm.agentNetwork)}`,
     strikes.length === 0 ? "nothing is struck" : strikes.join(", "),
+    ...afterWrite,
   ].join("; ");
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
 }

@@ -1,10 +1,18 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
-import { deployments, pods, services } from "#api/generated/resources.ts";
+import { daemonsets, deployments, jobs, pods, services, statefulsets } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Client } from "#client/client.ts";
 import type { Timers } from "#world/clock.ts";
 import type { History } from "./history.ts";
+import {
+  daemonSetDraft,
+  describeSideWorkloads,
+  drawSideWorkloads,
+  jobDraft,
+  statefulSetDraft,
+  type SideWorkloads,
+} from "./side-workloads.ts";
 import type { Story } from "./story.ts";
 
 /** What the user wants in the end. */
@@ -12,6 +20,7 @@ export interface Desired {
   replicas: number;
   image: string;
   paused: boolean;
+  readonly side: SideWorkloads;
 }
 
 export interface UserOptions {
@@ -43,7 +52,12 @@ export class SimulatedUser {
 
   constructor(options: UserOptions) {
     this.#options = options;
-    this.desired = { replicas: 1 + options.random.below(6), image: "registry.test/web:1", paused: false };
+    this.desired = {
+      replicas: 1 + options.random.below(6),
+      image: "registry.test/web:1",
+      paused: false,
+      side: drawSideWorkloads(options.random.split("side")),
+    };
   }
 
   begin(): void {
@@ -52,7 +66,43 @@ export class SimulatedUser {
     story.add(`the user creates deployment web: ${this.desired.replicas} replicas, ${JSON.stringify(strategy)}`);
     this.#do(() => this.#create(services, { metadata: at, spec: { selector: labels, ports: [{ port: 80 }] } }));
     this.#do(() => this.#create(deployments, deploymentDraft(this.desired, strategy, random)));
+    this.#beginSide();
     this.#plan();
+  }
+
+  #beginSide(): void {
+    const { side } = this.desired;
+    const { statefulSet, daemonSet, job } = side;
+    const text = describeSideWorkloads(side);
+    if (text !== "") this.#options.story.add(`the user creates ${text}`);
+    if (statefulSet !== undefined)
+      this.#do(() => this.#create(statefulsets, statefulSetDraft(statefulSet) as Draft<never>));
+    if (daemonSet !== undefined) this.#do(() => this.#create(daemonsets, daemonSetDraft(daemonSet) as Draft<never>));
+    if (job !== undefined) this.#do(() => this.#create(jobs, jobDraft(job) as Draft<never>));
+  }
+
+  #changeSide(): void {
+    const { random, story, client } = this.#options;
+    const { statefulSet, daemonSet } = this.desired.side;
+    this.#images += 1;
+    if (statefulSet !== undefined && random.chance(0.7)) {
+      if (random.chance(0.5)) statefulSet.replicas = random.below(4);
+      else statefulSet.image = `registry.test/db:${this.#images}`;
+      story.add(`the user wants ${statefulSet.replicas} replicas of db with ${statefulSet.image}`);
+      this.#do(async () => {
+        await client.patch(statefulsets, { namespace: "default", name: "db" }, statefulSetDraft(statefulSet), {
+          type: "strategic",
+        });
+      });
+    } else if (daemonSet !== undefined) {
+      daemonSet.image = `registry.test/log:${this.#images}`;
+      story.add(`the user sets ${daemonSet.image}`);
+      this.#do(async () => {
+        await client.patch(daemonsets, { namespace: "default", name: "log" }, daemonSetDraft(daemonSet), {
+          type: "strategic",
+        });
+      });
+    }
   }
 
   /** The user's mind is made up: what is desired now stays so. `isDone` once the server has it. */
@@ -78,7 +128,18 @@ export class SimulatedUser {
 
   #change(): void {
     const { random } = this.#options;
-    const kind = random.pick(["image", "image", "scale", "scale", "pause", "back", "delete pod", "replace"] as const);
+    const kind = random.pick([
+      "image",
+      "image",
+      "scale",
+      "scale",
+      "pause",
+      "back",
+      "delete pod",
+      "replace",
+      "side",
+      "side",
+    ] as const);
     switch (kind) {
       case "image":
         this.#images += 1;
@@ -103,6 +164,8 @@ export class SimulatedUser {
           this.desired.paused = paused;
         });
       }
+      case "side":
+        return this.#changeSide();
       case "delete pod":
         return this.#deletePod();
       case "replace": {
@@ -117,7 +180,7 @@ export class SimulatedUser {
   #deletePod(): void {
     const { history, random, story } = this.#options;
     const names = [...history.all("pods").values()].flatMap(({ metadata }) =>
-      metadata.labels?.["app"] === "web" ? [metadata.name] : [],
+      metadata.labels?.["app"] === "sum" ? [] : [metadata.name],
     );
     if (names.length === 0) return;
     const name = random.pick(names);

@@ -8,6 +8,7 @@ import { schedulingChecker } from "#sim/checkers/scheduling.ts";
 import { serviceChecker } from "#sim/checkers/services.ts";
 import { deploymentChecker } from "#sim/checkers/deployments.ts";
 import { watchChecker } from "#sim/checkers/watches.ts";
+import { workloadChecker } from "#sim/checkers/workloads.ts";
 import { writeChecker } from "#sim/checkers/writes.ts";
 import type { Change, Stored } from "#sim/history.ts";
 import type { RuntimeAct } from "#sim/simulated-runtime.ts";
@@ -16,7 +17,13 @@ import { calmNetwork } from "#sim/faulty-transport.ts";
 type Step =
   | { readonly at?: number; readonly put: string; readonly object: Record<string, unknown>; readonly isSame?: boolean }
   | { readonly at?: number; readonly remove: string }
-  | { readonly at?: number; readonly act: RuntimeAct["what"]; readonly host: string; readonly uid: string }
+  | {
+      readonly at?: number;
+      readonly act: RuntimeAct["what"];
+      readonly host: string;
+      readonly uid: string;
+      readonly pod?: string;
+    }
   | { readonly chunk: string; readonly of: string }
   | { readonly settled: true };
 
@@ -39,7 +46,14 @@ function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     all,
     resources: () => new Set([...objects.keys()].map(resourceOf)),
   };
-  const swarm = { safetyMs: 0, commitMsMax: 0, loopNetwork: calmNetwork, agentNetwork: calmNetwork, strikes: {} };
+  const swarm = {
+    safetyMs: 0,
+    commitMsMax: 0,
+    crashAfterWrite: 0,
+    loopNetwork: calmNetwork,
+    agentNetwork: calmNetwork,
+    strikes: {},
+  };
   const hosts = ["node-1", "node-2"].map((name) => ({ name, agentLives: 1 }));
   const checker = make({ history, swarm, hosts, server: { informers: undefined }, now: () => nowMs }, (name, what) =>
     broken.push(`${name}: ${what}`),
@@ -54,7 +68,12 @@ function play(make: CheckerFactory, steps: readonly Step[]): string[] {
       watches.set(step.of, watch);
       watch(new TextEncoder().encode(step.chunk));
     } else if ("act" in step) {
-      checker.acted?.(step.host, { what: step.act, podUid: step.uid, pod: `default/${step.uid}`, container: "web" });
+      checker.acted?.(step.host, {
+        what: step.act,
+        podUid: step.uid,
+        pod: `default/${step.pod ?? step.uid}`,
+        container: "web",
+      });
     } else {
       const change = apply(step);
       checker.changed?.([change]);
@@ -403,7 +422,91 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
   },
 ];
 
-for (const { story, checker, steps, broken } of cases) {
+const ofDb = (more: Body = {}): Body => ({
+  metadata: ownedBy("db", "StatefulSet"),
+  spec: {},
+  status: running,
+  ...more,
+});
+const ofSum = (): Body => ({ metadata: ownedBy("sum", "Job"), spec: {}, status: { phase: "Running" } });
+const sum = (status: Body): Step => ({
+  put: "/registry/batch/jobs/default/sum",
+  object: { spec: { parallelism: 1, completions: 2 }, status },
+});
+const complete = { conditions: [{ type: "Complete", status: "True" }] };
+
+const workloadCases: typeof cases = [
+  {
+    story: "an ordinal runs on two nodes at once",
+    checker: workloadChecker,
+    steps: [
+      { put: `${pods}/db-0`, object: ofDb({ metadata: { ...ownedBy("db", "StatefulSet"), uid: "u1" } }) },
+      { act: "started", host: "node-1", uid: "u1", pod: "db-0" },
+      { remove: `${pods}/db-0` },
+      { put: `${pods}/db-0`, object: ofDb({ metadata: { ...ownedBy("db", "StatefulSet"), uid: "u2" } }) },
+      { act: "started", host: "node-2", uid: "u2", pod: "db-0" },
+    ],
+    broken: /^40 at most one/,
+  },
+  {
+    story: "an ordinal comes before its predecessor",
+    checker: workloadChecker,
+    steps: [
+      { put: "/registry/apps/statefulsets/default/db", object: { spec: {} } },
+      { put: `${pods}/db-1`, object: ofDb() },
+    ],
+    broken: /^41 order/,
+  },
+  {
+    story: "a node has two pods of a DaemonSet",
+    checker: workloadChecker,
+    steps: ["a", "b"].map((name) => ({
+      put: `${pods}/${name}`,
+      object: { metadata: ownedBy("log", "DaemonSet"), spec: { nodeName: "n" } },
+    })),
+    broken: /^44 one a node/,
+  },
+  {
+    story: "a Job runs more than it may",
+    checker: workloadChecker,
+    steps: [sum({}), { put: `${pods}/a`, object: ofSum() }, { put: `${pods}/b`, object: ofSum() }],
+    broken: /^45 parallelism/,
+  },
+  {
+    story: "a Job forgets a success",
+    checker: workloadChecker,
+    steps: [sum({ succeeded: 1 }), sum({})],
+    broken: /^45 counting/,
+  },
+  {
+    story: "a finished Job goes on",
+    checker: workloadChecker,
+    steps: [sum(complete), { put: `${pods}/a`, object: ofSum() }],
+    broken: /^46 finished/,
+  },
+  {
+    story: "a finished Job is not finished any more",
+    checker: workloadChecker,
+    steps: [sum(complete), sum({})],
+    broken: /^46 finished/,
+  },
+  {
+    story: "a Job, a StatefulSet and a DaemonSet go their way",
+    checker: workloadChecker,
+    steps: [
+      sum({}),
+      { put: `${pods}/a`, object: ofSum() },
+      { put: `${pods}/a`, object: { ...ofSum(), status: { phase: "Succeeded" } } },
+      { put: `${pods}/b`, object: ofSum() },
+      sum({ succeeded: 2, ...complete }),
+      { put: `${pods}/db-0`, object: ofDb() },
+      { put: `${pods}/db-1`, object: ofDb() },
+      { settled: true },
+    ],
+  },
+];
+
+for (const { story, checker, steps, broken } of [...cases, ...workloadCases]) {
   test(broken === undefined ? `nothing is wrong: ${story}` : `noticed: ${story}`, () => {
     const found = play(checker, steps);
     if (broken === undefined) assert.deepEqual(found, []);

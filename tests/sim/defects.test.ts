@@ -10,6 +10,7 @@ type Defects = NonNullable<SeedOptions["defects"]>;
 const calm: Swarm = {
   safetyMs: 40_000,
   commitMsMax: 5,
+  crashAfterWrite: 0,
   loopNetwork: calmNetwork,
   agentNetwork: calmNetwork,
   strikes: {},

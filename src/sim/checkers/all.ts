@@ -7,6 +7,7 @@ import { objectChecker } from "./objects.ts";
 import { orphanChecker } from "./orphans.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
+import { workloadChecker } from "./workloads.ts";
 import { watchChecker } from "./watches.ts";
 import { writeChecker } from "./writes.ts";
 
@@ -17,6 +18,7 @@ export const allCheckers: readonly CheckerFactory[] = [
   watchChecker,
   writeChecker,
   deploymentChecker,
+  workloadChecker,
   schedulingChecker,
   nodeChecker,
   serviceChecker,
