@@ -13,6 +13,7 @@ import { createDeploymentController } from "./deployment/controller.ts";
 import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointsController } from "./endpoints/controller.ts";
 import { createEndpointSliceController } from "./endpointslice/controller.ts";
+import { createEndpointSliceMirroringController } from "./endpointslice-mirroring/controller.ts";
 import { createEphemeralVolumeController } from "./ephemeral-volume/controller.ts";
 import { createGarbageCollector } from "./garbage-collection/controller.ts";
 import { createHorizontalPodAutoscalerController } from "./horizontal-pod-autoscaler/controller.ts";
@@ -62,6 +63,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createDisruptionController,
   createHorizontalPodAutoscalerController,
   createEndpointSliceController,
+  createEndpointSliceMirroringController,
   createEndpointsController,
   createServiceAccountController,
   createNodeLifecycleController,

@@ -1,4 +1,4 @@
-import type { Endpoint, EndpointPort } from "#api/generated/discovery-v1.ts";
+import type { Endpoint, EndpointHints, EndpointPort } from "#api/generated/discovery-v1.ts";
 import { canonicalText } from "#reconcile/canonical.ts";
 import type { PodView } from "../views/pod.ts";
 import type { ServicePortView, ServiceView } from "../views/network.ts";
@@ -48,7 +48,21 @@ export function endpointOf(service: ServiceView, pod: PodView, address: string, 
     targetRef: { kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid },
     ...(pod.node === "" ? {} : { nodeName: pod.node }),
     ...(zone === "" ? {} : { zone }),
+    ...hintsOf(service, pod, zone),
   };
+}
+
+/** Whom an endpoint is for first. https://kubernetes.io/docs/concepts/services-networking/service/#traffic-distribution */
+function hintsOf({ distribution }: ServiceView, pod: PodView, zone: string): { hints?: EndpointHints } {
+  if (!pod.ready || pod.deletionMs !== undefined) return {};
+  const forZones = zone === "" ? {} : { forZones: [{ name: zone }] };
+  const hints: EndpointHints =
+    distribution === "PreferSameNode"
+      ? { ...forZones, ...(pod.node === "" ? {} : { forNodes: [{ name: pod.node }] }) }
+      : distribution === "PreferSameZone" || distribution === "PreferClose"
+        ? forZones
+        : {};
+  return Object.keys(hints).length === 0 ? {} : { hints };
 }
 
 /** The endpoints of a Service, grouped by address family and resolved ports, in stable order. */

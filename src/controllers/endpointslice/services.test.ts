@@ -147,3 +147,21 @@ test("Endpoints go with their Service, and no Service without selector is touche
   assert.equal(cluster.api.get("endpoints", "default/web"), undefined);
   assert.notEqual(cluster.api.get("endpoints", "default/external"), undefined);
 });
+
+test("endpoints say whom they are for, and since when", async () => {
+  for (const [trafficDistribution, hints] of [
+    [undefined, undefined],
+    ["PreferSameZone", { forZones: [{ name: "z1" }] }],
+    ["PreferSameNode", { forZones: [{ name: "z1" }], forNodes: [{ name: "n1" }] }],
+  ] as const) {
+    const cluster = await start(trafficDistribution === undefined ? {} : { trafficDistribution });
+    pod(cluster, "a", { ip: "10.0.0.1" });
+    pod(cluster, "b", { ip: "10.0.0.2", ready: false });
+    await cluster.quiesce();
+    const [slice] = cluster.api.list("endpointslices") as (ModelObject & {
+      endpoints: { hints?: unknown; conditions: { ready: boolean } }[];
+    })[];
+    const told = Object.fromEntries(slice!.endpoints.map((one) => [one.conditions.ready, one.hints]));
+    assert.deepEqual(told, { true: hints, false: undefined });
+  }
+});

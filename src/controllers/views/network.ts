@@ -20,6 +20,8 @@ export interface ServiceView extends ObjectView {
   readonly hasSelector: boolean;
   readonly isHeadless: boolean;
   readonly publishNotReady: boolean;
+  /** `PreferSameZone`, `PreferSameNode`; "" when every endpoint is as good as another. */
+  readonly distribution: string;
   readonly ports: readonly ServicePortView[];
   /** `IPv4`, `IPv6`. */
   readonly families: readonly string[];
@@ -68,6 +70,7 @@ export function projectService(service: Service): ServiceView {
     hasSelector,
     isHeadless: spec?.clusterIP === "None",
     publishNotReady: spec?.publishNotReadyAddresses === true,
+    distribution: spec?.trafficDistribution ?? "",
     ports: (spec?.ports ?? []).map((port) => ({
       name: port.name ?? "",
       protocol: port.protocol ?? "TCP",

@@ -14,6 +14,9 @@ export interface NodeView extends ObjectView {
   readonly topologyZone: string;
   /** Versions and names that the node tells of itself. */
   readonly info: Partial<NodeSystemInfo>;
+  /** Where its agent listens; "" and 0 while unknown. */
+  readonly address: string;
+  readonly agentPort: number;
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
 }
@@ -52,6 +55,8 @@ export function projectNode(node: Node): NodeView {
     zone: region === "" && zone === "" ? "" : `${region}/${zone}`,
     topologyZone: zone,
     info: node.status?.nodeInfo ?? {},
+    address: node.status?.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "",
+    agentPort: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0,
     capacity: node.status?.capacity ?? {},
     allocatable: node.status?.allocatable ?? {},
   };
