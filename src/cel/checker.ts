@@ -171,6 +171,7 @@ class Checker {
         const field = operand.fields.get(node.field);
         return field === undefined ? this.#error(node.at, `undefined field '${node.field}'`) : field.type;
       }
+      default:
     }
     return this.#error(node.at, `type '${formatType(operand)}' does not support field selection`);
   }

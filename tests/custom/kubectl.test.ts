@@ -59,11 +59,11 @@ test("a definition with many mistakes tells them all", () => {
   }
 });
 
-test("definitions are established and their kinds served", () => {
+test("definitions are established and their kinds served", async () => {
   for (const file of ["database.yaml", "certificates.yaml"]) cluster.kubectl("apply", "-f", join(manifests, file));
   accepted({ apiVersion: "v1", kind: "List", items: monitoringDefinitions }, "--server-side");
   cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all");
-  eventually("the kinds are in discovery", () =>
+  await eventually("the kinds are in discovery", () =>
     /databases +dbs +db.example.com\/v1 +true +Database/.test(cluster.kubectl("api-resources")),
   );
 });
@@ -145,8 +145,11 @@ test("two appliers own the elements of a list that is a map", () => {
   refused(conflict, /conflict with "one"/, "--server-side", "--field-manager=two", "--validate=false");
 });
 
-test("explain knows custom kinds", () => {
-  eventually("the document holds the kind", () => cluster.tryKubectl(["explain", "database.spec.users"]).code === 0);
+test("explain knows custom kinds", async () => {
+  await eventually(
+    "the document holds the kind",
+    () => cluster.tryKubectl(["explain", "database.spec.users"]).code === 0,
+  );
   const text = cluster.kubectl("explain", "database.spec");
   assert.match(text, /What is wanted of the database/);
   assert.match(text, /engine\s+<string> -required-/);
@@ -200,12 +203,12 @@ test("big definitions serve big objects", () => {
   assert.equal(cluster.kubectl("get", "monitor", "m", "-o", "jsonpath={.spec.retention}"), "24h");
 });
 
-test("dependents go with their owner; namespaces and definitions take their objects along", () => {
+test("dependents go with their owner; namespaces and definitions take their objects along", async () => {
   const uid = cluster.kubectl("get", "database", "main", "-o", "jsonpath={.metadata.uid}");
   const ownerReferences = [{ apiVersion: "db.example.com/v1", kind: "Database", name: "main", uid }];
   accepted({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "owned", ownerReferences } });
   cluster.kubectl("delete", "database", "main");
-  eventually("the dependent is gone", () => cluster.tryKubectl(["get", "configmap", "owned"]).code !== 0);
+  await eventually("the dependent is gone", () => cluster.tryKubectl(["get", "configmap", "owned"]).code !== 0);
   cluster.kubectl("create", "namespace", "away");
   accepted({ ...database({}, "inside"), metadata: { name: "inside", namespace: "away" } });
   cluster.kubectl("delete", "namespace", "away", "--timeout=60s");

@@ -2,7 +2,6 @@ import { fail } from "../failure.ts";
 import { precisionMax, resultLengthMax } from "../limits.ts";
 import { formatDouble, formatDuration, formatTimestamp } from "../scalar-text.ts";
 import {
-  compareStrings,
   Duration,
   formatKey,
   isNumeric,
