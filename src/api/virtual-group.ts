@@ -12,7 +12,8 @@ export interface VirtualKind {
 
 /** What a client asks a provider, after it was authenticated and authorized. */
 export interface VirtualRequest {
-  readonly verb: "get" | "list";
+  /** `create` only comes with the subresource `proxy`. */
+  readonly verb: "get" | "list" | "create";
   /** "": across all namespaces, or cluster-scoped. */
   readonly namespace: string;
   readonly resource: string;
@@ -22,14 +23,20 @@ export interface VirtualRequest {
   /** Undefined: everything. */
   readonly labels: Selector | undefined;
   readonly query: URLSearchParams;
+  /** What follows the subresource `proxy`, with its leading slash. */
+  readonly rest: string;
+  readonly body: Uint8Array;
+  readonly contentType: string;
 }
 
 export type VirtualAnswer =
   | { readonly kind: "object"; readonly object: ApiObject }
   | { readonly kind: "list"; readonly listKind: string; readonly items: readonly ApiObject[] }
+  /** Behind `proxy`: an answer that is passed on as it is. */
+  | { readonly kind: "bytes"; readonly status: number; readonly contentType: string; readonly body: Uint8Array }
   | { readonly kind: "failure"; readonly code: number; readonly reason: string; readonly message: string };
 
-/** One version of an API group that a provider answers. Read only: everything else is refused with 405. */
+/** One version of an API group that a provider answers. Read only, but for `proxy`: everything else is refused with 405. */
 export interface VirtualGroup {
   readonly group: string;
   readonly version: string;

@@ -1,12 +1,17 @@
+import { builtInResources } from "#api/generated/resources.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { readText } from "#client/body.ts";
 import { nodeDeclaration } from "#controllers/views/node.ts";
 import { podDeclaration } from "#controllers/views/pod.ts";
+import { createCustomMetrics } from "#observability/custom-metrics/groups.ts";
+import { createHistoryGroup } from "#observability/history/group.ts";
+import { createHistory } from "#observability/history/history.ts";
 import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
 import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Clock, Timers } from "#world/clock.ts";
+import type { Transport } from "#world/http.ts";
 
 export interface MeasurementsOptions {
   readonly clock: Clock;
@@ -14,10 +19,12 @@ export interface MeasurementsOptions {
   readonly nodes: NodeConnector;
   /** Asked for once the server has made them: the groups are needed before. */
   readonly informers: () => Informers;
+  /** How to reach the history of metrics; absent: none is kept. */
+  readonly history?: Transport | undefined;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
-/** The API groups that are answered from measurements of the nodes. */
+/** The API groups that are answered from measurements of the nodes and from their history. */
 export function createMeasurements(options: MeasurementsOptions): readonly VirtualGroup[] {
   const { clock, timers, nodes, informers, onProblem } = options;
   const pods = () => informers().of(podDeclaration);
@@ -39,5 +46,9 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     pods: (namespace) => (namespace === "" ? pods().list() : pods().by("namespace", namespace)),
     nodes: () => informers().of(nodeDeclaration).list(),
   });
-  return [resourceMetrics];
+  if (options.history === undefined) return [resourceMetrics];
+  const history = createHistory({ transport: options.history, clock, timers });
+  const podsOf = (namespace: string) => pods().by("namespace", namespace);
+  const customMetrics = createCustomMetrics({ history, pods: podsOf, resources: () => builtInResources });
+  return [resourceMetrics, createHistoryGroup(history), ...customMetrics];
 }

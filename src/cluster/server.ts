@@ -42,6 +42,7 @@ import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import { measured, queueFamilies, schedulerCounts, schedulerFamilies } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
+import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
 
 /** Who issues service account tokens; also their default audience, as upstream. */
@@ -106,6 +107,7 @@ export function createServer(options: ServerOptions): Server {
   const virtual = [...measurements, createPlacements(() => scheduler.explanations)];
   const metrics = createMetrics();
   const bare: ApiServer = createApi(options, nodes, virtual, [
+    ...targetDocuments(() => informers),
     ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
     ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
   ]);

@@ -22,6 +22,8 @@ export interface ClusterSettings {
   readonly nodes: readonly NodeSettings[];
   /** Number of simulated nodes, instead of real ones. */
   readonly simulatedNodes: number;
+  /** Port of the history of metrics (Prometheus) on loopback; absent: none is kept. */
+  readonly historyPort?: number;
   /** Networks that the server may dial for webhooks and proxies although they are loopback or link-local. */
   readonly dialAllow?: readonly string[];
 }

@@ -31,6 +31,11 @@ export async function ensureNodePackages(processes: Processes, progress: Progres
   );
 }
 
+/** Installs Prometheus, which keeps the history of metrics, when it is missing. */
+export async function ensureHistoryPackage(processes: Processes, progress: Progress): Promise<void> {
+  if (!existsSync("/usr/bin/prometheus")) await ensurePackages(processes, progress, ["prometheus"]);
+}
+
 /** Installs packages without starting their services. Nothing to install is no work. */
 export async function ensurePackages(processes: Processes, progress: Progress, missing: readonly string[]): Promise<void> {
   if (missing.length === 0) return;

@@ -6,8 +6,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { prepareHistory } from "#cluster/history.ts";
 import { clusterPaths, loadSettings } from "#cluster/settings.ts";
 import { realDisk } from "#world/node/disk.ts";
+import { realProcesses } from "#world/node/processes.ts";
 import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
 
 /** What children tell the supervisor, and the supervisor tells `steer up`. */
@@ -32,9 +34,11 @@ const agentFlags = ["--max-semi-space-size=4"];
 
 interface Part {
   readonly name: string;
-  readonly file: string;
-  readonly args: readonly string[];
+  /** Program and arguments. */
+  readonly command: readonly string[];
   readonly networkNamespace?: string | undefined;
+  /** Another's program: the cluster is ready without it. */
+  readonly isForeign?: boolean;
 }
 
 const dataDir = process.argv[process.argv.indexOf("--data-dir") + 1] ?? "";
@@ -45,16 +49,21 @@ async function main(): Promise<void> {
   if (settings === undefined) throw new Error(`Cannot supervise ${dataDir}: no cluster was made there`);
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   rememberProcess(paths.run, "supervisor", process.pid);
+  const history = await prepareHistory({ disk: realDisk, processes: realProcesses }, dataDir, settings);
   const parts: Part[] = [
-    { name: "server", file: "server.ts", args: ["--data-dir", dataDir] },
+    { name: "server", command: ours("server.ts", serverFlags, ["--data-dir", dataDir]) },
     ...settings.nodes.map((node) => ({
       name: `agent-${node.name}`,
-      file: "agent.ts",
-      args: ["--data-dir", dataDir, "--node", node.name],
+      command: ours("agent.ts", agentFlags, ["--data-dir", dataDir, "--node", node.name]),
       networkNamespace: node.networkNamespace,
     })),
+    ...(history === undefined ? [] : [{ name: "prometheus", command: history, isForeign: true }]),
   ];
   await Promise.all(parts.map((part) => takeOver(part)));
+}
+
+function ours(file: string, memoryFlags: readonly string[], args: readonly string[]): readonly string[] {
+  return [process.execPath, ...nodeFlags, ...memoryFlags, join(import.meta.dirname, file), ...args];
 }
 
 /** Replaces what an earlier supervisor left running, so that there is one of each and it is ours. */
@@ -71,12 +80,10 @@ let isStopping = false;
 function keepRunning(part: Part, failures: number): void {
   const log = openSync(join(paths.logs, `${part.name}.log`), "a", 0o600);
   const startedAtMs = performance.now();
-  const memoryFlags = part.file === "server.ts" ? serverFlags : agentFlags;
-  const command = [process.execPath, ...nodeFlags, ...memoryFlags, join(import.meta.dirname, part.file), ...part.args];
   // Only the network is entered: `ip netns exec` would hide the cgroup mounts.
   const enter = part.networkNamespace === undefined ? [] : ["nsenter", `--net=${part.networkNamespace}`];
-  const [program = "", ...args] = [...enter, ...command];
-  const child = spawn(program, args, { stdio: ["ignore", log, log, "ipc"], detached: true });
+  const [program = "", ...args] = [...enter, ...part.command];
+  const child = spawn(program, args, { stdio: part.isForeign === true ? ["ignore", log, log] : ["ignore", log, log, "ipc"], detached: true });
   children.set(part.name, child);
   rememberProcess(paths.run, part.name, child.pid ?? 0);
   child.on("message", (message) => tellParent(message as PartMessage));
@@ -87,7 +94,7 @@ function keepRunning(part: Part, failures: number): void {
     const times = ranMs > stableAfterMs ? 0 : failures + 1;
     const waitMs = times === 0 ? 0 : Math.min(backoffFirstMs * 2 ** (times - 1), backoffMaxMs);
     process.stdout.write(`${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`);
-    tellParent({ ended: part.name, times });
+    if (part.isForeign !== true) tellParent({ ended: part.name, times });
     setTimeout(() => {
       if (!isStopping) keepRunning(part, times);
     }, waitMs);

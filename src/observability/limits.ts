@@ -10,3 +10,7 @@ export const nodeRestMs = 5_000;
 export const nodesAskedMax = 32;
 /** Pods named to a node one by one; for more of them all of the node's pods are measured. */
 export const podsNamedMax = 30;
+/** Milliseconds the history gets for an answer. */
+export const historyAnswerMs = 35_000;
+/** Pods that a query names one by one. */
+export const podsQueriedMax = 200;

@@ -30,11 +30,13 @@ export function registerVirtual(registry: Registry, group: VirtualGroup): void {
 /** Answers a request below a provider's group version: get and list as objects, lists and tables. */
 export async function answerVirtual(call: Call, group: VirtualGroup): Promise<Outcome> {
   const { info, parts } = call;
-  if (info.verb !== "get" && info.verb !== "list") return methodNotAllowed();
+  const mayAsk = info.verb === "get" || info.verb === "list" || (info.verb === "create" && info.subresource === "proxy");
+  if (!mayAsk) return methodNotAllowed();
   const request = requestOf(call);
   if (request instanceof Failure) return request;
   const answer = await group.answer(request);
   if (answer.kind === "failure") return new Failure(answer.code, answer.reason, answer.message, {});
+  if (answer.kind === "bytes") return { status: answer.status, headers: headersFor(call, answer.contentType), body: answer.body };
   const served = parts.registry.find(apiVersionOf(group), info.resource);
   if (answer.kind === "object") return valueResponse(call, served, 200, answer.object);
   const items = byName(answer.items, info.query.get("fieldSelector"));
@@ -42,14 +44,16 @@ export async function answerVirtual(call: Call, group: VirtualGroup): Promise<Ou
   return listOf(call, served, { ...answer, items }, apiVersionOf(group));
 }
 
-function requestOf({ info }: Call): VirtualRequest | Failure {
-  const { verb, namespace, resource, subresource, name, query } = info;
+function requestOf({ info, request }: Call): VirtualRequest | Failure {
+  const { namespace, resource, subresource, name, query, rest } = info;
   const labelText = query.get("labelSelector") ?? "";
   const parsed = parseLabelSelector(labelText);
   if (!parsed.ok) return badRequest(parsed.message);
   const labels = parsed.selector.everything ? undefined : parsed.selector;
-  const isList = verb === "list" && subresource === "";
-  return { verb: isList ? "list" : "get", namespace, resource, subresource, name: isList ? "" : name, labels, query };
+  const isList = info.verb === "list" && subresource === "";
+  const verb = info.verb === "create" ? "create" : isList ? "list" : "get";
+  const sent = { body: request.body, contentType: request.headers["content-type"] ?? "" };
+  return { verb, namespace, resource, subresource, name: isList ? "" : name, labels, query, rest, ...sent };
 }
 
 /** Field selectors of what is not stored: name and namespace. */

@@ -41,6 +41,7 @@ export async function stopCluster(
   const agents = knownProcesses(runFolder).filter(({ name }) => name.startsWith("agent-"));
   await Promise.all(agents.map((known) => endProcess(known, endGraceMs)));
   await stopNodes(dataDir, settings, options.removeData);
+  await end(runFolder, "prometheus");
   await end(runFolder, "server");
   if (settings.simulatedNodes === 0) await removeNodeNetwork(realWorld.processes, settings);
   rmSync(runFolder, { recursive: true, force: true });

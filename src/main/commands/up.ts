@@ -17,7 +17,7 @@ import { openClusterPki } from "#cluster/pki.ts";
 import { parseCidr } from "#base/cidr.ts";
 import { clusterPaths, loadSettings, saveSettings, type ClusterSettings, type NodeSettings } from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
-import { ensureNodePackages } from "../debian.ts";
+import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
 import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
 import { createProgress, type Progress } from "../progress.ts";
@@ -33,6 +33,7 @@ const flags: Flags = {
   "http-port": { type: "string", meaning: "port of the ingress, default 80" },
   "https-port": { type: "string", meaning: "TLS port of the ingress, default 443" },
   "dial-allow": { type: "string", meaning: "networks that webhooks may lie in although loopback or link-local, comma-separated" },
+  metrics: { type: "string", meaning: "off: keep no history of metrics (Prometheus)" },
   foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
 };
 
@@ -63,6 +64,7 @@ export async function run(args: readonly string[]): Promise<number> {
   checkMachine(options, existing);
   if ((existing?.simulatedNodes ?? numberOption(options, "simulate", 1, 10_000) ?? 0) === 0) {
     await ensureNodePackages(realWorld.processes, progress);
+    if (wantsHistory(options, existing)) await ensureHistoryPackage(realWorld.processes, progress);
   }
   const settings = withDialAllow(existing ?? (await makeSettings(options)), options);
   try {
@@ -74,6 +76,12 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   printAccess(dataDir, settings);
   return options.values["foreground"] === true ? await stayUntilInterrupted(dataDir, settings) : 0;
+}
+
+function wantsHistory(options: ParsedOptions, existing: ClusterSettings | undefined): boolean {
+  const given = options.values["metrics"];
+  if (given !== undefined && given !== "off") throw new UserError(`--metrics is "${String(given)}".`, "It takes off, or is left out.");
+  return existing === undefined ? given === undefined : existing.historyPort !== undefined;
 }
 
 function checkMachine(options: ParsedOptions, existing: ClusterSettings | undefined): void {
@@ -170,6 +178,7 @@ async function makeRealSettings(
     serviceRange: ranges.serviceRange,
     nodePorts: ranges.nodePorts,
     store: fixed.store,
+    ...(options.values["metrics"] === "off" ? {} : { historyPort: await anyFreePort(9090) }),
     nodes,
     simulatedNodes: 0,
   };
