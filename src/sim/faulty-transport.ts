@@ -52,6 +52,7 @@ export interface FaultyTransportOptions {
 export class FaultyTransport implements Transport {
   readonly #options: FaultyTransportOptions;
   readonly #open = new Set<() => void>();
+  #breaks = 0;
 
   constructor(options: FaultyTransportOptions) {
     this.#options = options;
@@ -59,6 +60,7 @@ export class FaultyTransport implements Transport {
 
   /** Breaks every connection, as the end of the server's process or of a cable does. */
   breakAll(): void {
+    this.#breaks += 1;
     for (const breakOne of [...this.#open]) breakOne();
   }
 
@@ -72,8 +74,11 @@ export class FaultyTransport implements Transport {
     trace.addBytes(`> ${name} ${request.method} ${request.target}`, request.body);
     this.#options.sent(request);
     const response = await this.#answerOrBreak(server, request);
+    const breaks = this.#breaks;
     await life.timers.sleep(this.#latency());
-    if (life.isOver || random.chance(faults().lostAnswer)) {
+    // A short answer may still arrive over a connection that broke meanwhile, a stream cannot.
+    const isCut = "open" in response.body && breaks !== this.#breaks;
+    if (isCut || random.chance(faults().lostAnswer)) {
       if ("open" in response.body) response.body.close();
       throw new ConnectionLostError("connection reset");
     }
