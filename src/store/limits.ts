@@ -18,6 +18,9 @@ export const rolledSnapshotsMax = 16;
 /** Events that a follower which is catching up gets in one turn (whole revisions: may be exceeded by one transaction). */
 export const catchUpEventsPerTurn = 1_000;
 
+/** Writers that get their answer in one turn; the others of a group follow in the next ones. */
+export const answersPerTurn = 16;
+
 /** Operations of one transaction. */
 export const operationsMax = 1_000;
 /** Bytes of one value. */

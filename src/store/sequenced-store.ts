@@ -2,7 +2,7 @@ import type { Clock, Timers } from "#world/clock.ts";
 import { StoreFailedError } from "./failure.ts";
 import { Followers } from "./followers.ts";
 import type { Journal } from "./journal.ts";
-import { groupBytesMax, pendingBytesMax } from "./limits.ts";
+import { answersPerTurn, groupBytesMax, pendingBytesMax } from "./limits.ts";
 import type { Group, Sequencer } from "./sequencer.ts";
 import type { CommitResult, Entry, Follower, Revision, Snapshot, Store, StoreRecord, Transaction } from "./store.ts";
 
@@ -174,9 +174,16 @@ export class SequencedStore implements Store {
     const before = this.visible;
     this.#sequencer.publish(flight.group, this.#clock.now());
     this.#followers.deliver(before, flight.group.events);
-    for (const { resolve, result } of flight.waiting) resolve(result);
+    this.#answer(flight.waiting, 0);
     if (this.#waiting.length > 0) this.#schedule();
     else if (this.#flights.length === 0) this.#restSoon();
+  }
+
+  /** Each answer sets somebody to work: a large group's answers are given in several turns, so that sockets get theirs. */
+  #answer(waiting: readonly Waiting[], from: number): void {
+    const end = Math.min(waiting.length, from + answersPerTurn);
+    for (let i = from; i < end; i += 1) waiting[i]!.resolve(waiting[i]!.result);
+    if (end < waiting.length) this.#timers.soon(() => this.#answer(waiting, end));
   }
 
   /** Writers that got their answer may write again at once: only then it shows whether there is nothing to do. */
