@@ -10,6 +10,14 @@ export function keyOf(prefix: string, namespace: string | undefined, name: strin
   return namespace === undefined || namespace === "" ? prefix + name : `${prefix}${namespace}/${name}`;
 }
 
+const groupAt = "/registry/".length;
+
+/** The prefix of the resource that a key, or a longer prefix, belongs to. */
+export function resourcePrefixOf(key: string): string {
+  const resourceAt = key.indexOf("/", groupAt) + 1;
+  return key.slice(0, key.indexOf("/", resourceAt) + 1);
+}
+
 /** The first key after all keys that begin with `prefix`, which ends with `/`. */
 export function endOf(prefix: string): string {
   return `${prefix.slice(0, -1)}0`;

@@ -1,5 +1,5 @@
 import type { Entry, Store } from "#store/store.ts";
-import { endOf } from "../keys.ts";
+import { endOf, resourcePrefixOf } from "../keys.ts";
 
 /** The entries of head below a prefix: what is visible and has not gone meanwhile, then what is accepted but not visible yet. */
 export function* headBelow(store: Store, pending: PendingKeys, prefix: string): IterableIterator<Entry> {
@@ -20,20 +20,29 @@ export function* headBelow(store: Store, pending: PendingKeys, prefix: string): 
  * them: two creates at once may each be within a bound that both together break.
  */
 export class PendingKeys {
-  readonly #counts = new Map<string, number>();
+  /** By resource: who asks for quotas must not look at hundreds of pods that are under way. */
+  readonly #counts = new Map<string, Map<string, number>>();
 
   add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+    const prefix = resourcePrefixOf(key);
+    let counts = this.#counts.get(prefix);
+    if (counts === undefined) {
+      counts = new Map();
+      this.#counts.set(prefix, counts);
+    }
+    counts.set(key, (counts.get(key) ?? 0) + 1);
   }
 
   remove(key: string): void {
-    const count = (this.#counts.get(key) ?? 0) - 1;
-    if (count <= 0) this.#counts.delete(key);
-    else this.#counts.set(key, count);
+    const counts = this.#counts.get(resourcePrefixOf(key));
+    if (counts === undefined) return;
+    const count = (counts.get(key) ?? 0) - 1;
+    if (count <= 0) counts.delete(key);
+    else counts.set(key, count);
   }
 
-  /** Those that begin with `prefix`. */
+  /** Those that begin with `prefix`, which is a resource's or longer. */
   *below(prefix: string): IterableIterator<string> {
-    for (const key of this.#counts.keys()) if (key.startsWith(prefix)) yield key;
+    for (const key of this.#counts.get(resourcePrefixOf(prefix))?.keys() ?? []) if (key.startsWith(prefix)) yield key;
   }
 }

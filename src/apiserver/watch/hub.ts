@@ -1,5 +1,6 @@
 import type { Event, FollowEnd, Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
+import { resourcePrefixOf } from "../keys.ts";
 import { bookmarkIntervalMs } from "../limits.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { FrameSource } from "./frames.ts";
@@ -112,7 +113,7 @@ export class WatchHub {
   #deliver(batch: readonly Event[]): void {
     for (const event of batch) {
       if (event.revision <= this.#position) continue;
-      const index = this.#indexes.get(prefixOfKey(event.key));
+      const index = this.#indexes.get(resourcePrefixOf(event.key));
       if (index !== undefined) {
         const frames = new FrameSource(event, this.#objects, this.#clock);
         for (const watcher of index.candidates(event, this.#objects)) watcher.offer(event, frames);
@@ -160,10 +161,4 @@ export class WatchHub {
   follow(from: number, follower: Parameters<Store["follow"]>[1]): ReturnType<Store["follow"]> {
     return this.#store.follow(from, follower);
   }
-}
-
-/** `/registry/<group>/<resource>/` of a key. */
-function prefixOfKey(key: string): string {
-  const group = key.indexOf("/", 10);
-  return key.slice(0, key.indexOf("/", group + 1) + 1);
 }
