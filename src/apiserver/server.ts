@@ -6,6 +6,8 @@ import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
 import type { Random } from "#world/random.ts";
+import { PolicyStatus } from "./admission/policies/status.ts";
+import { Aggregation } from "./aggregation/aggregation.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -80,6 +82,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const pending = new PendingKeys();
   const reader = objectReader({ store, registry, objects, hub, pending });
   const given = <T>(part: T | ((reader: ObjectReader) => T)): T => (part instanceof Function ? part(reader) : part);
+  let aggregation: Aggregation | undefined;
   const parts: Parts = {
     store,
     registry,
@@ -102,10 +105,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     describe: options.describe ?? (() => undefined),
     webhooks: options.webhooks === undefined ? undefined : given(options.webhooks),
     gzip: options.gzip,
+    aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
   };
   const answer = answerer(parts);
   const definitions = new CustomDefinitions(parts);
+  aggregation = new Aggregation(parts);
+  const policies = new PolicyStatus(parts);
 
   return {
     handler: {
@@ -127,6 +133,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
     close: () => {
       definitions.close();
+      aggregation?.close();
+      policies.close();
       hub.close();
     },
   };

@@ -275,3 +275,29 @@ story("a policy that cannot change the object denies", async (server) => {
   assert.equal(denied.status, 422);
   assert.match(String(denied.body.message), /spec.unknown: field not declared in schema/);
 });
+
+story("the types of a policy's expressions are checked against the kinds that it names", async (server) => {
+  await validating(server, {
+    matchConstraints: onDeployments,
+    variables: [{ name: "count", expression: "object.spec.replica" }],
+    validations: [
+      { expression: "object.spec.replicas <= 5" },
+      { expression: "object.spec.replicas <= 'five'", messageExpression: "object.spec.replicas" },
+    ],
+  });
+  interface Status {
+    readonly observedGeneration?: number;
+    readonly typeChecking?: { readonly expressionWarnings?: { readonly fieldRef: string; readonly warning: string }[] };
+  }
+  let status: Status = {};
+  while (status.observedGeneration === undefined) {
+    await new Promise((resolve) => setImmediate(resolve));
+    status = (await send(server, "GET", `${group}/validatingadmissionpolicies/p`)).body["status"] as Status;
+  }
+  const warnings = status.typeChecking?.expressionWarnings ?? [];
+  assert.deepEqual(
+    warnings.map(({ fieldRef }) => fieldRef),
+    ["spec.variables[0].expression", "spec.validations[1].expression", "spec.validations[1].messageExpression"],
+  );
+  assert.match(warnings[0]!.warning, /^apps\/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'replica'/);
+});

@@ -5,10 +5,10 @@ import type { Call, Parts } from "../call.ts";
 import { Failure } from "../failure.ts";
 import { endOf, prefixOf } from "../keys.ts";
 import type { Served } from "../registry.ts";
-import { routeOf } from "../stages/route.ts";
 import { timestamp } from "../verbs/create.ts";
 import { deleteCollection } from "../verbs/delete-collection.ts";
 import { updateObject } from "../verbs/update.ts";
+import { serverCall } from "./server-call.ts";
 import { kindOfDefinition } from "./kind-of-definition.ts";
 
 type Definition = ApiObject & CustomResourceDefinition;
@@ -151,25 +151,7 @@ export class CustomDefinitions {
   }
 
   #call(method: string, target: string): Call {
-    const info = routeOf(method, target);
-    if (info instanceof Failure) throw new Error(`cannot make a request for ${target}`);
-    return {
-      parts: this.#parts,
-      request: {
-        method,
-        target,
-        headers: { "steersman-actor": "apiserver/custom-definitions" },
-        body: new Uint8Array(0),
-      },
-      peer: { address: "", port: 0 },
-      info,
-      user: { name: "system:apiserver", uid: "", groups: ["system:masters"], extra: {} },
-      inProcess: true,
-      served: undefined,
-      warnings: [],
-      auditAnnotations: {},
-      finished: undefined,
-    };
+    return serverCall(this.#parts, method, target, "apiserver/custom-definitions");
   }
 }
 
