@@ -8,15 +8,31 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
-  up: { summary: "set up what is missing, start the cluster, return when it is Ready", load: () => import("./commands/up.ts") },
+  up: {
+    summary: "set up what is missing, start the cluster, return when it is Ready",
+    load: () => import("./commands/up.ts"),
+  },
   down: { summary: "stop everything of the cluster, keep the data", load: () => import("./commands/down.ts") },
   reset: { summary: "remove every trace of the cluster", load: () => import("./commands/reset.ts") },
-  status: { summary: "what runs, ports, health, versions, ends of certificates", load: () => import("./commands/status.ts") },
+  status: {
+    summary: "what runs, ports, health, versions, ends of certificates",
+    load: () => import("./commands/status.ts"),
+  },
   kubeconfig: { summary: "print the admin kubeconfig", load: () => import("./commands/kubeconfig.ts") },
   kubectl: { summary: "kubectl 1.36 with this cluster's kubeconfig", load: () => import("./commands/kubectl.ts") },
-  image: { summary: "image load FILE: put an OCI or Docker archive into every node's store", load: () => import("./commands/image.ts") },
-  why: { summary: "why KIND/NAME: from the user's change to the last automatic action", load: () => import("./commands/why.ts") },
-  demo: { summary: "demo web: play a whole story on a cluster of its own", load: () => import("./commands/demo.ts") },
+  image: {
+    summary: "image load FILE: put an OCI or Docker archive into every node's store",
+    load: () => import("./commands/image.ts"),
+  },
+  why: {
+    summary: "why KIND/NAME: from the user's change to the last automatic action",
+    load: () => import("./commands/why.ts"),
+  },
+  canary: { summary: "canary NAME: a release by users, live", load: () => import("./commands/canary.ts") },
+  demo: {
+    summary: "demo web|canary: play a whole story on a cluster of its own",
+    load: () => import("./commands/demo.ts"),
+  },
   sim: { summary: "run seeds of the simulator", load: () => import("./commands/sim.ts") },
   test: { summary: "every test there is", load: () => import("./commands/test.ts") },
   bench: { summary: "bench NAME: print figures as JSON lines", load: () => import("./commands/bench.ts") },

@@ -227,7 +227,7 @@ function nextStep(status: CanaryStatus, facts: Facts): Transition {
 function whenPromoting(status: CanaryStatus, facts: Facts): Transition {
   if (!facts.candidateAlone) return { status };
   const message = `${status.candidate} is the stable version`;
-  const { candidate: stable, step: _step, verdict: _verdict, ...rest } = status;
+  const { candidate: stable, step: _step, verdict: _verdict, users: _users, control: _control, ...rest } = status;
   return enter(
     rest,
     facts,

@@ -1,0 +1,106 @@
+import { approvedAnnotation, canaries, type Canary, type CanaryStatus, type SideStatus } from "#api/delivery/canary.ts";
+import type { Client, ObjectName } from "#client/client.ts";
+
+const barWidth = 40;
+const rest: readonly (string | undefined)[] = [undefined, "Stable", "RolledBack"];
+
+/** Whether a release is under way. */
+export function isOnTrial({ status }: Canary): boolean {
+  return !rest.includes(status?.phase);
+}
+
+/** Calls `seen` for a Canary as it is and after each change, until closed; with undefined when it is gone. */
+export function followCanary(
+  client: Client,
+  at: ObjectName,
+  seen: (canary: Canary | undefined) => void,
+  ended: (error?: Error) => void,
+): { close(): void } {
+  const selector = { fieldSelector: `metadata.name=${at.name}` };
+  const scope = at.namespace === undefined ? {} : { namespace: at.namespace };
+  return client.watch(
+    canaries,
+    { ...selector, ...scope },
+    {
+      event: ({ type, object }) => {
+        if (type !== "BOOKMARK") seen(type === "DELETED" ? undefined : object);
+      },
+      end: ended,
+    },
+  );
+}
+
+/** Lets the paused step of a Canary go on; answers what was approved, undefined when nothing waits. */
+export async function approveCanary(client: Client, at: ObjectName): Promise<string | undefined> {
+  const { status, metadata } = await client.get(canaries, at);
+  if (status?.phase !== "Paused") return undefined;
+  const approval = `${status.candidate}.${(status.step ?? 0) + 1}`;
+  const patch = {
+    metadata: { resourceVersion: metadata.resourceVersion, annotations: { [approvedAnnotation]: approval } },
+  };
+  await client.patch(canaries, at, patch, { type: "merge" });
+  return approval;
+}
+
+/** A Canary as a few lines of text: where it stands, both sides with their intervals, and the verdict. */
+export function renderCanary({ metadata, spec, status }: Canary): string {
+  const { phase, stable, candidate, share = "0%", step = 0, verdict, message } = status ?? {};
+  const steps = spec.steps.map(({ share: of }, index) => (isAt(status, index) ? `[${of}]` : of)).join("  ");
+  const release = phase === "Stable" || phase === undefined ? (stable ?? "") : `${candidate} beside ${stable}`;
+  const problem = status?.conditions?.find(({ type, status: is }) => type === "Ready" && is === "False");
+  return [
+    `${metadata.namespace}/${metadata.name}  ${phase ?? "not acting"}  ${release}`,
+    ...(problem === undefined ? [] : [`  ${problem.reason}: ${problem.message}`]),
+    `  steps    ${steps}   ${share} of the users get the new version${phase === "Step" ? ` (step ${step + 1})` : ""}`,
+    ...(phase === "Stable" ? [] : [...sideLines("new", status?.users), ...sideLines("stable", status?.control)]),
+    ...(verdict === undefined || phase === "Stable" ? [] : [`  verdict  ${verdictText[verdict]}`]),
+    ...(message === undefined ? [] : [`  ${printable(message)}`]),
+    ...rollbackLines(status),
+    "",
+  ].join("\n");
+}
+
+const verdictText = {
+  Pass: "pass",
+  Fail: "fail",
+  NotEnoughData: "not enough data yet",
+  BothSidesFail: "both sides fail: the new version is not to blame",
+} as const;
+
+function isAt(status: CanaryStatus | undefined, index: number): boolean {
+  const isActive = status?.phase === "Starting" || status?.phase === "Step" || status?.phase === "Paused";
+  return isActive && status.step === index;
+}
+
+function sideLines(name: string, side: SideStatus | undefined): string[] {
+  if (side === undefined) return [];
+  const { users, inErrors, low, high } = side;
+  const numbers = `${inErrors} of ${users} users in errors`;
+  return [`  ${name.padEnd(7)}  ${numbers.padEnd(32)}  ${percent(low)} to ${percent(high)}  ${bar(low, high)}`];
+}
+
+/** The interval on a scale from 0 % to 100 %. */
+function bar(low: number, high: number): string {
+  const [from, to] = [Math.floor(low * barWidth), Math.max(Math.floor(low * barWidth) + 1, Math.ceil(high * barWidth))];
+  return `|${" ".repeat(from)}${"=".repeat(to - from)}${" ".repeat(Math.max(0, barWidth - to))}|`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`.padStart(7);
+}
+
+function rollbackLines(status: CanaryStatus | undefined): string[] {
+  const { phase, lastRollback } = status ?? {};
+  if (phase !== "RolledBack" || lastRollback === undefined) return [];
+  const { fromFirstErrorMs, samples = [] } = lastRollback;
+  const time =
+    fromFirstErrorMs === undefined
+      ? []
+      : [`  ${(fromFirstErrorMs / 1000).toFixed(1)} s from the first error until nobody had it`];
+  return [...time, ...samples.map((sample) => `  error    ${printable(sample)}`)];
+}
+
+/** Users' text on a terminal: control characters are none of it. */
+function printable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, "?");
+}
