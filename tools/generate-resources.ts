@@ -61,7 +61,10 @@ function parseSubresource(text: string): { name: string; kind: string; verbs: st
 }
 
 function words(text: string): string[] {
-  return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+  return text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
 }
 
 /** The group version in the facts (`core/v1`, `rbac/v1`) of an API group (``, `rbac.authorization.k8s.io`). */
@@ -100,7 +103,9 @@ function constantName(row: Row, rows: readonly Row[]): string {
 
 if (process.argv[1] === import.meta.filename) {
   const rows = parseResources(readFileSync(process.argv[2] ?? "../shared/k8s-1.36/resources.md", "utf8"));
-  const facts = JSON.parse(readFileSync(process.argv[3] ?? "../shared/k8s-1.36/types.json", "utf8")) as { types: object };
+  const facts = JSON.parse(readFileSync(process.argv[3] ?? "../shared/k8s-1.36/types.json", "utf8")) as {
+    types: object;
+  };
   const target = join(import.meta.dirname, "../src/api/generated/resources.ts");
   writeFileSync(target, renderResources(rows, new Set(Object.keys(facts.types))));
 }

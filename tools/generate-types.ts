@@ -61,7 +61,10 @@ export function generateTypes(facts: Facts): Map<string, string> {
     const imports = new Map<string, Set<string>>();
     const body = names.map((name) => renderInterface(facts, group, name, imports)).join("\n");
     const head = [...imports].sort().map(([other, used]) => {
-      return `import type { ${[...used].sort().map((n) => `${n} as ${alias(other, n)}`).join(", ")} } from "./${fileNameOf(other)}";\n`;
+      return `import type { ${[...used]
+        .sort()
+        .map((n) => `${n} as ${alias(other, n)}`)
+        .join(", ")} } from "./${fileNameOf(other)}";\n`;
     });
     files.set(
       fileNameOf(group),

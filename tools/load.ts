@@ -21,7 +21,14 @@ function once(): Promise<void> {
       failed.push(what);
       resolve();
     };
-    const options = { host: "127.0.0.1", port: Number(port), path: "/", agent: false as const, timeout: 5000, headers: { host } };
+    const options = {
+      host: "127.0.0.1",
+      port: Number(port),
+      path: "/",
+      agent: false as const,
+      timeout: 5000,
+      headers: { host },
+    };
     const call = request(options, (response) => {
       response.resume();
       response.on("error", (error) => fail(error.message));

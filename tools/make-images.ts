@@ -3,7 +3,18 @@
  * installed. Writes OCI archives. Run: node tools/make-images.ts [FOLDER]
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeImageArchive, type ImageDescription } from "#node/images/oci-archive.ts";
@@ -16,13 +27,16 @@ const architecture = process.arch === "arm64" ? "arm64" : "amd64";
 
 /** What nginx needs to run, besides its configuration. Documentation and the package tool's own files stay outside. */
 const nginxPackages = ["nginx", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g", "busybox-static"];
-const leftOut = /^usr\/share\/(doc|man|locale|lintian|bug|info)\/|^var\/lib\/dpkg|^etc\/(init\.d|logrotate\.d|ufw|default)\/|^etc\/nginx\/nginx\.conf$/;
+const leftOut =
+  /^usr\/share\/(doc|man|locale|lintian|bug|info)\/|^var\/lib\/dpkg|^etc\/(init\.d|logrotate\.d|ufw|default)\/|^etc\/nginx\/nginx\.conf$/;
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 /** Versions of the example; the third has a defect that four of ten users meet. */
 const versions = ["1", "2", "3"] as const;
-const defects: Readonly<Record<string, string>> = { "3": 'if ($unlucky) { return 500 "web version 3 fails for you\\n"; } ' };
+const defects: Readonly<Record<string, string>> = {
+  "3": 'if ($unlucky) { return 500 "web version 3 fails for you\\n"; } ',
+};
 
 function nginxConfiguration(version: string): string {
   return `worker_processes 1;
@@ -91,7 +105,12 @@ function busyboxImage(binary: string): ImageDescription {
 
 function accounts(): TarEntry[] {
   return [
-    { path: "etc/passwd", content: text("root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n") },
+    {
+      path: "etc/passwd",
+      content: text(
+        "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+      ),
+    },
     { path: "etc/group", content: text("root:x:0:\nadm:x:4:\nwww-data:x:33:\nnogroup:x:65534:\n") },
     { path: "run", mode: 0o755 },
     { path: "tmp", mode: 0o1777 },
@@ -101,10 +120,12 @@ function accounts(): TarEntry[] {
 }
 
 function unpackPackages(work: string, names: readonly string[]): string {
-  const download = (): number | null => spawnSync("apt-get", ["-q", "download", ...names], { cwd: work, encoding: "utf8" }).status;
+  const download = (): number | null =>
+    spawnSync("apt-get", ["-q", "download", ...names], { cwd: work, encoding: "utf8" }).status;
   if (download() !== 0) {
     spawnSync("apt-get", ["-q", "update"], { stdio: "ignore" });
-    if (download() !== 0) throw new Error(`Cannot fetch Debian's packages ${names.join(", ")}: apt-get download failed`);
+    if (download() !== 0)
+      throw new Error(`Cannot fetch Debian's packages ${names.join(", ")}: apt-get download failed`);
   }
   const rootfs = join(work, "rootfs");
   for (const file of readdirSync(work).filter((name) => name.endsWith(".deb"))) {

@@ -24,7 +24,11 @@ const checks: readonly { readonly name: string; readonly command: string; readon
   { name: "format", command: bin("oxfmt"), args: ["--check", "src", "tests", "benches", "tools", "examples"] },
   { name: "types", command: bin("tsc"), args: ["-p", "tsconfig.json"] },
   { name: "types inside, without Node's", command: bin("tsc"), args: ["-p", "tsconfig.inside.json"] },
-  { name: "lint", command: bin("oxlint"), args: ["--type-aware", "--deny-warnings", "src", "tests", "benches", "tools"] },
+  {
+    name: "lint",
+    command: bin("oxlint"),
+    args: ["--type-aware", "--deny-warnings", "src", "tests", "benches", "tools"],
+  },
 ];
 
 /** Whole clusters, containers, kernel networks: one at a time, so that they neither collide nor starve each other. */
@@ -58,7 +62,11 @@ async function runTests(pattern: string | undefined): Promise<number> {
   await installPrograms();
   if (pattern === undefined) for (const check of checks) runCheck(check, tally);
   const isSerial = (path: string): boolean => serialFolders.test(path);
-  await runFiles(chosen.filter((path) => !isSerial(path)), 2, tally);
+  await runFiles(
+    chosen.filter((path) => !isSerial(path)),
+    2,
+    tally,
+  );
   await runFiles(chosen.filter(isSerial), 1, tally);
   const seconds = Math.round((performance.now() - startedAtMs) / 1000);
   process.stdout.write(`\n${chosen.length} files in ${seconds} s\n`);
@@ -69,13 +77,21 @@ async function runTests(pattern: string | undefined): Promise<number> {
 function runCheck(check: (typeof checks)[number], tally: Tally): void {
   const result = spawnSync(process.execPath, [check.command, ...check.args], { cwd: root, encoding: "utf8" });
   const isGood = result.status === 0;
-  process.stdout.write(`${isGood ? "ok  " : "FAIL"} ${check.name}\n${isGood ? "" : `${result.stdout}${result.stderr}\n`}`);
+  process.stdout.write(
+    `${isGood ? "ok  " : "FAIL"} ${check.name}\n${isGood ? "" : `${result.stdout}${result.stderr}\n`}`,
+  );
   tally[isGood ? "passed" : "failed"] += 1;
 }
 
 async function runFiles(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
   if (files.length === 0) return;
-  const stream = run({ files: files.map((path) => join(root, path)), concurrency, timeout: fileTimeoutMs, forceExit: true, cwd: root });
+  const stream = run({
+    files: files.map((path) => join(root, path)),
+    concurrency,
+    timeout: fileTimeoutMs,
+    forceExit: true,
+    cwd: root,
+  });
   for await (const event of stream) {
     if (event.type === "test:pass") countPass(event.data, tally);
     else if (event.type === "test:fail") countFail(event.data, tally);
@@ -107,7 +123,9 @@ function countFail(data: TestEvent, tally: Tally): void {
   tally.failed += 1;
   const error = data.details.error as { cause?: unknown; message?: string } | undefined;
   const cause = error?.cause instanceof Error ? error.cause.stack : (error?.message ?? String(error));
-  process.stdout.write(`FAIL ${data.file === undefined ? "" : relative(root, data.file)}: ${data.name}\n${cause ?? ""}\n`);
+  process.stdout.write(
+    `FAIL ${data.file === undefined ? "" : relative(root, data.file)}: ${data.name}\n${cause ?? ""}\n`,
+  );
 }
 
 process.exitCode = await runTests(process.argv[2]);

@@ -2,7 +2,12 @@ import { clusterrolebindings, clusterroles, serviceaccounts } from "#api/generat
 import type { Resource } from "#api/resource.ts";
 import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
-import { historyArguments, historyFiles, renderHistoryConfig, renderHistoryWeb } from "#observability/history/config.ts";
+import {
+  historyArguments,
+  historyFiles,
+  renderHistoryConfig,
+  renderHistoryWeb,
+} from "#observability/history/config.ts";
 import type { Timer, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Processes } from "#world/processes.ts";
@@ -40,8 +45,11 @@ export async function prepareHistory(
   const config = { server, caFile: `${pki}/ca.crt`, tokenFile: files.token };
   await disk.writeAtomically(files.config, renderHistoryConfig({ ...config, discovery: "kubernetes" }), 0o600);
   // Distributions build Prometheus with and without Kubernetes discovery: its own checker knows.
-  const checked = await processes.run(checkProgram, ["check", "config", "--syntax-only", files.config], { timeoutMs: 10_000 });
-  if (checked.code !== 0) await disk.writeAtomically(files.config, renderHistoryConfig({ ...config, discovery: "http" }), 0o600);
+  const checked = await processes.run(checkProgram, ["check", "config", "--syntax-only", files.config], {
+    timeoutMs: 10_000,
+  });
+  if (checked.code !== 0)
+    await disk.writeAtomically(files.config, renderHistoryConfig({ ...config, discovery: "http" }), 0o600);
   const web = { certificate: `${pki}/server.crt`, key: `${pki}/server.key`, ca: `${pki}/ca.crt` };
   await disk.writeAtomically(files.web, renderHistoryWeb(web), 0o600);
   return [prometheusProgram, ...historyArguments(folder, historyPort)];
@@ -115,11 +123,20 @@ async function makeAccount(client: Client): Promise<void> {
 }
 
 interface Draft {
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
   readonly [field: string]: unknown;
 }
 
-async function ensure(client: Client, resource: Resource<unknown>, object: Draft, cause: { actor: string; rule: string }): Promise<void> {
+async function ensure(
+  client: Client,
+  resource: Resource<unknown>,
+  object: Draft,
+  cause: { actor: string; rule: string },
+): Promise<void> {
   const at = { ...(object.metadata.namespace === undefined ? {} : { namespace: object.metadata.namespace }) };
   try {
     await client.create(resource, at, object as never, { cause });

@@ -16,7 +16,9 @@ export async function machineNetworks(processes: Processes): Promise<string[]> {
     // The default route covers everything and takes nothing.
     if (dst !== undefined && dst !== "default" && parseCidr(dst) !== undefined) networks.add(dst);
   }
-  for (const { addr_info } of JSON.parse(addresses || "[]") as { addr_info?: { local: string; prefixlen: number }[] }[]) {
+  for (const { addr_info } of JSON.parse(addresses || "[]") as {
+    addr_info?: { local: string; prefixlen: number }[];
+  }[]) {
     for (const { local, prefixlen } of addr_info ?? []) networks.add(`${local}/${prefixlen}`);
   }
   return [...networks];
@@ -29,13 +31,20 @@ export async function registeredClusters(disk: Disk): Promise<(ClusterSettings &
   return await Promise.all(
     files
       .filter((file) => file.endsWith(".json"))
-      .map(async (file) => JSON.parse(await disk.readText(`${registryFolder}/${file}`)) as ClusterSettings & { dataDir: string }),
+      .map(
+        async (file) =>
+          JSON.parse(await disk.readText(`${registryFolder}/${file}`)) as ClusterSettings & { dataDir: string },
+      ),
   );
 }
 
 export async function registerCluster(disk: Disk, settings: ClusterSettings, dataDir: string): Promise<void> {
   await disk.makeDirectory(registryFolder, 0o755);
-  await disk.writeAtomically(`${registryFolder}/${settings.id}.json`, `${JSON.stringify({ ...settings, dataDir })}\n`, 0o600);
+  await disk.writeAtomically(
+    `${registryFolder}/${settings.id}.json`,
+    `${JSON.stringify({ ...settings, dataDir })}\n`,
+    0o600,
+  );
 }
 
 export async function unregisterCluster(disk: Disk, settings: ClusterSettings): Promise<void> {
@@ -104,9 +113,11 @@ export async function removeNodeNetwork(processes: Processes, settings: ClusterS
   for (const [index, node] of settings.nodes.entries()) {
     const name = namespaceName(settings.id, node);
     if (names.includes(name)) await ip(processes, ["netns", "delete", name]);
-    if (await linkExists(processes, `st-${settings.id}-${index}`)) await ip(processes, ["link", "delete", `st-${settings.id}-${index}`]);
+    if (await linkExists(processes, `st-${settings.id}-${index}`))
+      await ip(processes, ["link", "delete", `st-${settings.id}-${index}`]);
   }
-  if (await linkExists(processes, nodeBridge(settings.id))) await ip(processes, ["link", "delete", nodeBridge(settings.id)]);
+  if (await linkExists(processes, nodeBridge(settings.id)))
+    await ip(processes, ["link", "delete", nodeBridge(settings.id)]);
 }
 
 /** Addresses of the nodes: the first is the bridge's own, the others follow. */
@@ -121,6 +132,7 @@ async function linkExists(processes: Processes, name: string): Promise<boolean> 
 /** Runs `ip`; throws with its own message when it fails. */
 async function ip(processes: Processes, args: readonly string[]): Promise<string> {
   const result = await processes.run("ip", args, { timeoutMs: commandTimeoutMs });
-  if (result.code !== 0) throw new Error(`Cannot set up the node network: ip ${args.join(" ")}: ${result.stderr.trim()}`);
+  if (result.code !== 0)
+    throw new Error(`Cannot set up the node network: ip ${args.join(" ")}: ${result.stderr.trim()}`);
   return result.stdout.trim();
 }

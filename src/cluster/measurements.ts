@@ -33,7 +33,13 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     timers,
     podsOfNode: (node) => pods().by("node", node),
     ask: async (node, target, signal) => {
-      const response = await nodes.request(node, { method: "GET", target, headers: {}, body: new Uint8Array(0), signal });
+      const response = await nodes.request(node, {
+        method: "GET",
+        target,
+        headers: {},
+        body: new Uint8Array(0),
+        signal,
+      });
       const text = await readText(response.body);
       if (response.status !== 200) throw new Error(`The agent answered ${response.status}: ${text.slice(0, 200)}`);
       return text;

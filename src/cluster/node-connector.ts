@@ -43,7 +43,13 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
     const key = `${nodeName} ${baseUrl}`;
     const known = transports.get(key);
     if (known !== undefined) return known;
-    const made = options.http.transport({ baseUrl, ca: options.ca, identity: options.identity, serverName: nodeName, connectTimeoutMs });
+    const made = options.http.transport({
+      baseUrl,
+      ca: options.ca,
+      identity: options.identity,
+      serverName: nodeName,
+      connectTimeoutMs,
+    });
     transports.set(key, made);
     const [oldest] = transports;
     if (transports.size > transportsMax && oldest !== undefined) {
@@ -57,7 +63,8 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
     request: async (nodeName, request) => await transportTo(nodeName).send(request),
     upgrade: (nodeName, request, connection) => void joinUpgrade(() => transportTo(nodeName), request, connection),
     dial: async (destination, request) => await outward(destination).send(request),
-    dialUpgrade: (destination, request, connection) => void joinUpgrade(() => outward(destination), request, connection),
+    dialUpgrade: (destination, request, connection) =>
+      void joinUpgrade(() => outward(destination), request, connection),
   };
 }
 
@@ -142,6 +149,18 @@ function whole(response: HttpResponse): Promise<HttpResponse> {
 }
 
 function badGateway(message: string): HttpResponse {
-  const status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason: "ServiceUnavailable", code: 502 };
-  return { status: 502, headers: { "content-type": "application/json" }, body: new TextEncoder().encode(JSON.stringify(status)) };
+  const status = {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason: "ServiceUnavailable",
+    code: 502,
+  };
+  return {
+    status: 502,
+    headers: { "content-type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify(status)),
+  };
 }

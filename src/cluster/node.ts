@@ -112,7 +112,8 @@ function createNodeNetwork(options: NodeOptions): Network {
     resolvConf: resolvConfPath,
     ingress: {
       listen: { addresses: ["127.0.0.1", node.address], httpPort: settings.httpPort, httpsPort: settings.httpsPort },
-      defaultCertificate: () => Promise.resolve(`${options.ingressIdentity.certificate}\n${options.ingressIdentity.key}`),
+      defaultCertificate: () =>
+        Promise.resolve(`${options.ingressIdentity.certificate}\n${options.ingressIdentity.key}`),
     },
     onProblem: (problem, error) => log.error(problem, error, { part: "network" }),
   });
@@ -198,7 +199,9 @@ async function untilReady(client: ReturnType<typeof createClient>, name: string)
         { fieldSelector: `metadata.name=${name}` },
         {
           event: ({ type, object }) => {
-            const isReady = object.status.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");
+            const isReady = object.status.conditions?.some(
+              (condition) => condition.type === "Ready" && condition.status === "True",
+            );
             if (type === "DELETED" || isReady !== true) return;
             watch.close();
             resolve();
@@ -241,7 +244,8 @@ async function endContainerd({ world, dataDir, node }: NodeOptions): Promise<voi
   const pidFile = `${nodePath(dataDir, node.name)}/containerd.pid`;
   if ((await world.disk.stat(pidFile)) === undefined) return;
   const pid = Number(await world.disk.readText(pidFile));
-  const command = (await world.disk.stat(`/proc/${pid}`)) === undefined ? "" : await world.disk.readText(`/proc/${pid}/cmdline`);
+  const command =
+    (await world.disk.stat(`/proc/${pid}`)) === undefined ? "" : await world.disk.readText(`/proc/${pid}/cmdline`);
   // The number may belong to another program since.
   if (command.includes("containerd") && command.includes(dataDir)) {
     world.processes.signal(pid, "SIGTERM");
@@ -249,4 +253,3 @@ async function endContainerd({ world, dataDir, node }: NodeOptions): Promise<voi
   }
   await world.disk.remove(pidFile);
 }
-

@@ -24,6 +24,7 @@ export interface Pki {
   readonly nodeClient: TlsIdentity;
   /** By which aggregated servers trust the server's word about who asks. */
   readonly frontProxy: TlsIdentity;
+  readonly frontProxyCa: string;
   /** What the ingress shows for hosts without a certificate of their own. */
   readonly ingress: TlsIdentity;
   /** Key that service account tokens are signed with. */
@@ -67,7 +68,9 @@ export interface ServerNames {
 export async function openPki(world: PkiWorld, dataDir: string, serverNames: ServerNames): Promise<Pki> {
   const folder = clusterPaths(dataDir).pki;
   await world.disk.makeDirectory(folder, 0o700);
-  const ca = await openCa(world, folder);
+  const ca = await openCa(world, `${folder}/ca`, "steersman-ca");
+  // Of its own: no client certificate may ever pass for the front proxy's.
+  const frontProxyCa = await openCa(world, `${folder}/front-proxy-ca`, "steersman-front-proxy-ca");
   const serviceAccountKey = await openKey(world, `${folder}/service-account`);
   const server = await openLeaf(world, folder, ca, "server", {
     subject: { commonName: "kube-apiserver" },
@@ -82,7 +85,7 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     subject: { commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"] },
     usages: ["client"],
   });
-  const frontProxy = await openLeaf(world, folder, ca, "front-proxy", {
+  const frontProxy = await openLeaf(world, folder, frontProxyCa, "front-proxy", {
     subject: { commonName: "front-proxy-client" },
     usages: ["client"],
   });
@@ -99,6 +102,7 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     ingress,
     nodeClient,
     frontProxy,
+    frontProxyCa: frontProxyCa.certificate,
     serviceAccountKey,
     node: (name, address) =>
       openLeaf(world, folder, ca, `node-${name}`, {
@@ -110,14 +114,14 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
   };
 }
 
-async function openCa(world: PkiWorld, folder: string): Promise<TlsIdentity> {
-  const found = await readIdentity(world, `${folder}/ca`);
+async function openCa(world: PkiWorld, path: string, commonName: string): Promise<TlsIdentity> {
+  const found = await readIdentity(world, path);
   if (found !== undefined) return found;
   const { privateKey, publicKey } = world.crypto.generateKey();
   const now = world.clock.now();
   const certificate = await world.certificates.issue(
     {
-      subject: { commonName: "steersman-ca" },
+      subject: { commonName },
       publicKey,
       usages: ["ca"],
       notBefore: now - backdateMs,
@@ -125,7 +129,7 @@ async function openCa(world: PkiWorld, folder: string): Promise<TlsIdentity> {
     },
     { selfSignedWith: privateKey },
   );
-  return await writeIdentity(world, `${folder}/ca`, { certificate, key: privateKey });
+  return await writeIdentity(world, path, { certificate, key: privateKey });
 }
 
 async function openLeaf(
@@ -162,7 +166,10 @@ function isStillGood(
 
 async function openKey(world: PkiWorld, path: string): Promise<{ privateKey: string; publicKey: string }> {
   if ((await world.disk.stat(`${path}.key`)) !== undefined && (await world.disk.stat(`${path}.pub`)) !== undefined) {
-    return { privateKey: await world.disk.readText(`${path}.key`), publicKey: await world.disk.readText(`${path}.pub`) };
+    return {
+      privateKey: await world.disk.readText(`${path}.key`),
+      publicKey: await world.disk.readText(`${path}.pub`),
+    };
   }
   const pair = world.crypto.generateKey();
   await world.disk.writeAtomically(`${path}.key`, pair.privateKey, 0o600);

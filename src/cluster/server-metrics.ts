@@ -20,7 +20,9 @@ const verbs: Readonly<Record<string, string>> = {
 };
 /** Subresources that stay open: counted, but their duration says nothing. */
 const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy", "log"]);
-const builtIn: ReadonlySet<string> = new Set(builtInResources.map((resource) => `${apiVersionOf(resource)}/${resource.resource}`));
+const builtIn: ReadonlySet<string> = new Set(
+  builtInResources.map((resource) => `${apiVersionOf(resource)}/${resource.resource}`),
+);
 const subresources: ReadonlySet<string> = new Set(
   builtInResources.flatMap((resource) => resource.subresources.map(({ name }) => name)),
 );
@@ -73,7 +75,8 @@ function labelsOf(info: RequestInfo, status: number): readonly string[] {
   const verb = verbs[info.verb] ?? "OTHER";
   const isKnown = info.isResource && (status < 300 || builtIn.has(`${info.apiVersion}/${info.resource}`));
   if (!isKnown) return [verb, "", "", "", "", "", "apiserver"];
-  const scope = info.name !== "" || info.verb === "create" ? "resource" : info.namespace === "" ? "cluster" : "namespace";
+  const scope =
+    info.name !== "" || info.verb === "create" ? "resource" : info.namespace === "" ? "cluster" : "namespace";
   const subresource = subresources.has(info.subresource) ? info.subresource : info.subresource === "" ? "" : "other";
   // Names below a metrics group are metrics' names, of which there is no end.
   const resource = info.group.endsWith("metrics.k8s.io") && info.group !== "metrics.k8s.io" ? "metrics" : info.resource;
@@ -104,7 +107,12 @@ export function queueFamilies(loops: readonly Controller[]): readonly Family[] {
   return [
     family("workqueue_depth", "gauge", "Current depth of workqueue", ({ queue }) => queue.depth),
     family("workqueue_adds_total", "counter", "Total number of adds handled by workqueue", ({ queue }) => queue.adds),
-    family("workqueue_retries_total", "counter", "Total number of retries handled by workqueue", ({ queue }) => queue.retries),
+    family(
+      "workqueue_retries_total",
+      "counter",
+      "Total number of retries handled by workqueue",
+      ({ queue }) => queue.retries,
+    ),
     family("steersman_controller_writes_total", "counter", "Writes that a loop carried out.", ({ writes }) => writes),
   ];
 }

@@ -51,7 +51,6 @@ const stopGraceMs = 5000;
 /** A node's part of the pods' addresses: a /24, more than the pods it may have. */
 const nodeRangeBits = 24;
 
-
 export type ServerWorld = Pick<World, "clock" | "timers" | "random" | "crypto" | "certificates">;
 
 export interface ServerOptions {
@@ -65,6 +64,8 @@ export interface ServerOptions {
   readonly apiAddress: string;
   readonly apiPort: number;
   readonly clientCa: { readonly certificate: string; readonly key: string };
+  /** CA of the certificate that `nodes` shows to aggregated servers. */
+  readonly frontProxyCa?: string;
   readonly serviceAccountKey: { readonly privateKey: string; readonly publicKey: string };
   /** What carries requests of the server's own loops to its API, by the loop's name; absent: the call itself. */
   readonly between?: (part: string, direct: Transport) => Transport;
@@ -144,7 +145,10 @@ export function createServer(options: ServerOptions): Server {
   });
   metrics.collect(() => schedulerFamilies(scheduler));
   const { ownProcess } = options;
-  metrics.collect(() => [buildInfo(versionInfo.gitVersion), ...(ownProcess === undefined ? [] : processFamilies(ownProcess))]);
+  metrics.collect(() => [
+    buildInfo(versionInfo.gitVersion),
+    ...(ownProcess === undefined ? [] : processFamilies(ownProcess)),
+  ]);
   return {
     api,
     informers,
@@ -190,7 +194,15 @@ function createApi(
     timers,
     random,
     authenticator: (objects) =>
-      createAuthenticator({ clock, crypto, certificates, objects, serviceAccountKeys: [serviceAccountKey], issuer, audiences }),
+      createAuthenticator({
+        clock,
+        crypto,
+        certificates,
+        objects,
+        serviceAccountKeys: [serviceAccountKey],
+        issuer,
+        audiences,
+      }),
     authorizer: (objects) => {
       rbac = createRbac({ objects });
       authorizer = unionAuthorizer([createNodeAuthorizer({ objects, nodeRules, ingressController }), rbac]);
@@ -222,7 +234,11 @@ function createApi(
     documents: new Map([
       ...documents,
       document("/openid/v1/jwks", "application/jwk-set+json", keySet(crypto, [serviceAccountKey])),
-      document("/.well-known/openid-configuration", "application/json", openidConfiguration(issuer, `${issuer}/openid/v1/jwks`)),
+      document(
+        "/.well-known/openid-configuration",
+        "application/json",
+        openidConfiguration(issuer, `${issuer}/openid/v1/jwks`),
+      ),
     ]),
     ...(options.gzip === undefined ? {} : { gzip: options.gzip }),
     ...(options.describe === undefined ? {} : { describe: options.describe }),
@@ -230,7 +246,15 @@ function createApi(
     virtual,
     log: (message, error) => log.error(message, error),
   });
-  tokens = createTokenIssuer({ clock, crypto, random, objects: api.objects, key: serviceAccountKey, issuer, audiences });
+  tokens = createTokenIssuer({
+    clock,
+    crypto,
+    random,
+    objects: api.objects,
+    key: serviceAccountKey,
+    issuer,
+    audiences,
+  });
   return api;
 }
 
@@ -239,7 +263,11 @@ function given<T>(part: T | undefined): T {
   return part;
 }
 
-function document(path: string, contentType: string, content: unknown): [string, { contentType: string; content: () => string }] {
+function document(
+  path: string,
+  contentType: string,
+  content: unknown,
+): [string, { contentType: string; content: () => string }] {
   const text = JSON.stringify(content);
   return [path, { contentType, content: () => text }];
 }
@@ -251,11 +279,21 @@ async function makeSystemObjects(options: ServerOptions, api: ApiServer): Promis
     {
       get: async (resource, at) => (await client.find(resource, at)) as ApiObject | undefined,
       create: (resource, object) => {
-        return client.create(resource, { namespace: object.metadata.namespace }, object, because("every cluster has this object"));
+        return client.create(
+          resource,
+          { namespace: object.metadata.namespace },
+          object,
+          because("every cluster has this object"),
+        );
       },
       update: (resource, object) => {
         const { namespace, name = "" } = object.metadata;
-        return client.update(resource, { namespace, name }, object, because("the object lacked what every cluster has"));
+        return client.update(
+          resource,
+          { namespace, name },
+          object,
+          because("the object lacked what every cluster has"),
+        );
       },
       delete: (resource, at) => client.delete(resource, at, because("what cannot be changed is made anew")),
     },
@@ -265,6 +303,7 @@ async function makeSystemObjects(options: ServerOptions, api: ApiServer): Promis
       apiPort: options.apiPort,
       dnsEndpoints: [],
       clientCa: options.clientCa.certificate,
+      ...(options.frontProxyCa !== undefined && { frontProxyCa: options.frontProxyCa }),
     },
   );
   await bringDeliveryKinds(client);

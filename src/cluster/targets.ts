@@ -2,7 +2,13 @@ import type { PlainDocument } from "#apiserver/call.ts";
 import { serviceDeclaration, sliceDeclaration } from "#controllers/views/network.ts";
 import { nodeDeclaration } from "#controllers/views/node.ts";
 import { podDeclaration } from "#controllers/views/pod.ts";
-import { endpointTargets, nodeTargets, podTargets, type TargetGroup, type TargetService } from "#observability/history/targets.ts";
+import {
+  endpointTargets,
+  nodeTargets,
+  podTargets,
+  type TargetGroup,
+  type TargetService,
+} from "#observability/history/targets.ts";
 import type { Informers } from "#reconcile/informers.ts";
 
 /** What a Prometheus without Kubernetes discovery asks for instead: `/metrics/targets/ROLE`, in the form of its HTTP discovery. */

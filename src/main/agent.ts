@@ -22,7 +22,8 @@ function flag(name: string): string {
 async function main(dataDir: string, nodeName: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   const node = settings?.nodes.find(({ name }) => name === nodeName);
-  if (settings === undefined || node === undefined) throw new Error(`Cannot run node ${nodeName}: ${dataDir} knows no such node`);
+  if (settings === undefined || node === undefined)
+    throw new Error(`Cannot run node ${nodeName}: ${dataDir} knows no such node`);
   const pki = await openClusterPki(realWorld, dataDir, settings);
   const running = await startNode({
     world: realWorld,

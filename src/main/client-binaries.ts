@@ -18,7 +18,9 @@ export type ClientVersion = "1.36" | "1.32";
  */
 export function clientBinary(name: "kubectl" | "helm", version: ClientVersion = "1.36"): string {
   if (process.arch !== "x64") {
-    throw new Error(`No ${name} for ${process.arch} comes with Steersman; install ${name} and use it with ./steer kubeconfig`);
+    throw new Error(
+      `No ${name} for ${process.arch} comes with Steersman; install ${name} and use it with ./steer kubeconfig`,
+    );
   }
   const folder = join(projectRoot, "node_modules/.cache/clients", version);
   const path = join(folder, name);

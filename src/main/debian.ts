@@ -37,7 +37,11 @@ export async function ensureHistoryPackage(processes: Processes, progress: Progr
 }
 
 /** Installs packages without starting their services. Nothing to install is no work. */
-export async function ensurePackages(processes: Processes, progress: Progress, missing: readonly string[]): Promise<void> {
+export async function ensurePackages(
+  processes: Processes,
+  progress: Progress,
+  missing: readonly string[],
+): Promise<void> {
   if (missing.length === 0) return;
   if (!existsSync("/usr/bin/apt-get")) {
     throw new UserError(
@@ -74,7 +78,10 @@ export async function ensurePackages(processes: Processes, progress: Progress, m
 
 function apt(processes: Processes, args: readonly string[]): ReturnType<Processes["run"]> {
   const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
-  return processes.run("/usr/bin/apt-get", ["-q", ...args], { env: { ...process.env, ...env } as Record<string, string>, timeoutMs: aptTimeoutMs });
+  return processes.run("/usr/bin/apt-get", ["-q", ...args], {
+    env: { ...process.env, ...env } as Record<string, string>,
+    timeoutMs: aptTimeoutMs,
+  });
 }
 
 function lastLine(text: string): string {

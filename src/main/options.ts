@@ -26,7 +26,12 @@ export function parseOptions(command: string, args: readonly string[], flags: Fl
   );
   let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
   try {
-    parsed = parseArgs({ args: [...args], options: config, allowPositionals: positionals !== "", strict: true }) as typeof parsed;
+    parsed = parseArgs({
+      args: [...args],
+      options: config,
+      allowPositionals: positionals !== "",
+      strict: true,
+    }) as typeof parsed;
   } catch (error) {
     throw new UserError(firstSentence((error as Error).message), `./steer ${command} --help lists the flags.`);
   }

@@ -14,7 +14,8 @@ export function createProgress(): Progress {
       process.stderr.write(isTerminal ? `\r\u001b[K${stamp()}  ${text} ...` : `${stamp()}  ${text} ...\n`);
     },
     done: (text) => {
-      if (text !== undefined) process.stderr.write(isTerminal ? `\r\u001b[K${stamp()}  ${text}\n` : `${stamp()}  ${text}\n`);
+      if (text !== undefined)
+        process.stderr.write(isTerminal ? `\r\u001b[K${stamp()}  ${text}\n` : `${stamp()}  ${text}\n`);
       else if (isTerminal) process.stderr.write("\r\u001b[K");
     },
   };

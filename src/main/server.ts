@@ -54,7 +54,10 @@ async function openStore(dataDir: string, settings: ClusterSettings): Promise<Op
   return { store, cipher };
 }
 
-function historyOf(settings: ClusterSettings, pki: Awaited<ReturnType<typeof openClusterPki>>): { history?: Transport } {
+function historyOf(
+  settings: ClusterSettings,
+  pki: Awaited<ReturnType<typeof openClusterPki>>,
+): { history?: Transport } {
   if (settings.historyPort === undefined) return {};
   const baseUrl = `https://127.0.0.1:${settings.historyPort}`;
   return { history: realWorld.http.transport({ baseUrl, ca: pki.caCertificate, identity: pki.nodeClient }) };
@@ -70,7 +73,10 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
-  const [{ store, cipher }, pki] = await Promise.all([openStore(dataDir, settings), openClusterPki(realWorld, dataDir, settings)]);
+  const [{ store, cipher }, pki] = await Promise.all([
+    openStore(dataDir, settings),
+    openClusterPki(realWorld, dataDir, settings),
+  ]);
   const server = createServer({
     world: realWorld,
     store,
@@ -80,6 +86,7 @@ async function main(dataDir: string): Promise<void> {
     apiAddress: settings.serverAddress,
     apiPort: settings.apiPort,
     clientCa: pki.ca,
+    frontProxyCa: pki.frontProxyCa,
     serviceAccountKey: pki.serviceAccountKey,
     nodes: (objects) => {
       return createNodeConnector({

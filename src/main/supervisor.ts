@@ -83,7 +83,10 @@ function keepRunning(part: Part, failures: number): void {
   // Only the network is entered: `ip netns exec` would hide the cgroup mounts.
   const enter = part.networkNamespace === undefined ? [] : ["nsenter", `--net=${part.networkNamespace}`];
   const [program = "", ...args] = [...enter, ...part.command];
-  const child = spawn(program, args, { stdio: part.isForeign === true ? ["ignore", log, log] : ["ignore", log, log, "ipc"], detached: true });
+  const child = spawn(program, args, {
+    stdio: part.isForeign === true ? ["ignore", log, log] : ["ignore", log, log, "ipc"],
+    detached: true,
+  });
   children.set(part.name, child);
   rememberProcess(paths.run, part.name, child.pid ?? 0);
   child.on("message", (message) => tellParent(message as PartMessage));
@@ -93,7 +96,9 @@ function keepRunning(part: Part, failures: number): void {
     const ranMs = performance.now() - startedAtMs;
     const times = ranMs > stableAfterMs ? 0 : failures + 1;
     const waitMs = times === 0 ? 0 : Math.min(backoffFirstMs * 2 ** (times - 1), backoffMaxMs);
-    process.stdout.write(`${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`);
+    process.stdout.write(
+      `${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`,
+    );
     if (part.isForeign !== true) tellParent({ ended: part.name, times });
     setTimeout(() => {
       if (!isStopping) keepRunning(part, times);

@@ -33,7 +33,7 @@ function readDirectory(file: number, size: number): ZipEntry[] {
   if (end < 0) throw new Error("Cannot read ZIP archive: it has no central directory");
   const directory = readAt(file, tail.readUInt32LE(end + 16), tail.readUInt32LE(end + 12));
   const entries: ZipEntry[] = [];
-  for (let at = 0; at + 46 <= directory.length; ) {
+  for (let at = 0; at + 46 <= directory.length;) {
     const nameLength = directory.readUInt16LE(at + 28);
     entries.push({
       name: directory.toString("utf8", at + 46, at + 46 + nameLength),

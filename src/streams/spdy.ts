@@ -15,7 +15,16 @@ export interface SpdyStream {
   end(): void;
 }
 
-const types = { synStream: 1, synReply: 2, reset: 3, settings: 4, ping: 6, goAway: 7, headers: 8, windowUpdate: 9 } as const;
+const types = {
+  synStream: 1,
+  synReply: 2,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goAway: 7,
+  headers: 8,
+  windowUpdate: 9,
+} as const;
 const finFlag = 1;
 const encoder = new TextEncoder();
 /**
@@ -52,7 +61,8 @@ export class SpdyClient {
   }
 
   open(headers: Readonly<Record<string, string>>, events: SpdyStreamEvents): SpdyStream {
-    if (this.#streams.size >= spdyStreamsMax) throw new Error(`Cannot open a stream: ${spdyStreamsMax} are open already`);
+    if (this.#streams.size >= spdyStreamsMax)
+      throw new Error(`Cannot open a stream: ${spdyStreamsMax} are open already`);
     const id = this.#nextId;
     // Streams of the side that opened the connection have odd numbers.
     this.#nextId += 2;
@@ -125,7 +135,8 @@ export class SpdyClient {
     const type = head & 0xffff;
     if (type === types.ping) this.#connection.write(controlFrame(types.ping, 0, payload));
     else if (type === types.reset && payload.length >= 4) this.#finish(new DataView(payload.buffer).getUint32(0));
-    else if (type === types.synReply && payload.length >= 4 && (flags & finFlag) !== 0) this.#finish(new DataView(payload.buffer).getUint32(0));
+    else if (type === types.synReply && payload.length >= 4 && (flags & finFlag) !== 0)
+      this.#finish(new DataView(payload.buffer).getUint32(0));
     // Settings, window updates and goodbyes change nothing for us: the servers at hand do not control flow.
   }
 

@@ -48,7 +48,8 @@ export class FrameParser {
     const second = bytes[at + 1] ?? 0;
     const isMasked = (second & 0x80) !== 0;
     if ((first & 0x70) !== 0) return { code: 1002, message: "reserved bits are set and no extension was agreed on" };
-    if (isMasked !== this.#expectMask) return { code: 1002, message: `frames must ${this.#expectMask ? "" : "not "}be masked` };
+    if (isMasked !== this.#expectMask)
+      return { code: 1002, message: `frames must ${this.#expectMask ? "" : "not "}be masked` };
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let position = at + 2;
     let length = second & 0x7f;
@@ -63,13 +64,16 @@ export class FrameParser {
     }
     if (length > messageBytesMax) return { code: 1009, message: `a frame of ${length} bytes is too big` };
     const opcode = first & 0x0f;
-    if (opcode >= 8 && (length > 125 || (first & 0x80) === 0)) return { code: 1002, message: "control frames are short and whole" };
+    if (opcode >= 8 && (length > 125 || (first & 0x80) === 0))
+      return { code: 1002, message: "control frames are short and whole" };
     const maskAt = position;
     if (isMasked) position += 4;
     if (bytes.length - position < length) return undefined;
     // A copy: the buffer is reused, and unmasking must not touch what the socket gave us.
     const payload = bytes.slice(position, position + length);
-    if (isMasked) for (let index = 0; index < length; index += 1) payload[index] = (payload[index] ?? 0) ^ (bytes[maskAt + (index & 3)] ?? 0);
+    if (isMasked)
+      for (let index = 0; index < length; index += 1)
+        payload[index] = (payload[index] ?? 0) ^ (bytes[maskAt + (index & 3)] ?? 0);
     return { frame: { opcode, isFinal: (first & 0x80) !== 0, payload }, next: position + length };
   }
 }

@@ -51,7 +51,11 @@ export function acceptWebSocket(options: {
   const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
   const protocol = protocols.find((name) => offered.includes(name));
   if (protocol === undefined) {
-    refuse(connection, "403 Forbidden", `none of the WebSocket subprotocols is supported; supported are ${protocols.filter(Boolean).join(", ")}`);
+    refuse(
+      connection,
+      "403 Forbidden",
+      `none of the WebSocket subprotocols is supported; supported are ${protocols.filter(Boolean).join(", ")}`,
+    );
     return undefined;
   }
   const digest = options.sha1(encoder.encode(key + keySuffix));
@@ -68,7 +72,11 @@ export function acceptWebSocket(options: {
 
 function refuse(connection: Connection, status: string, message: string): void {
   const body = encoder.encode(`${message}\n`);
-  connection.write(encoder.encode(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`));
+  connection.write(
+    encoder.encode(
+      `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
+    ),
+  );
   connection.write(body);
   connection.end();
 }

@@ -1,6 +1,9 @@
 import type { Connection } from "./sockets.ts";
 
-/** Header names in lower case. A header given several times is joined with ", ". */
+/**
+ * Header names in lower case. A header given several times is joined with ", "; in a request that is sent, a value with line
+ * breaks (which no received header can have) goes out as several headers.
+ */
 export type Headers = Readonly<Record<string, string>>;
 
 /** One HTTP request, read whole. Bodies are bounded by whoever accepts them. */

@@ -37,7 +37,10 @@ export interface DatagramSocket {
 
 export interface Sockets {
   connect(to: { host: string; port: number } | { path: string }, timeoutMs: number): Promise<Connection>;
-  listen(at: { host: string; port: number } | { path: string }, accept: (connection: Connection) => void): Promise<Listener>;
+  listen(
+    at: { host: string; port: number } | { path: string },
+    accept: (connection: Connection) => void,
+  ): Promise<Listener>;
   datagram(
     at: { host: string; port: number },
     receive: (message: Uint8Array, from: { address: string; port: number }) => void,

@@ -40,7 +40,14 @@ test("unknown commands and flags, and values out of range", () => {
 
 test("commands without a cluster", () => {
   const folder = freshFolder();
-  for (const command of [["down"], ["status"], ["kubeconfig"], ["kubectl", "get", "nodes"], ["why", "deployment/web"], ["image", "load", "x.tar"]]) {
+  for (const command of [
+    ["down"],
+    ["status"],
+    ["kubeconfig"],
+    ["kubectl", "get", "nodes"],
+    ["why", "deployment/web"],
+    ["image", "load", "x.tar"],
+  ]) {
     refuses(command, /There is no cluster .*in .*\.\/steer up/s, folder);
   }
 });
@@ -50,7 +57,11 @@ test("a taken port names the flag that changes it", async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
   try {
-    refuses(["up", "--simulate", "1", "--port", String(port)], new RegExp(`Port ${port} is taken.* Choose another with --port`, "s"), freshFolder());
+    refuses(
+      ["up", "--simulate", "1", "--port", String(port)],
+      new RegExp(`Port ${port} is taken.* Choose another with --port`, "s"),
+      freshFolder(),
+    );
   } finally {
     server.close();
   }
@@ -72,7 +83,10 @@ test("a damaged store is refused and kept", () => {
   try {
     cluster.kubectl("create", "configmap", "kept", "--from-literal=a=1");
     assert.equal(cluster.steer("down").code, 0);
-    writeFileSync(join(cluster.dataDir, "store.db"), "this is no database, and it is long enough to be looked at as one".repeat(100));
+    writeFileSync(
+      join(cluster.dataDir, "store.db"),
+      "this is no database, and it is long enough to be looked at as one".repeat(100),
+    );
     const { code, stderr } = cluster.steer("up");
     assert.notEqual(code, 0);
     assert.match(stderr, /store/i);
@@ -88,12 +102,16 @@ test("not root", { skip: isRoot ? false : "needs root to become somebody else" }
   chmodSync(home, 0o777);
   try {
     const asNobody = (...args: string[]) =>
-      spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(projectRoot, "src/main/steer.ts"), ...args], {
-        encoding: "utf8",
-        uid: 65534,
-        gid: 65534,
-        env: { ...process.env, HOME: home, NODE_COMPILE_CACHE: join(home, "cache") },
-      });
+      spawnSync(
+        process.execPath,
+        ["--disable-warning=ExperimentalWarning", join(projectRoot, "src/main/steer.ts"), ...args],
+        {
+          encoding: "utf8",
+          uid: 65534,
+          gid: 65534,
+          env: { ...process.env, HOME: home, NODE_COMPILE_CACHE: join(home, "cache") },
+        },
+      );
     const { status, stderr } = asNobody("up", "--data-dir", join(home, "data"));
     assert.notEqual(status, 0);
     assert.match(stderr, /Real containers need root.*sudo \.\/steer up.*--simulate/s);

@@ -10,7 +10,10 @@ export function buildGoClient(): string {
   const folder = join(projectRoot, "node_modules/.cache/go-client");
   mkdirSync(folder, { recursive: true });
   const program = join(folder, "client");
-  const built = spawnSync("go", ["build", "-o", program, "."], { cwd: join(projectRoot, "tests/clients/go"), encoding: "utf8" });
+  const built = spawnSync("go", ["build", "-o", program, "."], {
+    cwd: join(projectRoot, "tests/clients/go"),
+    encoding: "utf8",
+  });
   if (built.status !== 0) throw new Error(`Cannot build the client-go program: ${built.stderr}`);
   return program;
 }

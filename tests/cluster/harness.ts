@@ -81,7 +81,8 @@ function describeCluster(dataDir: string, namespace: string | undefined): TestCl
     return { code: result.status ?? -1, stdout: result.stdout, stderr: result.stderr };
   };
   const steer = (...args: string[]): Output => run(join(projectRoot, "steer"), args);
-  const tryKubectl: TestCluster["tryKubectl"] = (args, options = {}) => run(clientBinary("kubectl", options.version), args, options.input);
+  const tryKubectl: TestCluster["tryKubectl"] = (args, options = {}) =>
+    run(clientBinary("kubectl", options.version), args, options.input);
   return {
     dataDir,
     kubeconfig,
@@ -103,7 +104,11 @@ function describeCluster(dataDir: string, namespace: string | undefined): TestCl
 }
 
 /** Waits until `probe` answers something other than undefined or false. Fails with what it was waiting for. */
-export async function eventually<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>, limitMs = 60_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+  limitMs = 60_000,
+): Promise<T> {
   const deadlineMs = performance.now() + limitMs;
   for (;;) {
     const answer = await probe();

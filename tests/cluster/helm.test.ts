@@ -54,7 +54,10 @@ test("get, template and status speak about the release", () => {
 
 test("uninstall removes what was made, leaves the definition, and runs its hook", () => {
   helm("uninstall", "shop", "--wait", "--timeout=60s");
-  assert.equal(cluster.kubectl("get", "deployments,services,orders", "-o", "name").replace("service/kubernetes\n", "").trim(), "");
+  assert.equal(
+    cluster.kubectl("get", "deployments,services,orders", "-o", "name").replace("service/kubernetes\n", "").trim(),
+    "",
+  );
   assert.match(cluster.kubectl("get", "crd", "-o", "name"), /orders.shop.example.com/);
   assert.match(cluster.kubectl("get", "configmaps", "-o", "name"), /shop-post-delete/);
 });

@@ -23,8 +23,12 @@ for (const version of ["1.36", "1.32"] as const) {
 
 async function play(on: TestCluster, step: Step, namespace: string, version: ClientVersion): Promise<void> {
   // An underscore stands for a space inside an argument.
-  const args = step.run.replaceAll("{n}", namespace).split(" ").map((word) => (word.includes("schedule") ? word.replaceAll("_", " ") : word));
-  const once = (): Output => on.tryKubectl(args, { version, ...(step.input === undefined ? {} : { input: step.input }) });
+  const args = step.run
+    .replaceAll("{n}", namespace)
+    .split(" ")
+    .map((word) => (word.includes("schedule") ? word.replaceAll("_", " ") : word));
+  const once = (): Output =>
+    on.tryKubectl(args, { version, ...(step.input === undefined ? {} : { input: step.input }) });
   const isRight = (output: Output): boolean => {
     const text = step.fails === true ? output.stdout + output.stderr : output.stdout;
     return (output.code !== 0) === (step.fails === true) && (step.prints === undefined || step.prints.test(text));
@@ -34,5 +38,8 @@ async function play(on: TestCluster, step: Step, namespace: string, version: Cli
     return;
   }
   const output = once();
-  assert.ok(isRight(output), `code ${output.code}, printed:\n${output.stdout}${output.stderr}\nexpected: ${step.prints}`);
+  assert.ok(
+    isRight(output),
+    `code ${output.code}, printed:\n${output.stdout}${output.stderr}\nexpected: ${step.prints}`,
+  );
 }

@@ -28,7 +28,16 @@ interface Answer {
 }
 
 function get(host = "web.example"): Answer {
-  const { stdout } = cluster.run("curl", ["-s", "-m", "5", "-w", "\n%{http_code}", "-H", `Host: ${host}`, "http://127.0.0.1/"]);
+  const { stdout } = cluster.run("curl", [
+    "-s",
+    "-m",
+    "5",
+    "-w",
+    "\n%{http_code}",
+    "-H",
+    `Host: ${host}`,
+    "http://127.0.0.1/",
+  ]);
   const lines = stdout.split("\n");
   return { status: lines.at(-1) ?? "", body: lines.slice(0, -1).join("\n") };
 }
@@ -60,7 +69,9 @@ test("apply: two replicas, a Service, an Ingress; both replicas answer", { skip 
 test("a killed replica's process is replaced", { skip }, async () => {
   const [pod = ""] = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "name").split("\n");
   cluster.tryKubectl(["exec", pod.replace("pod/", ""), "--", "/bin/busybox", "kill", "-9", "1"]);
-  const pid = cluster.run("sh", ["-c", `grep -l 'nginx: master' /proc/[0-9]*/cmdline 2>/dev/null | head -1 | cut -d/ -f3`]).stdout.trim();
+  const pid = cluster
+    .run("sh", ["-c", `grep -l 'nginx: master' /proc/[0-9]*/cmdline 2>/dev/null | head -1 | cut -d/ -f3`])
+    .stdout.trim();
   assert.notEqual(pid, "");
   cluster.run("kill", ["-9", pid]);
   await eventually("a restart is counted", () => / [1-9]\d* \(/.test(cluster.kubectl("get", "pods", "-l", "app=web")));
@@ -81,35 +92,78 @@ test("a new version rolls out under load without a failed request, and undo goes
 });
 
 test("inside the cluster: names, the Service's address, logs, exec, cp, port-forward", { skip }, async () => {
-  cluster.kubectl("run", "tool", "--image=localhost/steersman-busybox:1", "--restart=Never", "--", "sh", "-c", "echo started; exec sleep 3600");
+  cluster.kubectl(
+    "run",
+    "tool",
+    "--image=localhost/steersman-busybox:1",
+    "--restart=Never",
+    "--",
+    "sh",
+    "-c",
+    "echo started; exec sleep 3600",
+  );
   cluster.kubectl("wait", "pod/tool", "--for=condition=Ready", "--timeout=60s");
   assert.equal(cluster.kubectl("logs", "tool"), "started\n");
-  assert.match(cluster.kubectl("exec", "tool", "--", "wget", "-qO-", "http://web.default.svc.cluster.local/"), /web version 1/);
+  assert.match(
+    cluster.kubectl("exec", "tool", "--", "wget", "-qO-", "http://web.default.svc.cluster.local/"),
+    /web version 1/,
+  );
   assert.match(cluster.kubectl("exec", "tool", "--", "nslookup", "kubernetes.default.svc.cluster.local"), /Address/);
-  assert.equal(cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "through stdin" }).stdout, "through stdin");
-  assert.equal(cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "an older client", version: "1.32" }).stdout, "an older client");
+  assert.equal(
+    cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "through stdin" }).stdout,
+    "through stdin",
+  );
+  assert.equal(
+    cluster.tryKubectl(["exec", "-i", "tool", "--", "cat"], { input: "an older client", version: "1.32" }).stdout,
+    "an older client",
+  );
   assert.equal(cluster.tryKubectl(["exec", "tool", "--", "sh", "-c", "exit 7"]).code, 7);
   cluster.kubectl("cp", join(projectRoot, "examples/web/web.yaml"), "tool:/tmp/web.yaml");
-  assert.equal(cluster.kubectl("exec", "tool", "--", "cat", "/tmp/web.yaml"), readFileSync(join(projectRoot, "examples/web/web.yaml"), "utf8"));
+  assert.equal(
+    cluster.kubectl("exec", "tool", "--", "cat", "/tmp/web.yaml"),
+    readFileSync(join(projectRoot, "examples/web/web.yaml"), "utf8"),
+  );
   const token = cluster.kubectl("exec", "tool", "--", "cat", "/var/run/secrets/kubernetes.io/serviceaccount/token");
   assert.match(token, /^ey[\w-]+\.[\w-]+\.[\w-]+$/);
-  const forward = cluster.start("sh", ["-c", `exec "$0" port-forward deployment/web 18080:80`, join(projectRoot, "node_modules/.cache/clients/1.36/kubectl")]);
+  const forward = cluster.start("sh", [
+    "-c",
+    `exec "$0" port-forward deployment/web 18080:80`,
+    join(projectRoot, "node_modules/.cache/clients/1.36/kubectl"),
+  ]);
   try {
-    await eventually("the forwarded port answers", () => cluster.run("curl", ["-s", "-m", "2", "http://127.0.0.1:18080/"]).stdout.includes("web version 1"));
+    await eventually("the forwarded port answers", () =>
+      cluster.run("curl", ["-s", "-m", "2", "http://127.0.0.1:18080/"]).stdout.includes("web version 1"),
+    );
   } finally {
     forward.kill();
   }
 });
 
 test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { skip }, async (context) => {
-  const script = "mkdir /www && echo forwarded > /www/index.html && httpd -p 8080 -h /www; while read line; do echo heard $line; done; exec sleep 3600";
-  cluster.kubectl("run", "talk", "--image=localhost/steersman-busybox:1", "--restart=Never", "--stdin", "--attach=false", "--", "sh", "-c", script);
+  const script =
+    "mkdir /www && echo forwarded > /www/index.html && httpd -p 8080 -h /www; while read line; do echo heard $line; done; exec sleep 3600";
+  cluster.kubectl(
+    "run",
+    "talk",
+    "--image=localhost/steersman-busybox:1",
+    "--restart=Never",
+    "--stdin",
+    "--attach=false",
+    "--",
+    "sh",
+    "-c",
+    script,
+  );
   cluster.kubectl("wait", "pod/talk", "--for=condition=Ready", "--timeout=60s");
   const kubectl = join(projectRoot, "node_modules/.cache/clients/1.36/kubectl");
   const attached = cluster.run("sh", ["-c", `(sleep 1; echo one; sleep 1) | timeout 4 "${kubectl}" attach -i talk`]);
   assert.match(attached.stdout, /heard one/, attached.stderr);
   // `script` gives kubectl a terminal, as a person has one.
-  const terminal = cluster.run("script", ["-qec", `timeout 15 "${kubectl}" exec -it talk -- sh -c 'tty; stty size; echo done'`, "/dev/null"]);
+  const terminal = cluster.run("script", [
+    "-qec",
+    `timeout 15 "${kubectl}" exec -it talk -- sh -c 'tty; stty size; echo done'`,
+    "/dev/null",
+  ]);
   assert.match(terminal.stdout, /\/dev\/pts\/\d+[^]*done/);
   await context.test("client-go", { skip: hasGo ? false : "Go is not on this machine" }, () => {
     const program = buildGoClient();
@@ -121,13 +175,23 @@ test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { 
 
 test("containers that cannot start say why", { skip }, async () => {
   cluster.kubectl("run", "no-image", "--image=localhost/nothing:1", "--image-pull-policy=Never", "--restart=Never");
-  cluster.kubectl("run", "bad-command", "--image=localhost/steersman-busybox:1", "--restart=Never", "--command", "--", "/no/such/program");
+  cluster.kubectl(
+    "run",
+    "bad-command",
+    "--image=localhost/steersman-busybox:1",
+    "--restart=Never",
+    "--command",
+    "--",
+    "/no/such/program",
+  );
   cluster.kubectl("run", "crashing", "--image=localhost/steersman-busybox:1", "--", "sh", "-c", "exit 3");
   const limits = `{"spec":{"containers":[{"name":"hungry","image":"localhost/steersman-busybox:1","command":["sh","-c","tail /dev/zero"],"resources":{"limits":{"memory":"16Mi"}}}],"restartPolicy":"Never"}}`;
   cluster.kubectl("run", "hungry", "--image=localhost/steersman-busybox:1", "--restart=Never", `--overrides=${limits}`);
   const status = (): string => cluster.kubectl("get", "pods");
   await eventually("ErrImageNeverPull", () => /no-image\s+0\/1\s+ErrImageNeverPull/.test(status()));
-  await eventually("StartError", () => /bad-command\s+0\/1\s+(StartError|ContainerCannotRun|RunContainerError)/.test(status()));
+  await eventually("StartError", () =>
+    /bad-command\s+0\/1\s+(StartError|ContainerCannotRun|RunContainerError)/.test(status()),
+  );
   await eventually("CrashLoopBackOff", () => /crashing\s+0\/1\s+CrashLoopBackOff/.test(status()));
   await eventually("OOMKilled", () => /hungry\s+0\/1\s+OOMKilled/.test(status()));
   assert.match(cluster.kubectl("describe", "pod", "crashing"), /Back-off restarting failed container|BackOff/);
@@ -145,12 +209,29 @@ test("a killed server comes back while the Ingress goes on", { skip }, async () 
 });
 
 test("a killed agent leaves every container alone", { skip }, async () => {
-  const before = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}");
+  const before = cluster.kubectl(
+    "get",
+    "pods",
+    "-l",
+    "app=web",
+    "-o",
+    "jsonpath={.items[*].status.containerStatuses[*].containerID}",
+  );
   const file = readdirSync(join(cluster.dataDir, "run")).find((name) => name.startsWith("agent-")) ?? "";
   const pid = readFileSync(join(cluster.dataDir, "run", file), "utf8").split(" ")[0] ?? "";
   process.kill(Number(pid), "SIGKILL");
   await eventually("the agent is back", () => cluster.tryKubectl(["logs", "deployment/web"]).code === 0);
-  assert.equal(cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.containerStatuses[*].containerID}"), before);
+  assert.equal(
+    cluster.kubectl(
+      "get",
+      "pods",
+      "-l",
+      "app=web",
+      "-o",
+      "jsonpath={.items[*].status.containerStatuses[*].containerID}",
+    ),
+    before,
+  );
   assert.equal(get().status, "200");
 });
 
@@ -178,12 +259,26 @@ test("reset leaves no process, mount, interface, table, cgroup or file", { skip 
     runtime: existsSync(`/run/steersman-${id}`),
     registered: existsSync(`/var/lib/steersman/clusters/${id}.json`),
     processes: commandLines().filter((line) => line.includes(cluster.dataDir)),
-    mounts: readFileSync("/proc/self/mounts", "utf8").split("\n").filter((line) => line.includes(id) || line.includes(cluster.dataDir)),
-    links: cluster.run("ip", ["-br", "link"]).stdout.split("\n").filter((line) => line !== "" && !line.startsWith("lo ")),
+    mounts: readFileSync("/proc/self/mounts", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(id) || line.includes(cluster.dataDir)),
+    links: cluster
+      .run("ip", ["-br", "link"])
+      .stdout.split("\n")
+      .filter((line) => line !== "" && !line.startsWith("lo ")),
     tables: cluster.run("nft", ["list", "tables"]).stdout,
     cgroups: cluster.run("sh", ["-c", `find /sys/fs/cgroup -name '*${id}*'`]).stdout,
   };
-  assert.deepEqual(traces, { files: [], runtime: false, registered: false, processes: [], mounts: [], links: [], tables: "", cgroups: "" });
+  assert.deepEqual(traces, {
+    files: [],
+    runtime: false,
+    registered: false,
+    processes: [],
+    mounts: [],
+    links: [],
+    tables: "",
+    cgroups: "",
+  });
 });
 
 function commandLines(): string[] {

@@ -24,7 +24,18 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   delivery: loopRooms,
   cli: ["base", "world", "telemetry", "codec", "api", "client", "streams"],
   dashboard: ["base", "world", "telemetry", "codec", "api", "client", "streams"],
-  cluster: [...loopRooms, "store", "apiserver", "controllers", "scheduler", "node", "network", "observability", "delivery", "dashboard"],
+  cluster: [
+    ...loopRooms,
+    "store",
+    "apiserver",
+    "controllers",
+    "scheduler",
+    "node",
+    "network",
+    "observability",
+    "delivery",
+    "dashboard",
+  ],
   main: ["*"],
   sim: ["*", "!cli", "!dashboard", "!main"],
 };
@@ -57,7 +68,8 @@ export const outsideNames: readonly { readonly pattern: RegExp; readonly instead
   { pattern: /(?<![.\w])set(Timeout|Interval|Immediate)\b/, instead: "timers.after() or timers.soon()" },
   { pattern: /(?<![.\w])fetch\(/, instead: "http.transport()" },
   {
-    pattern: /(?<![.\w])process\.(arch|argv|cpuUsage|cwd|env|exit|hrtime|kill|memoryUsage|nextTick|on|once|pid|platform|std\w+|uptime)\b/,
+    pattern:
+      /(?<![.\w])process\.(arch|argv|cpuUsage|cwd|env|exit|hrtime|kill|memoryUsage|nextTick|on|once|pid|platform|std\w+|uptime)\b/,
     instead: "world.processes, or a value given by main",
   },
   { pattern: /from "node:/, instead: "an interface of world" },

@@ -11,7 +11,8 @@ export interface SourceFile {
   readonly imports: readonly { readonly specifier: string; readonly line: number }[];
 }
 
-const importPattern = /^\s*(?:import|export)\b[^"']*?from\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/gm;
+const importPattern =
+  /^\s*(?:import|export)\b[^"']*?from\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/gm;
 
 export function readSources(): SourceFile[] {
   const paths = globSync(["src/**/*.ts", "tests/**/*.ts", "benches/**/*.ts", "tools/**/*.ts", "examples/**/*.ts"], {

@@ -51,7 +51,9 @@ test("no import cycles", () => {
 });
 
 test("no file that nobody imports", () => {
-  const imported = new Set(sources.flatMap((source) => source.imports.map(({ specifier }) => resolveImport(source.path, specifier))));
+  const imported = new Set(
+    sources.flatMap((source) => source.imports.map(({ specifier }) => resolveImport(source.path, specifier))),
+  );
   const isEntry = (path: string): boolean =>
     /^(src\/main|src\/api\/generated|tests|benches|tools|examples)\//.test(path) || /\.(test|worker|d)\.ts$/.test(path);
   const started = sources.map((source) => source.text).join("\n");
@@ -80,7 +82,9 @@ test("plans are synchronous and know no world", () => {
   const plans = sources.filter(({ path }) => /\/plan(-[a-z-]+)?\.ts$/.test(path));
   const wrong = plans.flatMap((source) => [
     ...(/\basync\b|\bawait\b|\bPromise</.test(source.text) ? [`${source.path} is asynchronous`] : []),
-    ...source.imports.filter(({ specifier }) => /^#(world|client)\//.test(specifier)).map(({ specifier }) => `${source.path} imports ${specifier}`),
+    ...source.imports
+      .filter(({ specifier }) => /^#(world|client)\//.test(specifier))
+      .map(({ specifier }) => `${source.path} imports ${specifier}`),
   ]);
   assert.deepEqual(wrong, []);
 });
@@ -90,8 +94,12 @@ test("files, lines and names stay within bounds", () => {
     .filter(({ path }) => !path.includes("/generated/"))
     .flatMap((source) => [
       ...(source.lines.length > fileLinesMax ? [`${source.path} has ${source.lines.length} lines`] : []),
-      ...source.lines.flatMap((line, index) => (line.length > lineColumnsMax ? [`${source.path}:${index + 1} has ${line.length} columns`] : [])),
-      ...(/(^|[/-])(util|utils|helper|helpers|common|manager|misc)([/.-]|$)/.test(source.path) ? [`${source.path} has a name that says nothing`] : []),
+      ...source.lines.flatMap((line, index) =>
+        line.length > lineColumnsMax ? [`${source.path}:${index + 1} has ${line.length} columns`] : [],
+      ),
+      ...(/(^|[/-])(util|utils|helper|helpers|common|manager|misc)([/.-]|$)/.test(source.path)
+        ? [`${source.path} has a name that says nothing`]
+        : []),
     ]);
   assert.deepEqual(wrong, []);
 });
@@ -109,7 +117,9 @@ test("no escapes from the type checker, no forbidden syntax", () => {
     .filter(({ path }) => !path.includes("/generated/") && path !== "tests/tree/tree.test.ts")
     .flatMap((source) =>
       source.lines.flatMap((line, index) =>
-        bans.filter(({ pattern }) => pattern.test(withoutComment(line))).map(({ what }) => `${source.path}:${index + 1} has ${what}`),
+        bans
+          .filter(({ pattern }) => pattern.test(withoutComment(line)))
+          .map(({ what }) => `${source.path}:${index + 1} has ${what}`),
       ),
     );
   assert.deepEqual(wrong, []);
@@ -127,8 +137,13 @@ test("every room says what it does and must not do", () => {
 });
 
 test("every dependency is justified in docs/dependencies.md, and nothing else is", () => {
-  const manifest = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as Record<string, Record<string, string>>;
-  const declared = ["dependencies", "devDependencies", "optionalDependencies"].flatMap((key) => Object.keys(manifest[key] ?? {})).sort();
+  const manifest = JSON.parse(readFileSync(join(projectRoot, "package.json"), "utf8")) as Record<
+    string,
+    Record<string, string>
+  >;
+  const declared = ["dependencies", "devDependencies", "optionalDependencies"]
+    .flatMap((key) => Object.keys(manifest[key] ?? {}))
+    .sort();
   const documented = [...readFileSync(join(projectRoot, "docs/dependencies.md"), "utf8").matchAll(/^\| `([^`]+)` \|/gm)]
     .map((match) => match[1] ?? "")
     .sort();
@@ -184,11 +199,20 @@ function findCycle(): string[] {
 }
 
 function isTypeOnly(source: SourceFile, specifier: string): boolean {
-  return new RegExp(`^\\s*(import|export) type [^;]*["']${specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}["']`, "m").test(source.text) &&
-    !new RegExp(`^\\s*(import|export) (?!type )[^;]*["']${specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}["']`, "m").test(source.text);
+  return (
+    new RegExp(`^\\s*(import|export) type [^;]*["']${specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}["']`, "m").test(
+      source.text,
+    ) &&
+    !new RegExp(
+      `^\\s*(import|export) (?!type )[^;]*["']${specifier.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}["']`,
+      "m",
+    ).test(source.text)
+  );
 }
 
 function withoutComment(line: string): string {
   const trimmed = line.trimStart();
-  return trimmed.startsWith("//") || trimmed.startsWith("*") || trimmed.startsWith("/*") ? "" : line.replace(/\s\/\/ .*$/, "");
+  return trimmed.startsWith("//") || trimmed.startsWith("*") || trimmed.startsWith("/*")
+    ? ""
+    : line.replace(/\s\/\/ .*$/, "");
 }

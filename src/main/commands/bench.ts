@@ -12,8 +12,12 @@ export async function run(args: readonly string[]): Promise<number> {
   if (name === undefined || !existsSync(join(folder, `${name}.ts`)) || !names.includes(name)) {
     throw new UserError(`There is no bench "${name ?? ""}".`, `The benches are: ${names.join(", ")}.`);
   }
-  const result = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", join(folder, `${name}.ts`), ...rest], {
-    stdio: "inherit",
-  });
+  const result = spawnSync(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(folder, `${name}.ts`), ...rest],
+    {
+      stdio: "inherit",
+    },
+  );
   return result.status ?? 1;
 }

@@ -58,7 +58,16 @@ async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: bo
   await Promise.all(
     settings.nodes.map(async (node) => {
       const identity = await pki.node(node.name, node.address);
-      const fixed = { world: realWorld, settings, dataDir, node, identity, ca: pki.caCertificate, ingressIdentity: pki.ingress, log: silentLog };
+      const fixed = {
+        world: realWorld,
+        settings,
+        dataDir,
+        node,
+        identity,
+        ca: pki.caCertificate,
+        ingressIdentity: pki.ingress,
+        log: silentLog,
+      };
       await stopNode({ ...fixed, parts: linuxNode(node.networkNamespace) }, forGood);
     }),
   );

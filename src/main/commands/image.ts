@@ -12,13 +12,18 @@ export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("image", args, {}, "load FILE...");
   const dataDir = dataDirOf(options);
   const [action, ...files] = options.positionals;
-  if (action !== "load" || files.length === 0) throw new UserError("image knows one action.", "Say ./steer image load FILE.");
+  if (action !== "load" || files.length === 0)
+    throw new UserError("image knows one action.", "Say ./steer image load FILE.");
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined || settings.nodes.length === 0) {
-    throw new UserError(`There is no cluster with real nodes in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
+    throw new UserError(
+      `There is no cluster with real nodes in ${dataDir}.`,
+      "Start one with ./steer up, or name its --data-dir.",
+    );
   }
   for (const file of files) {
-    if (!existsSync(file)) throw new UserError(`There is no file ${file}.`, "Name an OCI or Docker archive (a .tar file).");
+    if (!existsSync(file))
+      throw new UserError(`There is no file ${file}.`, "Name an OCI or Docker archive (a .tar file).");
   }
   for (const node of settings.nodes) {
     const { socketPath } = containerdPaths(settings, dataDir, node.name);
@@ -29,7 +34,10 @@ export async function run(args: readonly string[]): Promise<number> {
         process.stdout.write(`${node.name}: ${names.join(", ")}\n`);
       }
     } catch (error) {
-      throw new UserError(`${node.name} could not load the archive: ${(error as Error).message}.`, "Is the cluster up, and is the file a whole archive?");
+      throw new UserError(
+        `${node.name} could not load the archive: ${(error as Error).message}.`,
+        "Is the cluster up, and is the file a whole archive?",
+      );
     } finally {
       runtime.close();
     }

@@ -38,7 +38,10 @@ async function knownSettings(dataDir: string): Promise<ClusterSettings | undefin
 
 async function isSure(dataDir: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new UserError("reset removes the cluster with all its data, and nobody is there to ask.", "Say ./steer reset --yes.");
+    throw new UserError(
+      "reset removes the cluster with all its data, and nobody is there to ask.",
+      "Say ./steer reset --yes.",
+    );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

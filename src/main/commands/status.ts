@@ -16,7 +16,13 @@ interface Report {
   readonly ingress?: { readonly http: number; readonly https: number };
   readonly ranges: { readonly pods: string; readonly services: string; readonly nodePorts: string };
   readonly processes: readonly { readonly name: string; readonly pid: number; readonly memoryMb: number | undefined }[];
-  readonly nodes: readonly { readonly name: string; readonly ready: string; readonly version: string; readonly runtime: string; readonly address: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly ready: string;
+    readonly version: string;
+    readonly runtime: string;
+    readonly address: string;
+  }[];
   readonly certificates: readonly { readonly name: string; readonly ends: string; readonly daysLeft: number }[];
 }
 
@@ -31,7 +37,9 @@ export async function run(args: readonly string[]): Promise<number> {
     throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
   }
   const report = await collect(dataDir, settings);
-  process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(report, undefined, 2)}\n` : render(report));
+  process.stdout.write(
+    options.values["output"] === "json" ? `${JSON.stringify(report, undefined, 2)}\n` : render(report),
+  );
   return report.api.ready === "yes" ? 0 : 1;
 }
 
@@ -133,7 +141,11 @@ async function certificatesOf(dataDir: string, settings: ClusterSettings): Promi
   ];
   return identities.map(({ name, certificate }) => {
     const ends = realWorld.certificates.read(certificate)?.notAfter ?? 0;
-    return { name, ends: new Date(ends).toISOString().slice(0, 10), daysLeft: Math.floor((ends - realWorld.clock.now()) / dayMs) };
+    return {
+      name,
+      ends: new Date(ends).toISOString().slice(0, 10),
+      daysLeft: Math.floor((ends - realWorld.clock.now()) / dayMs),
+    };
   });
 }
 
@@ -143,10 +155,18 @@ function render(report: Report): string {
     ["API", `${report.api.url}  ${report.api.version}  ${report.api.ready === "yes" ? "ready" : report.api.ready}`],
     ...(report.ingress === undefined
       ? []
-      : [["Ingress", `http://127.0.0.1:${report.ingress.http}  https://127.0.0.1:${report.ingress.https}`] as [string, string]]),
+      : [
+          ["Ingress", `http://127.0.0.1:${report.ingress.http}  https://127.0.0.1:${report.ingress.https}`] as [
+            string,
+            string,
+          ],
+        ]),
     ["Ranges", `pods ${report.ranges.pods}, services ${report.ranges.services}, node ports ${report.ranges.nodePorts}`],
     ...report.nodes.slice(0, 20).map((node): [string, string] => {
-      return ["Node", `${node.name}  ${node.ready === "True" ? "Ready" : "NotReady"}  ${node.address}  ${node.version}  ${node.runtime}`];
+      return [
+        "Node",
+        `${node.name}  ${node.ready === "True" ? "Ready" : "NotReady"}  ${node.address}  ${node.version}  ${node.runtime}`,
+      ];
     }),
     ...(report.nodes.length > 20 ? [["", `and ${report.nodes.length - 20} more nodes`] as [string, string]] : []),
     ...report.processes.map(({ name, pid, memoryMb }): [string, string] => {

@@ -6,6 +6,8 @@ import { parseOptions } from "../options.ts";
 export async function run(args: readonly string[]): Promise<number> {
   const pattern = parseOptions("test", args, {}, "[PATTERN]").positionals.slice(0, 1);
   const runner = join(import.meta.dirname, "../../../tools/test.ts");
-  const result = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", runner, ...pattern], { stdio: "inherit" });
+  const result = spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", runner, ...pattern], {
+    stdio: "inherit",
+  });
   return result.status ?? 1;
 }

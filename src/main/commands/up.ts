@@ -15,7 +15,13 @@ import {
 } from "#cluster/machine.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { parseCidr } from "#base/cidr.ts";
-import { clusterPaths, loadSettings, saveSettings, type ClusterSettings, type NodeSettings } from "#cluster/settings.ts";
+import {
+  clusterPaths,
+  loadSettings,
+  saveSettings,
+  type ClusterSettings,
+  type NodeSettings,
+} from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
 import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
@@ -32,7 +38,10 @@ const flags: Flags = {
   port: { type: "string", meaning: "port of the API, default 6443" },
   "http-port": { type: "string", meaning: "port of the ingress, default 80" },
   "https-port": { type: "string", meaning: "TLS port of the ingress, default 443" },
-  "dial-allow": { type: "string", meaning: "networks that webhooks may lie in although loopback or link-local, comma-separated" },
+  "dial-allow": {
+    type: "string",
+    meaning: "networks that webhooks may lie in although loopback or link-local, comma-separated",
+  },
   metrics: { type: "string", meaning: "off: keep no history of metrics (Prometheus)" },
   foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
 };
@@ -80,7 +89,8 @@ export async function run(args: readonly string[]): Promise<number> {
 
 function wantsHistory(options: ParsedOptions, existing: ClusterSettings | undefined): boolean {
   const given = options.values["metrics"];
-  if (given !== undefined && given !== "off") throw new UserError(`--metrics is "${String(given)}".`, "It takes off, or is left out.");
+  if (given !== undefined && given !== "off")
+    throw new UserError(`--metrics is "${String(given)}".`, "It takes off, or is left out.");
   return existing === undefined ? given === undefined : existing.historyPort !== undefined;
 }
 
@@ -94,7 +104,10 @@ function checkMachine(options: ParsedOptions, existing: ClusterSettings | undefi
   }
   const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
   if (!isSimulated && (major < kernelLeast[0] || (major === kernelLeast[0] && minor < kernelLeast[1]))) {
-    throw new UserError(`The kernel is ${release()}.`, `Steersman's nodes need Linux ${kernelLeast.join(".")} or newer.`);
+    throw new UserError(
+      `The kernel is ${release()}.`,
+      `Steersman's nodes need Linux ${kernelLeast.join(".")} or newer.`,
+    );
   }
 }
 
@@ -104,7 +117,8 @@ function withDialAllow(settings: ClusterSettings, options: ParsedOptions): Clust
   if (typeof text !== "string") return settings;
   const dialAllow = text.split(",").filter((network) => network !== "");
   const wrong = dialAllow.find((network) => parseCidr(network) === undefined);
-  if (wrong !== undefined) throw new UserError(`--dial-allow names "${wrong}".`, "It takes IPv4 networks, e.g. 127.0.0.0/8.");
+  if (wrong !== undefined)
+    throw new UserError(`--dial-allow names "${wrong}".`, "It takes IPv4 networks, e.g. 127.0.0.0/8.");
   return { ...settings, dialAllow };
 }
 
@@ -154,9 +168,17 @@ async function makeRealSettings(
     nodePorts: others.map(({ nodePorts }) => nodePorts),
   });
   if ("exhausted" in ranges) {
-    throw new UserError(`This machine has no free place left for ${ranges.exhausted}.`, "Remove a cluster with ./steer reset.");
+    throw new UserError(
+      `This machine has no free place left for ${ranges.exhausted}.`,
+      "Remove a cluster with ./steer reset.",
+    );
   }
-  const base = hostname().toLowerCase().replace(/[^a-z0-9-]/g, "-").replace(/^-+|-+$/g, "").slice(0, 40) || "node";
+  const base =
+    hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9-]/g, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 40) || "node";
   const nodes: NodeSettings[] = [];
   for (let index = 0; index < fixed.nodeCount; index += 1) {
     const name = fixed.nodeCount === 1 ? base : `${base}-${index + 1}`;
@@ -248,8 +270,17 @@ function notReady(logs: string, waiting: ReadonlySet<string>): UserError {
   // Where in our code it happened is for the log; the words before are for people.
   const lines = existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
   const said = lines.filter((line) => line.trim() !== "" && !/^\s+at /.test(line) && !line.startsWith("Node.js v"));
-  const tail = said.length === 0 ? "(no log)" : said.slice(-5).map((line) => line.slice(0, 500)).join("\n");
-  return new UserError(`The cluster did not become ready: ${[...waiting].join(", ")} did not start. Its last words:\n${tail}\n`, `Mend what it says, then run this again.`);
+  const tail =
+    said.length === 0
+      ? "(no log)"
+      : said
+          .slice(-5)
+          .map((line) => line.slice(0, 500))
+          .join("\n");
+  return new UserError(
+    `The cluster did not become ready: ${[...waiting].join(", ")} did not start. Its last words:\n${tail}\n`,
+    `Mend what it says, then run this again.`,
+  );
 }
 
 function checkSpace(dataDir: string): void {
@@ -294,7 +325,8 @@ function printAccess(dataDir: string, settings: ClusterSettings): void {
   const paths = clusterPaths(dataDir);
   process.stdout.write(`export KUBECONFIG=${paths.kubeconfig}\n`);
   const lines = [`API       https://127.0.0.1:${settings.apiPort}`];
-  if (settings.simulatedNodes === 0) lines.push(`Ingress   http://127.0.0.1:${settings.httpPort}  https://127.0.0.1:${settings.httpsPort}`);
+  if (settings.simulatedNodes === 0)
+    lines.push(`Ingress   http://127.0.0.1:${settings.httpPort}  https://127.0.0.1:${settings.httpsPort}`);
   else lines.push(`Nodes     ${settings.simulatedNodes}, simulated`);
   process.stderr.write(`${lines.join("\n")}\nTry       ./steer kubectl get nodes\n`);
 }
@@ -313,4 +345,3 @@ async function stayUntilInterrupted(dataDir: string, settings: ClusterSettings):
   await stopCluster(dataDir, settings, { removeData: false });
   return 0;
 }
-

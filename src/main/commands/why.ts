@@ -23,9 +23,12 @@ export async function run(args: readonly string[]): Promise<number> {
     throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
   }
   const [word = "", name = ""] = (options.positionals[0] ?? "").split("/");
-  if (word === "" || name === "") throw new UserError("why needs an object.", "Say for example ./steer why deployment/web.");
+  if (word === "" || name === "")
+    throw new UserError("why needs an object.", "Say for example ./steer why deployment/web.");
   const resource = named(word);
-  const namespace = resource.namespaced ? ((options.values["namespace"] as string | undefined) ?? "default") : undefined;
+  const namespace = resource.namespaced
+    ? ((options.values["namespace"] as string | undefined) ?? "default")
+    : undefined;
   const client = await adminClient(dataDir, settings);
   const at = { ...(namespace === undefined ? {} : { namespace }), name };
   const object = (await client.find(resource, at)) as ApiObject | undefined;

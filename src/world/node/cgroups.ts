@@ -113,11 +113,16 @@ async function usageVersion2(path: string): Promise<CgroupUsage | undefined> {
 /** The root of version 2 counts CPU but no memory. */
 async function usageOfMachine(): Promise<CgroupUsage | undefined> {
   const [memory, cpu] = await Promise.all([readText("/proc/meminfo"), readText(`${root}/cpu.stat`)]);
-  const bytes = (field: string): number => Number(new RegExp(`^${field}: +(\\d+) kB$`, "m").exec(memory)?.[1] ?? 0) * 1024;
+  const bytes = (field: string): number =>
+    Number(new RegExp(`^${field}: +(\\d+) kB$`, "m").exec(memory)?.[1] ?? 0) * 1024;
   const total = bytes("MemTotal");
   if (total === 0) return undefined;
   const cpuNanos = Number(/^usage_usec (\d+)$/m.exec(cpu)?.[1] ?? 0) * 1000;
-  return { cpuNanos, memoryBytes: total - bytes("MemFree"), workingSetBytes: Math.max(0, total - bytes("MemAvailable")) };
+  return {
+    cpuNanos,
+    memoryBytes: total - bytes("MemFree"),
+    workingSetBytes: Math.max(0, total - bytes("MemAvailable")),
+  };
 }
 
 async function folders(path: string): Promise<string[]> {

@@ -57,7 +57,13 @@ function isMissing(error: unknown): boolean {
 }
 
 function describe(stats: Stats): FileStat {
-  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "symlink" : "other";
+  const kind = stats.isFile()
+    ? "file"
+    : stats.isDirectory()
+      ? "directory"
+      : stats.isSymbolicLink()
+        ? "symlink"
+        : "other";
   return {
     kind,
     size: stats.size,

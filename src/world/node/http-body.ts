@@ -20,7 +20,11 @@ export interface Way {
 }
 
 /** Sends a streamed body, with back-pressure; a client that takes nothing for a minute is cut off. */
-export function pour(body: ByteStream, into: Writable, way: Way = { write: (chunk) => into.write(chunk), drains: into }): void {
+export function pour(
+  body: ByteStream,
+  into: Writable,
+  way: Way = { write: (chunk) => into.write(chunk), drains: into },
+): void {
   let done = false;
   let stall: NodeJS.Timeout | undefined;
   const drained = (): void => {

@@ -117,6 +117,8 @@ function allowedLookup(allowAddress: (address: string) => boolean): net.LookupFu
 
 function headersOf(request: HttpRequest, host: string, token: string | undefined): http.OutgoingHttpHeaders {
   const headers: http.OutgoingHttpHeaders = { ...request.headers, host };
+  for (const [name, value] of Object.entries(request.headers))
+    if (value.includes("\n")) headers[name] = value.split("\n");
   if (token !== undefined && headers.authorization === undefined) headers.authorization = `Bearer ${token}`;
   if (request.body.length > 0) headers["content-length"] = request.body.length;
   return headers;

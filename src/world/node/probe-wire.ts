@@ -44,7 +44,9 @@ function http(wanted: HttpProbeRequest): Promise<{ readonly status: number }> {
     };
     const url = `${wanted.scheme}://${wanted.host}:${wanted.port}${options.path}`;
     const request =
-      wanted.scheme === "https" ? nodeHttps.request({ ...options, rejectUnauthorized: false }) : nodeHttp.request(options);
+      wanted.scheme === "https"
+        ? nodeHttps.request({ ...options, rejectUnauthorized: false })
+        : nodeHttp.request(options);
     const timer = setTimeout(() => request.destroy(new Error("context deadline exceeded")), wanted.timeoutMs);
     request.on("close", () => clearTimeout(timer));
     request.once("response", (response) => {
