@@ -301,3 +301,38 @@ story("the types of a policy's expressions are checked against the kinds that it
   );
   assert.match(warnings[0]!.warning, /^apps\/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'replica'/);
 });
+
+story("expressions that cannot be compiled are refused, all at once", async (server) => {
+  const spec = {
+    matchConstraints: onConfigMaps,
+    matchConditions: [{ name: "c", expression: "1 +" }],
+    variables: [{ name: "v", expression: "unknown" }],
+    validations: [{ expression: "'text'", messageExpression: "true" }],
+  };
+  const refused = await send(server, "POST", `${group}/validatingadmissionpolicies`, { metadata: { name: "p" }, spec });
+  const { causes = [] } = refused.body["details"] as { causes?: { field: string }[] };
+  assert.deepEqual(
+    causes.map(({ field }) => field),
+    [
+      "spec.variables[0].expression",
+      "spec.matchConditions[0].expression",
+      "spec.validations[0].expression",
+      "spec.validations[0].messageExpression",
+    ],
+  );
+  assert.match(refused.text, /undeclared reference to 'unknown'/);
+  assert.match(refused.text, /must evaluate to bool/);
+});
+
+story("a policy that runs too long denies", async (server) => {
+  const data = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`k${i}`, "v"]));
+  await validating(server, {
+    matchConstraints: onConfigMaps,
+    validations: [
+      { expression: "object.data.all(a, object.data.all(b, object.data.all(c, a != b || b != c || true)))" },
+    ],
+  });
+  const denied = await send(server, "POST", configMaps, configMap(data));
+  assert.equal(denied.status, 422);
+  assert.match(String(denied.body["message"]), /running out of cost budget, no further validation rules will be run/);
+});

@@ -178,7 +178,8 @@ check("rules that run too long end all rules", {
   object: Array.from({ length: 200 }, (_, i) => i),
   errors: [
     'spec: Invalid value: "array": call cost exceeds limit for rule: ' +
-      "self.all(a, self.all(b, self.all(c, a + b + c >= 0))), no further validation rules will be run due to call cost exceeds limit for rule",
+      "self.all(a, self.all(b, self.all(c, a + b + c >= 0))), " +
+      "no further validation rules will be run due to call cost exceeds limit for rule",
   ],
 });
 

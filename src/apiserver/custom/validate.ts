@@ -1,6 +1,7 @@
 import type { CustomResourceDefinition } from "#api/generated/apiextensions-v1.ts";
 import type { ApiObject, FieldError } from "#api/kind.ts";
 import { FieldErrors } from "#api/validation/field-errors.ts";
+import { expressionErrors } from "../admission/policies/check-expressions.ts";
 import type { Served } from "../registry.ts";
 import { definitionErrors } from "./check-definition.ts";
 import { checkResource } from "./check-value.ts";
@@ -11,7 +12,7 @@ import { runRules } from "./run-rules.ts";
 /**
  * What the schema of a custom resource says against an object: its structure, then its rules. `old` is what the object replaces:
  * what was wrong before and has not been touched is let through. Built-in kinds have no such schema, but definitions of custom
- * resources are checked here too.
+ * resources are checked here too, and the expressions of what configures admission.
  */
 export function customErrors(served: Served, object: ApiObject, old?: ApiObject, subresource = ""): FieldError[] {
   const { resource } = served;
@@ -20,6 +21,8 @@ export function customErrors(served: Served, object: ApiObject, old?: ApiObject,
     const definition: unknown = object;
     return definitionErrors(definition as CustomResourceDefinition, old as CustomResourceDefinition | undefined);
   }
+  if (resource.group === "admissionregistration.k8s.io")
+    return subresource === "" ? expressionErrors(resource.resource, object, old) : [];
   const schema = served.custom?.schema;
   if (schema === undefined) return [];
   const errors = new FieldErrors();

@@ -39,7 +39,8 @@ function converting(served: Served, object: ApiObject): ApiObject {
 /** What the webhook has made of it: whoever reads must have asked before, since nobody can wait here. */
 function byWebhook(served: Served, object: ApiObject): ApiObject {
   const known = convertedObject(object, served.apiVersion);
-  if (known === undefined) throw new Error(`an object of ${object.apiVersion} was not converted to ${served.apiVersion} in time`);
+  if (known === undefined)
+    throw new Error(`an object of ${object.apiVersion} was not converted to ${served.apiVersion} in time`);
   return known;
 }
 

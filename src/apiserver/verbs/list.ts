@@ -53,7 +53,11 @@ interface ConvertedOrder extends Omit<ListOrder, "entries"> {
 async function convertedList(call: Call, order: ConvertedOrder): Promise<HttpResponse | Failure> {
   const { served, entries } = order;
   if (served.custom?.conversion !== undefined) {
-    const failure = await ensureConverted(call, served, entries.map((entry) => call.parts.objects.decoded(entry)));
+    const failure = await ensureConverted(
+      call,
+      served,
+      entries.map((entry) => call.parts.objects.decoded(entry)),
+    );
     if (failure !== undefined) return failure;
   }
   return listResponse(call, { ...order, entries: entries.values() });

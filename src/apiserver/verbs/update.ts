@@ -46,7 +46,11 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
   return updatedResponse(call, served, updated);
 }
 
-export function updatedResponse(call: Call, served: Served, updated: Updated | Failure): HttpResponse | Failure | Promise<HttpResponse | Failure> {
+export function updatedResponse(
+  call: Call,
+  served: Served,
+  updated: Updated | Failure,
+): HttpResponse | Failure | Promise<HttpResponse | Failure> {
   if (updated instanceof Failure) return updated;
   if ("entry" in updated) return entryInVersion(call, served, 200, updated.entry);
   return valueInVersion(call, served, 200, updated.object);
@@ -132,7 +136,10 @@ async function attemptUpdate(
   const mutationFailure = refused instanceof Promise ? await refused : refused;
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
-  const errors = [...validateObject(served.kind, admitted, old, context), ...customErrors(served, admitted, old, subresource)];
+  const errors = [
+    ...validateObject(served.kind, admitted, old, context),
+    ...customErrors(served, admitted, old, subresource),
+  ];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
   const refusal = admitValidating(call, request);
   const validationFailure = refusal instanceof Promise ? await refusal : refusal;
