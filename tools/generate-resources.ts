@@ -90,7 +90,15 @@ export function renderResources(rows: readonly Row[], typeNames: ReadonlySet<str
         `import type { ${[...names].map(([n, as]) => `${n} as ${as}`).join(", ")} } from "./${fileNameOf(owner)}";\n`,
     );
   const names = rows.map((row) => constantName(row, rows));
-  return `// Written by tools/generate-resources.ts from the published list of resources. Do not edit.\nimport type { Resource } from "../resource.ts";\n${head.join("")}\n${entries.join("")}\n/** Every stable built-in resource, in the order in which discovery lists them. */\nexport const builtInResources: readonly Resource<unknown>[] = [${names.join(", ")}];\n`;
+  return [
+    "// Written by tools/generate-resources.ts from the published list of resources. Do not edit.",
+    'import type { Resource } from "../resource.ts";',
+    head.join(""),
+    entries.join(""),
+    "/** Every stable built-in resource, in the order in which discovery lists them. */",
+    `export const builtInResources: readonly Resource<unknown>[] = [${names.join(", ")}];`,
+    "",
+  ].join("\n");
 }
 
 /** `pods`; where two group versions share a name, the later one in the list gets its group and version: `eventsK8sIoV1Events`. */

@@ -185,7 +185,14 @@ test("containers that cannot start say why", { skip }, async () => {
     "/no/such/program",
   );
   cluster.kubectl("run", "crashing", "--image=localhost/steersman-busybox:1", "--", "sh", "-c", "exit 3");
-  const limits = `{"spec":{"containers":[{"name":"hungry","image":"localhost/steersman-busybox:1","command":["sh","-c","tail /dev/zero"],"resources":{"limits":{"memory":"16Mi"}}}],"restartPolicy":"Never"}}`;
+  const image = "localhost/steersman-busybox:1";
+  const hungry = {
+    name: "hungry",
+    image,
+    command: ["sh", "-c", "tail /dev/zero"],
+    resources: { limits: { memory: "16Mi" } },
+  };
+  const limits = JSON.stringify({ spec: { containers: [hungry], restartPolicy: "Never" } });
   cluster.kubectl("run", "hungry", "--image=localhost/steersman-busybox:1", "--restart=Never", `--overrides=${limits}`);
   const status = (): string => cluster.kubectl("get", "pods");
   await eventually("ErrImageNeverPull", () => /no-image\s+0\/1\s+ErrImageNeverPull/.test(status()));

@@ -288,8 +288,9 @@ function checkSpace(dataDir: string): void {
   while (!existsSync(folder) && folder !== "/") folder = dirname(folder);
   const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize < freeBytesLeast) {
+    const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
     throw new UserError(
-      `The disk that holds ${folder} has ${Math.round((bavail * bsize) / 1024 / 1024)} MiB free; a cluster needs ${freeBytesLeast / 1024 / 1024} MiB.`,
+      `The disk that holds ${folder} has ${mebibytes(bavail * bsize)} free; a cluster needs ${mebibytes(freeBytesLeast)}.`,
       "Free some space, or choose another place with --data-dir.",
     );
   }
