@@ -59,6 +59,8 @@ export interface Parts {
   readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
   /** Undefined: custom resources cannot be converted by webhooks. */
   readonly webhooks?: WebhookCaller | undefined;
+  /** Who answers group versions that are not ours; made after the parts that it needs. */
+  readonly aggregation: () => { answer(call: Call): Outcome | Promise<Outcome> } | undefined;
   /** Where unexpected exceptions go; clients never see them. */
   readonly log: (message: string, error: unknown) => void;
 }

@@ -83,7 +83,17 @@ export function bootstrapObjects(facts: ClusterFacts): readonly (readonly Bootst
 function clientCa(facts: ClusterFacts): Draft<{ metadata: object; data: Record<string, string> }> {
   return {
     metadata: { name: "extension-apiserver-authentication", namespace: "kube-system" },
-    data: { "client-ca-file": facts.clientCa },
+    data: {
+      "client-ca-file": facts.clientCa,
+      ...(facts.frontProxyCa !== undefined && {
+        "requestheader-client-ca-file": facts.frontProxyCa,
+        "requestheader-allowed-names": '["front-proxy-client"]',
+        "requestheader-username-headers": '["X-Remote-User"]',
+        "requestheader-uid-headers": '["X-Remote-Uid"]',
+        "requestheader-group-headers": '["X-Remote-Group"]',
+        "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+      }),
+    },
   };
 }
 

@@ -16,6 +16,8 @@ export interface ClusterFacts {
   readonly dnsEndpoints: readonly string[];
   /** PEM of the CA that signs client certificates, for API servers that extend this one. */
   readonly clientCa: string;
+  /** PEM of the CA of the certificate by which those servers trust the headers that say who asks; absent: none are trusted. */
+  readonly frontProxyCa?: string;
 }
 
 /** The first address of the services' range is the API, the tenth the DNS. */

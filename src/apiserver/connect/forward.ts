@@ -23,8 +23,9 @@ const hopByHop: ReadonlySet<string> = new Set([
 export function forwarded(call: Call, target: string, extra: Headers = {}): HttpRequest {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(call.request.headers)) {
-    if (dropped.has(name) || hopByHop.has(name) || isImpersonationHeader(name) || name.startsWith("steersman-"))
-      continue;
+    if (dropped.has(name) || hopByHop.has(name) || isImpersonationHeader(name)) continue;
+    // Only the server itself says who asks.
+    if (name.startsWith("steersman-") || name.startsWith("x-remote-")) continue;
     headers[name] = value;
   }
   const { signal } = call.request;

@@ -28,6 +28,11 @@ const verbs: Readonly<Record<string, Verb>> = {
 
 /** Carries the request out: a verb on a resource, a subresource, or a document at a plain path. */
 export function perform(call: Call): Outcome | Promise<Outcome> {
+  const elsewhere = call.parts.aggregation()?.answer(call);
+  return elsewhere ?? performHere(call);
+}
+
+function performHere(call: Call): Outcome | Promise<Outcome> {
   const { info } = call;
   if (!info.isResource) return plainPath(call);
   const virtual = call.parts.virtual.get(info.apiVersion);

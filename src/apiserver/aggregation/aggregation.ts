@@ -1,0 +1,245 @@
+import type { APIService } from "#api/generated/apiregistration-v1.ts";
+import { apiservices, endpointslices, services } from "#api/generated/resources.ts";
+import type { ApiObject } from "#api/kind.ts";
+import type { Timer } from "#world/clock.ts";
+import type { HttpRequest } from "#world/http.ts";
+import { textFromBase64 } from "../authenticate/base64.ts";
+import { listStored } from "../authorize/stored.ts";
+import type { Call, Outcome, Parts } from "../call.ts";
+import { internalCall } from "../internal-call.ts";
+import { resolveService } from "../connect/endpoints.ts";
+import { answerOf, forwarded, handedOver, upgrades } from "../connect/forward.ts";
+import { readWhole } from "../connect/read-whole.ts";
+import { Failure, serviceUnavailable } from "../failure.ts";
+import { cloneValue } from "#codec/record.ts";
+import type { Destination } from "../node-connector.ts";
+import type { User } from "../user.ts";
+import { timestamp } from "../verbs/create.ts";
+import { updateObject } from "../verbs/update.ts";
+import { checkIntervalMs, checkTimeoutMs, resourceListBytesMax } from "./limits.ts";
+import { resourcesOf } from "./resources.ts";
+
+type Stored = ApiObject & APIService;
+type Condition = NonNullable<NonNullable<APIService["status"]>["conditions"]>[number];
+
+interface Verdict {
+  readonly available: boolean;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** One group version that another server answers. */
+interface Remote {
+  readonly service: Stored;
+  available: boolean;
+  /** What is entered in the registry for it. */
+  ids: readonly string[];
+}
+
+/**
+ * Group versions that APIServices give to other servers. Each is asked for its resources whenever it, its Service or its
+ * endpoints change, and now and then; what it answers becomes part of discovery, and its condition says whether it answers.
+ */
+export class Aggregation {
+  readonly #parts: Parts;
+  readonly #remotes = new Map<string, Remote>();
+  readonly #listening: { close(): void }[];
+  #timer: Timer | undefined;
+  #isRunning = false;
+  #isStale = false;
+  #isClosed = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { reader } = parts;
+    const look = (): void => this.#look();
+    const lookWhenAny = (): void => {
+      if (this.#remotes.size > 0) this.#look();
+    };
+    this.#listening = [
+      reader.onChange(apiservices, look),
+      reader.onChange(services, lookWhenAny),
+      reader.onChange(endpointslices, lookWhenAny),
+    ];
+    this.#look();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (const each of this.#listening) each.close();
+  }
+
+  /** The answer of the server that a path below /apis belongs to; undefined when it is this one. */
+  answer(call: Call): Outcome | Promise<Outcome> {
+    if (this.#remotes.size === 0) return undefined;
+    const { info } = call;
+    const remote = this.#remotes.get(info.isResource ? info.apiVersion : info.path.split("/").slice(2, 4).join("/"));
+    return remote === undefined ? undefined : this.#proxy(call, remote);
+  }
+
+  async #proxy(call: Call, remote: Remote): Promise<Outcome> {
+    const { nodes, log } = this.#parts;
+    const destination = this.#destination(remote.service);
+    if (!remote.available || "problem" in destination || nodes?.dial === undefined)
+      return serviceUnavailable("service unavailable");
+    const request = forwarded(call, call.request.target, identityHeaders(call.user));
+    const upgrade = upgrades.get(call);
+    if (upgrade !== undefined && nodes.dialUpgrade !== undefined) {
+      upgrades.delete(call);
+      nodes.dialUpgrade(destination, request, upgrade);
+      return handedOver;
+    }
+    try {
+      return answerOf(await nodes.dial(destination, request));
+    } catch (error) {
+      log(`cannot reach the server of APIService ${remote.service.metadata.name ?? ""}`, error);
+      return serviceUnavailable("error trying to reach service: no answer");
+    }
+  }
+
+  #destination({ spec }: APIService): Destination | { readonly problem: Verdict } {
+    const { namespace = "", name = "", port = 443 } = spec.service ?? {};
+    const where = `${namespace}/${name}`;
+    const resolved = resolveService(this.#parts.reader, namespace, name, port);
+    if (!resolved.ok) {
+      const isMissing = this.#parts.reader.get(services, namespace, name) === undefined;
+      const reason = isMissing ? "ServiceNotFound" : "MissingEndpoints";
+      const message = isMissing
+        ? `service/${name} in "${namespace}" is not present`
+        : `service ${where}: ${resolved.message}`;
+      return { problem: { available: false, reason, message } };
+    }
+    const endpoint = resolved.endpoints[Math.floor(this.#parts.random.float() * resolved.endpoints.length)]!;
+    return {
+      scheme: "https",
+      ...endpoint,
+      serverName: `${name}.${namespace}.svc`,
+      ...(spec.caBundle !== undefined && spec.caBundle !== "" && { ca: textFromBase64(spec.caBundle) }),
+      ...(spec.insecureSkipTLSVerify === true && { insecure: true }),
+      asFrontProxy: true,
+    };
+  }
+
+  #look(): void {
+    this.#isStale = true;
+    if (this.#isRunning || this.#isClosed) return;
+    this.#isRunning = true;
+    this.#timer?.cancel();
+    this.#run()
+      .catch((error: unknown) => this.#parts.log("cannot look after the aggregated servers", error))
+      .finally(() => {
+        this.#isRunning = false;
+        // Without remotes nothing is asked, and nothing wakes us but a change.
+        if (this.#remotes.size > 0 && !this.#isClosed)
+          this.#timer = this.#parts.timers.after(checkIntervalMs, () => this.#look());
+      });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isStale && !this.#isClosed) {
+      this.#isStale = false;
+      const all = (listStored(this.#parts.reader, apiservices) as Stored[]).filter(
+        ({ spec }) => spec.service !== undefined,
+      );
+      const wanted = new Map(
+        all.map((service) => [`${service.spec.group ?? ""}/${service.spec.version ?? ""}`, service]),
+      );
+      for (const [apiVersion, remote] of this.#remotes) if (!wanted.has(apiVersion)) this.#forget(apiVersion, remote);
+      await Promise.all([...wanted].map(([apiVersion, service]) => this.#check(apiVersion, service)));
+    }
+  }
+
+  #forget(apiVersion: string, { ids }: Remote): void {
+    for (const id of ids) this.#parts.registry.remove(id);
+    this.#remotes.delete(apiVersion);
+  }
+
+  async #check(apiVersion: string, service: Stored): Promise<void> {
+    const known = this.#remotes.get(apiVersion);
+    // What this server itself answers is not given away.
+    const isOurs = this.#parts.registry.all().some((served) => served.apiVersion === apiVersion);
+    if (known === undefined && isOurs) return;
+    const remote: Remote = { service, available: known?.available ?? false, ids: known?.ids ?? [] };
+    this.#remotes.set(apiVersion, remote);
+    const verdict = await this.#ask(apiVersion, remote);
+    remote.available = verdict.available;
+    await this.#report(service, verdict);
+  }
+
+  async #ask(apiVersion: string, remote: Remote): Promise<Verdict> {
+    const destination = this.#destination(remote.service);
+    if ("problem" in destination) return destination.problem;
+    const { nodes, timers, registry, log } = this.#parts;
+    const failed = (message: string): Verdict => ({ available: false, reason: "FailedDiscoveryCheck", message });
+    const url = `https://${destination.serverName ?? ""}/apis/${apiVersion}`;
+    const abort = new AbortController();
+    const timer = timers.after(checkTimeoutMs, () => abort.abort());
+    const request: HttpRequest = {
+      method: "GET",
+      target: `/apis/${apiVersion}`,
+      headers: { accept: "application/json", ...identityHeaders(aggregator) },
+      body: new Uint8Array(0),
+      signal: abort.signal,
+    };
+    try {
+      const response = await nodes?.dial?.(destination, request);
+      if (response === undefined) return failed("this server has no way to it");
+      const body = await readWhole(response, resourceListBytesMax);
+      if (body === undefined || response.status !== 200)
+        return failed(`failing or missing response from ${url}: bad status from ${url}: ${response.status}`);
+      const { group = "", version = "" } = remote.service.spec;
+      const entries = resourcesOf(body, group, version);
+      if (typeof entries === "string") return failed(`failing or missing response from ${url}: ${entries}`);
+      for (const id of remote.ids) registry.remove(id);
+      remote.ids = entries.map(({ kind }) => `aggregated/${apiVersion}/${kind.storage.resource}`);
+      entries.forEach((entry, index) => registry.set(remote.ids[index]!, entry));
+      return { available: true, reason: "Passed", message: "all checks passed" };
+    } catch (error) {
+      log(`an aggregated server gave no answer at ${url}`, error);
+      return failed(`failing or missing response from ${url}: no answer`);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #report(service: Stored, { available, reason, message }: Verdict): Promise<void> {
+    const status = available ? "True" : "False";
+    const known = service.status?.conditions?.find(({ type }) => type === "Available");
+    if (known?.status === status && known.reason === reason && known.message === message) return;
+    const served = this.#parts.registry.find("apiregistration.k8s.io/v1", "apiservices");
+    if (served === undefined) return;
+    const name = service.metadata.name ?? "";
+    const now = timestamp(this.#parts.clock.now());
+    const lastTransitionTime = known?.status === status ? (known.lastTransitionTime ?? now) : now;
+    const condition: Condition = { type: "Available", status, lastTransitionTime, reason, message };
+    const path = `/apis/apiregistration.k8s.io/v1/apiservices/${name}/status`;
+    const call = internalCall(this.#parts, "PUT", path, "apiserver/aggregation");
+    const transform = (old: ApiObject): ApiObject => {
+      const next = cloneValue(old) as Stored;
+      const others = (next.status?.conditions ?? []).filter(({ type }) => type !== "Available");
+      next.status = { ...next.status, conditions: [condition, ...others] };
+      return next;
+    };
+    const options = { dryRun: false, fieldManager: "steersman", force: undefined };
+    const result = await updateObject(call, served, options, transform, { direct: true });
+    if (result instanceof Failure && result.code !== 404)
+      throw new Error(`cannot write the status of ${name}: ${result.message}`);
+  }
+}
+
+const aggregator: User = { name: "system:kube-aggregator", uid: "", groups: ["system:masters"], extra: {} };
+
+/** Who asks, as aggregated servers believe it from the certificate of the front proxy. Line breaks part several values. */
+export function identityHeaders(user: User): Record<string, string> {
+  const headers: Record<string, string> = { "x-remote-user": oneLine(user.name) };
+  if (user.uid !== "") headers["x-remote-uid"] = oneLine(user.uid);
+  if (user.groups.length > 0) headers["x-remote-group"] = user.groups.map(oneLine).join("\n");
+  for (const [key, values] of Object.entries(user.extra))
+    headers[`x-remote-extra-${encodeURIComponent(key).toLowerCase()}`] = values.map(oneLine).join("\n");
+  return headers;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, " ");
+}

@@ -1,0 +1,175 @@
+/** APIServices: another server answers a group version, knows who asks, and is part of discovery while it is there. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Destination, NodeConnector } from "#apiserver/node-connector.ts";
+import { AddressNotAllowedError, type HttpRequest, type HttpResponse } from "#world/http.ts";
+import { send, startInProcess, type TestServer } from "./harness.ts";
+
+interface Seen {
+  readonly destination: Destination;
+  readonly request: HttpRequest;
+}
+
+const list = {
+  kind: "APIResourceList",
+  groupVersion: "wardle.example.com/v1alpha1",
+  resources: [
+    {
+      name: "flunders",
+      singularName: "flunder",
+      namespaced: true,
+      kind: "Flunder",
+      verbs: ["get", "list", "create", "watch"],
+    },
+    { name: "flunders/status", namespaced: true, kind: "Flunder", verbs: ["get"] },
+  ],
+};
+
+/** A server that answers its discovery and echoes everything else. */
+function aggregated(answers: { up: boolean }): NodeConnector & { readonly seen: Seen[] } {
+  const seen: Seen[] = [];
+  const json = (status: number, value: unknown): HttpResponse => ({
+    status,
+    headers: { "content-type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify(value)),
+  });
+  return {
+    seen,
+    request: () => Promise.reject(new Error("no nodes here")),
+    upgrade: () => assert.fail("nothing is upgraded here"),
+    dial: (destination, request) => {
+      seen.push({ destination, request });
+      if (!answers.up) return Promise.reject(new Error("refused"));
+      if (destination.host === "169.254.169.254")
+        return Promise.reject(new AddressNotAllowedError("address not allowed"));
+      if (request.target.includes("away"))
+        return Promise.resolve({ ...json(302, {}), headers: { location: "http://evil/" } });
+      return Promise.resolve(
+        json(200, request.target === "/apis/wardle.example.com/v1alpha1" ? list : { kind: "Flunder" }),
+      );
+    },
+  };
+}
+
+const services = "/apis/apiregistration.k8s.io/v1/apiservices";
+const name = "v1alpha1.wardle.example.com";
+
+async function register(server: TestServer): Promise<void> {
+  await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "wardle" } });
+  await send(server, "POST", services, {
+    metadata: { name },
+    spec: {
+      group: "wardle.example.com",
+      version: "v1alpha1",
+      groupPriorityMinimum: 2000,
+      versionPriority: 200,
+      service: { namespace: "wardle", name: "sample", port: 7443 },
+      caBundle: btoa("-----BEGIN CERTIFICATE-----\n"),
+    },
+  });
+}
+
+async function addEndpoints(server: TestServer): Promise<void> {
+  const spec = { ports: [{ port: 7443, targetPort: 443, name: "https" }], selector: { app: "sample" } };
+  await send(server, "POST", "/api/v1/namespaces/wardle/services", { metadata: { name: "sample" }, spec });
+  await send(server, "POST", "/apis/discovery.k8s.io/v1/namespaces/wardle/endpointslices", {
+    metadata: { name: "sample", labels: { "kubernetes.io/service-name": "sample" } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["10.244.0.9"], conditions: { ready: true } }],
+    ports: [{ name: "https", port: 443 }],
+  });
+}
+
+interface Condition {
+  readonly status: string;
+  readonly reason: string;
+}
+
+async function conditionBecomes(server: TestServer, status: string, reason: string): Promise<void> {
+  let condition: Condition | undefined;
+  for (let i = 0; i < 200; i++) {
+    const { body } = await send(server, "GET", `${services}/${name}`);
+    condition = (body.status as { conditions?: Condition[] } | undefined)?.conditions?.[0];
+    if (condition?.status === status && condition.reason === reason) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(`the condition stays ${JSON.stringify(condition)}, wanted ${status} ${reason}`);
+}
+
+test("a server is reached when its endpoints are there, with the caller's identity and never with his credentials", async () => {
+  const answers = { up: true };
+  const nodes = aggregated(answers);
+  const server = await startInProcess({ nodes });
+  await register(server);
+  await conditionBecomes(server, "False", "ServiceNotFound");
+  assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 503);
+
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  const headers = { authorization: "Bearer secret", "x-remote-user": "root", "x-remote-group": "system:masters" };
+  const answer = await send(
+    server,
+    "GET",
+    "/apis/wardle.example.com/v1alpha1/namespaces/a/flunders/x?pretty=1",
+    undefined,
+    headers,
+  );
+  assert.deepEqual(answer.body, { kind: "Flunder" });
+  const { destination, request } = nodes.seen.at(-1)!;
+  const { ca: _ca, ...where } = destination;
+  assert.deepEqual(where, {
+    scheme: "https",
+    host: "10.244.0.9",
+    port: 443,
+    serverName: "sample.wardle.svc",
+    asFrontProxy: true,
+  });
+  assert.equal(request.target, "/apis/wardle.example.com/v1alpha1/namespaces/a/flunders/x?pretty=1");
+  assert.equal(request.headers["x-remote-user"], "admin");
+  assert.equal(request.headers["x-remote-group"], "system:masters\nsystem:authenticated");
+  assert.equal(request.headers.authorization, undefined);
+  await server.close();
+});
+
+test("its resources are discovered, and go with its APIService", async () => {
+  const server = await startInProcess({ nodes: aggregated({ up: true }) });
+  await register(server);
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  const groups = async (): Promise<string[]> =>
+    ((await send(server, "GET", "/apis")).body.groups as { name: string }[]).map((group) => group.name);
+  assert.ok((await groups()).includes("wardle.example.com"));
+  const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+  assert.match((await send(server, "GET", "/apis", undefined, { accept })).text, /"resource":"flunders"/);
+  await send(server, "DELETE", `${services}/${name}`);
+  for (let i = 0; (await groups()).includes("wardle.example.com"); i++) {
+    assert.ok(i < 200, "the group stays in discovery");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 404);
+  await server.close();
+});
+
+test("redirections are neither followed nor passed on; a server that is gone makes its APIService unavailable", async () => {
+  const answers = { up: true };
+  const server = await startInProcess({ nodes: aggregated(answers) });
+  await register(server);
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  const redirected = await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders/away");
+  assert.equal(redirected.status, 502);
+  assert.equal(redirected.headers.location, undefined);
+  answers.up = false;
+  await send(
+    server,
+    "PATCH",
+    "/api/v1/namespaces/wardle/services/sample",
+    { metadata: { labels: { a: "b" } } },
+    {
+      "content-type": "application/merge-patch+json",
+    },
+  );
+  await conditionBecomes(server, "False", "FailedDiscoveryCheck");
+  assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 503);
+  await server.close();
+});
