@@ -22,6 +22,7 @@ import {
   namespacedRoles,
 } from "./component-roles.ts";
 import { controllerClusterRoleBindings, controllerClusterRoles } from "./controller-roles.ts";
+import { metricsClusterRoles } from "./metrics-roles.ts";
 import {
   apiEndpoints,
   apiEndpointSlice,
@@ -49,6 +50,7 @@ export const defaultClusterRoles: readonly ClusterRole[] = [
   ...userClusterRoles,
   ...componentClusterRoles,
   ...controllerClusterRoles,
+  ...metricsClusterRoles,
 ];
 export const defaultClusterRoleBindings: readonly ClusterRoleBinding[] = [
   ...userClusterRoleBindings,

@@ -148,7 +148,18 @@ async function external({ history }: CustomMetricsOptions, request: VirtualReque
 /** Hidden from `kubectl api-resources` by its slash, as the metrics of other servers are. */
 function listedAs(group: string, version: string, resource: string, kind: string): VirtualKind {
   return {
-    resource: { group, version, resource, kind, namespaced: true, shortNames: [], categories: [], verbs: ["get"], subresources: [], type: "" },
+    resource: {
+      group,
+      version,
+      resource,
+      kind,
+      namespaced: true,
+      shortNames: [],
+      categories: [],
+      verbs: ["get"],
+      subresources: [],
+      type: "",
+    },
     singular: "",
     columns: [nameColumn],
     cells: (object) => [object.metadata.name],

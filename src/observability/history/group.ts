@@ -5,7 +5,8 @@ import { HistoryError, type History } from "./history.ts";
 const group = "observability.steersman.dev";
 const version = "v1";
 /** The part of Prometheus' API that reads. */
-const readable = /^\/api\/v1\/(query|query_range|query_exemplars|series|labels|label\/[^/]+\/values|metadata|targets|rules|alerts|status\/buildinfo)$/;
+const readable =
+  /^\/api\/v1\/(query|query_range|query_exemplars|series|labels|label\/[^/]+\/values|metadata|targets|rules|alerts|status\/buildinfo)$/;
 
 /**
  * Prometheus' own API behind the API server's authentication and RBAC: below
