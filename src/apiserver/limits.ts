@@ -44,3 +44,5 @@ export const recordsMax = 500;
 export const recordBytesMax = 8 * 1024;
 /** Needs of nodes (a node, a namespace, an object) for which the pod that has them is remembered. */
 export const witnessesMax = 20_000;
+/** Bytes of one stream inside the process that wait for their turn; beyond them the stream waits. */
+export const inProcessBacklogBytesMax = 4 * 1024 * 1024;

@@ -17,8 +17,8 @@ import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
 import { CustomDefinitions } from "./custom/definitions.ts";
 import { Failure } from "./failure.ts";
+import { inProcessTransport } from "./in-process.ts";
 import { keyOf } from "./keys.ts";
-import { sliceMs } from "./limits.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { GroupResource, ObjectReader } from "./object-reader.ts";
 import { ObjectCache } from "./objects/cache.ts";
@@ -174,24 +174,6 @@ function answerer(parts: Parts): Answer {
     };
     if (upgrade !== undefined) upgrades.set(call, upgrade);
     return runStages(stages, call);
-  };
-}
-
-/** Direct calls; once in a slice of time an answer waits for a macrotask, so that a chain of them cannot starve others. */
-function inProcessTransport(
-  parts: Parts,
-  answer: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>,
-): Transport {
-  const { clock, timers } = parts;
-  let sliceEnd = clock.monotonic() + sliceMs;
-  return {
-    async send(request) {
-      if (sliceEnd <= clock.monotonic()) {
-        await timers.yield();
-        sliceEnd = clock.monotonic() + sliceMs;
-      }
-      return answer(request);
-    },
   };
 }
 

@@ -6,6 +6,7 @@ import { createApiServer } from "#apiserver/server.ts";
 import type { User } from "#apiserver/user.ts";
 import type { Client } from "#client/client.ts";
 import { createClient } from "#client/http-client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createInformer } from "#reconcile/informer.ts";
 import { openMemoryStore } from "#store/memory/memory-store.ts";
@@ -126,7 +127,11 @@ function startAgents(cluster: RunningCluster): { stop(): void } {
     }
   };
   informer.handle((_key, _old, pod) => {
-    if (pod !== undefined) act(pod).catch((error: unknown) => cluster.problems.push(`agent: ${String(error)}`));
+    if (pod === undefined) return;
+    act(pod).catch((error: unknown) => {
+      // What it saw may be gone by the time it writes.
+      if (!(error instanceof ApiStatusError && error.code === 404)) cluster.problems.push(`agent: ${String(error)}`);
+    });
   });
   informer.start();
   return informer;
