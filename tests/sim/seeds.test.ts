@@ -6,6 +6,7 @@ import { machine } from "./machine.ts";
 /** Seeds that once showed a defect come first, by the name of what they showed. */
 const remembered = [
   { seed: "3", showed: "a create whose answer was lost was made twice" },
+  { seed: "604", showed: "an agent answered late echoes of its own status writes with further writes, for ever" },
   { seed: "40", showed: "a create whose answer was lost was made twice, while nothing may surge" },
 ];
 const seeds = 18;

@@ -9,6 +9,7 @@ import { firstStatusMs, statusRetryMs } from "../limits.ts";
 export class StatusWriter {
   readonly #context: NodeContext;
   readonly #settled: () => void;
+  readonly #answered: (pod: Pod) => void;
   #wanted: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   #written = "";
   #writing = false;
@@ -16,9 +17,11 @@ export class StatusWriter {
   /** The first status is about to be written. */
   #first: Timer | undefined;
 
-  constructor(context: NodeContext, settled: () => void) {
+  /** `answered` gets the pod as each write left it. */
+  constructor(context: NodeContext, settled: () => void, answered: (pod: Pod) => void) {
     this.#context = context;
     this.#settled = settled;
+    this.#answered = answered;
   }
 
   /** Whether the API has the last status that was given. */
@@ -73,7 +76,7 @@ export class StatusWriter {
     const { client, nodeName, onProblem } = this.#context;
     const { namespace, name = "", uid } = pod.metadata;
     try {
-      await client.patch(
+      const written = await client.patch(
         pods,
         { namespace, name },
         { metadata: { uid }, status: statusPatch(pod.status, status) },
@@ -83,6 +86,7 @@ export class StatusWriter {
           cause: { actor: `node/${nodeName}`, rule: `the pod's containers make it ${status.phase ?? "Unknown"}` },
         },
       );
+      if (!this.#stopped) this.#answered(written);
       return true;
     } catch (error) {
       // Gone, or another pod of the same name: nobody to tell.

@@ -50,7 +50,11 @@ export class PodWorker {
     this.#parts = parts;
     this.#pod = pod;
     this.#gone = gone;
-    this.#writer = new StatusWriter(parts.context, () => this.look());
+    this.#writer = new StatusWriter(
+      parts.context,
+      () => this.look(),
+      (written) => this.update(written),
+    );
     this.#prober = prober(
       parts,
       () => this.#pod,
@@ -74,6 +78,8 @@ export class PodWorker {
 
   /** The API has a newer object. */
   update(pod: Pod): void {
+    // What was written is known from the answer; echoes of earlier writes would be answered with others, for ever.
+    if (Number(pod.metadata.resourceVersion) < Number(this.#pod.metadata.resourceVersion)) return;
     const changed =
       JSON.stringify([pod.metadata.labels, pod.metadata.annotations]) !==
       JSON.stringify([this.#pod.metadata.labels, this.#pod.metadata.annotations]);
