@@ -59,6 +59,8 @@ export interface Parts {
   readonly gzip: ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined;
   /** Undefined: custom resources cannot be converted by webhooks. */
   readonly webhooks?: WebhookCaller | undefined;
+  /** Absent: nothing is written down. */
+  readonly audit: { begin(call: Call): void; finish(call: Call, response: HttpResponse): HttpResponse } | undefined;
   /** Who answers group versions that are not ours; made after the parts that it needs. */
   readonly aggregation: () => { answer(call: Call): Outcome | Promise<Outcome> } | undefined;
   /** Where unexpected exceptions go; clients never see them. */
@@ -78,6 +80,8 @@ export interface Call {
   readonly peer: Peer;
   info: RequestInfo;
   user: User;
+  /** Who really asks, where `user` is impersonated. */
+  realUser?: User;
   /** True when the user was given by the transport: controllers inside the process. */
   readonly inProcess: boolean;
   served: Served | undefined;

@@ -17,6 +17,7 @@ export function pipelineStages(): readonly Stage[] {
   return [
     { name: "authenticate", run: authenticate },
     { name: "impersonate", run: impersonate },
+    { name: "audit", run: beginAudit },
     { name: "limit", run: (call) => inFlight.limit(call) },
     { name: "authorize", run: authorize },
     { name: "perform", run: perform },
@@ -52,7 +53,13 @@ function respond(call: Call, outcome: Outcome): HttpResponse {
   call.finished?.();
   call.finished = undefined;
   if (outcome === undefined) throw new Error("the last stage gave no answer");
-  return outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const response = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response);
+}
+
+function beginAudit(call: Call): Outcome {
+  call.parts.audit?.begin(call);
+  return undefined;
 }
 
 function respondToError(call: Call, error: unknown): HttpResponse {

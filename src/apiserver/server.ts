@@ -8,6 +8,7 @@ import type { Connection } from "#world/sockets.ts";
 import type { Random } from "#world/random.ts";
 import { PolicyStatus } from "./admission/policies/status.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
+import { Audit, type AuditOptions } from "./audit/audit.ts";
 import type { AdmissionPlugin } from "./admission.ts";
 import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
@@ -58,6 +59,8 @@ export interface ApiServerOptions {
   /** Absent: custom resources whose versions a webhook converts are told so. */
   readonly webhooks?: WebhookCaller | ((objects: ObjectReader) => WebhookCaller);
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** What is written down of who did what; absent: nothing. */
+  readonly audit?: AuditOptions;
   readonly log?: (message: string, error: unknown) => void;
 }
 
@@ -105,6 +108,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     describe: options.describe ?? (() => undefined),
     webhooks: options.webhooks === undefined ? undefined : given(options.webhooks),
     gzip: options.gzip,
+    audit: options.audit === undefined ? undefined : new Audit(options.audit),
     aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
   };

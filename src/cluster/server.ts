@@ -1,6 +1,7 @@
 import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
+import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
 import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
@@ -71,6 +72,8 @@ export interface ServerOptions {
   readonly between?: (part: string, direct: Transport) => Transport;
   /** Absent: logs, exec and the like answer 503. */
   readonly nodes?: (objects: () => ObjectReader) => NodeConnector;
+  /** Who did what is written down; absent: it is not. */
+  readonly audit?: AuditOptions;
   /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Descriptions of types and fields for `kubectl explain`. */
@@ -241,6 +244,7 @@ function createApi(
       ),
     ]),
     ...(options.gzip === undefined ? {} : { gzip: options.gzip }),
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.describe === undefined ? {} : { describe: options.describe }),
     ...(nodes === undefined ? {} : { nodes }),
     virtual,

@@ -5,6 +5,9 @@ import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
 import { createServer, partUser, type Server } from "#cluster/server.ts";
+import { parseYaml } from "#codec/yaml.ts";
+import { AuditLogFile } from "#apiserver/audit/log-file.ts";
+import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
 import { resealStale, sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
 import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
@@ -70,6 +73,16 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
   return keepHistoryAccess({ ...realWorld, client, dataDir, onProblem });
 }
 
+/** The policy in `audit-policy.yaml` of the data dir; without one writes are noted, reads are not. */
+async function auditPolicy(dataDir: string): Promise<AuditPolicy> {
+  const path = `${dataDir}/audit-policy.yaml`;
+  if ((await realWorld.disk.stat(path)) === undefined) return defaultPolicy;
+  const parsed = parseYaml(await realWorld.disk.read(path));
+  const policy = parsed.ok ? readPolicy(parsed.documents[0]) : parsed.message;
+  if (typeof policy === "string") throw new Error(`Cannot read the audit policy ${path}: ${policy}`);
+  return policy;
+}
+
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
@@ -77,7 +90,11 @@ async function main(dataDir: string): Promise<void> {
     openStore(dataDir, settings),
     openClusterPki(realWorld, dataDir, settings),
   ]);
+  const { disk, clock, timers } = realWorld;
+  const folder = clusterPaths(dataDir).logs;
+  const auditLog = new AuditLogFile({ disk, clock, timers, folder, log: (message, error) => log.error(message, error) });
   const server = createServer({
+    audit: { policy: await auditPolicy(dataDir), write: (line) => auditLog.write(line) },
     world: realWorld,
     store,
     serviceRange: settings.serviceRange,
@@ -130,6 +147,7 @@ async function main(dataDir: string): Promise<void> {
     access?.stop();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
+    await auditLog.flush();
     await store.close();
     process.exit(0);
   };

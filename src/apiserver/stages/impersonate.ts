@@ -6,6 +6,7 @@ import { Failure } from "../failure.ts";
 export function impersonate(call: Call): Outcome {
   const user = impersonatedUser(call.request.headers, call.user, call.parts.authorizer);
   if (user instanceof Failure) return user;
+  if (user !== call.user) call.realUser = call.user;
   call.user = user;
   return undefined;
 }

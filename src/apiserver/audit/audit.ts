@@ -1,0 +1,188 @@
+import { parseJson } from "#codec/json.ts";
+import { isRecord } from "#codec/record.ts";
+import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
+import type { Call } from "../call.ts";
+import { concatBytes } from "../objects/bytes.ts";
+import { readRaw } from "../objects/read-body.ts";
+import { Failure } from "../failure.ts";
+import type { User } from "../user.ts";
+import { causeOf } from "../verbs/reasons.ts";
+import { decide, type AuditPolicy, type AuditStage, type Decision } from "./policy.ts";
+
+export interface AuditOptions {
+  readonly policy: AuditPolicy;
+  /** Takes one event as a line of JSON without its end. */
+  readonly write: (line: string) => void;
+}
+
+interface Begun {
+  readonly decision: Decision;
+  readonly id: string;
+  readonly receivedAt: number;
+}
+
+/** Writes down who did what. Decided once for each request, when it is known who asks. */
+export class Audit {
+  readonly #options: AuditOptions;
+  readonly #begun = new WeakMap<Call, Begun>();
+
+  constructor(options: AuditOptions) {
+    this.#options = options;
+  }
+
+  /** Decides how much is written, and writes that the request has come. */
+  begin(call: Call): void {
+    const decision = decide(this.#options.policy, call.info, call.realUser ?? call.user);
+    if (decision.level === "None") return;
+    const given = call.request.headers["audit-id"];
+    const id = given !== undefined && given.length <= 64 ? given : call.parts.random.uuid();
+    const begun = { decision, id, receivedAt: call.parts.clock.now() };
+    this.#begun.set(call, begun);
+    this.#write(call, begun, "RequestReceived", undefined);
+  }
+
+  /** Writes the end, or for a stream its start and later its end; the answer gets the entry's id. */
+  finish(call: Call, response: HttpResponse): HttpResponse {
+    // Who was turned away before it was known who he is leaves an entry too.
+    if (!this.#begun.has(call) && (response.status === 401 || response.status === 403)) this.begin(call);
+    const begun = this.#begun.get(call);
+    if (begun === undefined) return response;
+    this.#begun.delete(call);
+    const { body } = response;
+    const headers = { ...response.headers, "audit-id": begun.id };
+    if (!("open" in body)) {
+      this.#write(call, begun, "ResponseComplete", response);
+      // The connection is somebody else's by now.
+      if (response.status === 101) return response;
+      return { ...response, headers };
+    }
+    this.#write(call, begun, "ResponseStarted", response);
+    const ended = (): void => this.#write(call, begun, "ResponseComplete", response);
+    return { ...response, headers, body: endingStream(body, ended) };
+  }
+
+  #write(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): void {
+    if (begun.decision.omitStages.includes(stage)) return;
+    this.#options.write(JSON.stringify(eventOf(call, begun, stage, response)));
+  }
+}
+
+function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): object {
+  const { info, request, user, realUser, peer } = call;
+  const { level } = begun.decision;
+  const withRequest = level === "Request" || level === "RequestResponse";
+  const requestObject = withRequest && response !== undefined ? bodyOf(call) : undefined;
+  const responseObject = level === "RequestResponse" && response !== undefined ? objectOf(response) : undefined;
+  return {
+    kind: "Event",
+    apiVersion: "audit.k8s.io/v1",
+    level,
+    auditID: begun.id,
+    stage,
+    requestURI: request.target,
+    verb: info.verb,
+    user: userOf(realUser ?? user),
+    ...(realUser !== undefined && { impersonatedUser: userOf(user) }),
+    ...(peer.address !== "" && { sourceIPs: [peer.address] }),
+    ...(request.headers["user-agent"] !== undefined && { userAgent: request.headers["user-agent"] }),
+    ...(info.isResource && { objectRef: referenceOf(call) }),
+    ...(response !== undefined && { responseStatus: statusOf(response) }),
+    ...(requestObject !== undefined && { requestObject }),
+    ...(responseObject !== undefined && { responseObject }),
+    requestReceivedTimestamp: microTime(begun.receivedAt),
+    stageTimestamp: microTime(call.parts.clock.now()),
+    annotations: annotationsOf(call, response),
+  };
+}
+
+function userOf({ name, uid, groups, extra }: User): object {
+  return {
+    username: name,
+    ...(uid !== "" && { uid }),
+    groups,
+    ...(Object.keys(extra).length > 0 && { extra }),
+  };
+}
+
+function referenceOf({ info }: Call): object {
+  const { resource, namespace, name, group, version, subresource } = info;
+  return {
+    resource,
+    ...(namespace !== "" && { namespace }),
+    ...(name !== "" && { name }),
+    ...(group !== "" && { apiGroup: group }),
+    apiVersion: version,
+    ...(subresource !== "" && { subresource }),
+  };
+}
+
+function statusOf(response: HttpResponse): object {
+  const { status: code } = response;
+  if (code < 400) return { metadata: {}, code };
+  const value = objectOf(response);
+  const { status, message, reason } = value ?? {};
+  return { metadata: {}, ...(value?.kind === "Status" && { status, message, reason }), code };
+}
+
+/** Why, as far as it is known: the authorizer's verdict, what admission noted, and the reason of an automated write. */
+function annotationsOf(call: Call, response: HttpResponse | undefined): Record<string, string> {
+  const annotations: Record<string, string> = { ...call.auditAnnotations };
+  if (response !== undefined)
+    annotations["authorization.k8s.io/decision"] = response.status === 403 ? "forbid" : "allow";
+  const { actor, rule, because } = causeOf(call);
+  if (actor !== undefined) annotations["steersman.dev/actor"] = actor;
+  if (rule !== undefined) annotations["steersman.dev/rule"] = rule;
+  if (because !== undefined) annotations["steersman.dev/because"] = because;
+  return annotations;
+}
+
+function bodyOf(call: Call): unknown {
+  const { body, headers } = call.request;
+  if (body.length === 0) return undefined;
+  if (headers["content-type"]?.includes("patch") === true) {
+    const parsed = parseJson(body);
+    return parsed.ok ? parsed.value : undefined;
+  }
+  const raw = readRaw(call, false);
+  return raw instanceof Failure ? undefined : raw.value;
+}
+
+function objectOf({ body, headers }: HttpResponse): Record<string, unknown> | undefined {
+  if ("open" in body || headers["content-type"]?.startsWith("application/json") !== true) return undefined;
+  const parsed = parseJson(body instanceof Uint8Array ? body : concatBytes(body));
+  return parsed.ok && isRecord(parsed.value) ? parsed.value : undefined;
+}
+
+function microTime(nowMs: number): string {
+  return `${new Date(nowMs).toISOString().slice(0, -1)}000Z`;
+}
+
+/** The same stream, which calls `ended` once, however it ends. */
+function endingStream(stream: ByteStream, ended: () => void): ByteStream {
+  let hasEnded = false;
+  const once = (): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    ended();
+  };
+  return {
+    open(sink: ByteSink) {
+      stream.open({
+        write: (chunk) => sink.write(chunk),
+        end: () => {
+          once();
+          sink.end();
+        },
+        abort: (error) => {
+          once();
+          sink.abort(error);
+        },
+      });
+    },
+    drained: () => stream.drained(),
+    close: () => {
+      once();
+      stream.close();
+    },
+  };
+}
