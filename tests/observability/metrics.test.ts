@@ -1,0 +1,172 @@
+/** Metrics and autoscaling of a fresh cluster with real containers, seen with kubectl and Prometheus. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { makeImages } from "#tools/make-images.ts";
+import { eventually, isRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
+import { autoscaled, exposer, hostile } from "./manifests.ts";
+import { readExposition } from "./exposition.ts";
+
+const skip = isRoot ? false : "real containers need root";
+const history = "/apis/observability.steersman.dev/v1/histories/prometheus/proxy/api/v1";
+let cluster: TestCluster;
+
+before(async () => {
+  if (!isRoot) return;
+  const archives = await makeImages();
+  cluster = startRealCluster();
+  assert.equal(cluster.steer("image", "load", ...archives).code, 0);
+  for (const manifest of [autoscaled, exposer, hostile]) {
+    const applied = cluster.tryKubectl(["apply", "-f", "-"], { input: manifest });
+    assert.equal(applied.code, 0, applied.stderr);
+  }
+});
+
+after(() => cluster?.remove());
+
+function raw(path: string): string {
+  return cluster.kubectl("get", "--raw", path);
+}
+
+async function query(expression: string): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
+  const answer = JSON.parse(raw(`${history}/query?${new URLSearchParams({ query: expression }).toString()}`)) as {
+    data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+  };
+  return answer.data.result;
+}
+
+test("kubectl top shows nodes, and pods with their containers, sorted", { skip }, async () => {
+  const running = (): string => cluster.kubectl("get", "pods", "-o", "name", "--field-selector=status.phase=Running");
+  await eventually("the pods run", () => running().split("\n").length > 3);
+  const [head = "", busiest = ""] = await eventually("something was measured", () => {
+    const { code, stdout } = cluster.tryKubectl(["top", "pods", "--containers", "--sort-by=memory"]);
+    return code === 0 && stdout.includes("exposer") && stdout.split("\n");
+  });
+  assert.match(head, /^POD +NAME +CPU\(cores\) +MEMORY\(bytes\)/);
+  assert.match(busiest, /\d+m +\d+Mi/);
+  assert.match(cluster.kubectl("top", "nodes"), /\d+m +\d+% +\d+Mi +\d+%/);
+  assert.match(cluster.kubectl("get", "pods.metrics.k8s.io"), /^NAME +CPU +MEMORY +WINDOW/);
+  assert.equal(cluster.kubectl("top", "pods", "-l", "app=exposer", "--no-headers").trim().split("\n").length, 1);
+});
+
+test("whoever may view a namespace may see what its pods use, and nobody else", { skip }, async () => {
+  cluster.kubectl("create", "serviceaccount", "viewer");
+  cluster.kubectl("create", "rolebinding", "viewer", "--clusterrole=view", "--serviceaccount=default:viewer");
+  const as = "--as=system:serviceaccount:default:viewer";
+  await eventually("the role view was aggregated", () => cluster.tryKubectl(["top", "pods", as]).code === 0);
+  assert.match(cluster.tryKubectl(["top", "pods", "-n", "kube-system", as]).stderr, /forbidden/);
+  assert.match(cluster.tryKubectl(["get", "--raw", `${history}/query?query=up`, as]).stderr, /[Ff]orbidden/);
+  assert.match(cluster.tryKubectl(["get", "--raw", "/metrics", as]).stderr, /[Ff]orbidden/);
+});
+
+test("a load step has new pods ready within seconds, and the autoscaler says why", { skip }, async () => {
+  const ready = (): number => Number(cluster.kubectl("get", "deploy", "load", "-o", "jsonpath={.status.readyReplicas}"));
+  await eventually("the autoscaler has a number", () => /ValidMetricFound/.test(cluster.kubectl("describe", "hpa", "load")));
+  assert.equal(ready(), 1);
+  cluster.kubectl("exec", "deploy/load", "--", "touch", "/tmp/go");
+  await eventually("more pods are ready", () => ready() > 1, 30_000);
+  const described = cluster.kubectl("describe", "hpa", "load");
+  assert.match(described, /SuccessfulRescale .*New size: \d; reason: cpu resource utilization \(percentage of request\) above target/);
+  assert.match(described, /AbleToScale +True/);
+  assert.match(cluster.kubectl("get", "hpa", "load"), /cpu: \d+%\/50%/);
+  const old = JSON.parse(raw("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/load")) as Record<string, unknown>;
+  assert.equal((old["spec"] as Record<string, unknown>)["targetCPUUtilizationPercentage"], 50);
+  assert.ok(Number((old["status"] as Record<string, unknown>)["currentCPUUtilizationPercentage"]) > 50);
+});
+
+test("no series stands on two endpoints, and every page is well formed", { skip }, () => {
+  const [node = ""] = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split(" ");
+  const agent = `/api/v1/nodes/${node}/proxy`;
+  const paths = ["/metrics", "/metrics/kube-state", `${agent}/metrics`, `${agent}/metrics/cadvisor`, `${agent}/metrics/resource`];
+  const pages = new Map(paths.map((path) => [path, readExposition(raw(path))]));
+  const seen = new Map<string, string>();
+  for (const [path, { series }] of pages) {
+    for (const key of series.keys()) {
+      // Two processes, two of each: their endpoints tell them apart.
+      if (/^(process|nodejs)_/.test(key)) continue;
+      assert.equal(seen.get(key), undefined, `${key} stands on ${path} and ${seen.get(key) ?? ""}`);
+      seen.set(key, path);
+    }
+  }
+  const wanted: Record<string, string[]> = {
+    "/metrics": [
+      "apiserver_request_total",
+      "apiserver_request_duration_seconds_bucket",
+      "workqueue_depth",
+      "workqueue_adds_total",
+      "scheduler_schedule_attempts_total",
+      "scheduler_pending_pods",
+      "process_resident_memory_bytes",
+    ],
+    "/metrics/kube-state": ["kube_pod_info", "kube_pod_status_phase", "kube_deployment_status_replicas_available", "kube_node_info"],
+    [`${agent}/metrics`]: ["kubelet_node_name", "kubelet_running_pods", "process_cpu_seconds_total"],
+    [`${agent}/metrics/cadvisor`]: ["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"],
+    [`${agent}/metrics/resource`]: ["node_cpu_usage_seconds_total", "pod_memory_working_set_bytes"],
+  };
+  for (const [path, names] of Object.entries(wanted)) {
+    for (const name of names) assert.ok(pages.get(path)?.names.has(name), `${path} lacks ${name}`);
+  }
+});
+
+test("a client cannot invent label values", { skip }, () => {
+  for (const path of ["/apis/invented.example/v1/inventions", "/invented", "/api/v1/invented", "/api/v1/pods/x/invented"]) {
+    assert.notEqual(cluster.tryKubectl(["get", "--raw", path]).code, 0);
+  }
+  cluster.tryKubectl(["get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/invented_metric"]);
+  assert.doesNotMatch(raw("/metrics"), /invent/);
+});
+
+test("Prometheus finds the server, the agents and annotated pods by itself; a hostile pod harms nobody", { skip }, async () => {
+  const up = await eventually(
+    "all targets were scraped",
+    async () => {
+      const found = await query("up");
+      return found.length >= 6 && found;
+    },
+    90_000,
+  );
+  const of = (job: string, pod?: string): string | undefined =>
+    up.find(({ metric }) => metric["job"] === job && (pod === undefined || metric["pod"] === pod))?.value[1];
+  assert.deepEqual(["apiserver", "kube-state-metrics", "kubelet", "cadvisor"].map((job) => of(job)), ["1", "1", "1", "1"]);
+  assert.equal(of("pods", "exposer"), "1");
+  assert.equal(of("pods", "hostile"), "0");
+  const [pods] = await query('count(container_memory_working_set_bytes{namespace="default"})');
+  assert.ok(Number(pods?.value[1]) >= 3);
+});
+
+test("custom and external metrics answer from the history, and autoscalers use them", { skip }, async () => {
+  const rate = await eventually(
+    "a rate is known",
+    () => {
+      const { code, stdout } = cluster.tryKubectl([
+        "get",
+        "--raw",
+        "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/http_requests_per_second?labelSelector=app%3Dexposer",
+      ]);
+      return code === 0 && (JSON.parse(stdout) as { items: { describedObject: { name: string }; value: string }[] });
+    },
+    90_000,
+  );
+  assert.equal(rate.items[0]?.describedObject.name, "exposer");
+  const external = JSON.parse(raw("/apis/external.metrics.k8s.io/v1beta1/namespaces/default/queue_length")) as {
+    items: { value: string }[];
+  };
+  assert.equal(external.items[0]?.value, "30");
+  const other = JSON.parse(raw("/apis/external.metrics.k8s.io/v1beta1/namespaces/kube-system/queue_length")) as { items: unknown[] };
+  assert.deepEqual(other.items, [], "another namespace does not see it");
+  await eventually("the autoscaler on the queue has scaled", () => {
+    return cluster.kubectl("get", "deploy", "worker", "-o", "jsonpath={.spec.replicas}") === "3";
+  });
+});
+
+test("top and advise show the same, for people and for scripts", { skip }, () => {
+  const top = cluster.steer("top");
+  assert.equal(top.code, 0, top.stderr);
+  assert.match(top.stdout, /deployment\/load/);
+  assert.match(top.stdout, /used \(\d+ %\), .* asked for/);
+  const advice = JSON.parse(cluster.steer("advise", "--window", "10m", "-o", "json").stdout) as {
+    workloads: { workload: string; advised?: { cpu: number } }[];
+    nodesNow: number;
+  };
+  assert.equal(advice.nodesNow, 1);
+  assert.ok((advice.workloads.find(({ workload }) => workload === "deployment/load")?.advised?.cpu ?? 0) > 0);
+});
