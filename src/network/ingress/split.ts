@@ -6,7 +6,7 @@ import { pathFault } from "./validate.ts";
 const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 const hashKeyPattern = /^[A-Za-z0-9]{8,64}$/;
 const runPattern = /^[A-Za-z0-9-]{1,64}$/;
-const statusPattern = /^([1-5][0-9]{2}|[1-5]xx)$/;
+const statusPattern = /^([45][0-9]{2}|[45]xx)$/;
 /** Paths that one split may exclude, and statuses that it may call errors. */
 const excludedMax = 100;
 const statusesMax = 100;

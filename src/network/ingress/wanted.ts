@@ -23,6 +23,8 @@ export const mapFiles = [
   "excluded.map",
   "new.map",
   "tested.map",
+  // Who asks for something rare.
+  "special.map",
   "testers.map",
 ] as const;
 export type MapFile = (typeof mapFiles)[number];
@@ -91,6 +93,9 @@ function splitLines(splits: readonly Split[], slots: Slots, nameOf: (id: string)
     if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
     for (const status of split.errorStatuses) maps["errors.map"].set(`${place}:${status}`, "status");
     for (const path of split.excluded) maps["excluded.map"].set(`${place}${path}/`, "1");
+    const { testers, newSince, slowerThanMs, excluded } = split;
+    if (testers !== undefined || newSince !== undefined || slowerThanMs !== undefined || excluded.length > 0)
+      maps["special.map"].set(place, "1");
     if (split.testers !== undefined) {
       maps["tested.map"].set(place, "1");
       maps["testers.map"].set(testerPattern(place, split.testers), "1");

@@ -1,0 +1,307 @@
+// Users split by a real HAProxy on loopback: whether anybody outside the canary sees the new version, whether anybody falls back while
+// the share grows, how long threshold 0 takes, what a running canary costs. And the verdict in 1,000 simulated releases.
+// Prints one JSON line per figure; the floor is HAProxy configured by hand for the same routes, without a canary, in the same run.
+//   node benches/canary.ts [requests] [users]
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SeededRandom } from "#base/seeded-random.ts";
+import { judge } from "#delivery/canary/verdict.ts";
+import { IngressDataPlane } from "#network/ingress/data-plane.ts";
+import { Haproxy } from "#network/ingress/haproxy.ts";
+import type { RouteTable } from "#network/ingress/route-table.ts";
+import { Runtime } from "#network/ingress/runtime.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
+import { realDisk } from "#world/node/disk.ts";
+import { realProcesses } from "#world/node/processes.ts";
+import { nodeSockets } from "#world/node/sockets.ts";
+import { report } from "./report.ts";
+
+const requests = Number(process.argv[2] ?? 1_000_000);
+const users = Number(process.argv[3] ?? 100_000);
+const connections = 8;
+const pipelined = 16;
+const folder = mkdtempSync(`${tmpdir()}/steer-bench-canary-`);
+const timers = realTimers({ keepAlive: true });
+const cleanUps: (() => unknown)[] = [];
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+const ports = {
+  old: await freePort(),
+  new: await freePort(),
+  byHand: await freePort(),
+  http: await freePort(),
+  https: await freePort(),
+};
+const defaults = "defaults\n  mode http\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n";
+
+/** A HAProxy of the bench's own: the pods, and the floor. */
+function startOwn(name: string, body: string): number {
+  const file = `${folder}/${name}.cfg`;
+  writeFileSync(file, `${defaults}${body}`);
+  const child = spawn("haproxy", ["-db", "-f", file], { stdio: "ignore" });
+  cleanUps.push(() => child.kill("SIGKILL"));
+  return child.pid ?? 0;
+}
+
+startOwn(
+  "pods",
+  (["old", "new"] as const)
+    .map(
+      (name) =>
+        `frontend ${name}\n  bind 127.0.0.1:${ports[name]}\n  http-request return status 200 content-type text/plain string ${name}\n`,
+    )
+    .join(""),
+);
+const byHandPid = startOwn(
+  "by-hand",
+  `frontend web
+  bind 127.0.0.1:${ports.byHand}
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  use_backend web if { req.hdr(host),lower -m str a.com }
+backend web
+  server s1 127.0.0.1:${ports.old}
+`,
+);
+
+const runtime = new Runtime({ sockets: nodeSockets, timers, path: `${folder}/haproxy.sock` });
+const listen = { addresses: ["127.0.0.1"], httpPort: ports.http, httpsPort: ports.https };
+const certificate = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -keyout -";
+const defaultCertificate = (): Promise<string> =>
+  Promise.resolve(spawnSync("openssl", certificate.split(" "), { encoding: "utf8" }).stdout);
+const shared = { disk: realDisk, runtime, folder, listen };
+const haproxy = new Haproxy({ ...shared, processes: realProcesses, clock: realClock, timers, defaultCertificate });
+const plane = new IngressDataPlane({ ...shared, haproxy, onGone: () => undefined });
+
+async function apply(threshold: number | undefined, run = "bench-1"): Promise<void> {
+  const backend = (id: string, port: number) =>
+    [id, { id, servers: [{ address: "127.0.0.1", port, weight: 100 }] }] as const;
+  const split = {
+    id: "d/web",
+    backends: [{ from: "d/web:80", to: "d/new:80" }],
+    user: { kind: "cookie", name: "sid" },
+    hashKey: "0123456789abcdef",
+    threshold: threshold ?? 0,
+    excluded: [],
+    errorStatuses: ["5"],
+    run,
+  } as const;
+  const table: RouteTable = {
+    sites: ["a.com"],
+    exact: [],
+    prefix: [{ site: "a.com", path: "", backend: "d/web:80" }],
+    backends: new Map([backend("d/web:80", ports.old), backend("d/new:80", ports.new)]),
+    certificates: [],
+    splits: threshold === undefined ? [] : [split],
+  };
+  await plane.apply(table);
+}
+
+interface Load {
+  readonly seconds: number;
+  /** Answers that were neither version's. */
+  readonly wrong: number;
+}
+
+/** Pipelined requests of users on some connections; `seen` gets who was answered by which version. */
+async function load(
+  port: number,
+  count: number,
+  userOf: (index: number) => number,
+  seen: (user: number, isNew: boolean) => void,
+): Promise<Load> {
+  let asked = 0;
+  let wrong = 0;
+  const begun = performance.now();
+  const one = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(port, "127.0.0.1");
+      const waiting: number[] = [];
+      let rest = "";
+      const ask = (): void => {
+        let text = "";
+        while (waiting.length < pipelined && asked < count) {
+          const user = userOf(asked);
+          asked += 1;
+          waiting.push(user);
+          text += `GET / HTTP/1.1\r\nhost: a.com\r\ncookie: theme=dark; sid=user-${user}\r\n\r\n`;
+        }
+        if (text !== "") socket.write(text);
+        if (waiting.length === 0) socket.end();
+      };
+      socket.setEncoding("latin1");
+      socket.on("connect", ask);
+      socket.on("error", reject);
+      socket.on("close", () => resolve());
+      socket.on("data", (chunk: string) => {
+        rest += chunk;
+        // Every answer has the same form: three characters of body after an empty line.
+        for (let end = rest.indexOf("\r\n\r\n"); end !== -1 && rest.length >= end + 7; end = rest.indexOf("\r\n\r\n")) {
+          const body = rest.slice(end + 4, end + 7);
+          const user = waiting.shift() ?? -1;
+          if (body === "new" || body === "old") seen(user, body === "new");
+          else wrong += 1;
+          rest = rest.slice(end + 7);
+        }
+        if (waiting.length <= pipelined / 2) ask();
+      });
+    });
+  await Promise.all(Array.from({ length: connections }, one));
+  return { seconds: (performance.now() - begun) / 1000, wrong };
+}
+
+/** Processor seconds that a process has used. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function print(figure: string, value: number, unit: string, more: { target?: number; floor?: number } = {}): void {
+  report({ bench: "canary", figure, value, unit, ...more });
+}
+
+/** While the share grows from 0.01 % to 50 %: who ever sees the new version keeps it, and nobody else does. */
+async function measureStickiness(): Promise<void> {
+  const thresholds = [1, 10, 100, 200, 1_000, 2_500, 5_000];
+  const hasNew = new Uint8Array(users);
+  const perStep = Math.ceil(requests / thresholds.length / 2);
+  let [fellBack, outside, wrong] = [0, 0, 0];
+  for (const [index, threshold] of thresholds.entries()) {
+    await apply(threshold, `bench-${index}`);
+    const side = new Uint8Array(users);
+    const userOf = (at: number): number => (at * 7_919 + index) % users;
+    // Twice the same users at one threshold: whoever was outside the first time must be so the second time.
+    for (let pass = 0; pass < 2; pass++) {
+      const done = await load(ports.http, perStep, userOf, (user, isNew) => {
+        if (isNew && side[user] === 1) outside += 1;
+        if (!isNew && hasNew[user] === 1) fellBack += 1;
+        if (isNew) hasNew[user] = 1;
+        side[user] = isNew ? 2 : 1;
+      });
+      wrong += done.wrong;
+    }
+    const share =
+      side.reduce((sum, which) => sum + Number(which === 2), 0) /
+      side.reduce((sum, which) => sum + Number(which > 0), 0);
+    print(`users with the new version at ${threshold / 100} %`, share * 100, "%", { target: threshold / 100 });
+  }
+  print(`users outside the canary who saw the new version, ${requests} requests, ${users} users`, outside, "users", {
+    target: 0,
+  });
+  print("canary users who fell back while the share grew", fellBack, "users", { target: 0 });
+  print("answers that no version gave", wrong, "requests", { target: 0 });
+}
+
+/** From the write of threshold 0 to the last request that began afterwards and reached the new version. */
+async function measureCut(): Promise<void> {
+  const times: number[] = [];
+  for (let run = 0; run < 10; run++) {
+    await apply(5_000, `cut-${run}`);
+    let lastNewMs = 0;
+    const running = load(
+      ports.http,
+      20_000,
+      (index) => index % 1_000,
+      (_user, isNew) => {
+        if (isNew) lastNewMs = performance.now();
+      },
+    );
+    await sleep(100);
+    const begunMs = performance.now();
+    await apply(0, `cut-${run}`);
+    await running;
+    times.push(Math.max(0, lastNewMs - begunMs));
+  }
+  print(
+    "threshold 0 until no request of a canary user reaches the new version, slowest of 10",
+    Math.max(...times),
+    "ms",
+    { target: 1_000 },
+  );
+}
+
+/** Processor time of HAProxy for a request, with a canary that counts and without one, against the one configured by hand. */
+async function measureCost(): Promise<void> {
+  const pid = Number(/^Pid: (\d+)$/m.exec(await runtime.command("show info"))?.[1]);
+  const count = 100_000;
+  const costOf = async (port: number, of: number): Promise<{ cpuUs: number; perSecond: number }> => {
+    const before = cpuSeconds(of);
+    const { seconds } = await load(
+      port,
+      count,
+      (index) => index % 20_000,
+      () => undefined,
+    );
+    return { cpuUs: ((cpuSeconds(of) - before) / count) * 1e6, perSecond: count / seconds };
+  };
+  const rounds = { byHand: [] as number[], canary: [] as number[], plain: [] as number[] };
+  const rates = { byHand: [] as number[], canary: [] as number[] };
+  for (let round = 0; round < 3; round++) {
+    const byHand = await costOf(ports.byHand, byHandPid);
+    await apply(200, `cost-${round}`);
+    const canary = await costOf(ports.http, pid);
+    await apply(undefined);
+    const plain = await costOf(ports.http, pid);
+    rounds.byHand.push(byHand.cpuUs);
+    rounds.canary.push(canary.cpuUs);
+    rounds.plain.push(plain.cpuUs);
+    rates.byHand.push(byHand.perSecond);
+    rates.canary.push(canary.perSecond);
+  }
+  const middle = (values: number[]): number => values.toSorted((a, b) => a - b)[1] ?? 0;
+  print("processor time of HAProxy a request, canary running", middle(rounds.canary), "us", {
+    floor: middle(rounds.byHand),
+  });
+  print("processor time of HAProxy a request, no canary", middle(rounds.plain), "us", { floor: middle(rounds.byHand) });
+  print("throughput with a running canary", middle(rates.canary), "requests/s", { floor: middle(rates.byHand) });
+  print("throughput with a running canary, of that by hand", (middle(rates.canary) / middle(rates.byHand)) * 100, "%", {
+    target: 95,
+  });
+}
+
+/** Users come one by one and each is looked at. */
+function simulate(trueShare: number, seed: number): string {
+  const random = new SeededRandom(`${trueShare} ${seed}`);
+  const chosen = { users: 0, inErrors: 0 };
+  const evidence = { others: { users: 5_000, inErrors: 50 }, limit: 0.1, confidence: 0.95, minUsers: 0, missing: [] };
+  for (let user = 0; user < 5_000; user++) {
+    chosen.users += 1;
+    if (random.chance(trueShare)) chosen.inErrors += 1;
+    const { verdict } = judge({ ...evidence, chosen });
+    if (verdict !== "NotEnoughData") return verdict;
+  }
+  return "NotEnoughData";
+}
+
+function measureVerdict(): void {
+  const of = (trueShare: number, verdict: string): number =>
+    Array.from({ length: 1_000 }, (_, seed) => simulate(trueShare, seed)).filter((one) => one === verdict).length / 10;
+  print("false rollbacks of versions whose users err at 5 %, limit 10 %, of 1,000", of(0.05, "Fail"), "%", {
+    target: 1,
+  });
+  print("missed bad versions whose users err at 20 %, limit 10 %, of 1,000", of(0.2, "Pass"), "%", { target: 1 });
+}
+
+try {
+  if (process.argv[4] !== "cost") measureVerdict();
+  await apply(0);
+  if (process.argv[4] !== "cost") await measureStickiness();
+  await measureCut();
+  await measureCost();
+} finally {
+  plane.close();
+  await haproxy.stop();
+  for (const cleanUp of cleanUps) cleanUp();
+  rmSync(folder, { recursive: true, force: true });
+}
