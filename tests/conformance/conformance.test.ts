@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { apiMachinery } from "./api-machinery.ts";
 import { auth } from "./auth.ts";
 import { startSuite, type Conformance } from "./cluster.ts";
+import { conversion } from "./conversion.ts";
 import { customResources } from "./custom-resources.ts";
 import { kubectl } from "./kubectl.ts";
 import { policies } from "./policies.ts";
@@ -18,6 +19,7 @@ const sections = ["sig-api-machinery", "sig-auth", "sig-cli", "sig-instrumentati
 const tests: ReadonlyMap<string, Conformance> = new Map([
   ...Object.entries(apiMachinery),
   ...Object.entries(auth),
+  ...Object.entries(conversion),
   ...Object.entries(customResources),
   ...Object.entries(kubectl),
   ...Object.entries(policies),
