@@ -1,6 +1,7 @@
 import type { ComprehensionNode, Node } from "./ast.ts";
 import { EvaluationFailure, fail } from "./failure.ts";
 import { charge, type Frame, type Run } from "./frame.ts";
+import { traversalFactor } from "./library.ts";
 import { ArrayList, EntryMap, ListValue, MapValue, none, Optional, type Value } from "./value.ts";
 
 /** `all`, `map` and the others: each has a loop of its own. */
@@ -44,6 +45,9 @@ export function compileComprehension(node: ComprehensionNode, compile: (node: No
   }
 }
 
+/** Cost units of listing one key. */
+const keyCost = 3;
+
 /** Calls `visit` with the variables set for each element until it answers false. */
 type Each = (range: Value, frame: Frame, visit: () => boolean) => void;
 
@@ -53,16 +57,20 @@ function iteration(first: number, second: number | undefined): Each {
     if (range instanceof ListValue) {
       for (let i = 0; i < range.size; i += 1) {
         charge(frame, 2);
-        if (second === undefined) slots[first] = range.at(i);
+        const value = range.at(i);
+        if (value instanceof Uint8Array) charge(frame, Math.ceil(value.length * traversalFactor));
+        if (second === undefined) slots[first] = value;
         else {
           slots[first] = BigInt(i);
-          slots[second] = range.at(i);
+          slots[second] = value;
         }
         if (!visit()) return;
       }
       return;
     }
     if (!(range instanceof MapValue)) fail("no such overload");
+    // The keys are gathered at once, also when the first of them decides.
+    charge(frame, range.countedSize * keyCost);
     for (const key of range.keys()) {
       charge(frame, 2);
       slots[first] = key;

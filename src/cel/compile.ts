@@ -2,7 +2,7 @@ import type { CallNode, ListNode, MapNode, Node, ObjectNode, SelectNode } from "
 import { compileComprehension } from "./compile-comprehension.ts";
 import { EvaluationFailure, fail } from "./failure.ts";
 import { charge, type Run } from "./frame.ts";
-import type { Overload } from "./library.ts";
+import { traversalFactor, type Overload } from "./library.ts";
 import { isOfType, sizesOf } from "./run-time-types.ts";
 import { formatType, type Type } from "./types.ts";
 import { ArrayList, EntryMap, ListValue, MapValue, none, Optional, typeNameOf, type Value } from "./value.ts";
@@ -92,6 +92,8 @@ function compileSelect(node: SelectNode): Run {
     const value = operand(frame);
     if (value instanceof Optional) return optionalOf(value.value && fieldOf(value.value, field));
     const found = fieldOf(value, field);
+    // They were read from base64 just now.
+    if (found instanceof Uint8Array) charge(frame, Math.ceil(found.length * traversalFactor));
     return found === undefined ? fail(`no such key: ${field}`) : found;
   };
 }

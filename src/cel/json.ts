@@ -12,6 +12,7 @@ import {
   Unsigned,
   type Value,
 } from "./value.ts";
+import { weightOfJson } from "./weight.ts";
 
 type Json = Record<string, unknown>;
 
@@ -78,6 +79,10 @@ class JsonList extends ListValue {
     return this.data.length;
   }
 
+  override get knownWeight(): number {
+    return weightOfJson(this.data);
+  }
+
   at(index: number): Value {
     return fromJson(this.data[index], this.#element);
   }
@@ -87,10 +92,12 @@ class JsonList extends ListValue {
   }
 }
 
+/** Numbers of entries: counting takes as long as there are, and the same data is wrapped again and again. */
+const sizes = new WeakMap<Json, number>();
+
 class JsonMap extends MapValue {
   readonly data: Json;
   readonly #value: Type;
-  #size: number | undefined;
 
   constructor(data: Json, value: Type) {
     super();
@@ -99,8 +106,13 @@ class JsonMap extends MapValue {
   }
 
   get size(): number {
-    this.#size ??= Object.keys(this.data).length;
-    return this.#size;
+    let size = sizes.get(this.data);
+    if (size === undefined) sizes.set(this.data, (size = Object.keys(this.data).length));
+    return size;
+  }
+
+  override get knownWeight(): number {
+    return weightOfJson(this.data);
   }
 
   get(key: Value): Value | undefined {
@@ -127,6 +139,14 @@ class JsonObject extends MapValue {
 
   get size(): number {
     return this.#present().length;
+  }
+
+  override get countedSize(): number {
+    return 1;
+  }
+
+  override get knownWeight(): number {
+    return weightOfJson(this.data);
   }
 
   get(key: Value): Value | undefined {

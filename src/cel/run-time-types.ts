@@ -61,7 +61,8 @@ function holds(value: ListValue, element: Type): boolean {
 export function sizeOf(value: Value): number {
   if (typeof value === "string") return value.length;
   if (typeof value !== "object" || value === null || isNumeric(value)) return 1;
-  if (value instanceof ListValue || value instanceof MapValue) return value.size;
+  if (value instanceof ListValue) return value.size;
+  if (value instanceof MapValue) return value.countedSize;
   return value instanceof Uint8Array ? value.length : 1;
 }
 

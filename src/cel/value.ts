@@ -74,6 +74,10 @@ export abstract class ListValue {
   abstract readonly size: number;
   /** The element at an index below `size`. */
   abstract at(index: number): Value;
+  /** What a deep look has to touch, where that is known without looking. */
+  get knownWeight(): number | undefined {
+    return undefined;
+  }
   /** Lists of schemas that are sets or maps compare and add without order. */
   get mergeBy(): "set" | readonly string[] | undefined {
     return undefined;
@@ -104,6 +108,14 @@ export abstract class MapValue {
     return this.get(name);
   }
   abstract keys(): Iterable<Value>;
+  /** What a deep look has to touch, where that is known without looking. */
+  get knownWeight(): number | undefined {
+    return undefined;
+  }
+  /** What costs are counted by: entries; an object of a schema is one thing. */
+  get countedSize(): number {
+    return this.size;
+  }
   /** `map`, or the name of an object's type. */
   get typeName(): string {
     return "map";

@@ -1,5 +1,6 @@
 import { fail } from "../failure.ts";
-import { global, member, type Overload, type Sizes } from "../library.ts";
+import { weightOf } from "../weight.ts";
+import { global, member, traversalFactor, type Overload, type Sizes } from "../library.ts";
 import { a, bool, int, list, type Type } from "../types.ts";
 import {
   checkedDuration,
@@ -18,8 +19,23 @@ import {
   type Value,
 } from "../value.ts";
 
-const walking = { cost: (sizes: Sizes) => Math.max(1, sizes[0] ?? 1) };
-const crossing = { cost: (sizes: Sizes) => Math.max(1, (sizes[0] ?? 1) * (sizes[1] ?? 1)) };
+const walking = {
+  cost: (sizes: Sizes, operands?: readonly Value[]) => {
+    const [values] = operands ?? [];
+    return Math.max(1, sizes[0] ?? 1, values === undefined ? 0 : Math.ceil(weightOf(values) * traversalFactor));
+  },
+};
+const crossing = {
+  cost: ([left = 1, right = 1]: Sizes, operands?: readonly Value[]) => {
+    const [first, second] = operands ?? [];
+    if (first === undefined || second === undefined) return Math.max(1, left * right);
+    return Math.max(
+      1,
+      left * right,
+      Math.ceil(Math.min(left * weightOf(second), right * weightOf(first)) * traversalFactor),
+    );
+  },
+};
 
 /** Kubernetes' functions on lists, and the sets extension. */
 export const listLibrary: readonly Overload[] = [

@@ -16,7 +16,7 @@ import {
   Duration,
   isEqual,
   lengthOf,
-  type ListValue,
+  ListValue,
   Timestamp,
   TypeValue,
   typeNameOf,
@@ -25,10 +25,35 @@ import {
   type Unsigned,
   type Value,
 } from "../value.ts";
+import { weightOf } from "../weight.ts";
 import { concatenateLists } from "./concatenate.ts";
 
-const shorter = (sizes: Sizes): number => Math.ceil(Math.min(sizes[0] ?? 1, sizes[1] ?? 1) * traversalFactor);
+/** Comparing goes as deep as the smaller of the two. */
+const shorter = (sizes: Sizes, operands?: readonly Value[]): number => {
+  const [x, y] = operands ?? [];
+  const isDeep = typeof x === "object" && x !== null && typeof y === "object" && y !== null;
+  const size = isDeep ? Math.min(weightOf(x), weightOf(y)) : Math.min(sizes[0] ?? 1, sizes[1] ?? 1);
+  return Math.ceil(size * traversalFactor);
+};
+/** Looking through a list compares with each of its elements. */
+const search = (sizes: Sizes, operands?: readonly Value[]): number => {
+  const values = operands?.[1];
+  const deep = values === undefined ? 0 : Math.ceil(weightOf(values) * traversalFactor);
+  return Math.max(1, sizes[1] ?? 1, deep);
+};
+/** Code points are counted one by one. */
+const counting = (_: Sizes, operands?: readonly Value[]): number => {
+  const text = operands?.[0];
+  return typeof text === "string" ? Math.max(1, Math.ceil(text.length * countingFactor)) : 1;
+};
+const countingFactor = 0.01;
 const together = (sizes: Sizes): number => (sizes[0] ?? 0) + (sizes[1] ?? 0);
+/** Lists of schemas that are sets or maps are merged element by element; others are only put together. */
+const merging = (_: Sizes, operands?: readonly Value[]): number => {
+  const [left, right] = operands ?? [];
+  if (!(left instanceof ListValue) || left.mergeBy === undefined || right === undefined) return 1;
+  return Math.ceil((weightOf(left) + weightOf(right)) * traversalFactor);
+};
 const joined = { cost: (sizes: Sizes) => Math.ceil(together(sizes) * traversalFactor), resultSize: together };
 
 /** Operators, conversions, sizes and strings of the language itself. */
@@ -42,7 +67,7 @@ export const standardLibrary: readonly Overload[] = [
   global("_[_]", [list(a), double], a, elementAt),
   global("_[_]", [list(a), uint], a, elementAt),
   global("_[_]", [map(a, b), a], b, entryOf),
-  global("@in", [a, list(a)], bool, isElement, { cost: (sizes) => Math.max(1, sizes[1] ?? 1) }),
+  global("@in", [a, list(a)], bool, isElement, { cost: search }),
   global("@in", [a, map(a, b)], bool, (key: Value, entries: MapValue) => entries.get(key) !== undefined),
   ...sizes(),
   global("type", [a], types.typeOf(a), (value: Value) => new TypeValue(typeNameOf(value))),
@@ -79,7 +104,7 @@ function arithmetic(): Overload[] {
     global("-_", [double], double, (x: number) => -x),
     global("_+_", [string, string], string, concatenate, joined),
     global("_+_", [bytes, bytes], bytes, concatenateBytes, joined),
-    global("_+_", [list(a), list(a)], list(a), concatenateLists, { resultSize: together }),
+    global("_+_", [list(a), list(a)], list(a), concatenateLists, { cost: merging, resultSize: together }),
     global("_+_", [duration, duration], duration, (x: Duration, y: Duration) => checkedDuration(x.nanos + y.nanos)),
     global("_+_", [timestamp, duration], timestamp, (x: Timestamp, y: Duration) => checkedTimestamp(x.nanos + y.nanos)),
     global("_+_", [duration, timestamp], timestamp, (x: Duration, y: Timestamp) => checkedTimestamp(x.nanos + y.nanos)),
@@ -128,8 +153,8 @@ function sizes(): Overload[] {
     [map(a, b), (value: MapValue) => BigInt(value.size)],
   ];
   return of.flatMap(([type, evaluate]) => [
-    global("size", [type], int, evaluate),
-    member("size", [type], int, evaluate),
+    global("size", [type], int, evaluate, { cost: counting }),
+    member("size", [type], int, evaluate, { cost: counting }),
   ]);
 }
 

@@ -3,34 +3,44 @@ import { global, member, traversal, traversalFactor, type Overload, type Sizes }
 import { resultLengthMax } from "../limits.ts";
 import { dyn, int, list, string } from "../types.ts";
 import { ArrayList, lengthOf, type ListValue, type Value } from "../value.ts";
+import { weightOf } from "../weight.ts";
 import { format } from "./format-string.ts";
 
 const sameSize = (sizes: Sizes): number => sizes[0] ?? 0;
 const reading = { cost: traversal(), resultSize: sameSize };
-const rebuilding = { cost: traversal(0, 2), resultSize: sameSize };
+/** A search may have to look at the part anew at each character. */
+const seeking = (times: number) => ({
+  cost: ([size = 1, part = 1]: Sizes, operands?: readonly Value[]) =>
+    Math.ceil(size * times * traversalFactor) + (operands === undefined ? 0 : Math.ceil((size * part) / 1_000)),
+  resultSize: sameSize,
+});
+const searching = seeking(1);
+const rebuilding = seeking(2);
 
 /** What replaced texts may grow to: each character surrounded by the longest replacement. */
 const replaced = {
   cost: (sizes: Sizes, operands?: readonly Value[]) => {
     const [size = 0, old = 0, next = 0] = sizes;
     const growth = operands !== undefined && old === 0 ? size * next : 0;
-    return Math.ceil((size * 2 + growth) * traversalFactor);
+    const again = operands === undefined ? 0 : (size * old) / 1_000;
+    return Math.ceil((size * 2 + growth) * traversalFactor + again);
   },
   resultSize: ([size = 0, , next = 0]: Sizes) => size + (size + 1) * next,
 };
 
 const joining = {
-  cost: ([size = 0, separator = 0]: Sizes) => Math.ceil((size + size * separator) * traversalFactor),
+  cost: ([size = 0, separator = 0]: Sizes, operands?: readonly Value[]) =>
+    Math.ceil(((operands?.[0] === undefined ? size : weightOf(operands[0])) + size * separator) * traversalFactor),
   resultSize: ([size = 0, separator = 0]: Sizes) => size * (1 + separator),
 };
 
 /** The strings extension, by code points. */
 export const stringLibrary: readonly Overload[] = [
-  member("charAt", [string, int], string, charAt),
-  member("indexOf", [string, string], int, (text: string, part: string) => indexOf(text, part, 0n), reading),
-  member("indexOf", [string, string, int], int, indexOf, reading),
-  member("lastIndexOf", [string, string], int, (text: string, part: string) => lastIndexOf(text, part), reading),
-  member("lastIndexOf", [string, string, int], int, lastIndexOf, reading),
+  member("charAt", [string, int], string, charAt, reading),
+  member("indexOf", [string, string], int, (text: string, part: string) => indexOf(text, part, 0n), searching),
+  member("indexOf", [string, string, int], int, indexOf, searching),
+  member("lastIndexOf", [string, string], int, (text: string, part: string) => lastIndexOf(text, part), searching),
+  member("lastIndexOf", [string, string, int], int, lastIndexOf, searching),
   member("lowerAscii", [string], string, lowerAscii, reading),
   member("upperAscii", [string], string, upperAscii, reading),
   member(
@@ -50,7 +60,8 @@ export const stringLibrary: readonly Overload[] = [
   member("join", [list(string)], string, (texts: ListValue) => join(texts, ""), joining),
   member("join", [list(string), string], string, join, joining),
   member("format", [string, list(dyn)], string, format, {
-    cost: ([size = 0, values = 0]) => Math.ceil(size * traversalFactor) + values,
+    cost: ([size = 0, values = 0], operands) =>
+      Math.ceil((size + (operands?.[1] === undefined ? 0 : weightOf(operands[1]))) * traversalFactor) + values,
   }),
   global("strings.quote", [string], string, quote, reading),
 ];

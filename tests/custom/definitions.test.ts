@@ -1,0 +1,126 @@
+// What definitions promise: names that do not clash, conditions that tell, values kept as they were given.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { send, type TestServer } from "../api/harness.ts";
+import { create, define, startServer } from "./server.ts";
+
+const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const merge = { "content-type": "application/merge-patch+json" };
+
+function definition(plural: string, kind: string, spec: object, names: object = {}): object {
+  const schema = { openAPIV3Schema: { type: "object", properties: { spec } } };
+  return {
+    metadata: { name: `${plural}.example.com` },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural, kind, ...names },
+      versions: [{ name: "v1", served: true, storage: true, schema }],
+    },
+  };
+}
+
+function story(name: string, play: (server: TestServer) => Promise<void>): void {
+  test(name, async () => {
+    const server = await startServer();
+    try {
+      await play(server);
+    } finally {
+      await server.close();
+    }
+  });
+}
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+async function conditionsOf(server: TestServer, name: string): Promise<readonly Condition[]> {
+  for (;;) {
+    const { body } = await send(server, "GET", `${definitions}/${name}`);
+    const { conditions = [] } = body["status"] as { conditions?: Condition[] };
+    if (conditions.length > 0) return conditions;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const anything = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+
+story("a short name that is taken is told, and the kind is not served", async (server) => {
+  await define(server, definition("firsts", "First", anything, { shortNames: ["f"] }));
+  await create(server, definitions, definition("seconds", "Second", anything, { shortNames: ["f"] }));
+  const conditions = await conditionsOf(server, "seconds.example.com");
+  assert.deepEqual(
+    conditions.map(({ type, status, reason, message }) => [type, status, reason, message]),
+    [
+      ["NamesAccepted", "False", "NameConflict", '"f" is already in use'],
+      ["Established", "False", "NotAccepted", "not all names are accepted"],
+    ],
+  );
+  assert.equal((await send(server, "GET", "/apis/example.com/v1/seconds")).status, 404);
+});
+
+story(
+  "defaults reach into lists and maps; nulls stay where they may be and make room for defaults elsewhere",
+  async (server) => {
+    const inner = { type: "object", properties: { size: { type: "integer", default: 3 } } };
+    await define(
+      server,
+      definition("things", "Thing", {
+        type: "object",
+        properties: {
+          list: { type: "array", items: inner },
+          map: { type: "object", additionalProperties: inner },
+          kept: { type: "string", nullable: true, default: "x" },
+          replaced: { type: "string", default: "x" },
+          port: { "x-kubernetes-int-or-string": true },
+          big: { type: "integer" },
+        },
+      }),
+    );
+    const path = "/apis/example.com/v1/namespaces/default/things";
+    const given = `{"metadata":{"name":"a"},"spec":{"list":[{}],"map":{"k":{}},"kept":null,"replaced":null,"port":"80%","big":9007199254740993}}`;
+    const made = await send(server, "POST", path, given, { "content-type": "application/json" });
+    assert.equal(made.status, 201, made.text);
+    const { list, map, kept, replaced, port } = made.body["spec"] as Record<string, unknown>;
+    assert.deepEqual([list, map, kept, replaced, port], [[{ size: 3 }], { k: { size: 3 } }, null, "x", "80%"]);
+    assert.match(made.text, /"big":9007199254740993/);
+    const wrong = await send(server, "PATCH", `${path}/a`, { spec: { port: 1.5, list: [null] } }, merge);
+    assert.equal(wrong.status, 422);
+  },
+);
+
+story("what was wrong before does not hold up other changes", async (server) => {
+  const open = { type: "object", properties: { code: { type: "string" }, note: { type: "string" } } };
+  await define(server, definition("things", "Thing", open));
+  const path = "/apis/example.com/v1/namespaces/default/things";
+  await create(server, path, { metadata: { name: "a" }, spec: { code: "LOUD", note: "1" } });
+  const { spec } = definition("things", "Thing", {
+    type: "object",
+    properties: { code: { type: "string", pattern: "^[a-z]+$", maxLength: 3 }, note: { type: "string" } },
+  }) as { spec: object };
+  const changed = await send(server, "PATCH", `${definitions}/things.example.com`, { spec }, merge);
+  assert.equal(changed.status, 200, changed.text);
+  for (let status = 201; status === 201;) {
+    const probe = { metadata: { name: "b" }, spec: { code: "LOUD" } };
+    status = (await send(server, "POST", `${path}?dryRun=All`, probe)).status;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const other = await send(server, "PATCH", `${path}/a`, { spec: { note: "2" } }, merge);
+  assert.equal(other.status, 200, other.text);
+  const worse = await send(server, "PATCH", `${path}/a`, { spec: { code: "LOUDER" } }, merge);
+  assert.equal(worse.status, 422);
+});
+
+story("a hostile object harms nobody", async (server) => {
+  await define(server, definition("things", "Thing", anything));
+  const path = "/apis/example.com/v1/namespaces/default/things";
+  const given = `{"metadata":{"name":"a"},"spec":{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}}`;
+  const made = await send(server, "POST", path, given, { "content-type": "application/json" });
+  assert.equal(made.status, 201, made.text);
+  assert.match(made.text, /"__proto__":\{"polluted":1\}/);
+  assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
+});
