@@ -73,6 +73,9 @@ async function startAgain(place: running.Place): Promise<running.RunningCluster>
   first.api.close();
   const answered: number[] = [];
   const ready: number[] = [];
+  const server: number[] = [];
+  const agent: number[] = [];
+  const agentPart = `agent-${settingsOf(place).nodes[0]!.name}`;
   let cluster = first;
   for (let run = 0; run < runs; run += 1) {
     running.steer(place, "down");
@@ -80,12 +83,16 @@ async function startAgain(place: running.Place): Promise<running.RunningCluster>
     cluster = await running.up(place);
     await dnsAnswers(place);
     ready.push(performance.now() - start);
+    server.push(running.processorMs(running.processOf(place.dataDir, "server")));
+    agent.push(running.processorMs(running.processOf(place.dataDir, agentPart)));
     answered.push(cluster.answeredAfterMs);
     if (run < runs - 1) cluster.api.close();
   }
   const floor = bareStartMs() / 1_000;
   say("`./steer up` on a set-up machine until the API answers", running.medianOf(answered) / 1_000, "s", { floor, target: 0.7 });
   say("`./steer up` until a real node is Ready and DNS answers", running.medianOf(ready) / 1_000, "s", { floor, target: 3 });
+  say("`./steer up`: processor time of the server until Ready", running.medianOf(server) / 1_000, "s", { floor });
+  say("`./steer up`: processor time of the agent until Ready", running.medianOf(agent) / 1_000, "s", { floor });
   return cluster;
 }
 
@@ -168,6 +175,7 @@ async function kill(place: running.Place, cluster: running.RunningCluster): Prom
   const { httpPort } = settingsOf(place);
   await asksUntil("the Ingress", 30_000, async () => (await web(undefined, httpPort)) === 200);
   const times: number[] = [];
+  const used: number[] = [];
   let requests = 0;
   let failed = 0;
   for (let run = 0; run < Number(flags.kills); run += 1) {
@@ -191,11 +199,13 @@ async function kill(place: running.Place, cluster: running.RunningCluster): Prom
       return true;
     });
     times.push(performance.now() - start);
+    used.push(running.processorMs(running.processOf(place.dataDir, "server")));
     await sleep(2_000);
     isOver = true;
     await load;
   }
   say("SIGKILL of the server until it answers again, 1,000 objects", running.medianOf(times) / 1_000, "s", { target: 1 });
+  say("SIGKILL: processor time of the new server until it answers", running.medianOf(used) / 1_000, "s");
   say(`failed of ${requests} requests through the Ingress meanwhile`, failed, "1", { target: 0 });
 }
 

@@ -101,8 +101,9 @@ async function rollOut(stage: Stage): Promise<{ ms: number; writes: number; proc
   return { ms: end - start, writes: Number((await revision(stage)) - from), processorMs };
 }
 
-async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number }> {
+async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number; processorMs: number }> {
   const from = await revision(stage);
+  const cpu = serverProcessorMs(stage);
   const start = performance.now();
   await stage.api.call("PATCH", `${apps}/web`, {
     spec: { template: { spec: { containers: [{ name: "web", image: "web:2" }] } } },
@@ -122,7 +123,7 @@ async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number }>
   };
   await waitFor("the rolling update", isDone, 240_000, 50);
   const ms = performance.now() - start;
-  return { ms, writes: Number((await revision(stage)) - from) };
+  return { ms, writes: Number((await revision(stage)) - from), processorMs: serverProcessorMs(stage) - cpu };
 }
 
 async function clear(stage: Stage): Promise<void> {
@@ -150,6 +151,7 @@ async function deploymentStory(stage: Stage): Promise<void> {
   say(`${name}: writes a pod until all Running, leases and events among them`, running.medianOf(outs.map((one) => one.writes)) / replicas, "1");
   say(`${name}: processor time of the server`, running.medianOf(outs.map((one) => one.processorMs)) / 1_000, "s");
   say("rolling update of it", running.medianOf(updates.map(({ ms }) => ms)) / 1_000, "s", 8);
+  say("rolling update of it: processor time of the server", running.medianOf(updates.map((one) => one.processorMs)) / 1_000, "s");
   say("rolling update of it: writes a pod", running.medianOf(updates.map((one) => one.writes)) / replicas, "1", 8);
 }
 
@@ -198,6 +200,7 @@ async function jobsStory(stage: Stage): Promise<void> {
   const from = await revision(stage);
   const complete = new Set<string>();
   let watch: { close(): void } | undefined;
+  const cpu = serverProcessorMs(stage);
   let start = 0;
   let createdMs = 0;
   const end = await until<number>("all Jobs complete", 600_000, async (done) => {
@@ -223,6 +226,7 @@ async function jobsStory(stage: Stage): Promise<void> {
   });
   watch?.close();
   say(`${jobs} Jobs of one pod until counted complete`, (end - start) / 1_000, "s", 60);
+  say(`${jobs} Jobs: processor time of the server`, (serverProcessorMs(stage) - cpu) / 1_000, "s");
   say(`${jobs} Jobs: until all are created`, createdMs / 1_000, "s");
   say(`${jobs} Jobs: writes a Job`, Number((await revision(stage)) - from) / jobs, "1");
 }
