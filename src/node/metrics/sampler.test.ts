@@ -23,7 +23,7 @@ function stage(pods: Pod[]) {
     const cpuNanos = counters.get(path === "" ? "" : path.slice(path.lastIndexOf("/") + 1));
     return cpuNanos === undefined ? undefined : { cpuNanos, memoryBytes: 5, workingSetBytes: 3 };
   };
-  const sampler = new UsageSampler({ machine: { cgroupUsage }, clock: time.clock, timers: time.timers, cgroupRoot: "/c", pods: () => pods });
+  const sampler = new UsageSampler({ ...time, machine: { cgroupUsage }, cgroupRoot: "/c", pods: () => pods });
   const ask = async (maxAgeMs: number, uids?: ReadonlySet<string>): Promise<NodeUsage> => {
     let answer: NodeUsage | undefined;
     void sampler.read(maxAgeMs, uids).then((usage) => (answer = usage));
