@@ -26,6 +26,8 @@ export const watchTimeoutSecondsMin = 1_800;
 export const watchesMax = 50_000;
 /** A list beyond this is sent in slices of this size, in bytes. */
 export const listSliceBytes = 512 * 1024;
+/** Room for a list before more is made, in bytes: most lists are small, and agents make many. */
+export const listFirstSliceBytes = 16 * 1024;
 /** Work on one request goes on for this long before other requests get their turn, in milliseconds. */
 export const sliceMs = 5;
 /** Objects whose decoded form is kept beside their bytes. */

@@ -4,7 +4,7 @@ import { encodeProtobufList } from "#codec/protobuf.ts";
 import type { Entry } from "#store/store.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { gzipBytesMin, listSliceBytes, sliceMs } from "../limits.ts";
+import { gzipBytesMin, listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
 import { contentTypes, type Representation } from "../negotiate.ts";
 import { bytesOf } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
@@ -91,6 +91,8 @@ class ListWriter {
   /** An item that did not fit into the last slice. */
   #carried: Uint8Array | undefined;
   #isFirst = true;
+  /** Most lists are small: room is made as it is needed. */
+  #sliceBytes = listFirstSliceBytes;
   done = false;
 
   constructor(call: Call, order: ListOrder) {
@@ -107,11 +109,11 @@ class ListWriter {
     this.#head = bytesOf(headOf(served, representation, metadata));
   }
 
-  /** The next piece: at least `listSliceBytes`, or what was done in `sliceMs`, or the rest. */
+  /** The next piece: `listSliceBytes`, or what was done in `sliceMs`, or the rest. */
   slice(): Uint8Array {
     const { clock } = this.#call.parts;
     const until = clock.monotonic() + sliceMs;
-    let buffer = new Uint8Array(listSliceBytes);
+    let buffer = new Uint8Array(Math.max(this.#sliceBytes, (this.#head?.length ?? 0) + 4));
     let length = 0;
     if (this.#head !== undefined) {
       buffer.set(this.#head, 0);
@@ -127,6 +129,12 @@ class ListWriter {
       }
       if (bytes.length > 0) {
         const needed = bytes.length + 4;
+        if (buffer.length < length + needed && buffer.length < listSliceBytes) {
+          this.#sliceBytes = Math.min(listSliceBytes, Math.max(2 * buffer.length, length + needed));
+          const larger = new Uint8Array(this.#sliceBytes);
+          larger.set(buffer.subarray(0, length));
+          buffer = larger;
+        }
         if (buffer.length < length + needed) {
           if (length > 0) {
             this.#carried = bytes;
