@@ -82,7 +82,8 @@ story(
       }),
     );
     const path = "/apis/example.com/v1/namespaces/default/things";
-    const given = `{"metadata":{"name":"a"},"spec":{"list":[{}],"map":{"k":{}},"kept":null,"replaced":null,"port":"80%","big":9007199254740993}}`;
+    const spec = `{"list":[{}],"map":{"k":{}},"kept":null,"replaced":null,"port":"80%","big":9007199254740993}`;
+    const given = `{"metadata":{"name":"a"},"spec":${spec}}`;
     const made = await send(server, "POST", path, given, { "content-type": "application/json" });
     assert.equal(made.status, 201, made.text);
     const { list, map, kept, replaced, port } = made.body["spec"] as Record<string, unknown>;

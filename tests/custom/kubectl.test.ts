@@ -203,6 +203,48 @@ test("big definitions serve big objects", () => {
   assert.equal(cluster.kubectl("get", "monitor", "m", "-o", "jsonpath={.spec.retention}"), "24h");
 });
 
+test("a policy judges custom kinds as others, with parameters of a custom kind", () => {
+  const group = "admissionregistration.k8s.io/v1";
+  const rule = {
+    apiGroups: ["monitoring.example.com"],
+    apiVersions: ["v1"],
+    operations: ["CREATE", "UPDATE"],
+    resources: ["alertings"],
+  };
+  accepted({
+    apiVersion: group,
+    kind: "ValidatingAdmissionPolicy",
+    metadata: { name: "few" },
+    spec: {
+      matchConstraints: { resourceRules: [rule] },
+      paramKind: { apiVersion: "monitoring.example.com/v1", kind: "Monitor" },
+      validations: [
+        { expression: "object.spec.replicas <= params.spec.replicas", message: "more than the monitor has" },
+      ],
+    },
+  });
+  accepted({
+    apiVersion: group,
+    kind: "ValidatingAdmissionPolicyBinding",
+    metadata: { name: "few" },
+    spec: {
+      policyName: "few",
+      validationActions: ["Deny"],
+      paramRef: { name: "m", namespace: "default", parameterNotFoundAction: "Deny" },
+    },
+  });
+  const alerting = (replicas: number): object => ({
+    apiVersion: "monitoring.example.com/v1",
+    kind: "Alerting",
+    metadata: { name: "a" },
+    spec: { replicas },
+  });
+  refused(alerting(3), /ValidatingAdmissionPolicy 'few' with binding 'few' denied request: more than the monitor has/);
+  accepted(alerting(2));
+  cluster.kubectl("delete", "validatingadmissionpolicybinding", "few");
+  accepted(alerting(3));
+});
+
 test("dependents go with their owner; namespaces and definitions take their objects along", async () => {
   const uid = cluster.kubectl("get", "database", "main", "-o", "jsonpath={.metadata.uid}");
   const ownerReferences = [{ apiVersion: "db.example.com/v1", kind: "Database", name: "main", uid }];
