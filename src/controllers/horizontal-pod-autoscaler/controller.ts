@@ -2,6 +2,7 @@ import type { Scale } from "#api/generated/autoscaling-v1.ts";
 import { pathOf, type Resource } from "#api/resource.ts";
 import { parseLabelSelector, type Selector } from "#api/selectors.ts";
 import { isEqual } from "#reconcile/canonical.ts";
+import type { Client } from "#client/client.ts";
 import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
@@ -129,14 +130,12 @@ function settleChange(memory: Memory, { spec }: AutoscalerView, scale: ObservedS
 
 async function readScale({ client, resources }: Dependencies, autoscaler: AutoscalerView): Promise<ObservedScale> {
   const { kind, name, apiVersion = "" } = autoscaler.spec.scaleTargetRef;
-  const target = scalable(resources(), apiVersion, kind);
-  if (target === undefined) {
-    return {
-      kind: "failed",
-      message: `no matches for kind "${kind}" in version "${apiVersion === "" ? "v1" : apiVersion}"`,
-    };
-  }
   try {
+    const target = scalable(resources(), apiVersion, kind) ?? (await discoverScalable(client, apiVersion, kind));
+    if (target === undefined) {
+      const version = apiVersion === "" ? "v1" : apiVersion;
+      return { kind: "failed", message: `no matches for kind "${kind}" in version "${version}"` };
+    }
     const path = pathOf(target, { namespace: autoscaler.namespace, name, subresource: "scale" });
     const scale = (await client.request("GET", path)) as Scale;
     return {
@@ -150,6 +149,30 @@ async function readScale({ client, resources }: Dependencies, autoscaler: Autosc
   } catch (error) {
     return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** What a group version says that it serves. */
+interface ServedList {
+  readonly resources: readonly (Pick<Resource<unknown>, "kind" | "namespaced" | "verbs"> & { readonly name: string })[];
+}
+
+/** A custom resource with a scale, found by discovery. */
+async function discoverScalable(
+  client: Client,
+  apiVersion: string,
+  kind: string,
+): Promise<Resource<unknown> | undefined> {
+  const [group = "", version = ""] = apiVersion.split("/");
+  if (version === "") return undefined;
+  const path = `/apis/${encodeURIComponent(group)}/${encodeURIComponent(version)}`;
+  const { resources } = (await client.request("GET", path)) as ServedList;
+  const named = resources.filter((resource) => !resource.name.includes("/") && resource.kind === kind);
+  const found = named.find(({ name }) => resources.some((resource) => resource.name === `${name}/scale`));
+  if (found === undefined) return undefined;
+  const { name, namespaced, verbs } = found;
+  const subresources = [{ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"] }];
+  const described = { group, version, resource: name, kind, namespaced, verbs, subresources };
+  return { ...described, shortNames: [], categories: [], type: "" };
 }
 
 /** The resource of a kind with a scale; any served version of the group will do when the named one is not served. */
