@@ -7,8 +7,10 @@ import { createPace, type Pace } from "#reconcile/pace.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { createConfigurationRolloutController } from "./configuration-rollout/controller.ts";
 import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
+import { createDeadlineRollbackController } from "./deadline-rollback/controller.ts";
 import { createDeploymentController } from "./deployment/controller.ts";
 import { createDisruptionController } from "./disruption/controller.ts";
 import { createEndpointsController } from "./endpoints/controller.ts";
@@ -72,6 +74,8 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createPersistentVolumeController,
   createVolumeProtectionController,
   createLocalVolumeController,
+  createConfigurationRolloutController,
+  createDeadlineRollbackController,
   createEphemeralVolumeController,
 ];
 

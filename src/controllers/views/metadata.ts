@@ -4,7 +4,12 @@ import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 import { cronJobDeclaration, jobDeclaration } from "./batch.ts";
-import { configMapDeclaration, namespaceDeclaration, serviceAccountDeclaration } from "./namespace.ts";
+import {
+  configMapDeclaration,
+  namespaceDeclaration,
+  secretDeclaration,
+  serviceAccountDeclaration,
+} from "./namespace.ts";
 import { endpointsDeclaration, serviceDeclaration, sliceDeclaration } from "./network.ts";
 import { leaseDeclaration, nodeDeclaration } from "./node.ts";
 import { podDeclaration } from "./pod.ts";
@@ -40,6 +45,7 @@ function ownInformers(informers: Informers): ReadonlyMap<string, Informer<Object
     informers.of(namespaceDeclaration),
     informers.of(serviceAccountDeclaration),
     informers.of(configMapDeclaration),
+    informers.of(secretDeclaration),
     informers.of(serviceDeclaration),
     informers.of(endpointsDeclaration),
     informers.of(sliceDeclaration),

@@ -1,5 +1,6 @@
-import type { ConfigMap, Namespace, NamespaceCondition, ServiceAccount } from "#api/generated/core-v1.ts";
-import { configmaps, namespaces, serviceaccounts } from "#api/generated/resources.ts";
+import type { ConfigMap, Namespace, NamespaceCondition, Secret, ServiceAccount } from "#api/generated/core-v1.ts";
+import { configmaps, namespaces, secrets, serviceaccounts } from "#api/generated/resources.ts";
+import { canonicalText, fnv32 } from "#reconcile/canonical.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 
@@ -13,6 +14,13 @@ export interface NamespaceView extends ObjectView {
 export interface ConfigMapView extends ObjectView {
   /** `data` of kube-root-ca.crt; nothing of others. */
   readonly rootCa: string | undefined;
+  /** Of all its data: equal digests, equal configuration. */
+  readonly digest: string;
+}
+
+export interface SecretView extends ObjectView {
+  /** Of all its data; says nothing about it. */
+  readonly digest: string;
 }
 
 export const rootCaName = "kube-root-ca.crt";
@@ -40,5 +48,16 @@ export const configMapDeclaration: InformerDeclaration<ConfigMap, ConfigMapView>
   project: (map) => ({
     ...objectView(map.metadata),
     rootCa: map.metadata.name === rootCaName ? map.data?.["ca.crt"] : undefined,
+    digest: digestOf(map.data, map.binaryData),
   }),
 };
+
+export const secretDeclaration: InformerDeclaration<Secret, SecretView> = {
+  resource: secrets,
+  indexes: objectIndexes,
+  project: (secret) => ({ ...objectView(secret.metadata), digest: digestOf(secret.data) }),
+};
+
+function digestOf(...parts: readonly unknown[]): string {
+  return fnv32(canonicalText(parts)).toString();
+}

@@ -1,0 +1,91 @@
+/** What a Deployment can ask for beyond upstream. Against a running cluster. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import {
+  condition,
+  isReady,
+  never,
+  objectAt,
+  podsOf,
+  podsReady,
+  templateOf,
+  workload,
+} from "../conformance/apps-objects.ts";
+import { nameOf, pick, startSuite, until, type Json } from "../conformance/cluster.ts";
+
+const suite = startSuite();
+after(() => suite.stop());
+
+const asking = (name: string, annotation: string, spec: Json, template: Json): Json => {
+  const object = workload("Deployment", name, { ...spec, template: { ...templateOf(name), ...template } });
+  (object.metadata as Json).annotations = { [annotation]: "true" };
+  return object;
+};
+
+test("a Deployment rolls when a ConfigMap that it reads changes, and for no other reason", () =>
+  suite.play(async (scene) => {
+    const { api, at, core } = scene;
+    const settings = (data: Json): Json => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "settings" },
+      data,
+    });
+    await api.create(core("configmaps"), settings({ colour: "red" }));
+    const template = templateOf("configured", {
+      spec: { volumes: [{ name: "settings", configMap: { name: "settings" } }] },
+    });
+    const object = asking("configured", "steersman.dev/roll-on-configuration-change", { replicas: 2 }, template);
+    await api.create(at("apps/v1", "deployments"), object);
+    const before = (await podsReady(scene, "configured", 2)).map(nameOf).sort();
+    const names = async (): Promise<string[]> => (await podsOf(scene, "configured")).map(nameOf).sort();
+    await api.patch(core("configmaps", "settings"), { metadata: { labels: { looked: "at" } } });
+    await never("labels are no configuration", async () => (await names()).join() !== before.join(), 500);
+    await api.patch(core("configmaps", "settings"), { data: { colour: "blue" } });
+    await until("its pods are others", async () => {
+      const pods = await podsOf(scene, "configured");
+      return pods.length === 2 && pods.every((pod) => isReady(pod) && !before.includes(nameOf(pod)));
+    });
+    await never("and stay", async () => (await podsOf(scene, "configured")).length !== 2, 500);
+  }));
+
+test("an update that passes its progress deadline is taken back, and the next one goes on", () =>
+  suite.play(async (scene) => {
+    const { api, at } = scene;
+    const path = at("apps/v1", "deployments", "careful");
+    const spec = { replicas: 3, progressDeadlineSeconds: 2, minReadySeconds: 0 };
+    await api.create(at("apps/v1", "deployments"), asking("careful", "steersman.dev/rollback-on-deadline", spec, {}));
+    const before = (await podsReady(scene, "careful", 3)).map(nameOf);
+    await api.patch(path, { spec: { template: templateOf("careful", { gated: true, image: "example/hangs:2" }) } });
+    await objectAt(scene, "it is taken back", path, (found) =>
+      String(
+        pick(found, "metadata.annotations") && (pick(found, "metadata.annotations") as Json)["steersman.dev/hold"],
+      ).includes("rejected"),
+    );
+    const pods = await podsReady(scene, "careful", 3);
+    assert.ok(pods.filter((pod) => before.includes(nameOf(pod))).length >= 2, "those that served go on serving");
+    assert.ok(pods.every((pod) => pick(pod, "spec.containers.0.image") !== "example/hangs:2"));
+    const held = await api.get(path);
+    assert.equal(
+      pick(held, "spec.template.spec.containers.0.image"),
+      "example/hangs:2",
+      "the template stays as its author wrote it",
+    );
+    await api.patch(path, { spec: { template: templateOf("careful", { image: "example/good:3" }) } });
+    await api.patch(path, { spec: { template: { spec: { readinessGates: null } } } });
+    const done = await objectAt(scene, "the next update goes on", path, (found) => {
+      const { updatedReplicas, availableReplicas, replicas } = found.status as Json;
+      return (
+        updatedReplicas === 3 &&
+        availableReplicas === 3 &&
+        replicas === 3 &&
+        condition(found, "Progressing")?.status === "True"
+      );
+    });
+    assert.equal((pick(done, "metadata.annotations") as Json)["steersman.dev/hold"], undefined);
+    assert.ok(
+      (await podsOf(scene, "careful"))
+        .filter(isReady)
+        .every((pod) => pick(pod, "spec.containers.0.image") === "example/good:3"),
+    );
+  }));
