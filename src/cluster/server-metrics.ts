@@ -96,6 +96,9 @@ function inflight(reading: number, writing: number): Family {
   };
 }
 
+/** Upstream's buckets that our loops can fall into, in seconds. */
+const workBuckets: readonly number[] = [0.0001, 0.001, 0.01, 0.1, 1, 10];
+
 /** The work queues of all loops, by their names. */
 export function queueFamilies(loops: readonly Controller[]): readonly Family[] {
   const family = (name: string, type: Family["type"], help: string, value: (loop: Controller) => number): Family => ({
@@ -115,6 +118,13 @@ export function queueFamilies(loops: readonly Controller[]): readonly Family[] {
     ),
     family("steersman_controller_writes_total", "counter", "Writes that a loop carried out.", ({ writes }) => writes),
   ];
+}
+
+/** How long passes over one name take, by loop. */
+export function workDurations(metrics: Metrics): (name: string, seconds: number) => void {
+  const help = "How long in seconds processing an item from workqueue takes.";
+  const durations = metrics.histogram("workqueue_work_duration_seconds", help, ["name"], workBuckets);
+  return (name, seconds) => durations.observe([name], seconds);
 }
 
 /** What the scheduler tells of its attempts, under upstream's names. */

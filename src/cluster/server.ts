@@ -41,7 +41,7 @@ import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
 import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
-import { measured, queueFamilies, schedulerCounts, schedulerFamilies } from "./server-metrics.ts";
+import { measured, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
@@ -123,7 +123,7 @@ export function createServer(options: ServerOptions): Server {
   const client = createClient(transportOf("controllers"), { userAgent: "steersman-controllers", timers });
   const informers = createInformers({ client, clock, timers, random, onProblem });
   const pace = createPace(clock, timers);
-  const shared = { client, clock, timers, random, informers, pace, onProblem };
+  const shared = { client, clock, timers, random, informers, pace, onProblem, onWorked: workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();
   const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
   const serverLoops = [

@@ -21,6 +21,7 @@ export interface Dependencies {
   readonly epoch?: () => Epoch | undefined;
   /** Every resource that the server serves now, custom ones too: for garbage collection and namespace deletion. */
   readonly resources: () => readonly Resource<unknown>[];
+  readonly onWorked?: (name: string, seconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -50,7 +51,7 @@ export function createExecutorFor(dependencies: Dependencies, name: string, even
 
 /** A controller from its loop and the shared dependencies. */
 export function createLoop(dependencies: Dependencies, loop: Loop): Controller {
-  const { clock, timers, random, informers, pace, onProblem } = dependencies;
+  const { clock, timers, random, informers, pace, onProblem, onWorked } = dependencies;
   const { eventSource, ...rest } = loop;
   return createController({
     ...rest,
@@ -60,6 +61,7 @@ export function createLoop(dependencies: Dependencies, loop: Loop): Controller {
     informers,
     pace,
     executor: createExecutorFor(dependencies, loop.name, eventSource ?? `${loop.name}-controller`),
+    ...(onWorked === undefined ? {} : { onWorked }),
     ...(onProblem === undefined ? {} : { onProblem }),
   });
 }

@@ -62,6 +62,8 @@ export interface ControllerOptions {
   readonly keysInFlight?: number;
   /** At least this long between two passes over one key of which the first wrote something: merges bursts. Milliseconds. */
   readonly spacingMs?: number;
+  /** Told how long each pass with its writes took. */
+  readonly onWorked?: (name: string, seconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -154,6 +156,7 @@ class Loop implements Controller {
   async #process(key: string): Promise<void> {
     let traces: readonly Trace[] = [];
     let wrote = false;
+    const startedMs = this.#options.clock.monotonic();
     try {
       const plan = await this.#options.pass(key, { now: this.#options.clock.now(), refusal: this.#refusals.get(key) });
       if (plan !== undefined && !this.#stopped) {
@@ -170,6 +173,7 @@ class Loop implements Controller {
       this.#options.onProblem?.(`${this.name}: a pass over ${key} failed`, error);
       this.#queue.retry(key);
     }
+    this.#options.onWorked?.(this.name, (this.#options.clock.monotonic() - startedMs) / 1000);
     this.#active--;
     this.#gated++;
     if (this.#queue.length > 0) this.#pump();
