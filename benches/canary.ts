@@ -21,8 +21,8 @@ import { report } from "./report.ts";
 
 const requests = Number(process.argv[2] ?? 1_000_000);
 const users = Number(process.argv[3] ?? 100_000);
-const connections = 8;
-const pipelined = 16;
+const connections = 64;
+const pipelined = 1;
 const folder = mkdtempSync(`${tmpdir()}/steer-bench-canary-`);
 const timers = realTimers({ keepAlive: true });
 const cleanUps: (() => unknown)[] = [];
@@ -154,7 +154,7 @@ async function load(
           else wrong += 1;
           rest = rest.slice(end + 7);
         }
-        if (waiting.length <= pipelined / 2) ask();
+        if (waiting.length === 0 || waiting.length <= pipelined / 2) ask();
       });
     });
   await Promise.all(Array.from({ length: connections }, one));
@@ -234,7 +234,7 @@ async function measureCut(): Promise<void> {
 /** Processor time of HAProxy for a request, with a canary that counts and without one, against the one configured by hand. */
 async function measureCost(): Promise<void> {
   const pid = Number(/^Pid: (\d+)$/m.exec(await runtime.command("show info"))?.[1]);
-  const count = 100_000;
+  const count = 60_000;
   const costOf = async (port: number, of: number): Promise<{ cpuUs: number; perSecond: number }> => {
     const before = cpuSeconds(of);
     const { seconds } = await load(
@@ -246,7 +246,7 @@ async function measureCost(): Promise<void> {
     return { cpuUs: ((cpuSeconds(of) - before) / count) * 1e6, perSecond: count / seconds };
   };
   const rounds = { byHand: [] as number[], canary: [] as number[], plain: [] as number[] };
-  const rates = { byHand: [] as number[], canary: [] as number[] };
+  const rates = { byHand: [] as number[], canary: [] as number[], plain: [] as number[] };
   for (let round = 0; round < 3; round++) {
     const byHand = await costOf(ports.byHand, byHandPid);
     await apply(200, `cost-${round}`);
@@ -258,6 +258,7 @@ async function measureCost(): Promise<void> {
     rounds.plain.push(plain.cpuUs);
     rates.byHand.push(byHand.perSecond);
     rates.canary.push(canary.perSecond);
+    rates.plain.push(plain.perSecond);
   }
   const middle = (values: number[]): number => values.toSorted((a, b) => a - b)[1] ?? 0;
   print("processor time of HAProxy a request, canary running", middle(rounds.canary), "us", {
@@ -265,6 +266,7 @@ async function measureCost(): Promise<void> {
   });
   print("processor time of HAProxy a request, no canary", middle(rounds.plain), "us", { floor: middle(rounds.byHand) });
   print("throughput with a running canary", middle(rates.canary), "requests/s", { floor: middle(rates.byHand) });
+  print("throughput without a canary", middle(rates.plain), "requests/s", { floor: middle(rates.byHand) });
   print("throughput with a running canary, of that by hand", (middle(rates.canary) / middle(rates.byHand)) * 100, "%", {
     target: 95,
   });

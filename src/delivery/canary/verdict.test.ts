@@ -34,11 +34,11 @@ test("the ends are where the density of the posterior is alpha", () => {
   assert.ok(Math.abs(51 * (1 - high) ** 50 - 0.05) < 1e-9);
 });
 
-test("three values: one user in errors tells nothing, two of two fail; 66 without any pass", () => {
+test("three values: one user in errors tells nothing, two of two fail; 69 without any pass", () => {
   assert.equal(verdictOf(2, 2), "Fail");
   assert.equal(verdictOf(1, 1), "NotEnoughData");
-  assert.equal(verdictOf(60, 0), "NotEnoughData");
-  assert.equal(verdictOf(70, 0), "Pass");
+  assert.equal(verdictOf(68, 0), "NotEnoughData");
+  assert.equal(verdictOf(69, 0), "Pass");
   assert.equal(verdictOf(1000, 100), "NotEnoughData");
 });
 
