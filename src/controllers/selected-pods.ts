@@ -38,6 +38,11 @@ export function servingPods(
 ): readonly PodView[] {
   const selected = selectedPods(pods, service);
   if (service.selector.pairs.some(([key]) => key === hashLabel)) return selected;
+  return withoutHeld(selected, replicaSets);
+}
+
+/** Pods that count as their Deployment's: those of ReplicaSets on hold come on top of it. */
+export function withoutHeld(selected: readonly PodView[], replicaSets: Informer<ReplicaSetView>): readonly PodView[] {
   return selected.filter((pod) => {
     if (pod.controller?.kind !== "ReplicaSet") return true;
     const set = replicaSets.get(keyOf(pod.namespace, pod.controller.name));

@@ -5,7 +5,7 @@ import { createModelCluster, isReady, runPod, type ModelCluster } from "../testi
 
 /** A Deployment of three with a Service, running version 1, with a hold on its first ReplicaSet. */
 async function held(): Promise<{ cluster: ModelCluster; stable: string }> {
-  const cluster = await createModelCluster({ only: ["deployment", "replicaset", "endpointslice"] });
+  const cluster = await createModelCluster({ only: ["deployment", "replicaset", "endpointslice", "disruption"] });
   cluster.api.put("services", {
     metadata: { name: "web", namespace: "default" },
     spec: { selector: { app: "web" }, ports: [{ port: 80, targetPort: 80, protocol: "TCP" }] },
@@ -174,4 +174,19 @@ test("without a hold a set that was on hold serves everybody again", async () =>
   await settle(cluster);
   await settle(cluster);
   assert.deepEqual(pods(cluster), { all: "3 web:2", serving: "3 web:2" });
+});
+
+test("a budget counts the stable pods alone", async () => {
+  const { cluster, stable } = await held();
+  cluster.api.put("poddisruptionbudgets", {
+    metadata: { name: "web", namespace: "default" },
+    spec: { minAvailable: "100%", selector: { matchLabels: { app: "web" } } },
+  });
+  change(cluster, { template: templateOf("web:2") });
+  await settle(cluster);
+  hold(cluster, { keep: stable, bring: newest(cluster), size: 2 });
+  await settle(cluster);
+  const { expectedPods, currentHealthy, disruptionsAllowed } = cluster.api.get("poddisruptionbudgets", "default/web")!
+    .status as Record<string, number>;
+  assert.deepEqual([expectedPods, currentHealthy, disruptionsAllowed ?? 0], [3, 3, 0]);
 });

@@ -1,8 +1,9 @@
+import { onHoldAnnotation } from "#api/apps/hold.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { selectedPods } from "../selected-pods.ts";
+import { selectedPods, withoutHeld } from "../selected-pods.ts";
 import { jobDeclaration } from "../views/batch.ts";
 import { podDeclaration, type PodView } from "../views/pod.ts";
 import { budgetDeclaration } from "../views/policy.ts";
@@ -58,6 +59,11 @@ export function createDisruptionController(dependencies: Dependencies): Controll
         budgets.handle((key) => enqueue(key)),
         deployments.handle(onScale),
         statefulSets.handle(onScale),
+        replicaSets.handle((_key, old, current) => {
+          const view = current ?? old;
+          if (view !== undefined && old?.annotations[onHoldAnnotation] !== current?.annotations[onHoldAnnotation])
+            enqueueNamespace(view.namespace);
+        }),
         pods.handle((_key, old, current) => {
           const pod = current ?? old;
           if (pod === undefined) return;
@@ -71,7 +77,7 @@ export function createDisruptionController(dependencies: Dependencies): Controll
     pass(key, { now }) {
       const budget = budgets.get(key);
       if (budget === undefined) return undefined;
-      const selected = selectedPods(pods, budget);
+      const selected = withoutHeld(selectedPods(pods, budget), replicaSets);
       // Pods of several sets of one Deployment belong to one scale.
       const scales = new Map<string, number | undefined>();
       const counted = new Map<string, string>();

@@ -6,6 +6,8 @@ import type { Client } from "#client/client.ts";
 import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
+import { withoutHeld } from "../selected-pods.ts";
+import { replicaSetDeclaration } from "../views/workload.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { noHistory, rememberChange, type History } from "./behavior.ts";
 import { planAutoscaler, type ObservedScale } from "./plan.ts";
@@ -28,6 +30,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
   const { informers, client, resources } = dependencies;
   const autoscalers = informers.of(autoscalerDeclaration);
   const pods = informers.of(podDeclaration);
+  const replicaSets = informers.of(replicaSetDeclaration);
   const memories = new Map<string, Memory>();
 
   const pass = async (key: string, context: PassContext): Promise<Plan | undefined> => {
@@ -43,8 +46,9 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     const parsed = scale.kind === "found" && scale.selector !== "" ? parseLabelSelector(scale.selector) : undefined;
     memory.selector = parsed?.ok === true ? parsed.selector : undefined;
     const inNamespace = pods.by("namespace", namespace);
-    const selected =
-      memory.selector === undefined ? [] : inNamespace.filter((pod) => memory.selector!.matches(pod.labels));
+    const { selector: memorised } = memory;
+    const matching = memorised === undefined ? [] : inNamespace.filter((pod) => memorised.matches(pod.labels));
+    const selected = withoutHeld(matching, replicaSets);
     settleChange(memory, autoscaler, scale, context.now);
     const { metrics: specs = [] } = autoscaler.spec;
     const question = {
@@ -107,7 +111,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
   return createLoop(dependencies, {
     name: "horizontal-pod-autoscaler",
     eventSource: "horizontal-pod-autoscaler",
-    needs: [autoscalers, pods],
+    needs: [autoscalers, pods, replicaSets],
     watch: (enqueue) => [
       autoscalers.handle((key, old, current) => {
         // Our own writes of the status are no news.
