@@ -20,6 +20,8 @@ const { values: flags } = parseArgs({
     jobs: { type: "string", default: "10000" },
     objects: { type: "string", default: "10000" },
     pods: { type: "string", default: "30000" },
+    "bare-nodes": { type: "string", default: "5000" },
+    "bare-pods": { type: "string", default: "10000" },
   },
 });
 const runs = Number(flags.runs);
@@ -211,7 +213,7 @@ async function jobsStory(stage: Stage): Promise<void> {
     });
     start = performance.now();
     const template = {
-      metadata: { annotations: { "steersman.dev/simulated-run-seconds": "0" } },
+      metadata: { annotations: { "simulated.steersman.dev/runs-for-ms": "10" } },
       spec: { restartPolicy: "Never", containers: [{ name: "job", image: "job:1", command: ["true"] }] },
     };
     await inParallel(jobs, 64, (index) =>
@@ -241,6 +243,51 @@ async function namespaceStory(stage: Stage): Promise<void> {
   const isGone = async (): Promise<boolean> => (await stage.api.send("GET", "/api/v1/namespaces/full")).status === 404;
   await waitFor("the namespace's end", isGone, 240_000, 50);
   say(`namespace with ${objects} objects deleted`, (performance.now() - start) / 1_000, "s", 10);
+}
+
+/**
+ * Pods without constraints on many nodes, as in upstream's SchedulingBasic: nodes are objects that no agent stands behind, each
+ * pod is created and bound through the API. Wants a cluster of its own, with --nodes 1.
+ */
+async function schedulingStory(stage: Stage): Promise<void> {
+  const nodes = Number(flags["bare-nodes"]);
+  const pods = Number(flags["bare-pods"]);
+  const amounts = { cpu: "4", memory: "32Gi", pods: "110" };
+  // The one node with an agent is kept out: its pods would run, which is not what is measured.
+  const { text } = await stage.api.call("GET", "/api/v1/nodes");
+  for (const { metadata } of (JSON.parse(text) as { items: { metadata: { name: string } }[] }).items)
+    await stage.api.call("PATCH", `/api/v1/nodes/${metadata.name}`, { spec: { unschedulable: true } });
+  await inParallel(nodes, 64, (index) =>
+    stage.api.call("POST", "/api/v1/nodes", {
+      metadata: { name: `bare-${index}`, labels: { "topology.kubernetes.io/zone": `zone-${index % 3}` } },
+      spec: {},
+      status: { capacity: amounts, allocatable: amounts, conditions: [{ type: "Ready", status: "True" }] },
+    }),
+  );
+  const from = await revision(stage);
+  const cpu = serverProcessorMs(stage);
+  const container = { name: "pause", image: "pause:1", resources: { requests: { cpu: "100m", memory: "500Mi" } } };
+  const bound = new Set<string>();
+  let watch: { close(): void } | undefined;
+  let start = 0;
+  const end = await until<number>("all pods bound", 240_000, async (done) => {
+    watch = await stage.api.watch(`${podsPath}?watch=1&fieldSelector=spec.nodeName!%3D&resourceVersion=${from}`, (line) => {
+      if (!line.startsWith('{"type":"ADDED"')) return;
+      bound.add(/"name":"(bare-pod-[^"]+)"/.exec(line)?.[1] ?? "");
+      if (bound.size === pods) done(performance.now());
+    });
+    start = performance.now();
+    await inParallel(pods, 64, (index) =>
+      stage.api.call("POST", podsPath, {
+        metadata: { name: `bare-pod-${index}`, labels: { app: "bare" } },
+        spec: { terminationGracePeriodSeconds: 0, tolerations: [{ operator: "Exists" }], containers: [container] },
+      }),
+    );
+  });
+  watch?.close();
+  const name = `SchedulingBasic through the API, ${nodes} nodes, ${pods} pods`;
+  say(`${name}: created and bound`, (pods * 1_000) / (end - start), "1/s", 2_000);
+  say(`${name}: processor time of the server a pod`, (serverProcessorMs(stage) - cpu) / pods, "ms");
 }
 
 /** Nothing changes for 60 s: what the server still does. Wants a cluster of its own, with --nodes 1000. */
@@ -279,6 +326,7 @@ const stories: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   latency: latencyStory,
   jobs: jobsStory,
   namespace: namespaceStory,
+  scheduling: schedulingStory,
   standing: standingStory,
 };
 
