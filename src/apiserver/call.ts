@@ -82,6 +82,8 @@ export interface Call {
   user: User;
   /** Who really asks, where `user` is impersonated. */
   realUser?: User;
+  /** What the request was counted for, where it was. */
+  flow?: { readonly schemaUid: string; readonly levelUid: string };
   /** True when the user was given by the transport: controllers inside the process. */
   readonly inProcess: boolean;
   served: Served | undefined;

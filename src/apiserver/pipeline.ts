@@ -1,6 +1,7 @@
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome, Stage } from "./call.ts";
 import { Failure } from "./failure.ts";
+import type { Fairness } from "./fairness/fairness.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { impersonate } from "./stages/impersonate.ts";
@@ -12,13 +13,17 @@ import { internalFailure, statusResponse } from "./status.ts";
  * The table of contents of the API server: what every request goes through, in order. `route` has run before, because a
  * target that cannot be read makes no call. Drawn in docs/api-pipeline.md.
  */
-export function pipelineStages(): readonly Stage[] {
+export function pipelineStages(fairness: Fairness): readonly Stage[] {
   const inFlight = new InFlight();
   return [
     { name: "authenticate", run: authenticate },
     { name: "impersonate", run: impersonate },
     { name: "audit", run: beginAudit },
-    { name: "limit", run: (call) => inFlight.limit(call) },
+    {
+      name: "limit",
+      // What no flow schema knows is at least counted.
+      run: (call) => fairness.limit(call) ?? (call.flow === undefined ? inFlight.limit(call) : undefined),
+    },
     { name: "authorize", run: authorize },
     { name: "perform", run: perform },
   ];
@@ -53,8 +58,15 @@ function respond(call: Call, outcome: Outcome): HttpResponse {
   call.finished?.();
   call.finished = undefined;
   if (outcome === undefined) throw new Error("the last stage gave no answer");
-  const response = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const made = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const response = call.flow === undefined || made.status === 101 ? made : withFlow(made, call.flow);
   return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response);
+}
+
+/** Clients and people see which schema and level a request was counted for. */
+function withFlow(response: HttpResponse, { schemaUid, levelUid }: NonNullable<Call["flow"]>): HttpResponse {
+  const flow = { "x-kubernetes-pf-flowschema-uid": schemaUid, "x-kubernetes-pf-prioritylevel-uid": levelUid };
+  return { status: response.status, headers: { ...response.headers, ...flow }, body: response.body };
 }
 
 function beginAudit(call: Call): Outcome {

@@ -18,6 +18,7 @@ import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
 import { CustomDefinitions } from "./custom/definitions.ts";
 import { Failure } from "./failure.ts";
+import { Fairness } from "./fairness/fairness.ts";
 import { inProcessTransport } from "./in-process.ts";
 import { keyOf } from "./keys.ts";
 import type { NodeConnector } from "./node-connector.ts";
@@ -112,7 +113,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
   };
-  const answer = answerer(parts);
+  const fairness = new Fairness(reader, timers);
+  const answer = answerer(parts, fairness);
   const definitions = new CustomDefinitions(parts);
   aggregation = new Aggregation(parts);
   const policies = new PolicyStatus(parts);
@@ -138,6 +140,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     close: () => {
       definitions.close();
       aggregation?.close();
+      fairness.close();
       policies.close();
       hub.close();
     },
@@ -153,8 +156,8 @@ type Answer = (
   upgrade?: Connection,
 ) => HttpResponse | Promise<HttpResponse>;
 
-function answerer(parts: Parts): Answer {
-  const stages = pipelineStages();
+function answerer(parts: Parts, fairness: Fairness): Answer {
+  const stages = pipelineStages(fairness);
   return (request, peer, user, upgrade) => {
     let info;
     try {

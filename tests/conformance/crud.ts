@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, unique, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, until, type Json, type Scene } from "./cluster.ts";
 
 export interface CrudOptions {
   readonly groupVersion: string;
@@ -57,9 +57,12 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
 
   const changed = await api.patch(path, options.change.patch);
   assert.deepEqual(pick(changed, options.change.path), options.change.expected);
-  const current = await api.get(path);
-  const metadata = { ...(current.metadata as Json), annotations: { updated: "true" } };
-  await api.expect("PUT", path, { ...current, metadata });
+  // Controllers write too: as every client, begin again when one was faster.
+  const current = await until("the update", async () => {
+    const read = await api.get(path);
+    const metadata = { ...(read.metadata as Json), annotations: { updated: "true" } };
+    return (await api.request("PUT", path, { ...read, metadata })).status === 200 && read;
+  });
   await watch.next("the update", (event) => pick(event.object, "metadata.annotations.updated") === "true");
   assert.equal((await api.request("PUT", path, current)).status, 409, "an update of an older revision is refused");
 
@@ -67,8 +70,10 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
     const before = await api.get(`${path}/${subresource}`);
     assert.equal(pick(before, "metadata.uid"), pick(made, "metadata.uid"));
     assert.deepEqual(pick(await api.patch(`${path}/${subresource}`, patch), at), expected);
-    const after = await api.get(`${path}/${subresource}`);
-    const updated = await api.expect("PUT", `${path}/${subresource}`, after);
+    const updated = await until("the update of the subresource", async () => {
+      const answer = await api.request("PUT", `${path}/${subresource}`, await api.get(`${path}/${subresource}`));
+      return answer.status === 200 && answer.body;
+    });
     assert.deepEqual(pick(updated, at), expected);
   }
 

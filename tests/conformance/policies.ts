@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
-import { everyVerb } from "./crud.ts";
+import { everyVerb, type CrudOptions } from "./crud.ts";
 import { deployment } from "./workloads.ts";
 
 const groupVersion = "admissionregistration.k8s.io/v1";
@@ -113,7 +113,7 @@ function verbs(
   resource: string,
   kind: string,
   object: Json,
-  change: typeof failurePolicy,
+  change: CrudOptions["change"],
   hasStatus = false,
 ): Conformance {
   const subresources = hasStatus ? { subresources: [status] } : {};

@@ -5,8 +5,10 @@ import {
   configmaps,
   endpoints,
   endpointslices,
+  flowschemas,
   namespaces,
   priorityclasses,
+  prioritylevelconfigurations,
   rolebindings,
   roles,
   servicecidrs,
@@ -22,6 +24,7 @@ import {
   namespacedRoles,
 } from "./component-roles.ts";
 import { controllerClusterRoleBindings, controllerClusterRoles } from "./controller-roles.ts";
+import { defaultFlowSchemas, defaultPriorityLevels } from "../fairness/defaults.ts";
 import { metricsClusterRoles } from "./metrics-roles.ts";
 import {
   apiEndpoints,
@@ -67,6 +70,8 @@ export function bootstrapObjects(facts: ClusterFacts): readonly (readonly Bootst
     [
       ...all(priorityclasses, systemPriorityClasses, "create"),
       ...all(storageclasses, [localStorageClass], "create"),
+      ...all(prioritylevelconfigurations, defaultPriorityLevels, "create"),
+      ...all(flowschemas, defaultFlowSchemas, "create"),
       ...all(servicecidrs, [serviceCidr(facts.serviceRange)], "create"),
       ...all(services, [apiService(facts), dnsService(facts)], "create"),
       ...all(endpoints, [apiEndpoints(facts)], "replace"),
