@@ -7,6 +7,7 @@ import { createPace, type Pace } from "#reconcile/pace.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { createClaimGrowthController } from "./claim-growth/controller.ts";
 import { createConfigurationRolloutController } from "./configuration-rollout/controller.ts";
 import { createCronJobController } from "./cronjob/controller.ts";
 import { createDaemonSetController } from "./daemonset/controller.ts";
@@ -74,6 +75,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createPersistentVolumeController,
   createVolumeProtectionController,
   createLocalVolumeController,
+  createClaimGrowthController,
   createConfigurationRolloutController,
   createDeadlineRollbackController,
   createEphemeralVolumeController,

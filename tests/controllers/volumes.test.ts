@@ -51,12 +51,13 @@ const running = (scene: Scene, name: string): Promise<Json> =>
 
 /** A volume by hand, on one node where a node is named. */
 async function volume(
-  { api, cleanUp }: Scene,
+  scene: Scene,
   storageClassName: string,
   storage: string,
   node?: string,
   more: Json = {},
 ): Promise<string> {
+  const { api, cleanUp } = scene;
   const name = `volume-${unique()}`;
   const terms = [{ matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [node] }] }];
   const nodeAffinity = node === undefined ? {} : { nodeAffinity: { required: { nodeSelectorTerms: terms } } };
@@ -72,7 +73,9 @@ async function volume(
     metadata: { name },
     spec: { ...spec, ...nodeAffinity, ...more },
   });
-  cleanUp(() => api.request("DELETE", `/api/v1/persistentvolumes/${name}`));
+  const path = `/api/v1/persistentvolumes/${name}`;
+  cleanUp(() => api.request("DELETE", path));
+  await objectAt(scene, "it is available", path, (object) => pick(object, "status.phase") === "Available");
   return name;
 }
 
@@ -247,6 +250,22 @@ const stories: Readonly<Record<string, Conformance>> = {
       ),
     );
     assert.equal(await bindingOf(scene, "data-db-1"), names[1]);
+  },
+  "the claims of a StatefulSet grow when it asks for it, those of later pods too": async (scene) => {
+    const { api, at, core } = scene;
+    const path = at("apps/v1", "statefulsets", "grown");
+    const volumeClaimTemplates = [{ metadata: { name: "data" }, spec: request("1Gi") }];
+    await api.create(
+      at("apps/v1", "statefulsets"),
+      workload("StatefulSet", "grown", { replicas: 1, volumeClaimTemplates }),
+    );
+    await podsReady(scene, "grown", 1);
+    await api.patch(path, { metadata: { annotations: { "steersman.dev/claim-sizes": "data=4Gi" } } });
+    await api.patch(`${path}/scale`, { spec: { replicas: 2 } });
+    for (const name of ["data-grown-0", "data-grown-1"]) {
+      const isGrown = (object: Json): boolean => pick(object, "status.capacity.storage") === "4Gi";
+      await objectAt(scene, `${name} has grown`, core("persistentvolumeclaims", name), isGrown);
+    }
   },
 };
 
