@@ -73,9 +73,8 @@ function report(): void {
     const key = versions.join(" then ") || "not yet";
     histories[key] = (histories[key] ?? 0) + 1;
   }
-  process.stdout.write(
-    `${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors: users.filter(({ errors }) => errors > 0).length })}\n`,
-  );
+  const usersInErrors = users.filter(({ errors }) => errors > 0).length;
+  process.stdout.write(`${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors })}\n`);
 }
 
 let isOver = false;

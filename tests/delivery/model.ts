@@ -193,7 +193,8 @@ class IngressNode {
   round(): void {
     const split = this.#api.get("trafficsplits", "default/web");
     if (split === undefined) return;
-    const spec = split.spec as unknown as TrafficSplitSpec;
+    const spec = split.spec as TrafficSplitSpec | undefined;
+    if (spec === undefined) return;
     const counts = this.#countsOf(spec.run ?? "");
     for (let request = 0; request < this.#traffic.usersPerRound; request++) {
       const user = this.#random.below(5_000);

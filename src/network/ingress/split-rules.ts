@@ -81,7 +81,8 @@ export const splitResponseRules = [
   `  http-after-response set-var(txn.counted) sc_inc_gpc1(1) if ${failed} { sc_inc_gpc1(0) eq 1 }`,
   `  http-after-response set-var(txn.cookie) var(txn.split),map_str(cookies.map) if ${fresh}`,
   `  http-after-response add-header Set-Cookie "%[var(txn.cookie)]=%[var(txn.fresh)]; ${attributes}" if ${fresh}`,
-  `  http-after-response add-header Set-Cookie "steersman-since=%[var(txn.since)]; ${attributes}" if ${special} { var(txn.since_new) -m found }`,
+  `  http-after-response add-header Set-Cookie "steersman-since=%[var(txn.since)]; ${attributes}"` +
+    ` if ${special} { var(txn.since_new) -m found }`,
 ];
 
 export const splitLogLines = [
