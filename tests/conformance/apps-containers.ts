@@ -1,5 +1,6 @@
 /** Tests of workloads that need real containers: programs that fail, tell their names, and answer requests. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { makeImages } from "#tools/make-images.ts";
 import { eventually, type TestCluster } from "../cluster/harness.ts";
 import { condition } from "./apps-objects.ts";
@@ -114,6 +115,42 @@ async function everyReplicaAnswers(cluster: TestCluster): Promise<void> {
     );
   }
 }
+
+/** With the cluster's own class for volumes, as it comes: files outlive the pod, and go with the claim. */
+async function filesOutlivePods(cluster: TestCluster): Promise<void> {
+  const container = shell("echo started >> /data/starts; exec /bin/busybox sleep 100000", {
+    volumeMounts: [{ name: "data", mountPath: "/data" }],
+  });
+  const claim = {
+    metadata: { name: "data" },
+    spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+  };
+  const spec = { terminationGracePeriodSeconds: 0, containers: [container] };
+  const template = { metadata: { labels: { app: "db" } }, spec };
+  const set = { serviceName: "db", selector: { matchLabels: { app: "db" } }, template, volumeClaimTemplates: [claim] };
+  apply(cluster, { apiVersion: "apps/v1", kind: "StatefulSet", metadata: { name: "db" }, spec: set });
+  const starts = (count: number): Promise<true> =>
+    eventually(`${count} starts are written`, () => {
+      const { stdout } = cluster.tryKubectl(["exec", "db-0", "--", "/bin/busybox", "cat", "/data/starts"]);
+      return stdout === "started\n".repeat(count) && true;
+    });
+  await starts(1);
+  const volume = String(pick(read(cluster, "pvc", "data-db-0"), "spec.volumeName"));
+  const folder = String(pick(read(cluster, "pv", volume), "spec.hostPath.path"));
+  assert.ok(folder.startsWith(cluster.dataDir) && existsSync(`${folder}/starts`), "the folder is below the data dir");
+  cluster.kubectl("delete", "pod", "db-0");
+  await starts(2);
+  cluster.kubectl("delete", "statefulset/db", "pvc/data-db-0");
+  await eventually(
+    "volume and folder are gone",
+    () => cluster.tryKubectl(["get", "pv", volume]).code !== 0 && !existsSync(folder),
+  );
+}
+
+/** What the published lines do not ask and only real containers show. */
+export const alsoOnRealNode: Readonly<Record<string, (cluster: TestCluster) => Promise<void>>> = {
+  "the files of a StatefulSet's pod outlive the pod and go with its claim": filesOutlivePods,
+};
 
 export const onRealNode: Readonly<Record<string, (cluster: TestCluster) => Promise<void>>> = {
   "Job should create pods for an Indexed job with completion indexes and specified hostname": indexed,

@@ -2,7 +2,7 @@
 import { after, before, describe, test } from "node:test";
 import { isRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import { budgets } from "./apps-budgets.ts";
-import { onRealNode, loadImages } from "./apps-containers.ts";
+import { alsoOnRealNode, loadImages, onRealNode } from "./apps-containers.ts";
 import { daemonSets } from "./apps-daemonsets.ts";
 import { deployments } from "./apps-deployments.ts";
 import { jobs } from "./apps-jobs.ts";
@@ -31,7 +31,7 @@ describe("on a real node", { skip: isRoot ? false : "real containers need root" 
     await loadImages(cluster);
   });
   after(() => cluster?.remove());
-  for (const [name, run] of Object.entries(onRealNode)) test(name, () => run(cluster));
+  for (const [name, run] of Object.entries({ ...onRealNode, ...alsoOnRealNode })) test(name, () => run(cluster));
 });
 
 test("each published line of these groups has a test here", (context) => {
