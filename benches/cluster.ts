@@ -89,8 +89,14 @@ async function startAgain(place: running.Place): Promise<running.RunningCluster>
     if (run < runs - 1) cluster.api.close();
   }
   const floor = bareStartMs() / 1_000;
-  say("`./steer up` on a set-up machine until the API answers", running.medianOf(answered) / 1_000, "s", { floor, target: 0.7 });
-  say("`./steer up` until a real node is Ready and DNS answers", running.medianOf(ready) / 1_000, "s", { floor, target: 3 });
+  say("`./steer up` on a set-up machine until the API answers", running.medianOf(answered) / 1_000, "s", {
+    floor,
+    target: 0.7,
+  });
+  say("`./steer up` until a real node is Ready and DNS answers", running.medianOf(ready) / 1_000, "s", {
+    floor,
+    target: 3,
+  });
   say("`./steer up`: processor time of the server until Ready", running.medianOf(server) / 1_000, "s", { floor });
   say("`./steer up`: processor time of the agent until Ready", running.medianOf(agent) / 1_000, "s", { floor });
   return cluster;
@@ -98,11 +104,14 @@ async function startAgain(place: running.Place): Promise<running.RunningCluster>
 
 function web(agent: http.Agent | undefined, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: "127.0.0.1", port, path: "/", headers: { host }, ...(agent === undefined ? {} : { agent }) }, (response) => {
-      response.resume();
-      response.on("end", () => resolve(response.statusCode ?? 0));
-      response.on("error", reject);
-    });
+    const request = http.get(
+      { host: "127.0.0.1", port, path: "/", headers: { host }, ...(agent === undefined ? {} : { agent }) },
+      (response) => {
+        response.resume();
+        response.on("end", () => resolve(response.statusCode ?? 0));
+        response.on("error", reject);
+      },
+    );
     request.setTimeout(10_000, () => request.destroy(new Error("no answer in 10 s")));
     request.on("error", reject);
   });
@@ -121,23 +130,32 @@ function fetchFrom(address: string): Promise<boolean> {
 
 /** containerd alone: two sandboxes' worth and two containers' worth of `ctr run`, side by side, with the same images. */
 function bareContainersMs(place: running.Place): number | undefined {
-  const [socket] = globSync(join(place.dataDir, "**/containerd*.sock")).concat(globSync(`/run/steersman*/**/containerd*.sock`));
+  const [socket] = globSync(join(place.dataDir, "**/containerd*.sock")).concat(
+    globSync(`/run/steersman*/**/containerd*.sock`),
+  );
   if (socket === undefined) return undefined;
   const ctr = `ctr -a ${socket} -n k8s.io`;
   const image = "localhost/steersman-web:1";
-  const one = (name: string): string => `${ctr} run -d --null-io ${image} ${name}a && ${ctr} run -d --null-io ${image} ${name}b`;
+  const one = (name: string): string =>
+    `${ctr} run -d --null-io ${image} ${name}a && ${ctr} run -d --null-io ${image} ${name}b`;
   const start = performance.now();
   const made = spawnSync("sh", ["-c", `(${one("bench1")}) & (${one("bench2")}) & wait`], { encoding: "utf8" });
   const elapsedMs = performance.now() - start;
   for (const name of ["bench1a", "bench1b", "bench2a", "bench2b"])
-    spawnSync("sh", ["-c", `${ctr} task kill -s KILL ${name}; sleep 0.2; ${ctr} task rm -f ${name}; ${ctr} container rm ${name}`]);
+    spawnSync("sh", [
+      "-c",
+      `${ctr} task kill -s KILL ${name}; sleep 0.2; ${ctr} task rm -f ${name}; ${ctr} container rm ${name}`,
+    ]);
   return made.stderr === "" ? elapsedMs : undefined;
 }
 
 async function apply(place: running.Place, cluster: running.RunningCluster): Promise<void> {
   for (const image of images) running.steer(place, "image", "load", image);
   const kubectl = (...args: string[]): void => {
-    const done = spawnSync(clientBinary("kubectl"), args, { encoding: "utf8", env: { ...process.env, KUBECONFIG: cluster.kubeconfig, NO_PROXY: "*" } });
+    const done = spawnSync(clientBinary("kubectl"), args, {
+      encoding: "utf8",
+      env: { ...process.env, KUBECONFIG: cluster.kubeconfig, NO_PROXY: "*" },
+    });
     if (done.status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${done.stderr}`);
   };
   const manifests = join(running.projectRoot, "examples/web");
@@ -149,7 +167,9 @@ async function apply(place: running.Place, cluster: running.RunningCluster): Pro
     const { text } = await cluster.api.call("GET", "/api/v1/namespaces/default/services/web");
     const { clusterIP } = (JSON.parse(text) as { spec: { clusterIP: string } }).spec;
     await asksUntil("both replicas", 60_000, async () => {
-      const { status } = JSON.parse((await cluster.api.call("GET", path)).text) as { status: { readyReplicas?: number } };
+      const { status } = JSON.parse((await cluster.api.call("GET", path)).text) as {
+        status: { readyReplicas?: number };
+      };
       return status.readyReplicas === 2;
     });
     await asksUntil("the Service", 30_000, () => fetchFrom(clusterIP));
@@ -157,21 +177,31 @@ async function apply(place: running.Place, cluster: running.RunningCluster): Pro
     if (run === runs - 1) break;
     kubectl("delete", "-f", manifests, "--wait=true");
     await asksUntil("the pods' end", 60_000, async () => {
-      return (JSON.parse((await cluster.api.call("GET", "/api/v1/namespaces/default/pods")).text) as { items: unknown[] }).items.length === 0;
+      return (
+        (JSON.parse((await cluster.api.call("GET", "/api/v1/namespaces/default/pods")).text) as { items: unknown[] })
+          .items.length === 0
+      );
     });
   }
   const floor = bareContainersMs(place);
-  say("apply of the 2-replica Deployment until both Ready and the Service answers", running.medianOf(times) / 1_000, "s", {
-    ...(floor === undefined ? {} : { floor: floor / 1_000 }),
-    target: 1.5,
-  });
+  say(
+    "apply of the 2-replica Deployment until both Ready and the Service answers",
+    running.medianOf(times) / 1_000,
+    "s",
+    {
+      ...(floor === undefined ? {} : { floor: floor / 1_000 }),
+      target: 1.5,
+    },
+  );
   say("apply: fastest", Math.min(...times) / 1_000, "s");
 }
 
 /** SIGKILL of the server while requests go through the Ingress. */
 async function kill(place: running.Place, cluster: running.RunningCluster): Promise<void> {
   const path = "/api/v1/namespaces/default/configmaps";
-  await inParallel(1_000, 32, (index) => cluster.api.send("POST", path, { metadata: { name: `kept-${index}` }, data: { text: "x".repeat(1_000) } }));
+  await inParallel(1_000, 32, (index) =>
+    cluster.api.send("POST", path, { metadata: { name: `kept-${index}` }, data: { text: "x".repeat(1_000) } }),
+  );
   const { httpPort } = settingsOf(place);
   await asksUntil("the Ingress", 30_000, async () => (await web(undefined, httpPort)) === 200);
   const times: number[] = [];
@@ -204,7 +234,9 @@ async function kill(place: running.Place, cluster: running.RunningCluster): Prom
     isOver = true;
     await load;
   }
-  say("SIGKILL of the server until it answers again, 1,000 objects", running.medianOf(times) / 1_000, "s", { target: 1 });
+  say("SIGKILL of the server until it answers again, 1,000 objects", running.medianOf(times) / 1_000, "s", {
+    target: 1,
+  });
   say("SIGKILL: processor time of the new server until it answers", running.medianOf(used) / 1_000, "s");
   say(`failed of ${requests} requests through the Ingress meanwhile`, failed, "1", { target: 0 });
 }

@@ -26,7 +26,9 @@ export interface ApiConnection {
 }
 
 interface Kubeconfig {
-  readonly clusters: readonly { readonly cluster: { readonly server: string; readonly "certificate-authority-data": string } }[];
+  readonly clusters: readonly {
+    readonly cluster: { readonly server: string; readonly "certificate-authority-data": string };
+  }[];
   readonly users: readonly {
     readonly user: { readonly "client-certificate-data": string; readonly "client-key-data": string };
   }[];
@@ -51,7 +53,8 @@ export function connect(kubeconfigPath: string, connectionsMax = 64): ApiConnect
       const bytes = body === undefined ? undefined : JSON.stringify(body);
       const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
       const headers: Record<string, string | number> = { accept: "application/json" };
-      if (bytes !== undefined) Object.assign(headers, { "content-type": type, "content-length": Buffer.byteLength(bytes) });
+      if (bytes !== undefined)
+        Object.assign(headers, { "content-type": type, "content-length": Buffer.byteLength(bytes) });
       const request = https.request(`${cluster.server}${path}`, { agent, method, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -97,7 +100,11 @@ export function connect(kubeconfigPath: string, connectionsMax = 64): ApiConnect
 }
 
 /** Runs `task` for 0…count-1, `width` at a time. */
-export async function inParallel(count: number, width: number, task: (index: number) => Promise<unknown>): Promise<void> {
+export async function inParallel(
+  count: number,
+  width: number,
+  task: (index: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const run = async (): Promise<void> => {
     while (next < count) await task(next++);

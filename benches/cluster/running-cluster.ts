@@ -44,9 +44,13 @@ export function steer(place: Place, ...args: string[]): void {
 /** `./steer up`; asks all the time whether the API answers to somebody who may read. */
 export async function up(place: Place, ...flags: string[]): Promise<RunningCluster> {
   const start = performance.now();
-  const command = spawn(join(projectRoot, "steer"), ["up", "--data-dir", place.dataDir, "--port", String(place.port), ...flags], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const command = spawn(
+    join(projectRoot, "steer"),
+    ["up", "--data-dir", place.dataDir, "--port", String(place.port), ...flags],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   let words = "";
   command.stderr.on("data", (chunk: Buffer) => (words += chunk.toString()));
   const ended = new Promise<number>((resolve) => command.on("exit", (code) => resolve(code ?? -1)));
@@ -101,7 +105,9 @@ export function proportionalMegabytes(pid: number): number {
 
 /** Processor time used so far, in milliseconds. */
 export function processorMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / clockTicksPerSecond;
 }
 
