@@ -23,6 +23,8 @@ export const stopTimeoutMs = 10_000;
 export const startPollMs = 20;
 /** Milliseconds between two looks at the counters of TrafficSplits, while one counts. */
 export const countPollMs = 200;
+/** Milliseconds until the next look after one that failed. */
+export const countRetryMs = 1_000;
 /** Milliseconds between two tellings of numbers that speak of no new error. */
 export const countSpacingMs = 1_000;
 /** Milliseconds after which unchanged counters are told again: whoever judges them knows that we are alive. */

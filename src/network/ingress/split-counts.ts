@@ -2,7 +2,14 @@ import { trafficcounts, type SideCount, type TrafficCountSpec } from "#api/deliv
 import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
-import { countHeartbeatMs, countPollMs, countSpacingMs, sampleCharactersMax, samplesMax } from "./limits.ts";
+import {
+  countHeartbeatMs,
+  countPollMs,
+  countRetryMs,
+  countSpacingMs,
+  sampleCharactersMax,
+  samplesMax,
+} from "./limits.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** A TrafficSplit as HAProxy holds it now. */
@@ -69,14 +76,16 @@ export class SplitCounts {
 
   async #look(): Promise<void> {
     const held = this.#held;
+    let waitMs = countPollMs;
     try {
       const sides = readSides(await this.#options.runtime.command("show table sides"));
       await Promise.all(held.map((split) => this.#tell(split, sides)));
     } catch (error) {
       this.#options.onProblem("ingress: cannot tell counts of users", error);
+      waitMs = countRetryMs;
     }
     this.#running = undefined;
-    this.#schedule(held === this.#held ? countPollMs : 0);
+    this.#schedule(held === this.#held ? waitMs : 0);
   }
 
   async #tell(split: HeldSplit, sides: ReadonlyMap<string, SideCount>): Promise<void> {
