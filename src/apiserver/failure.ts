@@ -159,6 +159,12 @@ export function revisionTooLarge(asked: number, current: number): Failure {
   });
 }
 
+/** 504: the time of a request is over. */
+export function timedOut(): Failure {
+  const message = "Timeout: request did not complete within the allotted timeout";
+  return new Failure(504, "Timeout", message, {});
+}
+
 export function internal(message = "Internal error occurred"): Failure {
   return new Failure(500, "InternalError", message, {
     causes: [{ message: "the server could not complete the request" }],

@@ -1,7 +1,8 @@
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome, Stage } from "./call.ts";
-import { Failure } from "./failure.ts";
+import { Failure, timedOut } from "./failure.ts";
 import type { Fairness } from "./fairness/fairness.ts";
+import { requestTimeoutMs } from "./limits.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
 import { impersonate } from "./stages/impersonate.ts";
@@ -34,6 +35,7 @@ export function runStages(stages: readonly Stage[], call: Call): HttpResponse | 
   try {
     const outcome = runFrom(stages, call, 0);
     if (!(outcome instanceof Promise)) return respond(call, outcome);
+    if (!call.inProcess && !isLongRunning(call)) return withinTime(call, outcome);
     return outcome.then(
       (settled) => respond(call, settled),
       (error: unknown) => respondToError(call, error),
@@ -41,6 +43,38 @@ export function runStages(stages: readonly Stage[], call: Call): HttpResponse | 
   } catch (error) {
     return respondToError(call, error);
   }
+}
+
+const streams: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
+
+function isLongRunning({ info }: Call): boolean {
+  return info.verb === "watch" || streams.has(info.subresource);
+}
+
+/** Answers 504 when the time is over: `?timeout=` of the client, at most a minute. A late outcome is dropped. */
+function withinTime(call: Call, outcome: Promise<Outcome>): Promise<HttpResponse> {
+  return new Promise((resolve) => {
+    let isOver = false;
+    const end = (response: () => HttpResponse): void => {
+      if (isOver) return;
+      isOver = true;
+      timer.cancel();
+      resolve(response());
+    };
+    const timer = call.parts.timers.after(timeLimitMs(call), () => end(() => respond(call, timedOut())));
+    outcome.then(
+      (settled) => end(() => respond(call, settled)),
+      (error: unknown) => end(() => respondToError(call, error)),
+    );
+  });
+}
+
+function timeLimitMs({ info }: Call): number {
+  const match = info.query.size === 0 ? null : /^([0-9]{1,5})(ms|s|m)?$/.exec(info.query.get("timeout") ?? "");
+  if (match === null) return requestTimeoutMs;
+  const unitMs = match[2] === "ms" ? 1 : match[2] === "m" ? 60_000 : 1000;
+  const asked = Number(match[1]) * unitMs;
+  return asked === 0 ? requestTimeoutMs : Math.min(asked, requestTimeoutMs);
 }
 
 function runFrom(stages: readonly Stage[], call: Call, from: number): Outcome | Promise<Outcome> {
