@@ -13,15 +13,7 @@ import type {
   StatefulSetSpec,
   StatefulSetStatus,
 } from "#api/generated/apps-v1.ts";
-import type { PersistentVolumeClaim } from "#api/generated/core-v1.ts";
-import {
-  controllerrevisions,
-  daemonsets,
-  deployments,
-  persistentvolumeclaims,
-  replicasets,
-  statefulsets,
-} from "#api/generated/resources.ts";
+import { controllerrevisions, daemonsets, deployments, replicasets, statefulsets } from "#api/generated/resources.ts";
 import { selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
