@@ -70,7 +70,9 @@ function median(task: () => void): number {
 
 async function reaction(cluster: TestCluster): Promise<void> {
   cluster.tryKubectl(["apply", "-f", "-"], { input: autoscaled });
-  await eventually("the autoscaler has a number", () => /ValidMetricFound/.test(cluster.kubectl("describe", "hpa", "load")));
+  await eventually("the autoscaler has a number", () =>
+    /ValidMetricFound/.test(cluster.kubectl("describe", "hpa", "load")),
+  );
   const start = performance.now();
   cluster.kubectl("exec", "deploy/load", "--", "touch", "/tmp/go");
   await eventually("a new pod is ready", () => readyOf(cluster, "load") > 1, 60_000);
@@ -93,19 +95,37 @@ const cluster = startRealCluster();
 try {
   await fill(cluster, archives);
   const share = await idleShare(cluster);
-  print(`CPU of agent and server, ${podCount} pods, scraped every 15 s, beyond the same without`, share - bareShare, "% of a core", {
-    floor: bareShare,
-    target: 2,
-  });
+  print(
+    `CPU of agent and server, ${podCount} pods, scraped every 15 s, beyond the same without`,
+    share - bareShare,
+    "% of a core",
+    {
+      floor: bareShare,
+      target: 2,
+    },
+  );
   const ours = pss(pidsOf(cluster, /^(server|agent-.*)\.pid$/));
   const prometheus = pss(pidsOf(cluster, /^prometheus\.pid$/));
   print("memory that the history adds to agent and server (PSS)", ours - barePss, "MB", { floor: barePss });
-  print("memory that the history adds in all (PSS)", ours - barePss + prometheus, "MB", { floor: barePss, target: 120 });
+  print("memory that the history adds in all (PSS)", ours - barePss + prometheus, "MB", {
+    floor: barePss,
+    target: 120,
+  });
   cluster.kubectl("top", "pods");
   const floor = median(() => cluster.kubectl("get", "--raw", "/version"));
   const all = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods";
-  print(`usage of ${podCount} pods, by kubectl`, median(() => cluster.kubectl("get", "--raw", all)), "ms", { floor, target: 100 });
-  print(`kubectl top pods with ${podCount} pods`, median(() => cluster.kubectl("top", "pods")), "ms", { floor });
+  print(
+    `usage of ${podCount} pods, by kubectl`,
+    median(() => cluster.kubectl("get", "--raw", all)),
+    "ms",
+    { floor, target: 100 },
+  );
+  print(
+    `kubectl top pods with ${podCount} pods`,
+    median(() => cluster.kubectl("top", "pods")),
+    "ms",
+    { floor },
+  );
   await reaction(cluster);
 } finally {
   cluster.remove();

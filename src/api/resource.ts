@@ -34,7 +34,11 @@ export function apiVersionOf(resource: { readonly group: string; readonly versio
 /** `/api/v1/namespaces/x/pods/y`, `/apis/apps/v1/deployments`; `namespace` is left out for cluster-wide lists. */
 export function pathOf(
   resource: { readonly group: string; readonly version: string; readonly resource: string },
-  at: { readonly namespace?: string | undefined; readonly name?: string | undefined; readonly subresource?: string | undefined },
+  at: {
+    readonly namespace?: string | undefined;
+    readonly name?: string | undefined;
+    readonly subresource?: string | undefined;
+  },
 ): string {
   const root = resource.group === "" ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`;
   const namespace = at.namespace === undefined ? "" : `/namespaces/${encodeURIComponent(at.namespace)}`;

@@ -1,7 +1,8 @@
 import type { WebhookClientConfig } from "#api/generated/admissionregistration-v1.ts";
 
 export type WebhookReply =
-  { readonly ok: true; readonly body: Uint8Array } | { readonly ok: false; readonly problem: string };
+  | { readonly ok: true; readonly body: Uint8Array }
+  | { readonly ok: false; readonly problem: string };
 
 /** The way to webhooks that are no admission: conversions of custom resources. Whoever puts the server together gives it. */
 export interface WebhookCaller {

@@ -20,7 +20,9 @@ export function formatIpv4(value: number): string {
 }
 
 /** First address and number of addresses; undefined when the text is no IPv4 network. A bare address is a /32. */
-export function parseCidr(text: Cidr): { readonly first: number; readonly size: number; readonly bits: number } | undefined {
+export function parseCidr(
+  text: Cidr,
+): { readonly first: number; readonly size: number; readonly bits: number } | undefined {
   const [address = "", bitsText = "32"] = text.split("/");
   const value = parseIpv4(address);
   if (value === undefined || !/^\d{1,2}$/.test(bitsText)) return undefined;

@@ -21,7 +21,11 @@ function pod(name: string, node: string, cpu: number, more: Partial<SeenPod> = {
 }
 
 function nodes(count: number): Scene["nodes"] {
-  return Array.from({ length: count }, (_, index) => ({ name: `n${index}`, allocatable: { cpu: 4, memory: 16 * gibi }, used: undefined }));
+  return Array.from({ length: count }, (_, index) => ({
+    name: `n${index}`,
+    allocatable: { cpu: 4, memory: 16 * gibi },
+    used: undefined,
+  }));
 }
 
 function used(half: number, most95: number, most: number, memory: number): Percentiles {

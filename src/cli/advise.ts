@@ -99,8 +99,15 @@ function adviseWorkload(pods: readonly SeenPod[], measured: Measured): Advice[] 
 }
 
 function larger(left: Percentiles, right: Percentiles): Percentiles {
-  const most = (a: Amount, b: Amount): Amount => ({ cpu: Math.max(a.cpu, b.cpu), memory: Math.max(a.memory, b.memory) });
-  return { half: most(left.half, right.half), most95: most(left.most95, right.most95), most: most(left.most, right.most) };
+  const most = (a: Amount, b: Amount): Amount => ({
+    cpu: Math.max(a.cpu, b.cpu),
+    memory: Math.max(a.memory, b.memory),
+  });
+  return {
+    half: most(left.half, right.half),
+    most95: most(left.most95, right.most95),
+    most: most(left.most, right.most),
+  };
 }
 
 function roundedCpu(cores: number): number {
@@ -151,7 +158,9 @@ function homelessAfter(lost: string, nodes: readonly SeenNode[], pods: readonly 
 }
 
 interface VectorAnswer {
-  readonly data?: { readonly result?: readonly { readonly metric: Record<string, string>; readonly value: readonly [number, string] }[] };
+  readonly data?: {
+    readonly result?: readonly { readonly metric: Record<string, string>; readonly value: readonly [number, string] }[];
+  };
 }
 
 async function readPercentiles(client: Client, window: string): Promise<Measured> {
@@ -162,7 +171,10 @@ async function readPercentiles(client: Client, window: string): Promise<Measured
   const answers = await Promise.all(queries.map((query) => readVector(client, query)));
   const found = new Map<string, Percentiles>();
   for (const key of new Set(answers.flatMap((answer) => [...answer.keys()]))) {
-    const at = (index: number): Amount => ({ cpu: answers[index]?.get(key) ?? 0, memory: answers[index + 1]?.get(key) ?? 0 });
+    const at = (index: number): Amount => ({
+      cpu: answers[index]?.get(key) ?? 0,
+      memory: answers[index + 1]?.get(key) ?? 0,
+    });
     found.set(key, { half: at(0), most95: at(2), most: at(4) });
   }
   return found;
@@ -210,7 +222,9 @@ function row({ namespace, workload, container, pods, requested, used, advised }:
     const asked = requested[name];
     return [
       asked === undefined ? "-" : text(asked),
-      ...[used?.half, used?.most95, used?.most, advised].map((amount) => (amount === undefined ? "?" : text(amount[name]))),
+      ...[used?.half, used?.most95, used?.most, advised].map((amount) =>
+        amount === undefined ? "?" : text(amount[name]),
+      ),
     ];
   };
   return [namespace, workload, container, String(pods), ...of("cpu", coresText), ...of("memory", bytesText)];

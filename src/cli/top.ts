@@ -64,21 +64,30 @@ function topWorkloads({ pods }: Scene, history: ReadonlyMap<string, readonly num
       workload,
       pods: members.length,
       requested: members.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing),
-      used: members.flatMap(({ containers }) => containers).reduce((sum, { used }) => plus(sum, used ?? nothing), nothing),
+      used: members
+        .flatMap(({ containers }) => containers)
+        .reduce((sum, { used }) => plus(sum, used ?? nothing), nothing),
       history: addedUp(members.map((pod) => history.get(`${pod.namespace}/${pod.name}`) ?? [])),
     };
   });
-  return all.sort((left, right) => right.used.cpu - left.used.cpu || right.used.memory - left.used.memory).slice(0, workloadsMax);
+  return all
+    .sort((left, right) => right.used.cpu - left.used.cpu || right.used.memory - left.used.memory)
+    .slice(0, workloadsMax);
 }
 
 function addedUp(lines: readonly (readonly number[])[]): number[] {
   const length = Math.max(0, ...lines.map((line) => line.length));
-  return Array.from({ length }, (_, index) => lines.reduce((sum, line) => sum + (line[line.length - length + index] ?? 0), 0));
+  return Array.from({ length }, (_, index) =>
+    lines.reduce((sum, line) => sum + (line[line.length - length + index] ?? 0), 0),
+  );
 }
 
 interface RangeAnswer {
   readonly data?: {
-    readonly result?: readonly { readonly metric: Record<string, string>; readonly values: readonly [number, string][] }[];
+    readonly result?: readonly {
+      readonly metric: Record<string, string>;
+      readonly values: readonly [number, string][];
+    }[];
   };
 }
 
@@ -108,11 +117,16 @@ export function renderTop({ nodes, workloads }: Top): string {
   const lines: string[] = [];
   for (const { name, allocatable, requested, used, pods } of nodes) {
     lines.push(`${name}  ${pods} pods`);
-    lines.push(`  cpu     ${bar(used?.cpu, requested.cpu, allocatable.cpu)}  ${shares(used, requested, allocatable, "cpu", coresText)}`);
+    lines.push(
+      `  cpu     ${bar(used?.cpu, requested.cpu, allocatable.cpu)}  ${shares(used, requested, allocatable, "cpu", coresText)}`,
+    );
     const memory = bar(used?.memory, requested.memory, allocatable.memory);
     lines.push(`  memory  ${memory}  ${shares(used, requested, allocatable, "memory", bytesText)}`);
   }
-  lines.push("", table([["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"], ...workloads.map(row)]));
+  lines.push(
+    "",
+    table([["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"], ...workloads.map(row)]),
+  );
   return `${lines.join("\n")}\n`;
 }
 
@@ -144,7 +158,8 @@ function shares(
 
 /** What is used is full, what is only asked for is half. */
 export function bar(used: number | undefined, requested: number, whole: number): string {
-  const columns = (part: number): number => (whole <= 0 ? 0 : Math.min(barWidth, Math.round((part / whole) * barWidth)));
+  const columns = (part: number): number =>
+    whole <= 0 ? 0 : Math.min(barWidth, Math.round((part / whole) * barWidth));
   const full = columns(used ?? 0);
   const half = Math.max(0, columns(requested) - full);
   return `▕${"█".repeat(full)}${"░".repeat(half)}${" ".repeat(barWidth - full - half)}▏`;
@@ -163,5 +178,12 @@ export function sparkline(values: readonly number[]): string {
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const cells of rows) cells.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
-  return rows.map((cells) => cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((cells) =>
+      cells
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }

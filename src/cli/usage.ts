@@ -110,7 +110,9 @@ function seenPod({ metadata, spec }: Pod, used: ReadonlyMap<string, Amount> | un
 function workloadOf(pod: string, owner: { kind: string; name: string } | undefined, hash: string | undefined): string {
   if (owner === undefined) return `pod/${pod}`;
   const isDeployment = owner.kind === "ReplicaSet" && hash !== undefined && owner.name.endsWith(`-${hash}`);
-  return isDeployment ? `deployment/${owner.name.slice(0, -hash.length - 1)}` : `${owner.kind.toLowerCase()}/${owner.name}`;
+  return isDeployment
+    ? `deployment/${owner.name.slice(0, -hash.length - 1)}`
+    : `${owner.kind.toLowerCase()}/${owner.name}`;
 }
 
 function partialOf(amounts: Readonly<Record<string, string>> | undefined): Partial<Amount> {

@@ -92,7 +92,13 @@ async function main(dataDir: string): Promise<void> {
   ]);
   const { disk, clock, timers } = realWorld;
   const folder = clusterPaths(dataDir).logs;
-  const auditLog = new AuditLogFile({ disk, clock, timers, folder, log: (message, error) => log.error(message, error) });
+  const auditLog = new AuditLogFile({
+    disk,
+    clock,
+    timers,
+    folder,
+    log: (message, error) => log.error(message, error),
+  });
   const server = createServer({
     audit: { policy: await auditPolicy(dataDir), write: (line) => auditLog.write(line) },
     world: realWorld,

@@ -29,7 +29,10 @@ const commands: Readonly<Record<string, Command>> = {
     load: () => import("./commands/why.ts"),
   },
   canary: { summary: "canary NAME: a release by users, live", load: () => import("./commands/canary.ts") },
-  top: { summary: "nodes and workloads: what they use against what they asked for", load: () => import("./commands/top.ts") },
+  top: {
+    summary: "nodes and workloads: what they use against what they asked for",
+    load: () => import("./commands/top.ts"),
+  },
   advise: { summary: "what each workload should ask for, by what it used", load: () => import("./commands/advise.ts") },
   demo: {
     summary: "demo web|canary: play a whole story on a cluster of its own",

@@ -46,5 +46,8 @@ test("label values cannot break out of their line", () => {
 
 test("numbers that are none are left out", () => {
   const samples = [Number.NaN, Number.POSITIVE_INFINITY, 3].map((value) => ({ labels: { of: String(value) }, value }));
-  assert.equal(exposeFamilies([{ name: "g", type: "gauge", help: "G.", samples }]), '# HELP g G.\n# TYPE g gauge\ng{of="3"} 3\n');
+  assert.equal(
+    exposeFamilies([{ name: "g", type: "gauge", help: "G.", samples }]),
+    '# HELP g G.\n# TYPE g gauge\ng{of="3"} 3\n',
+  );
 });

@@ -135,7 +135,11 @@ class SeriesTable<T> {
     const key = values.join("\u0000");
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    if (this.#series.size >= seriesMax) return this.#add("\u0001", this.#labels.map(() => "other"));
+    if (this.#series.size >= seriesMax)
+      return this.#add(
+        "\u0001",
+        this.#labels.map(() => "other"),
+      );
     return this.#add(key, values);
   }
 

@@ -3,7 +3,8 @@ import type { Family } from "./metrics.ts";
 
 /** The series that every Prometheus client library has of its process. */
 export function processFamilies(self: OwnProcess): readonly Family[] {
-  const { cpuSeconds, residentBytes, virtualBytes, openFiles, openFilesMax, startedAtSeconds, heapUsedBytes } = self.measure();
+  const { cpuSeconds, residentBytes, virtualBytes, openFiles, openFilesMax, startedAtSeconds, heapUsedBytes } =
+    self.measure();
   const one = (name: string, type: Family["type"], help: string, value: number): Family => {
     return { name, type, help, samples: [{ labels: {}, value }] };
   };
@@ -13,7 +14,12 @@ export function processFamilies(self: OwnProcess): readonly Family[] {
     one("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", virtualBytes),
     one("process_open_fds", "gauge", "Number of open file descriptors.", openFiles),
     one("process_max_fds", "gauge", "Maximum number of open file descriptors.", openFilesMax),
-    one("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", startedAtSeconds),
+    one(
+      "process_start_time_seconds",
+      "gauge",
+      "Start time of the process since unix epoch in seconds.",
+      startedAtSeconds,
+    ),
     one("nodejs_heap_size_used_bytes", "gauge", "Process heap size used from Node.js in bytes.", heapUsedBytes),
   ];
 }

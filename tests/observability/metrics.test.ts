@@ -61,42 +61,60 @@ test("whoever may view a namespace may see what its pods use, and nobody else", 
 });
 
 test("a load step has new pods ready within seconds, and the autoscaler says why", { skip }, async () => {
-  const ready = (): number => Number(cluster.kubectl("get", "deploy", "load", "-o", "jsonpath={.status.readyReplicas}"));
-  await eventually("the autoscaler has a number", () => /ValidMetricFound/.test(cluster.kubectl("describe", "hpa", "load")));
+  const ready = (): number =>
+    Number(cluster.kubectl("get", "deploy", "load", "-o", "jsonpath={.status.readyReplicas}"));
+  await eventually("the autoscaler has a number", () =>
+    /ValidMetricFound/.test(cluster.kubectl("describe", "hpa", "load")),
+  );
   assert.equal(ready(), 1);
   cluster.kubectl("exec", "deploy/load", "--", "touch", "/tmp/go");
   await eventually("more pods are ready", () => ready() > 1, 30_000);
   const described = cluster.kubectl("describe", "hpa", "load");
-  assert.match(described, /SuccessfulRescale .*New size: \d; reason: cpu resource utilization \(percentage of request\) above target/);
+  assert.match(
+    described,
+    /SuccessfulRescale .*New size: \d; reason: cpu resource utilization \(percentage of request\) above target/,
+  );
   assert.match(described, /AbleToScale +True/);
   assert.match(cluster.kubectl("get", "hpa", "load"), /cpu: \d+%\/50%/);
-  const old = JSON.parse(raw("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/load")) as Record<string, unknown>;
+  const old = JSON.parse(raw("/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/load")) as Record<
+    string,
+    unknown
+  >;
   assert.equal((old["spec"] as Record<string, unknown>)["targetCPUUtilizationPercentage"], 50);
   assert.ok(Number((old["status"] as Record<string, unknown>)["currentCPUUtilizationPercentage"]) > 50);
 });
 
-test("no series stands on two endpoints, every page is well formed, and docs/metrics.md names every series", { skip }, () => {
-  const documented = readFileSync(join(projectRoot, "docs/metrics.md"), "utf8");
-  const pages = new Map(endpoints().map((path) => [path, readExposition(raw(path))]));
-  const seen = new Map<string, string>();
-  for (const [path, { series, names }] of pages) {
-    for (const key of series.keys()) {
-      // Two processes, two of each: their endpoints tell them apart.
-      if (/^(process|nodejs)_/.test(key)) continue;
-      assert.equal(seen.get(key), undefined, `${key} stands on ${path} and ${seen.get(key) ?? ""}`);
-      seen.set(key, path);
+test(
+  "no series stands on two endpoints, every page is well formed, and docs/metrics.md names every series",
+  { skip },
+  () => {
+    const documented = readFileSync(join(projectRoot, "docs/metrics.md"), "utf8");
+    const pages = new Map(endpoints().map((path) => [path, readExposition(raw(path))]));
+    const seen = new Map<string, string>();
+    for (const [path, { series, names }] of pages) {
+      for (const key of series.keys()) {
+        // Two processes, two of each: their endpoints tell them apart.
+        if (/^(process|nodejs)_/.test(key)) continue;
+        assert.equal(seen.get(key), undefined, `${key} stands on ${path} and ${seen.get(key) ?? ""}`);
+        seen.set(key, path);
+      }
+      for (const name of names) assert.ok(isNamedIn(documented, name), `docs/metrics.md does not name ${name}`);
     }
-    for (const name of names) assert.ok(isNamedIn(documented, name), `docs/metrics.md does not name ${name}`);
-  }
-  for (const [ending, names] of Object.entries(relied)) {
-    const [, page] = [...pages].find(([path]) => path.endsWith(ending) && path.startsWith("/api/") === ending.startsWith("/proxy")) ?? [];
-    for (const name of names) assert.ok(page?.names.has(name), `${ending} lacks ${name}`);
-  }
-});
+    for (const [ending, names] of Object.entries(relied)) {
+      const [, page] =
+        [...pages].find(
+          ([path]) => path.endsWith(ending) && path.startsWith("/api/") === ending.startsWith("/proxy"),
+        ) ?? [];
+      for (const name of names) assert.ok(page?.names.has(name), `${ending} lacks ${name}`);
+    }
+  },
+);
 
 function endpoints(): string[] {
   const [node = ""] = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split(" ");
-  const agent = ["/metrics", "/metrics/cadvisor", "/metrics/resource"].map((path) => `/api/v1/nodes/${node}/proxy${path}`);
+  const agent = ["/metrics", "/metrics/cadvisor", "/metrics/resource"].map(
+    (path) => `/api/v1/nodes/${node}/proxy${path}`,
+  );
   return ["/metrics", "/metrics/kube-state", ...agent];
 }
 
@@ -133,30 +151,42 @@ function isNamedIn(document: string, series: string): boolean {
 }
 
 test("a client cannot invent label values", { skip }, () => {
-  for (const path of ["/apis/invented.example/v1/inventions", "/invented", "/api/v1/invented", "/api/v1/pods/x/invented"]) {
+  for (const path of [
+    "/apis/invented.example/v1/inventions",
+    "/invented",
+    "/api/v1/invented",
+    "/api/v1/pods/x/invented",
+  ]) {
     assert.notEqual(cluster.tryKubectl(["get", "--raw", path]).code, 0);
   }
   cluster.tryKubectl(["get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/invented_metric"]);
   assert.doesNotMatch(raw("/metrics"), /invent/);
 });
 
-test("Prometheus finds the server, the agents and annotated pods by itself; a hostile pod harms nobody", { skip }, async () => {
-  const up = await eventually(
-    "all targets were scraped",
-    async () => {
-      const found = await query("up");
-      return found.length >= 6 && found;
-    },
-    90_000,
-  );
-  const of = (job: string, pod?: string): string | undefined =>
-    up.find(({ metric }) => metric["job"] === job && (pod === undefined || metric["pod"] === pod))?.value[1];
-  assert.deepEqual(["apiserver", "kube-state-metrics", "kubelet", "cadvisor"].map((job) => of(job)), ["1", "1", "1", "1"]);
-  assert.equal(of("pods", "exposer"), "1");
-  assert.equal(of("pods", "hostile"), "0");
-  const [pods] = await query('count(container_memory_working_set_bytes{namespace="default"})');
-  assert.ok(Number(pods?.value[1]) >= 3);
-});
+test(
+  "Prometheus finds the server, the agents and annotated pods by itself; a hostile pod harms nobody",
+  { skip },
+  async () => {
+    const up = await eventually(
+      "all targets were scraped",
+      async () => {
+        const found = await query("up");
+        return found.length >= 6 && found;
+      },
+      90_000,
+    );
+    const of = (job: string, pod?: string): string | undefined =>
+      up.find(({ metric }) => metric["job"] === job && (pod === undefined || metric["pod"] === pod))?.value[1];
+    assert.deepEqual(
+      ["apiserver", "kube-state-metrics", "kubelet", "cadvisor"].map((job) => of(job)),
+      ["1", "1", "1", "1"],
+    );
+    assert.equal(of("pods", "exposer"), "1");
+    assert.equal(of("pods", "hostile"), "0");
+    const [pods] = await query('count(container_memory_working_set_bytes{namespace="default"})');
+    assert.ok(Number(pods?.value[1]) >= 3);
+  },
+);
 
 test("custom and external metrics answer from the history, and autoscalers use them", { skip }, async () => {
   const rate = await eventually(
@@ -176,7 +206,9 @@ test("custom and external metrics answer from the history, and autoscalers use t
     items: { value: string }[];
   };
   assert.equal(external.items[0]?.value, "30");
-  const other = JSON.parse(raw("/apis/external.metrics.k8s.io/v1beta1/namespaces/kube-system/queue_length")) as { items: unknown[] };
+  const other = JSON.parse(raw("/apis/external.metrics.k8s.io/v1beta1/namespaces/kube-system/queue_length")) as {
+    items: unknown[];
+  };
   assert.deepEqual(other.items, [], "another namespace does not see it");
   await eventually("the autoscaler on the queue has scaled", () => {
     return cluster.kubectl("get", "deploy", "worker", "-o", "jsonpath={.spec.replicas}") === "3";

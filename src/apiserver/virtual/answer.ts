@@ -18,7 +18,14 @@ export function registerVirtual(registry: Registry, group: VirtualGroup): void {
   for (const { resource, singular, columns, cells } of group.kinds) {
     const kind = { versions: [resource], storage: resource, rules: { columns, cells } };
     const schema = { node: "struct", name: "", fields: [], byName: new Map(), preserveUnknown: true } as const;
-    const custom = { definitionName: "", singular, hasStatus: false, scale: undefined, schema: undefined, warning: undefined };
+    const custom = {
+      definitionName: "",
+      singular,
+      hasStatus: false,
+      scale: undefined,
+      schema: undefined,
+      warning: undefined,
+    };
     registry.set(`virtual/${group.group}/${group.version}/${resource.resource}`, {
       kind,
       schemas: new Map([[resource, schema]]),
@@ -30,13 +37,15 @@ export function registerVirtual(registry: Registry, group: VirtualGroup): void {
 /** Answers a request below a provider's group version: get and list as objects, lists and tables. */
 export async function answerVirtual(call: Call, group: VirtualGroup): Promise<Outcome> {
   const { info, parts } = call;
-  const mayAsk = info.verb === "get" || info.verb === "list" || (info.verb === "create" && info.subresource === "proxy");
+  const mayAsk =
+    info.verb === "get" || info.verb === "list" || (info.verb === "create" && info.subresource === "proxy");
   if (!mayAsk) return methodNotAllowed();
   const request = requestOf(call);
   if (request instanceof Failure) return request;
   const answer = await group.answer(request);
   if (answer.kind === "failure") return new Failure(answer.code, answer.reason, answer.message, {});
-  if (answer.kind === "bytes") return { status: answer.status, headers: headersFor(call, answer.contentType), body: answer.body };
+  if (answer.kind === "bytes")
+    return { status: answer.status, headers: headersFor(call, answer.contentType), body: answer.body };
   const served = parts.registry.find(apiVersionOf(group), info.resource);
   if (answer.kind === "object") return valueResponse(call, served, 200, answer.object);
   const items = byName(answer.items, info.query.get("fieldSelector"));

@@ -15,13 +15,16 @@ const flags: Flags = {
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("advise", args, flags);
   const advices = await readAdvices(dataDirOf(options), windowOf(options));
-  process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(advices, undefined, 2)}\n` : renderAdvices(advices));
+  process.stdout.write(
+    options.values["output"] === "json" ? `${JSON.stringify(advices, undefined, 2)}\n` : renderAdvices(advices),
+  );
   return 0;
 }
 
 function windowOf(options: ParsedOptions): string {
   const window = String(options.values["window"] ?? "1d");
-  if (!/^[1-9][0-9]{0,3}[mhd]$/.test(window)) throw new UserError(`--window is "${window}".`, "Say for example 6h or 7d.");
+  if (!/^[1-9][0-9]{0,3}[mhd]$/.test(window))
+    throw new UserError(`--window is "${window}".`, "Say for example 6h or 7d.");
   return window;
 }
 
@@ -34,6 +37,9 @@ async function readAdvices(dataDir: string, window: string): Promise<Advices> {
     return await collectAdvices(await adminClient(dataDir, settings), window);
   } catch (error) {
     if (!(error instanceof ApiStatusError)) throw error;
-    throw new UserError(`The history of metrics is not there: ${error.message}`, "It is kept by a cluster started without --metrics=off.");
+    throw new UserError(
+      `The history of metrics is not there: ${error.message}`,
+      "It is kept by a cluster started without --metrics=off.",
+    );
   }
 }

@@ -91,7 +91,9 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
     case "usage":
       return json(await parts.usage.read(route.maxAgeMs, route.uids));
     case "agent-metrics":
-      return exposition(exposeFamilies([...agentFamilies(context.nodeName, parts.pods()), ...(await parts.families())]));
+      return exposition(
+        exposeFamilies([...agentFamilies(context.nodeName, parts.pods()), ...(await parts.families())]),
+      );
     case "cadvisor-metrics": {
       const counted = await parts.usage.counters(scrapeAgeMs);
       return exposition(cadvisorPage({ ...context.facts, counted, now: context.clock.now() }));

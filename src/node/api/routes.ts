@@ -176,6 +176,15 @@ export function subresourceOf(route: Route): string {
 
 /** Whatever runs something in a container is a creation, also when a WebSocket asks with GET. */
 export function verbOf(route: Route): "get" | "create" {
-  const reading = ["healthz", "pods", "stats-summary", "usage", "resource-metrics", "agent-metrics", "cadvisor-metrics", "logs"];
+  const reading = [
+    "healthz",
+    "pods",
+    "stats-summary",
+    "usage",
+    "resource-metrics",
+    "agent-metrics",
+    "cadvisor-metrics",
+    "logs",
+  ];
   return reading.includes(route.to) ? "get" : "create";
 }

@@ -39,22 +39,48 @@ export function cadvisorPage({ counted, cpuCount, memoryBytes, now }: CadvisorIn
       const timed = isTimed ? { atMs: now - one.ageMs } : {};
       return [{ labels: { ...labelsOf(one), ...more }, value: measured, ...timed }];
     });
-  const limit = (name: string) => (one: Counted): number | undefined => {
-    const text = specOf(one)?.resources?.limits?.[name];
-    return text === undefined ? undefined : quantityValue(text);
-  };
+  const limit =
+    (name: string) =>
+    (one: Counted): number | undefined => {
+      const text = specOf(one)?.resources?.limits?.[name];
+      return text === undefined ? undefined : quantityValue(text);
+    };
   const cpuLimit = limit("cpu");
   const cpuSeconds = of((one) => one.cpuNanos / 1e9, { cpu: "total" });
   const periodOf = (one: Counted): number | undefined => (cpuLimit(one) === undefined ? undefined : 100_000);
   return exposeFamilies([
     counter("container_cpu_usage_seconds_total", "Cumulative cpu time consumed in seconds.", cpuSeconds),
-    gauge("container_memory_usage_bytes", "Current memory usage in bytes.", of((one) => one.memoryBytes)),
-    gauge("container_memory_working_set_bytes", "Current working set in bytes.", of((one) => one.workingSetBytes)),
-    gauge("container_start_time_seconds", "Start time of the container since unix epoch in seconds.", of((one) => one.startedAt / 1000)),
-    gauge("container_last_seen", "Last time a container was seen by the exporter", of((one) => (now - one.ageMs) / 1000)),
-    gauge("container_spec_memory_limit_bytes", "Memory limit for the container.", of((one) => limit("memory")(one) ?? 0, {}, false)),
+    gauge(
+      "container_memory_usage_bytes",
+      "Current memory usage in bytes.",
+      of((one) => one.memoryBytes),
+    ),
+    gauge(
+      "container_memory_working_set_bytes",
+      "Current working set in bytes.",
+      of((one) => one.workingSetBytes),
+    ),
+    gauge(
+      "container_start_time_seconds",
+      "Start time of the container since unix epoch in seconds.",
+      of((one) => one.startedAt / 1000),
+    ),
+    gauge(
+      "container_last_seen",
+      "Last time a container was seen by the exporter",
+      of((one) => (now - one.ageMs) / 1000),
+    ),
+    gauge(
+      "container_spec_memory_limit_bytes",
+      "Memory limit for the container.",
+      of((one) => limit("memory")(one) ?? 0, {}, false),
+    ),
     gauge("container_spec_cpu_period", "CPU period of the container.", of(periodOf, {}, false)),
-    gauge("container_spec_cpu_quota", "CPU quota of the container.", of((one) => scaled(cpuLimit(one)), {}, false)),
+    gauge(
+      "container_spec_cpu_quota",
+      "CPU quota of the container.",
+      of((one) => scaled(cpuLimit(one)), {}, false),
+    ),
     gauge("machine_cpu_cores", "Number of logical CPU cores.", [{ labels: {}, value: cpuCount }]),
     gauge("machine_memory_bytes", "Amount of memory installed on the machine.", [{ labels: {}, value: memoryBytes }]),
   ]);

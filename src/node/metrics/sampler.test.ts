@@ -10,7 +10,11 @@ const started = 1_780_000_000_000;
 function pod(uid: string, startedAt: number): Pod {
   const state = { running: { startedAt: new Date(startedAt).toISOString() } };
   const containerStatuses = [{ name: "main", containerID: `containerd://${uid}-main`, state }];
-  const made: object = { metadata: { name: uid, namespace: "default", uid }, spec: { containers: [] }, status: { containerStatuses } };
+  const made: object = {
+    metadata: { name: uid, namespace: "default", uid },
+    spec: { containers: [] },
+    status: { containerStatuses },
+  };
   return made as Pod;
 }
 

@@ -2,13 +2,7 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { CgroupUsage, Machine } from "#world/machine.ts";
 import { podCgroup } from "../pods/qos.ts";
-import {
-  usageReadsAtOnce,
-  usagePointsMax,
-  usageRepeatMs,
-  usageWindowMaxMs,
-  usageWindowMinMs,
-} from "../limits.ts";
+import { usageReadsAtOnce, usagePointsMax, usageRepeatMs, usageWindowMaxMs, usageWindowMinMs } from "../limits.ts";
 
 /** CPU and memory over a window. Ages, not times: the clocks of two machines differ. */
 export interface Usage {
@@ -139,7 +133,10 @@ export class UsageSampler {
   }
 
   #answer(wanted: readonly Measured[]): NodeUsage {
-    const pods = new Map<string, { uid: string; namespace: string; name: string; containers: ({ name: string } & Usage)[] }>();
+    const pods = new Map<
+      string,
+      { uid: string; namespace: string; name: string; containers: ({ name: string } & Usage)[] }
+    >();
     for (const { pod, container, path, startedAt } of wanted) {
       const usage = this.#usageOf(path, startedAt);
       if (usage === undefined) continue;
@@ -164,7 +161,12 @@ export class UsageSampler {
     if (from === undefined) return undefined;
     const windowMs = last.atMs - from.atMs;
     const cpuNanoCores = Math.round(((last.cpuNanos - from.cpuNanos) / windowMs) * 1000);
-    return { cpuNanoCores, workingSetBytes: last.workingSetBytes, ageMs: Math.round(now - last.atMs), windowMs: Math.round(windowMs) };
+    return {
+      cpuNanoCores,
+      workingSetBytes: last.workingSetBytes,
+      ageMs: Math.round(now - last.atMs),
+      windowMs: Math.round(windowMs),
+    };
   }
 
   #forget(all: readonly Measured[]): void {

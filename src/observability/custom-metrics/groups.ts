@@ -99,7 +99,9 @@ const namespaceKind: DescribedKind = { kind: "Namespace", apiVersion: "/v1", lab
 
 /** `deployments.apps` is found by series with the label `deployment`. */
 function kindOf({ resources }: CustomMetricsOptions, qualified: string): DescribedKind | undefined {
-  const found = resources().find(({ group, resource }) => qualified === resource || qualified === `${resource}.${group}`);
+  const found = resources().find(
+    ({ group, resource }) => qualified === resource || qualified === `${resource}.${group}`,
+  );
   if (found === undefined) return undefined;
   const apiVersion = found.group === "" ? "/v1" : `${found.group}/${found.version}`;
   return { kind: found.kind, apiVersion, label: found.kind.toLowerCase() };
@@ -140,7 +142,13 @@ async function external({ history }: CustomMetricsOptions, request: VirtualReque
   const points = await history.query(metricExpression(metric, matchers, []));
   const items = points.map((point): ApiObject => {
     const { __name__: _name, ...metricLabels } = point.labels;
-    return { metadata: {}, metricName: metric, metricLabels, timestamp: timeText(point.atMs), value: quantityText(point.value) };
+    return {
+      metadata: {},
+      metricName: metric,
+      metricLabels,
+      timestamp: timeText(point.atMs),
+      value: quantityText(point.value),
+    };
   });
   return { kind: "list", listKind: "ExternalMetricValueList", items };
 }

@@ -37,7 +37,11 @@ ${annotatedJob(config, "services", "endpointslice", "service")}
 }
 
 /** TLS of web.yml: only who holds a client certificate of the cluster may ask. */
-export function renderHistoryWeb(files: { readonly certificate: string; readonly key: string; readonly ca: string }): string {
+export function renderHistoryWeb(files: {
+  readonly certificate: string;
+  readonly key: string;
+  readonly ca: string;
+}): string {
   return `tls_server_config:
   cert_file: ${files.certificate}
   key_file: ${files.key}
@@ -136,7 +140,12 @@ export function historyFiles(folder: string): {
   readonly token: string;
   readonly data: string;
 } {
-  return { config: `${folder}/prometheus.yml`, web: `${folder}/web.yml`, token: `${folder}/token`, data: `${folder}/data` };
+  return {
+    config: `${folder}/prometheus.yml`,
+    web: `${folder}/web.yml`,
+    token: `${folder}/token`,
+    data: `${folder}/data`,
+  };
 }
 
 /** Prometheus' arguments: data below the data dir, bounded in time and bytes, on loopback only. */

@@ -36,9 +36,11 @@ export function createHistoryGroup(history: History): VirtualGroup {
       },
     ],
     answer: async (request) => {
-      if (request.resource !== "histories") return failure(404, "NotFound", "the server could not find the requested resource");
+      if (request.resource !== "histories")
+        return failure(404, "NotFound", "the server could not find the requested resource");
       if (request.verb === "list") return { kind: "list", listKind: "HistoryList", items: [theHistory] };
-      if (request.name !== "prometheus") return failure(404, "NotFound", `histories.${group} "${request.name}" not found`);
+      if (request.name !== "prometheus")
+        return failure(404, "NotFound", `histories.${group} "${request.name}" not found`);
       if (request.subresource === "") return { kind: "object", object: theHistory };
       if (request.subresource !== "proxy" || !readable.test(request.rest)) {
         return failure(404, "NotFound", "this part of the history's API is not open");

@@ -40,7 +40,9 @@ export interface HistoryOptions {
 export function createHistory({ transport, timers }: HistoryOptions): History {
   const send: History["send"] = async (method, target, body, contentType) => {
     const controller = new AbortController();
-    const deadline = timers.after(historyAnswerMs, () => controller.abort(new HistoryError("the history gave no answer in time")));
+    const deadline = timers.after(historyAnswerMs, () =>
+      controller.abort(new HistoryError("the history gave no answer in time")),
+    );
     const headers = contentType === "" ? {} : { "content-type": contentType };
     try {
       const response = await transport.send({ method, target, headers, body, signal: controller.signal });
@@ -65,7 +67,12 @@ export function createHistory({ transport, timers }: HistoryOptions): History {
 interface Answer {
   readonly status?: string;
   readonly error?: string;
-  readonly data?: { readonly result?: readonly { readonly metric?: Record<string, string>; readonly value?: readonly [number, string] }[] };
+  readonly data?: {
+    readonly result?: readonly {
+      readonly metric?: Record<string, string>;
+      readonly value?: readonly [number, string];
+    }[];
+  };
 }
 
 function readPoints(status: number, text: string): readonly Point[] {
@@ -78,6 +85,8 @@ function readPoints(status: number, text: string): readonly Point[] {
   if (answer.status !== "success") throw new HistoryError(answer.error ?? `the history answered ${status}`);
   return (answer.data?.result ?? []).flatMap(({ metric = {}, value }) => {
     const number = Number(value?.[1]);
-    return value === undefined || !Number.isFinite(number) ? [] : [{ labels: metric, value: number, atMs: value[0] * 1000 }];
+    return value === undefined || !Number.isFinite(number)
+      ? []
+      : [{ labels: metric, value: number, atMs: value[0] * 1000 }];
   });
 }

@@ -28,14 +28,28 @@ export class FamilyBuilder {
   }
 
   /** One series a state, of which one is 1. */
-  states(name: string, help: string, labels: LabelValues, label: string, states: readonly string[], current: string): void {
+  states(
+    name: string,
+    help: string,
+    labels: LabelValues,
+    label: string,
+    states: readonly string[],
+    current: string,
+  ): void {
     for (const state of states) this.gauge(name, help, { ...labels, [label]: state }, state === current ? 1 : 0);
   }
 
   /** `_status_condition` series: true, false and unknown of each condition. */
   conditions(name: string, help: string, labels: LabelValues, conditions: readonly Condition[]): void {
     for (const { type, status } of conditions) {
-      this.states(name, help, { ...labels, condition: type }, "status", ["true", "false", "unknown"], status.toLowerCase());
+      this.states(
+        name,
+        help,
+        { ...labels, condition: type },
+        "status",
+        ["true", "false", "unknown"],
+        status.toLowerCase(),
+      );
     }
   }
 

@@ -24,7 +24,12 @@ export interface StateService extends StateObject {
   readonly type: string;
 }
 
-const units: Readonly<Record<string, string>> = { cpu: "core", memory: "byte", "ephemeral-storage": "byte", pods: "integer" };
+const units: Readonly<Record<string, string>> = {
+  cpu: "core",
+  memory: "byte",
+  "ephemeral-storage": "byte",
+  pods: "integer",
+};
 
 /** kube-state-metrics' series of nodes. */
 export function nodeStates(into: FamilyBuilder, nodes: Iterable<StateNode>): void {
@@ -40,12 +45,28 @@ export function nodeStates(into: FamilyBuilder, nodes: Iterable<StateNode>): voi
     };
     into.gauge("kube_node_info", "Information about a cluster node.", { ...labels, ...told }, 1);
     into.gauge("kube_node_created", "Unix creation timestamp", labels, node.createdMs / 1000);
-    into.gauge("kube_node_spec_unschedulable", "Whether a node can schedule new pods.", labels, Number(node.unschedulable));
+    into.gauge(
+      "kube_node_spec_unschedulable",
+      "Whether a node can schedule new pods.",
+      labels,
+      Number(node.unschedulable),
+    );
     for (const { key, value, effect } of node.taints) {
-      into.gauge("kube_node_spec_taint", "The taint of a cluster node.", { ...labels, key, value: value ?? "", effect }, 1);
+      into.gauge(
+        "kube_node_spec_taint",
+        "The taint of a cluster node.",
+        { ...labels, key, value: value ?? "", effect },
+        1,
+      );
     }
     into.conditions("kube_node_status_condition", "The condition of a cluster node.", labels, node.conditions);
-    amounts(into, "kube_node_status_capacity", "The capacity for different resources of a node.", labels, node.capacity);
+    amounts(
+      into,
+      "kube_node_status_capacity",
+      "The capacity for different resources of a node.",
+      labels,
+      node.capacity,
+    );
     const help = "The allocatable for different resources of a node that are available for scheduling.";
     amounts(into, "kube_node_status_allocatable", help, labels, node.allocatable);
   }
@@ -61,7 +82,11 @@ function amounts(
   for (const resource in given) {
     const parsed = parseQuantity(given[resource] ?? "");
     if (!parsed.ok) continue;
-    const described = { ...labels, resource: resource.replaceAll(/[^a-zA-Z0-9_]/g, "_"), unit: units[resource] ?? "integer" };
+    const described = {
+      ...labels,
+      resource: resource.replaceAll(/[^a-zA-Z0-9_]/g, "_"),
+      unit: units[resource] ?? "integer",
+    };
     into.gauge(name, help, described, quantityToNumber(parsed.quantity));
   }
 }
@@ -71,7 +96,14 @@ export function namespaceStates(into: FamilyBuilder, namespaces: Iterable<StateN
   for (const { name, createdMs, phase } of namespaces) {
     const labels = { namespace: name };
     into.gauge("kube_namespace_created", "Unix creation timestamp", labels, createdMs / 1000);
-    into.states("kube_namespace_status_phase", "kubernetes namespace status phase.", labels, "phase", ["Active", "Terminating"], phase);
+    into.states(
+      "kube_namespace_status_phase",
+      "kubernetes namespace status phase.",
+      labels,
+      "phase",
+      ["Active", "Terminating"],
+      phase,
+    );
   }
 }
 

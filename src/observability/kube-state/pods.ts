@@ -58,10 +58,28 @@ export function podStates(into: FamilyBuilder, pods: Iterable<StatePod>): void {
     into.gauge("kube_pod_info", "Information about pod.", { ...labels, ...place, ...owner }, 1);
     into.gauge("kube_pod_created", "Unix creation timestamp", labels, pod.createdMs / 1000);
     into.gauge("kube_pod_start_time", "Start time in unix timestamp for a pod.", labels, seconds(pod.startedMs));
-    into.gauge("kube_pod_restart_policy", "Describes the restart policy in use by this pod.", { ...labels, type: pod.restartPolicy }, 1);
-    into.states("kube_pod_status_phase", "The pods current phase.", labels, "phase", phases, pod.phase === "" ? "Pending" : pod.phase);
+    into.gauge(
+      "kube_pod_restart_policy",
+      "Describes the restart policy in use by this pod.",
+      { ...labels, type: pod.restartPolicy },
+      1,
+    );
+    into.states(
+      "kube_pod_status_phase",
+      "The pods current phase.",
+      labels,
+      "phase",
+      phases,
+      pod.phase === "" ? "Pending" : pod.phase,
+    );
     condition(into, "kube_pod_status_ready", "Describes whether the pod is ready to serve requests.", pod, "Ready");
-    condition(into, "kube_pod_status_scheduled", "Describes the status of the scheduling process for the pod.", pod, "PodScheduled");
+    condition(
+      into,
+      "kube_pod_status_scheduled",
+      "Describes the status of the scheduling process for the pod.",
+      pod,
+      "PodScheduled",
+    );
     const owned = {
       owner_kind: pod.controller?.kind ?? "",
       owner_name: pod.controller?.name ?? "",
@@ -76,8 +94,18 @@ function containerStates(into: FamilyBuilder, pod: StatePod, labels: Readonly<Re
   for (const { name, image, ready, restarts, state, reason } of pod.containers) {
     const named = { ...labels, container: name };
     into.gauge("kube_pod_container_info", "Information about a container in a pod.", { ...named, image }, 1);
-    into.gauge("kube_pod_container_status_ready", "Describes whether the containers readiness check succeeded.", named, Number(ready));
-    into.counter("kube_pod_container_status_restarts_total", "The number of container restarts per container.", named, restarts);
+    into.gauge(
+      "kube_pod_container_status_ready",
+      "Describes whether the containers readiness check succeeded.",
+      named,
+      Number(ready),
+    );
+    into.counter(
+      "kube_pod_container_status_restarts_total",
+      "The number of container restarts per container.",
+      named,
+      restarts,
+    );
     for (const each of ["running", "waiting", "terminated"] as const) {
       const help = `Describes whether the container is currently in ${each} state.`;
       into.gauge(`kube_pod_container_status_${each}`, help, named, Number(state === each));
@@ -94,11 +122,21 @@ function containerStates(into: FamilyBuilder, pod: StatePod, labels: Readonly<Re
   }
 }
 
-function amounts(into: FamilyBuilder, what: "requests" | "limits", given: Amounts, labels: Readonly<Record<string, string>>): void {
+function amounts(
+  into: FamilyBuilder,
+  what: "requests" | "limits",
+  given: Amounts,
+  labels: Readonly<Record<string, string>>,
+): void {
   const help = what === "requests" ? "requested request resource" : "requested limit resource";
   for (const resource in given) {
     const described = { ...labels, resource, unit: units[resource] ?? "" };
-    into.gauge(`kube_pod_container_resource_${what}`, `The number of ${help} by a container.`, described, given[resource]! / 1000);
+    into.gauge(
+      `kube_pod_container_resource_${what}`,
+      `The number of ${help} by a container.`,
+      described,
+      given[resource]! / 1000,
+    );
   }
 }
 

@@ -19,14 +19,22 @@ interface Kind {
   readonly hasOwner: boolean;
 }
 
-const observed = ["status_observed_generation", "observedGeneration", "The generation observed by the controller."] as const;
+const observed = [
+  "status_observed_generation",
+  "observedGeneration",
+  "The generation observed by the controller.",
+] as const;
 
 export const deploymentKind: Kind = {
   prefix: "kube_deployment",
   label: "deployment",
   spec: [
     ["spec_replicas", "replicas", "Number of desired pods for a deployment."],
-    ["spec_paused", "paused", "Whether the deployment is paused and will not be processed by the deployment controller."],
+    [
+      "spec_paused",
+      "paused",
+      "Whether the deployment is paused and will not be processed by the deployment controller.",
+    ],
   ],
   status: [
     ["status_replicas", "replicas", "The number of replicas per deployment."],
@@ -75,13 +83,33 @@ export const daemonSetKind: Kind = {
   label: "daemonset",
   spec: [],
   status: [
-    ["status_current_number_scheduled", "currentNumberScheduled", "Nodes running at least one daemon pod and supposed to."],
+    [
+      "status_current_number_scheduled",
+      "currentNumberScheduled",
+      "Nodes running at least one daemon pod and supposed to.",
+    ],
     ["status_desired_number_scheduled", "desiredNumberScheduled", "Nodes that should be running the daemon pod."],
-    ["status_number_available", "numberAvailable", "The number of nodes that should and do run an available daemon pod."],
-    ["status_number_misscheduled", "numberMisscheduled", "The number of nodes running a daemon pod but are not supposed to."],
+    [
+      "status_number_available",
+      "numberAvailable",
+      "The number of nodes that should and do run an available daemon pod.",
+    ],
+    [
+      "status_number_misscheduled",
+      "numberMisscheduled",
+      "The number of nodes running a daemon pod but are not supposed to.",
+    ],
     ["status_number_ready", "numberReady", "The number of nodes that should and do run a ready daemon pod."],
-    ["status_number_unavailable", "numberUnavailable", "The number of nodes that should run an available daemon pod and do not."],
-    ["status_updated_number_scheduled", "updatedNumberScheduled", "The number of nodes that run an updated daemon pod."],
+    [
+      "status_number_unavailable",
+      "numberUnavailable",
+      "The number of nodes that should run an available daemon pod and do not.",
+    ],
+    [
+      "status_updated_number_scheduled",
+      "updatedNumberScheduled",
+      "The number of nodes that run an updated daemon pod.",
+    ],
     observed,
   ],
   hasConditions: false,
@@ -139,7 +167,12 @@ export function workloadStates(into: FamilyBuilder, kind: Kind, objects: Iterabl
   for (const object of objects) {
     const labels = { namespace: object.namespace, [kind.label]: object.name };
     into.gauge(`${kind.prefix}_created`, "Unix creation timestamp", labels, object.createdMs / 1000);
-    into.gauge(`${kind.prefix}_metadata_generation`, "Sequence number of the desired state.", labels, object.generation);
+    into.gauge(
+      `${kind.prefix}_metadata_generation`,
+      "Sequence number of the desired state.",
+      labels,
+      object.generation,
+    );
     for (const [ending, field, help] of kind.spec) {
       into.gauge(`${kind.prefix}_${ending}`, help, labels, numberAt(object.spec, field));
     }
@@ -147,7 +180,8 @@ export function workloadStates(into: FamilyBuilder, kind: Kind, objects: Iterabl
       into.gauge(`${kind.prefix}_${ending}`, help, labels, numberAt(object.status, field) ?? 0);
     }
     const { conditions } = object.status as { conditions?: readonly Condition[] };
-    if (kind.hasConditions) into.conditions(`${kind.prefix}_status_condition`, "The current status conditions.", labels, conditions ?? []);
+    if (kind.hasConditions)
+      into.conditions(`${kind.prefix}_status_condition`, "The current status conditions.", labels, conditions ?? []);
     if (!kind.hasOwner) continue;
     const { controller } = object;
     const owner = { owner_kind: controller?.kind ?? "", owner_name: controller?.name ?? "" };

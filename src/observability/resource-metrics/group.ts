@@ -35,7 +35,8 @@ export function createResourceMetrics(options: ResourceMetricsOptions): VirtualG
       metricsKind({ resource: "nodes", kind: "NodeMetrics", namespaced: false }, "node", nodeUsageText),
     ],
     answer: async (request) => {
-      if (request.subresource !== "") return failure(404, "NotFound", "the server could not find the requested resource");
+      if (request.subresource !== "")
+        return failure(404, "NotFound", "the server could not find the requested resource");
       if (request.resource === "pods") return podMetrics(options, request);
       if (request.resource === "nodes") return nodeMetrics(options, request);
       return failure(404, "NotFound", "the server could not find the requested resource");
@@ -45,10 +46,14 @@ export function createResourceMetrics(options: ResourceMetricsOptions): VirtualG
 
 async function podMetrics(options: ResourceMetricsOptions, request: VirtualRequest): Promise<VirtualAnswer> {
   const { namespace, name, labels } = request;
-  if (request.verb === "get" && namespace === "") return failure(404, "NotFound", "the server could not find the requested resource");
+  if (request.verb === "get" && namespace === "")
+    return failure(404, "NotFound", "the server could not find the requested resource");
   const all = options.pods(namespace);
   const chosen = all.filter(
-    (pod) => pod.phase === "Running" && (name === "" || pod.name === name) && (labels === undefined || labels.matches(pod.labels)),
+    (pod) =>
+      pod.phase === "Running" &&
+      (name === "" || pod.name === name) &&
+      (labels === undefined || labels.matches(pod.labels)),
   );
   const usages = await options.cache.ofPods(chosen, maxAgeOf(request));
   const items = chosen.flatMap((pod) => {

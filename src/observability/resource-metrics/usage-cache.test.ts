@@ -37,8 +37,15 @@ const answerFor = (all: readonly MeasuredPod[]) => (node: string) =>
 test("a node is asked once for many questions, and again when its answer is old", async () => {
   const all = pods("n1", 3);
   const { time, asked, cache } = stage(all, answerFor(all));
-  const answers = await Promise.all([cache.ofPods(all, 4000), cache.ofPods(all, 4000), cache.ofPods(all.slice(1), 4000)]);
-  assert.deepEqual(answers.map((answer) => answer.size), [3, 3, 2]);
+  const answers = await Promise.all([
+    cache.ofPods(all, 4000),
+    cache.ofPods(all, 4000),
+    cache.ofPods(all.slice(1), 4000),
+  ]);
+  assert.deepEqual(
+    answers.map((answer) => answer.size),
+    [3, 3, 2],
+  );
   assert.equal(asked.length, 1);
   await time.advance(3000);
   await cache.ofPods(all, 4000);
@@ -59,7 +66,9 @@ test("few pods are named, many are not", async () => {
 
 test("a node that gives no answer costs three seconds once, and is then left alone", async () => {
   const all = [...pods("n1", 1), ...pods("n2", 1)];
-  const { time, asked, problems, cache } = stage(all, (node) => (node === "n1" ? new Promise(() => undefined) : answerFor(all)(node)));
+  const { time, asked, problems, cache } = stage(all, (node) =>
+    node === "n1" ? new Promise(() => undefined) : answerFor(all)(node),
+  );
   let found = 0;
   void cache.ofPods(all, 4000).then((answer) => (found = answer.size));
   await time.advance(3100);
@@ -72,8 +81,14 @@ test("a node that gives no answer costs three seconds once, and is then left alo
 const garbage: readonly [what: string, answer: string][] = [
   ["no JSON", "<html>"],
   ["another shape", '{"pods":{"a":1}}'],
-  ["negative numbers", JSON.stringify({ pods: [{ uid: "n1-p0", containers: [{ name: "main", ...usage, cpuNanoCores: -1 }] }] })],
-  ["texts for numbers", JSON.stringify({ pods: [{ uid: "n1-p0", containers: [{ name: "main", ...usage, workingSetBytes: "many" }] }] })],
+  [
+    "negative numbers",
+    JSON.stringify({ pods: [{ uid: "n1-p0", containers: [{ name: "main", ...usage, cpuNanoCores: -1 }] }] }),
+  ],
+  [
+    "texts for numbers",
+    JSON.stringify({ pods: [{ uid: "n1-p0", containers: [{ name: "main", ...usage, workingSetBytes: "many" }] }] }),
+  ],
 ];
 
 for (const [what, answer] of garbage) {

@@ -49,7 +49,10 @@ export class UsageCache {
   }
 
   /** Usage of these pods' containers by uid, no older than `maxAgeMs` where their nodes answer in time. */
-  async ofPods(pods: readonly MeasuredPod[], maxAgeMs: number): Promise<ReadonlyMap<string, readonly ContainerUsage[]>> {
+  async ofPods(
+    pods: readonly MeasuredPod[],
+    maxAgeMs: number,
+  ): Promise<ReadonlyMap<string, readonly ContainerUsage[]>> {
     const byNode = Map.groupBy(pods, ({ node }) => node);
     byNode.delete("");
     await this.#inTurn([...byNode.keys()], async (node) => {
@@ -107,7 +110,9 @@ export class UsageCache {
     // No pods wanted: the node alone, which an empty name asks for.
     const named = due.length === 0 ? [""] : due.length > podsNamedMax ? undefined : due;
     const controller = new AbortController();
-    const deadline = timers.after(nodeAnswerMs, () => controller.abort(new Error(`No answer within ${nodeAnswerMs} ms`)));
+    const deadline = timers.after(nodeAnswerMs, () =>
+      controller.abort(new Error(`No answer within ${nodeAnswerMs} ms`)),
+    );
     const target = `/stats/usage?maxAgeMs=${Math.floor(maxAgeMs / 2)}${named === undefined ? "" : `&uid=${named.join(",")}`}`;
     try {
       const late = new Promise<never>((_resolve, reject) =>
@@ -135,7 +140,13 @@ export class UsageCache {
   #stateOf(node: string): NodeState {
     const known = this.#nodes.get(node);
     if (known !== undefined) return known;
-    const made: NodeState = { usage: undefined, pods: new Map(), askedMs: new Map(), restsUntilMs: 0, under: undefined };
+    const made: NodeState = {
+      usage: undefined,
+      pods: new Map(),
+      askedMs: new Map(),
+      restsUntilMs: 0,
+      under: undefined,
+    };
     this.#nodes.set(node, made);
     return made;
   }
@@ -162,7 +173,8 @@ function readAnswer(
 function readUsage(value: unknown, now: number): Usage | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { cpuNanoCores, workingSetBytes, ageMs, windowMs } = value as Record<string, unknown>;
-  if (!isAmount(cpuNanoCores) || !isAmount(workingSetBytes) || !isAmount(ageMs) || !isAmount(windowMs)) return undefined;
+  if (!isAmount(cpuNanoCores) || !isAmount(workingSetBytes) || !isAmount(ageMs) || !isAmount(windowMs))
+    return undefined;
   return { cpuNanoCores, workingSetBytes, atMs: now - ageMs, windowMs };
 }
 
