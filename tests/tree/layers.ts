@@ -46,8 +46,6 @@ export const packagesAllowed: Readonly<Record<string, readonly string[]>> = {
   apiserver: ["re2js"],
   api: ["re2js"],
   cel: ["re2js"],
-  network: ["dns-packet"],
-  telemetry: ["@opentelemetry/api"],
 };
 
 /** Globals that reach outside the process; only these places may name them. */
