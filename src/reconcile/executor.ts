@@ -2,7 +2,7 @@ import { pathOf, type Resource } from "#api/resource.ts";
 import type { Cause, Client } from "#client/client.ts";
 import { deleteBody } from "#client/http-client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
-import type { Action, EventText, UpdateAction } from "./action.ts";
+import type { Action, DeleteAction, EventText, UpdateAction } from "./action.ts";
 import type { EventRecorder } from "./events.ts";
 import { limits } from "./limits.ts";
 
@@ -81,10 +81,19 @@ async function look(client: Client, action: Action): Promise<readonly Trace[]> {
     metadataOnly: true,
     ...(namespace === undefined ? {} : { namespace }),
   });
-  const revisions = (items as { metadata?: { resourceVersion?: string } }[]).map(({ metadata }) =>
-    Number(metadata?.resourceVersion ?? 0),
-  );
-  return [{ resource, revision: revisions.reduce((most, revision) => Math.max(most, revision), 0) }];
+  const found = (items as { metadata?: SeenMetadata }[]).map(({ metadata }) => metadata ?? {});
+  const revisions = found.map(({ resourceVersion }) => Number(resourceVersion ?? 0));
+  const newest = { resource, revision: revisions.reduce((most, revision) => Math.max(most, revision), 0) };
+  if (action.verb !== "delete") return [newest];
+  // What was deleted at once left no revision among those that remain: its disappearance is what must be seen.
+  const isLeft = found.some(({ uid, deletionTimestamp }) => uid === action.uid && deletionTimestamp === undefined);
+  return isLeft ? [newest] : [newest, traceOfDeletion(action)];
+}
+
+interface SeenMetadata {
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly deletionTimestamp?: string;
 }
 
 /** Whether a write may have happened although it counts as failed: nobody answered. */
@@ -204,11 +213,12 @@ function subresource(action: { readonly subresource?: string }): { subresource?:
   return action.subresource === undefined ? {} : { subresource: action.subresource };
 }
 
+function traceOfDeletion({ resource, namespace, name, uid }: DeleteAction): Trace {
+  return { resource, key: namespace === undefined ? name : `${namespace}/${name}`, uid };
+}
+
 function traceOf(action: Write, answer: unknown): { trace?: Trace } {
-  if (action.verb === "delete") {
-    const key = action.namespace === undefined ? action.name : `${action.namespace}/${action.name}`;
-    return { trace: { resource: action.resource, key, uid: action.uid } };
-  }
+  if (action.verb === "delete") return { trace: traceOfDeletion(action) };
   const revision = Number(
     (answer as { metadata?: { resourceVersion?: string } } | undefined)?.metadata?.resourceVersion,
   );
