@@ -163,6 +163,8 @@ async function adoptAndRelease(scene: Scene): Promise<void> {
     ...templateOf("adopted"),
     metadata: { name: "orphan", labels: { app: "adopted" } },
   });
+  // As in the published suite the pod runs before its owner comes: watches of two resources promise no common order.
+  await podsReady(scene, "adopted", 1);
   await api.create(at(apps, "replicasets"), workload("ReplicaSet", "adopted", { replicas: 1 }));
   await objectAt(
     scene,
