@@ -19,6 +19,8 @@ async function adopt(scene: Scene): Promise<void> {
     ...templateOf("adopted"),
     metadata: { name: "orphan", labels: { app: "adopted" } },
   });
+  // As in the published suite the pod runs before its owner comes: watches of two resources promise no common order.
+  await podsReady(scene, "adopted", 1);
   await api.create(core("replicationcontrollers"), controller("adopted", 1));
   await objectAt(
     scene,
