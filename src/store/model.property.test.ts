@@ -211,6 +211,6 @@ test("so does the SQLite store, also across restarts", { timeout: 60_000 }, () =
         rmSync(folder, { recursive: true });
       }
     }),
-    { numRuns: 25, endOnFailure: true, seed: 2 },
+    { numRuns: 25, endOnFailure: true },
   ),
 );

@@ -125,6 +125,8 @@ export class SequencedStore implements Store {
       if (this.#idle()) finish();
       await done;
       this.#followers.close();
+      // What the bounds have forgotten stays forgotten: the next life must not offer history from further back.
+      if (this.#failure === undefined) await this.#journal.compact(this.compacted);
       await this.#journal.close();
       return;
     }
