@@ -158,10 +158,10 @@ test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { 
   const kubectl = join(projectRoot, "node_modules/.cache/clients/1.36/kubectl");
   const attached = cluster.run("sh", ["-c", `(sleep 1; echo one; sleep 1) | timeout 4 "${kubectl}" attach -i talk`]);
   assert.match(attached.stdout, /heard one/, attached.stderr);
-  // `script` gives kubectl a terminal, as a person has one.
+  // `script` gives kubectl a terminal, as a person has one; in the background kubectl would be stopped for touching it.
   const terminal = cluster.run("script", [
     "-qec",
-    `timeout 15 "${kubectl}" exec -it talk -- sh -c 'tty; stty size; echo done'`,
+    `timeout --foreground 15 "${kubectl}" exec -it talk -- sh -c 'tty; stty size; echo done'`,
     "/dev/null",
   ]);
   assert.match(terminal.stdout, /\/dev\/pts\/\d+[^]*done/);
