@@ -193,6 +193,12 @@ test("pods that never get ready pass the progress deadline", async () => {
   await cluster.time.advance(10_000);
   assert.equal(progressing(), "ProgressDeadlineExceeded");
   await cluster.quiesce();
+  change(cluster, template("web:2"));
+  await cluster.time.advance(5_000);
+  assert.notEqual(progressing(), "ProgressDeadlineExceeded", "the next template has a deadline of its own");
+  await cluster.time.advance(40_000);
+  assert.equal(progressing(), "ProgressDeadlineExceeded");
+  await cluster.quiesce();
 });
 
 test("a quota that refuses pods shows as ReplicaFailure and an event, and heals", async () => {

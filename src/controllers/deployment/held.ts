@@ -99,7 +99,7 @@ export function holdCondition(
         status: "False",
         // The one reason by which kubectl and others know a rollout that will not end well.
         reason: "ProgressDeadlineExceeded",
-        message: `ReplicaSet "${newSet.name}" was rejected${byWhom(hold)}; "${hold.keep}" stays.`,
+        message: `ReplicaSet "${newSet.name}" was rejected${hold.by === undefined ? "" : ` by ${hold.by}`}; "${hold.keep}" stays.`,
       }
     : {
         type: "Progressing",

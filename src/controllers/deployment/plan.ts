@@ -1,6 +1,6 @@
 import { onHoldAnnotation, type Hold } from "#api/apps/hold.ts";
 import { deployments as deploymentResource, replicasets as replicaSetResource } from "#api/generated/resources.ts";
-import type { Deployment, DeploymentStatus } from "#api/generated/apps-v1.ts";
+import type { Deployment, DeploymentCondition, DeploymentStatus } from "#api/generated/apps-v1.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
@@ -96,7 +96,7 @@ function stepOf(
   if (newSet === undefined) return createStep(observed, oldSets, bounds, context, isRolling ? "rolling" : "recreate");
   const marks = followRevision(deployment, newSet, oldSets, bounds);
   const resizes = isRolling ? rollingStep(newSet, oldSets, bounds) : recreateStep(observed, newSet, oldSets, bounds);
-  const hasCondition = deployment.status.conditions?.some((condition) => condition.type === "Progressing") === true;
+  const condition = deployment.status.conditions?.find(({ type }) => type === "Progressing");
   const found: NewCondition = {
     type: "Progressing",
     status: "True",
@@ -108,7 +108,13 @@ function stepOf(
     ...marks.filter((mark) => !changed.has(mark.set)).map((mark) => mark.action),
     ...resizeActions(deployment, resizes, bounds),
   ];
-  return { actions, progressing: pausing ?? (hasCondition ? undefined : found), isRollout: true };
+  return { actions, progressing: pausing ?? (isAbout(condition, newSet) ? undefined : found), isRollout: true };
+}
+
+/** Whether the condition is of this rollout. A passed deadline outlives the set that passed it and must not be held against the next. */
+function isAbout(condition: DeploymentCondition | undefined, newSet: ReplicaSetView): boolean {
+  if (condition?.reason !== "ProgressDeadlineExceeded") return condition !== undefined;
+  return condition.message?.startsWith(`ReplicaSet "${newSet.name}"`) === true;
 }
 
 /** One set stays whole, another comes beside it; nothing moves between templates. */
