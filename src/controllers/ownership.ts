@@ -42,21 +42,8 @@ export function adopt(
   ownerResource: Resource<unknown>,
   owner: ObjectView,
 ): PatchAction {
-  return {
-    verb: "patch",
-    resource: dependents,
-    namespace: dependent.namespace,
-    name: dependent.name,
-    type: "strategic",
-    patch: {
-      metadata: {
-        uid: dependent.uid,
-        resourceVersion: dependent.resourceVersion,
-        ownerReferences: [controllerReference(ownerResource, owner)],
-      },
-    },
-    reason: `the labels of ${dependent.name} match the selector of ${ownerResource.kind} ${owner.name} and nobody controls it`,
-  };
+  const reason = `the labels of ${dependent.name} match the selector of ${ownerResource.kind} ${owner.name} and nobody controls it`;
+  return patchReference(dependents, dependent, controllerReference(ownerResource, owner), reason);
 }
 
 /** Removes the controller reference from a dependent that the selector no longer matches. */
@@ -66,21 +53,18 @@ export function release(
   ownerResource: Resource<unknown>,
   owner: ObjectView,
 ): PatchAction {
-  return {
-    verb: "patch",
-    resource: dependents,
-    namespace: dependent.namespace,
-    name: dependent.name,
-    type: "strategic",
-    patch: {
-      metadata: {
-        uid: dependent.uid,
-        resourceVersion: dependent.resourceVersion,
-        ownerReferences: [{ $patch: "delete", uid: owner.uid }],
-      },
-    },
-    reason: `the labels of ${dependent.name} no longer match the selector of ${ownerResource.kind} ${owner.name}`,
-  };
+  const reason = `the labels of ${dependent.name} no longer match the selector of ${ownerResource.kind} ${owner.name}`;
+  return patchReference(dependents, dependent, { $patch: "delete", uid: owner.uid }, reason);
+}
+
+function patchReference(
+  dependents: Resource<unknown>,
+  { namespace, name, uid, resourceVersion }: ObjectView,
+  ownerReference: object,
+  reason: string,
+): PatchAction {
+  const patch = { metadata: { uid, resourceVersion, ownerReferences: [ownerReference] } };
+  return { verb: "patch", resource: dependents, namespace, name, type: "strategic", patch, reason };
 }
 
 /** Which dependents are owned, which are to be adopted, which released. */

@@ -2,39 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
+import { noBytes, ReceivedRequest } from "./received-request.ts";
 
-const noBytes = new Uint8Array(0);
-
-/** A request whose abort signal is made only when somebody asks for it: most requests end before anyone could abort them. */
-class Http1Request implements HttpRequest {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: Headers;
-  readonly body: Uint8Array;
-  readonly #stream: Duplex | ServerResponse;
-  #controller: AbortController | undefined;
-
-  constructor(message: IncomingMessage, body: Uint8Array, stream: Duplex | ServerResponse) {
-    this.method = message.method ?? "GET";
-    this.target = message.url ?? "/";
-    this.headers = message.headers as Headers;
-    this.body = body;
-    this.#stream = stream;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller !== undefined) return this.#controller.signal;
-    const controller = new AbortController();
-    this.#controller = controller;
-    const stream = this.#stream;
-    if (stream.destroyed) controller.abort();
-    else {
-      stream.once("close", () => {
-        if (!stream.writableFinished) controller.abort();
-      });
-    }
-    return controller.signal;
-  }
+function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
+  return new ReceivedRequest(message.method, message.url, message.headers as Headers, body, answer);
 }
 
 /** Reads one HTTP/1.1 request, bounded, and writes the handler's answer. */
@@ -47,7 +18,7 @@ export function answerHttp1(
 ): void {
   const announced = message.headers["content-length"];
   if (announced === undefined && message.headers["transfer-encoding"] === undefined) {
-    handle(handler, new Http1Request(message, noBytes, response), response, peer);
+    handle(handler, requestOf(message, noBytes, response), response, peer);
     return;
   }
   if (announced !== undefined && bodyBytesMax < Number(announced)) {
@@ -69,13 +40,13 @@ export function answerHttp1(
   message.on("end", () => {
     const first = chunks[0];
     const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
-    handle(handler, new Http1Request(message, body, response), response, peer);
+    handle(handler, requestOf(message, body, response), response, peer);
   });
 }
 
 /** The request of an upgrade, which has no body. */
 export function requestOfUpgrade(message: IncomingMessage, socket: Duplex): HttpRequest {
-  return new Http1Request(message, noBytes, socket);
+  return requestOf(message, noBytes, socket);
 }
 
 /** Answers an upgrade that nobody here can do. */

@@ -2,38 +2,10 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
+import { noBytes, ReceivedRequest } from "./received-request.ts";
 
-const noBytes = new Uint8Array(0);
-
-class Http2Request implements HttpRequest {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: Headers;
-  readonly body: Uint8Array;
-  readonly #stream: ServerHttp2Stream;
-  #controller: AbortController | undefined;
-
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array) {
-    this.method = headers[":method"] ?? "GET";
-    this.target = headers[":path"] ?? "/";
-    this.headers = plainHeaders(headers);
-    this.body = body;
-    this.#stream = stream;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller !== undefined) return this.#controller.signal;
-    const controller = new AbortController();
-    this.#controller = controller;
-    const stream = this.#stream;
-    if (stream.destroyed) controller.abort();
-    else {
-      stream.once("close", () => {
-        if (!stream.writableFinished) controller.abort();
-      });
-    }
-    return controller.signal;
-  }
+function requestOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array): ReceivedRequest {
+  return new ReceivedRequest(headers[":method"], headers[":path"], plainHeaders(headers), body, stream);
 }
 
 /** Reads one HTTP/2 request, bounded, and writes the handler's answer. */
@@ -47,7 +19,7 @@ export function answerHttp2(
   stream.on("error", () => undefined);
   if (stream.readableEnded || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
     stream.resume();
-    handle(handler, new Http2Request(stream, headers, noBytes), stream, peer);
+    handle(handler, requestOf(stream, headers, noBytes), stream, peer);
     return;
   }
   const chunks: Uint8Array[] = [];
@@ -66,7 +38,7 @@ export function answerHttp2(
     if (refused || stream.destroyed) return;
     const first = chunks[0];
     const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
-    handle(handler, new Http2Request(stream, headers, body), stream, peer);
+    handle(handler, requestOf(stream, headers, body), stream, peer);
   });
 }
 
