@@ -69,6 +69,18 @@ test("pods come in order, each with its claim, and go from the highest", async (
   assert.deepEqual(cluster.problems, []);
 });
 
+test("a failed pod among those that are to go does not stop the others from going", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  const { status, ...failing } = cluster.api.get("pods", "default/db-1")!;
+  cluster.api.put("pods", { ...failing, status: { ...status, phase: "Failed", conditions: [] } });
+  change(cluster, { replicas: 1 });
+  await live(cluster, 6);
+  assert.deepEqual(podNames(cluster), ["db-0"]);
+  await cluster.quiesce();
+});
+
 test("a parallel set makes all pods at once", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.put("statefulsets", set({ podManagementPolicy: "Parallel", replicas: 5 }));

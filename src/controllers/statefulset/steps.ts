@@ -93,7 +93,7 @@ function shrinking(
 ): Stage {
   const { set, claimNamed } = input;
   const highestFirst = [...condemned].sort((a, b) => ordinalOf(set, b) - ordinalOf(set, a));
-  const unhealthy = [...byOrdinal.entries()].sort(([a], [b]) => a - b).find(([, pod]) => !isHealthy(pod))?.[1];
+  const unhealthy = [...byOrdinal.entries()].sort(([a], [b]) => a - b).find(([, pod]) => mayRecover(pod))?.[1];
   const actions: Action[] = [];
   for (const pod of highestFirst) {
     if (pod.deletionMs !== undefined) {
@@ -101,7 +101,6 @@ function shrinking(
       continue;
     }
     // A set in trouble is not made smaller in order before the trouble below is over, unless this pod is it.
-    if (isOrdered && !isHealthy(pod) && pod !== unhealthy) return { actions, mustWait: true };
     if (isOrdered && unhealthy !== undefined && pod !== unhealthy) return { actions, mustWait: true };
     actions.push(...handOverClaims(set, pod, claimNamed));
     actions.push(
@@ -110,6 +109,11 @@ function shrinking(
     if (isOrdered) return { actions, mustWait: true };
   }
   return { actions, mustWait: false };
+}
+
+/** In trouble that may pass: a pod that has finished beyond the replicas will never be ready again. */
+function mayRecover(pod: PodView): boolean {
+  return !isHealthy(pod) && !isFinished(pod);
 }
 
 function isHealthy(pod: PodView): boolean {
