@@ -7,6 +7,7 @@ import { textFromBase64 } from "../authenticate/base64.ts";
 import { listStored } from "../authorize/stored.ts";
 import type { Call, Outcome, Parts } from "../call.ts";
 import { internalCall } from "../internal-call.ts";
+import { Passes } from "../passes.ts";
 import { resolveService } from "../connect/endpoints.ts";
 import { answerOf, forwarded, handedOver, upgrades } from "../connect/forward.ts";
 import { readWhole } from "../connect/read-whole.ts";
@@ -44,24 +45,27 @@ export class Aggregation {
   readonly #parts: Parts;
   readonly #remotes = new Map<string, Remote>();
   readonly #listening: { close(): void }[];
+  readonly #passes: Passes;
   #timer: Timer | undefined;
-  #isRunning = false;
-  #isStale = false;
   #isClosed = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { reader } = parts;
-    const look = (): void => this.#look();
+    this.#passes = new Passes(
+      () => this.#lookAfterAll(),
+      (error) => parts.log("cannot look after the aggregated servers", error),
+    );
+    const look = (): void => this.#passes.request();
     const lookWhenAny = (): void => {
-      if (this.#remotes.size > 0) this.#look();
+      if (this.#remotes.size > 0) look();
     };
     this.#listening = [
       reader.onChange(apiservices, look),
       reader.onChange(services, lookWhenAny),
       reader.onChange(endpointslices, lookWhenAny),
     ];
-    this.#look();
+    look();
   }
 
   close(): void {
@@ -121,32 +125,22 @@ export class Aggregation {
     };
   }
 
-  #look(): void {
-    this.#isStale = true;
-    if (this.#isRunning || this.#isClosed) return;
-    this.#isRunning = true;
+  async #lookAfterAll(): Promise<void> {
+    if (this.#isClosed) return;
     this.#timer?.cancel();
-    this.#run()
-      .catch((error: unknown) => this.#parts.log("cannot look after the aggregated servers", error))
-      .finally(() => {
-        this.#isRunning = false;
-        // Without remotes nothing is asked, and nothing wakes us but a change.
-        if (this.#remotes.size > 0 && !this.#isClosed)
-          this.#timer = this.#parts.timers.after(checkIntervalMs, () => this.#look());
-      });
-  }
-
-  async #run(): Promise<void> {
-    while (this.#isStale && !this.#isClosed) {
-      this.#isStale = false;
-      const all = (listStored(this.#parts.reader, apiservices) as Stored[]).filter(
-        ({ spec }) => spec.service !== undefined,
-      );
-      const wanted = new Map(
-        all.map((service) => [`${service.spec.group ?? ""}/${service.spec.version ?? ""}`, service]),
-      );
-      for (const [apiVersion, remote] of this.#remotes) if (!wanted.has(apiVersion)) this.#forget(apiVersion, remote);
+    const all = (listStored(this.#parts.reader, apiservices) as Stored[]).filter(
+      ({ spec }) => spec.service !== undefined,
+    );
+    const wanted = new Map(
+      all.map((service) => [`${service.spec.group ?? ""}/${service.spec.version ?? ""}`, service]),
+    );
+    for (const [apiVersion, remote] of this.#remotes) if (!wanted.has(apiVersion)) this.#forget(apiVersion, remote);
+    try {
       await Promise.all([...wanted].map(([apiVersion, service]) => this.#check(apiVersion, service)));
+    } finally {
+      // Without remotes nothing is asked, and nothing wakes us but a change.
+      if (this.#remotes.size > 0 && !this.#isClosed)
+        this.#timer = this.#parts.timers.after(checkIntervalMs, () => this.#passes.request());
     }
   }
 

@@ -3,12 +3,13 @@ import type { ApiObject } from "#api/kind.ts";
 import { cloneValue } from "#codec/record.ts";
 import type { Call, Parts } from "../call.ts";
 import { Failure } from "../failure.ts";
+import { internalCall } from "../internal-call.ts";
 import { endOf, prefixOf } from "../keys.ts";
+import { Passes } from "../passes.ts";
 import type { Served } from "../registry.ts";
 import { timestamp } from "../verbs/create.ts";
 import { deleteCollection } from "../verbs/delete-collection.ts";
 import { updateObject } from "../verbs/update.ts";
-import { serverCall } from "./server-call.ts";
 import { kindOfDefinition } from "./kind-of-definition.ts";
 
 type Definition = ApiObject & CustomResourceDefinition;
@@ -27,15 +28,18 @@ export class CustomDefinitions {
   /** The revision of the definition that is served under each name. */
   readonly #served = new Map<string, string>();
   readonly #listening: { close(): void };
-  #isRunning = false;
-  #isStale = false;
+  readonly #passes: Passes;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#listening = parts.hub.onChange(this.#prefix, () => this.#look());
+    this.#passes = new Passes(
+      () => this.#bringAllIntoForce(),
+      (error) => parts.log("cannot bring the custom resource definitions into force", error),
+    );
+    this.#listening = parts.hub.onChange(this.#prefix, () => this.#passes.request());
     // What was stored before must be served from the first request on.
     for (const definition of this.#all()) if (isEstablished(definition)) this.#serve(definition);
-    this.#look();
+    this.#passes.request();
   }
 
   close(): void {
@@ -49,29 +53,11 @@ export class CustomDefinitions {
     );
   }
 
-  #look(): void {
-    this.#isStale = true;
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    this.#run().then(
-      () => {
-        this.#isRunning = false;
-      },
-      (error: unknown) => {
-        this.#isRunning = false;
-        this.#parts.log("cannot bring the custom resource definitions into force", error);
-      },
-    );
-  }
-
-  async #run(): Promise<void> {
-    while (this.#isStale) {
-      this.#isStale = false;
-      const all = this.#all();
-      const names = new Set(all.map(({ metadata }) => metadata.name ?? ""));
-      for (const name of this.#served.keys()) if (!names.has(name)) this.#remove(name);
-      for (const definition of all) await this.#bringIntoForce(definition, all);
-    }
+  async #bringAllIntoForce(): Promise<void> {
+    const all = this.#all();
+    const names = new Set(all.map(({ metadata }) => metadata.name ?? ""));
+    for (const name of this.#served.keys()) if (!names.has(name)) this.#remove(name);
+    for (const definition of all) await this.#bringIntoForce(definition, all);
   }
 
   async #bringIntoForce(definition: Definition, all: readonly Definition[]): Promise<void> {
@@ -129,7 +115,7 @@ export class CustomDefinitions {
     if (store.latestCount(served.prefix, endOf(served.prefix)) === 0) return true;
     const waiting = hub.onChange(served.prefix, () => {
       waiting.close();
-      this.#look();
+      this.#passes.request();
     });
     return false;
   }
@@ -151,7 +137,7 @@ export class CustomDefinitions {
   }
 
   #call(method: string, target: string): Call {
-    return serverCall(this.#parts, method, target, "apiserver/custom-definitions");
+    return internalCall(this.#parts, method, target, "apiserver/custom-definitions");
   }
 }
 

@@ -4,9 +4,10 @@ import type { ApiObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import { cloneValue } from "#codec/record.ts";
 import type { Parts } from "../../call.ts";
-import { serverCall } from "../../custom/server-call.ts";
 import { Failure } from "../../failure.ts";
+import { internalCall } from "../../internal-call.ts";
 import { endOf, prefixOf } from "../../keys.ts";
+import { Passes } from "../../passes.ts";
 import { updateObject } from "../../verbs/update.ts";
 import { typeWarnings } from "./type-check.ts";
 
@@ -15,42 +16,26 @@ export class PolicyStatus {
   readonly #parts: Parts;
   readonly #prefix = prefixOf(validatingadmissionpolicies.group, validatingadmissionpolicies.resource);
   readonly #listening: { close(): void };
-  #isRunning = false;
-  #isStale = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#listening = parts.hub.onChange(this.#prefix, () => this.#look());
-    this.#look();
+    const passes = new Passes(
+      () => this.#checkAll(),
+      (error) => parts.log("cannot check the types of admission policies", error),
+    );
+    this.#listening = parts.hub.onChange(this.#prefix, () => passes.request());
+    passes.request();
   }
 
   close(): void {
     this.#listening.close();
   }
 
-  #look(): void {
-    this.#isStale = true;
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    this.#run().then(
-      () => {
-        this.#isRunning = false;
-      },
-      (error: unknown) => {
-        this.#isRunning = false;
-        this.#parts.log("cannot check the types of admission policies", error);
-      },
-    );
-  }
-
-  async #run(): Promise<void> {
+  async #checkAll(): Promise<void> {
     const { store, objects } = this.#parts;
-    while (this.#isStale) {
-      this.#isStale = false;
-      for (const entry of store.snapshot().range(this.#prefix, endOf(this.#prefix))) {
-        const policy = objects.decoded(entry) as ApiObject & ValidatingAdmissionPolicy;
-        if (policy.status?.observedGeneration !== policy.metadata.generation) await this.#check(policy);
-      }
+    for (const entry of store.snapshot().range(this.#prefix, endOf(this.#prefix))) {
+      const policy = objects.decoded(entry) as ApiObject & ValidatingAdmissionPolicy;
+      if (policy.status?.observedGeneration !== policy.metadata.generation) await this.#check(policy);
     }
   }
 
@@ -62,7 +47,7 @@ export class PolicyStatus {
     const { name = "", generation = 0 } = policy.metadata;
     const expressionWarnings = typeWarnings(policy, registry);
     const path = `/apis/${apiVersion}/${validatingadmissionpolicies.resource}/${name}/status`;
-    const call = serverCall(this.#parts, "PUT", path, "apiserver/policy-types");
+    const call = internalCall(this.#parts, "PUT", path, "apiserver/policy-types");
     const transform = (old: ApiObject): ApiObject => {
       const next = cloneValue(old) as ApiObject & ValidatingAdmissionPolicy;
       const typeChecking = expressionWarnings.length === 0 ? {} : { expressionWarnings };
