@@ -2,6 +2,7 @@ import type { Kind } from "#api/kind.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Store } from "#store/store.ts";
+import { wantsWebSocket } from "#streams/websocket.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
@@ -16,6 +17,7 @@ import type { Authorizer } from "./authorizer.ts";
 import type { Call, HealthCheck, Parts, PlainDocument, VersionInfo } from "./call.ts";
 import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
+import { watchOverWebSocket } from "./connect/watch-messages.ts";
 import { CustomDefinitions } from "./custom/definitions.ts";
 import { Failure } from "./failure.ts";
 import { Fairness } from "./fairness/fairness.ts";
@@ -60,6 +62,8 @@ export interface ApiServerOptions {
   /** Absent: custom resources whose versions a webhook converts are told so. */
   readonly webhooks?: WebhookCaller | ((objects: ObjectReader) => WebhookCaller);
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** What WebSocket handshakes need; absent: watches cannot come as WebSockets. */
+  readonly sha1?: (bytes: Uint8Array) => Uint8Array;
   /** What is written down of who did what; absent: nothing. */
   readonly audit?: AuditOptions;
   readonly log?: (message: string, error: unknown) => void;
@@ -125,7 +129,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       upgrade: (request, peer, connection) => {
         Promise.resolve(answer(request, peer, undefined, connection)).then(
           (response) => {
-            if (response !== handedOver) answerInstead(connection, response);
+            if (response === handedOver) return;
+            const { body } = response;
+            const isStream = response.status === 200 && "open" in body;
+            if (isStream && options.sha1 !== undefined && wantsWebSocket(request))
+              watchOverWebSocket(request, connection, { ...response, body }, options.sha1);
+            else answerInstead(connection, response);
           },
           (error: unknown) => {
             parts.log("an upgrade failed unexpectedly", error);

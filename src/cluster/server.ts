@@ -76,6 +76,8 @@ export interface ServerOptions {
   readonly audit?: AuditOptions;
   /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** What WebSocket handshakes need; absent: watches cannot come as WebSockets. */
+  readonly sha1?: (bytes: Uint8Array) => Uint8Array;
   /** Descriptions of types and fields for `kubectl explain`. */
   readonly describe?: (typeName: string, field?: string) => string | undefined;
   /** How to reach the history of metrics (Prometheus); absent: none is kept. */
@@ -244,6 +246,7 @@ function createApi(
       ),
     ]),
     ...(options.gzip === undefined ? {} : { gzip: options.gzip }),
+    ...(options.sha1 === undefined ? {} : { sha1: options.sha1 }),
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.describe === undefined ? {} : { describe: options.describe }),
     ...(nodes === undefined ? {} : { nodes }),

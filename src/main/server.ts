@@ -1,5 +1,6 @@
 /** The server's process: reads the settings, opens the store, serves the API. Run by the supervisor: server.ts --data-dir DIR */
 import { promisify } from "node:util";
+import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
@@ -122,6 +123,7 @@ async function main(dataDir: string): Promise<void> {
       });
     },
     gzip: promisify(gzip),
+    sha1: (bytes) => createHash("sha1").update(bytes).digest(),
     describe: packageDescriptions(),
     ownProcess,
     ...historyOf(settings, pki),

@@ -18,6 +18,8 @@ export interface WebSocket {
   start(events: WebSocketEvents): void;
   /** Sends a binary message. False: the buffer is full, wait for `drain`. */
   send(payload: Uint8Array): boolean;
+  /** Sends UTF-8 as a text message, otherwise as `send`. */
+  sendText(payload: Uint8Array): boolean;
   /** Says goodbye with a status code (1000: all is well) and ends the connection. */
   close(code: number, reason: string): void;
   pause(): void;
@@ -109,6 +111,10 @@ class ServerWebSocket implements WebSocket {
 
   send(payload: Uint8Array): boolean {
     return this.#isClosing || this.#connection.write(encodeFrame(opcodes.binary, payload));
+  }
+
+  sendText(payload: Uint8Array): boolean {
+    return this.#isClosing || this.#connection.write(encodeFrame(opcodes.text, payload));
   }
 
   close(code: number, reason: string): void {

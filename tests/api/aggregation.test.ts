@@ -106,7 +106,12 @@ test("a server is reached when its endpoints are there, with the caller's identi
 
   await addEndpoints(server);
   await conditionBecomes(server, "True", "Passed");
-  const headers = { authorization: "Bearer secret", "x-remote-user": "root", "x-remote-group": "system:masters" };
+  const headers = {
+    authorization: "Bearer secret",
+    "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.c2VjcmV0, v5.channel.k8s.io",
+    "x-remote-user": "root",
+    "x-remote-group": "system:masters",
+  };
   const answer = await send(
     server,
     "GET",
@@ -128,6 +133,7 @@ test("a server is reached when its endpoints are there, with the caller's identi
   assert.equal(request.headers["x-remote-user"], "admin");
   assert.equal(request.headers["x-remote-group"], "system:masters\nsystem:authenticated");
   assert.equal(request.headers.authorization, undefined);
+  assert.equal(request.headers["sec-websocket-protocol"], "v5.channel.k8s.io");
   await server.close();
 });
 

@@ -19,6 +19,8 @@ export interface TestServer {
   readonly api: ApiServer;
   readonly store: Store;
   readonly transport: Transport;
+  /** Where it listens; empty in process. */
+  readonly baseUrl: string;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export const startInProcess: Start = async (options = {}) => {
     name: "in process",
     api,
     store,
+    baseUrl: "",
     transport: { send: (request) => api.handler.handle(request, { address: "127.0.0.1", port: 1 }) },
     close: async () => {
       api.close();
@@ -85,12 +88,14 @@ export const startOverHttps: Start = async (options = {}) => {
     },
     api.handler,
   );
-  const transport = nodeHttp.transport({ baseUrl: `https://127.0.0.1:${server.port}`, ca: certificate });
+  const baseUrl = `https://127.0.0.1:${server.port}`;
+  const transport = nodeHttp.transport({ baseUrl, ca: certificate });
   return {
     name: "over HTTPS",
     api,
     store,
     transport,
+    baseUrl,
     close: async () => {
       transport.close();
       api.close();

@@ -1,5 +1,5 @@
 /**
- * Everyday work with the unmodified kubectl, the newest and one four versions older, against a cluster with simulated nodes:
+ * Everyday work with the unmodified kubectl, the newest and the four versions before it, against a cluster with simulated nodes:
  * every step prints what its users know.
  */
 import assert from "node:assert/strict";
@@ -11,7 +11,7 @@ import { eventually, startSimulatedCluster, type Output, type TestCluster } from
 const cluster = startSimulatedCluster(3);
 after(() => cluster.remove());
 
-for (const version of ["1.36", "1.32"] as const) {
+for (const version of ["1.36", "1.35", "1.34", "1.33", "1.32"] as const) {
   test(`everyday work with kubectl ${version}`, async (context) => {
     const namespace = `everyday-${version.replace(".", "-")}`;
     for (const step of everyday) {

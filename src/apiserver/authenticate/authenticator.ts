@@ -10,6 +10,7 @@ import { createCertificateChecker } from "./client-certificates.ts";
 import { anonymousUser, withAuthenticated } from "./groups.ts";
 import { tokenCharsMax } from "./limits.ts";
 import { createServiceAccountTokenChecker } from "./service-account-tokens.ts";
+import { socketTokenPrefix } from "./socket-token.ts";
 import type { ServiceAccountKey } from "./signing-key.ts";
 
 export interface AuthenticatorOptions {
@@ -81,19 +82,17 @@ function pathOf(target: string): string {
   return question === -1 ? target : target.slice(0, question);
 }
 
-const socketProtocolPrefix = "base64url.bearer.authorization.k8s.io.";
-
 /** The token of the Authorization header, or the one that browsers can only send as a WebSocket protocol. */
 export function bearerToken(request: HttpRequest): string | undefined {
   const header = request.headers["authorization"];
   const match = header === undefined ? null : /^bearer +(\S+)\s*$/i.exec(header);
   if (match !== null) return match[1];
   const protocols = request.headers["sec-websocket-protocol"];
-  if (protocols === undefined || !protocols.includes(socketProtocolPrefix)) return undefined;
+  if (protocols === undefined || !protocols.includes(socketTokenPrefix)) return undefined;
   const named = protocols
     .split(",")
     .map((protocol) => protocol.trim())
-    .find((protocol) => protocol.startsWith(socketProtocolPrefix));
-  const bytes = fromBase64Url(named?.slice(socketProtocolPrefix.length) ?? "");
+    .find((protocol) => protocol.startsWith(socketTokenPrefix));
+  const bytes = fromBase64Url(named?.slice(socketTokenPrefix.length) ?? "");
   return bytes === undefined || bytes.length === 0 ? undefined : new TextDecoder().decode(bytes);
 }

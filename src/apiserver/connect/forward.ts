@@ -4,6 +4,7 @@ import type { Connection } from "#world/sockets.ts";
 import type { Call, Outcome } from "../call.ts";
 import { Failure, serviceUnavailable } from "../failure.ts";
 import { isImpersonationHeader } from "../authenticate/impersonate.ts";
+import { protocolsWithoutToken } from "../authenticate/socket-token.ts";
 import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
 import type { Served } from "../registry.ts";
 import { isTrue } from "../stages/route.ts";
@@ -26,7 +27,7 @@ export function forwarded(call: Call, target: string, extra: Headers = {}): Http
     if (dropped.has(name) || hopByHop.has(name) || isImpersonationHeader(name)) continue;
     // Only the server itself says who asks.
     if (name.startsWith("steersman-") || name.startsWith("x-remote-")) continue;
-    headers[name] = value;
+    headers[name] = name === "sec-websocket-protocol" ? protocolsWithoutToken(value).join(", ") : value;
   }
   const { signal } = call.request;
   return {
