@@ -112,6 +112,10 @@ function changeFor(code: number, shape: PodShape, node: NodeView, shortages: rea
       return "the pod's volumes being reachable from the node";
     case verdict.volumeBinding:
       return "a free volume, or a class that makes volumes there, for the pod's claims";
+    case verdict.devices:
+      return "free devices on the node that match the pod's resource claims";
+    case verdict.deviceNode:
+      return "the devices of the pod's resource claims being reachable from the node";
     case verdict.existingAntiAffinity:
       return "no pod whose anti-affinity matches this pod in the topology domain";
     default:

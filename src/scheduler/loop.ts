@@ -19,6 +19,9 @@ import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { ClaimBinding } from "./claim-binding.ts";
+import { DeviceBinding } from "./devices/device-binding.ts";
+import { Devices } from "./devices/devices.ts";
+import { deviceClaimDeclaration, deviceClassDeclaration, sliceDeclaration } from "./devices/views.ts";
 import { explain, explainObstacle, type Explanation, ruleOf } from "./explain.ts";
 import { limits } from "./limits.ts";
 import { type Budget, preempt, type Preemption } from "./preemption.ts";
@@ -35,6 +38,7 @@ import {
   type ClassView,
   type VolumeView,
 } from "./volume-views.ts";
+import { verdict } from "./verdict.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface SchedulerOptions {
@@ -99,6 +103,8 @@ class Loop implements Scheduler {
   readonly #placer: Placer;
   readonly #volumes: Volumes;
   readonly #claimBinding: ClaimBinding;
+  readonly #devices: Devices;
+  readonly #deviceBinding: DeviceBinding;
   readonly #queue = new SchedulingQueue();
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
@@ -133,7 +139,14 @@ class Loop implements Scheduler {
     this.#persistentVolumes = options.informers.of(volumeDeclaration);
     this.#classes = options.informers.of(classDeclaration);
     this.#volumes = new Volumes(this.#claims, this.#persistentVolumes, this.#classes);
-    this.#placer = new Placer(this.#cluster, this.#volumes);
+    const { informers, client, timers } = options;
+    this.#devices = new Devices(
+      informers.of(deviceClaimDeclaration),
+      informers.of(sliceDeclaration),
+      informers.of(deviceClassDeclaration),
+    );
+    this.#deviceBinding = new DeviceBinding(client, timers, this.#devices);
+    this.#placer = new Placer(this.#cluster, this.#volumes, this.#devices);
     this.#claimBinding = new ClaimBinding(options.client, options.timers, this.#volumes);
   }
 
@@ -159,10 +172,11 @@ class Loop implements Scheduler {
       this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
       this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
       ...[this.#claims, this.#persistentVolumes, this.#classes].map((one) => one.handle(() => this.#volumesChanged())),
+      ...this.#devices.subscribe(() => this.#note(hints.devices)),
     ];
     const storage = [this.#claims, this.#persistentVolumes, this.#classes];
     const needed = [this.#namespaces, this.#nodes, this.#pods, this.#budgets, ...storage];
-    void Promise.all(needed.map((one) => one.synced())).then(() => {
+    void Promise.all([...needed.map((one) => one.synced()), ...this.#devices.synced()]).then(() => {
       this.#ready = true;
       this.#pump();
     });
@@ -172,6 +186,7 @@ class Loop implements Scheduler {
     this.#stopped = true;
     this.#timer?.timer.cancel();
     this.#claimBinding.stop();
+    this.#deviceBinding.stop();
     for (const subscription of this.#subscriptions) subscription.close();
     if (this.#writesInFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
@@ -198,8 +213,10 @@ class Loop implements Scheduler {
   }
 
   #podChanged(key: string, old: PodView | undefined, pod: PodView | undefined): void {
-    if (pod === undefined || pod.finished) this.#podGone(key);
-    else if (pod.nodeName !== "") this.#podBound(pod, old);
+    if (pod === undefined || pod.finished) {
+      if (old !== undefined) this.#devices.forget(old.uid);
+      this.#podGone(key);
+    } else if (pod.nodeName !== "") this.#podBound(pod, old);
     else this.#podPending(pod, old);
   }
 
@@ -218,6 +235,7 @@ class Loop implements Scheduler {
     const known = this.#cluster.pod(pod.key);
     const sameNode = this.#cluster.nodeOf(pod.key) === pod.nodeName;
     this.#assumed.delete(pod.key);
+    this.#devices.forget(pod.uid);
     this.#queue.remove(pod.key);
     this.#explanations.delete(pod.key);
     this.#cluster.forgetNomination(pod.key);
@@ -233,6 +251,7 @@ class Loop implements Scheduler {
     if (assumed === pod.uid && !pod.deleting) return;
     if (assumed !== undefined) {
       this.#assumed.delete(pod.key);
+      this.#devices.forget(assumed);
       this.#cluster.removePod(pod.key);
     }
     if (pod.gated || pod.deleting || pod.schedulerName !== schedulerName) {
@@ -240,7 +259,7 @@ class Loop implements Scheduler {
       return;
     }
     // A pod that asks for something else now is a new question.
-    if (old !== undefined && (old.shape !== pod.shape || old.uid !== pod.uid)) this.#queue.remove(pod.key);
+    if (old !== undefined && isAnotherQuestion(old, pod)) this.#queue.remove(pod.key);
     if (pod.nominatedNode !== "") this.#cluster.nominate(pod, pod.nominatedNode);
     this.#queue.add(pod.key, pod.priority);
     this.#pump();
@@ -300,19 +319,34 @@ class Loop implements Scheduler {
       this.#queue.remove(key);
       return;
     }
-    const obstacle = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod, this.#cluster);
+    const obstacle = this.#obstacle(pod);
     if (obstacle !== undefined) return this.#refuseForClaims(pod, obstacle, nowMs);
     const placement = this.#placer.place(pod, (this.#turn += 1));
-    if (placement.kind === "placed") this.#assume(pod, placement);
+    const problem =
+      placement.kind === "unschedulable" && pod.deviceClaims.length > 0
+        ? this.#devices.problem(pod, this.#cluster)
+        : undefined;
+    if (problem !== undefined) this.#refuseForClaims(pod, problem, nowMs);
+    else if (placement.kind === "placed") this.#assume(pod, placement);
     else this.#refuse(pod, placement, nowMs);
   }
 
+  #obstacle(pod: PodView): string | undefined {
+    const volumes = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod, this.#cluster);
+    return volumes ?? (pod.deviceClaims.length === 0 ? undefined : this.#devices.obstacle(pod));
+  }
+
   #assume(pod: PodView, placement: Placement & { kind: "placed" }): void {
+    if (pod.deviceClaims.length > 0 && !this.#devices.assume(pod, this.#nodes.get(placement.node)!)) {
+      this.#queue.retry(pod.key);
+      return;
+    }
     this.#cluster.placePod(pod, placement.node);
     this.#assumed.set(pod.key, pod.uid);
     this.#cluster.forgetNomination(pod.key);
     this.#happened |= hints.podCame;
-    if (pod.claims.length === 0 || this.#volumes.areBound(pod)) void this.#write(() => this.#bind(pod, placement));
+    const isReady = pod.deviceClaims.length === 0 && (pod.claims.length === 0 || this.#volumes.areBound(pod));
+    if (isReady) void this.#write(() => this.#bind(pod, placement));
     else void this.#bindClaimsFirst(pod, placement);
   }
 
@@ -320,8 +354,11 @@ class Loop implements Scheduler {
   async #bindClaimsFirst(pod: PodView, placement: Placement & { kind: "placed" }): Promise<void> {
     const node = this.#nodes.get(placement.node);
     const rule = `pod ${pod.key} is to run on ${placement.node} and its claims wait for a node`;
+    const cause = this.#cause(pod, rule);
     const problem =
-      node === undefined ? "the node is gone" : await this.#claimBinding.ready(pod, node, this.#cause(pod, rule));
+      node === undefined
+        ? "the node is gone"
+        : ((await this.#deviceBinding.write(pod, cause)) ?? (await this.#claimBinding.ready(pod, node, cause)));
     if (this.#stopped || this.#assumed.get(pod.key) !== pod.uid) return;
     if (problem === undefined) return this.#write(() => this.#bind(pod, placement));
     this.#event(pod, "Warning", "FailedScheduling", problem);
@@ -411,8 +448,9 @@ class Loop implements Scheduler {
   #unassume(pod: PodView): void {
     if (this.#assumed.get(pod.key) !== pod.uid) return;
     this.#assumed.delete(pod.key);
+    this.#devices.forget(pod.uid);
     this.#cluster.removePod(pod.key);
-    this.#happened |= hints.podGone;
+    this.#happened |= hints.podGone | hints.devices;
     const current = this.#pods.get(pod.key);
     if (current === undefined || current.uid !== pod.uid || current.nodeName !== "" || current.deleting)
       this.#queue.remove(pod.key);
@@ -421,6 +459,7 @@ class Loop implements Scheduler {
 
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
     const preemption = preempt(pod, this.#cluster, this.#placer, verdicts, this.#budgets.list(), this.#turn);
+    if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);
     const explanation = this.#explain(pod, evaluation, verdicts, preemption);
     this.#tell(pod, "unschedulable");
     this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
@@ -434,6 +473,14 @@ class Loop implements Scheduler {
       if (preemption.kind === "possible")
         for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
+  }
+
+  /** A claim that nobody else uses must not keep its pod on nodes where it cannot run. */
+  #giveDevicesBack(pod: PodView): void {
+    const claim = this.#devices.releasable(pod);
+    if (claim === undefined) return;
+    const rule = `pod ${pod.key} fits on no node from which the devices of its claim ${claim.name} can be reached`;
+    void this.#write(() => this.#deviceBinding.giveBack(claim, this.#cause(pod, rule)));
   }
 
   #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
@@ -532,6 +579,12 @@ class Loop implements Scheduler {
   #problem(problem: string, error: unknown): void {
     this.#options.onProblem?.(`scheduler: ${problem}`, error);
   }
+}
+
+/** Something that decides about its place has changed since. */
+function isAnotherQuestion(old: PodView, pod: PodView): boolean {
+  if (old.shape !== pod.shape || old.uid !== pod.uid) return true;
+  return old.deviceClaims.some(({ claimName }, index) => claimName !== pod.deviceClaims[index]?.claimName);
 }
 
 /** The object went away, or is another one by now. */

@@ -1,5 +1,6 @@
 import type { Cluster } from "./cluster.ts";
 import { Constraints } from "./constraints.ts";
+import type { Devices } from "./devices/devices.ts";
 import { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
@@ -32,11 +33,13 @@ export class Placer {
   #scores = new Float64Array(0);
 
   readonly #volumes: Volumes | undefined;
+  readonly #devices: Devices | undefined;
 
-  /** Without `volumes` the claims of pods do not count. */
-  constructor(cluster: Cluster, volumes?: Volumes) {
+  /** Without `volumes` the claims of pods do not count, without `devices` their resource claims. */
+  constructor(cluster: Cluster, volumes?: Volumes, devices?: Devices) {
     this.#cluster = cluster;
     this.#volumes = volumes;
+    this.#devices = devices;
   }
 
   #evaluationFor(shape: PodShape): Evaluation {
@@ -96,7 +99,7 @@ export class Placer {
     const evaluation = this.#evaluationFor(pod.shape);
     const constraints = this.#constraintsFor(pod.shape);
     if (evaluation.verdictAt(slot) !== verdict.fits) return false;
-    if (!constraints.filters && this.#cluster.nominations === 0 && pod.claims.length === 0) return true;
+    if (!constraints.filters && this.#cluster.nominations === 0 && !hasClaims(pod)) return true;
     evaluation.refresh();
     return this.#judgedBy(evaluation, constraints, pod)[slot] === verdict.fits;
   }
@@ -108,12 +111,13 @@ export class Placer {
       this.#scores = new Float64Array(capacity);
       this.#verdicts = new Uint8Array(capacity);
     }
-    if (!constraints.filters && nominations === 0 && pod.claims.length === 0) return evaluation.verdicts;
+    if (!constraints.filters && nominations === 0 && !hasClaims(pod)) return evaluation.verdicts;
     const verdicts = this.#verdicts;
     verdicts.set(evaluation.verdicts);
     if (nominations > 0) this.#keepRoomForNominated(evaluation, pod, verdicts);
     constraints.filter(evaluation, verdicts);
     if (pod.claims.length > 0) this.#volumes?.filter(pod, this.#cluster, verdicts);
+    if (pod.deviceClaims.length > 0) this.#devices?.filter(pod, this.#cluster, verdicts);
     return verdicts;
   }
 
@@ -145,6 +149,10 @@ export class Placer {
     }
     return best;
   }
+}
+
+function hasClaims(pod: PodView): boolean {
+  return pod.claims.length > 0 || pod.deviceClaims.length > 0;
 }
 
 /** The value of a key, made when it is missing; the least recently used leaves beyond `max`. */

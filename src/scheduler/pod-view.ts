@@ -43,6 +43,14 @@ export interface PodShape {
   readonly group: string | undefined;
 }
 
+/** A resource claim that a pod uses. */
+export interface DeviceClaimUse {
+  /** Its name in the pod's spec. */
+  readonly podClaim: string;
+  /** Of the ResourceClaim; undefined while none was made from its template yet. */
+  readonly claimName: string | undefined;
+}
+
 /** What the scheduler keeps of a pod. */
 export interface PodView {
   readonly key: string;
@@ -66,6 +74,7 @@ export interface PodView {
   readonly startedMs: number;
   /** Names of the claims that it uses, those of its ephemeral volumes too. */
   readonly claims: readonly string[];
+  readonly deviceClaims: readonly DeviceClaimUse[];
   /** Message of its PodScheduled=False condition. */
   readonly unschedulable: string | undefined;
 }
@@ -95,6 +104,7 @@ export function podView(pod: Pod): PodView {
     createdMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
     startedMs: Date.parse(status?.startTime ?? "") || 0,
     claims: claimsOf(pod),
+    deviceClaims: deviceClaimsOf(pod),
     unschedulable: condition?.reason === "Unschedulable" ? (condition.message ?? "") : undefined,
   };
 }
@@ -108,6 +118,19 @@ function claimsOf({ metadata, spec }: Pod): readonly string[] {
     return ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`];
   });
   return names.length === 0 ? noClaims : names;
+}
+
+const noDeviceClaims: readonly DeviceClaimUse[] = Object.freeze([]);
+
+function deviceClaimsOf({ spec, status }: Pod): readonly DeviceClaimUse[] {
+  if (spec.resourceClaims === undefined || spec.resourceClaims.length === 0) return noDeviceClaims;
+  return spec.resourceClaims.flatMap(({ name, resourceClaimName }): DeviceClaimUse[] => {
+    if (resourceClaimName !== undefined) return [{ podClaim: name, claimName: resourceClaimName }];
+    const made = status?.resourceClaimStatuses?.find((one) => one.name === name);
+    // An entry without a name says that the pod needs no claim after all.
+    if (made !== undefined && made.resourceClaimName === undefined) return [];
+    return [{ podClaim: name, claimName: made?.resourceClaimName }];
+  });
 }
 
 function shapeOf(pod: Pod): PodShape {

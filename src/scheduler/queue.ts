@@ -22,6 +22,8 @@ export const hints = {
   podCame: bit(verdict.affinity) | bit(verdict.spread),
   /** A claim, a volume or a class of volumes changed. */
   volumes: bit(verdict.volumeAffinity) | bit(verdict.volumeBinding) | bit(verdict.claims),
+  /** A resource claim, a slice or a class of devices changed. */
+  devices: bit(verdict.devices) | bit(verdict.deviceNode) | bit(verdict.claims),
   /** Labels of a placed pod or of a namespace changed. */
   labels: bit(verdict.affinity) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
 } as const;

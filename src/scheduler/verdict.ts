@@ -17,6 +17,10 @@ export const verdict = {
   volumeBinding: 13,
   /** No node at all will do before something about the pod's claims changes. */
   claims: 14,
+  /** The node cannot give the devices that the pod's resource claims ask for. */
+  devices: 15,
+  /** The devices of the pod's resource claims cannot be reached from the node. */
+  deviceNode: 16,
 } as const;
 
 /** As `kubectl describe` shows them, without the count. Resources are named one by one. */
@@ -32,6 +36,8 @@ export const verdictText: Readonly<Record<number, string>> = {
   [verdict.existingAntiAffinity]: "node(s) didn't satisfy existing pods anti-affinity rules",
   [verdict.volumeAffinity]: "node(s) didn't match PersistentVolume's node affinity",
   [verdict.volumeBinding]: "node(s) didn't find available persistent volumes to bind",
+  [verdict.devices]: "cannot allocate all claims",
+  [verdict.deviceNode]: "resourceclaim not available on the node",
 };
 
 /** Whether evicting pods could ever change the verdict. */

@@ -1,0 +1,270 @@
+import type { NodeSelector, NodeSelectorRequirement } from "#api/generated/core-v1.ts";
+import type {
+  AllocationResult,
+  DeviceAllocationConfiguration,
+  DeviceClassSpec,
+  DeviceRequestAllocationResult,
+  DeviceSubRequest,
+  ExactDeviceRequest,
+} from "#api/generated/resource-v1.ts";
+import type { NodeView } from "../node-view.ts";
+import { tolerates } from "../node-match.ts";
+import { Constraint, isAbout } from "./attributes.ts";
+import { deviceLimits } from "./limits.ts";
+import { amountsOf, type Pool, type PoolDevice } from "./pools.ts";
+import { selectorTakes } from "./selector.ts";
+import type { DeviceClaimView } from "./views.ts";
+
+export interface AllocationInput {
+  readonly claims: readonly DeviceClaimView[];
+  readonly node: NodeView;
+  readonly pools: readonly Pool[];
+  classNamed(name: string): DeviceClassSpec | undefined;
+  /** Whether a device (`driver/pool/device`) is given to somebody already. */
+  isTaken(id: string): boolean;
+}
+
+export type Allocated =
+  /** One result for each claim, in their order. */
+  | { readonly kind: "allocated"; readonly results: readonly AllocationResult[] }
+  /** This node cannot give what is asked for. */
+  | { readonly kind: "impossible" }
+  /** Something is wrong with the claims, their classes or the pools; more nodes would not help. */
+  | { readonly kind: "broken"; readonly message: string };
+
+/** What is asked for in one place: a request, or an alternative of it. */
+interface Wish {
+  readonly claim: number;
+  /** `request`, or `request/alternative`. */
+  readonly name: string;
+  readonly request: string;
+  readonly asks: ExactDeviceRequest | DeviceSubRequest;
+  readonly deviceClass: DeviceClassSpec;
+  readonly isAdmin: boolean;
+}
+
+interface Choice {
+  readonly wish: Wish;
+  readonly given: PoolDevice;
+}
+
+class Broken extends Error {}
+
+/**
+ * Gives each request of each claim its devices on one node, all or none: a search that goes back where a choice leaves nothing for
+ * a later request. Pure. https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
+ */
+export function allocate(input: AllocationInput): Allocated {
+  try {
+    const search = new Search(input);
+    if (!search.run()) return { kind: "impossible" };
+    const results = input.claims.map((claim, index) => resultOf(claim, search.choicesOf(index)));
+    return { kind: "allocated", results };
+  } catch (error) {
+    if (error instanceof Broken) return { kind: "broken", message: error.message };
+    throw error;
+  }
+}
+
+class Search {
+  readonly #input: AllocationInput;
+  /** For each request its alternatives, the best first. */
+  readonly #requests: readonly (readonly Wish[])[];
+  readonly #constraints: readonly (readonly Constraint[])[];
+  readonly #chosen: Choice[] = [];
+  readonly #used = new Set<string>();
+  /** Thousandths that are left, by pool, counter set and counter. */
+  readonly #counters = new Map<Pool, Map<string, Map<string, bigint>>>();
+  #tries = 0;
+
+  constructor(input: AllocationInput) {
+    this.#input = input;
+    this.#requests = input.claims.flatMap((claim, index) => wishesOf(claim, index, input));
+    this.#constraints = input.claims.map(({ devices }) =>
+      (devices.constraints ?? []).map((one) => new Constraint(one)),
+    );
+    for (const pool of input.pools) if (pool.counters.size > 0) this.#counters.set(pool, this.#left(pool));
+  }
+
+  /** What the devices that are given away already have left of a pool's counters. */
+  #left(pool: Pool): Map<string, Map<string, bigint>> {
+    const left = new Map(Array.from(pool.counters, ([name, counters]) => [name, new Map(counters)]));
+    for (const one of pool.devices) if (this.#input.isTaken(one.id)) count(left, one, -1n);
+    return left;
+  }
+
+  run(): boolean {
+    return this.#next(0);
+  }
+
+  choicesOf(claim: number): Choice[] {
+    return this.#chosen.filter(({ wish }) => wish.claim === claim);
+  }
+
+  #next(request: number): boolean {
+    const alternatives = this.#requests[request];
+    if (alternatives === undefined) return true;
+    return alternatives.some((wish) => {
+      if (wish.asks.allocationMode === "All") return this.#takeAll(wish, request);
+      return this.#take(wish, request, wish.asks.count ?? 1, 0, 0);
+    });
+  }
+
+  /** `missing` devices for a wish, from this place of the pools on: equal devices are not tried in every order. */
+  #take(wish: Wish, request: number, missing: number, poolIndex: number, deviceIndex: number): boolean {
+    if (missing === 0) return this.#next(request + 1);
+    for (let p = poolIndex; p < this.#input.pools.length; p += 1) {
+      const pool = this.#input.pools[p]!;
+      if (pool.problem !== undefined) continue;
+      for (let d = p === poolIndex ? deviceIndex : 0; d < pool.devices.length; d += 1) {
+        const one = pool.devices[d]!;
+        if (!this.#matches(wish, one) || !this.#give(wish, one, pool)) continue;
+        if (this.#take(wish, request, missing - 1, p, d + 1)) return true;
+        this.#takeBack(pool);
+      }
+    }
+    return false;
+  }
+
+  /** Every device that matches, and none of them may be in use. */
+  #takeAll(wish: Wish, request: number): boolean {
+    const given: Pool[] = [];
+    const fits = this.#input.pools.every((pool) =>
+      pool.devices.every((one) => {
+        if (!this.#matches(wish, one)) return true;
+        if (pool.problem !== undefined) throw new Broken(`request ${wish.name}: ${pool.problem}`);
+        if (!this.#give(wish, one, pool)) return false;
+        given.push(pool);
+        return true;
+      }),
+    );
+    if (fits && given.length > 0 && this.#next(request + 1)) return true;
+    for (const pool of given.toReversed()) this.#takeBack(pool);
+    return false;
+  }
+
+  #matches(wish: Wish, { device, driver }: PoolDevice): boolean {
+    this.#tries += 1;
+    if (this.#tries > deviceLimits.triesMax) throw new Broken("too many combinations of devices were tried");
+    const isRepelled = (device.taints ?? []).some(
+      (taint) => taint.effect !== "None" && !(wish.asks.tolerations ?? []).some((one) => tolerates(one, taint)),
+    );
+    if (isRepelled) return false;
+    return [...(wish.deviceClass.selectors ?? []), ...(wish.asks.selectors ?? [])].every(({ cel }) => {
+      const judged = selectorTakes(cel?.expression ?? "false", driver, device);
+      if (!judged.ok)
+        throw new Broken(`request ${wish.name}: selector for device ${driver}/${device.name}: ${judged.message}`);
+      return judged.matches;
+    });
+  }
+
+  #give(wish: Wish, one: PoolDevice, pool: Pool): boolean {
+    if (!wish.isAdmin && (this.#used.has(one.id) || this.#input.isTaken(one.id))) return false;
+    if (this.choicesOf(wish.claim).length >= deviceLimits.devicesPerClaimMax) return false;
+    const constraints = this.#constraints[wish.claim] ?? [];
+    if (!constraints.every((constraint) => constraint.allows(wish, one))) return false;
+    const left = wish.isAdmin ? undefined : this.#counters.get(pool);
+    if (left !== undefined && !count(left, one, -1n)) return false;
+    if (!wish.isAdmin) this.#used.add(one.id);
+    for (const constraint of constraints) constraint.add(wish, one);
+    this.#chosen.push({ wish, given: one });
+    return true;
+  }
+
+  #takeBack(pool: Pool): void {
+    const { wish, given } = this.#chosen.pop()!;
+    for (const constraint of this.#constraints[wish.claim] ?? []) constraint.remove();
+    if (wish.isAdmin) return;
+    this.#used.delete(given.id);
+    const left = this.#counters.get(pool);
+    if (left !== undefined) count(left, given, 1n);
+  }
+}
+
+function wishesOf(claim: DeviceClaimView, index: number, input: AllocationInput): Wish[][] {
+  return (claim.devices.requests ?? []).map((request) => {
+    const { name, exactly, firstAvailable = [] } = request;
+    const asked: [string, ExactDeviceRequest | DeviceSubRequest, boolean][] =
+      exactly === undefined
+        ? firstAvailable.map((one) => [`${name}/${one.name}`, one, false])
+        : [[name, exactly, exactly.adminAccess === true]];
+    return asked.map(([full, asks, isAdmin]) => {
+      const deviceClass = input.classNamed(asks.deviceClassName);
+      if (deviceClass === undefined)
+        throw new Broken(`request ${full}: device class ${asks.deviceClassName} does not exist`);
+      return { claim: index, name: full, request: name, asks, deviceClass, isAdmin };
+    });
+  });
+}
+
+/** Adds what a device takes of the counters (negative: takes it); false, and nothing changes, where not enough is left. */
+function count(left: Map<string, Map<string, bigint>>, { device }: PoolDevice, sign: bigint): boolean {
+  const consumed = (device.consumesCounters ?? []).map(
+    ({ counterSet, counters }) => [left.get(counterSet), amountsOf(counters)] as const,
+  );
+  const fits = consumed.every(([set, amounts]) =>
+    [...amounts].every(([name, amount]) => (set?.get(name) ?? 0n) + sign * amount >= 0n),
+  );
+  if (!fits && sign < 0n) return false;
+  for (const [set, amounts] of consumed)
+    for (const [name, amount] of amounts) set?.set(name, (set.get(name) ?? 0n) + sign * amount);
+  return true;
+}
+
+function resultOf(claim: DeviceClaimView, choices: readonly Choice[]): AllocationResult {
+  const results = choices.map(({ wish, given }): DeviceRequestAllocationResult => {
+    const { tolerations } = wish.asks;
+    return {
+      request: wish.name,
+      driver: given.driver,
+      pool: given.pool,
+      device: given.device.name,
+      ...(wish.isAdmin ? { adminAccess: true } : {}),
+      ...(tolerations === undefined || tolerations.length === 0 ? {} : { tolerations }),
+    };
+  });
+  const config = configurationOf(claim, choices);
+  const nodeSelector = placeOf(choices);
+  return {
+    devices: { results, ...(config.length === 0 ? {} : { config }) },
+    ...(nodeSelector === undefined ? {} : { nodeSelector }),
+  };
+}
+
+/** What the classes say, then what the claim says: later ones may override earlier ones. */
+function configurationOf(claim: DeviceClaimView, choices: readonly Choice[]): DeviceAllocationConfiguration[] {
+  const wishes = new Map(choices.map(({ wish }) => [wish.name, wish]));
+  const fromClasses = Array.from(wishes.values(), (wish) =>
+    (wish.deviceClass.config ?? []).map((one) => ({ source: "FromClass", requests: [wish.name], ...one })),
+  ).flat();
+  const fromClaim = (claim.devices.config ?? []).flatMap((one): DeviceAllocationConfiguration[] => {
+    const isUsed = [...wishes.values()].some((wish) => isAbout(one.requests, wish));
+    return isUsed ? [{ source: "FromClaim", ...one }] : [];
+  });
+  return [...fromClasses, ...fromClaim];
+}
+
+/** Where the given devices can be reached together; undefined: everywhere. */
+function placeOf(choices: readonly Choice[]): NodeSelector | undefined {
+  const expressions = new Map<string, NodeSelectorRequirement>();
+  const fields = new Map<string, NodeSelectorRequirement>();
+  for (const { given } of choices) {
+    const place = given.slice.perDevice ? given.device : given.slice;
+    if (place.nodeName !== undefined && place.nodeName !== "") {
+      const matchFields = [{ key: "metadata.name", operator: "In", values: [place.nodeName] }];
+      return { nodeSelectorTerms: [{ matchFields }] };
+    }
+    const term = place.nodeSelector?.nodeSelectorTerms[0];
+    for (const one of term?.matchExpressions ?? []) expressions.set(JSON.stringify(one), one);
+    for (const one of term?.matchFields ?? []) fields.set(JSON.stringify(one), one);
+  }
+  if (expressions.size + fields.size === 0) return undefined;
+  return {
+    nodeSelectorTerms: [
+      {
+        ...(expressions.size === 0 ? {} : { matchExpressions: [...expressions.values()] }),
+        ...(fields.size === 0 ? {} : { matchFields: [...fields.values()] }),
+      },
+    ],
+  };
+}

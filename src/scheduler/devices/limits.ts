@@ -1,0 +1,12 @@
+export const deviceLimits = {
+  /** Devices that one claim may be given, as upstream. */
+  devicesPerClaimMax: 32,
+  /** Pods that may use one claim at once, as upstream. */
+  consumersMax: 256,
+  /** Devices tried for one pod on one node before the search gives up. */
+  triesMax: 20_000,
+  /** Cost of one selector for one device, as upstream. */
+  selectorCostMax: 1_000_000,
+  /** Compiled selectors that are kept. */
+  programsMax: 1_000,
+} as const;

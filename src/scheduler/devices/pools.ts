@@ -1,0 +1,112 @@
+import type { NodeSelector } from "#api/generated/core-v1.ts";
+import type { Counter, Device } from "#api/generated/resource-v1.ts";
+import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
+import { termMatches } from "../node-match.ts";
+import type { NodeView } from "../node-view.ts";
+import type { SliceView } from "./views.ts";
+
+/** A device with what its slice says about it. */
+export interface PoolDevice {
+  /** `driver/pool/device`. */
+  readonly id: string;
+  readonly driver: string;
+  readonly pool: string;
+  readonly device: Device;
+  readonly slice: SliceView;
+}
+
+/** The newest generation of a driver's pool, as far as one node reaches it. */
+export interface Pool {
+  readonly driver: string;
+  readonly name: string;
+  readonly devices: readonly PoolDevice[];
+  /** Thousandths by counter set and counter: what devices cut from one thing share. */
+  readonly counters: ReadonlyMap<string, ReadonlyMap<string, bigint>>;
+  /** Why nobody may count on the pool now: not all of its slices are there, or they contradict one another. */
+  readonly problem: string | undefined;
+}
+
+export function deviceId(driver: string, pool: string, device: string): string {
+  return `${driver}/${pool}/${device}`;
+}
+
+/**
+ * All pools, each in its newest generation. Slices of older generations count for nothing: their driver has replaced them.
+ * https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/resource-slice-v1/
+ */
+export function newestSlices(slices: readonly SliceView[]): ReadonlyMap<string, readonly SliceView[]> {
+  const pools = new Map<string, SliceView[]>();
+  for (const slice of slices) {
+    const key = `${slice.driver}/${slice.pool}`;
+    const known = pools.get(key);
+    const generation = known?.[0]?.generation ?? -1;
+    if (known === undefined || slice.generation > generation) pools.set(key, [slice]);
+    else if (slice.generation === generation) known.push(slice);
+  }
+  return pools;
+}
+
+/** The pools with devices that a node can reach. */
+export function poolsFor(node: NodeView, newest: ReadonlyMap<string, readonly SliceView[]>): Pool[] {
+  const pools: Pool[] = [];
+  for (const slices of newest.values()) {
+    const [first] = slices;
+    if (first === undefined) continue;
+    const devices = slices.flatMap((slice) => reachable(slice, node));
+    if (devices.length === 0) continue;
+    const { driver, pool: name } = first;
+    pools.push({ driver, name, devices, counters: countersOf(slices), problem: problemOf(first, slices) });
+  }
+  return pools;
+}
+
+function reachable(slice: SliceView, node: NodeView): PoolDevice[] {
+  const { driver, pool } = slice;
+  const isWhole = !slice.perDevice && reaches(slice, node);
+  if (!slice.perDevice && !isWhole) return [];
+  const devices = isWhole ? slice.devices : slice.devices.filter((device) => reaches(device, node));
+  return devices.map((device) => ({ id: deviceId(driver, pool, device.name), driver, pool, device, slice }));
+}
+
+interface Place {
+  readonly nodeName?: string | undefined;
+  readonly nodeSelector?: NodeSelector | undefined;
+  readonly allNodes?: boolean | undefined;
+}
+
+function reaches(place: Place, node: NodeView): boolean {
+  if (place.nodeName !== undefined && place.nodeName !== "") return place.nodeName === node.name;
+  if (place.nodeSelector !== undefined)
+    return place.nodeSelector.nodeSelectorTerms.some((term) => termMatches(term, node));
+  return place.allNodes === true;
+}
+
+function problemOf(first: SliceView, slices: readonly SliceView[]): string | undefined {
+  const at = `pool ${first.driver}/${first.pool}`;
+  if (slices.length < first.sliceCount) return `${at} is incomplete: ${slices.length} of ${first.sliceCount} slices`;
+  const names = new Set<string>();
+  for (const { devices } of slices) {
+    for (const { name } of devices) {
+      if (names.has(name)) return `${at} is invalid: device ${name} is there twice`;
+      names.add(name);
+    }
+  }
+  return undefined;
+}
+
+function countersOf(slices: readonly SliceView[]): ReadonlyMap<string, ReadonlyMap<string, bigint>> {
+  const sets = new Map<string, ReadonlyMap<string, bigint>>();
+  for (const { counterSets } of slices)
+    for (const { name, counters } of counterSets) sets.set(name, amountsOf(counters));
+  return sets;
+}
+
+/** Thousandths; what cannot be read counts as nothing. */
+export function amountsOf(counters: Readonly<Record<string, Counter>> | undefined): Map<string, bigint> {
+  const amounts = new Map<string, bigint>();
+  for (const name in counters) {
+    const parsed = parseQuantity(counters[name]!.value);
+    amounts.set(name, parsed.ok ? quantityToMillis(parsed.quantity) : 0n);
+  }
+  return amounts;
+}
