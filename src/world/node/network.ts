@@ -1,5 +1,6 @@
 import type { Processes, ProcessResult } from "../processes.ts";
 import { routeProtocol, type NetworkLinks, type Route } from "../network.ts";
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 
@@ -40,7 +41,8 @@ export function ipCommandLinks(options: {
   return {
     ensureBridge: async (name) => {
       checked(name, linkPattern);
-      if ((await addresses(name)) === undefined) await must(["ip", "link", "add", name, "type", "bridge"]);
+      if ((await addresses(name)) === undefined)
+        await must(["ip", "link", "add", name, "address", newHardwareAddress(), "type", "bridge"]);
       await loadBridgeFilter(run);
       // Per bridge, not for the whole machine: other bridges keep what their owners want.
       await must(["ip", "link", "set", name, "up", "type", "bridge", "nf_call_iptables", "1"]);
@@ -88,6 +90,14 @@ export function ipCommandLinks(options: {
       else await must(["tee", path], value);
     },
   };
+}
+
+/**
+ * A random address that nobody was given by a maker. A bridge without one of its own takes the lowest of its ports': it would
+ * change as pods come and go, and what pods send to the address they remember would be lost for seconds.
+ */
+function newHardwareAddress(): string {
+  return `02:${randomBytes(5).toString("hex").match(/../g)?.join(":")}`;
 }
 
 /** The module turns itself on for every bridge of the machine; when we are the one to load it, it is for ours only. */
