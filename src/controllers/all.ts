@@ -29,6 +29,7 @@ import { createPodCollector } from "./pod-collection/controller.ts";
 import { createQuotaController } from "./quota/controller.ts";
 import { createReplicationControllerController } from "./replicationcontroller/controller.ts";
 import { createReplicaSetController } from "./replicaset/controller.ts";
+import { createResourceClaimController } from "./resource-claim/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
 import { createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
@@ -79,6 +80,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createConfigurationRolloutController,
   createDeadlineRollbackController,
   createEphemeralVolumeController,
+  createResourceClaimController,
 ];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */

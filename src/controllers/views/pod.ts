@@ -65,6 +65,18 @@ export interface PodView extends ObjectView {
   /** Names of the claims that it uses, those of its ephemeral volumes too. */
   readonly claims: readonly string[];
   readonly hasEphemeralClaims: boolean;
+  /** Of spec.resourceClaims. */
+  readonly deviceClaims: readonly DeviceClaimUse[];
+}
+
+/** A resource claim that a pod uses. */
+export interface DeviceClaimUse {
+  /** Its name in the pod's spec. */
+  readonly name: string;
+  /** The template from which it is to be made for this pod. */
+  readonly templateName: string | undefined;
+  /** Of the ResourceClaim; undefined while none was made from the template yet. */
+  readonly claimName: string | undefined;
 }
 
 /** Neither finished nor being deleted: what counts as a replica. */
@@ -136,6 +148,7 @@ export function projectPod(pod: Pod): PodView {
     target: spec.nodeName ?? targetOf(pod),
     claims: claimsOf(pod),
     hasEphemeralClaims: (spec.volumes ?? []).some((volume) => volume.ephemeral !== undefined),
+    deviceClaims: deviceClaimsOf(pod),
   };
 }
 
@@ -147,6 +160,18 @@ function claimsOf({ metadata, spec }: Pod): readonly string[] {
     return ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`];
   });
   return names.length === 0 ? noClaims : names;
+}
+
+const noDeviceClaims: readonly DeviceClaimUse[] = Object.freeze([]);
+
+function deviceClaimsOf({ spec, status }: Pod): readonly DeviceClaimUse[] {
+  if (spec?.resourceClaims === undefined || spec.resourceClaims.length === 0) return noDeviceClaims;
+  const made = new Map(status?.resourceClaimStatuses?.map((one) => [one.name, one.resourceClaimName]));
+  return spec.resourceClaims.map(({ name, resourceClaimName, resourceClaimTemplateName }) => ({
+    name,
+    templateName: resourceClaimTemplateName,
+    claimName: resourceClaimName ?? made.get(name),
+  }));
 }
 
 function namedPorts(pod: Pod): PodView["ports"] {
