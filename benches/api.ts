@@ -1,114 +1,37 @@
 import { fsyncSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import https from "node:https";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Worker } from "node:worker_threads";
-import { kinds } from "#api/kinds.ts";
-import { createApiServer } from "#apiserver/server.ts";
-import type { Transport } from "#world/http.ts";
-import { openSqliteStore } from "../src/store/sqlite/sqlite-store.ts";
-import { realClock, realTimers } from "../src/world/node/clock.ts";
-import { createCertificates } from "../src/world/node/certificates.ts";
-import { createCrypto } from "../src/world/node/crypto.ts";
-import { nodeHttp } from "../src/world/node/http.ts";
-import { realRandom } from "../src/world/node/random.ts";
-import type { Order } from "./api/client.ts";
+import type { LoadAnswer, Protocol, Shape } from "./api/orders.ts";
+import { benchNamespace, Client, startBare, startCluster, withProcessorTime, type Bare } from "./api/stage.ts";
+import type { Target } from "./api/target.ts";
+import { pod } from "./api/objects.ts";
+import { inParallel } from "./cluster/connection.ts";
 import { report } from "./report.ts";
 
 /**
- * The API server over HTTPS with a durable store, beside a bare Node server in the same run: creates, gets and updates of a
- * 2 KB object over 64 connections, a list of 5,000 pods, one change to 1,000 watchers.
+ * The API over HTTPS: a whole server with all its stages and loops (or that of `--kubeconfig`) in a process of its own, a bare Node
+ * server in another, the client's thread in a third. `--only` names stories.
  */
 const { values: flags } = parseArgs({
   options: {
     folder: { type: "string", default: "/var/tmp" },
+    kubeconfig: { type: "string" },
+    only: { type: "string", default: "create,get,update,pod-create,pod-get,pod-get-2,list,fan-out" },
     seconds: { type: "string", default: "3" },
+    width: { type: "string", default: "64" },
     pods: { type: "string", default: "5000" },
     watchers: { type: "string", default: "1000" },
   },
 });
 const durationMs = Number(flags.seconds) * 1_000;
-const connections = 64;
-const folder = mkdtempSync(join(flags.folder, "bench-api-"));
+const width = Number(flags.width);
 
-const certificates = createCertificates();
-const { privateKey, publicKey } = createCrypto().generateKey();
-const identity = {
-  key: privateKey,
-  certificate: await certificates.issue(
-    {
-      subject: { commonName: "bench" },
-      publicKey,
-      dnsNames: ["localhost"],
-      addresses: ["127.0.0.1"],
-      usages: ["server", "ca"],
-      notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + 3_600_000,
-    },
-    { selfSignedWith: privateKey },
-  ),
-};
-const worker = new Worker(join(import.meta.dirname, "api/client.ts"), { workerData: { ca: identity.certificate } });
-
-interface Answer {
-  readonly perSecond: number;
-  readonly p99Ms: number;
-  readonly failures: number;
-  readonly medianMs: number;
-  readonly bytes: number;
-  readonly lastAt: number;
-}
-
-function answer(): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    worker.once("message", (message: Answer & { error?: string }) => {
-      if (message.error !== undefined) reject(new Error(message.error));
-      else resolve(message);
-    });
-  });
-}
-
-function ask(order: Order): Promise<Answer> {
-  const answered = answer();
-  worker.postMessage(order);
-  return answered;
-}
-
-const timers = realTimers({ keepAlive: true });
-const store = await openSqliteStore({
-  path: join(folder, "store.db"),
-  clock: realClock,
-  timers,
-  failed: (error) => {
-    throw error;
-  },
+const client = new Client();
+const bare = await startBare(flags.folder);
+const cluster = await startCluster({
+  folder: flags.folder,
+  ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
 });
-const user = { name: "bench", uid: "", groups: ["system:authenticated"], extra: {} };
-const api = createApiServer({
-  kinds,
-  store,
-  clock: realClock,
-  timers,
-  random: realRandom,
-  authenticator: { authenticate: () => ({ ok: true, user }), checkToken: () => ({ ok: true, user }) },
-  authorizer: {
-    authorize: () => ({ allowed: true, reason: "" }),
-    rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
-  },
-  admission: [],
-  version: { major: "1", minor: "36", gitVersion: "v1.36.0" },
-});
-const server = await nodeHttp.listen(
-  { host: "127.0.0.1", port: 0, tls: { ...identity, clientCa: identity.certificate }, bodyBytesMax: 4_000_000 },
-  api.handler,
-);
-const inside: Transport = api.transportFor(user);
-
-async function post(target: string, object: unknown): Promise<void> {
-  const body = new TextEncoder().encode(JSON.stringify(object));
-  const response = await inside.send({ method: "POST", target, headers: { "content-type": "application/json" }, body });
-  if (response.status !== 201) throw new Error(`${target}: ${response.status}`);
-}
 
 const configMap = JSON.stringify({
   kind: "ConfigMap",
@@ -116,152 +39,160 @@ const configMap = JSON.stringify({
   metadata: { name: "NAME" },
   data: { serial: "SERIAL", text: "x".repeat(1_700) },
 });
-const configMaps = "/api/v1/namespaces/default/configmaps";
+const inNamespace = `/api/v1/namespaces/${benchNamespace}`;
 
-/** The floor: reads the body where there is one, answers 2 KB. Nothing is stored, nothing synced. */
-const answerBytes = Buffer.from(configMap.padEnd(2_048));
-const watching = new Set<import("node:http").ServerResponse>();
-const bare = https.createServer({ cert: identity.certificate, key: identity.key }, (request, response) => {
-  if (request.url === "/watch") {
-    response.writeHead(200, { "content-type": "application/json" });
-    response.flushHeaders();
-    watching.add(response);
-    return;
-  }
-  const send = (): void => {
-    response.writeHead(200, { "content-type": "application/json", "content-length": answerBytes.length });
-    response.end(answerBytes);
-  };
-  if (request.method === "GET") send();
-  else {
-    request.resume();
-    request.on("end", send);
-  }
-});
-await new Promise<void>((resolve) => bare.listen(0, "127.0.0.1", resolve));
-const barePort = (bare.address() as { port: number }).port;
-
-async function loads(): Promise<void> {
-  await post("/api/v1/namespaces", { metadata: { name: "default" } });
-  await post(configMaps, JSON.parse(configMap.replace("NAME", "get")));
-  for (let i = 0; i < connections; i++) await post(configMaps, JSON.parse(configMap.replace("NAME", `u${i}`)));
-  const at = { type: "load", connections, durationMs, body: configMap } as const;
-  const warm = { ...at, durationMs: 1_000 };
-  for (const shape of ["get", "create", "update"] as const) {
-    const path = shape === "get" ? `${configMaps}/get` : configMaps;
-    await ask({ ...warm, port: barePort, shape, path: shape === "get" ? "/get" : "/" });
-    const floor = await ask({ ...at, port: barePort, shape, path: shape === "get" ? "/get" : "/" });
-    await ask({ ...warm, port: server.port, shape, path });
-    const figure = await ask({ ...at, port: server.port, shape, path });
-    if (figure.failures > 0) throw new Error(`${figure.failures} of ${shape} failed`);
-    // The floor is a bare Node HTTPS server that answers as many bytes and stores nothing.
-    const target = shape === "get" ? 0.6 * floor.perSecond : 3_000;
-    report({
-      bench: "api",
-      figure: `${shape} of 2 KB, 64 connections`,
-      value: figure.perSecond,
-      unit: "1/s",
-      floor: floor.perSecond,
-      target,
-    });
-    report({ bench: "api", figure: `${shape}, p99`, value: figure.p99Ms, unit: "ms", floor: floor.p99Ms });
-  }
+interface Story {
+  readonly what: string;
+  readonly shape: Shape;
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly body: string;
+  readonly floorPath: string;
+  /** Requests a second that were promised; else this part of the floor. */
+  readonly target: number | { readonly part: number };
 }
 
-function pod(name: string): Record<string, unknown> {
-  const env = Array.from({ length: 20 }, (_, index) => ({
-    name: `VARIABLE_${index}`,
-    value: `value-${index}`.padEnd(40, "x"),
-  }));
-  const containers = [
-    { name: "main", image: "registry.example/app:1", env, resources: { requests: { cpu: "100m", memory: "64Mi" } } },
-  ];
-  return {
-    kind: "Pod",
-    apiVersion: "v1",
-    metadata: { name, labels: { app: "web", tier: "front" } },
-    spec: { containers },
+function floorOf(bareServer: Bare, protocol: Protocol): Target {
+  return protocol === "HTTP/1.1" ? bareServer.http1 : bareServer.http2;
+}
+
+async function tell(story: Story): Promise<void> {
+  const { shape, protocol, body, what } = story;
+  const run = async (
+    target: Target,
+    path: string,
+    pid: number | undefined,
+  ): Promise<LoadAnswer & { readonly microsecondsEach: number | undefined }> => {
+    const order = { target, protocol, width, shape, path, body, prefix: `o${Date.now().toString(36)}-` };
+    await client.load({ ...order, durationMs: 1_000 });
+    return withProcessorTime(pid, () => client.load({ ...order, prefix: `p${Date.now().toString(36)}-`, durationMs }));
   };
+  const floor = await run(floorOf(bare, protocol), story.floorPath, bare.pid);
+  const figure = await run(cluster.target, story.path, cluster.pid);
+  if (figure.failures > 0) throw new Error(`${figure.failures} of ${figure.count} failed: ${what}`);
+  const target = typeof story.target === "number" ? story.target : story.target.part * floor.perSecond;
+  const name = `${what}, ${width} in flight, ${protocol}`;
+  report({ bench: "api", figure: name, value: figure.perSecond, unit: "1/s", floor: floor.perSecond, target });
+  report({ bench: "api", figure: `${name}: p99`, value: figure.p99Ms, unit: "ms", floor: floor.p99Ms });
+  if (figure.microsecondsEach === undefined) return;
+  report({
+    bench: "api",
+    figure: `${name}: processor time each`,
+    value: figure.microsecondsEach,
+    unit: "µs",
+    ...(floor.microsecondsEach !== undefined && { floor: floor.microsecondsEach }),
+  });
+}
+
+const configMapsPath = `${inNamespace}/configmaps`;
+const podsPath = `${inNamespace}/pods`;
+
+/** Objects of 2 KB; the floor of writes reads the body and answers as many bytes, stores nothing, syncs nothing. */
+async function small(shape: Shape): Promise<void> {
+  const make = (name: string): Promise<unknown> =>
+    cluster.api.send("POST", configMapsPath, JSON.parse(configMap.replace("NAME", name)));
+  const common = { shape, what: `${shape} of 2 KB`, protocol: "HTTP/1.1", body: configMap } as const;
+  if (shape === "get") {
+    await make("get");
+    const floorPath = "/get?bytes=2048";
+    await tell({ ...common, path: `${configMapsPath}/get`, floorPath, target: { part: 0.6 } });
+    return;
+  }
+  if (shape === "update") await inParallel(width, 16, (i) => make(`u${i}`));
+  await tell({ ...common, path: configMapsPath, floorPath: "/plain", target: 3_000 });
+}
+
+/** Pods of 3.5 KB; the floor parses, encodes and syncs in groups. */
+async function createPods(): Promise<void> {
+  const body = JSON.stringify(pod("NAME"));
+  const what = "create of a 3.5 KB pod";
+  const story = { what, shape: "create", path: podsPath, body, floorPath: "/durable", protocol: "HTTP/1.1" } as const;
+  await tell({ ...story, target: { part: 0.65 } });
+}
+
+async function getPod(protocol: Protocol): Promise<void> {
+  await cluster.api.send("POST", podsPath, pod("get"));
+  const one = { shape: "get", path: `${podsPath}/get`, body: "", floorPath: "/get?bytes=3500" } as const;
+  await tell({ ...one, what: "get of a 3.5 KB pod", protocol, target: { part: 0.6 } });
 }
 
 async function list(): Promise<void> {
-  const count = Number(flags.pods);
-  let batch: Promise<void>[] = [];
-  for (let i = 0; i < count; i++) {
-    batch.push(post("/api/v1/namespaces/default/pods", pod(`pod-${i}`)));
-    if (batch.length === 500 || i === count - 1) {
-      await Promise.all(batch);
-      batch = [];
-    }
-  }
-  const { medianMs, bytes } = await ask({ type: "fetch", port: server.port, path: "/api/v1/pods", times: 7 });
-  report({
-    bench: "api",
-    figure: `list of ${count} pods, ${Math.round(bytes / 1_000_000)} MB`,
-    value: medianMs,
-    unit: "ms",
-    target: 150,
-  });
+  const namespace = "bench-list";
+  await cluster.api.send("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+  await inParallel(Number(flags.pods), 64, (i) => cluster.api.send("POST", path, pod(`pod-${i}`)));
+  const { medianMs, bytes } = await client.fetch({ target: cluster.target, path, times: 7 });
+  const bareList = await client.fetch({ target: bare.http1, path: `/list?bytes=${bytes}`, times: 7 });
+  const figure = `list of ${flags.pods} pods, ${Math.round(bytes / 1_000_000)} MB`;
+  report({ bench: "api", figure, value: medianMs, unit: "ms", floor: bareList.medianMs, target: 150 });
 }
 
-async function median(times: number, once: () => Promise<number>): Promise<number> {
-  const all: number[] = [];
-  for (let i = 0; i < times; i++) all.push(await once());
-  return all.sort((left, right) => left - right)[times >> 1]!;
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[values.length >> 1] ?? Number.NaN;
 }
 
-/** From the request that changes an object to the moment the last watcher has the change. */
+/** From the request that changes an object to the moment the last watcher has the change: the commit is part of it. */
 async function fanOut(): Promise<void> {
   const watchers = Number(flags.watchers);
-  await ask({ type: "watch", port: barePort, path: "/watch", watchers });
-  const frame = Buffer.from(`{"type":"MODIFIED","object":${JSON.stringify(JSON.parse(configMap)).padEnd(2_048)}}\n`);
-  const floor = await median(15, async () => {
-    const done = answer();
-    const from = performance.timeOrigin + performance.now();
-    for (const response of watching) response.write(frame);
-    return (await done).lastAt - from;
-  });
-  worker.postMessage({ type: "unwatch" });
-
-  const path = `${configMaps}?watch=1&fieldSelector=metadata.name%3Dget&resourceVersion=${store.visible}`;
-  await ask({ type: "watch", port: server.port, path, watchers });
-  let serial = 0;
-  const figure = await median(15, async () => {
-    const done = answer();
-    serial += 1;
-    const body = new TextEncoder().encode(configMap.replace("NAME", "get").replace("SERIAL", `change-${serial}`));
-    // From the request to the last watcher: the commit to disk is part of it, the floor has none.
-    const from = performance.timeOrigin + performance.now();
-    await inside.send({
-      method: "PUT",
-      target: `${configMaps}/get`,
-      headers: { "content-type": "application/json" },
-      body,
-    });
-    return (await done).lastAt - from;
-  });
-  worker.postMessage({ type: "unwatch" });
-  report({
-    bench: "api",
-    figure: `one change to ${watchers} watchers`,
-    value: figure,
-    unit: "ms",
-    floor,
-    target: 1.5 * floor,
-  });
+  const path = `${inNamespace}/configmaps`;
+  await cluster.api.send("POST", path, JSON.parse(configMap.replace("NAME", "watched")));
+  const frame = `{"type":"MODIFIED","object":${configMap.padEnd(2_200)}}\n`;
+  const measure = async (change: (round: number) => Promise<unknown> | void): Promise<number> => {
+    const all: number[] = [];
+    for (let round = 0; round < 15; round += 1) {
+      const seen = client.change();
+      const from = performance.timeOrigin + performance.now();
+      await change(round);
+      all.push((await seen).lastAt - from);
+    }
+    return medianOf(all);
+  };
+  const wanted = { protocol: "HTTP/1.1", watchers } as const;
+  await client.watch({ ...wanted, target: bare.http1, path: "/watch" });
+  const floor = await measure(() => bare.change(frame));
+  await client.unwatch();
+  const { text } = await cluster.api.call("GET", `${path}?limit=1`);
+  const { resourceVersion } = (JSON.parse(text) as { metadata: { resourceVersion: string } }).metadata;
+  const watch = `${path}?watch=1&fieldSelector=metadata.name%3Dwatched&resourceVersion=${resourceVersion}`;
+  await client.watch({ ...wanted, target: cluster.target, path: watch });
+  const write = (round: number): Promise<unknown> => {
+    const body = configMap.replace("NAME", "watched").replace("SERIAL", `change-${round}-${Date.now()}`);
+    return cluster.api.call("PUT", `${path}/watched`, JSON.parse(body));
+  };
+  const figure = await measure(write);
+  await client.unwatch();
+  const target = 1.5 * floor;
+  report({ bench: "api", figure: `one change to ${watchers} watchers`, value: figure, unit: "ms", floor, target });
 }
 
-const file = openSync(join(folder, "sync"), "w");
-const syncStart = performance.now();
-for (let i = 0; i < 100; i++) fsyncSync(file);
-report({ bench: "api", figure: "bare fsync", value: (performance.now() - syncStart) / 100, unit: "ms" });
-await loads();
-await list();
-await fanOut();
-await server.close(0);
-bare.close();
-bare.closeAllConnections();
-api.close();
-await store.close();
-await worker.terminate();
-rmSync(folder, { recursive: true });
+function bareSync(): void {
+  const folder = mkdtempSync(join(flags.folder, "bench-sync-"));
+  const file = openSync(join(folder, "sync"), "w");
+  const start = performance.now();
+  for (let i = 0; i < 100; i++) fsyncSync(file);
+  report({ bench: "api", figure: "bare fsync", value: (performance.now() - start) / 100, unit: "ms" });
+  rmSync(folder, { recursive: true });
+}
+
+const stories: Readonly<Record<string, () => Promise<void>>> = {
+  create: () => small("create"),
+  get: () => small("get"),
+  update: () => small("update"),
+  "pod-create": createPods,
+  "pod-get": () => getPod("HTTP/1.1"),
+  "pod-get-2": () => getPod("HTTP/2"),
+  list,
+  "fan-out": fanOut,
+};
+try {
+  bareSync();
+  for (const name of flags.only.split(",")) {
+    const story = stories[name];
+    if (story === undefined) throw new Error(`There is no story ${name}; there are ${Object.keys(stories).join(", ")}`);
+    await story();
+  }
+} finally {
+  await client.close();
+  cluster.close();
+  bare.close();
+}

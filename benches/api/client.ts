@@ -1,206 +1,319 @@
-import tls from "node:tls";
-import { parentPort, workerData } from "node:worker_threads";
+import http2 from "node:http2";
+import type tls from "node:tls";
+import { parentPort } from "node:worker_threads";
+import { connectTls, getBytes, readAnswers, writeBytes } from "./http1.ts";
+import type { FetchOrder, LoadOrder, Order, ProbeOrder, WatchOrder } from "./orders.ts";
+import type { Target } from "./target.ts";
 
-/**
- * The client side of benches/api.ts, on a thread of its own. Speaks HTTP/1.1 by hand over TLS, so that what is measured is the
- * server: requests are prepared bytes, of answers only the length is read.
- */
-
-export interface LoadOrder {
-  readonly type: "load";
-  readonly port: number;
-  readonly connections: number;
-  readonly durationMs: number;
-  readonly shape: "get" | "create" | "update";
-  readonly path: string;
-  /** JSON with NAME where the object's name goes. */
-  readonly body: string;
-}
-
-export interface FetchOrder {
-  readonly type: "fetch";
-  readonly port: number;
-  readonly path: string;
-  readonly times: number;
-}
-
-export interface WatchOrder {
-  readonly type: "watch";
-  readonly port: number;
-  readonly path: string;
-  readonly watchers: number;
-}
-
-export type Order = LoadOrder | FetchOrder | WatchOrder | { readonly type: "unwatch" };
-
+/** The client side of the API's benches, on a thread of its own. */
 const port = parentPort!;
-const { ca } = workerData as { ca: string };
-let names = 0;
+const streamsPerConnection = 8;
+let serial = 0;
 
-function connect(to: number): tls.TLSSocket {
-  return tls.connect({ host: "127.0.0.1", port: to, ca, servername: "localhost", ALPNProtocols: ["http/1.1"] });
+function fail(error: Error): void {
+  port.postMessage({ error: error.message });
 }
 
-/** Calls back for each whole answer; content-length or chunked. */
-function readAnswers(socket: tls.TLSSocket, answered: (status: number, bytes: number) => void): void {
-  let gathered: Buffer = Buffer.alloc(0);
-  let missing = 0;
-  let status = 0;
-  let total = 0;
-  let isChunked = false;
-  socket.on("data", (chunk: Buffer) => {
-    if (missing > 0 && chunk.length < missing) {
-      missing -= chunk.length;
-      return;
+/** Sends a request; `done` gets the status of its answer. */
+type Sender = (done: (status: number) => void) => void;
+
+function prepared(order: LoadOrder, place: number): { method: string; path: string; body: string } {
+  if (order.shape === "get") return { method: "GET", path: order.path, body: "" };
+  serial += 1;
+  const name = order.shape === "create" ? `${order.prefix}${serial}` : `u${place}`;
+  const body = order.body.replace("NAME", name).replace("SERIAL", String(serial).padStart(9, "0"));
+  return order.shape === "create"
+    ? { method: "POST", path: order.path, body }
+    : { method: "PUT", path: `${order.path}/${name}`, body };
+}
+
+function http1Sender(order: LoadOrder, place: number): Promise<{ send: Sender; close: () => void }> {
+  const { target } = order;
+  const socket = connectTls(target);
+  socket.on("error", fail);
+  let waiting: (status: number) => void = () => undefined;
+  readAnswers(socket, (status) => waiting(status));
+  const get = getBytes(target, order.path);
+  const send: Sender = (done) => {
+    waiting = done;
+    if (order.shape === "get") socket.write(get);
+    else {
+      const { method, path, body } = prepared(order, place);
+      socket.write(writeBytes(target, method, path, body));
     }
-    gathered = missing > 0 ? chunk.subarray(missing) : gathered.length === 0 ? chunk : Buffer.concat([gathered, chunk]);
-    if (missing > 0) {
-      missing = 0;
-      answered(status, total);
-    }
-    while (gathered.length > 0) {
-      if (isChunked) {
-        total += gathered.length;
-        const isLast = gathered.subarray(-5).toString("latin1") === "0\r\n\r\n";
-        gathered = Buffer.alloc(0);
-        if (!isLast) return;
-        isChunked = false;
-        answered(status, total);
-        return;
-      }
-      const end = gathered.indexOf("\r\n\r\n");
-      if (end === -1) return;
-      const head = gathered.toString("latin1", 0, end);
-      status = Number(head.slice(9, 12));
-      const length = /\r\ncontent-length: (\d+)/i.exec(head);
-      if (length === null) {
-        isChunked = true;
-        total = 0;
-        gathered = gathered.subarray(end + 4);
-        continue;
-      }
-      total = Number(length[1]);
-      const have = gathered.length - end - 4;
-      if (have < total) {
-        missing = total - have;
-        gathered = Buffer.alloc(0);
-        return;
-      }
-      gathered = gathered.subarray(end + 4 + total);
-      answered(status, total);
-    }
+  };
+  return new Promise((resolve) =>
+    socket.on("secureConnect", () => resolve({ send, close: () => void socket.destroy() })),
+  );
+}
+
+function session(target: Target): http2.ClientHttp2Session {
+  const made = http2.connect(`https://${target.serverName}`, {
+    createConnection: () => connectTls(target, "h2"),
+    settings: { initialWindowSize: 1 << 20 },
   });
+  made.on("error", fail);
+  return made;
 }
 
-function requestBytes(order: LoadOrder, connection: number): Buffer {
-  if (order.shape === "get")
-    return Buffer.from(`GET ${order.path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer x\r\n\r\n`);
-  const name = order.shape === "create" ? `o${names++}` : `u${connection}`;
-  const body = Buffer.from(order.body.replace("NAME", name).replace("SERIAL", String(names++).padStart(9, "0")));
-  const isCreate = order.shape === "create";
-  const line = isCreate ? `POST ${order.path}` : `PUT ${order.path}/${name}`;
-  const common = "host: localhost\r\nauthorization: Bearer x\r\ncontent-type: application/json";
-  const head = `${line} HTTP/1.1\r\n${common}\r\ncontent-length: ${body.length}\r\n\r\n`;
-  return Buffer.concat([Buffer.from(head), body]);
+function headersOf(target: Target): Record<string, string> {
+  return {
+    ":authority": target.serverName,
+    "user-agent": "bench",
+    accept: "application/json",
+    ...(target.token !== undefined && { authorization: `Bearer ${target.token}` }),
+  };
 }
 
-function load(order: LoadOrder): void {
+function http2Sender(order: LoadOrder, over: http2.ClientHttp2Session, place: number): Sender {
+  const common = headersOf(order.target);
+  return (done) => {
+    const { method, path, body } = prepared(order, place);
+    const type = body === "" ? {} : { "content-type": "application/json" };
+    const stream = over.request({ ...common, ...type, ":method": method, ":path": path }, { endStream: body === "" });
+    let status = 0;
+    stream.on("response", (headers) => {
+      status = headers[":status"] ?? 0;
+    });
+    stream.on("end", () => done(status));
+    stream.on("error", fail);
+    stream.resume();
+    if (body !== "") stream.end(body);
+  };
+}
+
+async function load(order: LoadOrder): Promise<void> {
+  const senders: Sender[] = [];
+  const closes: (() => void)[] = [];
+  if (order.protocol === "HTTP/1.1") {
+    const all = await Promise.all(Array.from({ length: order.width }, (_, place) => http1Sender(order, place)));
+    for (const { send, close } of all) {
+      senders.push(send);
+      closes.push(close);
+    }
+  } else {
+    for (let place = 0; place < order.width; place += streamsPerConnection) {
+      const over = session(order.target);
+      closes.push(() => over.destroy());
+      for (let i = place; i < Math.min(place + streamsPerConnection, order.width); i += 1)
+        senders.push(http2Sender(order, over, i));
+    }
+  }
   const latencies: number[] = [];
   let failures = 0;
-  let open = 0;
-  let started = 0;
-  let count = 0;
-  for (let connection = 0; connection < order.connections; connection++) {
-    const socket = connect(order.port);
-    let sentAt = 0;
-    const send = (): void => {
-      sentAt = performance.now();
-      socket.write(requestBytes(order, connection));
+  let left = senders.length;
+  const started = performance.now();
+  for (const send of senders) {
+    const once = (): void => {
+      const sentAt = performance.now();
+      send((status) => {
+        const now = performance.now();
+        latencies.push(now - sentAt);
+        if (status >= 300 || status === 0) failures += 1;
+        if (now - started < order.durationMs) once();
+        else if ((left -= 1) === 0) {
+          for (const close of closes) close();
+          answerLoad(latencies, failures, now - started);
+        }
+      });
     };
-    readAnswers(socket, (status) => {
-      const now = performance.now();
-      count += 1;
-      latencies.push(now - sentAt);
-      if (status >= 300) failures += 1;
-      if (now - started < order.durationMs) send();
-      else {
-        socket.destroy();
-        open -= 1;
-        if (open > 0) return;
-        latencies.sort((left, right) => left - right);
-        const perSecond = (count * 1_000) / (now - started);
-        port.postMessage({ perSecond, p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0, failures });
-      }
-    });
-    socket.on("error", (error) => port.postMessage({ error: error.message }));
-    socket.on("secureConnect", () => {
-      open += 1;
-      if (open < order.connections) return;
-      started = performance.now();
-      for (const go of all) go();
-    });
-    all.push(send);
+    once();
   }
 }
-let all: (() => void)[] = [];
+
+function answerLoad(latencies: number[], failures: number, elapsedMs: number): void {
+  const count = latencies.length;
+  latencies.sort((left, right) => left - right);
+  const at = (part: number): number => latencies[Math.floor(count * part)] ?? 0;
+  port.postMessage({ perSecond: (count * 1_000) / elapsedMs, count, failures, medianMs: at(0.5), p99Ms: at(0.99) });
+}
 
 function fetchTimes(order: FetchOrder): void {
   const times: number[] = [];
-  let bytes = 0;
-  const socket = connect(order.port);
+  const socket = connectTls(order.target);
+  socket.on("error", fail);
   let sentAt = 0;
   const send = (): void => {
     sentAt = performance.now();
-    socket.write(`GET ${order.path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    socket.write(getBytes(order.target, order.path));
   };
-  readAnswers(socket, (_status, length) => {
-    bytes = length;
+  readAnswers(socket, (status, bytes) => {
+    if (status >= 300) fail(new Error(`GET ${order.path}: ${status}`));
     times.push(performance.now() - sentAt);
     if (times.length < order.times) send();
     else {
       socket.destroy();
-      times.sort((left, right) => left - right);
-      port.postMessage({ medianMs: times[Math.floor(times.length / 2)], bytes });
+      const sorted = times.toSorted((left, right) => left - right);
+      port.postMessage({ medianMs: sorted[sorted.length >> 1], allMs: times, bytes });
     }
   });
   socket.on("secureConnect", send);
 }
 
-const watching: tls.TLSSocket[] = [];
+let probing: { stop: () => void } | undefined;
 
-/** Opens watches; says "ready", then for each change the wall-clock time at which the last watcher had it. */
-function watchAll(order: WatchOrder): void {
-  let ready = 0;
-  let received = 0;
-  for (let i = 0; i < order.watchers; i++) {
-    const socket = connect(order.port);
-    watching.push(socket);
-    let hasHead = false;
-    socket.on("data", (chunk: Buffer) => {
-      if (!hasHead) {
-        if (!chunk.includes("\r\n\r\n")) return;
-        hasHead = true;
-        ready += 1;
-        if (ready === order.watchers) port.postMessage({ ready: true });
-        return;
-      }
-      // An event ends with a newline inside its chunk; the head of a chunk may come alone.
-      if (!chunk.includes("}\n")) return;
-      received += 1;
-      if (received === order.watchers) {
-        received = 0;
-        port.postMessage({ lastAt: performance.timeOrigin + performance.now() });
-      }
+/** Open loop: a request that is late counts from when it was due. */
+async function probe(order: ProbeOrder): Promise<void> {
+  const latencies: number[] = [];
+  let failures = 0;
+  const idle: { send: (due: number) => void }[] = [];
+  const due: number[] = [];
+  const bytes = getBytes(order.target, order.path);
+  const open = async (): Promise<tls.TLSSocket> => {
+    const socket = connectTls(order.target);
+    socket.on("error", fail);
+    await new Promise<void>((resolve) => socket.on("secureConnect", () => resolve()));
+    let since = 0;
+    const one = {
+      send: (at: number) => {
+        since = at;
+        socket.write(bytes);
+      },
+    };
+    readAnswers(socket, (status) => {
+      latencies.push(performance.now() - since);
+      if (status >= 300) failures += 1;
+      const next = due.shift();
+      if (next === undefined) idle.push(one);
+      else one.send(next);
     });
-    socket.on("error", (error) => port.postMessage({ error: error.message }));
-    socket.on("secureConnect", () => socket.write(`GET ${order.path} HTTP/1.1\r\nhost: localhost\r\n\r\n`));
+    idle.push(one);
+    return socket;
+  };
+  const sockets = await Promise.all(Array.from({ length: order.connections }, open));
+  const started = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const one = idle.pop();
+    if (one === undefined) due.push(now);
+    else one.send(now);
+  }, order.everyMs);
+  probing = {
+    stop: () => {
+      clearInterval(timer);
+      const elapsedMs = performance.now() - started;
+      for (const socket of sockets) socket.destroy();
+      answerLoad(latencies, failures, elapsedMs);
+    },
+  };
+  port.postMessage({ ready: true });
+}
+
+let watching: (() => void)[] = [];
+let watchers = 0;
+let events = 0;
+let seenAt: number[] = [];
+let isAwaited = false;
+
+function sawEvents(count: number): void {
+  events += count;
+  seenAt.push(performance.timeOrigin + performance.now());
+  answerChange();
+}
+
+function answerChange(): void {
+  if (!isAwaited || seenAt.length < watchers) return;
+  isAwaited = false;
+  const p99At = seenAt[Math.floor(seenAt.length * 0.99)]!;
+  port.postMessage({ lastAt: seenAt.at(-1)!, p99At });
+  seenAt = [];
+}
+
+function countEvents(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf("}\n"); at !== -1; at = chunk.indexOf("}\n", at + 2)) count += 1;
+  return count;
+}
+
+function watchHttp1(order: WatchOrder, opened: () => void): void {
+  const socket = connectTls(order.target);
+  watching.push(() => void socket.destroy());
+  let hasHead = false;
+  socket.on("data", (chunk: Buffer) => {
+    if (!hasHead) {
+      if (!chunk.includes("\r\n\r\n")) return;
+      if (!chunk.subarray(0, 12).includes("200")) fail(new Error(chunk.toString().slice(0, 300)));
+      hasHead = true;
+      opened();
+      return;
+    }
+    const count = countEvents(chunk);
+    if (count > 0) sawEvents(count);
+  });
+  socket.on("error", fail);
+  socket.on("secureConnect", () => socket.write(getBytes(order.target, order.path)));
+}
+
+/** Opens watches a few at a time, so that the listener's queue does not overflow. */
+function watchAll(order: WatchOrder): void {
+  watchers = order.watchers;
+  seenAt = [];
+  events = 0;
+  let ready = 0;
+  let started = 0;
+  const sessions: http2.ClientHttp2Session[] = [];
+  if (order.protocol === "HTTP/2") {
+    for (let i = 0; i < (order.connections ?? 1); i += 1) {
+      const made = session(order.target);
+      made.setMaxListeners(0);
+      sessions.push(made);
+      watching.push(() => made.destroy());
+    }
   }
+  const headers = { ...headersOf(order.target), ":path": order.path };
+  const next = (): void => {
+    if (started === order.watchers) return;
+    const over = sessions[started % sessions.length];
+    started += 1;
+    const opened = (): void => {
+      ready += 1;
+      if (ready === order.watchers) port.postMessage({ ready: true });
+      else next();
+    };
+    if (over === undefined) watchHttp1(order, opened);
+    else {
+      const stream = over.request(headers);
+      stream.on("response", (answer) => {
+        if (answer[":status"] !== 200) fail(new Error(`watch: ${answer[":status"]}`));
+        opened();
+      });
+      stream.on("data", (chunk: Buffer) => {
+        const count = countEvents(chunk);
+        if (count > 0) sawEvents(count);
+      });
+      stream.on("error", fail);
+    }
+  };
+  for (let i = 0; i < 64; i += 1) next();
 }
 
 port.on("message", (order: Order) => {
-  all = [];
-  if (order.type === "load") load(order);
-  else if (order.type === "fetch") fetchTimes(order);
-  else if (order.type === "watch") watchAll(order);
-  else for (const socket of watching.splice(0)) socket.destroy();
+  switch (order.type) {
+    case "load":
+      void load(order).catch(fail);
+      return;
+    case "fetch":
+      fetchTimes(order);
+      return;
+    case "probe":
+      void probe(order).catch(fail);
+      return;
+    case "end probe":
+      probing?.stop();
+      return;
+    case "watch":
+      watchAll(order);
+      return;
+    case "await change":
+      isAwaited = true;
+      answerChange();
+      return;
+    case "count events":
+      port.postMessage({ events });
+      return;
+    case "unwatch":
+      for (const close of watching) close();
+      watching = [];
+      port.postMessage({ ready: true });
+  }
 });

@@ -20,6 +20,8 @@ export const bookmarkIntervalMs = 55_000;
 export const watchBacklogBytesMax = 8 * 1024 * 1024;
 /** The same in frames: the fixed cost of a frame is memory too. */
 export const watchBacklogFramesMax = 10_000;
+/** Frames of a watch that wait for the same moment are sent in pieces of this size, in bytes. */
+export const watchPieceBytesMax = 64 * 1024;
 /** A watch without timeoutSeconds ends after this time and as much again at random, in seconds. */
 export const watchTimeoutSecondsMin = 1_800;
 /** Watches of the whole server. */

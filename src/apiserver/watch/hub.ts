@@ -1,7 +1,8 @@
 import type { Event, FollowEnd, Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import { resourcePrefixOf } from "../keys.ts";
-import { bookmarkIntervalMs } from "../limits.ts";
+import { bookmarkIntervalMs, sliceMs } from "../limits.ts";
+import { concatBytes } from "../objects/bytes.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { FrameSource } from "./frames.ts";
 import { WatcherIndex } from "./watcher-index.ts";
@@ -30,6 +31,11 @@ export class WatchHub {
   #position: number;
   #count = 0;
   #bookmarks: { cancel(): void } | undefined;
+  /** Watchers that have something to send, in the order of their asking. */
+  #toSend: Watcher[] = [];
+  #isSendPlanned = false;
+  #isDelivering = false;
+  #lastJoined: { readonly parts: readonly Uint8Array[]; readonly whole: Uint8Array } | undefined;
   #closed = false;
 
   constructor(parts: {
@@ -107,10 +113,21 @@ export class WatchHub {
     this.#bookmarks?.cancel();
     this.#following.close();
     for (const index of this.#indexes.values()) for (const watcher of index.all()) watcher.end();
+    for (const watcher of this.#toSend.splice(0)) watcher.send();
     for (const { resolve } of this.#waiting.splice(0)) resolve();
   }
 
   #deliver(batch: readonly Event[]): void {
+    this.#isDelivering = true;
+    try {
+      this.#offer(batch);
+    } finally {
+      this.#isDelivering = false;
+      if (!this.#isSendPlanned) this.#send();
+    }
+  }
+
+  #offer(batch: readonly Event[]): void {
     for (const event of batch) {
       if (event.revision <= this.#position) continue;
       const index = this.#indexes.get(resourcePrefixOf(event.key));
@@ -121,6 +138,49 @@ export class WatchHub {
       for (const listener of this.#listeners)
         if (!listener.isTold && event.key.startsWith(listener.prefix)) this.#tellSoon(listener);
     }
+  }
+
+  /** A watcher has something to send: it gets its turn after the changes of the moment, a slice of the crowd at a time. */
+  sendSoon(watcher: Watcher): void {
+    this.#toSend.push(watcher);
+    if (!this.#isDelivering) this.#planSend();
+  }
+
+  #planSend(): void {
+    if (this.#isSendPlanned) return;
+    this.#isSendPlanned = true;
+    this.#timers.soon(() => {
+      this.#isSendPlanned = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    const queue = this.#toSend;
+    if (queue.length === 0) return;
+    const until = this.#clock.monotonic() + sliceMs;
+    let sent = 0;
+    while (sent < queue.length) {
+      queue[sent++]!.send();
+      if ((sent & 15) === 0 && until < this.#clock.monotonic()) break;
+    }
+    this.#toSend = sent === queue.length ? [] : queue.slice(sent);
+    this.#lastJoined = undefined;
+    if (this.#toSend.length > 0) this.#planSend();
+  }
+
+  /** Frames in one piece. A crowd that waits for the same frames shares it. */
+  joined(frames: readonly Uint8Array[], from: number, end: number): Uint8Array {
+    const last = this.#lastJoined;
+    if (last !== undefined && last.parts.length === end - from) {
+      let same = 0;
+      while (same < last.parts.length && last.parts[same] === frames[from + same]) same += 1;
+      if (same === last.parts.length) return last.whole;
+    }
+    const parts = frames.slice(from, end);
+    const whole = concatBytes(parts);
+    this.#lastJoined = { parts, whole };
+    return whole;
   }
 
   #tellSoon(listener: ChangeListener): void {

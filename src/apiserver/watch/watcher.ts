@@ -6,7 +6,7 @@ import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { ByteSink, ByteStream } from "#world/http.ts";
 import { expired, Failure } from "../failure.ts";
 import { namesOf } from "../keys.ts";
-import { sliceMs, watchBacklogBytesMax, watchBacklogFramesMax } from "../limits.ts";
+import { sliceMs, watchBacklogBytesMax, watchBacklogFramesMax, watchPieceBytesMax } from "../limits.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { selects, type Selection } from "../reads/selection.ts";
 import { statusObject } from "../status.ts";
@@ -47,6 +47,8 @@ export class Watcher implements ByteStream {
   #isFull = false;
   #backlog: Uint8Array[] = [];
   #backlogBytes = 0;
+  /** The hub will call `send`. */
+  #isQueued = false;
   #initial: IterableIterator<Entry> | undefined;
   #catchUp: { close(): void } | undefined;
   #timer: Timer | undefined;
@@ -72,16 +74,43 @@ export class Watcher implements ByteStream {
   drained(): void {
     if (this.#isOver) return;
     this.#isFull = false;
-    while (this.#backlog.length > 0 && !this.#isFull) {
-      // One write for what has gathered: fewer, larger pieces on the wire.
-      const bytes = this.#backlog.length === 1 ? this.#backlog[0]! : joined(this.#backlog, this.#backlogBytes);
-      this.#backlog = [];
-      this.#backlogBytes = 0;
-      this.#isFull = !this.#sink!.write(bytes);
-    }
-    if (this.#isFull) return;
+    this.#sendBacklog();
+    if (this.#isFull || this.#isOver) return;
     if (this.#isEnding) this.#finish();
     else if (this.#initial !== undefined) this.#sendInitial();
+  }
+
+  /** Called by the hub in its turn: sends what has gathered since it was asked to. */
+  send(): void {
+    this.#isQueued = false;
+    if (this.#isFull || this.#isOver) return;
+    this.#sendBacklog();
+    if (this.#isEnding && !this.#isFull && !this.#isOver) this.#finish();
+  }
+
+  /** A few large pieces instead of many small ones. Watches that wait for the same frames get the same piece. */
+  #sendBacklog(): void {
+    const backlog = this.#backlog;
+    if (backlog.length === 0) return;
+    let from = 0;
+    while (from < backlog.length && !this.#isFull && !this.#isOver) {
+      const end = this.#pieceEnd(from);
+      const bytes = end === from + 1 ? backlog[from]! : this.#options.hub.joined(backlog, from, end);
+      this.#backlogBytes -= bytes.length;
+      from = end;
+      this.#isFull = !this.#sink!.write(bytes);
+    }
+    if (this.#backlog === backlog) this.#backlog = from === backlog.length ? [] : backlog.slice(from);
+  }
+
+  #pieceEnd(from: number): number {
+    let bytes = this.#backlog[from]!.length;
+    let end = from + 1;
+    for (; end < this.#backlog.length; end++) {
+      bytes += this.#backlog[end]!.length;
+      if (watchPieceBytesMax < bytes) break;
+    }
+    return end;
   }
 
   close(): void {
@@ -104,7 +133,7 @@ export class Watcher implements ByteStream {
     );
     if (frame === undefined) return;
     this.#sentColumns = true;
-    this.#write(frame);
+    this.#queue(frame);
   }
 
   /** Transitions of the selection: what starts to match is ADDED, what stops is DELETED (watch contract 12). */
@@ -125,7 +154,7 @@ export class Watcher implements ByteStream {
   /** Everything up to `revision` was sent. */
   bookmark(revision: number): void {
     if (!this.#options.wantsBookmarks || this.#isOver || this.#isEnding || this.#catchUp !== undefined) return;
-    this.#write(this.#bookmarkFrame(Math.max(revision, this.#position), false));
+    this.#queue(this.#bookmarkFrame(Math.max(revision, this.#position), false));
   }
 
   /** The buckets of names and labels hold watchers of several namespaces. */
@@ -204,10 +233,23 @@ export class Watcher implements ByteStream {
 
   #write(frame: Uint8Array): void {
     if (this.#isOver || this.#sink === undefined) return;
-    if (!this.#isFull) {
+    if (!this.#isFull && this.#backlog.length === 0) {
       this.#isFull = !this.#sink.write(frame);
       return;
     }
+    this.#keep(frame);
+  }
+
+  /** Sends in a moment, together with what else comes by then: what a crowd watches must not block the loop. */
+  #queue(frame: Uint8Array): void {
+    if (this.#isOver || this.#sink === undefined) return;
+    this.#keep(frame);
+    if (this.#isFull || this.#isQueued || this.#isOver) return;
+    this.#isQueued = true;
+    this.#options.hub.sendSoon(this);
+  }
+
+  #keep(frame: Uint8Array): void {
     this.#backlog.push(frame);
     this.#backlogBytes += frame.length;
     if (watchBacklogBytesMax < this.#backlogBytes || watchBacklogFramesMax < this.#backlog.length) this.#breakOff();
@@ -279,14 +321,4 @@ export class Watcher implements ByteStream {
 function wishOf({ selection, form }: WatcherOptions): string {
   const labels = selection.labels === undefined ? "" : JSON.stringify(selection.labels.requirements);
   return JSON.stringify([form.id, selection.namespace, selection.name, labels, selection.fields]);
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

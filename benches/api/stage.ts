@@ -1,0 +1,179 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { createCertificates } from "../../src/world/node/certificates.ts";
+import { createCrypto } from "../../src/world/node/crypto.ts";
+import { connect, type ApiConnection } from "../cluster/connection.ts";
+import * as running from "../cluster/running-cluster.ts";
+import type { BarePorts } from "./bare-server.ts";
+import type {
+  ChangeSeen,
+  FetchAnswer,
+  FetchOrder,
+  LoadAnswer,
+  LoadOrder,
+  Order,
+  ProbeOrder,
+  WatchOrder,
+} from "./orders.ts";
+import { targetOf, type Target } from "./target.ts";
+
+/** The client's thread, with an answer for each order. */
+export class Client {
+  readonly #worker = new Worker(join(import.meta.dirname, "client.ts"));
+
+  #ask<T>(order: Order): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#worker.removeAllListeners("message");
+      this.#worker.once("message", (message: T & { error?: string }) => {
+        if (message.error === undefined) resolve(message);
+        else reject(new Error(message.error));
+      });
+      this.#worker.postMessage(order);
+    });
+  }
+
+  load(order: Omit<LoadOrder, "type">): Promise<LoadAnswer> {
+    return this.#ask({ type: "load", ...order });
+  }
+
+  fetch(order: Omit<FetchOrder, "type">): Promise<FetchAnswer> {
+    return this.#ask({ type: "fetch", ...order });
+  }
+
+  /** Begins to ask at even distances; `endProbe` says how long the answers took. */
+  async probe(order: Omit<ProbeOrder, "type">): Promise<void> {
+    await this.#ask({ type: "probe", ...order });
+  }
+
+  endProbe(): Promise<LoadAnswer> {
+    return this.#ask({ type: "end probe" });
+  }
+
+  async watch(order: Omit<WatchOrder, "type">): Promise<void> {
+    await this.#ask({ type: "watch", ...order });
+  }
+
+  /** Resolves when every watcher has got one change more. */
+  change(): Promise<ChangeSeen> {
+    return this.#ask({ type: "await change" });
+  }
+
+  async events(): Promise<number> {
+    return (await this.#ask<{ events: number }>({ type: "count events" })).events;
+  }
+
+  async unwatch(): Promise<void> {
+    await this.#ask({ type: "unwatch" });
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
+
+/** The bare server in a process of its own. */
+export interface Bare {
+  readonly pid: number;
+  readonly http1: Target;
+  readonly http2: Target;
+  /** Sends a change to all that watch. */
+  change(frame: string): void;
+  close(): void;
+}
+
+export async function startBare(folder: string): Promise<Bare> {
+  const { privateKey, publicKey } = createCrypto().generateKey();
+  const certificate = await createCertificates().issue(
+    {
+      subject: { commonName: "bench" },
+      publicKey,
+      dnsNames: ["localhost"],
+      addresses: ["127.0.0.1"],
+      usages: ["server", "ca"],
+      notBefore: Date.now() - 60_000,
+      notAfter: Date.now() + 3_600_000,
+    },
+    { selfSignedWith: privateKey },
+  );
+  const place = mkdtempSync(join(folder, "bench-bare-"));
+  const child: ChildProcess = fork(join(import.meta.dirname, "bare-server.ts"));
+  const ports = new Promise<BarePorts>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as BarePorts));
+    child.once("exit", () => reject(new Error("The bare server ended")));
+  });
+  child.send({ certificate, key: privateKey, file: join(place, "log") });
+  const { http1, http2 } = await ports;
+  const at = { host: "127.0.0.1", serverName: "localhost", ca: certificate };
+  return {
+    pid: child.pid!,
+    http1: { ...at, port: http1 },
+    http2: { ...at, port: http2 },
+    change: (frame) => void child.send({ change: frame }),
+    close: () => {
+      child.removeAllListeners("exit");
+      child.kill();
+      rmSync(place, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A whole cluster under load: a given one, or one with a simulated node that is made for it. */
+export interface Cluster {
+  readonly api: ApiConnection;
+  /** A service account that may do everything: its requests pass all stages. */
+  readonly target: Target;
+  /** Of the server; undefined where the cluster is somebody else's. */
+  readonly pid: number | undefined;
+  readonly dataDir: string | undefined;
+  close(): void;
+}
+
+export async function startCluster(flags: { readonly kubeconfig?: string; readonly folder: string }): Promise<Cluster> {
+  if (flags.kubeconfig !== undefined) {
+    const api = connect(flags.kubeconfig);
+    const target = await asAccount(api, targetOf(flags.kubeconfig));
+    return { api, target, pid: undefined, dataDir: undefined, close: () => api.close() };
+  }
+  const place = running.newPlace(flags.folder, await running.freePort());
+  try {
+    const { api, kubeconfig } = await running.up(place, "--simulate", "1");
+    const target = await asAccount(api, targetOf(kubeconfig));
+    const close = (): void => {
+      api.close();
+      running.remove(place);
+    };
+    return { api, target, pid: running.processOf(place.dataDir, "server"), dataDir: place.dataDir, close };
+  } catch (error) {
+    running.remove(place);
+    throw error;
+  }
+}
+
+export const benchNamespace = "bench";
+
+async function asAccount(api: ApiConnection, admin: Target): Promise<Target> {
+  await api.send("POST", "/api/v1/namespaces", { metadata: { name: benchNamespace } });
+  const accounts = `/api/v1/namespaces/${benchNamespace}/serviceaccounts`;
+  await api.send("POST", accounts, { metadata: { name: "load" } });
+  await api.send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    metadata: { name: "bench-load" },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+    subjects: [{ kind: "ServiceAccount", name: "load", namespace: benchNamespace }],
+  });
+  const { text } = await api.call("POST", `${accounts}/load/token`, { spec: { expirationSeconds: 3_600 } });
+  const { token } = (JSON.parse(text) as { status: { token: string } }).status;
+  return { ...admin, token };
+}
+
+/** Processor time that a process used for each of what it did meanwhile, in microseconds. */
+export async function withProcessorTime<T extends { readonly count: number }>(
+  pid: number | undefined,
+  work: () => Promise<T>,
+): Promise<T & { readonly microsecondsEach: number | undefined }> {
+  if (pid === undefined) return { ...(await work()), microsecondsEach: undefined };
+  const before = running.processorMs(pid);
+  const answer = await work();
+  return { ...answer, microsecondsEach: ((running.processorMs(pid) - before) * 1_000) / answer.count };
+}
