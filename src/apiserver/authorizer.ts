@@ -27,9 +27,15 @@ export type Decision =
   | { readonly allowed: false; readonly denied: boolean; readonly reason: string };
 
 export interface Authorizer {
-  authorize(attributes: Attributes): Decision;
+  /** A promise only where a server outside has to be asked. Never rejects. */
+  authorize(attributes: Attributes): Decision | Promise<Decision>;
   /** The rules that hold for a user in a namespace, for SelfSubjectRulesReview. */
   rulesFor(user: User, namespace: string): ResourceRules;
+}
+
+/** One that answers from what is stored, at once: what policies and the checks of admission ask inside their own turn. */
+export interface LocalAuthorizer extends Authorizer {
+  authorize(attributes: Attributes): Decision;
 }
 
 export interface ResourceRules {

@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse } from "#world/http.ts";
+import type { HttpRequest, HttpResponse, TlsIdentity } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
 
 /** Something outside of the nodes' agents that the server sends a request to: a pod, a webhook, an aggregated server. */
@@ -15,6 +15,8 @@ export interface Destination {
   readonly insecure?: boolean;
   /** The server shows the certificate by which aggregated servers trust its identity headers. */
   readonly asFrontProxy?: boolean;
+  /** The client certificate that it knows the server by. */
+  readonly identity?: TlsIdentity;
 }
 
 /** How the server reaches the API of a node's agent. Node names are those of stored Nodes. */

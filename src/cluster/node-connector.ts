@@ -74,7 +74,8 @@ function openOutward(options: NodeConnectorOptions): (destination: Destination) 
   const allowAddress = addressFilter(options.dialAllow ?? []);
   return (destination) => {
     const { scheme, host, port, serverName, ca, insecure, asFrontProxy } = destination;
-    const key = `${scheme} ${host} ${port} ${serverName ?? ""} ${insecure === true} ${asFrontProxy === true} ${ca ?? ""}`;
+    const identity = asFrontProxy === true ? options.frontProxy : destination.identity;
+    const key = `${scheme} ${host} ${port} ${serverName ?? ""} ${insecure === true} ${ca ?? ""} ${identity?.key ?? ""}`;
     let transport = transports.get(key);
     if (transport === undefined) {
       transport = options.http.transport({
@@ -84,7 +85,7 @@ function openOutward(options: NodeConnectorOptions): (destination: Destination) 
         ...(serverName !== undefined && { serverName }),
         ...(ca !== undefined && { ca }),
         ...(insecure === true && { insecure }),
-        ...(asFrontProxy === true && options.frontProxy !== undefined && { identity: options.frontProxy }),
+        ...(identity !== undefined && { identity }),
       });
     } else transports.delete(key);
     transports.set(key, transport);

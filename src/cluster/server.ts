@@ -4,15 +4,9 @@ import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
-import { createAuthenticator } from "#apiserver/authenticate/authenticator.ts";
 import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
 import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/token-issuer.ts";
-import { createNodeAuthorizer } from "#apiserver/authorize/node-authorizer.ts";
-import { createRbac, type Rbac } from "#apiserver/authorize/rbac.ts";
-import { unionAuthorizer } from "#apiserver/authorize/union.ts";
-import { nodeRules } from "#apiserver/bootstrap/component-roles.ts";
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
-import type { Authorizer } from "#apiserver/authorizer.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import type { PlainDocument } from "#apiserver/call.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
@@ -22,7 +16,6 @@ import { createClient } from "#client/http-client.ts";
 import { createCertificateController } from "#controllers/certificates/controller.ts";
 import { createClusterRoleAggregationController } from "#controllers/clusterrole-aggregation/controller.ts";
 import { createCanaryController } from "#delivery/canary/controller.ts";
-import { ingressController } from "#network/ingress/compile.ts";
 import { createIngressStatusController } from "#network/ingress/controller.ts";
 import { createNodeRangeController } from "#network/pod-network/controller.ts";
 import type { Resource } from "#api/resource.ts";
@@ -37,8 +30,10 @@ import type { Log } from "#telemetry/log.ts";
 import { createMetrics, expositionType } from "#telemetry/metrics.ts";
 import { buildInfo, processFamilies } from "#telemetry/process-metrics.ts";
 import type { Transport } from "#world/http.ts";
+import type { JsonWebKeys } from "#world/json-web-keys.ts";
 import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
+import { Access, type AccessSettings } from "./access.ts";
 import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import { measured, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
@@ -47,7 +42,7 @@ import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
 
 /** Who issues service account tokens; also their default audience, as upstream. */
-const issuer = "https://kubernetes.default.svc.cluster.local";
+export const issuer = "https://kubernetes.default.svc.cluster.local";
 const stopGraceMs = 5000;
 /** A node's part of the pods' addresses: a /24, more than the pods it may have. */
 const nodeRangeBits = 24;
@@ -72,6 +67,10 @@ export interface ServerOptions {
   readonly between?: (part: string, direct: Transport) => Transport;
   /** Absent: logs, exec and the like answer 503. */
   readonly nodes?: (objects: () => ObjectReader) => NodeConnector;
+  /** Who may come in besides those that every cluster knows, and who else judges them. */
+  readonly access?: AccessSettings;
+  /** How keys of issuers are read; absent: none can be trusted. */
+  readonly webKeys?: JsonWebKeys;
   /** Who did what is written down; absent: it is not. */
   readonly audit?: AuditOptions;
   /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
@@ -92,6 +91,8 @@ export interface Server {
   readonly api: ApiServer;
   /** What the loops have seen: for whoever compares it with what is stored. */
   readonly informers: Informers;
+  /** From now on these say who may come in. Throws when they cannot be followed; then the former ones stay. */
+  replaceAccess(settings: AccessSettings): void;
   /** Makes what every cluster has, then starts the loops. The API answers before and meanwhile. */
   start(): Promise<void>;
   /** Stops the loops and ends the watches; the store stays its caller's. */
@@ -112,7 +113,8 @@ export function createServer(options: ServerOptions): Server {
   const measurements = nodes === undefined ? [] : createMeasurements({ ...asked, nodes });
   const virtual = [...measurements, createPlacements(() => scheduler.explanations)];
   const metrics = createMetrics();
-  const bare: ApiServer = createApi(options, nodes, virtual, [
+  let access: Access | undefined;
+  const bare: ApiServer = createApi(options, nodes, virtual, (made) => (access = made), [
     ...targetDocuments(() => informers),
     ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
     ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
@@ -157,6 +159,7 @@ export function createServer(options: ServerOptions): Server {
   return {
     api,
     informers,
+    replaceAccess: (settings) => given(access).replace(settings),
     start: async () => {
       await makeSystemObjects(options, api);
       informers.start();
@@ -183,14 +186,14 @@ function createApi(
   options: ServerOptions,
   nodes: NodeConnector | undefined,
   virtual: readonly VirtualGroup[],
+  onAccess: (access: Access) => void,
   documents: readonly [string, PlainDocument][],
 ): ApiServer {
   const { world, store, log, serviceAccountKey } = options;
   const { clock, timers, random, crypto, certificates } = world;
   const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
   // These need the server's reader of stored objects, which the server makes: it asks for them in this order.
-  let rbac: Rbac | undefined;
-  let authorizer: Authorizer | undefined;
+  let access: Access | undefined;
   let tokens: TokenIssuer | undefined;
   const api: ApiServer = createApiServer({
     kinds,
@@ -198,26 +201,25 @@ function createApi(
     clock,
     timers,
     random,
-    authenticator: (objects) =>
-      createAuthenticator({
-        clock,
-        crypto,
-        certificates,
-        objects,
-        serviceAccountKeys: [serviceAccountKey],
-        issuer,
-        audiences,
-      }),
-    authorizer: (objects) => {
-      rbac = createRbac({ objects });
-      authorizer = unionAuthorizer([createNodeAuthorizer({ objects, nodeRules, ingressController }), rbac]);
-      return authorizer;
+    authenticator: (objects) => {
+      const known = { clock, crypto, certificates, serviceAccountKeys: [serviceAccountKey], issuer, audiences };
+      const outward = {
+        dial: nodes?.dial,
+        timers,
+        webKeys: options.webKeys,
+        log: (message: string, detail: string) => log.warn(message, { detail }),
+      };
+      access = new Access(objects, known, outward, options.access ?? {});
+      onAccess(access);
+      return access.authenticator;
     },
+    authorizer: () => given(access).authorizer,
     admission: (objects) =>
       createAdmission({
         objects,
-        rbac: given(rbac),
-        authorizer: given(authorizer),
+        rbac: given(access).rbac,
+        authorizer: given(access).authorizer,
+        localAuthorizer: given(access).localAuthorizer,
         random,
         timers,
         certificates,

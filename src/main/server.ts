@@ -2,10 +2,11 @@
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
+import { configFiles, configFolder, ConfigFileError, readAccess, readConfigFile } from "#cluster/access-files.ts";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
-import { createServer, partUser, type Server } from "#cluster/server.ts";
+import { createServer, issuer, partUser, type Server } from "#cluster/server.ts";
 import { parseYaml } from "#codec/yaml.ts";
 import { AuditLogFile } from "#apiserver/audit/log-file.ts";
 import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
@@ -20,12 +21,15 @@ import { realClock } from "#world/node/clock.ts";
 import { ownProcess } from "#world/node/own-process.ts";
 import { packageDescriptions } from "#world/node/descriptions.ts";
 import { nodeCiphers } from "#world/node/ciphers.ts";
+import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
 import type { Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
 
 /** Larger requests are refused with 413, as upstream. */
 const bodyBytesMax = 3 * 1024 * 1024;
 const closeGraceMs = 2000;
+/** Changed settings are read this long after the first sign of a change, in milliseconds. */
+const changeSettlesMs = 200;
 
 const log = createLog(realClock, (line) => process.stdout.write(`${line}\n`)).with({ process: "server" });
 
@@ -74,14 +78,36 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
   return keepHistoryAccess({ ...realWorld, client, dataDir, onProblem });
 }
 
-/** The policy in `audit-policy.yaml` of the data dir; without one writes are noted, reads are not. */
+/** The policy in `audit-policy.yaml` of the configuration; without one writes are noted, reads are not. */
 async function auditPolicy(dataDir: string): Promise<AuditPolicy> {
-  const path = `${dataDir}/audit-policy.yaml`;
-  if ((await realWorld.disk.stat(path)) === undefined) return defaultPolicy;
-  const parsed = parseYaml(await realWorld.disk.read(path));
+  const text = await readConfigFile(realWorld.disk, dataDir, configFiles.auditPolicy);
+  if (text === undefined) return defaultPolicy;
+  const parsed = parseYaml(text);
   const policy = parsed.ok ? readPolicy(parsed.documents[0]) : parsed.message;
-  if (typeof policy === "string") throw new Error(`Cannot read the audit policy ${path}: ${policy}`);
+  if (typeof policy === "string")
+    throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.auditPolicy}`, policy);
   return policy;
+}
+
+/** Who may come in follows its files without a restart; what cannot be followed is told, and the former settings stay. */
+function followAccess(server: Server, dataDir: string): { close(): void } {
+  const { disk, timers } = realWorld;
+  let isPlanned = false;
+  const follow = async (): Promise<void> => {
+    isPlanned = false;
+    try {
+      server.replaceAccess(await readAccess(disk, dataDir, [issuer]));
+      log.info("the settings of who may come in were read again");
+    } catch (error) {
+      log.error("cannot follow the changed settings, the former ones stay", error);
+    }
+  };
+  return disk.watch(configFolder(dataDir), () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    // An editor writes in several steps.
+    timers.after(changeSettlesMs, () => void follow());
+  });
 }
 
 async function main(dataDir: string): Promise<void> {
@@ -92,6 +118,7 @@ async function main(dataDir: string): Promise<void> {
     openClusterPki(realWorld, dataDir, settings),
   ]);
   const { disk, clock, timers } = realWorld;
+  await disk.makeDirectory(configFolder(dataDir), 0o700);
   const folder = clusterPaths(dataDir).logs;
   const auditLog = new AuditLogFile({
     disk,
@@ -102,6 +129,8 @@ async function main(dataDir: string): Promise<void> {
   });
   const server = createServer({
     audit: { policy: await auditPolicy(dataDir), write: (line) => auditLog.write(line) },
+    access: await readAccess(disk, dataDir, [issuer]),
+    webKeys: nodeJsonWebKeys,
     world: realWorld,
     store,
     serviceRange: settings.serviceRange,
@@ -137,6 +166,7 @@ async function main(dataDir: string): Promise<void> {
     }),
   );
   await server.start();
+  const following = followAccess(server, dataDir);
   const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
   if (cipher !== undefined && cipher.stale.size > 0) {
     const sealed = await resealStale(store, cipher);
@@ -153,6 +183,7 @@ async function main(dataDir: string): Promise<void> {
   }
   const stop = async (): Promise<void> => {
     access?.stop();
+    following.close();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
     await auditLog.flush();

@@ -1,6 +1,6 @@
 import { clusterrolebindings, clusterroles, nodes, pods, rolebindings, roles } from "#api/generated/resources.ts";
 import type { RoleBinding } from "#api/generated/rbac-v1.ts";
-import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { LocalAuthorizer } from "#apiserver/authorizer.ts";
 import { createNodeAuthorizer } from "#apiserver/authorize/node-authorizer.ts";
 import { createRbac, type Rbac } from "#apiserver/authorize/rbac.ts";
 import { StoredInTests } from "#apiserver/authorize/stored-in-tests.ts";
@@ -17,7 +17,7 @@ import { aggregate } from "#controllers/clusterrole-aggregation/plan.ts";
 
 export interface DefaultCluster {
   readonly objects: StoredInTests;
-  readonly authorizer: Authorizer;
+  readonly authorizer: LocalAuthorizer;
   readonly rbac: Rbac;
 }
 

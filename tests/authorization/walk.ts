@@ -1,5 +1,5 @@
 import { builtInResources } from "#api/generated/resources.ts";
-import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { LocalAuthorizer } from "#apiserver/authorizer.ts";
 import type { User } from "#apiserver/user.ts";
 
 /** Verbs that no list of the API names, with the resources that they are checked on. */
@@ -57,7 +57,7 @@ interface Asked {
   readonly name?: string;
 }
 
-export function mayDo(authorizer: Authorizer, user: User, asked: Asked): boolean {
+export function mayDo(authorizer: LocalAuthorizer, user: User, asked: Asked): boolean {
   const [resource = "", subresource = ""] = asked.resource.split("/");
   const needsName = subresource !== "" || !withoutName.has(asked.verb);
   const { verb, group, namespace } = asked;
@@ -76,7 +76,7 @@ export function mayDo(authorizer: Authorizer, user: User, asked: Asked): boolean
   }).allowed;
 }
 
-export function mayVisit(authorizer: Authorizer, user: User, path: string, verb: string): boolean {
+export function mayVisit(authorizer: LocalAuthorizer, user: User, path: string, verb: string): boolean {
   const empty = { group: "", version: "", resource: "", subresource: "", namespace: "", name: "" };
   return authorizer.authorize({ user, verb, isResource: false, path, ...empty }).allowed;
 }
@@ -106,7 +106,7 @@ function compare(a: string, b: string): number {
 }
 
 /** What a user may do in a namespace, or at the cluster scope when it is empty: a line for each resource with any right. */
-export function rights(authorizer: Authorizer, user: User, namespace: string, name?: string): string[] {
+export function rights(authorizer: LocalAuthorizer, user: User, namespace: string, name?: string): string[] {
   return everything().flatMap(({ group, resource, namespaced, verbs }) => {
     if (namespace !== "" && !namespaced) return [];
     const allowed = [...verbs].sort().filter((verb) => {

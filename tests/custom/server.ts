@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createAdmission } from "#apiserver/admission/all.ts";
-import type { Authorizer } from "#apiserver/authorizer.ts";
+import type { LocalAuthorizer } from "#apiserver/authorizer.ts";
 import { createCertificates } from "../../src/world/node/certificates.ts";
 import { realTimers } from "../../src/world/node/clock.ts";
 import { realRandom } from "../../src/world/node/random.ts";
 import { send, startInProcess, type TestServer } from "../api/harness.ts";
 
 /** Who may do what in these tests: everything, but nobody may `use` secrets of kube-system. */
-const authorizer: Authorizer = {
+const authorizer: LocalAuthorizer = {
   authorize: ({ verb, namespace }) =>
     verb === "use" && namespace === "kube-system"
       ? { allowed: false, denied: false, reason: "not there" }
@@ -24,6 +24,7 @@ export async function startServer(): Promise<TestServer> {
       createAdmission({
         objects,
         authorizer,
+        localAuthorizer: authorizer,
         rbac: { policyRules: () => [], rulesOfRole: () => [] } as never,
         random: realRandom,
         timers,

@@ -2,7 +2,7 @@ import type { Timers } from "#world/clock.ts";
 import type { Certificates } from "#world/crypto.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin } from "../admission.ts";
-import type { Authorizer } from "../authorizer.ts";
+import type { Authorizer, LocalAuthorizer } from "../authorizer.ts";
 import type { Rbac } from "../authorize/rbac.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
@@ -35,6 +35,8 @@ export interface AdmissionOptions {
   readonly timers: Pick<Timers, "after">;
   readonly certificates: Pick<Certificates, "readSigningRequest">;
   readonly authorizer: Pick<Authorizer, "authorize">;
+  /** Whom expressions of policies and match conditions ask. */
+  readonly localAuthorizer: Pick<LocalAuthorizer, "authorize">;
   readonly rbac: Pick<Rbac, "policyRules" | "rulesOfRole">;
   /** IPv4 network of the Services. */
   readonly serviceRange: string;
@@ -46,9 +48,10 @@ export interface AdmissionOptions {
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
   const { objects, authorizer, certificates } = options;
+  const forExpressions = { objects, authorizer: options.localAuthorizer };
   const webhooks = options.webhooks && {
     ...options.webhooks,
-    matchConditions: options.webhooks.matchConditions ?? matchConditions(options),
+    matchConditions: options.webhooks.matchConditions ?? matchConditions(forExpressions),
     objects,
     random: options.random,
     timers: options.timers,
@@ -72,8 +75,8 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
     certificateSigning(authorizer),
     certificateSubjectRestriction(certificates),
     defaultIngressClass(objects),
-    mutatingPolicies(options),
-    validatingPolicies(options),
+    mutatingPolicies(forExpressions),
+    validatingPolicies(forExpressions),
     ...(webhooks === undefined ? [] : [mutatingWebhooks(webhooks), validatingWebhooks(webhooks)]),
     serviceAllocation(options),
     // Last, because what it lets pass must be stored in the same turn.

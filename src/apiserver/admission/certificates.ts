@@ -37,7 +37,7 @@ export function certificateSigning(authorizer: Asker): AdmissionPlugin {
 }
 
 /** The right is given for one signer, or for all of a domain by `domain/*`. */
-function mayForSigner(verb: string, request: AdmissionRequest, authorizer: Asker): Verdict {
+async function mayForSigner(verb: string, request: AdmissionRequest, authorizer: Asker): Promise<Verdict> {
   const signer = oldObjectOf(request, certificatesigningrequests)?.spec.signerName ?? "";
   const common = {
     verb,
@@ -50,7 +50,10 @@ function mayForSigner(verb: string, request: AdmissionRequest, authorizer: Asker
     path: "",
   };
   const names = [signer, `${signer.split("/")[0]}/*`];
-  if (names.some((name) => authorizer.authorize({ ...common, user: request.user, name }).allowed)) return allow;
+  for (const name of names) {
+    const decision = await authorizer.authorize({ ...common, user: request.user, name });
+    if (decision.allowed) return allow;
+  }
   return forbid(`user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);
 }
 

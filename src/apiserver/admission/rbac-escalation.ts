@@ -45,12 +45,12 @@ export function rbacEscalation(options: EscalationOptions): AdmissionPlugin {
   };
 }
 
-function judgeRole(
+async function judgeRole(
   request: AdmissionRequest,
   role: (Role & Pick<ClusterRole, "aggregationRule">) | undefined,
   old: (Role & Pick<ClusterRole, "aggregationRule">) | undefined,
   options: EscalationOptions,
-): Verdict {
+): Promise<Verdict> {
   if (role === undefined) return allow;
   if (
     old !== undefined &&
@@ -61,7 +61,7 @@ function judgeRole(
     return allow;
   }
   const name = request.name || (role.metadata.name ?? "");
-  if (may("escalate", request, { resource: request.resource, name }, options)) return allow;
+  if (await may("escalate", request, { resource: request.resource, name }, options)) return allow;
   if (role.aggregationRule !== undefined && !same(role.aggregationRule, old?.aggregationRule)) {
     const missing = uncoveredRules(options.rbac.policyRules(request.user, ""), everything);
     if (missing.length !== 0) return forbid("must have cluster-admin privileges to use an aggregationRule");
@@ -69,17 +69,17 @@ function judgeRole(
   return judgeRules(request, role.rules ?? [], options);
 }
 
-function judgeBinding(
+async function judgeBinding(
   request: AdmissionRequest,
   binding: RoleBinding | ClusterRoleBinding | undefined,
   old: RoleBinding | ClusterRoleBinding | undefined,
   options: EscalationOptions,
-): Verdict {
+): Promise<Verdict> {
   if (binding === undefined) return allow;
   if (old !== undefined && same(binding.roleRef, old.roleRef) && same(binding.subjects, old.subjects)) return allow;
   const { kind, name } = binding.roleRef;
   const resource = kind === "ClusterRole" ? clusterroles.resource : roles.resource;
-  if (may("bind", request, { resource, name }, options)) return allow;
+  if (await may("bind", request, { resource, name }, options)) return allow;
   return judgeRules(request, options.rbac.rulesOfRole(binding.roleRef, request.namespace), options);
 }
 
@@ -109,15 +109,16 @@ function showRule(rule: PolicyRule): string {
   return `{${parts.join(", ")}}`;
 }
 
-function may(
+async function may(
   verb: string,
   request: AdmissionRequest,
   about: { resource: string; name: string },
   options: EscalationOptions,
-): boolean {
+): Promise<boolean> {
   const { user, namespace } = request;
   const common = { user, verb, isResource: true, group, version: "v1", subresource: "", namespace, path: "" };
-  return options.authorizer.authorize({ ...common, ...about }).allowed;
+  const { allowed } = await options.authorizer.authorize({ ...common, ...about });
+  return allowed;
 }
 
 /** Equal as values. Both sides were decoded by the same walk, so fields stand in the same order. */

@@ -9,9 +9,11 @@ import { checkBootstrapToken } from "./bootstrap-tokens.ts";
 import { createCertificateChecker } from "./client-certificates.ts";
 import { anonymousUser, withAuthenticated } from "./groups.ts";
 import { tokenCharsMax } from "./limits.ts";
+import type { JwtChecker } from "./jwt/checker.ts";
 import { createServiceAccountTokenChecker } from "./service-account-tokens.ts";
-import { socketTokenPrefix } from "./socket-token.ts";
 import type { ServiceAccountKey } from "./signing-key.ts";
+import type { WebhookTokenChecker } from "./webhook-tokens.ts";
+import { socketTokenPrefix } from "./socket-token.ts";
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -28,6 +30,10 @@ export interface AuthenticatorOptions {
   readonly anonymousPaths?: readonly string[];
   /** Tokens fixed at the start of the process. */
   readonly staticTokens?: ReadonlyMap<string, User>;
+  /** Issuers of OpenID Connect; absent: none is trusted. */
+  readonly jwt?: JwtChecker;
+  /** Asked last, about tokens that nobody here knows; absent: they are nobody's. */
+  readonly webhook?: WebhookTokenChecker;
 }
 
 /** The paths at which nobody needs to say who they are. */
@@ -42,17 +48,24 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const serviceAccounts = createServiceAccountTokenChecker({ ...options, keys: options.serviceAccountKeys });
   const anonymousPaths = new Set(options.anonymousPaths ?? healthPaths);
 
-  function checkToken(token: string, audiences: readonly string[]): Authentication {
+  function checkToken(token: string, audiences: readonly string[]): Authentication | Promise<Authentication> {
     if (tokenCharsMax < token.length) return { ok: false, reason: "invalid", detail: "token is too long" };
     const asked = audiences.length === 0 ? options.audiences : audiences;
+    // A token of our own that does not hold goes no further: what it says is nobody else's business.
     const bound = serviceAccounts.check(token, asked);
     if (bound !== undefined) return bound;
-    // Other kinds of tokens say nothing of audiences: they are for this API and nobody else.
+    const other = checkStatic(token) ?? checkBootstrapToken(options, token) ?? options.jwt?.check(token);
+    if (other instanceof Promise) return other.then((settled) => forThisApi(settled, asked));
+    if (other !== undefined) return forThisApi(other, asked);
+    return options.webhook?.check(token, asked) ?? { ok: false, reason: "invalid", detail: "nobody knows this token" };
+  }
+
+  /** Other kinds of tokens say nothing of our audiences: they are for this API and nobody else. */
+  function forThisApi(result: Authentication, asked: readonly string[]): Authentication {
+    if (!result.ok) return result;
     const shared = asked.filter((audience) => options.audiences.includes(audience));
-    const other = checkStatic(token) ?? checkBootstrapToken(options, token);
-    if (other?.ok !== true) return other ?? { ok: false, reason: "invalid", detail: "nobody knows this token" };
     if (shared.length === 0) return { ok: false, reason: "invalid", detail: "token is for other audiences" };
-    return { ...other, audiences: shared };
+    return { ...result, audiences: shared };
   }
 
   function checkStatic(token: string): Authentication | undefined {

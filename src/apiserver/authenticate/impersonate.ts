@@ -36,21 +36,41 @@ interface Asked {
  * The user that the impersonation headers ask for, when `user` may be each of name, uid, groups and extra fields; a 403
  * that names the first it may not be. Without such headers: `user` itself (Kubernetes: "User impersonation").
  */
-export function impersonate(headers: Headers, user: User, authorizer: Pick<Authorizer, "authorize">): User | Failure {
+export function impersonate(
+  headers: Headers,
+  user: User,
+  authorizer: Pick<Authorizer, "authorize">,
+): User | Failure | Promise<User | Failure> {
   const asked = readHeaders(headers);
   if (asked === undefined) return user;
   if (asked === "too many") return badRequest("too many impersonation headers");
   if (asked.user === "") return badRequest("requested impersonation without impersonating a user");
-  for (const wanted of permissionsFor(asked, user)) {
-    const decision = authorizer.authorize(wanted);
-    if (!decision.allowed) return denial(wanted, decision.reason);
-  }
-  return {
+  return askFrom(permissionsFor(asked, user), 0, authorizer, () => ({
     name: asked.user,
     uid: asked.uid,
     groups: groupsOf(asked),
     extra: Object.fromEntries(asked.extra),
-  };
+  }));
+}
+
+/** Every part needs its own yes; the first no ends it. */
+function askFrom(
+  wanted: readonly Attributes[],
+  from: number,
+  authorizer: Pick<Authorizer, "authorize">,
+  granted: () => User,
+): User | Failure | Promise<User | Failure> {
+  for (let index = from; index < wanted.length; index += 1) {
+    const part = wanted[index]!;
+    const decision = authorizer.authorize(part);
+    if (decision instanceof Promise) {
+      return decision.then((settled) =>
+        settled.allowed ? askFrom(wanted, index + 1, authorizer, granted) : denial(part, settled.reason),
+      );
+    }
+    if (!decision.allowed) return denial(part, decision.reason);
+  }
+  return granted();
 }
 
 function readHeaders(headers: Headers): Asked | "too many" | undefined {

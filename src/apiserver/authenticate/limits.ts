@@ -5,7 +5,7 @@ export const verifiedTokensMax = 10_000;
 export const certificatesMax = 10_000;
 
 /** Longest bearer token that is looked at, in characters. */
-export const tokenCharsMax = 16 * 1024;
+export const tokenCharsMax = 64 * 1024;
 
 /** How far clocks of several servers may differ before a token counts as not yet valid, in milliseconds. */
 export const clockSkewMs = 60_000;
@@ -18,3 +18,39 @@ export const tokenSecondsDefault = 3600;
 
 /** Values of one kind (groups, extras) in the impersonation headers of one request. */
 export const impersonatedValuesMax = 1000;
+
+/** Keys of one issuer that are read; the rest of a longer list is left out. */
+export const issuerKeysMax = 64;
+
+/** An issuer's discovery document and its keys are waited for this long each, in milliseconds. */
+export const issuerTimeoutMs = 5_000;
+
+/** An issuer is asked for its keys at most this often because of tokens that none fits, in milliseconds. */
+export const keysAskAgainMs = 1_000;
+
+/** Keys of an issuer are read again when they are older, in milliseconds. */
+export const keysKeepMs = 10 * 60_000;
+
+/** How far an issuer's clock may be ahead, in milliseconds. */
+export const issuerLeewayMs = 60_000;
+
+/** What an issuer's token says is remembered this long, in milliseconds; its end counts before. */
+export const jwtKeepMs = 10_000;
+
+/** Verified tokens of issuers that are remembered; the oldest goes first. */
+export const jwtsMax = 10_000;
+
+/** Groups that an issuer's token may name. */
+export const jwtGroupsMax = 10_000;
+
+/** Cost units that all expressions for one token may use. */
+export const jwtCostMax = 10_000_000;
+
+/** Verdicts of the token webhook that are remembered; the oldest goes first. */
+export const reviewedTokensMax = 10_000;
+
+/** A verdict of the token webhook counts this long, in milliseconds. */
+export const reviewedTokenKeepMs = 120_000;
+
+/** An answer of the token webhook is waited for this long, in milliseconds. */
+export const tokenWebhookTimeoutMs = 5_000;

@@ -8,7 +8,7 @@ import {
   volumeattachments,
 } from "#api/generated/resources.ts";
 import type { PolicyRule } from "#api/generated/rbac-v1.ts";
-import type { Attributes, Authorizer, Decision } from "../authorizer.ts";
+import type { Attributes, Decision, LocalAuthorizer } from "../authorizer.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { nodeNameOf } from "./node-identity.ts";
 import { referencesOf, type PodReferences } from "./pod-references.ts";
@@ -36,7 +36,7 @@ export interface NodeAuthorizerOptions {
  * (Kubernetes: "Using Node Authorization"). Whether a secret is needed is found by looking at the pods of its namespace
  * that are bound to the node, against head: a pod that was just bound counts, one that is gone does not.
  */
-export function createNodeAuthorizer(options: NodeAuthorizerOptions): Authorizer {
+export function createNodeAuthorizer(options: NodeAuthorizerOptions): LocalAuthorizer {
   const rules = options.nodeRules.map(compileRule);
   const needs = new PodNeeds(options.objects, options.ingressController);
 

@@ -1,5 +1,5 @@
 import type { PolicyRule } from "#api/generated/rbac-v1.ts";
-import type { Attributes, Authorizer, Decision, ResourceRules } from "../authorizer.ts";
+import type { Attributes, Decision, LocalAuthorizer, ResourceRules } from "../authorizer.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import type { User } from "../user.ts";
 import { Grants, type Grant } from "./grants.ts";
@@ -7,7 +7,7 @@ import { namespacesPerUserMax } from "./limits.ts";
 import { ruleAllows } from "./rule.ts";
 
 /** An authorizer that also tells a user's rules, for the checks against escalation. */
-export interface Rbac extends Authorizer {
+export interface Rbac extends LocalAuthorizer {
   /** Every rule that holds for the user in the namespace (cluster-wide ones only, when it is empty). */
   policyRules(user: User, namespace: string): PolicyRule[];
   /** The rules of a role that a binding in `namespace` refers to. */

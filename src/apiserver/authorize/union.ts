@@ -1,20 +1,16 @@
-import type { Authorizer, Decision } from "../authorizer.ts";
+import type { Attributes, Authorizer, Decision, LocalAuthorizer } from "../authorizer.ts";
 
 /** May do everything, always: the way in when roles are broken. */
 export const superuserGroup = "system:masters";
 
 /** Asks one authorizer after the other: the first that allows or denies decides; otherwise nobody allowed it. */
+export function unionAuthorizer(authorizers: readonly LocalAuthorizer[]): LocalAuthorizer;
+export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer;
 export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer {
   return {
     authorize(wanted) {
       if (wanted.user.groups.includes(superuserGroup)) return { allowed: true, reason: "" };
-      const reasons: string[] = [];
-      for (const authorizer of authorizers) {
-        const decision = authorizer.authorize(wanted);
-        if (decision.allowed || decision.denied) return decision;
-        if (decision.reason !== "") reasons.push(decision.reason);
-      }
-      return { allowed: false, denied: false, reason: reasons.join("\n") } satisfies Decision;
+      return askFrom(authorizers, 0, wanted, []);
     },
     rulesFor(user, namespace) {
       const parts = authorizers.map((authorizer) => authorizer.rulesFor(user, namespace));
@@ -30,4 +26,26 @@ export function unionAuthorizer(authorizers: readonly Authorizer[]): Authorizer 
       };
     },
   };
+}
+
+/** Goes on at once while answers come at once: most questions never leave their turn. */
+function askFrom(
+  authorizers: readonly Authorizer[],
+  from: number,
+  wanted: Attributes,
+  reasons: string[],
+): Decision | Promise<Decision> {
+  for (let index = from; index < authorizers.length; index += 1) {
+    const decision = authorizers[index]!.authorize(wanted);
+    if (decision instanceof Promise) {
+      return decision.then((settled) => {
+        if (settled.allowed || settled.denied) return settled;
+        if (settled.reason !== "") reasons.push(settled.reason);
+        return askFrom(authorizers, index + 1, wanted, reasons);
+      });
+    }
+    if (decision.allowed || decision.denied) return decision;
+    if (decision.reason !== "") reasons.push(decision.reason);
+  }
+  return { allowed: false, denied: false, reason: reasons.join("\n") };
 }

@@ -1,4 +1,4 @@
-import type { Attributes } from "../authorizer.ts";
+import type { Attributes, Decision } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
 import { recordAttributes, recordsPath } from "../discovery/records.ts";
 import { Failure, forbidden } from "../failure.ts";
@@ -6,11 +6,17 @@ import { Failure, forbidden } from "../failure.ts";
 const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward"]);
 
 /** Asks the authorizer; without its yes nothing further happens (invariant 17). */
-export function authorize(call: Call): Outcome {
+export function authorize(call: Call): Outcome | Promise<Outcome> {
   const attributes = call.info.path === recordsPath ? recordAttributes(call) : attributesOf(call);
   if (attributes instanceof Failure) return attributes;
   const decision = call.parts.authorizer.authorize(attributes);
-  return decision.allowed ? undefined : denial(attributes, decision.reason);
+  return decision instanceof Promise
+    ? decision.then((settled) => judge(attributes, settled))
+    : judge(attributes, decision);
+}
+
+function judge(attributes: Attributes, { allowed, reason }: Decision): Outcome {
+  return allowed ? undefined : denial(attributes, reason);
 }
 
 /** What a call wants to do. Connecting to a pod is creating, also when it comes as a GET (WebSocket). */

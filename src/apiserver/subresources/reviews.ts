@@ -86,7 +86,11 @@ function userInfo({ name, uid, groups, extra }: User): Record<string, unknown> {
   return { username: name, ...(uid !== "" && { uid }), groups, ...(Object.keys(extra).length > 0 && { extra }) };
 }
 
-function decide(call: Call, user: User, spec: SubjectAccessReviewSpec): Record<string, unknown> | Failure {
+async function decide(
+  call: Call,
+  user: User,
+  spec: SubjectAccessReviewSpec,
+): Promise<Record<string, unknown> | Failure> {
   const { resourceAttributes: resource, nonResourceAttributes: other } = spec;
   if ((resource === undefined) === (other === undefined)) {
     return badRequest("exactly one of nonResourceAttributes or resourceAttributes must be specified");
@@ -103,7 +107,7 @@ function decide(call: Call, user: User, spec: SubjectAccessReviewSpec): Record<s
     name: resource?.name ?? "",
     path: other?.path ?? "",
   };
-  const decision = call.parts.authorizer.authorize(attributes);
+  const decision = await call.parts.authorizer.authorize(attributes);
   const reason = decision.reason === "" ? {} : { reason: decision.reason };
   return decision.allowed
     ? { allowed: true, ...reason }

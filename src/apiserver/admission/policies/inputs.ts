@@ -5,7 +5,7 @@ import { authorizerValue, resourceCheckValue, type AskAuthorizer } from "#cel/li
 import { dyn } from "#cel/types.ts";
 import type { Value } from "#cel/value.ts";
 import type { AdmissionRequest } from "../../admission.ts";
-import type { Authorizer } from "../../authorizer.ts";
+import type { LocalAuthorizer } from "../../authorizer.ts";
 import type { ObjectReader } from "../../object-reader.ts";
 import { inVersion } from "../../objects/convert.ts";
 import type { User } from "../../user.ts";
@@ -13,7 +13,8 @@ import { policyVariables } from "./environment.ts";
 
 export interface PolicyParts {
   readonly objects: ObjectReader;
-  readonly authorizer: Pick<Authorizer, "authorize">;
+  /** Expressions get their answers at once: authorizers outside are not asked. */
+  readonly authorizer: Pick<LocalAuthorizer, "authorize">;
 }
 
 /** The values that expressions see of one request; parameters differ between evaluations. */

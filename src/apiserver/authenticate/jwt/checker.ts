@@ -1,0 +1,94 @@
+import type { Clock } from "#world/clock.ts";
+import type { Crypto } from "#world/crypto.ts";
+import type { JsonWebKeys } from "#world/json-web-keys.ts";
+import type { Authentication } from "../../authenticator.ts";
+import type { JwtIssuer } from "../../configuration/authentication.ts";
+import type { Remote } from "../../remote/remote.ts";
+import { toBase64Url } from "../base64.ts";
+import { BoundedCache } from "../bounded-cache.ts";
+import { issuerLeewayMs, jwtKeepMs, jwtsMax } from "../limits.ts";
+import { IssuerKeys } from "./key-set.ts";
+import { compileMapping, type Mapped } from "./mapping.ts";
+import { claimsProblem, issuerOf, readToken, type UnverifiedToken } from "./token.ts";
+
+export interface JwtChecker {
+  /** Undefined: no issuer of ours made the token. A promise only where an issuer has to be asked for its keys. */
+  check(token: string): Authentication | undefined | Promise<Authentication>;
+}
+
+export interface JwtParts {
+  readonly clock: Clock;
+  readonly crypto: Pick<Crypto, "sha256">;
+  readonly webKeys: JsonWebKeys;
+  readonly remote: Remote;
+}
+
+interface Trusted {
+  readonly issuer: JwtIssuer;
+  readonly keys: IssuerKeys;
+  readonly map: (claims: Readonly<Record<string, unknown>>) => Mapped;
+}
+
+interface Kept {
+  readonly result: Authentication;
+  /** On the monotonic clock. */
+  readonly until: number;
+}
+
+/**
+ * Checks tokens of OpenID Connect issuers: who signed, for whom, until when, and what the claims make of the caller
+ * (Kubernetes: "OpenID Connect Tokens"). The algorithm is one that the key's owner published the key for, so that no token
+ * chooses how it is judged. Throws for expressions that cannot be compiled: at the start, not at a request.
+ */
+export function createJwtChecker(issuers: readonly JwtIssuer[], parts: JwtParts): JwtChecker {
+  const trusted = new Map(issuers.map((issuer): [string, Trusted] => [issuer.url, trust(issuer, parts)]));
+  const kept = new BoundedCache<Kept>(jwtsMax);
+  const { clock } = parts;
+
+  function accept(token: UnverifiedToken, { issuer, map }: Trusted): Authentication {
+    const mapped = map(token.claims);
+    return mapped.ok ? { ok: true, user: mapped.user } : invalid(issuer, mapped.detail);
+  }
+
+  function keep(digest: string, token: UnverifiedToken, result: Authentication): Authentication {
+    if (!result.ok) return result;
+    const leftMs = Number(token.claims["exp"]) * 1000 - clock.now();
+    kept.set(digest, { result, until: clock.monotonic() + Math.min(jwtKeepMs, leftMs) });
+    return result;
+  }
+
+  return {
+    check(text) {
+      const digest = toBase64Url(parts.crypto.sha256(new TextEncoder().encode(text)));
+      const known = kept.get(digest);
+      if (known !== undefined) {
+        if (clock.monotonic() < known.until) return known.result;
+        kept.delete(digest);
+      }
+      const token = readToken(text);
+      const source = token === undefined ? undefined : trusted.get(issuerOf(token) ?? "");
+      if (token === undefined || source === undefined) return undefined;
+      const { issuer, keys } = source;
+      // What costs nothing comes first: a token for others makes no work and no question.
+      const expected = { audiences: issuer.audiences, nowMs: clock.now(), leewayMs: issuerLeewayMs };
+      const problem = claimsProblem(token.claims, expected);
+      if (problem !== undefined) return invalid(issuer, problem);
+      const checked = keys.check(token);
+      if (!(checked instanceof Promise))
+        return checked.ok ? keep(digest, token, accept(token, source)) : invalid(issuer, checked.detail);
+      return checked.then((result) =>
+        result.ok ? keep(digest, token, accept(token, source)) : invalid(issuer, result.detail),
+      );
+    },
+  };
+}
+
+function trust(issuer: JwtIssuer, parts: JwtParts): Trusted {
+  const mapping = compileMapping(issuer);
+  if (!mapping.ok) throw new Error(`Cannot trust the issuer ${issuer.url}: ${mapping.problem}`);
+  return { issuer, keys: new IssuerKeys(issuer, parts), map: mapping.map };
+}
+
+function invalid({ url }: JwtIssuer, detail: string): Authentication {
+  return { ok: false, reason: "invalid", detail: `token of ${url}: ${detail}` };
+}

@@ -1,0 +1,139 @@
+/** Servers outside of the cluster, as tests need them: HTTPS on loopback with a CA of their own. */
+import { createSign, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import https from "node:https";
+import type { AddressInfo } from "node:net";
+import { createCertificates } from "../../src/world/node/certificates.ts";
+import { createCrypto } from "../../src/world/node/crypto.ts";
+
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface Reply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** An object goes out as JSON. Undefined: no answer ever comes. */
+  readonly body?: unknown;
+}
+
+export interface OutsideServer {
+  readonly url: string;
+  /** PEM of the CA that signed its certificate. */
+  readonly ca: string;
+  readonly seen: Seen[];
+  answer: (request: Seen) => Reply | undefined;
+  close(): Promise<void>;
+}
+
+/** An HTTPS server on a free port of loopback. */
+export async function startOutside(answer: (request: Seen) => Reply | undefined): Promise<OutsideServer> {
+  const { certificate, key, ca } = await identity();
+  const seen: Seen[] = [];
+  const server = https.createServer({ cert: certificate, key }, (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+    incoming.on("end", () => {
+      const body = Buffer.concat(chunks).toString("utf8");
+      const request = { method: incoming.method ?? "", path: incoming.url ?? "", headers: incoming.headers, body };
+      seen.push(request);
+      const reply = made.answer(request);
+      if (reply === undefined) return;
+      outgoing.writeHead(reply.status ?? 200, { "content-type": "application/json", ...reply.headers });
+      outgoing.end(typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body ?? {}));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const made: OutsideServer = {
+    url: `https://127.0.0.1:${port}`,
+    ca,
+    seen,
+    answer,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+  return made;
+}
+
+async function identity(): Promise<{ certificate: string; key: string; ca: string }> {
+  const certificates = createCertificates();
+  const crypto = createCrypto();
+  const period = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 };
+  const caKey = crypto.generateKey();
+  const ca = await certificates.issue(
+    { subject: { commonName: "outside-ca" }, publicKey: caKey.publicKey, usages: ["ca"], ...period },
+    { selfSignedWith: caKey.privateKey },
+  );
+  const own = crypto.generateKey();
+  const certificate = await certificates.issue(
+    {
+      subject: { commonName: "outside" },
+      publicKey: own.publicKey,
+      dnsNames: ["localhost"],
+      addresses: ["127.0.0.1"],
+      usages: ["server"],
+      ...period,
+    },
+    { certificate: ca, key: caKey.privateKey },
+  );
+  return { certificate, key: own.privateKey, ca };
+}
+
+/** A kubeconfig for a webhook there. */
+export function kubeconfigFor({ url, ca }: OutsideServer, path = "/", user: object = {}): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "webhook",
+    clusters: [
+      {
+        name: "webhook",
+        cluster: { server: `${url}${path}`, "certificate-authority-data": Buffer.from(ca).toString("base64") },
+      },
+    ],
+    users: [{ name: "server", user }],
+    contexts: [{ name: "webhook", context: { cluster: "webhook", user: "server" } }],
+  });
+}
+
+export interface SigningKey {
+  readonly id: string;
+  readonly algorithm: "RS256" | "PS256" | "ES256";
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+export function signingKey(id: string, algorithm: SigningKey["algorithm"], bits = 2048): SigningKey {
+  const pair =
+    algorithm === "ES256"
+      ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+      : generateKeyPairSync("rsa", { modulusLength: bits });
+  return { id, algorithm, ...pair };
+}
+
+/** The key as its owner publishes it. */
+export function published({ id, algorithm, publicKey }: SigningKey): Record<string, unknown> {
+  return { ...publicKey.export({ format: "jwk" }), kid: id, alg: algorithm, use: "sig" };
+}
+
+export function segment(value: unknown): string {
+  return Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+}
+
+/** A JWT signed with the key, whatever its header says. Claims that are a text go out as they stand. */
+export function token(key: SigningKey, claims: object | string, header: object = {}): string {
+  const signed = `${segment({ alg: key.algorithm, kid: key.id, typ: "JWT", ...header })}.${segment(claims)}`;
+  return `${signed}.${signature(key, signed).toString("base64url")}`;
+}
+
+function signature({ algorithm, privateKey }: SigningKey, text: string): Buffer {
+  if (algorithm === "RS256") return createSign("sha256").update(text).sign(privateKey);
+  if (algorithm === "ES256") return sign("sha256", Buffer.from(text), { key: privateKey, dsaEncoding: "ieee-p1363" });
+  // 6: RSASSA-PSS; the salt has the digest's length.
+  return sign("sha256", Buffer.from(text), { key: privateKey, padding: 6, saltLength: 32 });
+}
