@@ -102,7 +102,9 @@ story("what one version writes the other reads", async (server) => {
   assert.deepEqual((await send(server, "GET", `${v1beta1}/a`)).body.spec, { size: "7x3" });
   const old = await send(server, "PATCH", `${v1beta1}/a`, { spec: { size: "8x8" } }, merge);
   assert.deepEqual(old.body.spec, { size: "8x8" });
-  const put = await send(server, "PUT", `${v1beta1}/a`, { metadata: { name: "a" }, spec: { size: "9x9" } });
+  const { resourceVersion } = old.body.metadata as { resourceVersion: string };
+  const metadata = { name: "a", resourceVersion };
+  const put = await send(server, "PUT", `${v1beta1}/a`, { metadata, spec: { size: "9x9" } });
   assert.deepEqual([put.status, put.body.spec], [200, { size: "9x9" }]);
   assert.deepEqual((await send(server, "GET", `${v1}/a`)).body.spec, { width: "9", height: "9" });
 });

@@ -9,12 +9,12 @@ import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject } from "../objects/read-body.ts";
-import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import type { Served } from "../registry.ts";
-import { createObject } from "./create.ts";
+import { createdResponse, createObject } from "./create.ts";
 import { expectedOf } from "./expected.ts";
 import type { WriteOptions } from "./options.ts";
 import type { PatchBody } from "./patch.ts";
+import { mayNotCreate } from "./update-strategy.ts";
 import { updatedResponse, updateObject } from "./update.ts";
 
 /** Server-side apply: creates what is not there, else merges by ownership of fields. */
@@ -99,13 +99,14 @@ async function applyNew(
       `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`,
     );
   }
+  const refusal = mayNotCreate(call);
+  const refused = refusal instanceof Promise ? await refusal : refusal;
+  if (refused !== undefined) return refused;
   const merged = mergedObject(call, served, undefined, applied, options);
   if (merged instanceof Failure) return merged;
   merged.metadata.name = name;
   const created = await createObject(call, served, merged, options, { managed: true });
-  if (created instanceof Failure) return created;
-  if ("entry" in created) return entryInVersion(call, served, 201, created.entry);
-  return valueInVersion(call, served, 201, created.object);
+  return created instanceof Failure ? created : createdResponse(call, served, created);
 }
 
 /** The configuration over the live object, with defaults, its new owners in managedFields. */

@@ -27,7 +27,15 @@ export async function create(call: Call, served: Served): Promise<HttpResponse |
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
   const created = await createObject(call, served, object, options);
-  if (created instanceof Failure) return created;
+  return created instanceof Failure ? created : createdResponse(call, served, created);
+}
+
+/** 201 with what was stored, or would have been. */
+export function createdResponse(
+  call: Call,
+  served: Served,
+  created: Created,
+): HttpResponse | Failure | Promise<HttpResponse | Failure> {
   if ("entry" in created) return entryInVersion(call, served, 201, created.entry);
   return valueInVersion(call, served, 201, created.object);
 }

@@ -1,7 +1,6 @@
 import type { ApiObject, RuleContext } from "#api/kind.ts";
 import { validateObject } from "#api/validate.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
-import { cloneValue } from "#codec/record.ts";
 import type { Entry } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
@@ -16,15 +15,37 @@ import type { Served } from "../registry.ts";
 import { customErrors } from "../custom/validate.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
 import { commitDelete, commitPut, encodeBounded } from "./commit.ts";
-import { countsGeneration, namespaceMismatch } from "./create.ts";
+import { countsGeneration, createdResponse, createObject, namespaceMismatch } from "./create.ts";
 import { expectedOf } from "./expected.ts";
 import { trackUpdate } from "./managers.ts";
+import { isCreatedByPut, mayNotCreate, missingRevision } from "./update-strategy.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
 
 /** PUT of an object or of one of its subresources that has the object's own kind (status, ephemeralcontainers, resize...). */
 export async function update(call: Call, served: Served): Promise<HttpResponse | Failure> {
   const options = writeOptions(call);
   if (options instanceof Failure) return options;
+  let read: ApiObject | Failure | undefined = objectToStore(call, served);
+  if (read instanceof Failure) return read;
+  const storage = call.parts.registry.storageServed(served);
+  if (call.info.subresource === "" && isCreatedByPut(served) && !exists(call, served)) {
+    const created = await createByPut(call, served, read, options);
+    if (created !== undefined) return created;
+    read = undefined;
+  }
+  const updated = await updateObject(call, served, options, () => {
+    // An attempt makes something of its object, its precondition too: the next one begins with what was sent.
+    const object = read ?? objectAgain(call, served);
+    read = undefined;
+    if (object instanceof Failure) return object;
+    const unsaid = missingRevision(served, call.info.name, object.metadata.resourceVersion);
+    return unsaid ?? storedVersion(call, served, storage, object);
+  });
+  return updatedResponse(call, served, updated);
+}
+
+/** The object in the body, which must be the one that the URL names. */
+function objectToStore(call: Call, served: Served): ApiObject | Failure {
   const object = readObject(call, expectedOf(served));
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
@@ -36,14 +57,40 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
   }
   if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace)
     return namespaceMismatch();
-  const storage = call.parts.registry.storageServed(served);
-  let isFirst = true;
-  const updated = await updateObject(call, served, options, () => {
-    const next = isFirst ? object : cloneValue(object);
-    isFirst = false;
-    return storedVersion(call, served, storage, next);
-  });
-  return updatedResponse(call, served, updated);
+  return object;
+}
+
+/** The same once more; what reading it warns of has been said. */
+function objectAgain(call: Call, served: Served): ApiObject | Failure {
+  const { length } = call.warnings;
+  const object = objectToStore(call, served);
+  call.warnings.length = length;
+  return object;
+}
+
+function exists(call: Call, served: Served): boolean {
+  return call.parts.store.latest(keyOf(served.prefix, call.info.namespace, call.info.name)) !== undefined;
+}
+
+/** Undefined: somebody else was faster, and there is something to update. */
+async function createByPut(
+  call: Call,
+  served: Served,
+  object: ApiObject,
+  options: WriteOptions,
+): Promise<HttpResponse | Failure | undefined> {
+  const { metadata } = object;
+  if (metadata.uid !== undefined && metadata.uid !== "") {
+    const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: `;
+    return conflict(served.resource, call.info.name, why);
+  }
+  const refusal = mayNotCreate(call);
+  const refused = refusal instanceof Promise ? await refusal : refusal;
+  if (refused !== undefined) return refused;
+  delete metadata.resourceVersion;
+  const created = await createObject(call, served, object, options);
+  if (created instanceof Failure) return created.reason === "AlreadyExists" ? undefined : created;
+  return createdResponse(call, served, created);
 }
 
 export function updatedResponse(
