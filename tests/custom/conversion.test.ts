@@ -106,6 +106,10 @@ story("what one version writes the other reads", async (server) => {
   const metadata = { name: "a", resourceVersion };
   const put = await send(server, "PUT", `${v1beta1}/a`, { metadata, spec: { size: "9x9" } });
   assert.deepEqual([put.status, put.body.spec], [200, { size: "9x9" }]);
+  const { uid } = put.body.metadata as { uid?: string };
+  assert.equal(uid, (made.body.metadata as { uid?: string }).uid);
+  assert.ok(uid !== undefined);
+  assert.deepEqual((await send(server, "GET", `${v1beta1}/a`)).body, put.body);
   assert.deepEqual((await send(server, "GET", `${v1}/a`)).body.spec, { width: "9", height: "9" });
 });
 

@@ -30,6 +30,11 @@ export function remember(object: ApiObject, other: ApiObject): void {
   byVersion.set(other.apiVersion ?? "", other);
 }
 
+/** What was remembered of an object while it was made is not true of what is stored: it has got a uid, owners, a revision. */
+export function forgetConversions(object: ApiObject): void {
+  converted.delete(object);
+}
+
 /** Whether reading `object` as `served` needs the webhook. */
 export function needsWebhook(served: Served, object: ApiObject): boolean {
   return served.custom?.conversion !== undefined && object.apiVersion !== served.apiVersion;

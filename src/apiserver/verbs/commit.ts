@@ -1,6 +1,7 @@
 import type { ApiObject } from "#api/kind.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import type { Call } from "../call.ts";
+import { forgetConversions } from "../custom/conversion.ts";
 import { conflict, Failure, requestTooLarge } from "../failure.ts";
 import { objectBytesMax } from "../limits.ts";
 import { encodeStored, type Encoded } from "../objects/stored.ts";
@@ -38,6 +39,7 @@ export interface PutOrder {
 export async function commitPut(call: Call, order: PutOrder): Promise<CommitOutcome | Failure> {
   const { served, key, object, old, expect, encoded, verb } = order;
   delete object.metadata.resourceVersion;
+  forgetConversions(object);
   const attachment = call.parts.objects.attach(object);
   return submit(call, key, {
     operations: [{ type: "put", key, value: encoded.value, stampAt: encoded.stampAt, expect, attachment }],
