@@ -11,12 +11,14 @@ const parallelMax = 200;
 const tickMs = 10;
 
 interface User {
-  /** Versions in the order in which they began to answer. */
+  /** Versions in the order in which they answered. */
   readonly versions: string[];
   errors: number;
+  /** A user waits for one answer before the next question: otherwise a slow answer would seem to come after a later one. */
+  isWaiting: boolean;
 }
 
-const users = Array.from({ length: Number(userCount) }, (): User => ({ versions: [], errors: 0 }));
+const users = Array.from({ length: Number(userCount) }, (): User => ({ versions: [], errors: 0, isWaiting: false }));
 const agent = new Agent({ keepAlive: true, maxSockets: parallelMax });
 const byVersion: Record<string, { answers: number; errors: number }> = {};
 /** Answers that no pod gave, by what came instead. */
@@ -30,9 +32,14 @@ function ask(index: number): void {
   const user = users[index]!;
   sent += 1;
   open += 1;
+  user.isWaiting = true;
+  const answered = (): void => {
+    open -= 1;
+    user.isWaiting = false;
+  };
   const headers = { host, cookie: `sid=user-${index}` };
   const lose = (what: string): void => {
-    open -= 1;
+    answered();
     lost[what] = (lost[what] ?? 0) + 1;
   };
   const call = request(
@@ -43,7 +50,7 @@ function ask(index: number): void {
       response.on("end", () => {
         const version = response.headers["x-version"];
         if (typeof version !== "string") return lose(`status ${response.statusCode}`);
-        open -= 1;
+        answered();
         note(user, version, (response.statusCode ?? 0) >= 500);
       });
     },
@@ -77,6 +84,17 @@ function report(): void {
   process.stdout.write(`${JSON.stringify({ sent, open, lost, byVersion, times, histories, usersInErrors })}\n`);
 }
 
+/** A user who waits for nothing; undefined when too many wait. */
+function next(): number | undefined {
+  if (open >= Math.min(parallelMax, users.length)) return undefined;
+  const start = Math.floor(Math.random() * users.length);
+  for (let step = 0; step < users.length; step += 1) {
+    const index = (start + step) % users.length;
+    if (users[index]?.isWaiting === false) return index;
+  }
+  return undefined;
+}
+
 let isOver = false;
 createInterface({ input: process.stdin })
   .on("line", report)
@@ -86,7 +104,7 @@ const timer = setInterval(() => {
   const elapsedMs = performance.now() - startedAtMs;
   if (elapsedMs > limitMs) isOver = true;
   const due = Math.floor((elapsedMs * Number(perSecond)) / 1000);
-  while (!isOver && sent < due && open < parallelMax) ask(Math.floor(Math.random() * users.length));
+  for (let index = next(); !isOver && sent < due && index !== undefined; index = next()) ask(index);
   if (!isOver || open > 0) return;
   clearInterval(timer);
   report();
