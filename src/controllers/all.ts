@@ -36,6 +36,7 @@ import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
 import { createTtlAfterFinishedController } from "./ttl-after-finished/controller.ts";
 import { createVolumeProtectionController } from "./volume-protection/controller.ts";
+import { createWorkloadDependenciesController } from "./workload-dependencies/controller.ts";
 import { createMetadataInformers } from "./views/metadata.ts";
 
 export interface ControllersOptions {
@@ -81,6 +82,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createDeadlineRollbackController,
   createEphemeralVolumeController,
   createResourceClaimController,
+  createWorkloadDependenciesController,
 ];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */

@@ -1,3 +1,4 @@
+import { dependencyGate, mustWait } from "#api/apps/depends-on.ts";
 import type { Pod, PodTemplateSpec } from "#api/generated/core-v1.ts";
 import type { OwnerReference } from "#api/generated/meta-v1.ts";
 import type { Draft } from "#api/resource.ts";
@@ -7,6 +8,8 @@ export interface PodIdentity {
   readonly name: string;
   readonly generateName?: string;
   readonly owner: OwnerReference;
+  /** Of the workload for which it is made: it may have to wait for others. */
+  readonly ownerAnnotations: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
@@ -15,6 +18,9 @@ export interface PodIdentity {
 /** A pod as its template says, under its controller. */
 export function podFromTemplate(template: PodTemplateSpec, identity: PodIdentity): Draft<Pod> {
   const { metadata, spec } = template;
+  const gates = mustWait(identity.ownerAnnotations)
+    ? { schedulingGates: [...(spec?.schedulingGates ?? []), { name: dependencyGate }] }
+    : {};
   const finalizers = [...(metadata?.finalizers ?? []), ...(identity.finalizers ?? [])];
   return {
     apiVersion: "v1",
@@ -28,6 +34,6 @@ export function podFromTemplate(template: PodTemplateSpec, identity: PodIdentity
       ownerReferences: [identity.owner],
       ...(finalizers.length === 0 ? {} : { finalizers }),
     },
-    spec,
+    spec: spec === undefined ? spec : { ...spec, ...gates },
   };
 }

@@ -90,3 +90,65 @@ test("an update that passes its progress deadline is taken back, and the next on
         .every((pod) => pick(pod, "spec.containers.0.image") === "example/good:3"),
     );
   }));
+
+test("a Deployment and a Job wait for what they depend on, say so, and start when it is there", () =>
+  suite.play(async (scene) => {
+    const { api, at, core, cluster, namespace } = scene;
+    const dependsOn = (text: string): Json => ({ annotations: { "steersman.dev/depends-on": text } });
+    const web = workload("Deployment", "web", { replicas: 1 });
+    Object.assign(web.metadata as Json, dependsOn("job/migrate, statefulset/db"));
+    await api.create(at("apps/v1", "deployments"), web);
+    const migrate: Json = {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      metadata: { name: "migrate", ...dependsOn("statefulset/db") },
+      spec: {
+        template: {
+          metadata: { labels: { app: "migrate" }, annotations: { "simulated.steersman.dev/runs-for-ms": "50" } },
+          spec: { restartPolicy: "Never", containers: [{ name: "main", image: "example/migrate:1" }] },
+        },
+      },
+    };
+    await api.create(at("batch/v1", "jobs"), migrate);
+    const says = (path: string, text: string): Promise<Json> =>
+      objectAt(scene, text, path, (found) => String(condition(found, "DependenciesMet")?.message).includes(text));
+    await says(at("apps/v1", "deployments", "web"), "statefulset/db (does not exist)");
+    const [waiting] = await until("its pod is made", async () => {
+      const pods = await podsOf(scene, "web");
+      return pods.length === 1 && pods;
+    });
+    const { stdout } = cluster.steer("why", `pod/${nameOf(waiting)}`, "-n", namespace);
+    assert.match(
+      stdout,
+      /It does not start yet: deployment\/web waits for job\/migrate \(0 of 1 are done\), statefulset\/db/,
+    );
+    assert.match(cluster.kubectl("get", "pods", "-n", namespace), /SchedulingGated/);
+    await api.create(at("apps/v1", "statefulsets"), workload("StatefulSet", "db", { replicas: 1 }));
+    await podsReady(scene, "web", 1);
+    const done = await api.get(at("batch/v1", "jobs", "migrate"));
+    assert.equal(pick(done, "status.succeeded"), 1, "the Job was complete before the Deployment started");
+    await says(at("apps/v1", "deployments", "web"), "were there");
+    assert.equal(pick(await api.get(core("pods", nameOf(waiting))), "status.phase"), "Running");
+  }));
+
+test("workloads that depend on one another in a cycle say so", () =>
+  suite.play(async (scene) => {
+    const { api, at } = scene;
+    for (const [name, other] of [
+      ["chicken", "egg"],
+      ["egg", "chicken"],
+    ] as const) {
+      const object = workload("Deployment", name, { replicas: 1 });
+      (object.metadata as Json).annotations = { "steersman.dev/depends-on": `deployment/${other}` };
+      await api.create(at("apps/v1", "deployments"), object);
+    }
+    for (const name of ["chicken", "egg"]) {
+      const found = await objectAt(
+        scene,
+        "the cycle is said",
+        at("apps/v1", "deployments", name),
+        (one) => condition(one, "DependenciesMet")?.reason === "DependencyCycle" && true,
+      );
+      assert.match(String(condition(found, "DependenciesMet")?.message), /deployment\/(chicken|egg) -> deployment\//);
+    }
+  }));

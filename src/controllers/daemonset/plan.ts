@@ -176,6 +176,7 @@ function createPod(
       name,
       generateName,
       owner: controllerReference(resource, set),
+      ownerAnnotations: set.annotations,
       labels,
     }),
     reason: `node ${node.name} ${why}`,

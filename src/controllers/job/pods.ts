@@ -113,6 +113,7 @@ function createPod(
       name,
       generateName,
       owner: controllerReference(owner, job),
+      ownerAnnotations: job.annotations,
       labels: {
         "batch.kubernetes.io/job-name": job.name,
         "batch.kubernetes.io/controller-uid": job.uid,

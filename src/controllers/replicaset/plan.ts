@@ -92,6 +92,8 @@ function createPod(replicaSet: ReplicaSetView, ids: Ids, reason: string, resourc
       name,
       generateName,
       owner: controllerReference(resource, replicaSet),
+      // Of its Deployment, which alone can depend on others.
+      ownerAnnotations: replicaSet.controller?.kind === "Deployment" ? replicaSet.annotations : {},
     }),
     reason: `${reason}: one more pod`,
     event: { about, type: "Normal", eventReason: "SuccessfulCreate", message: `Created pod: ${name}` },

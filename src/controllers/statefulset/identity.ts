@@ -88,6 +88,7 @@ export function createPod(
       name,
       generateName: `${set.name}-`,
       owner: controllerReference(resource, set),
+      ownerAnnotations: set.annotations,
       labels: {
         [revisionLabel]: hash,
         "statefulset.kubernetes.io/pod-name": name,

@@ -1,3 +1,4 @@
+import { dependencyGate } from "#api/apps/depends-on.ts";
 import { pods } from "#api/generated/resources.ts";
 import type { ContainerStatus, Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
@@ -55,6 +56,8 @@ export interface PodView extends ObjectView {
   /** When the last container ended; 0 while unknown. */
   readonly finishedMs: number;
   readonly gated: boolean;
+  /** One of its gates is that of workloads that depend on others. */
+  readonly waitsForDependencies: boolean;
   /** When the node took it on; undefined before. */
   readonly startedMs: number | undefined;
   readonly containers: readonly ContainerState[];
@@ -142,6 +145,7 @@ export function projectPod(pod: Pod): PodView {
     }),
     finishedMs: Math.max(0, ...statuses.map((container) => timeOf(container.state?.terminated?.finishedAt) ?? 0)),
     gated: (spec.schedulingGates ?? []).length > 0,
+    waitsForDependencies: (spec.schedulingGates ?? []).some(({ name }) => name === dependencyGate),
     startedMs: timeOf(status.startTime),
     requests: requestsOf(pod),
     containers: (status.containerStatuses ?? []).map(containerState),

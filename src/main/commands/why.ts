@@ -1,6 +1,7 @@
 import { collectWhy, renderWhy, resourceNamed, UnknownResourceError } from "#cli/why.ts";
 import { blockersOf, renderBlockers } from "#cli/blockers.ts";
 import { placementOf, renderPlacement } from "#cli/placement.ts";
+import { waitingFor } from "#cli/waiting.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import { loadSettings } from "#cluster/settings.ts";
@@ -34,6 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const object = (await client.find(resource, at)) as ApiObject | undefined;
   const placement = resource.kind === "Pod" ? await placementOf(client, namespace ?? "", name) : undefined;
   const blockers = object === undefined ? [] : await blockersOf(client, resource, object, resourceNamed);
+  const waiting = object === undefined ? undefined : await waitingFor(client, object, resourceNamed);
   const records = await collectWhy(client, { resource, namespace, name });
   if (records.length === 0 && object === undefined) {
     throw new UserError(
@@ -42,10 +44,11 @@ export async function run(args: readonly string[]): Promise<number> {
     );
   }
   if (options.values["output"] === "json") {
-    process.stdout.write(`${JSON.stringify({ records, placement, blockers }, undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ records, placement, waiting, blockers }, undefined, 2)}\n`);
   } else {
     const now = placement === undefined ? "" : renderPlacement(placement);
-    process.stdout.write(`${renderWhy(records)}${now}${renderBlockers(blockers)}`);
+    const start = waiting === undefined ? "" : `It does not start yet: ${waiting}\n`;
+    process.stdout.write(`${renderWhy(records)}${now}${start}${renderBlockers(blockers)}`);
   }
   return 0;
 }
