@@ -1,4 +1,5 @@
 /** A node's process: agent, service proxy, DNS, ingress control. Run by the supervisor: agent.ts --data-dir DIR --node NAME */
+import { flushCompileCache } from "node:module";
 import { startNode } from "#cluster/node.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { loadSettings } from "#cluster/settings.ts";
@@ -46,6 +47,8 @@ async function main(dataDir: string, nodeName: string): Promise<void> {
   await running.ready;
   log.info("the node is Ready", { node: node.name });
   process.send?.({ ready: `agent-${node.name}` });
+  // Node writes it at the end of the process only, and an agent that is killed has no such end.
+  flushCompileCache();
 }
 
 process.on("unhandledRejection", (error) => fail("a promise was rejected and nobody looked", error));

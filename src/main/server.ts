@@ -1,4 +1,5 @@
 /** The server's process: reads the settings, opens the store, serves the API. Run by the supervisor: server.ts --data-dir DIR */
+import { flushCompileCache } from "node:module";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
@@ -174,6 +175,8 @@ async function main(dataDir: string): Promise<void> {
   }
   log.info("the API answers", { port: settings.apiPort });
   process.send?.({ ready: "server" });
+  // Node writes it at the end of the process only, and a server that is killed has no such end.
+  flushCompileCache();
   if (settings.simulatedNodes > 0) {
     // Loaded only here: an ordinary server knows nothing of simulation.
     const { startSimulatedNodes } = await import("./simulated-nodes.ts");

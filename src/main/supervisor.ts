@@ -3,13 +3,12 @@
  * When it ends itself, everything goes on without it; the next one takes over. Run by `steer up`:
  * supervisor.ts --data-dir DIR
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { prepareHistory } from "#cluster/history.ts";
-import { clusterPaths, loadSettings } from "#cluster/settings.ts";
+import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { realDisk } from "#world/node/disk.ts";
-import { realProcesses } from "#world/node/processes.ts";
+import { programPath } from "./places.ts";
 import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
 
 /** What children tell the supervisor, and the supervisor tells `steer up`. */
@@ -28,7 +27,7 @@ const takeOverGraceMs = 10_000;
  * A small young generation costs a little time and saves tens of megabytes. It is swept on one thread: helpers that wait for a
  * busy core made pauses of 180 ms where one thread needs 10, and all of them together need more processor time.
  */
-const nodeFlags = ["--disable-warning=ExperimentalWarning", "--no-parallel-scavenge"];
+const nodeFlags = ["--enable-source-maps", "--disable-warning=ExperimentalWarning", "--no-parallel-scavenge"];
 const serverFlags = ["--max-semi-space-size=8"];
 const agentFlags = ["--max-semi-space-size=4"];
 
@@ -49,21 +48,35 @@ async function main(): Promise<void> {
   if (settings === undefined) throw new Error(`Cannot supervise ${dataDir}: no cluster was made there`);
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   rememberProcess(paths.run, "supervisor", process.pid);
-  const history = await prepareHistory({ disk: realDisk, processes: realProcesses }, dataDir, settings);
   const parts: Part[] = [
-    { name: "server", command: ours("server.ts", serverFlags, ["--data-dir", dataDir]) },
+    { name: "server", command: ours("server", serverFlags, ["--data-dir", dataDir]) },
     ...settings.nodes.map((node) => ({
       name: `agent-${node.name}`,
-      command: ours("agent.ts", agentFlags, ["--data-dir", dataDir, "--node", node.name]),
+      command: ours("agent", agentFlags, ["--data-dir", dataDir, "--node", node.name]),
       networkNamespace: node.networkNamespace,
     })),
-    ...(history === undefined ? [] : [{ name: "prometheus", command: history, isForeign: true }]),
   ];
   await Promise.all(parts.map((part) => takeOver(part)));
+  await serverAnswers.promise;
+  await startHistory(settings);
 }
 
-function ours(file: string, memoryFlags: readonly string[], args: readonly string[]): readonly string[] {
-  return [process.execPath, ...nodeFlags, ...memoryFlags, join(import.meta.dirname, file), ...args];
+/** Once the server answers: nobody waits for it, and to look which Prometheus this is takes longer than to start a server. */
+async function startHistory(settings: ClusterSettings): Promise<void> {
+  const [{ prepareHistory }, { realProcesses }] = await Promise.all([
+    import("#cluster/history.ts"),
+    import("#world/node/processes.ts"),
+  ]);
+  try {
+    const command = await prepareHistory({ disk: realDisk, processes: realProcesses }, dataDir, settings);
+    if (command !== undefined) await takeOver({ name: "prometheus", command, isForeign: true });
+  } catch (error) {
+    process.stdout.write(`the cluster keeps no history of metrics: ${(error as Error).message}\n`);
+  }
+}
+
+function ours(program: "server" | "agent", memoryFlags: readonly string[], args: readonly string[]): readonly string[] {
+  return [process.execPath, ...nodeFlags, ...memoryFlags, programPath(program), ...args];
 }
 
 /** Replaces what an earlier supervisor left running, so that there is one of each and it is ours. */
@@ -73,7 +86,7 @@ async function takeOver(part: Part): Promise<void> {
   keepRunning(part, 0);
 }
 
-const children = new Map<string, ChildProcess>();
+const serverAnswers = Promise.withResolvers<void>();
 let isStopping = false;
 
 /** `failures`: how many times in a row it ended soon after its start. */
@@ -87,22 +100,29 @@ function keepRunning(part: Part, failures: number): void {
     stdio: part.isForeign === true ? ["ignore", log, log] : ["ignore", log, log, "ipc"],
     detached: true,
   });
-  children.set(part.name, child);
-  rememberProcess(paths.run, part.name, child.pid ?? 0);
-  child.on("message", (message) => tellParent(message as PartMessage));
-  child.on("exit", (code, signal) => {
+  closeSync(log);
+  const ended = (how: string): void => {
     forgetProcess(paths.run, part.name);
     if (isStopping) return;
     const ranMs = performance.now() - startedAtMs;
     const times = ranMs > stableAfterMs ? 0 : failures + 1;
     const waitMs = times === 0 ? 0 : Math.min(backoffFirstMs * 2 ** (times - 1), backoffMaxMs);
-    process.stdout.write(
-      `${part.name} ended (code ${code}, signal ${signal}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`,
-    );
+    process.stdout.write(`${part.name} ended (${how}) after ${Math.round(ranMs)} ms; again in ${waitMs} ms\n`);
     if (part.isForeign !== true) tellParent({ ended: part.name, times });
     setTimeout(() => {
       if (!isStopping) keepRunning(part, times);
     }, waitMs);
+  };
+  if (child.pid !== undefined) rememberProcess(paths.run, part.name, child.pid);
+  child.on("message", (message) => {
+    const told = message as PartMessage;
+    if ("ready" in told && told.ready === "server") serverAnswers.resolve();
+    tellParent(told);
+  });
+  child.on("exit", (code, signal) => ended(`code ${code}, signal ${signal}`));
+  // It could not be started at all; what cannot be sent to it shows when it ends.
+  child.on("error", (error) => {
+    if (child.pid === undefined) ended(error.message);
   });
 }
 

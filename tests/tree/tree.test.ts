@@ -59,10 +59,19 @@ test("no file that nobody imports", () => {
   const started = sources.map((source) => source.text).join("\n");
   const dead = sources
     .filter(({ path }) => !isEntry(path) && !imported.has(path))
-    // A file started as a worker or child process is named by its file name.
+    // A file started as a worker or child process is named by its room, or by a test beside it.
+    .filter(({ path }) => !started.includes(`"#${path.slice("src/".length)}"`))
     .filter(({ path }) => !started.includes(`"./${path.slice(path.lastIndexOf("/") + 1)}"`))
     .map(({ path }) => path);
   assert.deepEqual(dead, []);
+});
+
+test("no source finds another file by its own place: it may run from a bundle", () => {
+  const ownPlace = /import\.meta\.(dirname|filename)|import\.meta\.resolve\("\.|new URL\("\./;
+  const wrong = sources
+    .filter(({ path }) => path.startsWith("src/") && !path.endsWith(".test.ts"))
+    .flatMap(({ path, lines }) => lines.flatMap((line, at) => (ownPlace.test(line) ? [`${path}:${at + 1}`] : [])));
+  assert.deepEqual(wrong, []);
 });
 
 test("only world reaches outside the process", () => {

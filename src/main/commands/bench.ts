@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { projectRoot } from "../places.ts";
 import { UserError } from "../user-error.ts";
 
-const folder = join(import.meta.dirname, "../../../benches");
+const folder = join(projectRoot, "benches");
 
 /** Runs benches/NAME.ts, which prints one JSON line a figure. */
 export async function run(args: readonly string[]): Promise<number> {

@@ -4,7 +4,7 @@ import { runtimeFolder } from "#cluster/node-paths.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { silentLog } from "#telemetry/log.ts";
-import { realWorld } from "#world/node/real-world.ts";
+import { commandWorld } from "../command-world.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
 import { createProgress } from "../progress.ts";
@@ -16,7 +16,7 @@ const endGraceMs = 10_000;
 /** Stops everything of the cluster, pods too, and keeps the data. */
 export async function run(args: readonly string[]): Promise<number> {
   const dataDir = dataDirOf(parseOptions("down", args, {}));
-  const settings = await loadSettings(realWorld.disk, dataDir);
+  const settings = await loadSettings(commandWorld.disk, dataDir);
   if (settings === undefined) {
     throw new UserError(`There is no cluster in ${dataDir}.`, "Name its --data-dir, or start one with ./steer up.");
   }
@@ -43,18 +43,22 @@ export async function stopCluster(
   await stopNodes(dataDir, settings, options.removeData);
   await end(runFolder, "prometheus");
   await end(runFolder, "server");
-  if (settings.simulatedNodes === 0) await removeNodeNetwork(realWorld.processes, settings);
+  if (settings.simulatedNodes === 0) await removeNodeNetwork(commandWorld.processes, settings);
   rmSync(runFolder, { recursive: true, force: true });
   if (!options.removeData) return;
-  if (settings.simulatedNodes === 0) await unregisterCluster(realWorld.disk, settings);
+  if (settings.simulatedNodes === 0) await unregisterCluster(commandWorld.disk, settings);
   rmSync(dataDir, { recursive: true, force: true });
 }
 
 async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: boolean): Promise<void> {
   if (settings.nodes.length === 0) return;
   // Loaded only here: simulated clusters need none of it.
-  const [{ stopNode }, { linuxNode }] = await Promise.all([import("#cluster/node.ts"), import("../linux-node.ts")]);
-  const pki = await openClusterPki(realWorld, dataDir, settings);
+  const [{ stopNode }, { linuxNode }, { realWorld }] = await Promise.all([
+    import("#cluster/node.ts"),
+    import("../linux-node.ts"),
+    import("#world/node/real-world.ts"),
+  ]);
+  const pki = await openClusterPki(commandWorld, dataDir, settings);
   await Promise.all(
     settings.nodes.map(async (node) => {
       const identity = await pki.node(node.name, node.address);

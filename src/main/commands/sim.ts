@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { runSeed, type SeedResult } from "#sim/run-seed.ts";
 import { numberOption, parseOptions, type Flags } from "../options.ts";
+import { projectRoot } from "../places.ts";
 import { simulationMachine } from "../sim-machine.ts";
 
 const flags: Flags = {
@@ -78,7 +79,7 @@ async function runMany(seeds: string[], jobs: number, isVerbose: boolean): Promi
 
 /** One process that plays seeds until none waits. */
 async function playOn(waiting: string[], show: (result: TimedResult) => void): Promise<void> {
-  const child: ChildProcess = fork(join(import.meta.dirname, "..", "sim-worker.ts"), { execArgv: [] });
+  const child: ChildProcess = fork(join(projectRoot, "src/main/sim-worker.ts"), { execArgv: [] });
   try {
     await new Promise<void>((resolve, reject) => {
       let current: string | undefined;

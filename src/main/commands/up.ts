@@ -1,5 +1,5 @@
 import { fork, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
 import { createServer } from "node:net";
 import { hostname, release } from "node:os";
 import { dirname, join } from "node:path";
@@ -22,8 +22,9 @@ import {
   type ClusterSettings,
   type NodeSettings,
 } from "#cluster/settings.ts";
-import { realWorld } from "#world/node/real-world.ts";
+import { commandWorld } from "../command-world.ts";
 import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
+import { programPath } from "../places.ts";
 import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
 import { createProgress, type Progress } from "../progress.ts";
@@ -63,7 +64,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("up", args, flags);
   const dataDir = dataDirOf(options);
   const progress = createProgress();
-  const existing = await loadSettings(realWorld.disk, dataDir);
+  const existing = await loadSettings(commandWorld.disk, dataDir);
   if (existing !== undefined && findProcess(clusterPaths(dataDir).run, "supervisor") !== undefined) {
     progress.done("the cluster runs already");
     printAccess(dataDir, existing);
@@ -72,8 +73,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const isNew = existing === undefined;
   checkMachine(options, existing);
   if ((existing?.simulatedNodes ?? numberOption(options, "simulate", 1, 10_000) ?? 0) === 0) {
-    await ensureNodePackages(realWorld.processes, progress);
-    if (wantsHistory(options, existing)) await ensureHistoryPackage(realWorld.processes, progress);
+    await ensureNodePackages(commandWorld.processes, progress);
+    if (wantsHistory(options, existing)) await ensureHistoryPackage(commandWorld.processes, progress);
   }
   const settings = withDialAllow(existing ?? (await makeSettings(options)), options);
   try {
@@ -135,7 +136,7 @@ async function makeSettings(options: ParsedOptions): Promise<ClusterSettings> {
     throw new UserError(`--store is "${String(store)}".`, "It takes sqlite or memory.");
   }
   const apiPort = await freePort("port", numberOption(options, "port", 1, 65535) ?? 6443);
-  const id = Buffer.from(realWorld.random.bytes(8)).toString("hex").slice(0, 6);
+  const id = Buffer.from(commandWorld.random.bytes(8)).toString("hex").slice(0, 6);
   if (simulatedNodes > 0) {
     return {
       formatVersion: 1,
@@ -159,10 +160,10 @@ async function makeRealSettings(
   options: ParsedOptions,
   fixed: { id: string; apiPort: number; store: "sqlite" | "memory"; nodeCount: number },
 ): Promise<ClusterSettings> {
-  const others = await registeredClusters(realWorld.disk);
+  const others = await registeredClusters(commandWorld.disk);
   const ranges = chooseRanges({
     networks: [
-      ...(await machineNetworks(realWorld.processes)),
+      ...(await machineNetworks(commandWorld.processes)),
       ...others.flatMap(({ podRange, serviceRange, serverAddress }) => [podRange, serviceRange, `${serverAddress}/24`]),
     ],
     nodePorts: others.map(({ nodePorts }) => nodePorts),
@@ -212,14 +213,14 @@ async function start(dataDir: string, settings: ClusterSettings, progress: Progr
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   progress.step("starting the server");
-  await saveSettings(realWorld.disk, dataDir, settings);
-  const pki = await openClusterPki(realWorld, dataDir, settings);
+  await saveSettings(commandWorld.disk, dataDir, settings);
+  const pki = await openClusterPki(commandWorld, dataDir, settings);
   const server = `https://127.0.0.1:${settings.apiPort}`;
   const kubeconfig = renderKubeconfig({ server, caCertificate: pki.caCertificate, identity: pki.admin });
-  await realWorld.disk.writeAtomically(paths.kubeconfig, kubeconfig, 0o600);
+  await commandWorld.disk.writeAtomically(paths.kubeconfig, kubeconfig, 0o600);
   if (settings.simulatedNodes === 0) {
-    await registerCluster(realWorld.disk, settings, dataDir);
-    await createNodeNetwork(realWorld.processes, settings);
+    await registerCluster(commandWorld.disk, settings, dataDir);
+    await createNodeNetwork(commandWorld.processes, settings);
   }
   // Processes that an earlier supervisor left behind are replaced by the new one; a stale one of ours must not stay.
   for (const known of knownProcesses(paths.run)) if (known.name === "supervisor") await endProcess(known, 5000);
@@ -229,11 +230,12 @@ async function start(dataDir: string, settings: ClusterSettings, progress: Progr
 async function superviseUntilReady(dataDir: string, settings: ClusterSettings, progress: Progress): Promise<void> {
   const paths = clusterPaths(dataDir);
   const log = openSync(join(paths.logs, "supervisor.log"), "a", 0o600);
-  const supervisor = fork(join(import.meta.dirname, "../supervisor.ts"), ["--data-dir", dataDir], {
+  const supervisor = fork(programPath("supervisor"), ["--data-dir", dataDir], {
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
-    execArgv: ["--disable-warning=ExperimentalWarning"],
+    execArgv: ["--enable-source-maps", "--disable-warning=ExperimentalWarning"],
   });
+  closeSync(log);
   const simulated = settings.simulatedNodes > 0 ? [simulatedNodesPart] : [];
   const waiting = new Set(["server", ...settings.nodes.map(({ name }) => `agent-${name}`), ...simulated]);
   let timer: NodeJS.Timeout | undefined;

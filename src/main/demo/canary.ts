@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { kubectl, makeImages, projectRoot, say, steer, trySteer, until, type Stage } from "./stage.ts";
+import { kubectl, makeImages, say, steer, trySteer, until, type Stage } from "./stage.ts";
+import { projectRoot } from "../places.ts";
 
 const userCount = 2_000;
 const requestsPerSecond = 200;

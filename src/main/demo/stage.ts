@@ -3,9 +3,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clientBinary } from "../client-binaries.ts";
+import { projectRoot } from "../places.ts";
 import { UserError } from "../user-error.ts";
 
-export const projectRoot = join(import.meta.dirname, "../../..");
 const waitLimitMs = 60_000;
 
 /** A cluster of the demo's own. */

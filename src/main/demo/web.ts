@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { clientBinary } from "../client-binaries.ts";
-import { get, kubectl, makeImages, projectRoot, say, show, steer, until, type Stage } from "./stage.ts";
+import { get, kubectl, makeImages, say, show, steer, until, type Stage } from "./stage.ts";
+import { projectRoot } from "../places.ts";
 
 /** The whole story of a web application: replicas, address, hostname; a replica dies; a new version; back; down and up. */
 export async function playWeb(stage: Stage): Promise<void> {

@@ -67,7 +67,9 @@ function checkpointBeside(): void {
   if (walBytes < checkpointBytes || checkpointing) return;
   checkpointing = true;
   if (checkpointer === undefined) {
-    checkpointer = new Worker(fileURLToPath(import.meta.resolve("./checkpoint-worker.ts")), { workerData: { path } });
+    checkpointer = new Worker(fileURLToPath(import.meta.resolve("#store/sqlite/checkpoint-worker.ts")), {
+      workerData: { path },
+    });
     checkpointer.on("message", () => checkpointed());
     // It reports nothing that the next commit would not meet; the log's own bound holds without it.
     checkpointer.on("error", () => undefined);

@@ -38,7 +38,7 @@ export class SqliteJournal implements Journal {
 
   constructor(cipher?: ValueCipher) {
     this.#cipher = cipher;
-    this.#worker = new Worker(fileURLToPath(import.meta.resolve("./journal-worker.ts")), {
+    this.#worker = new Worker(fileURLToPath(import.meta.resolve("#store/sqlite/journal-worker.ts")), {
       resourceLimits: workerLimits,
     });
     this.#worker.on("message", (reply: JournalReply) => this.#answered(reply));
