@@ -3,10 +3,12 @@ import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { Describe } from "./openapi/documented.ts";
 import type { PendingKeys } from "./objects/pending.ts";
+import type { SelectionIndexes } from "./reads/selection-index.ts";
 import type { Registry, Served } from "./registry.ts";
 import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
@@ -42,6 +44,9 @@ export interface Parts {
   readonly reader: ObjectReader;
   readonly pending: PendingKeys;
   readonly hub: WatchHub;
+  /** Of requests that get the usual time. */
+  readonly deadlines: Deadlines;
+  readonly indexes: SelectionIndexes;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;

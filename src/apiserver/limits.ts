@@ -34,6 +34,14 @@ export const listFirstSliceBytes = 16 * 1024;
 export const sliceMs = 5;
 /** Objects whose decoded form is kept beside their bytes. */
 export const decodedObjectsMax = 8_192;
+/** Selectors on a resource with fewer objects look at all of them; with more, indexes are made. */
+export const indexedObjectsMin = 1_000;
+/** Indexes that are kept: labels of a resource, or one field of it. */
+export const selectionIndexesMax = 64;
+/** Lists of so many objects are kept for the server's own stages as long as nothing changes … */
+export const keptListLengthMax = 64;
+/** … and so many of these lists. */
+export const keptListsMax = 4_096;
 /** Answers smaller than this are not worth compressing, in bytes. */
 export const gzipBytesMin = 128 * 1024;
 /** Accept headers whose reading is remembered. */

@@ -61,7 +61,10 @@ function withinTime(call: Call, outcome: Promise<Outcome>): Promise<HttpResponse
       timer.cancel();
       resolve(response());
     };
-    const timer = call.parts.timers.after(timeLimitMs(call), () => end(() => respond(call, timedOut())));
+    const late = (): void => end(() => respond(call, timedOut()));
+    const limitMs = timeLimitMs(call);
+    const { deadlines, timers } = call.parts;
+    const timer = limitMs === requestTimeoutMs ? deadlines.after(late) : timers.after(limitMs, late);
     outcome.then(
       (settled) => end(() => respond(call, settled)),
       (error: unknown) => end(() => respondToError(call, error)),

@@ -19,16 +19,20 @@ import { handedOver, upgrades } from "./connect/forward.ts";
 import { answerInstead } from "./connect/upgrade.ts";
 import { watchOverWebSocket } from "./connect/watch-messages.ts";
 import { CustomDefinitions } from "./custom/definitions.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Failure } from "./failure.ts";
 import { Fairness } from "./fairness/fairness.ts";
 import { inProcessTransport } from "./in-process.ts";
 import { keyOf } from "./keys.ts";
+import { requestTimeoutMs } from "./limits.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { GroupResource, ObjectReader } from "./object-reader.ts";
 import { ObjectCache } from "./objects/cache.ts";
+import { KeptLists } from "./objects/kept-lists.ts";
 import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
 import { pipelineStages, runStages } from "./pipeline.ts";
+import { SelectionIndexes } from "./reads/selection-index.ts";
 import { Registry } from "./registry.ts";
 import { anonymous } from "./stages/authenticate.ts";
 import { routeOf } from "./stages/route.ts";
@@ -86,8 +90,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const virtual = new Map((options.virtual ?? []).map((group) => [apiVersionOf(group), group]));
   for (const group of virtual.values()) registerVirtual(registry, group);
   const objects = new ObjectCache();
-  const hub = new WatchHub({ store, objects, timers, clock });
   const pending = new PendingKeys();
+  const hub = new WatchHub({ store, objects, timers, clock, changed: (prefix) => pending.changed(prefix) });
   const reader = objectReader({ store, registry, objects, hub, pending });
   const given = <T>(part: T | ((reader: ObjectReader) => T)): T => (part instanceof Function ? part(reader) : part);
   let aggregation: Aggregation | undefined;
@@ -98,6 +102,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     reader,
     pending,
     hub,
+    deadlines: new Deadlines(requestTimeoutMs, clock, timers),
+    indexes: new SelectionIndexes({ store, objects, timers, clock }),
     clock,
     timers,
     random,
@@ -151,6 +157,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       aggregation?.close();
       fairness.close();
       policies.close();
+      parts.indexes.close();
+      parts.deadlines.close();
       hub.close();
     },
   };
@@ -196,6 +204,7 @@ function answerer(parts: Parts, fairness: Fairness): Answer {
 type ReaderParts = Pick<Parts, "store" | "registry" | "objects" | "hub" | "pending">;
 
 function objectReader({ store, registry, objects, hub, pending }: ReaderParts): ObjectReader {
+  const kept = new KeptLists(pending);
   const prefixes = new Map<string, string>();
   const prefixFor = ({ group, resource }: GroupResource): string | undefined => {
     const known = prefixes.get(`${group}/${resource}`);
@@ -214,7 +223,9 @@ function objectReader({ store, registry, objects, hub, pending }: ReaderParts): 
       const prefix = prefixFor(resource);
       if (prefix === undefined) return [];
       const from = namespace === undefined || namespace === "" ? prefix : `${prefix}${namespace}/`;
-      return Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry));
+      return kept.list(prefix, from, () =>
+        Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry)),
+      );
     },
     onChange(resource, changed) {
       const prefix = prefixFor(resource);

@@ -26,9 +26,9 @@ export class FieldSet {
   }
 
   insert(path: readonly string[]): void {
-    const [first, ...rest] = path;
-    if (first === undefined) this.member = true;
-    else this.child(first).insert(rest);
+    let set: FieldSet | undefined;
+    for (const element of path) set = set === undefined ? this.child(element) : set.child(element);
+    (set ?? this).member = true;
   }
 }
 
@@ -67,13 +67,18 @@ export function writeFields(set: FieldSet): Record<string, unknown> {
 const kinds = "fkvi";
 
 function compareElements(a: string, b: string): number {
-  const byKind = kinds.indexOf(a.charAt(0)) - kinds.indexOf(b.charAt(0));
-  if (byKind !== 0) return byKind;
+  if (a.charCodeAt(0) !== b.charCodeAt(0)) {
+    const byKind = kinds.indexOf(a.charAt(0)) - kinds.indexOf(b.charAt(0));
+    if (byKind !== 0) return byKind;
+  }
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Members of either. */
 export function union(a: FieldSet, b: FieldSet): FieldSet {
+  // Sets are never changed once they are made: a write adds, or it changes, but seldom both.
+  if (b.children === undefined && (a.member || !b.member)) return a;
+  if (a.children === undefined && (b.member || !a.member)) return b;
   const set = new FieldSet();
   set.member = a.member || b.member;
   for (const [element, child] of a.children ?? []) {

@@ -1,9 +1,9 @@
 import { selectableFields } from "#api/field-selectors.ts";
 import type { ApiObject, Kind } from "#api/kind.ts";
-import { parseJson } from "#codec/json.ts";
+import { parseJson, parseJsonText } from "#codec/json.ts";
 import type { Entry } from "#store/store.ts";
 import { decodedObjectsMax } from "../limits.ts";
-import { jsonOf } from "./stored.ts";
+import { jsonOf, labelsText } from "./stored.ts";
 
 /** What is kept beside a stored entry: everything derived from its bytes, made when first asked for. */
 class Attachment {
@@ -44,9 +44,23 @@ export class ObjectCache {
 
   labels(entry: Entry): Readonly<Record<string, string>> {
     const attachment = attachmentOf(entry);
-    if (attachment.labels === undefined)
-      attachment.labels = (attachment.object ?? parseStored(entry)).metadata.labels ?? noLabels;
+    attachment.labels ??= readLabels(entry, attachment.object);
     return attachment.labels;
+  }
+
+  /** The same without keeping them: for indexes, which look at each entry once. */
+  labelsOnce(entry: Entry): Readonly<Record<string, string>> {
+    const { attachment } = entry;
+    if (!(attachment instanceof Attachment)) return readLabels(entry, undefined);
+    return attachment.labels ?? readLabels(entry, attachment.object);
+  }
+
+  /** One value that field selectors of the kind see, without keeping it. */
+  field(entry: Entry, kind: Kind, name: string): string {
+    const { attachment } = entry;
+    const known = attachment instanceof Attachment ? attachment : undefined;
+    if (known?.fields !== undefined) return known.fields[name] ?? "";
+    return selectableFields(kind)[name]?.(known?.object ?? parseStored(entry)) ?? "";
   }
 
   /** The values that field selectors of the kind see. */
@@ -91,6 +105,15 @@ function attachmentOf(entry: Entry): Attachment {
   const made = new Attachment();
   entry.attachment = made;
   return made;
+}
+
+function readLabels(entry: Entry, object: ApiObject | undefined): Readonly<Record<string, string>> {
+  if (object !== undefined) return object.metadata.labels ?? noLabels;
+  const text = labelsText(entry.value);
+  if (text === undefined) return noLabels;
+  const parsed = parseJsonText(text);
+  if (!parsed.ok) throw new Error(`cannot read the labels of ${entry.key}: ${parsed.message}`);
+  return parsed.value as Record<string, string>;
 }
 
 function parseStored(entry: Entry): ApiObject {

@@ -22,9 +22,11 @@ export function* headBelow(store: Store, pending: PendingKeys, prefix: string): 
 export class PendingKeys {
   /** By resource: who asks for quotas must not look at hundreds of pods that are under way. */
   readonly #counts = new Map<string, Map<string, number>>();
+  readonly #generations = new Map<string, number>();
 
   add(key: string): void {
     const prefix = resourcePrefixOf(key);
+    this.changed(prefix);
     let counts = this.#counts.get(prefix);
     if (counts === undefined) {
       counts = new Map();
@@ -39,6 +41,16 @@ export class PendingKeys {
     const count = (counts.get(key) ?? 0) - 1;
     if (count <= 0) counts.delete(key);
     else counts.set(key, count);
+  }
+
+  /** Something below a resource's prefix was accepted, or became visible. */
+  changed(prefix: string): void {
+    this.#generations.set(prefix, (this.#generations.get(prefix) ?? 0) + 1);
+  }
+
+  /** Another number after every change below a resource's prefix, so that whoever keeps a list knows when it is old. */
+  generation(prefix: string): number {
+    return this.#generations.get(prefix) ?? 0;
   }
 
   /** Those that begin with `prefix`, which is a resource's or longer. */

@@ -125,6 +125,24 @@ export function metadataOf(value: Uint8Array): Uint8Array {
   return value.subarray((value[2]! << 8) | value[3]!, u32(value, 16));
 }
 
+const decoder = new TextDecoder();
+const labelsStart = `"labels":{`;
+
+/**
+ * The JSON of metadata.labels alone; undefined: there are none. What stands before them (names, times, the uid) cannot hold their
+ * name with its quotes, and validated labels hold no brace.
+ */
+export function labelsText(value: Uint8Array): string | undefined {
+  const managedStart = u32(value, 8);
+  const text = decoder.decode(
+    value.subarray((value[2]! << 8) | value[3]!, managedStart === 0 ? u32(value, 16) : managedStart),
+  );
+  const at = text.indexOf(labelsStart);
+  if (at === -1) return undefined;
+  const from = at + labelsStart.length - 1;
+  return text.slice(from, text.indexOf("}", from) + 1);
+}
+
 /** Offset of the revision's digits in a stored value. */
 export function revisionOffset(value: Uint8Array): number {
   return u32(value, 4);

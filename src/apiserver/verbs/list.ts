@@ -3,7 +3,7 @@ import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { ensureConverted } from "../custom/conversion.ts";
 import { badRequest, expired, Failure } from "../failure.ts";
-import { endOf } from "../keys.ts";
+import { endOf, keyOf } from "../keys.ts";
 import { sliceMs } from "../limits.ts";
 import { representationFor } from "../objects/respond.ts";
 import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
@@ -24,7 +24,7 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
   const end = endOf(prefix);
   const start = page.start === "" ? prefix : prefix + page.start;
   const { snapshot } = page;
-  const entries = snapshot.range(start, end);
+  const entries = entriesFor(call, selection, snapshot, start, end);
   if (page.limit === 0) {
     const metadata: ListMetadata = { resourceVersion: String(snapshot.revision) };
     if (served.custom?.conversion !== undefined) {
@@ -43,6 +43,23 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
       metadata.remainingItemCount = snapshot.count(taken.next, end);
   }
   return convertedList(call, { served, representation, metadata, entries: taken.entries });
+}
+
+/** What is to be looked at: one object where one is named, what an index knows, else everything between the keys. */
+function entriesFor(
+  call: Call,
+  selection: Selection,
+  snapshot: Snapshot,
+  start: string,
+  end: string,
+): IterableIterator<Entry> {
+  const { served, namespace, name } = selection;
+  if (name !== "" && (namespace !== "" || !served.resource.namespaced)) {
+    const key = keyOf(served.prefix, namespace, name);
+    const entry = start <= key && key < end ? snapshot.get(key) : undefined;
+    return (entry === undefined ? [] : [entry]).values();
+  }
+  return call.parts.indexes.candidates(selection, snapshot, start, end) ?? snapshot.range(start, end);
 }
 
 interface ConvertedOrder extends Omit<ListOrder, "entries"> {

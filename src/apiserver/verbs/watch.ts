@@ -86,16 +86,18 @@ async function startOf(call: Call, selection: Selection): Promise<Start | Failur
     return { initial: undefined, from: revision ?? store.visible, marksInitialEnd: false };
   }
   const snapshot = store.snapshot();
-  return { initial: rangeOf(snapshot, selection), from: snapshot.revision, marksInitialEnd: isInitialAsked };
+  return { initial: rangeOf(call, snapshot, selection), from: snapshot.revision, marksInitialEnd: isInitialAsked };
 }
 
-function rangeOf(snapshot: Snapshot, { served, namespace, name }: Selection): IterableIterator<Entry> {
+function rangeOf(call: Call, snapshot: Snapshot, selection: Selection): IterableIterator<Entry> {
+  const { served, namespace, name } = selection;
   if (name !== "" && (namespace !== "" || !served.resource.namespaced)) {
     const entry = snapshot.get(keyOf(served.prefix, namespace, name));
     return (entry === undefined ? [] : [entry]).values();
   }
   const prefix = namespace === "" ? served.prefix : `${served.prefix}${namespace}/`;
-  return snapshot.range(prefix, endOf(prefix));
+  const end = endOf(prefix);
+  return call.parts.indexes.candidates(selection, snapshot, prefix, end) ?? snapshot.range(prefix, end);
 }
 
 function initialEventsProblem(sendInitial: string | null, match: string, bookmarks: boolean): Failure | undefined {

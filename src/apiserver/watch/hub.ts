@@ -24,6 +24,7 @@ export class WatchHub {
   readonly #objects: ObjectCache;
   readonly #timers: Timers;
   readonly #clock: Clock;
+  readonly #changed: ((prefix: string) => void) | undefined;
   readonly #indexes = new Map<string, WatcherIndex>();
   readonly #waiting: { readonly revision: number; readonly resolve: () => void }[] = [];
   readonly #listeners = new Set<ChangeListener>();
@@ -43,7 +44,10 @@ export class WatchHub {
     readonly objects: ObjectCache;
     readonly timers: Timers;
     readonly clock: Clock;
+    /** Called for each change, with its resource's prefix, before any watcher gets it. */
+    readonly changed?: (prefix: string) => void;
   }) {
+    this.#changed = parts.changed;
     this.#store = parts.store;
     this.#objects = parts.objects;
     this.#timers = parts.timers;
@@ -130,7 +134,9 @@ export class WatchHub {
   #offer(batch: readonly Event[]): void {
     for (const event of batch) {
       if (event.revision <= this.#position) continue;
-      const index = this.#indexes.get(resourcePrefixOf(event.key));
+      const prefix = resourcePrefixOf(event.key);
+      this.#changed?.(prefix);
+      const index = this.#indexes.get(prefix);
       if (index !== undefined) {
         const frames = new FrameSource(event, this.#objects, this.#clock);
         for (const watcher of index.candidates(event, this.#objects)) watcher.offer(event, frames);
