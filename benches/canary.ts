@@ -1,9 +1,11 @@
 // Users split by a real HAProxy on loopback: whether anybody outside the canary sees the new version, whether anybody falls back while
 // the share grows, how long threshold 0 takes, what a running canary costs. And the verdict in 1,000 simulated releases.
-// Prints one JSON line per figure; the floor is HAProxy configured by hand for the same routes, without a canary, in the same run.
-//   node benches/canary.ts [requests] [users]
+// Prints one JSON line per figure. The floor of the cost is HAProxy configured by hand for this one canary, in the same run: a hash and a
+// threshold from a map, users and those in errors in stick tables, the cookie set when missing, failed requests tried again. The
+// bare proxy beside it only forwards.
+//   node benches/canary.ts [requests] [users] [cost]
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,6 +25,14 @@ const requests = Number(process.argv[2] ?? 1_000_000);
 const users = Number(process.argv[3] ?? 100_000);
 const connections = 64;
 const pipelined = 1;
+const costRounds = 8;
+const costRequests = 20_000;
+const titles = {
+  bare: "bare proxy",
+  byHand: "canary by hand",
+  canary: "canary running",
+  plain: "ours without a canary",
+};
 const folder = mkdtempSync(`${tmpdir()}/steer-bench-canary-`);
 const timers = realTimers({ keepAlive: true });
 const cleanUps: (() => unknown)[] = [];
@@ -38,6 +48,7 @@ async function freePort(): Promise<number> {
 const ports = {
   old: await freePort(),
   new: await freePort(),
+  bare: await freePort(),
   byHand: await freePort(),
   http: await freePort(),
   https: await freePort(),
@@ -62,16 +73,52 @@ startOwn(
     )
     .join(""),
 );
-const byHandPid = startOwn(
-  "by-hand",
-  `frontend web
-  bind 127.0.0.1:${ports.byHand}
-  http-request set-header X-Forwarded-For %[src]
+const forwarded = `  http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  use_backend web if { req.hdr(host),lower -m str a.com }
+`;
+const isOurs = "{ req.hdr(host),lower -m str a.com }";
+const hasFresh = "{ var(txn.fresh) -m found }";
+const cookieText = "sid=%[var(txn.fresh)]; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
+
+const barePid = startOwn(
+  "bare",
+  `frontend web
+  bind 127.0.0.1:${ports.bare}
+${forwarded}  use_backend web if ${isOurs}
 backend web
   server s1 127.0.0.1:${ports.old}
+`,
+);
+
+writeFileSync(`${folder}/by-hand.map`, "web 200\n");
+const byHandPid = startOwn(
+  "by-hand",
+  `  retries 3
+  option redispatch 1
+  retry-on conn-failure empty-response
+backend new_users
+  stick-table type string len 48 size 1m expire 24h store gpc0
+backend old_users
+  stick-table type string len 48 size 1m expire 24h store gpc0
+frontend web
+  bind 127.0.0.1:${ports.byHand}
+  http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }
+${forwarded}  http-request set-var(txn.user) req.cook(sid)
+  http-request set-var(txn.fresh) uuid() unless { var(txn.user) -m found }
+  http-request set-var(txn.user) var(txn.fresh) if ${hasFresh}
+  http-request set-var(txn.bucket) str(0123456789abcdef),concat(|,txn.user,),xxh32,mod(10000)
+  http-request set-var(txn.new) bool(true) if { str(web),map_str_int(${folder}/by-hand.map,0),sub(txn.bucket) -m int gt 0 }
+  http-request track-sc0 var(txn.user) table new_users if { var(txn.new) -m found }
+  http-request track-sc0 var(txn.user) table old_users unless { var(txn.new) -m found }
+  http-after-response set-var(txn.counted) sc_inc_gpc0(0) if { status ge 500 }
+  http-after-response add-header Set-Cookie "${cookieText}" if ${hasFresh}
+  use_backend new if { var(txn.new) -m found } ${isOurs}
+  use_backend old if ${isOurs}
+backend old
+  server s1 127.0.0.1:${ports.old}
+backend new
+  server s1 127.0.0.1:${ports.new}
 `,
 );
 
@@ -161,10 +208,13 @@ async function load(
   return { seconds: (performance.now() - begun) / 1000, wrong };
 }
 
-/** Processor seconds that a process has used. */
+/** Processor seconds that a process has used: what the scheduler counted for each of its threads. */
 function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e9;
 }
 
 function print(figure: string, value: number, unit: string, more: { target?: number; floor?: number } = {}): void {
@@ -231,45 +281,47 @@ async function measureCut(): Promise<void> {
   );
 }
 
-/** Processor time of HAProxy for a request, with a canary that counts and without one, against the one configured by hand. */
+/** What a request costs through each proxy, round by round so that all meet the same machine. */
 async function measureCost(): Promise<void> {
   const pid = Number(/^Pid: (\d+)$/m.exec(await runtime.command("show info"))?.[1]);
-  const count = 60_000;
-  const costOf = async (port: number, of: number): Promise<{ cpuUs: number; perSecond: number }> => {
-    const before = cpuSeconds(of);
-    const { seconds } = await load(
-      port,
-      count,
-      (index) => index % 20_000,
-      () => undefined,
-    );
-    return { cpuUs: ((cpuSeconds(of) - before) / count) * 1e6, perSecond: count / seconds };
+  const ways = {
+    bare: { port: ports.bare, pid: barePid, prepare: () => Promise.resolve() },
+    byHand: { port: ports.byHand, pid: byHandPid, prepare: () => Promise.resolve() },
+    canary: { port: ports.http, pid, prepare: (round: number) => apply(200, `cost-${round}`) },
+    plain: { port: ports.http, pid, prepare: () => apply(undefined) },
   };
-  const rounds = { byHand: [] as number[], canary: [] as number[], plain: [] as number[] };
-  const rates = { byHand: [] as number[], canary: [] as number[], plain: [] as number[] };
-  for (let round = 0; round < 3; round++) {
-    const byHand = await costOf(ports.byHand, byHandPid);
-    await apply(200, `cost-${round}`);
-    const canary = await costOf(ports.http, pid);
-    await apply(undefined);
-    const plain = await costOf(ports.http, pid);
-    rounds.byHand.push(byHand.cpuUs);
-    rounds.canary.push(canary.cpuUs);
-    rounds.plain.push(plain.cpuUs);
-    rates.byHand.push(byHand.perSecond);
-    rates.canary.push(canary.perSecond);
-    rates.plain.push(plain.perSecond);
+  type Way = keyof typeof ways;
+  const names = Object.keys(ways) as Way[];
+  const cpuUs: Record<Way, number[]> = { bare: [], byHand: [], canary: [], plain: [] };
+  const perSecond: Record<Way, number[]> = { bare: [], byHand: [], canary: [], plain: [] };
+  for (let round = 0; round < costRounds; round++) {
+    // Whoever comes first meets another machine than whoever comes last: each is first as often as the others.
+    for (const name of [...names.slice(round % names.length), ...names.slice(0, round % names.length)]) {
+      const { port, pid: of, prepare } = ways[name];
+      await prepare(round);
+      const before = cpuSeconds(of);
+      const { seconds } = await load(
+        port,
+        costRequests,
+        (index) => index % 20_000,
+        () => undefined,
+      );
+      cpuUs[name].push(((cpuSeconds(of) - before) / costRequests) * 1e6);
+      perSecond[name].push(costRequests / seconds);
+    }
   }
-  const middle = (values: number[]): number => values.toSorted((a, b) => a - b)[1] ?? 0;
-  print("processor time of HAProxy a request, canary running", middle(rounds.canary), "us", {
-    floor: middle(rounds.byHand),
-  });
-  print("processor time of HAProxy a request, no canary", middle(rounds.plain), "us", { floor: middle(rounds.byHand) });
-  print("throughput with a running canary", middle(rates.canary), "requests/s", { floor: middle(rates.byHand) });
-  print("throughput without a canary", middle(rates.plain), "requests/s", { floor: middle(rates.byHand) });
-  print("throughput with a running canary, of that by hand", (middle(rates.canary) / middle(rates.byHand)) * 100, "%", {
-    target: 95,
-  });
+  const middle = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  /** Of two ways in the same round: what else the machine does meanwhile troubles both. */
+  const ratio = (of: Way, to: Way): number =>
+    middle(perSecond[of].map((rate, round) => rate / (perSecond[to][round] ?? 1))) * 100;
+  for (const name of names) {
+    const floor = name === "bare" ? {} : { floor: middle(cpuUs[name === "canary" ? "byHand" : "bare"]) };
+    print(`processor time of HAProxy a request, ${titles[name]}`, middle(cpuUs[name]), "us", floor);
+  }
+  for (const name of names) print(`throughput, ${titles[name]}`, middle(perSecond[name]), "requests/s");
+  print("throughput with a running canary, of a canary by hand", ratio("canary", "byHand"), "%", { target: 95 });
+  print("throughput with a running canary, of the bare proxy", ratio("canary", "bare"), "%");
+  print("throughput without a canary, of the bare proxy", ratio("plain", "bare"), "%");
 }
 
 /** Users come one by one and each is looked at. */

@@ -68,24 +68,32 @@ const defaultLines = [
   "  retry-on conn-failure empty-response",
 ];
 
+const isRouted = "{ var(txn.to) -m found }";
+const isPlain = "{ var(txn.to) -m beg b }";
+const isOther = "{ var(txn.host) -m found }";
+
 const frontendLines = [
   // What may have been carried out already is not sent twice.
   "  http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
   "  http-request set-header X-Forwarded-For %[src]",
-  "  http-request set-header X-Forwarded-Proto https if { ssl_fc }",
-  "  http-request set-header X-Forwarded-Proto http unless { ssl_fc }",
+  "  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
   "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
-  "  http-request set-var(txn.host) req.hdr(host),field(1,:),lower",
-  "  http-request set-var(txn.path) path",
-  "  http-request set-var(txn.site) var(txn.host),map_str(hosts.map)",
-  "  http-request set-var(txn.site) var(txn.host),regsub(^[^.]+,*),map_str(hosts.map) unless { var(txn.site) -m found }",
-  "  http-request set-var(txn.site) str(_) unless { var(txn.site) -m found }",
-  "  http-request set-var(txn.backend) var(txn.site),concat(,txn.path,),map_str(exact.map)",
-  "  http-request set-var(txn.backend) var(txn.site),concat(,txn.path,/),map_beg(prefix.map) unless { var(txn.backend) -m found }",
-  '  http-request return status 404 content-type text/plain string "404: no Ingress serves this host and path\\n" ' +
-    "unless { var(txn.backend) -m found }",
+  "  http-request set-log-level silent",
+  // Host and path as they came are nearly always a route already, and then all is said.
+  "  http-request set-var(txn.to) base,concat(/?),map_beg(routes.map)",
+  `  http-request allow if ${isPlain}`,
+  `  http-request set-var(txn.host) req.hdr(host),field(1,:),lower unless ${isRouted}`,
+  `  http-request set-var(txn.path) path unless ${isRouted}`,
+  `  http-request set-var(txn.to) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther}`,
+  `  http-request set-var(txn.to) var(txn.host),regsub(^[^.]+,*),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
+  `  http-request set-var(txn.to) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
+  `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
   ...splitResponseRules,
   ...splitLogLines,
-  "  use_backend %[var(txn.backend)]",
+  // The own name of the backend that a place stands for; a name that is none has no route.
+  "  use_backend b%[var(txn.to),bytes(1)]",
+  "  default_backend nothing",
+  "backend nothing",
+  '  http-request return status 404 content-type text/plain string "404: no Ingress serves this host and path\\n"',
 ];

@@ -45,7 +45,6 @@ export class IngressDataPlane {
       before,
       table.backends.keys(),
       table.certificates.map(({ id }) => id),
-      table.splits.map(({ id }) => id),
     );
     const wanted = wantedDataPlane(table, slots);
     try {

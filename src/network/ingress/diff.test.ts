@@ -70,9 +70,9 @@ const lines = fc
   .dictionary(fc.constantFrom("a.com", "b.com", "a.com/x"), fc.constantFrom("b0001", "b0002"))
   .map((record) => new Map(Object.entries(record)));
 const plane = fc
-  .record({ one: servers, two: servers, hosts: lines, exact: lines, prefix: lines })
-  .map(({ one, two, hosts, exact, prefix }): DataPlane => ({
-    maps: { ...emptyMaps, "hosts.map": hosts, "exact.map": exact, "prefix.map": prefix },
+  .record({ one: servers, two: servers, routes: lines, splits: lines, users: lines })
+  .map(({ one, two, routes, splits, users }): DataPlane => ({
+    maps: { ...emptyMaps, "routes.map": routes, "splits.map": splits, "users.map": users },
     servers: new Map<string, Server[]>([
       ["b0001", one],
       ["b0002", two],
@@ -102,6 +102,36 @@ test("steps lead from any state to any other, and no backend that keeps endpoint
     }),
     { numRuns: 500 },
   );
+});
+
+test("taking users away comes before anything else, and a route leads to a split only when all of it is there", () => {
+  const line = (limit: number): string => `${limit}:0123456789abcdef:b0002:c0001:r-1/others:r-1/chosen`;
+  const planeOf = (route: string, limit: number | undefined, servers: readonly Server[]): DataPlane => ({
+    maps: {
+      ...emptyMaps,
+      "routes.map": new Map([["a.com/", route]]),
+      "splits.map": new Map(limit === undefined ? [] : [["c0001", line(limit)]]),
+      "users.map": new Map(limit === undefined ? [] : [["^c0001", "1"]]),
+    },
+    servers: new Map([
+      ["b0001", [{ address: "10.0.0.1", port: 80, weight: 100 }]],
+      ["b0002", servers],
+    ]),
+    certificates: new Map(),
+  });
+  const model = new Model();
+  const stepsTo = (wanted: DataPlane): string[] =>
+    diff(model.actual, wanted).map((step) => {
+      model.do(step);
+      return "file" in step ? `${step.kind} ${step.file}` : step.kind;
+    });
+  const pod = { address: "10.0.0.2", port: 80, weight: 100 };
+  stepsTo(planeOf("b0001", undefined, []));
+  const begun = stepsTo(planeOf("c0001", 100, [pod]));
+  assert.deepEqual(begun.slice(-1), ["set-line routes.map"]);
+  assert.deepEqual(stepsTo(planeOf("c0001", 200, [pod])), ["set-line splits.map"]);
+  assert.equal(stepsTo(planeOf("c0001", 0, []))[0], "set-line splits.map");
+  assert.equal(stepsTo(planeOf("b0001", undefined, []))[0], "set-line routes.map");
 });
 
 test("places stay with those that have them, are used again, and double when they run out", () => {

@@ -1,6 +1,7 @@
 import type { Actual, ActualServer } from "./actual.ts";
 import type { Server } from "./route-table.ts";
 import { serverName } from "./slots.ts";
+import { limitOf } from "./split.ts";
 import type { DataPlane, MapFile } from "./wanted.ts";
 import { mapFiles } from "./wanted.ts";
 
@@ -31,8 +32,8 @@ export function diff(actual: Actual, wanted: DataPlane): Step[] {
   // Whoever must not be served by the chosen's servers any longer goes first of all.
   const isUrgent = (step: Step): boolean =>
     step.kind === "set-line" &&
-    step.file === "thresholds.map" &&
-    Number(step.value) < Number(actual.maps[step.file].get(step.key));
+    (step.file === "splits.map" || step.file === "special.map") &&
+    limitOf(step.value) < limitOf(actual.maps[step.file].get(step.key));
   const rest = adding.filter((step) => !isUrgent(step));
   return [...adding.filter(isUrgent), ...opening, ...rest, ...removing.toReversed(), ...closing];
 }

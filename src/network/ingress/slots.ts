@@ -8,24 +8,16 @@ export interface Slots {
   readonly backends: ReadonlyMap<string, number>;
   /** Certificate id to its number, from 1. */
   readonly certificates: ReadonlyMap<string, number>;
-  /** TrafficSplit's id to its number, from 1. */
-  readonly splits: ReadonlyMap<string, number>;
 }
 
 export const noSlots: Slots = {
   count: backendSlotsFirst,
   backends: new Map(),
   certificates: new Map(),
-  splits: new Map(),
 };
 
 /** Keeps the places of those that stay, gives free ones to the new. A greater `count` than before needs a reload. */
-export function assignSlots(
-  slots: Slots,
-  backends: Iterable<string>,
-  certificates: Iterable<string>,
-  splits: Iterable<string> = [],
-): Slots {
+export function assignSlots(slots: Slots, backends: Iterable<string>, certificates: Iterable<string>): Slots {
   const assigned = assign(slots.backends, [...backends]);
   let { count } = slots;
   const highest = Math.max(0, ...assigned.values());
@@ -36,7 +28,6 @@ export function assignSlots(
     count,
     backends: assigned,
     certificates: assign(slots.certificates, [...certificates]),
-    splits: assign(slots.splits, [...splits]),
   };
 }
 
@@ -66,27 +57,22 @@ export function certificateFile(slot: number): string {
   return `c${String(slot).padStart(4, "0")}.pem`;
 }
 
-export function splitName(slot: number): string {
-  return `t${String(slot).padStart(4, "0")}`;
-}
-
 /** For the file that outlives us. */
 export function writeSlots(slots: Slots): string {
-  const { count, backends, certificates, splits } = slots;
-  return JSON.stringify({ count, backends: [...backends], certificates: [...certificates], splits: [...splits] });
+  const { count, backends, certificates } = slots;
+  return JSON.stringify({ count, backends: [...backends], certificates: [...certificates] });
 }
 
 /** Undefined when the text is none of ours: then HAProxy is set up anew. */
 export function readSlots(text: string): Slots | undefined {
   try {
-    const { count, backends, certificates, splits } = JSON.parse(text) as {
+    const { count, backends, certificates } = JSON.parse(text) as {
       count: number;
       backends: [string, number][];
       certificates: [string, number][];
-      splits: [string, number][];
     };
     if (!Number.isInteger(count) || count < 1 || backendSlotsMax < count) return undefined;
-    return { count, backends: new Map(backends), certificates: new Map(certificates), splits: new Map(splits) };
+    return { count, backends: new Map(backends), certificates: new Map(certificates) };
   } catch {
     return undefined;
   }

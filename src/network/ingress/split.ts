@@ -60,6 +60,45 @@ function userOf({ header, cookie, jwtClaim, clientAddress }: TrafficSplit["spec"
   return user !== undefined && found.length === 1 && namePattern.test(user.name) ? user : undefined;
 }
 
+const letterOf = { cookie: "c", header: "h", claim: "j", address: "a" } as const;
+
+/** The place of the users of a backend (`b0007`): a letter says what tells them apart, a capital one that the split is special. */
+export function placeOf(split: Split, backend: string): string {
+  const letter = letterOf[split.user.kind];
+  return `${isSpecial(split) ? letter.toUpperCase() : letter}${backend.slice(1)}`;
+}
+
+/** Whether a split asks for something rare: excluded paths, testers, only new users, slow answers. The others pay nothing for it. */
+export function isSpecial({ testers, newSince, slowerThanMs, excluded }: Split): boolean {
+  return testers !== undefined || newSince !== undefined || slowerThanMs !== undefined || excluded.length > 0;
+}
+
+/** Whether a split changes nothing for any request: nobody is chosen, nobody counted, no cookie set. */
+export function isAtRest(split: Split): boolean {
+  const { threshold, run, testers, newSince, user } = split;
+  const isQuiet = run === undefined && testers === undefined && newSince === undefined;
+  return isQuiet && threshold === 0 && user.kind !== "cookie";
+}
+
+/** All hashes of users lie below it. */
+const hashesTotal = 2 ** 32;
+
+/**
+ * What a place stands for, by fields: hashes below the first are chosen; hash key; where the chosen go; the place itself; and
+ * while users are counted the names of both sides. Without a target nobody is chosen.
+ */
+export function splitLine(split: Split, place: string, from: string, to: string | undefined): string {
+  const { threshold, hashKey, run } = split;
+  const limit = to === undefined ? 0 : Math.ceil((threshold * hashesTotal) / bucketsTotal);
+  const sides = run === undefined ? [] : [`${run}/others`, `${run}/chosen`];
+  return [limit, hashKey, to ?? from, place, ...sides].join(":");
+}
+
+/** How many hashes the line of a place chooses. */
+export function limitOf(line: string | undefined): number {
+  return Number(line?.split(":", 1)[0] ?? 0);
+}
+
 /**
  * The regular expression that takes a user out of `PLACE|TEXT`. Without backslash, semicolon and space, which mean something to
  * HAProxy's command line; names are letters, digits, `-` and `_` only.
@@ -74,7 +113,7 @@ export function userPattern(place: string, { kind, name }: Split["user"]): strin
     case "claim":
       return `(?s)^${place}[|].*?[^[:alnum:]_-]${name}[^[:alnum:]_:,-]:[[:space:]]*([^[:cntrl:],}]+)`;
     case "address":
-      return `^${place}[|](.+)`;
+      return "";
   }
 }
 

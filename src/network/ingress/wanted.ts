@@ -1,30 +1,20 @@
 import type { RouteTable, Server, Split } from "./route-table.ts";
-import { anyHost } from "./route-table.ts";
-import { backendName, certificateFile, splitName, type Slots } from "./slots.ts";
-import { testerPattern, userPattern } from "./split.ts";
+import { backendName, certificateFile, type Slots } from "./slots.ts";
+import { isAtRest, isSpecial, placeOf, splitLine, testerPattern, userPattern } from "./split.ts";
 
 /** In the order in which lines go; they come the other way round: what is looked up first must find all that it leads to. */
 export const mapFiles = [
-  "hosts.map",
-  "exact.map",
-  "prefix.map",
-  // Which place a backend's TrafficSplit has, and where its chosen users go.
+  "routes.map",
+  // What TrafficSplits ask for, by place: the usual ones, and those that ask for something rare as well.
   "splits.map",
-  "chosen.map",
-  // Properties of a TrafficSplit by its place.
-  "thresholds.map",
-  "runs.map",
-  "kinds.map",
+  "special.map",
   "users.map",
-  "salts.map",
+  "cookies.map",
   "errors.map",
   "slow.map",
-  "cookies.map",
   "excluded.map",
   "new.map",
   "tested.map",
-  // Who asks for something rare.
-  "special.map",
   "testers.map",
 ] as const;
 export type MapFile = (typeof mapFiles)[number];
@@ -57,13 +47,7 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
     return backendName(slot);
   };
   return {
-    maps: {
-      ...splitLines(table.splits, slots, nameOf),
-      "hosts.map": new Map(table.sites.filter((site) => site !== anyHost).map((site) => [site, site])),
-      "exact.map": new Map(table.exact.map(({ site, path, backend }) => [`${site}${path}`, nameOf(backend)])),
-      // The slash at the end makes the comparison one of whole elements: `/foo/` is no beginning of `/foobar/`.
-      "prefix.map": new Map(table.prefix.map(({ site, path, backend }) => [`${site}${path}/`, nameOf(backend)])),
-    },
+    maps: { ...splitLines(table.splits, nameOf), "routes.map": routeLines(table, nameOf) },
     servers: new Map([...table.backends.values()].map(({ id, servers }) => [nameOf(id), servers])),
     certificates: new Map(
       table.certificates.map(({ id, pem, hosts }) => [
@@ -74,31 +58,42 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
   };
 }
 
+/**
+ * Where requests go, by `SITE/PATH/` and all below it or `SITE/PATH/?` alone (no path holds a `?`): the longest line that a
+ * request begins with holds. A site that has no route for everything ends at `none`: it is known, and served by nobody else.
+ */
+function routeLines(table: RouteTable, nameOf: (id: string) => string): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const split of table.splits) {
+    if (isAtRest(split)) continue;
+    for (const { from } of split.backends) places.set(from, placeOf(split, nameOf(from)));
+  }
+  const leadsTo = (id: string): string => places.get(id) ?? nameOf(id);
+  const lines = new Map(table.sites.map((site) => [`${site}/`, "none"]));
+  for (const { site, path, backend } of table.prefix) lines.set(`${site}${path}/`, leadsTo(backend));
+  for (const { site, path, backend } of table.exact) lines.set(`${site}${path}/?`, leadsTo(backend));
+  return lines;
+}
+
 /** The lines that say who is chosen and where the chosen go. */
-function splitLines(splits: readonly Split[], slots: Slots, nameOf: (id: string) => string): Maps {
+function splitLines(splits: readonly Split[], nameOf: (id: string) => string): Maps {
   const maps = mapsOf(() => new Map<string, string>());
   for (const split of splits) {
-    const place = splitName(slots.splits.get(split.id) ?? 0);
+    if (isAtRest(split)) continue;
     for (const { from, to } of split.backends) {
-      maps["splits.map"].set(nameOf(from), place);
-      if (to !== undefined) maps["chosen.map"].set(nameOf(from), nameOf(to));
-    }
-    maps["kinds.map"].set(place, split.user.kind);
-    maps["users.map"].set(userPattern(place, split.user), "\\1");
-    if (split.user.kind === "cookie") maps["cookies.map"].set(place, split.user.name);
-    maps["salts.map"].set(place, split.hashKey);
-    maps["thresholds.map"].set(place, String(split.threshold));
-    if (split.run !== undefined) maps["runs.map"].set(place, split.run);
-    if (split.newSince !== undefined) maps["new.map"].set(place, String(split.newSince));
-    if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
-    for (const status of split.errorStatuses) maps["errors.map"].set(`${place}:${status}`, "status");
-    for (const path of split.excluded) maps["excluded.map"].set(`${place}${path}/`, "1");
-    const { testers, newSince, slowerThanMs, excluded } = split;
-    if (testers !== undefined || newSince !== undefined || slowerThanMs !== undefined || excluded.length > 0)
-      maps["special.map"].set(place, "1");
-    if (split.testers !== undefined) {
-      maps["tested.map"].set(place, "1");
-      maps["testers.map"].set(testerPattern(place, split.testers), "1");
+      const place = placeOf(split, nameOf(from));
+      const target = to === undefined ? undefined : nameOf(to);
+      maps[isSpecial(split) ? "special.map" : "splits.map"].set(place, splitLine(split, place, nameOf(from), target));
+      if (split.user.kind !== "address") maps["users.map"].set(userPattern(place, split.user), "\\1");
+      if (split.user.kind === "cookie") maps["cookies.map"].set(place, split.user.name);
+      if (split.newSince !== undefined) maps["new.map"].set(place, String(split.newSince));
+      if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
+      for (const status of split.errorStatuses) maps["errors.map"].set(`${place}:${status}`, "status");
+      for (const path of split.excluded) maps["excluded.map"].set(`${place}${path}/`, "1");
+      if (split.testers !== undefined) {
+        maps["tested.map"].set(place, "1");
+        maps["testers.map"].set(testerPattern(place, split.testers), "1");
+      }
     }
   }
   return maps;
