@@ -4,6 +4,7 @@ import type { Checker, View } from "./checkers/checker.ts";
 import type { Change } from "./history.ts";
 import { History } from "./history.ts";
 import { limits } from "./limits.ts";
+import { finalState } from "./final-state.ts";
 import { missing } from "./settled.ts";
 import type { Hashes } from "./simulated-crypto.ts";
 import { SimulatedCluster, type Defects } from "./simulated-cluster.ts";
@@ -53,6 +54,12 @@ export interface SeedResult {
   readonly virtualMs: number;
   readonly tasks: number;
   readonly writes: number;
+  /** Writes from the user's first on, besides leases and heartbeats. */
+  readonly userWrites: number;
+  /** What stands in the end, comparable between runs; empty unless it was reached. */
+  readonly finalState: readonly string[];
+  /** What the user wanted in the end. */
+  readonly desired: string;
   readonly violation: Violation | undefined;
   /** For the report of a failure. */
   readonly story: readonly string[];
@@ -81,6 +88,8 @@ class SeedRun {
   #writes = 0;
   #lastWriteMs = 0;
   #lastWrite = "";
+  #finalState: readonly string[] = [];
+  #desired = "";
 
   constructor(options: SeedOptions) {
     this.#options = options;
@@ -130,6 +139,9 @@ class SeedRun {
       virtualMs: this.#time.monotonic(),
       tasks: this.#time.tasksRun,
       writes: this.#writes,
+      userWrites: this.#striker?.written ?? 0,
+      finalState: this.#finalState,
+      desired: this.#desired,
       violation: this.#violation,
       story: this.#story.last(limits.storyKept),
       recent: this.#trace.recent(),
@@ -182,6 +194,8 @@ class SeedRun {
     }
     this.#story.add("the desired state is reached and stands still");
     this.#each((checker) => checker.settled?.());
+    this.#finalState = finalState(this.#history);
+    this.#desired = JSON.stringify(user.desired);
   }
 
   /** Waits until the desired state is reached, then that nothing is written any more. */

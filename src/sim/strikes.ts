@@ -29,6 +29,7 @@ export class Striker {
   readonly #options: StrikeOptions;
   readonly #writes: SeededRandom;
   #isOver = false;
+  #written = 0;
   /** Nodes whose Node object is to go, or went, and did not come back. */
   readonly #deleted = new Set<string>();
 
@@ -47,10 +48,17 @@ export class Striker {
   /** Something was written: the worst moments to crash are right after that. */
   wrote(): void {
     const { swarm, timers, cluster } = this.#options;
+    this.#written += 1;
+    if (this.#written === swarm.crashAtWrite) timers.soon(() => this.#crashOnce(this.#written));
     if (this.#isOver || !this.#writes.chance(swarm.crashAfterWrite)) return;
     timers.soon(() => {
       if (!this.#isOver && cluster.server.isUp) this.#crashServer(this.#writes, "the server crashes after a write");
     });
+  }
+
+  /** Writes so far, besides leases and heartbeats. */
+  get written(): number {
+    return this.#written;
   }
 
   /** Ends all faults: what is down starts, except for machines whose Node was deleted for good. */
@@ -128,6 +136,14 @@ export class Striker {
         if (victim !== undefined) say(`a container of ${victim} ends by itself`);
       }
     }
+  }
+
+  #crashOnce(write: number): void {
+    const { cluster, story } = this.#options;
+    if (!cluster.server.isUp) return;
+    story.add(`the server crashes after write ${write} and starts again`);
+    cluster.crashServer();
+    cluster.server.start();
   }
 
   #crashServer(random: SeededRandom, text: string): void {

@@ -8,6 +8,8 @@ export interface Swarm {
   readonly commitMsMax: number;
   /** Probability that the server crashes right after a write became visible, for each write. */
   readonly crashAfterWrite: number;
+  /** The server crashes right after this write, counted from the user's first, and starts again at once. */
+  readonly crashAtWrite?: number;
   /** Of the loops inside the server. */
   readonly loopNetwork: NetworkFaults;
   /** Of the nodes' agents. */
@@ -86,8 +88,12 @@ export function describeSwarm(swarm: Swarm): string {
   const strikes = Object.entries(swarm.strikes).map(
     ([kind, everyMs]) => `${kind} every ${Math.round(everyMs / 1000)} s`,
   );
-  const afterWrite =
-    swarm.crashAfterWrite === 0 ? [] : [`the server crashes after ${percent(swarm.crashAfterWrite)} of the writes`];
+  const afterWrite = [
+    ...(swarm.crashAfterWrite === 0
+      ? []
+      : [`the server crashes after ${percent(swarm.crashAfterWrite)} of the writes`]),
+    ...(swarm.crashAtWrite === undefined ? [] : [`the server crashes after write ${swarm.crashAtWrite}`]),
+  ];
   return [
     `${Math.round(swarm.safetyMs / 1000)} s of faults; commits take up to ${swarm.commitMsMax} ms`,
     `loops: ${network(swarm.loopNetwork)}`,

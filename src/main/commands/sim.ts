@@ -1,15 +1,20 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { runSeed, type SeedResult } from "#sim/run-seed.ts";
+import { crashesOf, playNamed } from "#sim/crash-sweep.ts";
+import type { SeedResult } from "#sim/run-seed.ts";
 import { numberOption, parseOptions, type Flags } from "../options.ts";
 import { projectRoot } from "../places.ts";
 import { simulationMachine } from "../sim-machine.ts";
 
 const flags: Flags = {
   seeds: { type: "string", meaning: "number of seeds to run, default 100" },
-  seed: { type: "string", meaning: "run this one seed alone" },
+  seed: { type: "string", meaning: "run this one seed alone; 7@35 is scenario 7 with a crash after write 35" },
   from: { type: "string", meaning: "first seed of many, default 1" },
+  "crash-each-write": {
+    type: "boolean",
+    meaning: "play calm scenarios with one crash of the server, after each of their writes in turn",
+  },
   jobs: { type: "string", meaning: "processes at a time, default one a processor" },
   trace: { type: "boolean", meaning: "print every request, write and delivered event (with --seed)" },
   verbose: { type: "boolean", short: "v", meaning: "print what happens in each seed" },
@@ -29,17 +34,26 @@ export async function run(args: readonly string[]): Promise<number> {
   const count = numberOption(options, "seeds", 1, seedsMax) ?? 100;
   const from = numberOption(options, "from", 0, seedsMax) ?? 1;
   const jobs = numberOption(options, "jobs", 1, jobsMax) ?? availableParallelism();
-  return await runMany(
-    Array.from({ length: count }, (_, index) => String(from + index)),
-    Math.min(jobs, count),
-    isVerbose,
-  );
+  const names =
+    options.values["crash-each-write"] === true
+      ? await crashNames(from, count)
+      : Array.from({ length: count }, (_, index) => String(from + index));
+  return await runMany(names, Math.min(jobs, count), isVerbose);
+}
+
+/** `count` runs: a crash after the first write of the first scenario, after its second, and so on, then the next scenario. */
+async function crashNames(from: number, count: number): Promise<string[]> {
+  const names: string[] = [];
+  for (let scenario = from; names.length < count; scenario += 1) {
+    const writes = Math.max(1, await crashesOf(String(scenario), simulationMachine()));
+    for (let write = 1; write <= writes && names.length < count; write += 1) names.push(`${scenario}@${write}`);
+  }
+  return names;
 }
 
 async function runOne(seed: string, isVerbose: boolean, isTraced: boolean): Promise<number> {
   const write = (line: string): void => void process.stdout.write(`${line}\n`);
-  const result = await runSeed({
-    seed,
+  const result = await playNamed(seed, {
     machine: simulationMachine(),
     ...(isVerbose || isTraced ? { tell: write } : {}),
     ...(isTraced ? { traced: write } : {}),

@@ -1,0 +1,66 @@
+import type { ObservedState, Stored } from "./history.ts";
+
+/** Kinds whose end state a user cares for; all others follow from them, or are history. */
+const compared = [
+  "pods",
+  "apps/deployments",
+  "apps/statefulsets",
+  "apps/daemonsets",
+  "batch/jobs",
+  "services",
+  "discovery.k8s.io/endpointslices",
+  "persistentvolumeclaims",
+  "resource.k8s.io/resourceclaims",
+] as const;
+
+const counts = [
+  "phase",
+  "replicas",
+  "readyReplicas",
+  "updatedReplicas",
+  "availableReplicas",
+  "succeeded",
+  "numberReady",
+  "updatedNumberScheduled",
+] as const;
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+}
+
+/**
+ * What stands in the end, as sorted lines, without what differs between two runs to the same end: names that were made up, uids,
+ * times, addresses, places, revisions. Two runs of one user end in the same lines, whatever happened meanwhile (invariants 27, 28).
+ */
+export function finalState(state: ObservedState): string[] {
+  const lines: string[] = [];
+  for (const resource of compared)
+    for (const object of state.all(resource).values()) lines.push(`${resource} ${describe(object)}`);
+  return lines.sort();
+}
+
+function describe(object: Stored): string {
+  const { metadata, status = {} } = object;
+  const owner = metadata.ownerReferences?.find((one) => one.controller === true);
+  const isNamedByController =
+    metadata.generateName !== undefined || (owner !== undefined && owner.kind !== "StatefulSet");
+  const name = isNamedByController ? `of ${owner?.kind} ${labelOf(object) ?? owner?.name}` : metadata.name;
+  const found: string[] = counts.flatMap((count) =>
+    status[count] === undefined ? [] : [`${count}=${String(status[count])}`],
+  );
+  const conditions = (status["conditions"] ?? []) as readonly Condition[];
+  // Why something progresses is history.
+  for (const { type, status: value } of conditions) if (type !== "Progressing") found.push(`${type}=${value}`);
+  const containers = (object.spec?.["containers"] ?? []) as readonly { readonly image?: string }[];
+  found.push(...containers.map(({ image }) => `image=${image}`));
+  const endpoints = (object["endpoints"] ?? []) as readonly { readonly conditions?: { readonly ready?: boolean } }[];
+  found.push(...endpoints.map((endpoint) => `ready=${endpoint.conditions?.ready}`));
+  return `${metadata.namespace}/${name} ${found.sort().join(" ")}`;
+}
+
+/** Pods of one Deployment have ReplicaSets with other names: what their workload calls them is the same. */
+function labelOf({ metadata }: Stored): string | undefined {
+  return metadata.labels?.["app"] ?? metadata.labels?.["kubernetes.io/service-name"];
+}
