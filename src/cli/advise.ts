@@ -1,25 +1,6 @@
 import type { Client } from "#client/client.ts";
 import { table } from "./top.ts";
-import {
-  bytesText,
-  coresText,
-  historyPath,
-  nothing,
-  plus,
-  readScene,
-  requestOf,
-  type Amount,
-  type Scene,
-  type SeenNode,
-  type SeenPod,
-} from "./usage.ts";
-
-/** What is asked for beyond what was used: of the busiest twentieth for CPU, of the most for memory. */
-const cpuMargin = 1.15;
-const memoryMargin = 1.2;
-const cpuLeast = 0.01;
-const memoryLeast = 16 * 1024 ** 2;
-const mebi = 1024 ** 2;
+import { amountOf, bytesText, coresText, partialOf, usageApi, type Amount, type AmountTexts } from "./usage.ts";
 
 /** Use over the history: the half, the busiest twentieth, the most. */
 export interface Percentiles {
@@ -56,140 +37,52 @@ export interface Advices {
   readonly worstLoss: NodeLoss | undefined;
 }
 
-/** Reads the history of `window` (`1d`, `7d`) and concludes. */
-export async function collectAdvices(client: Client, window: string): Promise<Advices> {
-  const [scene, used] = await Promise.all([readScene(client), readPercentiles(client, window)]);
-  return advise(scene, used, window);
+interface AdviceObject {
+  readonly metadata: { readonly namespace?: string };
+  readonly workload: string;
+  readonly pods: number;
+  readonly containers: readonly {
+    readonly name: string;
+    readonly requested: AmountTexts;
+    readonly used?: { readonly p50: AmountTexts; readonly p95: AmountTexts; readonly max: AmountTexts };
+    readonly advised?: AmountTexts;
+  }[];
 }
 
-/** By `namespace/pod/container`. */
-export type Measured = ReadonlyMap<string, Percentiles>;
+interface ClusterAdviceObject {
+  readonly nodesNow: number;
+  readonly nodesAdvised: number;
+  readonly worstNodeLoss?: { readonly node: string; readonly homelessPods: readonly string[] };
+}
 
-/** What each workload asked for, what it used, and what to ask for. Pure. */
-export function advise(scene: Scene, measured: Measured, window: string): Advices {
-  const groups = Map.groupBy(scene.pods, ({ namespace, workload }) => `${namespace}/${workload}`);
-  const workloads = [...groups.values()].flatMap((pods) => adviseWorkload(pods, measured));
-  const requested = scene.pods.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
-  const advised = workloads.reduce((sum, each) => {
-    const one = each.advised ?? { ...nothing, ...each.requested };
-    return plus(sum, { cpu: one.cpu * each.pods, memory: one.memory * each.pods });
-  }, nothing);
+/** What the cluster concludes from the history of `window` (`1d`, `7d`). Rejects as the client does. */
+export async function collectAdvices(client: Client, window: string): Promise<Advices> {
+  const [workloads, cluster] = await Promise.all([
+    client.request("GET", `${usageApi}/workloadadvices?window=${window}`) as Promise<{
+      items: readonly AdviceObject[];
+    }>,
+    client.request("GET", `${usageApi}/clusteradvices/cluster?window=${window}`) as Promise<ClusterAdviceObject>,
+  ]);
+  const { nodesNow, nodesAdvised, worstNodeLoss: loss } = cluster;
   return {
     window,
-    workloads: workloads.sort((left, right) => saving(right) - saving(left)),
-    nodesNow: nodesFor(requested, scene.nodes),
-    nodesAdvised: nodesFor(advised, scene.nodes),
-    worstLoss: worstLoss(scene),
+    workloads: workloads.items.flatMap(advicesOf),
+    nodesNow,
+    nodesAdvised,
+    worstLoss: loss && { node: loss.node, homeless: loss.homelessPods },
   };
 }
 
-function adviseWorkload(pods: readonly SeenPod[], measured: Measured): Advice[] {
-  const [first] = pods;
-  if (first === undefined) return [];
-  return first.containers.map(({ name, requests }) => {
-    const all = pods.flatMap((pod) => measured.get(`${pod.namespace}/${pod.name}/${name}`) ?? []);
-    const used = all.length === 0 ? undefined : all.reduce(larger);
-    const advised = used && {
-      cpu: roundedCpu(used.most95.cpu * cpuMargin),
-      memory: roundedMemory(used.most.memory * memoryMargin),
-    };
-    const { namespace, workload } = first;
-    return { namespace, workload, container: name, pods: pods.length, requested: requests, used, advised };
-  });
-}
-
-function larger(left: Percentiles, right: Percentiles): Percentiles {
-  const most = (a: Amount, b: Amount): Amount => ({
-    cpu: Math.max(a.cpu, b.cpu),
-    memory: Math.max(a.memory, b.memory),
-  });
-  return {
-    half: most(left.half, right.half),
-    most95: most(left.most95, right.most95),
-    most: most(left.most, right.most),
-  };
-}
-
-function roundedCpu(cores: number): number {
-  return Math.max(cpuLeast, Math.ceil(Math.round(cores * 1e6) / 1e4) / 100);
-}
-
-function roundedMemory(bytes: number): number {
-  return Math.max(memoryLeast, Math.ceil(bytes / mebi) * mebi);
-}
-
-function saving({ requested, advised, pods }: Advice): number {
-  return advised === undefined ? -Infinity : ((requested.cpu ?? 0) - advised.cpu) * pods;
-}
-
-function nodesFor(amount: Amount, nodes: readonly SeenNode[]): number {
-  const whole = nodes.reduce((sum, { allocatable }) => plus(sum, allocatable), nothing);
-  if (nodes.length === 0 || whole.cpu === 0 || whole.memory === 0) return 0;
-  const share = Math.max(amount.cpu / whole.cpu, amount.memory / whole.memory);
-  return Math.ceil(Math.round(share * nodes.length * 1e6) / 1e6);
-}
-
-/** Tries the loss of each node: its pods go, the important ones first, where their requests fit. */
-export function worstLoss({ nodes, pods }: Scene): NodeLoss | undefined {
-  let worst: NodeLoss | undefined;
-  for (const lost of nodes) {
-    const homeless = homelessAfter(lost.name, nodes, pods);
-    if (worst === undefined || homeless.length > worst.homeless.length) worst = { node: lost.name, homeless };
-  }
-  return worst;
-}
-
-function homelessAfter(lost: string, nodes: readonly SeenNode[], pods: readonly SeenPod[]): string[] {
-  const free = nodes
-    .filter(({ name }) => name !== lost)
-    .map(({ name, allocatable }) => {
-      const taken = pods.filter(({ node }) => node === name).reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
-      return { cpu: allocatable.cpu - taken.cpu, memory: allocatable.memory - taken.memory };
-    });
-  const moving = pods.filter(({ node, isDaemon }) => node === lost && !isDaemon);
-  const homeless: string[] = [];
-  for (const pod of moving.sort((left, right) => right.priority - left.priority)) {
-    const asked = requestOf(pod);
-    const place = free.find(({ cpu, memory }) => cpu >= asked.cpu && memory >= asked.memory);
-    if (place === undefined) homeless.push(`${pod.namespace}/${pod.name}`);
-    else Object.assign(place, { cpu: place.cpu - asked.cpu, memory: place.memory - asked.memory });
-  }
-  return homeless;
-}
-
-interface VectorAnswer {
-  readonly data?: {
-    readonly result?: readonly { readonly metric: Record<string, string>; readonly value: readonly [number, string] }[];
-  };
-}
-
-async function readPercentiles(client: Client, window: string): Promise<Measured> {
-  const rates = `sum by (namespace, pod, container) (rate(container_cpu_usage_seconds_total[2m]))[${window}:1m]`;
-  const memory = `container_memory_working_set_bytes[${window}]`;
-  const over = (quantile: number, range: string): string => `quantile_over_time(${quantile}, ${range})`;
-  const queries = [0.5, 0.95, 1].flatMap((quantile) => [over(quantile, rates), over(quantile, memory)]);
-  const answers = await Promise.all(queries.map((query) => readVector(client, query)));
-  const found = new Map<string, Percentiles>();
-  for (const key of new Set(answers.flatMap((answer) => [...answer.keys()]))) {
-    const at = (index: number): Amount => ({
-      cpu: answers[index]?.get(key) ?? 0,
-      memory: answers[index + 1]?.get(key) ?? 0,
-    });
-    found.set(key, { half: at(0), most95: at(2), most: at(4) });
-  }
-  return found;
-}
-
-async function readVector(client: Client, query: string): Promise<ReadonlyMap<string, number>> {
-  const path = `${historyPath}/query?${new URLSearchParams({ query }).toString()}`;
-  const answer = (await client.request("GET", path)) as VectorAnswer;
-  return new Map(
-    (answer.data?.result ?? []).flatMap(({ metric, value }) => {
-      const number = Number(value[1]);
-      const key = `${metric["namespace"] ?? ""}/${metric["pod"] ?? ""}/${metric["container"] ?? ""}`;
-      return Number.isFinite(number) ? [[key, number] as const] : [];
-    }),
-  );
+function advicesOf({ metadata, workload, pods, containers }: AdviceObject): Advice[] {
+  return containers.map(({ name, requested, used, advised }) => ({
+    namespace: metadata.namespace ?? "",
+    workload,
+    container: name,
+    pods,
+    requested: partialOf(requested),
+    used: used && { half: amountOf(used.p50), most95: amountOf(used.p95), most: amountOf(used.max) },
+    advised: advised && amountOf(advised),
+  }));
 }
 
 /** A table, then what it comes to. */

@@ -1,20 +1,6 @@
 import type { Client } from "#client/client.ts";
-import {
-  bytesText,
-  coresText,
-  historyPath,
-  nothing,
-  plus,
-  readScene,
-  requestOf,
-  type Amount,
-  type Scene,
-  type SeenPod,
-} from "./usage.ts";
+import { amountOf, bytesText, coresText, usageApi, type Amount, type AmountTexts } from "./usage.ts";
 
-/** Time that the sparklines show, and the length of one of their columns, in seconds. */
-const sparkSeconds = 1800;
-const sparkStepSeconds = 90;
 const barWidth = 20;
 const workloadsMax = 200;
 
@@ -41,75 +27,45 @@ export interface Top {
   readonly workloads: readonly TopWorkload[];
 }
 
-/** The cluster as people look at it; `now` in milliseconds since 1970. */
-export async function collectTop(client: Client, now: number): Promise<Top> {
-  const [scene, history] = await Promise.all([readScene(client), readHistory(client, now)]);
-  return { nodes: topNodes(scene), workloads: topWorkloads(scene, history) };
+interface UsageObject {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly workload?: string;
+  readonly pods: number;
+  readonly allocatable?: AmountTexts;
+  readonly requested: AmountTexts;
+  readonly used?: AmountTexts;
+  readonly cpuHistory?: readonly number[];
 }
 
-function topNodes({ nodes, pods }: Scene): TopNode[] {
-  return nodes.map(({ name, allocatable, used }) => {
-    const here = pods.filter((pod) => pod.node === name);
-    const requested = here.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
-    return { name, allocatable, requested, used, pods: here.length };
-  });
-}
-
-function topWorkloads({ pods }: Scene, history: ReadonlyMap<string, readonly number[]>): TopWorkload[] {
-  const groups = Map.groupBy(pods, ({ namespace, workload }) => `${namespace}/${workload}`);
-  const all = [...groups.values()].map((members): TopWorkload => {
-    const [{ namespace, workload }] = members as [SeenPod];
-    return {
-      namespace,
-      workload,
-      pods: members.length,
-      requested: members.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing),
-      used: members
-        .flatMap(({ containers }) => containers)
-        .reduce((sum, { used }) => plus(sum, used ?? nothing), nothing),
-      history: addedUp(members.map((pod) => history.get(`${pod.namespace}/${pod.name}`) ?? [])),
-    };
-  });
-  return all
-    .sort((left, right) => right.used.cpu - left.used.cpu || right.used.memory - left.used.memory)
-    .slice(0, workloadsMax);
-}
-
-function addedUp(lines: readonly (readonly number[])[]): number[] {
-  const length = Math.max(0, ...lines.map((line) => line.length));
-  return Array.from({ length }, (_, index) =>
-    lines.reduce((sum, line) => sum + (line[line.length - length + index] ?? 0), 0),
-  );
-}
-
-interface RangeAnswer {
-  readonly data?: {
-    readonly result?: readonly {
-      readonly metric: Record<string, string>;
-      readonly values: readonly [number, string][];
-    }[];
+/** The cluster as people look at it. Rejects as the client does. */
+export async function collectTop(client: Client): Promise<Top> {
+  const [nodes, workloads] = await Promise.all([
+    readUsages(client, "nodeusages"),
+    readUsages(client, "workloadusages"),
+  ]);
+  return {
+    nodes: nodes.map(({ metadata, pods, allocatable, requested, used }) => ({
+      name: metadata.name,
+      pods,
+      allocatable: amountOf(allocatable),
+      requested: amountOf(requested),
+      used: used && amountOf(used),
+    })),
+    workloads: workloads
+      .slice(0, workloadsMax)
+      .map(({ metadata, workload = "", pods, requested, used, cpuHistory = [] }) => ({
+        namespace: metadata.namespace ?? "",
+        workload,
+        pods,
+        requested: amountOf(requested),
+        used: amountOf(used),
+        history: cpuHistory,
+      })),
   };
 }
 
-async function readHistory(client: Client, now: number): Promise<ReadonlyMap<string, readonly number[]>> {
-  const end = Math.floor(now / 1000);
-  const query = new URLSearchParams({
-    query: "sum by (namespace, pod) (rate(container_cpu_usage_seconds_total[2m]))",
-    start: String(end - sparkSeconds),
-    end: String(end),
-    step: String(sparkStepSeconds),
-  });
-  try {
-    const answer = (await client.request("GET", `${historyPath}/query_range?${query.toString()}`)) as RangeAnswer;
-    return new Map(
-      (answer.data?.result ?? []).map(({ metric, values }) => {
-        return [`${metric["namespace"] ?? ""}/${metric["pod"] ?? ""}`, values.map(([, value]) => Number(value) || 0)];
-      }),
-    );
-  } catch {
-    // A cluster without a history has no sparklines.
-    return new Map();
-  }
+async function readUsages(client: Client, resource: string): Promise<readonly UsageObject[]> {
+  return ((await client.request("GET", `${usageApi}/${resource}`)) as { items: readonly UsageObject[] }).items;
 }
 
 /** Bars and sparklines for a terminal. */

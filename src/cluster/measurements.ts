@@ -2,13 +2,17 @@ import { builtInResources } from "#api/generated/resources.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { readText } from "#client/body.ts";
-import { nodeDeclaration } from "#controllers/views/node.ts";
+import { parseQuantity, quantityToNumber } from "#codec/quantity.ts";
+import { nodeDeclaration, type NodeView } from "#controllers/views/node.ts";
 import { podDeclaration } from "#controllers/views/pod.ts";
 import { createCustomMetrics } from "#observability/custom-metrics/groups.ts";
-import { createHistoryGroup } from "#observability/history/group.ts";
+import { createObservabilityGroup } from "#observability/group.ts";
 import { createHistory } from "#observability/history/history.ts";
+import { historyPart } from "#observability/history/part.ts";
 import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
 import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
+import { useParts } from "#observability/use/parts.ts";
+import type { UsedNode } from "#observability/use/scene.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Transport } from "#world/http.ts";
@@ -52,9 +56,26 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     pods: (namespace) => (namespace === "" ? pods().list() : pods().by("namespace", namespace)),
     nodes: () => informers().of(nodeDeclaration).list(),
   });
-  if (options.history === undefined) return [resourceMetrics];
-  const history = createHistory({ transport: options.history, clock, timers });
+  const history =
+    options.history === undefined ? undefined : createHistory({ transport: options.history, clock, timers });
+  const uses = useParts({
+    clock,
+    cache,
+    history,
+    pods: () => pods().list(),
+    nodes: () => informers().of(nodeDeclaration).list().map(usedNode),
+  });
+  if (history === undefined) return [resourceMetrics, createObservabilityGroup(uses)];
   const podsOf = (namespace: string) => pods().by("namespace", namespace);
   const customMetrics = createCustomMetrics({ history, pods: podsOf, resources: () => builtInResources });
-  return [resourceMetrics, createHistoryGroup(history), ...customMetrics];
+  return [resourceMetrics, createObservabilityGroup([historyPart(history), ...uses]), ...customMetrics];
+}
+
+function usedNode({ name, allocatable }: NodeView): UsedNode {
+  return { name, allocatable: { cpu: numberOf(allocatable["cpu"]), memory: numberOf(allocatable["memory"]) } };
+}
+
+function numberOf(text: string | undefined): number {
+  const parsed = parseQuantity(text ?? "");
+  return parsed.ok ? quantityToNumber(parsed.quantity) : 0;
 }

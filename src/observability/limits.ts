@@ -14,3 +14,8 @@ export const podsNamedMax = 30;
 export const historyAnswerMs = 35_000;
 /** Pods that a query names one by one. */
 export const podsQueriedMax = 200;
+/** How much of the past `workloadusages` show, and the length of one of their values. */
+export const sparkMs = 30 * 60_000;
+export const sparkStepMs = 90_000;
+/** How much of the history advice looks at unless told. */
+export const adviceWindow = "1d";

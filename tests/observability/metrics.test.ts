@@ -227,3 +227,21 @@ test("top and advise show the same, for people and for scripts", { skip }, () =>
   assert.equal(advice.nodesNow, 1);
   assert.ok((advice.workloads.find(({ workload }) => workload === "deployment/load")?.advised?.cpu ?? 0) > 0);
 });
+
+test("the same data is an API: for kubectl, and for whoever may view the namespace", { skip }, () => {
+  const mayView = ["--as=viewer", "--as-group=viewers"];
+  cluster.kubectl("create", "rolebinding", "viewers", "--clusterrole=view", "--group=viewers");
+  const usage = cluster.kubectl("get", "workloadusages", "deployment.load", ...mayView);
+  assert.match(usage, /^NAME +PODS +CPU +CPU ASKED +MEMORY +MEMORY ASKED\ndeployment\.load +\d+ +\d+m /);
+  assert.match(cluster.kubectl("get", "workloadadvices", ...mayView), /deployment\.load +\d+ +\S+: \d+m, \d+Ki/);
+  assert.equal(
+    cluster.tryKubectl(["get", "workloadusages", "-A", ...mayView]).code,
+    1,
+    "other namespaces are not shown",
+  );
+  const loss = cluster.kubectl("get", "clusteradvices", "cluster", "-o", "jsonpath={.nodesNow} {.worstNodeLoss.node}");
+  assert.match(loss, /^1 \S+$/);
+  assert.match(cluster.kubectl("get", "nodeusages"), /CPU ASKED/);
+  const missing = cluster.tryKubectl(["get", "workloadusages", "deployment.nobody"]);
+  assert.match(missing.stderr, /workloadusages\.observability\.steersman\.dev "deployment\.nobody" not found/);
+});

@@ -42,6 +42,7 @@ export interface PodView extends ObjectView {
   readonly hostname: string;
   readonly subdomain: string;
   readonly restartPolicy: string;
+  readonly priority: number;
   /** Condition Ready is True. */
   readonly ready: boolean;
   /** Since when condition Ready has its value. */
@@ -133,6 +134,7 @@ export function projectPod(pod: Pod): PodView {
     hostname: spec.hostname ?? "",
     subdomain: spec.subdomain ?? "",
     restartPolicy: spec.restartPolicy ?? "Always",
+    priority: spec.priority ?? 0,
     ready: ready?.status === "True",
     readyChangedMs: timeOf(ready?.lastTransitionTime) ?? 0,
     conditions,

@@ -15,7 +15,7 @@ export async function run(args: readonly string[]): Promise<number> {
   if (settings === undefined) {
     throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
   }
-  const top = await collectTop(await adminClient(dataDir, settings), realWorld.clock.now());
+  const top = await collectTop(await adminClient(dataDir, settings));
   process.stdout.write(options.values["output"] === "json" ? `${JSON.stringify(top, undefined, 2)}\n` : renderTop(top));
   return 0;
 }

@@ -11,6 +11,12 @@ export interface Point {
   readonly atMs: number;
 }
 
+/** One series of a query over a range: its values, oldest first. */
+export interface Line {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly values: readonly number[];
+}
+
 /** The history did not answer, or answered that it cannot. The message is for people. */
 export class HistoryError extends Error {
   override readonly name = "HistoryError";
@@ -27,6 +33,8 @@ export interface HistoryAnswer {
 export interface History {
   /** An instant query. Rejects with `HistoryError`. Values that are no numbers are left out. */
   query(expression: string): Promise<readonly Point[]>;
+  /** Values of each series every `stepMs` up to `endMs` (since 1970). Rejects with `HistoryError`. What is no number is 0. */
+  queryRange(expression: string, range: { endMs: number; lengthMs: number; stepMs: number }): Promise<readonly Line[]>;
   /** A request as it is; rejects with `HistoryError`. */
   send(method: string, target: string, body: Uint8Array, contentType: string): Promise<HistoryAnswer>;
 }
@@ -54,28 +62,47 @@ export function createHistory({ transport, timers }: HistoryOptions): History {
       deadline.cancel();
     }
   };
+  const read = async (target: string): Promise<readonly Series[]> => {
+    const response = await send("GET", target, new Uint8Array(0), "");
+    return readSeries(response.status, response.text);
+  };
   return {
     send,
+    queryRange: async (expression, { endMs, lengthMs, stepMs }) => {
+      const end = Math.floor(endMs / 1000);
+      const times = { start: String(end - lengthMs / 1000), end: String(end), step: String(stepMs / 1000) };
+      const series = await read(
+        `/api/v1/query_range?${new URLSearchParams({ query: expression, ...times }).toString()}`,
+      );
+      return series.map(({ metric = {}, values = [] }) => {
+        return { labels: metric, values: values.map(([, value]) => Number(value) || 0) };
+      });
+    },
     query: async (expression) => {
-      const target = `/api/v1/query?${new URLSearchParams({ query: expression }).toString()}`;
-      const response = await send("GET", target, new Uint8Array(0), "");
-      return readPoints(response.status, response.text);
+      const series = await read(`/api/v1/query?${new URLSearchParams({ query: expression }).toString()}`);
+      return series.flatMap(({ metric = {}, value }) => {
+        const number = Number(value?.[1]);
+        return value === undefined || !Number.isFinite(number)
+          ? []
+          : [{ labels: metric, value: number, atMs: value[0] * 1000 }];
+      });
     },
   };
+}
+
+interface Series {
+  readonly metric?: Record<string, string>;
+  readonly value?: readonly [number, string];
+  readonly values?: readonly (readonly [number, string])[];
 }
 
 interface Answer {
   readonly status?: string;
   readonly error?: string;
-  readonly data?: {
-    readonly result?: readonly {
-      readonly metric?: Record<string, string>;
-      readonly value?: readonly [number, string];
-    }[];
-  };
+  readonly data?: { readonly result?: readonly Series[] };
 }
 
-function readPoints(status: number, text: string): readonly Point[] {
+function readSeries(status: number, text: string): readonly Series[] {
   let answer: Answer;
   try {
     answer = JSON.parse(text) as Answer;
@@ -83,10 +110,5 @@ function readPoints(status: number, text: string): readonly Point[] {
     throw new HistoryError(`the history answered ${status}`);
   }
   if (answer.status !== "success") throw new HistoryError(answer.error ?? `the history answered ${status}`);
-  return (answer.data?.result ?? []).flatMap(({ metric = {}, value }) => {
-    const number = Number(value?.[1]);
-    return value === undefined || !Number.isFinite(number)
-      ? []
-      : [{ labels: metric, value: number, atMs: value[0] * 1000 }];
-  });
+  return answer.data?.result ?? [];
 }

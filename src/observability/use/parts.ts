@@ -1,0 +1,218 @@
+import { column, nameColumn } from "#api/columns.ts";
+import type { ApiObject, Cell } from "#api/kind.ts";
+import type { VirtualAnswer, VirtualRequest } from "#api/virtual-group.ts";
+import type { Clock } from "#world/clock.ts";
+import { apiVersion, failure, notFound, virtualKind, type Part } from "../group.ts";
+import { HistoryError, type History } from "../history/history.ts";
+import { adviceWindow, sampleAgeMaxMs } from "../limits.ts";
+import type { UsageCache } from "../resource-metrics/usage-cache.ts";
+import { advise, type Advice, type Advices } from "./advise.ts";
+import { percentiles, recentCpu } from "./past.ts";
+import { measureScene, type Amount, type Scene, type UsedNode, type UsingPod } from "./scene.ts";
+import { nodeUses, workloadUses, type NodeUse, type WorkloadUse } from "./summary.ts";
+
+export interface UseOptions {
+  readonly clock: Clock;
+  readonly cache: UsageCache;
+  readonly pods: () => readonly UsingPod[];
+  readonly nodes: () => readonly UsedNode[];
+  /** Undefined: none is kept; there are no lines of the past then, and no advice. */
+  readonly history: History | undefined;
+}
+
+/** What nodes and workloads use, and what they should ask for: the same that `./steer top` and `./steer advise` print. */
+export function useParts(options: UseOptions): readonly Part[] {
+  const { clock, cache, pods, nodes, history } = options;
+  const scene = (): Promise<Scene> => measureScene(cache, nodes(), pods(), sampleAgeMaxMs);
+  const past = async (): Promise<ReadonlyMap<string, readonly number[]>> =>
+    history === undefined ? new Map() : recentCpu(history, clock.now());
+  const advices = async ({ query }: VirtualRequest): Promise<Advices | VirtualAnswer> => {
+    const window = query.get("window") ?? adviceWindow;
+    if (!/^[1-9][0-9]{0,3}[mhd]$/.test(window)) {
+      return failure(400, "BadRequest", `window is "${window}": say for example 6h or 7d`);
+    }
+    if (history === undefined) throw new HistoryError("no history of metrics is kept (--metrics=off)");
+    const [seen, used] = await Promise.all([scene(), percentiles(history, window)]);
+    return advise(seen, used, window);
+  };
+  return [
+    {
+      kind: nodeUsageKind,
+      answer: async (request) => chosen(request, "NodeUsageList", nodeUses(await scene()).map(nodeUsage)),
+    },
+    {
+      kind: workloadUsageKind,
+      answer: async (request) => {
+        // A history that does not answer takes the lines of the past away, not what is known of now.
+        const [seen, lines] = await Promise.all([scene(), past().catch(noLines)]);
+        return chosen(request, "WorkloadUsageList", workloadUses(seen, lines).map(workloadUsage));
+      },
+    },
+    {
+      kind: workloadAdviceKind,
+      answer: async (request) => {
+        const made = await advices(request);
+        if ("kind" in made) return made;
+        const groups = Map.groupBy(made.workloads, ({ namespace, workload }) => `${namespace}/${workload}`);
+        return chosen(
+          request,
+          "WorkloadAdviceList",
+          [...groups.values()].map((containers) => workloadAdvice(containers, made.window)),
+        );
+      },
+    },
+    {
+      kind: clusterAdviceKind,
+      answer: async (request) => {
+        const made = await advices(request);
+        return "kind" in made ? made : chosen(request, "ClusterAdviceList", [clusterAdvice(made)]);
+      },
+    },
+  ];
+}
+
+function noLines(error: unknown): ReadonlyMap<string, readonly number[]> {
+  if (error instanceof HistoryError) return new Map();
+  throw error;
+}
+
+/** The part of all that a request names. */
+function chosen(request: VirtualRequest, listKind: string, all: readonly ApiObject[]): VirtualAnswer {
+  const { verb, namespace, name, subresource, labels } = request;
+  const found = all.filter(
+    ({ metadata }) =>
+      (namespace === "" || metadata.namespace === namespace) &&
+      (name === "" || metadata.name === name) &&
+      (labels === undefined || labels.matches(metadata.labels ?? {})),
+  );
+  if (verb === "list") return { kind: "list", listKind, items: found };
+  const [object] = found;
+  return object === undefined || subresource !== "" || (object.metadata.namespace ?? "") !== namespace
+    ? notFound(request)
+    : { kind: "object", object };
+}
+
+/** `deployment/web` as an object's name. */
+function nameOf(workload: string): string {
+  return workload.replace("/", ".");
+}
+
+function texts({ cpu, memory }: Partial<Amount>): Record<string, string> {
+  return {
+    ...(cpu === undefined ? {} : { cpu: `${Math.round(cpu * 1000)}m` }),
+    ...(memory === undefined ? {} : { memory: `${Math.round(memory / 1024)}Ki` }),
+  };
+}
+
+function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiObject {
+  return {
+    apiVersion,
+    kind: "NodeUsage",
+    metadata: { name },
+    pods,
+    allocatable: texts(allocatable),
+    requested: texts(requested),
+    ...(used === undefined ? {} : { used: texts(used) }),
+  };
+}
+
+function workloadUsage({ namespace, workload, pods, requested, used, history }: WorkloadUse): ApiObject {
+  return {
+    apiVersion,
+    kind: "WorkloadUsage",
+    metadata: { name: nameOf(workload), namespace },
+    workload,
+    pods,
+    requested: texts(requested),
+    used: texts(used),
+    cpuHistory: history.map((cores) => Math.round(cores * 1e6) / 1e6),
+  };
+}
+
+function workloadAdvice(containers: readonly Advice[], window: string): ApiObject {
+  const [{ namespace, workload, pods }] = containers as [Advice];
+  return {
+    apiVersion,
+    kind: "WorkloadAdvice",
+    metadata: { name: nameOf(workload), namespace },
+    workload,
+    pods,
+    window,
+    containers: containers.map(({ container, requested, used, advised }) => ({
+      name: container,
+      requested: texts(requested),
+      ...(used === undefined
+        ? {}
+        : { used: { p50: texts(used.half), p95: texts(used.most95), max: texts(used.most) } }),
+      ...(advised === undefined ? {} : { advised: texts(advised) }),
+    })),
+  };
+}
+
+function clusterAdvice({ window, nodesNow, nodesAdvised, worstLoss }: Advices): ApiObject {
+  return {
+    apiVersion,
+    kind: "ClusterAdvice",
+    metadata: { name: "cluster" },
+    window,
+    nodesNow,
+    nodesAdvised,
+    ...(worstLoss === undefined ? {} : { worstNodeLoss: { node: worstLoss.node, homelessPods: worstLoss.homeless } }),
+  };
+}
+
+function cell(object: ApiObject, ...path: readonly string[]): Cell {
+  let value: unknown = object;
+  for (const key of path) value = (value as Record<string, unknown> | undefined)?.[key];
+  return typeof value === "string" || typeof value === "number" ? value : "<unknown>";
+}
+
+const podsColumn = column("Pods", "How many pods.", "integer");
+const useColumns = [
+  column("CPU", "CPU that is used now."),
+  column("CPU Asked", "CPU that was asked for."),
+  column("Memory", "Memory that is used now."),
+  column("Memory Asked", "Memory that was asked for."),
+];
+const useCells = (object: ApiObject): Cell[] => [
+  cell(object, "used", "cpu"),
+  cell(object, "requested", "cpu"),
+  cell(object, "used", "memory"),
+  cell(object, "requested", "memory"),
+];
+
+const nodeUsageKind = virtualKind(
+  { resource: "nodeusages", kind: "NodeUsage", namespaced: false, subresources: [] },
+  "nodeusage",
+  [nameColumn, podsColumn, ...useColumns],
+  (object) => [object.metadata.name, cell(object, "pods"), ...useCells(object)],
+);
+const workloadUsageKind = virtualKind(
+  { resource: "workloadusages", kind: "WorkloadUsage", namespaced: true, subresources: [] },
+  "workloadusage",
+  [nameColumn, podsColumn, ...useColumns],
+  (object) => [object.metadata.name, cell(object, "pods"), ...useCells(object)],
+);
+const workloadAdviceKind = virtualKind(
+  { resource: "workloadadvices", kind: "WorkloadAdvice", namespaced: true, subresources: [] },
+  "workloadadvice",
+  [nameColumn, podsColumn, column("Containers", "What each container should ask for, CPU and memory.")],
+  (object) => [object.metadata.name, cell(object, "pods"), advisedText(object)],
+);
+const clusterAdviceKind = virtualKind(
+  { resource: "clusteradvices", kind: "ClusterAdvice", namespaced: false, subresources: [] },
+  "clusteradvice",
+  [
+    nameColumn,
+    column("Nodes", "Nodes that the requests fill.", "integer"),
+    column("Advised", "Nodes that they would fill as advised.", "integer"),
+  ],
+  (object) => [object.metadata.name, cell(object, "nodesNow"), cell(object, "nodesAdvised")],
+);
+
+function advisedText(object: ApiObject): string {
+  const containers = object["containers"] as readonly { name: string; advised?: Record<string, string> }[];
+  return containers
+    .map(({ name, advised }) => `${name}: ${advised === undefined ? "?" : `${advised["cpu"]}, ${advised["memory"]}`}`)
+    .join("; ");
+}

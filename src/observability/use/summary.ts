@@ -1,0 +1,56 @@
+import { nothing, plus, requestOf, type Amount, type Scene, type SeenPod } from "./scene.ts";
+
+/** Pods of one workload together. */
+export interface WorkloadUse {
+  readonly namespace: string;
+  readonly workload: string;
+  readonly pods: number;
+  readonly requested: Amount;
+  readonly used: Amount;
+  /** CPU in cores over the last half hour, oldest first; empty without a history. */
+  readonly history: readonly number[];
+}
+
+export interface NodeUse {
+  readonly name: string;
+  readonly allocatable: Amount;
+  readonly requested: Amount;
+  readonly used: Amount | undefined;
+  readonly pods: number;
+}
+
+/** What each node has, what was asked of it and what is used. Pure. */
+export function nodeUses({ nodes, pods }: Scene): NodeUse[] {
+  const byNode = Map.groupBy(pods, ({ node }) => node);
+  return nodes.map(({ name, allocatable, used }) => {
+    const here = byNode.get(name) ?? [];
+    const requested = here.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
+    return { name, allocatable, requested, used, pods: here.length };
+  });
+}
+
+/** The busiest workload first; `history` by `namespace/pod`. Pure. */
+export function workloadUses({ pods }: Scene, history: ReadonlyMap<string, readonly number[]>): WorkloadUse[] {
+  const groups = Map.groupBy(pods, ({ namespace, workload }) => `${namespace}/${workload}`);
+  const all = [...groups.values()].map((members): WorkloadUse => {
+    const [{ namespace, workload }] = members as [SeenPod];
+    return {
+      namespace,
+      workload,
+      pods: members.length,
+      requested: members.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing),
+      used: members
+        .flatMap(({ containers }) => containers)
+        .reduce((sum, { used }) => plus(sum, used ?? nothing), nothing),
+      history: addedUp(members.map((pod) => history.get(`${pod.namespace}/${pod.name}`) ?? [])),
+    };
+  });
+  return all.sort((left, right) => right.used.cpu - left.used.cpu || right.used.memory - left.used.memory);
+}
+
+function addedUp(lines: readonly (readonly number[])[]): number[] {
+  const length = Math.max(0, ...lines.map((line) => line.length));
+  return Array.from({ length }, (_, index) =>
+    lines.reduce((sum, line) => sum + (line[line.length - length + index] ?? 0), 0),
+  );
+}
