@@ -14,6 +14,7 @@ import type { RequestInfo } from "./stages/route.ts";
 import type { User } from "./user.ts";
 import type { WebhookCaller } from "./webhook-caller.ts";
 import type { WatchHub } from "./watch/hub.ts";
+import type { WatchesByUser } from "./watch/watches-by-user.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpRequest, HttpResponse, Peer } from "#world/http.ts";
@@ -47,6 +48,7 @@ export interface Parts {
   /** Of requests that get the usual time. */
   readonly deadlines: Deadlines;
   readonly indexes: SelectionIndexes;
+  readonly watchesByUser: WatchesByUser;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -94,8 +96,8 @@ export interface Call {
   served: Served | undefined;
   readonly warnings: string[];
   readonly auditAnnotations: Record<string, string>;
-  /** Called when the answer stands. */
-  finished: (() => void) | undefined;
+  /** Called when the answer stands or, where it goes on for long, when it has been sent: with its length in bytes. */
+  finished: ((bytes: number) => void) | undefined;
 }
 
 /** A step's result: go on, or this is the end. */

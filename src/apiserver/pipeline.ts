@@ -1,7 +1,9 @@
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome, Stage } from "./call.ts";
 import { Failure, timedOut } from "./failure.ts";
+import { CountedStream } from "./fairness/counted-stream.ts";
 import type { Fairness } from "./fairness/fairness.ts";
+import { streamSeatMs } from "./fairness/limits.ts";
 import { requestTimeoutMs } from "./limits.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { authorize } from "./stages/authorize.ts";
@@ -92,12 +94,29 @@ function runFrom(stages: readonly Stage[], call: Call, from: number): Outcome | 
 
 /** The last stage, for every request: the one place where failures become answers. */
 function respond(call: Call, outcome: Outcome): HttpResponse {
-  call.finished?.();
-  call.finished = undefined;
   if (outcome === undefined) throw new Error("the last stage gave no answer");
-  const made = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const whole = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const made = call.finished === undefined ? whole : finish(call, whole, call.finished);
+  call.finished = undefined;
   const response = call.flow === undefined || made.status === 101 ? made : withFlow(made, call.flow);
   return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response);
+}
+
+/** Gives back what the request took: at once, or when a list has been sent, or has taken too long to send. */
+function finish(call: Call, response: HttpResponse, finished: NonNullable<Call["finished"]>): HttpResponse {
+  const { body } = response;
+  if (body instanceof Uint8Array) finished(body.length);
+  else if (!("open" in body)) finished(body.reduce((sum, part) => sum + part.length, 0));
+  else if (call.info.verb !== "list") finished(0);
+  else {
+    const timer = call.parts.timers.after(streamSeatMs, () => finished(0));
+    const counted = new CountedStream(body, (bytes) => {
+      timer.cancel();
+      finished(bytes);
+    });
+    return { status: response.status, headers: response.headers, body: counted };
+  }
+  return response;
 }
 
 /** Clients and people see which schema and level a request was counted for. */

@@ -41,6 +41,7 @@ import type { User } from "./user.ts";
 import { registerVirtual } from "./virtual/answer.ts";
 import type { WebhookCaller } from "./webhook-caller.ts";
 import { WatchHub } from "./watch/hub.ts";
+import { WatchesByUser } from "./watch/watches-by-user.ts";
 
 export interface ApiServerOptions {
   readonly kinds: readonly Kind[];
@@ -104,6 +105,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     hub,
     deadlines: new Deadlines(requestTimeoutMs, clock, timers),
     indexes: new SelectionIndexes({ store, objects, timers, clock }),
+    watchesByUser: new WatchesByUser(),
     clock,
     timers,
     random,
@@ -123,7 +125,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
   };
-  const fairness = new Fairness(reader, timers);
+  const fairness = new Fairness(reader, { clock, timers });
   const answer = answerer(parts, fairness);
   const definitions = new CustomDefinitions(parts);
   aggregation = new Aggregation(parts);

@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultFlowSchemas, defaultPriorityLevels } from "#apiserver/fairness/defaults.ts";
-import { FairLevel } from "#apiserver/fairness/fair-level.ts";
+import { FairLevel, type Seat, type Share } from "#apiserver/fairness/fair-level.ts";
+import { watchesOfUserMax } from "#apiserver/fairness/limits.ts";
+import { SeatPool } from "#apiserver/fairness/seat-pool.ts";
+import { widthOf } from "#apiserver/fairness/width.ts";
+import { Failure } from "#apiserver/failure.ts";
+import { Registry } from "#apiserver/registry.ts";
+import { routeOf } from "#apiserver/stages/route.ts";
+import { WatchesByUser } from "#apiserver/watch/watches-by-user.ts";
+import { kinds } from "#api/kinds.ts";
+import type { ByteStream } from "#world/http.ts";
 import type { ApiServerOptions } from "#apiserver/server.ts";
 import type { User } from "#apiserver/user.ts";
 import { realTimers } from "#world/node/clock.ts";
@@ -69,20 +78,7 @@ test("who finds no seat and no queue is told to come again; others are not harme
     },
   ];
   const server = await start({ admission });
-  const limited = { nominalConcurrencyShares: 0, limitResponse: { type: "Reject" } };
-  await send(server, "POST", `${group}/prioritylevelconfigurations`, {
-    metadata: { name: "narrow" },
-    spec: { type: "Limited", limited },
-  });
-  const resourceRules = [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"] }];
-  await send(server, "POST", `${group}/flowschemas`, {
-    metadata: { name: "jane" },
-    spec: {
-      matchingPrecedence: 50,
-      priorityLevelConfiguration: { name: "narrow" },
-      rules: [{ subjects: [{ kind: "User", user: { name: "jane" } }], resourceRules }],
-    },
-  });
+  await narrow(server);
   const as = (user: string, name: string): Promise<Answer> =>
     send(server, "POST", maps, { metadata: { name } }, { authorization: user });
   const first = as("jane", "first");
@@ -96,20 +92,204 @@ test("who finds no seat and no queue is told to come again; others are not harme
   await server.close();
 });
 
-test("flows take turns: a crowd of one makes another wait for one of it", async () => {
-  const level = new FairLevel(realTimers({ keepAlive: false }), 1, 50);
-  assert.equal(level.enter("crowd"), "now");
-  const order: string[] = [];
-  const wait = (flow: string): void => void Promise.resolve(level.enter(flow)).then(() => order.push(flow));
-  for (let i = 0; i < 20; i++) wait("crowd");
-  wait("single");
+/** A clock that stands still until it is told. */
+class StoppedWorld {
+  nowMs = 0;
+  readonly clock = { monotonic: () => this.nowMs };
+  readonly timers = realTimers({ keepAlive: false });
+}
+
+interface Table {
+  readonly pool: SeatPool;
+  readonly world: StoppedWorld;
+  level(share: Partial<Share>): FairLevel;
+  /** Who has got seats, in order; each leaves when told. */
+  readonly seated: { readonly flow: string; leave(bytes?: number): void }[];
+  ask(level: FairLevel, flow: string, width?: number): void;
+}
+
+function table(total: number): Table {
+  const pool = new SeatPool();
+  const world = new StoppedWorld();
+  const levels: FairLevel[] = [];
+  const seated: Table["seated"] = [];
+  return {
+    pool,
+    world,
+    seated,
+    level(share) {
+      const level = new FairLevel(pool, world, { nominal: total, least: 0, most: total, queueLength: 50, ...share });
+      levels.push(level);
+      pool.configure(levels, total);
+      return level;
+    },
+    ask(level, flow, width = 1) {
+      const note = (seat: Seat | "refused"): void => {
+        if (seat === "refused") seated.push({ flow: `${flow} refused`, leave: () => undefined });
+        else seated.push({ flow, leave: (bytes = 0) => seat.leave(bytes) });
+      };
+      const turn = level.enter(flow, width);
+      if (turn instanceof Promise) void turn.then(note);
+      else note(turn);
+    },
+  };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const names = (seated: Table["seated"]): string[] => seated.map(({ flow }) => flow);
+
+test("of those who wait the one that has had least goes first", async () => {
+  const { level, ask, seated } = table(1);
+  const one = level({});
+  for (let i = 0; i < 20; i++) ask(one, "crowd");
+  ask(one, "single");
   for (let i = 0; i < 3; i++) {
-    level.leave();
-    await Promise.resolve().then(() => undefined);
+    seated.at(-1)!.leave();
+    await settled();
   }
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(order, ["crowd", "single", "crowd"]);
-  assert.equal(level.taken, 1);
-  while (level.taken > 0) level.leave();
-  assert.equal(level.waiting, 0);
+  assert.deepEqual(names(seated), ["crowd", "single", "crowd", "crowd"]);
+  assert.equal(one.taken, 1);
+  assert.equal(one.waiting, 17);
+});
+
+test("time, width and bytes count: who has had much waits for those who had little", async () => {
+  for (const consume of [
+    (_world: StoppedWorld, leave: (bytes: number) => void) => leave(50_000_000),
+    (world: StoppedWorld, leave: (bytes: number) => void) => {
+      world.nowMs += 500;
+      leave(0);
+    },
+  ]) {
+    const { level, ask, seated, world } = table(1);
+    const one = level({});
+    ask(one, "heavy");
+    ask(one, "heavy");
+    for (let i = 0; i < 5; i++) ask(one, "light");
+    consume(world, (bytes) => seated[0]!.leave(bytes));
+    for (let i = 1; i < 6; i++) {
+      await settled();
+      seated[i]!.leave();
+    }
+    await settled();
+    assert.deepEqual(names(seated), ["heavy", "light", "light", "light", "light", "light", "heavy"]);
+  }
+});
+
+test("a request of several seats waits until all of them are free, and takes no more than its level can have", async () => {
+  const { level, ask, seated } = table(4);
+  const one = level({});
+  ask(one, "a");
+  ask(one, "b", 10);
+  assert.deepEqual(names(seated), ["a"]);
+  seated[0]!.leave();
+  await settled();
+  assert.deepEqual(names(seated), ["a", "b"]);
+  assert.equal(one.taken, 4);
+  seated[1]!.leave();
+  assert.equal(one.taken, 0);
+});
+
+test("a level borrows what others lend, never their least, and gives it back to those below their own first", async () => {
+  const { level, ask, seated } = table(10);
+  const lender = level({ nominal: 5, least: 2, most: 5 });
+  const borrower = level({ nominal: 5, least: 5, most: 7 });
+  for (let i = 0; i < 8; i++) ask(borrower, "b");
+  assert.equal(borrower.taken, 7, "its own five and the two that it may borrow");
+  for (let i = 0; i < 4; i++) ask(lender, "l");
+  assert.equal(lender.taken, 3, "two are lent");
+  assert.equal(lender.waiting, 1);
+  seated.find(({ flow }) => flow === "b")!.leave();
+  await settled();
+  assert.deepEqual(
+    [lender.taken, borrower.taken],
+    [4, 6],
+    "what is given back goes to the level that has less than its own",
+  );
+  const unlimited = table(10);
+  const idle = unlimited.level({ nominal: 5, least: 2 });
+  const busy = unlimited.level({ nominal: 5, least: 5 });
+  for (let i = 0; i < 12; i++) unlimited.ask(busy, "b");
+  assert.deepEqual([idle.taken, busy.taken], [0, 8], "the least of the other stays free");
+});
+
+test("lists take seats by the objects that they look at; watches hold theirs until they have begun", async () => {
+  const server = await start();
+  for (let i = 0; i < 250; i++)
+    await send(server, "POST", maps, { metadata: { name: `m${i}` } }, { authorization: "admin" });
+  const parts = { registry: new Registry(kinds), store: server.store };
+  for (const [target, width] of [
+    [maps, 3],
+    [`${maps}?limit=50`, 1],
+    [`${maps}?fieldSelector=metadata.name%3Dm1`, 1],
+    [`${maps}/m1`, 1],
+    ["/api/v1/namespaces/other/configmaps", 1],
+    [`${maps}?watch=1`, 3],
+    [`${maps}?watch=1&resourceVersion=5`, 1],
+    [`${maps}?watch=1&sendInitialEvents=true&resourceVersion=5&resourceVersionMatch=NotOlderThan`, 3],
+  ] as const) {
+    const info = routeOf("GET", target);
+    assert.ok(!(info instanceof Failure));
+    assert.equal(widthOf({ info, parts } as Parameters<typeof widthOf>[0]), width, target);
+  }
+  await server.close();
+});
+
+/** A level whose only seat is jane's. */
+async function narrow(server: TestServer): Promise<void> {
+  const limited = { nominalConcurrencyShares: 0, borrowingLimitPercent: 0, limitResponse: { type: "Reject" } };
+  await send(server, "POST", `${group}/prioritylevelconfigurations`, {
+    metadata: { name: "narrow" },
+    spec: { type: "Limited", limited },
+  });
+  const resourceRules = [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"] }];
+  await send(server, "POST", `${group}/flowschemas`, {
+    metadata: { name: "jane" },
+    spec: {
+      matchingPrecedence: 50,
+      priorityLevelConfiguration: { name: "narrow" },
+      rules: [{ subjects: [{ kind: "User", user: { name: "jane" } }], resourceRules }],
+    },
+  });
+}
+
+test("a list and the beginning of a watch keep their seats while their client takes them", async () => {
+  const server = await start();
+  await narrow(server);
+  const padding = "x".repeat(400_000);
+  for (let i = 0; i < 3; i++)
+    await send(server, "POST", maps, { metadata: { name: `m${i}` }, data: { padding } }, { authorization: "admin" });
+  const asJane = { method: "GET", headers: { authorization: "jane" }, body: new Uint8Array(0) };
+  for (const target of [maps, `${maps}?watch=1`]) {
+    const response = await server.transport.send({ ...asJane, target });
+    const body = response.body as ByteStream;
+    // The client takes the first piece and no more.
+    body.open({ write: () => false, end: () => undefined, abort: () => undefined });
+    assert.equal((await send(server, "GET", `${maps}/m0`, undefined, { authorization: "jane" })).status, 429, target);
+    body.close();
+    assert.equal((await send(server, "GET", `${maps}/m0`, undefined, { authorization: "jane" })).status, 200, target);
+  }
+  await server.close();
+});
+
+test("a watch that has begun takes no seat; one user cannot have all watches of the server", async () => {
+  const server = await start();
+  await narrow(server);
+  const watching = await server.transport.send({
+    method: "GET",
+    target: `${maps}?watch=1&resourceVersion=0`,
+    headers: { authorization: "jane" },
+    body: new Uint8Array(0),
+  });
+  const body = watching.body as ByteStream;
+  body.open({ write: () => true, end: () => undefined, abort: () => undefined });
+  assert.equal((await send(server, "GET", `${maps}?limit=1`, undefined, { authorization: "jane" })).status, 200);
+  body.close();
+
+  const watches = new WatchesByUser();
+  for (let i = 0; i < watchesOfUserMax; i++) assert.equal(watches.open("jane"), true);
+  assert.equal(watches.open("jane"), false);
+  assert.equal(watches.open("joe"), true);
+  watches.close("jane");
+  assert.equal(watches.open("jane"), true);
+  await server.close();
 });

@@ -1,80 +1,154 @@
-import type { Timers } from "#world/clock.ts";
-import { flowsMax, queueWaitMs } from "./limits.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import { bytesPerSeatMs, flowsMax, queueWaitMs } from "./limits.ts";
+import type { SeatPool } from "./seat-pool.ts";
 
-export type Turn = "now" | "refused" | Promise<boolean>;
+/** Seats that were taken, until they are given back with what was sent from them, in bytes. */
+export interface Seat {
+  leave(bytes: number): void;
+}
+
+export type Turn = Seat | "refused" | Promise<Seat | "refused">;
+
+interface Waiter {
+  readonly width: number;
+  readonly admit: (seat: Seat) => void;
+}
+
+/** One client's requests at a level. */
+interface Flow {
+  readonly name: string;
+  readonly waiting: Waiter[];
+  active: number;
+  /** What it has had so far, in seats times milliseconds; where it begins, the others' amount counts as its own. */
+  served: number;
+}
+
+/** How many seats a level has, in seats. */
+export interface Share {
+  /** Its own when nobody lends or borrows. */
+  readonly nominal: number;
+  /** What it never lends. */
+  readonly least: number;
+  /** Its own and what it may borrow. */
+  readonly most: number;
+  /** Requests of one flow that may wait; 0: none. */
+  readonly queueLength: number;
+}
+
+export interface FairWorld {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly timers: Pick<Timers, "after">;
+}
 
 /**
- * The seats of one priority level. When all are taken, requests wait in a queue of their flow, and the flows take turns: one
- * that sends a thousand requests makes the others wait for one of them, not for all.
+ * One priority level. When its seats are taken, requests wait in a queue of their flow; the flow that has had least goes first,
+ * so that one which sends a thousand requests, or few that send gigabytes, makes the others wait for one of its requests only.
  */
 export class FairLevel {
-  readonly #timers: Pick<Timers, "after">;
-  readonly #flows = new Map<string, (() => void)[]>();
-  #taken = 0;
-  seats: number;
-  /** Requests of one flow that may wait; 0: none. */
-  queueLength: number;
+  readonly #pool: SeatPool;
+  readonly #world: FairWorld;
+  readonly #flows = new Map<string, Flow>();
+  /** What the flows whose turn it is have had. */
+  #served = 0;
+  #waiting = 0;
+  taken = 0;
+  share: Share;
 
-  constructor(timers: Pick<Timers, "after">, seats: number, queueLength: number) {
-    this.#timers = timers;
-    this.seats = seats;
-    this.queueLength = queueLength;
-  }
-
-  get taken(): number {
-    return this.#taken;
+  constructor(pool: SeatPool, world: FairWorld, share: Share) {
+    this.#pool = pool;
+    this.#world = world;
+    this.share = share;
   }
 
   get waiting(): number {
-    let count = 0;
-    for (const queue of this.#flows.values()) count += queue.length;
-    return count;
+    return this.#waiting;
   }
 
-  /** A seat at once, none at all, or one later; false: it was waited for in vain. Who has a seat gives it back. */
-  enter(flow: string): Turn {
-    if (this.#taken < this.seats) {
-      this.#taken += 1;
-      return "now";
+  /** Seats at once, none at all, or some later. Who has seats gives them back. `width`: how many the request takes. */
+  enter(name: string, width: number): Turn {
+    const wanted = Math.min(width, this.share.most);
+    const flow = this.#flows.get(name);
+    if (this.#waiting === 0 && this.#pool.hasRoom(this, wanted)) {
+      const own = flow ?? this.#newFlow(name);
+      return own === undefined ? "refused" : this.#seat(own, wanted);
     }
-    let queue = this.#flows.get(flow);
-    if (queue === undefined) {
-      if (this.queueLength === 0 || flowsMax <= this.#flows.size) return "refused";
-      this.#flows.set(flow, (queue = []));
-    }
-    if (this.queueLength <= queue.length) return "refused";
-    return this.#wait(flow, queue);
+    if (this.share.queueLength <= (flow?.waiting.length ?? 0)) return "refused";
+    const own = flow ?? this.#newFlow(name);
+    return own === undefined ? "refused" : this.#wait(own, wanted);
   }
 
-  #wait(flow: string, queue: (() => void)[]): Promise<boolean> {
+  /** Gives seats to those who wait, as many as there is room for; false: not even one. */
+  admitNext(): boolean {
+    const flow = this.#next();
+    const first = flow?.waiting[0];
+    if (flow === undefined || first === undefined || !this.#pool.hasRoom(this, first.width)) return false;
+    flow.waiting.shift();
+    this.#waiting -= 1;
+    this.#served = Math.max(this.#served, flow.served);
+    first.admit(this.#seat(flow, first.width));
+    return true;
+  }
+
+  #newFlow(name: string): Flow | undefined {
+    if (flowsMax <= this.#flows.size) return undefined;
+    const flow = { name, waiting: [], active: 0, served: this.#served };
+    this.#flows.set(name, flow);
+    return flow;
+  }
+
+  /** The flow that has had least. */
+  #next(): Flow | undefined {
+    let least: Flow | undefined;
+    for (const flow of this.#flows.values()) {
+      if (flow.waiting.length > 0 && (least === undefined || flow.served < least.served)) least = flow;
+    }
+    return least;
+  }
+
+  #seat(flow: Flow, width: number): Seat {
+    this.#pool.take(this, width);
+    flow.active += 1;
+    // Charged before it is known, so that of many requests at once each counts.
+    flow.served = Math.max(flow.served, this.#served) + width;
+    const since = this.#world.clock.monotonic();
+    let isTaken = true;
+    return {
+      leave: (bytes) => {
+        if (!isTaken) return;
+        isTaken = false;
+        flow.active -= 1;
+        flow.served += width * Math.max(0, this.#world.clock.monotonic() - since - 1) + bytes / bytesPerSeatMs;
+        this.#forget(flow);
+        this.#pool.giveBack(this, width);
+      },
+    };
+  }
+
+  /** A flow without requests is remembered only while it has had more than the others. */
+  #forget(flow: Flow): void {
+    if (flow.active > 0 || flow.waiting.length > 0) return;
+    if (flow.served <= this.#served || this.#waiting === 0) this.#flows.delete(flow.name);
+  }
+
+  #wait(flow: Flow, width: number): Promise<Seat | "refused"> {
     return new Promise((resolve) => {
-      const turn = (): void => {
-        timer.cancel();
-        resolve(true);
+      const waiter: Waiter = {
+        width,
+        admit: (seat) => {
+          timer.cancel();
+          resolve(seat);
+        },
       };
-      const timer = this.#timers.after(queueWaitMs, () => {
-        const at = queue.indexOf(turn);
-        if (at !== -1) queue.splice(at, 1);
-        if (queue.length === 0) this.#flows.delete(flow);
-        resolve(false);
+      const timer = this.#world.timers.after(queueWaitMs, () => {
+        const at = flow.waiting.indexOf(waiter);
+        if (at === -1) return;
+        flow.waiting.splice(at, 1);
+        this.#waiting -= 1;
+        this.#forget(flow);
+        resolve("refused");
       });
-      queue.push(turn);
+      flow.waiting.push(waiter);
+      this.#waiting += 1;
     });
-  }
-
-  /** Gives a seat back: to the flow whose turn it is, or to nobody. */
-  leave(): void {
-    // With fewer seats than before, those that are too many go first.
-    const [first] = this.seats < this.#taken ? [] : this.#flows;
-    if (first === undefined) {
-      this.#taken -= 1;
-      return;
-    }
-    const [flow, queue] = first;
-    const next = queue.shift();
-    this.#flows.delete(flow);
-    // To the end of the line, if it still waits.
-    if (queue.length > 0) this.#flows.set(flow, queue);
-    next?.();
   }
 }

@@ -1,14 +1,15 @@
 import type { FlowSchema, PriorityLevelConfiguration } from "#api/generated/flowcontrol-v1.ts";
 import { flowschemas, prioritylevelconfigurations } from "#api/generated/resources.ts";
-import type { Timers } from "#world/clock.ts";
 import { listStored } from "../authorize/stored.ts";
 import type { Call, Outcome } from "../call.ts";
 import { tooManyRequests } from "../failure.ts";
 import { retryAfterSeconds } from "../limits.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { classify, flowOf, inOrder } from "./classify.ts";
-import { FairLevel } from "./fair-level.ts";
+import { FairLevel, type FairWorld, type Seat, type Share } from "./fair-level.ts";
 import { queueLengthDefault, queueLengthMax, seatsTotal } from "./limits.ts";
+import { SeatPool } from "./seat-pool.ts";
+import { widthOf } from "./width.ts";
 
 interface Level {
   readonly uid: string;
@@ -16,18 +17,19 @@ interface Level {
   readonly seats: FairLevel | undefined;
 }
 
-/** API priority and fairness: each request belongs to a flow of a priority level, and takes one of the level's seats. */
+/** API priority and fairness: each request belongs to a flow of a priority level, and takes seats of that level. */
 export class Fairness {
   readonly #objects: ObjectReader;
-  readonly #timers: Pick<Timers, "after">;
+  readonly #world: FairWorld;
+  readonly #pool = new SeatPool();
   readonly #listening: { close(): void }[];
   #schemas: readonly FlowSchema[] = [];
   #levels = new Map<string, Level>();
   #isStale = true;
 
-  constructor(objects: ObjectReader, timers: Pick<Timers, "after">) {
+  constructor(objects: ObjectReader, world: FairWorld) {
     this.#objects = objects;
-    this.#timers = timers;
+    this.#world = world;
     const stale = (): void => {
       this.#isStale = true;
     };
@@ -38,7 +40,7 @@ export class Fairness {
     for (const each of this.#listening) each.close();
   }
 
-  /** Waits for a seat where it must. Watches are over when they have begun; calls of the house itself are no clients. */
+  /** Waits for seats where it must. Watches give them back when they have begun; calls of the house itself are no clients. */
   limit(call: Call): Outcome | Promise<Outcome> {
     if (call.inProcess) return undefined;
     if (this.#isStale) this.#refresh();
@@ -48,17 +50,10 @@ export class Fairness {
     call.flow = { schemaUid: schema.metadata.uid ?? "", levelUid: level.uid };
     const { seats } = level;
     if (seats === undefined) return undefined;
-    const turn = seats.enter(flowOf(schema, call.info, call.user));
-    if (turn === "refused") return tooMany();
-    if (turn === "now") {
-      call.finished = () => seats.leave();
-      return undefined;
-    }
-    return turn.then((hasSeat) => {
-      if (!hasSeat) return tooMany();
-      call.finished = () => seats.leave();
-      return undefined;
-    });
+    // The same user in two schemas of a level is two flows.
+    const flow = `${schema.metadata.name ?? ""}\n${flowOf(schema, call.info, call.user)}`;
+    const turn = seats.enter(flow, widthOf(call));
+    return turn instanceof Promise ? turn.then((seat) => seated(call, seat)) : seated(call, turn);
   }
 
   #refresh(): void {
@@ -78,18 +73,39 @@ export class Fairness {
         next.set(name, { uid, seats: undefined });
         continue;
       }
-      const count = Math.max(1, Math.ceil((seatsTotal * shares(level)) / total));
-      const { limitResponse } = level.spec.limited ?? {};
-      const length = limitResponse?.queuing?.queueLengthLimit ?? queueLengthDefault;
-      const queueLength = limitResponse?.type === "Reject" ? 0 : Math.min(length, queueLengthMax);
+      const share = shareOf(level, Math.max(1, Math.ceil((seatsTotal * shares(level)) / total)));
       // Who sits or waits there goes on: only the numbers change.
-      const seats = this.#levels.get(name)?.seats ?? new FairLevel(this.#timers, count, queueLength);
-      seats.seats = count;
-      seats.queueLength = queueLength;
+      const seats = this.#levels.get(name)?.seats ?? new FairLevel(this.#pool, this.#world, share);
+      seats.share = share;
       next.set(name, { uid, seats });
     }
     this.#levels = next;
+    const limited = [...next.values()].flatMap(({ seats }) => (seats === undefined ? [] : [seats]));
+    // Every level has one seat at least, so there may be some more than were to be shared.
+    const nominal = limited.reduce((sum, { share }) => sum + share.nominal, 0);
+    this.#pool.configure(limited, Math.max(seatsTotal, nominal));
   }
+}
+
+/** What a level has, lends and may borrow (KEP-1040, "Adjusting concurrency limits"). */
+function shareOf({ spec }: PriorityLevelConfiguration, nominal: number): Share {
+  const { limitResponse, lendablePercent = 0, borrowingLimitPercent } = spec.limited ?? {};
+  const { queueLengthLimit = queueLengthDefault, handSize = 1 } = limitResponse?.queuing ?? {};
+  const percentOf = (percent: number): number => Math.round((nominal * percent) / 100);
+  return {
+    nominal,
+    least: nominal - percentOf(lendablePercent),
+    most:
+      borrowingLimitPercent === undefined ? Math.max(seatsTotal, nominal) : nominal + percentOf(borrowingLimitPercent),
+    // A flow may wait in as many queues as upstream deals it.
+    queueLength: limitResponse?.type === "Reject" ? 0 : Math.min(queueLengthLimit * handSize, queueLengthMax),
+  };
+}
+
+function seated(call: Call, seat: Seat | "refused"): Outcome {
+  if (seat === "refused") return tooMany();
+  call.finished = (bytes) => seat.leave(bytes);
+  return undefined;
 }
 
 function tooMany(): Outcome {

@@ -5,5 +5,14 @@ export const queueWaitMs = 15_000;
 /** Requests of one flow that wait, where a level does not say; and the most that it may say. */
 export const queueLengthDefault = 50;
 export const queueLengthMax = 1_000;
-/** Flows of one level that wait at once; beyond them requests are turned away. */
-export const flowsMax = 1_000;
+/** Flows of one level at once; beyond them requests are turned away. */
+export const flowsMax = 10_000;
+/** Objects of a list for which it takes a seat; and the most seats that one list takes. */
+export const objectsPerSeat = 100;
+export const listSeatsMax = 10;
+/** Bytes sent to a flow that count as much as one seat for a millisecond. */
+export const bytesPerSeatMs = 100_000;
+/** A list that is still being sent, or a watch that still brings what exists, gives its seats back after this, in milliseconds. */
+export const streamSeatMs = 10_000;
+/** Watches of one user; those of exempt levels have only the server's own bound. */
+export const watchesOfUserMax = 20_000;

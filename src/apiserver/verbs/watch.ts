@@ -2,6 +2,7 @@ import type { Entry, Snapshot } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { badRequest, Failure, tooManyRequests } from "../failure.ts";
+import { streamSeatMs } from "../fairness/limits.ts";
 import { endOf, keyOf } from "../keys.ts";
 import { retryAfterSeconds, watchesMax, watchTimeoutSecondsMin } from "../limits.ts";
 import { contentTypes, jsonObject } from "../negotiate.ts";
@@ -38,6 +39,9 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
   const form = isConverted
     ? frameForm({ ...served, custom: undefined, isStorage: true }, jsonObject, "None")
     : frameForm(served, representation, includeOf(call));
+  const isCounted = !call.inProcess && !call.user.groups.includes("system:masters");
+  if (isCounted && !call.parts.watchesByUser.open(call.user.name))
+    return tooManyRequests("too many watches of one user, please try again later", retryAfterSeconds);
   const watcher = new Watcher({
     hub,
     objects,
@@ -50,13 +54,28 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
     wantsBookmarks,
     marksInitialEnd: start.marksInitialEnd && wantsBookmarks,
     timeoutMs,
-    closed: () => undefined,
+    begun: seatUntilBegun(call, start),
+    closed: () => {
+      if (isCounted) call.parts.watchesByUser.close(call.user.name);
+    },
   });
   const contentType = contentTypes[representation.media];
   const isProtobuf = representation.media === "protobuf";
   const headers = headersFor(call, isProtobuf ? `${contentType};stream=watch` : contentType);
   const body = isConverted ? new ConvertedWatch(call, served, representation, watcher) : watcher;
   return { status: 200, headers, body };
+}
+
+/** A watch that begins with what exists keeps its seats until that is sent, or has taken too long. */
+function seatUntilBegun(call: Call, { initial }: Start): (bytes: number) => void {
+  const { finished } = call;
+  if (initial === undefined || finished === undefined) return () => undefined;
+  call.finished = undefined;
+  const timer = call.parts.timers.after(streamSeatMs, () => finished(0));
+  return (bytes) => {
+    timer.cancel();
+    finished(bytes);
+  };
 }
 
 interface Start {

@@ -28,6 +28,8 @@ export interface WatcherOptions {
   /** Sends the bookmark that ends the initial events. */
   readonly marksInitialEnd: boolean;
   readonly timeoutMs: number;
+  /** Called once when what exists has been handed over, or nobody waits for it any more: with its length in bytes. */
+  readonly begun: (bytes: number) => void;
   readonly closed: () => void;
 }
 
@@ -53,6 +55,8 @@ export class Watcher implements ByteStream {
   #catchUp: { close(): void } | undefined;
   #timer: Timer | undefined;
   #sentColumns = false;
+  #initialBytes = 0;
+  #hasBegun = false;
   #isEnding = false;
   #isOver = false;
 
@@ -171,6 +175,7 @@ export class Watcher implements ByteStream {
       const { value, done } = this.#initial.next();
       if (done === true) {
         this.#initial = undefined;
+        this.#begin();
         if (this.#options.marksInitialEnd) this.#write(this.#bookmarkFrame(this.#position, true));
         this.#startCatchUp();
         return;
@@ -183,10 +188,17 @@ export class Watcher implements ByteStream {
       this.#sentColumns = true;
       const frame = entryFrame({ objects, clock }, "ADDED", value, form, withColumns);
       bytes += frame.length;
+      this.#initialBytes += frame.length;
       this.#write(frame);
       if (initialBatchBytes < bytes || until <= clock.monotonic()) break;
     }
     if (this.#initial !== undefined && !this.#isFull && !this.#isOver) this.#options.timers.soon(() => this.#goOn());
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#options.begun(this.#initialBytes);
   }
 
   #goOn(): void {
@@ -313,6 +325,7 @@ export class Watcher implements ByteStream {
     this.#options.hub.leave(this);
     this.#backlog = [];
     this.#initial = undefined;
+    this.#begin();
     this.#options.closed();
   }
 }
