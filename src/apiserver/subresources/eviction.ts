@@ -38,25 +38,29 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
   if (dryRun instanceof Failure) return dryRun;
 
   let allowance: Allowance | Failure | undefined;
+  let judgedUid: string | undefined;
   for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
     const entry = call.parts.store.latest(keyOf(served.prefix, namespace, name));
     if (entry === undefined) return notFound(served.resource, name);
     const pod = call.parts.objects.decoded(entry) as ApiObject & Pod;
-    // A disruption that was taken from the budget is not taken again because the pod's status moved meanwhile.
-    if (allowance === undefined || allowance instanceof Failure || !allowance.isSpent)
+    judgedUid ??= pod.metadata?.uid;
+    // A disruption that was taken from the budget is not taken again because the pod's status moved meanwhile; a pod that another
+    // budget protects by now is judged by that one.
+    if (allowance === undefined || allowance instanceof Failure || !isStillHeld(call, pod, allowance))
       allowance = await allow(call, pod, dryRun);
     if (allowance instanceof Failure) return allowance;
     // The pod whose state was judged is the one that goes: its revision is pinned where health decided (k/k#142201).
     const options: DeletionOptions = {
       gracePeriodSeconds: asked?.gracePeriodSeconds,
       propagation: asked?.propagationPolicy as DeletionOptions["propagation"],
-      uid: asked?.preconditions?.uid ?? pod.metadata?.uid,
+      uid: asked?.preconditions?.uid ?? judgedUid,
       resourceVersion:
         asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? pod.metadata?.resourceVersion : undefined),
       dryRun,
     };
     const removed = await removeObject(call, served, { namespace, name }, options);
-    const mayRetry = allowance.judgedHealth && asked?.preconditions?.resourceVersion === undefined;
+    const isSamePod = pod.metadata?.uid === judgedUid;
+    const mayRetry = allowance.judgedHealth && isSamePod && asked?.preconditions?.resourceVersion === undefined;
     if (removed instanceof Failure && removed.reason === "Conflict" && mayRetry) continue;
     if (removed instanceof Failure) return removed;
     return valueResponse(call, undefined, 201, {
@@ -73,17 +77,24 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
 interface Allowance {
   /** The pod's health was looked at: only a pod of that very revision may go. */
   readonly judgedHealth: boolean;
-  readonly isSpent: boolean;
+  /** Uid of the budget from which a disruption was taken. */
+  readonly spentOf: string | undefined;
+}
+
+function isStillHeld(call: Call, pod: Pod, { spentOf }: Allowance): boolean {
+  if (spentOf === undefined) return false;
+  const budgets = budgetsOf(call, pod);
+  return budgets.length === 0 || (budgets.length === 1 && budgets[0]?.metadata.uid === spentOf);
 }
 
 async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise<Allowance | Failure> {
   const phase = pod.status?.phase;
   const isOver =
     phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
-  if (isOver) return { judgedHealth: false, isSpent: false };
+  if (isOver) return { judgedHealth: false, spentOf: undefined };
   const budgets = budgetsOf(call, pod);
   const budget = budgets[0];
-  if (budget === undefined) return { judgedHealth: false, isSpent: false };
+  if (budget === undefined) return { judgedHealth: false, spentOf: undefined };
   if (budgets.length > 1) {
     return new Failure(
       500,
@@ -97,10 +108,10 @@ async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise
     const isHealthyBudget =
       (status?.currentHealthy ?? 0) >= (status?.desiredHealthy ?? 0) && (status?.desiredHealthy ?? 0) > 0;
     if (spec?.unhealthyPodEvictionPolicy === "AlwaysAllow" || isHealthyBudget)
-      return { judgedHealth: true, isSpent: false };
+      return { judgedHealth: true, spentOf: undefined };
   }
   const failure = await spend(call, budget, pod.metadata?.name ?? "", dryRun);
-  return failure ?? { judgedHealth: true, isSpent: true };
+  return failure ?? { judgedHealth: true, spentOf: budget.metadata.uid };
 }
 
 function budgetsOf(call: Call, pod: Pod): (ApiObject & PodDisruptionBudget)[] {

@@ -1,0 +1,166 @@
+/** Evictions while the pod that was judged changes: who goes is who was judged, by the budget that holds then. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { namespaces, poddisruptionbudgets, pods } from "#api/generated/resources.ts";
+import { kinds } from "#api/kinds.ts";
+import { createApiServer } from "#apiserver/server.ts";
+import type { User } from "#apiserver/user.ts";
+import type { Client } from "#client/client.ts";
+import { createClient } from "#client/http-client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import { openMemoryStore } from "#store/memory/memory-store.ts";
+import type { Store, Transaction } from "#store/store.ts";
+import { realWorld } from "#world/node/real-world.ts";
+
+const { clock, timers, random } = realWorld;
+const admin: User = { name: "admin", uid: "", groups: ["system:masters"], extra: {} };
+const at = { namespace: "default", name: "web" };
+
+interface Stage {
+  readonly client: Client;
+  /** Runs once, right after a disruption was taken from a budget and before the pod goes. */
+  between: (() => Promise<unknown>) | undefined;
+}
+
+async function play(story: (stage: Stage) => Promise<void>): Promise<void> {
+  const plain = openMemoryStore({ clock, timers });
+  const stage: { client: Client; between: Stage["between"] } = { client: undefined as never, between: undefined };
+  const commit = async (transaction: Transaction): Promise<Awaited<ReturnType<Store["commit"]>>> => {
+    const result = await plain.commit(transaction);
+    const isSpent = transaction.operations.some(({ key }) => key.includes("/poddisruptionbudgets/"));
+    const { between } = stage;
+    if (!isSpent || between === undefined) return result;
+    stage.between = undefined;
+    await between();
+    return result;
+  };
+  const store = new Proxy(plain, {
+    get: (target, name) => {
+      if (name === "commit") return commit;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const api = createApiServer({
+    kinds,
+    store,
+    clock,
+    timers,
+    random,
+    authenticator: { authenticate: () => ({ ok: true, user: admin }), checkToken: () => ({ ok: true, user: admin }) },
+    authorizer: {
+      authorize: () => ({ allowed: true, reason: "" }),
+      rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
+    },
+    admission: [],
+    version: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.0" },
+    log: () => undefined,
+  });
+  stage.client = createClient(api.transportFor(admin), { userAgent: "test", timers });
+  try {
+    await stage.client.create(namespaces, {}, { metadata: { name: "default" } });
+    await story(stage);
+  } finally {
+    api.close();
+    await plain.close();
+  }
+}
+
+async function budget({ client }: Stage, name: string, app: string, disruptionsAllowed: number): Promise<void> {
+  const spec = { minAvailable: 1, selector: { matchLabels: { app } } };
+  const { metadata } = await client.create(poddisruptionbudgets, at, { metadata: { name }, spec } as never);
+  const status = {
+    observedGeneration: metadata.generation,
+    disruptionsAllowed,
+    currentHealthy: 1 + disruptionsAllowed,
+    desiredHealthy: 1,
+    expectedPods: 2,
+  };
+  const options = { type: "merge", subresource: "status" } as const;
+  await client.patch(poddisruptionbudgets, { namespace: "default", name }, { status }, options);
+}
+
+async function pod({ client }: Stage, isReady: boolean): Promise<void> {
+  const spec = { nodeName: "n1", containers: [{ name: "main", image: "web:1" }] };
+  await client.create(pods, at, { metadata: { name: "web", labels: { app: "web" } }, spec } as never);
+  await ready({ client }, isReady);
+}
+
+const ready = ({ client }: Pick<Stage, "client">, isReady: boolean): Promise<unknown> =>
+  client.patch(
+    pods,
+    at,
+    { status: { phase: "Running", conditions: [{ type: "Ready", status: isReady ? "True" : "False" }] } },
+    { type: "strategic", subresource: "status" },
+  );
+
+async function evict({ client }: Stage): Promise<number> {
+  try {
+    await client.request("POST", "/api/v1/namespaces/default/pods/web/eviction", {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: at,
+    });
+    return 201;
+  } catch (error) {
+    if (error instanceof ApiStatusError) return error.code;
+    throw error;
+  }
+}
+
+const allowed = async ({ client }: Stage, name = "web"): Promise<number | undefined> =>
+  (await client.get(poddisruptionbudgets, { namespace: "default", name })).status?.disruptionsAllowed;
+const isGoing = async ({ client }: Stage): Promise<boolean> => {
+  const found = await client.find(pods, at);
+  return found === undefined || found.metadata.deletionTimestamp !== undefined;
+};
+
+test("a healthy pod whose status moves after its budget was asked goes, and costs one disruption (k/k#142201)", () =>
+  play(async (stage) => {
+    await budget(stage, "web", "web", 1);
+    await pod(stage, true);
+    stage.between = () =>
+      stage.client.patch(pods, at, { metadata: { annotations: { seen: "yes" } } }, { type: "merge" });
+    assert.equal(await evict(stage), 201);
+    assert.equal(await allowed(stage), 0);
+    assert.equal(await isGoing(stage), true);
+  }));
+
+test("a pod that another budget protects by then stays (k/k#142201)", () =>
+  play(async (stage) => {
+    await budget(stage, "web", "web", 1);
+    await budget(stage, "strict", "strict", 0);
+    await pod(stage, true);
+    stage.between = () => stage.client.patch(pods, at, { metadata: { labels: { app: "strict" } } }, { type: "merge" });
+    assert.equal(await evict(stage), 429);
+    assert.equal(await isGoing(stage), false);
+  }));
+
+test("a pod of the same name that came meanwhile is not the one that was judged", () =>
+  play(async (stage) => {
+    await budget(stage, "web", "web", 1);
+    await pod(stage, true);
+    stage.between = async () => {
+      await stage.client.delete(pods, at, { gracePeriodSeconds: 0 });
+      const spec = { nodeName: "n1", containers: [{ name: "main", image: "web:1" }] };
+      await stage.client.create(pods, at, { metadata: { name: "web", labels: { app: "other" } }, spec } as never);
+    };
+    assert.equal(await evict(stage), 409);
+    assert.equal(await isGoing(stage), false);
+  }));
+
+test("a status that was counted before a disruption was granted cannot be written after it (k/k#82149)", () =>
+  play(async (stage) => {
+    await budget(stage, "web", "web", 1);
+    await pod(stage, true);
+    const counted = await stage.client.get(poddisruptionbudgets, at);
+    assert.equal(await evict(stage), 201);
+    const { uid, resourceVersion, name, namespace } = counted.metadata;
+    const stale = { ...counted, metadata: { uid, resourceVersion, name, namespace } };
+    const path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/web/status";
+    await assert.rejects(
+      stage.client.request("PUT", path, stale),
+      (error) => error instanceof ApiStatusError && error.code === 409,
+    );
+    assert.equal(await allowed(stage), 0);
+  }));
