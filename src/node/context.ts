@@ -51,6 +51,8 @@ export interface NodeSettings {
   readonly podsMax: number;
   /** Kept back from pods: cores and bytes. */
   readonly reserved: { readonly cpuMilli: number; readonly memoryBytes: number };
+  /** Host that the runtime asks for images whose name has none: whose pull secrets are for these. None: they get none. */
+  readonly defaultRegistry?: string | undefined;
   /** nameserver, search and options of the machine. */
   readonly resolvConfPath: string;
 }

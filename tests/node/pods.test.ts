@@ -77,7 +77,7 @@ test("init containers run in order, a sidecar before the app and beyond its end"
 test("what cannot start says why, in the words that kubectl shows", { skip: cannotRun }, async () => {
   node.addPod("crash", { containers: [sh("main", "exit 3")] });
   node.addPod("never", {
-    containers: [sh("main", "", { image: "docker.io/library/absent:1", imagePullPolicy: "Never" })],
+    containers: [sh("main", "", { image: "localhost/absent:1", imagePullPolicy: "Never" })],
   });
   node.addPod("pull", {
     containers: [sh("main", "", { image: "127.0.0.1:1/absent:1", imagePullPolicy: "IfNotPresent" })],

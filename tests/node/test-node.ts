@@ -23,7 +23,7 @@ import { realRandom } from "#world/node/random.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import { MemoryApi } from "./memory-api.ts";
 
-export const busybox = "docker.io/library/busybox:1";
+export const busybox = "localhost/busybox:1";
 
 /** Why real containers cannot run here; false when they can. */
 export const cannotRun: string | false = process.getuid?.() === 0 ? false : "real containers need root";

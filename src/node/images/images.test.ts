@@ -5,25 +5,29 @@ import { createCrypto } from "#world/node/crypto.ts";
 import { credentialsFor } from "./credentials.ts";
 import { writeImageArchive } from "./oci-archive.ts";
 import { pullPolicyOf } from "./puller.ts";
-import { canonicalImage } from "./reference.ts";
+import { isImageName, parseImage, type ImageReference } from "./reference.ts";
 import { writeTar } from "./tar.ts";
 
 test("names of images", () => {
   const digest = `sha256:${"a".repeat(64)}`;
-  const cases: [string, string | undefined][] = [
-    ["nginx", "docker.io/library/nginx:latest"],
-    ["team/app:1.2", "docker.io/team/app:1.2"],
-    ["localhost/a", "localhost/a:latest"],
-    ["registry.example.com:5000/a/b:1", "registry.example.com:5000/a/b:1"],
-    [`nginx@${digest}`, `docker.io/library/nginx@${digest}`],
-    [digest, digest],
+  const cases: [string, ImageReference | undefined][] = [
+    ["nginx", { host: undefined, path: "nginx" }],
+    ["team/app:1.2", { host: undefined, path: "team/app" }],
+    ["localhost/a", { host: "localhost", path: "a" }],
+    ["registry.example.com:5000/a/b:1", { host: "registry.example.com:5000", path: "a/b" }],
+    [`nginx@${digest}`, { host: undefined, path: "nginx" }],
+    [`nginx:1@${digest}`, { host: undefined, path: "nginx" }],
     ["UPPER", undefined],
     ["a:b:c", undefined],
     ["nginx@sha256:abc", undefined],
     ["../etc", undefined],
     ["", undefined],
   ];
-  for (const [name, expected] of cases) assert.equal(canonicalImage(name), expected, name);
+  for (const [name, expected] of cases) {
+    assert.deepEqual(parseImage(name), expected, name);
+    assert.equal(isImageName(name), expected !== undefined, name);
+  }
+  assert.ok(isImageName(digest));
 });
 
 test("when an image is pulled", () => {
@@ -40,18 +44,24 @@ test("when an image is pulled", () => {
 
 test("a pod's secrets open their own registries, the closest path first", () => {
   const secret = (auths: object) => ({ metadata: {}, data: { ".dockerconfigjson": btoa(JSON.stringify({ auths })) } });
-  const users = (image: string): string =>
-    credentialsFor(image, [
-      secret({
-        "https://index.docker.io/v1/": { auth: btoa("hub:a:b") },
-        "*.example.com": { username: "any", password: "x" },
-        "r.example.com/team": { username: "team", password: "x" },
-      }),
-      { metadata: {}, data: { ".dockerconfigjson": btoa("{") } },
-    ])
+  const users = (image: string, defaultRegistry?: string): string =>
+    credentialsFor(
+      image,
+      [
+        secret({
+          "https://default.example.net/v1/": { auth: btoa("hub:a:b") },
+          "*.example.com": { username: "any", password: "x" },
+          "r.example.com/team": { username: "team", password: "x" },
+        }),
+        { metadata: {}, data: { ".dockerconfigjson": btoa("{") } },
+      ],
+      defaultRegistry,
+    )
       .map(({ username, password }) => `${username}/${password}`)
       .join();
-  assert.equal(users("nginx"), "hub/a:b");
+  assert.equal(users("nginx"), "");
+  assert.equal(users("nginx", "default.example.net"), "hub/a:b");
+  assert.equal(users("r.example.com/other", "default.example.net"), "any/x");
   assert.equal(users("r.example.com/team/app"), "team/x,any/x");
   assert.equal(users("r.example.com/other"), "any/x");
   assert.equal(users("example.com/app"), "");

@@ -2,7 +2,7 @@ import type { Crypto } from "#world/crypto.ts";
 import { writeTar, type TarEntry } from "./tar.ts";
 
 export interface ImageDescription {
-  /** Full reference: `docker.io/library/busybox:1`, `localhost/pause:1`. */
+  /** With host and tag: `localhost/pause:1`. */
   readonly name: string;
   /** Go's name: `amd64`, `arm64`. */
   readonly architecture: string;

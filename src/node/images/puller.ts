@@ -1,7 +1,7 @@
 import { ContainerRuntimeError, type RegistryCredentials, type RuntimeImage } from "#world/container-runtime.ts";
 import type { NodeContext } from "../context.ts";
 import { parallelPullsMax } from "../limits.ts";
-import { canonicalImage } from "./reference.ts";
+import { isImageName } from "./reference.ts";
 
 /** The image cannot be had; `reason` is what `state.waiting` shows. */
 export class ImagePullError extends Error {
@@ -33,13 +33,12 @@ export class ImagePuller {
     signal: AbortSignal,
     told: { pulling(): void; pulled(durationMs: number, sizeBytes: number): void; present(): void },
   ): Promise<RuntimeImage> {
-    const name = canonicalImage(image);
-    if (name === undefined)
+    if (!isImageName(image))
       throw new ImagePullError(
         "InvalidImageName",
         `Failed to apply default image tag "${image}": couldn't parse image name`,
       );
-    const here = policy === "Always" ? undefined : await this.#context.runtime.imageStatus(name);
+    const here = policy === "Always" ? undefined : await this.#context.runtime.imageStatus(image);
     if (here !== undefined) {
       told.present();
       return here;
@@ -52,8 +51,8 @@ export class ImagePuller {
     const startedMs = this.#context.clock.monotonic();
     told.pulling();
     // Others may wait for the same pull: only our waiting ends.
-    await untilAborted(this.#pullOnce(name, credentials), signal);
-    const pulled = await this.#context.runtime.imageStatus(name);
+    await untilAborted(this.#pullOnce(image, credentials), signal);
+    const pulled = await this.#context.runtime.imageStatus(image);
     if (pulled === undefined) throw new ImagePullError("ErrImagePull", `image "${image}" was pulled but is not there`);
     told.pulled(this.#context.clock.monotonic() - startedMs, pulled.size);
     return pulled;

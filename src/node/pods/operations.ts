@@ -1,6 +1,11 @@
 import type { Container, EphemeralContainer, Pod, Secret } from "#api/generated/core-v1.ts";
 import { pods, secrets } from "#api/generated/resources.ts";
-import { ContainerRuntimeError, type RegistryCredentials, type SandboxConfig } from "#world/container-runtime.ts";
+import {
+  ContainerRuntimeError,
+  type ContainerConfig,
+  type RegistryCredentials,
+  type SandboxConfig,
+} from "#world/container-runtime.ts";
 import type { NodeContext } from "../context.ts";
 import { credentialsFor } from "../images/credentials.ts";
 import { ImagePullError, pullPolicyOf, type ImagePuller } from "../images/puller.ts";
@@ -51,13 +56,16 @@ export class PodOperations {
   async createSandbox(pod: Pod, attempt: number): Promise<void> {
     const { context, observer } = this.#parts;
     const { settings, machine, disk } = context;
-    await disk.makeDirectory(`${settings.dataDir}/pods/${pod.metadata.uid ?? ""}`, 0o755);
-    await disk.makeDirectory(podLogDirectory(settings.logsDir, identityOf(pod)), 0o755);
-    await machine.setCgroup(podCgroup(settings.cgroupRoot, pod), podLimits(pod));
-    // Those that ended by themselves still hold their network.
-    for (const old of (await observer.observe(pod.metadata.uid ?? "")).sandboxes)
-      await context.runtime.stopSandbox(old.id);
-    const config = await this.#sandboxConfig(pod, attempt);
+    const [config] = await Promise.all([
+      this.#sandboxConfig(pod, attempt),
+      disk.makeDirectory(`${settings.dataDir}/pods/${pod.metadata.uid ?? ""}`, 0o755),
+      disk.makeDirectory(podLogDirectory(settings.logsDir, identityOf(pod)), 0o755),
+      machine.setCgroup(podCgroup(settings.cgroupRoot, pod), podLimits(pod)),
+    ]);
+    // Those that ended by themselves still hold their network. The first attempt comes after none.
+    if (attempt > 0)
+      for (const old of (await observer.observe(pod.metadata.uid ?? "")).sandboxes)
+        await context.runtime.stopSandbox(old.id);
     const id = await context.runtime.runSandbox(config).catch((error: unknown) => {
       throw new OperationError("FailedCreatePodSandBox", `Failed to create pod sandbox: ${textOf(error)}`);
     });
@@ -90,12 +98,15 @@ export class PodOperations {
       present: () =>
         this.#event(pod, "Normal", "Pulled", `Container image "${container.image ?? ""}" already present on machine`),
     });
-    const environment = await this.#parts.environment.of(pod, container, podIps);
-    const { mounts, devices } = await this.#parts.volumes.mountsOf(pod, container, action.attempt, environment, podIps);
-    await context.disk.makeDirectory(
-      `${podLogDirectory(context.settings.logsDir, identityOf(pod))}/${container.name}`,
-      0o755,
-    );
+    const [{ environment, mounts, devices }, targetId, sandboxConfig] = await Promise.all([
+      this.#inputs(pod, container, action.attempt, podIps),
+      this.#targetOf(pod, container),
+      this.#sandboxConfig(pod, 0),
+      context.disk.makeDirectory(
+        `${podLogDirectory(context.settings.logsDir, identityOf(pod))}/${container.name}`,
+        0o755,
+      ),
+    ]);
     const config = containerConfigOf(pod, container, {
       attempt: action.attempt,
       hash: containerHash(container, context.crypto),
@@ -105,9 +116,8 @@ export class PodOperations {
       devices,
       machineMemoryBytes: context.facts.memoryBytes,
       seccompProfilesDir: `${context.settings.dataDir}/seccomp`,
-      targetId: await this.#targetOf(pod, container),
+      targetId,
     });
-    const sandboxConfig = await this.#sandboxConfig(pod, 0);
     signal.throwIfAborted();
     const id = await context.runtime
       .createContainer(action.sandboxId, config, sandboxConfig)
@@ -122,6 +132,17 @@ export class PodOperations {
     this.#event(pod, "Normal", "Started", `Container started`);
     await this.#postStart(pod, container, id, podIps);
     return id;
+  }
+
+  /** Environment and mounts of a container; the second may name values of the first. */
+  async #inputs(
+    pod: Pod,
+    container: Container | EphemeralContainer,
+    attempt: number,
+    podIps: readonly string[],
+  ): Promise<Pick<ContainerConfig, "mounts" | "devices"> & { readonly environment: ReadonlyMap<string, string> }> {
+    const environment = await this.#parts.environment.of(pod, container, podIps);
+    return { environment, ...(await this.#parts.volumes.mountsOf(pod, container, attempt, environment, podIps)) };
   }
 
   /** Runs preStop within the grace, then the stop signal with what is left of it, then SIGKILL. */
@@ -210,6 +231,7 @@ export class PodOperations {
 
   async #sandboxConfig(pod: Pod, attempt: number): Promise<SandboxConfig> {
     const { settings, disk } = this.#parts.context;
+    // A machine without the file has no servers of its own to pass on.
     const text = await disk.readText(settings.resolvConfPath).catch(() => "");
     return sandboxConfigOf(pod, attempt, settings, parseResolvConf(text));
   }
@@ -250,7 +272,7 @@ export class PodOperations {
       const secret = await this.#parts.context.client.find(secrets, { namespace: pod.metadata.namespace, name });
       if (secret !== undefined) found.push(secret);
     }
-    return credentialsFor(image, found);
+    return credentialsFor(image, found, this.#parts.context.settings.defaultRegistry);
   }
 
   #event(pod: Pod, type: "Normal" | "Warning", eventReason: string, message: string): void {

@@ -224,6 +224,7 @@ export class PodVolumes {
   async #hostsFile(pod: Pod, podIps: readonly string[]): Promise<string> {
     const { disk, settings } = this.#context;
     const path = `${this.#podDir(pod.metadata.uid ?? "")}/etc-hosts`;
+    // A machine without the file has no names of its own to pass on.
     const nodeHosts = pod.spec.hostNetwork === true ? await disk.readText("/etc/hosts").catch(() => "") : "";
     await disk.write(path, hostsFile(pod, podIps, settings.clusterDomain, nodeHosts), 0o644);
     return path;
