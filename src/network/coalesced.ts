@@ -8,7 +8,7 @@ export interface CoalescedOptions {
   readonly onProblem: (error: unknown) => void;
 }
 
-/** Runs work some milliseconds after something asked for it: many reasons, one run, never two at once. */
+/** Runs work when something asked for it: at once after a quiet time, else some milliseconds later; many reasons, never two at once. */
 export class Coalesced {
   readonly #options: CoalescedOptions;
   #timer: Timer | undefined;
@@ -25,7 +25,7 @@ export class Coalesced {
   kick(): void {
     this.#wanted = true;
     if (this.#stopped || this.#timer !== undefined || this.#running !== undefined) return;
-    this.#schedule(coalesceMs);
+    this.#schedule(0);
   }
 
   /** Takes no new work; resolves when what is under way has ended. */
@@ -38,7 +38,7 @@ export class Coalesced {
   #schedule(delayMs: number): void {
     this.#timer = this.#options.timers.after(delayMs, () => {
       this.#timer = undefined;
-      this.#running = this.#run();
+      if (this.#wanted) this.#running = this.#run();
     });
   }
 
@@ -55,6 +55,7 @@ export class Coalesced {
       this.#retryMs = Math.min(this.#retryMs * 2, retryLongestMs);
     }
     this.#running = undefined;
-    if (this.#wanted && !this.#stopped) this.#schedule(delayMs);
+    // What comes within this time is done together; what comes later, at once.
+    if (!this.#stopped) this.#schedule(delayMs);
   }
 }

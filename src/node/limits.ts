@@ -33,6 +33,9 @@ export const logReadBytes = 64 << 10;
 /** Output of a probe's command or body that is looked at, bytes. */
 export const probeOutputBytesMax = 10 << 10;
 
+/** Milliseconds after the first failed readiness probe of a new container until the second; doubles up to the probe's period. */
+export const readinessAgainMs = 50;
+
 /** Milliseconds between renewals of the node's lease, its length in seconds, and between status reports without a change. */
 export const leaseRenewMs = 10_000;
 export const leaseSeconds = 40;

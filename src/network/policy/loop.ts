@@ -105,6 +105,8 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
       return loop.stop();
     },
     admit: (pod, address) => {
+      // Nothing to wait for. A policy that comes now cuts the address off until the pod's status tells it.
+      if (policies.hasSynced && policies.size === 0 && applied === "") return Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();
       admitted.set(`${pod.metadata.namespace}/${pod.metadata.name}`, {
         pod: podPolicyView(pod),

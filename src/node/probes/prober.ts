@@ -1,6 +1,7 @@
 import type { Container, Pod, Probe } from "#api/generated/core-v1.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { ObservedContainer, ObservedPod, ProbeVerdict } from "../pods/observed.ts";
+import { readinessAgainMs } from "../limits.ts";
 import { isSidecar } from "../pods/restart.ts";
 import { countResult, type ProbeCount } from "./counter.ts";
 import type { Handlers } from "./handlers.ts";
@@ -12,6 +13,8 @@ interface Running {
   readonly probe: Probe;
   count: ProbeCount;
   timer: Timer | undefined;
+  /** Milliseconds until the next probe beside the period's, while a new container has never been ready. */
+  againMs: number | undefined;
 }
 
 interface Probed {
@@ -26,7 +29,7 @@ interface Probed {
 export class Prober {
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #handlers: Handlers;
+  readonly #handlers: Pick<Handlers, "probe">;
   readonly #turned: () => void;
   readonly #failed: (kind: ProbeKind, container: string, failure: string) => void;
   readonly #containers = new Map<string, Probed>();
@@ -34,7 +37,7 @@ export class Prober {
   constructor(options: {
     readonly clock: Clock;
     readonly timers: Timers;
-    readonly handlers: Handlers;
+    readonly handlers: Pick<Handlers, "probe">;
     /** A verdict changed: look at the pod again. */
     readonly turned: () => void;
     readonly failed: (kind: ProbeKind, container: string, failure: string) => void;
@@ -106,13 +109,18 @@ export class Prober {
 
   #start(id: string, probed: Probed, kind: ProbeKind, probe: Probe | undefined, verdict: boolean): void {
     if (probe === undefined) return;
-    const running: Running = { kind, probe, count: { passing: verdict, run: 0, verdict }, timer: undefined };
+    const againMs = kind === "readiness" && !verdict ? readinessAgainMs : undefined;
+    const running: Running = { kind, probe, count: { passing: verdict, run: 0, verdict }, timer: undefined, againMs };
     probed.probes.set(kind, running);
     const initialMs = probed.startedAt + (probe.initialDelaySeconds ?? 0) * 1000 - this.#clock.now();
     running.timer = this.#timers.after(Math.max(0, initialMs), () => void this.#round(id, probed, running));
   }
 
-  async #round(id: string, probed: Probed, running: Running): Promise<void> {
+  /**
+   * One probe, and the timer of the next. A program listens some time after its start: until a new container was ready once, it is
+   * asked for readiness between its periods too, twice as long after each time, as the API's documentation of `periodSeconds` allows.
+   */
+  async #round(id: string, probed: Probed, running: Running, early = false): Promise<void> {
     const { probe, kind } = running;
     const began = this.#clock.monotonic();
     const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
@@ -123,15 +131,22 @@ export class Prober {
       timeoutMs,
     });
     if (this.#containers.get(id) !== probed || probed.probes.get(kind) !== running) return;
-    if (!outcome.passed) this.#failed(kind, probed.container.name, outcome.failure);
+    // What a program says before it listens is no news, and is told once a period.
+    if (!outcome.passed && !early) this.#failed(kind, probed.container.name, outcome.failure);
     running.count = countResult(running.count, outcome.passed, probe);
+    if (outcome.passed) running.againMs = undefined;
     this.#judge(id, probed, running);
     if (probed.probes.get(kind) !== running) return;
-    const periodMs = (probe.periodSeconds ?? 10) * 1000;
-    running.timer = this.#timers.after(
-      Math.max(0, periodMs - (this.#clock.monotonic() - began)),
-      () => void this.#round(id, probed, running),
-    );
+    this.#next(id, probed, running, began);
+  }
+
+  #next(id: string, probed: Probed, running: Running, beganMs: number): void {
+    const periodMs = (running.probe.periodSeconds ?? 10) * 1000;
+    const againMs = running.againMs;
+    const early = againMs !== undefined && againMs < periodMs;
+    running.againMs = early ? againMs * 2 : undefined;
+    const waitMs = early ? againMs : periodMs - (this.#clock.monotonic() - beganMs);
+    running.timer = this.#timers.after(Math.max(0, waitMs), () => void this.#round(id, probed, running, early));
   }
 
   #judge(id: string, probed: Probed, running: Running): void {
