@@ -131,7 +131,9 @@ async function benchDns(): Promise<void> {
   });
   const timers = realTimers({ keepAlive: true });
   const forwarder = createForwarder({ sockets: nodeSockets, timers, random: realRandom, upstreams: () => [] });
-  const server = await startDnsServer({ sockets: nodeSockets, timers, zone, forwarder, address: "127.0.0.1", port: 0 });
+  const onProblem = (problem: string, error: unknown): void => console.error(problem, error);
+  const listen = { sockets: nodeSockets, timers, address: "127.0.0.1", port: 0 };
+  const server = await startDnsServer({ ...listen, zone, forwarder, onProblem });
   const echo = createSocket("udp4");
   echo.on("message", (message, from) => echo.send(message, from.port, from.address));
   await new Promise<void>((resolve) => echo.bind(0, "127.0.0.1", resolve));

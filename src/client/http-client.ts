@@ -138,7 +138,7 @@ function createDeadline(timers: Timers | undefined, signal: AbortSignal | undefi
     return { signal: signal === undefined ? {} : { signal }, race: (answer) => answer, cancel: () => {} };
   const controller = new AbortController();
   const expired = Promise.withResolvers<never>();
-  // Nobody may be racing when it expires: that is no unhandled rejection.
+  // When nobody races as it expires, nobody waits: whoever comes later races the rejected promise and gets its error.
   expired.promise.catch(() => {});
   const timer = timers.after(limits.requestTimeoutMs, () => {
     const error = new Error(`No answer to ${what} within ${limits.requestTimeoutMs} ms`);

@@ -123,12 +123,14 @@ test("the cluster's names are answered as the specification says", () => {
   check("xcluster.local", "A", "forward");
 });
 
+const onProblem = (problem: string, error: unknown): never => assert.fail(`${problem}: ${String(error)}`);
+
 test("bytes from anybody never throw", async () => {
   const forwarder = { ask: () => Promise.resolve(undefined) };
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), fc.boolean(), async (bytes, shaped) => {
       const message = shaped ? new Uint8Array([0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...bytes]) : bytes;
-      const reply = await respond({ zone, forwarder }, message, false);
+      const reply = await respond({ zone, forwarder, onProblem }, message, false);
       assert.ok(reply === undefined || reply.length <= 1_232);
     }),
     { numRuns: 2_000 },
@@ -150,7 +152,7 @@ test("a resolver gets answers over UDP and TCP, ours and those of others", async
   const upstreamServices = [
     { metadata: { namespace: "b", name: "a" }, spec: { clusterIP: "10.9.9.9" } },
   ] as object as Service[];
-  const world = { sockets: nodeSockets, timers: realTimers({ keepAlive: true }) };
+  const world = { sockets: nodeSockets, timers: realTimers({ keepAlive: true }), onProblem };
   const silent = { ask: () => Promise.resolve(undefined) };
   const upstream = await startDnsServer({
     ...world,

@@ -44,6 +44,7 @@ export function createClusterDns(options: DnsOptions): ClusterDns {
   let watched: { close(): void } | undefined;
 
   const work = async (): Promise<void> => {
+    // A machine without the file has nobody else to ask: the cluster's own names are answered all the same.
     upstreams = upstreamsOf(await options.disk.readText(options.resolvConf).catch(() => ""), [options.address]);
     if (server !== undefined || !synced) return;
     await options.links.ensureAddress("lo", `${options.address}/32`);

@@ -24,6 +24,7 @@ export interface DnsServerOptions {
   readonly address: string;
   /** 53 outside of tests. */
   readonly port: number;
+  readonly onProblem: (problem: string, error: unknown) => void;
 }
 
 export interface DnsServer {
@@ -100,7 +101,7 @@ function serveConnection(
 
 /** The answer to a message; undefined for what deserves none. Never rejects. */
 export async function respond(
-  options: Pick<DnsServerOptions, "zone" | "forwarder">,
+  options: Pick<DnsServerOptions, "zone" | "forwarder" | "onProblem">,
   message: Uint8Array,
   stream: boolean,
 ): Promise<Uint8Array | undefined> {
@@ -123,7 +124,8 @@ export async function respond(
       case "forward":
         return await forwarded(options.forwarder, query, stream, bytesMax);
     }
-  } catch {
+  } catch (error) {
+    options.onProblem("dns: cannot answer a question", error);
     return writeAnswer(query, emptyAnswer(codes.serverFailure), bytesMax);
   }
 }

@@ -28,6 +28,7 @@ export class Access {
   readonly #clock: Clock;
   readonly #certificates: Pick<Certificates, "read">;
   readonly #nodeName: string;
+  readonly #onProblem: (problem: string, error: unknown) => void;
   readonly #kept = new Map<string, Kept>();
 
   constructor(options: {
@@ -35,11 +36,13 @@ export class Access {
     readonly clock: Clock;
     readonly certificates: Pick<Certificates, "read">;
     readonly nodeName: string;
+    readonly onProblem: (problem: string, error: unknown) => void;
   }) {
     this.#client = options.client;
     this.#clock = options.clock;
     this.#certificates = options.certificates;
     this.#nodeName = options.nodeName;
+    this.#onProblem = options.onProblem;
   }
 
   /** Fails closed: no answer from the API means no. */
@@ -53,7 +56,8 @@ export class Access {
       for (const one of wanted) if (await this.#mayDo(caller, verb, one)) return { allowed: true };
       const what = `user=${caller.name}, verb=${verb}, resource=nodes, subresource(s)=[${wanted.join(" ")}]`;
       return { allowed: false, status: 403, message: `Forbidden (${what})` };
-    } catch {
+    } catch (error) {
+      this.#onProblem("cannot ask the API who may use this node's", error);
       return { allowed: false, status: 500, message: "the API server could not be asked" };
     }
   }

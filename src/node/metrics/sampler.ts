@@ -98,6 +98,7 @@ export class UsageSampler {
   async #sample(paths: readonly string[], maxAgeMs: number): Promise<void> {
     const before = this.#round;
     const round = before.then(() => this.#readAll(paths, maxAgeMs));
+    // Whoever asked gets the error from `round`; the next one in line only waits for its end.
     this.#round = round.catch(() => undefined);
     await round;
   }

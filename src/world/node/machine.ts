@@ -48,6 +48,7 @@ export function linuxMachine(processes: Processes): Machine {
 }
 
 async function readFacts(): Promise<MachineFacts> {
+  // A machine need not tell each of them (a container without /sys, an image without a machine id): then it stays empty.
   const text = async (path: string): Promise<string> => (await readFile(path, "utf8").catch(() => "")).trim();
   const release = await text("/etc/os-release");
   const memory = await memoryInfo();
@@ -177,6 +178,11 @@ async function ownByGroup(path: string, gid: number): Promise<void> {
   await ownOpened(await open(path, constants.O_RDONLY | constants.O_DIRECTORY), gid);
 }
 
+/** Links (ELOOP), sockets and devices without a driver (ENXIO, ENODEV) need no group; what is gone meanwhile (ENOENT) neither. */
+function noneIfUnopenable(error: { code?: unknown }): undefined {
+  if (!["ELOOP", "ENXIO", "ENODEV", "ENOENT"].includes(String(error.code))) throw error;
+}
+
 /** Goes down by opened folders, not by names: a link that is put in the way leads nowhere. Closes `handle`. */
 async function ownOpened(handle: FileHandle, gid: number): Promise<void> {
   try {
@@ -187,8 +193,7 @@ async function ownOpened(handle: FileHandle, gid: number): Promise<void> {
     const folder = `/proc/self/fd/${handle.fd}`;
     for (const name of await readdir(folder)) {
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      // Links, sockets and devices without a driver cannot be opened so, and need no group.
-      const inner = await open(`${folder}/${name}`, flags).catch(() => undefined);
+      const inner = await open(`${folder}/${name}`, flags).catch(noneIfUnopenable);
       if (inner !== undefined) await ownOpened(inner, gid);
     }
   } finally {

@@ -103,9 +103,9 @@ function newHardwareAddress(): string {
 /** The module turns itself on for every bridge of the machine; when we are the one to load it, it is for ours only. */
 async function loadBridgeFilter(run: (command: readonly string[]) => Promise<ProcessResult>): Promise<void> {
   if (existsSync("/proc/sys/net/bridge")) return;
-  const loaded = await run(["modprobe", "-q", "br_netfilter"]).catch(() => undefined);
-  if (loaded?.code !== 0)
-    throw new Error("Cannot filter frames between pods: the kernel module br_netfilter is missing");
+  const { code, stderr } = await run(["modprobe", "br_netfilter"]);
+  if (code !== 0)
+    throw new Error(`Cannot filter frames between pods: the kernel module br_netfilter is missing: ${stderr.trim()}`);
   await writeFile("/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
 }
 
