@@ -1,14 +1,15 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { Resolver } from "node:dns/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { clientBinary } from "#main/client-binaries.ts";
 import type { ClusterSettings } from "#cluster/settings.ts";
 import { connect, inParallel } from "./cluster/connection.ts";
 import * as running from "./cluster/running-cluster.ts";
+import { followTimeline } from "./cluster/timeline.ts";
 import { report } from "./report.ts";
 
 /**
@@ -21,11 +22,13 @@ const { values: flags } = parseArgs({
     only: { type: "string", default: "up,apply,kill,idle" },
     runs: { type: "string", default: "5" },
     kills: { type: "string", default: "3" },
+    timeline: { type: "boolean", default: false },
     "idle-seconds": { type: "string", default: "60" },
     inside: { type: "boolean", default: false },
   },
 });
 const runs = Number(flags.runs);
+const run = promisify(execFile);
 const host = "web.example";
 const images = globSync(join(running.projectRoot, "node_modules/.cache/images/*.tar"));
 /** A server that ran this long starts again at once, as the supervisor counts. */
@@ -128,11 +131,15 @@ function fetchFrom(address: string): Promise<boolean> {
   });
 }
 
+/** The socket of this cluster's containerd. */
+function containerdSocket(place: running.Place): string | undefined {
+  const { id } = settingsOf(place);
+  return globSync([join(place.dataDir, "**/containerd*.sock"), `/run/steersman-${id}/**/containerd*.sock`])[0];
+}
+
 /** containerd alone: two sandboxes' worth and two containers' worth of `ctr run`, side by side, with the same images. */
 function bareContainersMs(place: running.Place): number | undefined {
-  const [socket] = globSync(join(place.dataDir, "**/containerd*.sock")).concat(
-    globSync(`/run/steersman*/**/containerd*.sock`),
-  );
+  const socket = containerdSocket(place);
   if (socket === undefined) return undefined;
   const ctr = `ctr -a ${socket} -n k8s.io`;
   const image = "localhost/steersman-web:1";
@@ -151,19 +158,19 @@ function bareContainersMs(place: running.Place): number | undefined {
 
 async function apply(place: running.Place, cluster: running.RunningCluster): Promise<void> {
   for (const image of images) running.steer(place, "image", "load", image);
-  const kubectl = (...args: string[]): void => {
-    const done = spawnSync(clientBinary("kubectl"), args, {
-      encoding: "utf8",
-      env: { ...process.env, KUBECONFIG: cluster.kubeconfig, NO_PROXY: "*" },
-    });
-    if (done.status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${done.stderr}`);
-  };
+  const kubectl = (...args: string[]): Promise<unknown> =>
+    run(clientBinary("kubectl"), args, { env: { ...process.env, KUBECONFIG: cluster.kubeconfig, NO_PROXY: "*" } });
   const manifests = join(running.projectRoot, "examples/web");
   const times: number[] = [];
+  const accepted: number[] = [];
   const path = "/apis/apps/v1/namespaces/default/deployments/web";
-  for (let run = 0; run < runs; run += 1) {
+  const timeline = flags.timeline ? await followTimeline(cluster.api, containerdSocket(place)) : undefined;
+  for (let round = 0; round < runs; round += 1) {
+    timeline?.restart();
     const start = performance.now();
-    kubectl("apply", "-f", manifests);
+    await kubectl("apply", "-f", manifests);
+    accepted.push(performance.now() - start);
+    timeline?.note("kubectl ended");
     const { text } = await cluster.api.call("GET", "/api/v1/namespaces/default/services/web");
     const { clusterIP } = (JSON.parse(text) as { spec: { clusterIP: string } }).spec;
     await asksUntil("both replicas", 60_000, async () => {
@@ -172,10 +179,13 @@ async function apply(place: running.Place, cluster: running.RunningCluster): Pro
       };
       return status.readyReplicas === 2;
     });
+    timeline?.note("both Ready, as the Deployment says");
     await asksUntil("the Service", 30_000, () => fetchFrom(clusterIP));
     times.push(performance.now() - start);
-    if (run === runs - 1) break;
-    kubectl("delete", "-f", manifests, "--wait=true");
+    timeline?.note("the Service answered");
+    for (const { what, atMs } of timeline?.steps() ?? []) say(`apply ${round}: ${what}`, atMs, "ms");
+    if (round === runs - 1) break;
+    await kubectl("delete", "-f", manifests, "--wait=true");
     await asksUntil("the pods' end", 60_000, async () => {
       return (
         (JSON.parse((await cluster.api.call("GET", "/api/v1/namespaces/default/pods")).text) as { items: unknown[] })
@@ -183,7 +193,9 @@ async function apply(place: running.Place, cluster: running.RunningCluster): Pro
       );
     });
   }
+  timeline?.close();
   const floor = bareContainersMs(place);
+  say("apply: until kubectl has ended", running.medianOf(accepted) / 1_000, "s");
   say(
     "apply of the 2-replica Deployment until both Ready and the Service answers",
     running.medianOf(times) / 1_000,
