@@ -48,6 +48,8 @@ export const limits = {
   /** How often gone nodes are looked for after pods or nodes changed; the quarantine before an orphaned pod is deleted. Milliseconds. */
   podCollectionQuarantineMs: 40_000,
   /** Deleted owners remembered by garbage collection. */
+  /** Owners of owners that are followed to see whether they lead back. */
+  ownersFollowedMax: 100,
   absentOwnersMax: 500,
   /** After a change of custom definitions the served resources are asked for again. Milliseconds. */
   servedSettleMs: 1_000,

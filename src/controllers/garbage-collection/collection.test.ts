@@ -60,6 +60,42 @@ test("an object goes when all its owners are gone, and its dependents after it",
   assert.deepEqual(cluster.problems, []);
 });
 
+test("owners in a circle are said, and nothing is deleted or written for ever", async () => {
+  const cluster = await createModelCluster({ only });
+  const a = map(cluster, "a");
+  const b = map(cluster, "b", [{ name: "a", uid: a }]);
+  const self = map(cluster, "self");
+  for (const [name, owner, uid] of [
+    ["a", "b", b],
+    ["self", "self", self],
+  ] as const) {
+    const { metadata } = cluster.api.get("configmaps", `default/${name}`)!;
+    const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name: owner, uid }];
+    cluster.api.put("configmaps", { metadata: { ...metadata, ownerReferences } });
+  }
+  await cluster.quiesce();
+  assert.deepEqual(names(cluster), ["a", "b", "self"]);
+  const told = cluster.api.list("events").filter((event) => event["reason"] === "OwnerCycle");
+  assert.deepEqual(told.map((event) => String(event["message"]).split(";")[0]).sort(), [
+    "it is owned by itself: a -> b -> a",
+    "it is owned by itself: self -> self",
+  ]);
+  const written = cluster.api.writes.length;
+  await cluster.time.advance(60_000);
+  assert.equal(cluster.api.writes.length, written);
+});
+
+test("an owner in another namespace is none, and that is said", async () => {
+  const cluster = await createModelCluster({ only });
+  const uid = map(cluster, "owner", [], { namespace: "other" });
+  map(cluster, "child", [{ name: "owner", uid }]);
+  await cluster.quiesce();
+  assert.deepEqual(names(cluster), ["owner"]);
+  const [told] = cluster.api.list("events");
+  assert.equal(told?.["reason"], "OwnerRefInvalidNamespace");
+  assert.match(String(told?.["message"]), /does not exist in namespace "default"$/);
+});
+
 test("an owner of the same name with another uid is another object", async () => {
   const cluster = await createModelCluster({ only });
   map(cluster, "owner");

@@ -3,13 +3,15 @@ import type { OwnerReference, PartialObjectMetadata } from "#api/generated/meta-
 import type { Resource } from "#api/resource.ts";
 import type { Client, ObjectName } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
+import type { Action } from "#reconcile/action.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf, type ObjectView } from "#reconcile/object-view.ts";
+import { aboutOf } from "../ownership.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import type { MetadataInformers } from "../views/metadata.ts";
-import { createGraph, type Graph } from "./graph.ts";
-import { foregroundFinalizer, planCollection, type OwnerState } from "./plan.ts";
+import { createGraph, isElsewhere, type Graph } from "./graph.ts";
+import { foregroundFinalizer, planCollection, type Dependent, type OwnerState } from "./plan.ts";
 
 /** Deletes what nobody owns any more, and carries out foreground and orphaning deletions. */
 export function createGarbageCollector(dependencies: Dependencies, metadata: MetadataInformers): Controller {
@@ -44,9 +46,28 @@ export function createGarbageCollector(dependencies: Dependencies, metadata: Met
         owners.push({ reference, state });
       }
       const plan = planCollection({ resource, item, owners, dependents: graph.dependentsOf(uid) });
-      return plan.actions.length === 0 ? undefined : plan;
+      const actions = [...complaints(found, graph), ...plan.actions];
+      return actions.length === 0 ? undefined : { ...plan, actions };
     },
   });
+}
+
+/** What people should know of owners that make no sense. */
+function complaints({ resource, view }: Dependent, graph: Graph): Action[] {
+  const about = aboutOf(resource, view);
+  const complaint = (eventReason: string, message: string): Action => {
+    return { verb: "event", about, type: "Warning", eventReason, message };
+  };
+  const found = view.owners.flatMap(({ apiVersion, kind, name, uid }): Action[] => {
+    const owner = graph.find(uid)?.view;
+    if (owner === undefined || !isElsewhere(owner, view)) return [];
+    const reference = `ownerRef [${apiVersion}/${kind}, namespace: ${view.namespace}, name: ${name}, uid: ${uid}]`;
+    return [complaint("OwnerRefInvalidNamespace", `${reference} does not exist in namespace "${view.namespace}"`)];
+  });
+  const cycle = view.owners.length === 0 ? undefined : graph.cycleOf(view.uid);
+  if (cycle === undefined) return found;
+  const way = [...cycle, view.name].join(" -> ");
+  return [...found, complaint("OwnerCycle", `it is owned by itself: ${way}; nothing but its deletion ends that`)];
 }
 
 function isCustomDefinition(resource: Resource<unknown>): boolean {

@@ -1,6 +1,7 @@
 import type { Resource } from "#api/resource.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
+import { limits } from "../limits.ts";
 import type { MetadataInformers } from "../views/metadata.ts";
 import { foregroundFinalizer, orphanFinalizer, type Dependent } from "./plan.ts";
 
@@ -8,6 +9,8 @@ import { foregroundFinalizer, orphanFinalizer, type Dependent } from "./plan.ts"
 export interface Graph {
   find(uid: string): Dependent | undefined;
   dependentsOf(uid: string): Dependent[];
+  /** The names on the way from an object over its owners back to itself; undefined when there is none. */
+  cycleOf(uid: string): string[] | undefined;
   /** Listens to informers that joined since the last call. Calls `look` with the uid of each object to judge. */
   follow(look: (uid: string) => void): readonly { close(): void }[];
 }
@@ -58,15 +61,32 @@ export function createGraph(metadata: MetadataInformers): Graph {
     byUid.set(current.uid, { resource, informer, key });
     link(current);
     // All owners known and staying: nothing to judge. That is nearly every event there is.
-    if (current.owners.some((owner) => !byUid.has(owner.uid) || isWaiting(find(owner.uid)?.view))) look(current.uid);
+    if (current.owners.some((owner) => isInQuestion(find(owner.uid)?.view, current))) look(current.uid);
+    else if (current.owners.length > 0 && old?.owners !== current.owners && cycleOf(current.uid) !== undefined)
+      look(current.uid);
     for (const owner of old?.owners ?? []) if (isWaiting(find(owner.uid)?.view)) look(owner.uid);
     if (isWaiting(current) && current.deletionMs !== undefined) {
       look(current.uid);
       for (const uid of dependents.get(current.uid) ?? []) look(uid);
     }
   };
+  const cycleOf = (uid: string): string[] | undefined => {
+    const path: string[] = [];
+    const seen = new Set<string>();
+    const follow = (at: string): boolean => {
+      const view = seen.has(at) || seen.size > limits.ownersFollowedMax ? undefined : find(at)?.view;
+      if (view === undefined) return false;
+      seen.add(at);
+      path.push(view.name);
+      if (view.owners.some((owner) => owner.uid === uid || follow(owner.uid))) return true;
+      path.pop();
+      return false;
+    };
+    return follow(uid) ? path : undefined;
+  };
   return {
     find,
+    cycleOf,
     dependentsOf: (uid) => [...(dependents.get(uid) ?? [])].map(find).filter((found) => found !== undefined),
     follow: (look) =>
       metadata.all().flatMap((entry) => {
@@ -75,6 +95,15 @@ export function createGraph(metadata: MetadataInformers): Graph {
         return [entry.informer.handle((key, old, current) => changed(entry, key, old, current, look))];
       }),
   };
+}
+
+/** Not known, on its way out, or in another namespace, where no owner of the object can be. */
+function isInQuestion(owner: ObjectView | undefined, dependent: ObjectView): boolean {
+  return owner === undefined || isWaiting(owner) || isElsewhere(owner, dependent);
+}
+
+export function isElsewhere(owner: ObjectView, dependent: ObjectView): boolean {
+  return owner.namespace !== "" && owner.namespace !== dependent.namespace;
 }
 
 /** Being deleted, and something is to be done about its dependents first. */
