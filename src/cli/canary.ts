@@ -54,10 +54,17 @@ export function renderCanary({ metadata, spec, status }: Canary): string {
     `  steps    ${steps}   ${share} of the users get the new version${phase === "Step" ? ` (step ${step + 1})` : ""}`,
     ...(phase === "Stable" ? [] : [...sideLines("new", status?.users), ...sideLines("stable", status?.control)]),
     ...(verdict === undefined || phase === "Stable" ? [] : [`  verdict  ${verdictText[verdict]}`]),
+    ...(phase === "Stable" ? [] : checkLines(status)),
     ...(message === undefined ? [] : [`  ${printable(message)}`]),
     ...rollbackLines(status),
     "",
   ].join("\n");
+}
+
+function checkLines(status: CanaryStatus | undefined): string[] {
+  return (status?.checks ?? []).map(
+    ({ name, verdict, message }) => `  check    ${name}: ${verdictText[verdict]} (${printable(message)})`,
+  );
 }
 
 const verdictText = {

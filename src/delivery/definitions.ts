@@ -34,6 +34,27 @@ const step = object(
   ["share"],
 );
 
+const number = { type: "number" };
+const check = object(
+  {
+    name: token,
+    every: duration,
+    promQL: object(
+      { query: { type: "string", minLength: 1, maxLength: 4096 }, min: number, max: number, serviceAccount: text },
+      ["query"],
+    ),
+    webhook: object({
+      url: { type: "string", pattern: "^https://", maxLength: 2048 },
+      service: object(
+        { name, port: { type: "integer", minimum: 1, maximum: 65_535 }, path: { type: "string", maxLength: 1024 } },
+        ["name"],
+      ),
+      caBundle: { type: "string", maxLength: 65_536 },
+    }),
+  },
+  ["name"],
+);
+
 const canarySpec = object(
   {
     deployment: name,
@@ -44,6 +65,7 @@ const canarySpec = object(
     rollback: object({ usersInErrors: percent, confidence: percent }),
     errors: object({ statuses, slowerThan: duration }),
     notEnoughData: object({ then: { type: "string", enum: ["wait", "extend", "fail"] }, after: duration }, ["then"]),
+    checks: list(check, 10),
     testers,
     excludedPaths,
   },

@@ -8,5 +8,16 @@ export const startDeadlineMs = 600_000;
 export const rollbackAckMs = 10_000;
 /** Milliseconds between two passes over one Canary: merges the nodes' reports. */
 export const canarySpacingMs = 50;
+/** Milliseconds between two questions of one check: the default, and the least. */
+export const checkEveryMs = 10_000;
+export const checkEveryMsMin = 1_000;
+/** Seconds that the source of a check gets to answer. */
+export const checkAnswerSeconds = 5;
+/** Questions under way at once; others wait for their next turn. */
+export const checksAskedMax = 50;
+/** Characters of what a check said. */
+export const checkMessageMax = 300;
+/** Milliseconds by which the time of a value may differ from ours. */
+export const checkSkewMs = 60_000;
 /** Failed requests kept in a Canary's status. */
 export const samplesMax = 5;

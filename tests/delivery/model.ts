@@ -7,6 +7,7 @@ import { createClient } from "#client/http-client.ts";
 import { createModelApi, type ModelApi, type ModelObject } from "#client/testing/model-api.ts";
 import { createTestRandom, createVirtualTime, type VirtualTime } from "#client/testing/virtual-time.ts";
 import { createControllers } from "#controllers/all.ts";
+import type { AskWebhook } from "#delivery/canary/check-source.ts";
 import { createCanaryController } from "#delivery/canary/controller.ts";
 import { builtInResources } from "#api/generated/resources.ts";
 import type { CanaryStatus } from "#api/delivery/canary.ts";
@@ -30,8 +31,14 @@ export interface World {
   setImage(image: string): void;
   /** What users of the node's ingress meet now; changes while it lives. */
   readonly traffic: Traffic;
+  readonly sources: Sources;
   /** `2 web:1, 1 web:2`. */
   pods(): string;
+}
+
+/** What else Canaries are judged by; changes while the world lives. */
+export interface Sources {
+  webhook: (document: Record<string, unknown>) => ReturnType<AskWebhook>;
 }
 
 export interface Traffic {
@@ -49,7 +56,8 @@ export async function createWorld(canary: Record<string, unknown> = {}, seed = "
   const time = createVirtualTime();
   const api = createModelApi(time.clock);
   const problems: string[] = [];
-  const begin = () => startLoops(api, time, problems);
+  const sources: Sources = { webhook: () => Promise.resolve({ ok: false, problem: "nobody answers" }) };
+  const begin = () => startLoops(api, time, problems, sources);
   let running = begin();
   const traffic: Traffic = { usersPerRound: 20, errorsBy: {}, reports: true, seenBy: new Map() };
   const node = new IngressNode(api, time, traffic, new SeededRandom(seed));
@@ -73,6 +81,7 @@ export async function createWorld(canary: Record<string, unknown> = {}, seed = "
     },
   });
   const world: World = {
+    sources,
     api,
     time,
     problems,
@@ -119,7 +128,7 @@ export async function createWorld(canary: Record<string, unknown> = {}, seed = "
   return world;
 }
 
-function startLoops(api: ModelApi, time: VirtualTime, problems: string[]): { stop(): Promise<void> } {
+function startLoops(api: ModelApi, time: VirtualTime, problems: string[], sources: Sources): { stop(): Promise<void> } {
   const client = createClient(api.transport, { userAgent: "test" });
   const random = createTestRandom(1);
   const onProblem = (problem: string, error: unknown): void => void problems.push(`${problem}: ${String(error)}`);
@@ -129,7 +138,7 @@ function startLoops(api: ModelApi, time: VirtualTime, problems: string[]): { sto
   const pace = createPace(time.clock, time.timers);
   const loops = [
     ...made.controllers.filter(({ name }) => controllersWanted.includes(name)),
-    createCanaryController({ ...shared, pace }),
+    createCanaryController({ ...shared, pace, askWebhook: (_config, document) => sources.webhook(document) }),
   ];
   made.informers.start();
   informers.start();

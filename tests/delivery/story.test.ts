@@ -82,6 +82,53 @@ test("not enough data can mean failure after a deadline", async () => {
   await world.stop();
 });
 
+const gate = { checks: [{ name: "gate", every: "1s", webhook: { url: "https://gate.example/" } }] };
+const answer = (value: unknown) => () =>
+  Promise.resolve({ ok: true as const, body: new TextEncoder().encode(JSON.stringify(value)) });
+
+test("a webhook is asked in every step, and one that says fail takes the version back", async () => {
+  const world = await createWorld(gate);
+  const asked: unknown[] = [];
+  world.sources.webhook = (document) => {
+    asked.push([document["kind"], document["check"], document["step"], document["share"]]);
+    const isLate = document["step"] === 1;
+    return answer({ verdict: isLate ? "fail" : "pass", message: isLate ? "revenue fell" : "all is well" })();
+  };
+  await release(world, "web:2");
+  assert.equal(outcome(world), "RolledBack; 2 web:1; threshold 0");
+  assert.equal(world.status().lastRollback?.reason, "check gate: revenue fell");
+  assert.deepEqual(asked[0], ["CanaryReview", "gate", 0, "10%"]);
+  world.sources.webhook = answer({ verdict: "pass" });
+  await release(world, "web:3");
+  assert.equal(outcome(world), "Stable; 2 web:3; threshold 0");
+  await world.stop();
+});
+
+const silent: Readonly<Record<string, (document: Record<string, unknown>) => ReturnType<World["sources"]["webhook"]>>> =
+  {
+    "does not answer": () => Promise.resolve({ ok: false, problem: "connect: connection refused" }),
+    breaks: () => Promise.reject(new Error("broken")),
+    "answers nonsense": answer("yes"),
+    "answers another word": answer({ verdict: "Pass" }),
+    "answers a key of every object": answer({ verdict: "constructor" }),
+    "knows not enough": answer({ verdict: "notEnoughData" }),
+  };
+
+for (const [what, source] of Object.entries(silent)) {
+  test(`a webhook that ${what} never lets a version pass`, async () => {
+    const world = await createWorld(gate);
+    world.sources.webhook = source;
+    world.setImage("web:2");
+    await world.live(60);
+    assert.equal(`${world.status().phase} ${world.status().step}`, "Step 0");
+    assert.equal(world.status().checks?.[0]?.verdict, "NotEnoughData");
+    world.sources.webhook = answer({ verdict: "pass" });
+    await world.live(90, atRest(world));
+    assert.equal(world.status().phase, "Stable");
+    await world.stop();
+  });
+}
+
 test("pods that never get ready take the version back after the Deployment's deadline, and nobody saw it", async () => {
   const world = await createWorld();
   await release(world, "stuck", 90);

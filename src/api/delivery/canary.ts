@@ -31,8 +31,32 @@ export interface CanarySpec {
   };
   /** What happens when a step's time is over and its numbers do not tell yet. */
   readonly notEnoughData?: { readonly then: "wait" | "extend" | "fail"; readonly after?: string };
+  /** What else each step must pass. */
+  readonly checks?: readonly CanaryCheck[];
   readonly testers?: { readonly header: string; readonly value: string };
   readonly excludedPaths?: readonly string[];
+}
+
+/** A source of numbers beside the users: exactly one of `promQL` and `webhook`. */
+export interface CanaryCheck {
+  readonly name: string;
+  /** Duration between two questions; default `10s`. */
+  readonly every?: string;
+  /** Asked of the cluster's Prometheus. Every value of the answer must lie within the bounds. */
+  readonly promQL?: {
+    readonly query: string;
+    readonly min?: number;
+    readonly max?: number;
+    /** In the Canary's namespace; it must be allowed to get `histories/proxy`. Default: `default`. */
+    readonly serviceAccount?: string;
+  };
+  /** Gets a CanaryReview by POST over TLS and answers `{"verdict": "pass" | "fail" | "notEnoughData", "message": …}`. */
+  readonly webhook?: {
+    readonly url?: string;
+    readonly service?: { readonly name: string; readonly port?: number; readonly path?: string };
+    /** PEM, as base64. */
+    readonly caBundle?: string;
+  };
 }
 
 export interface CanaryStep {
@@ -78,10 +102,18 @@ export interface CanaryStatus {
   readonly message?: string;
   readonly users?: SideStatus;
   readonly control?: SideStatus;
+  /** What the checks of the spec said last in this step. */
+  readonly checks?: readonly CheckStatus[];
   /** When the new version's first user in errors was seen in this release. */
   readonly firstErrorAt?: string;
   readonly lastRollback?: Rollback;
   readonly conditions?: readonly Condition[];
+}
+
+export interface CheckStatus {
+  readonly name: string;
+  readonly verdict: "Pass" | "Fail" | "NotEnoughData";
+  readonly message: string;
 }
 
 /** Why a version was taken back. */

@@ -21,6 +21,7 @@ import {
   splitDeclaration,
   type Observed,
 } from "./observed.ts";
+import { CheckSource, type AskWebhook } from "./check-source.ts";
 import { planCanary, planLeftHold, planObstacle } from "./plan.ts";
 import { sceneOf } from "./scene.ts";
 
@@ -33,6 +34,8 @@ export interface DeliveryDependencies {
   readonly informers: Informers;
   readonly pace: Pace;
   readonly epoch?: () => Epoch | undefined;
+  /** The way to the webhooks of checks; absent: they are never asked. */
+  readonly askWebhook?: AskWebhook;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -53,7 +56,15 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
   };
   const problems = onProblem === undefined ? {} : { onProblem };
   const events = createEventRecorder({ client, clock, random, source: "canary-controller", ...problems });
-  return createController({
+  const checks = new CheckSource({
+    client,
+    clock,
+    timers,
+    askWebhook: dependencies.askWebhook,
+    canaryOf: (key) => observed.canaries.get(key),
+    onSaid: (key) => controller.enqueue(key),
+  });
+  const controller = createController({
     name: "canary",
     clock,
     timers,
@@ -63,17 +74,22 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     executor: createExecutor({ client, actor: "delivery/canary", events, ...(epoch === undefined ? {} : { epoch }) }),
     needs: Object.values(observed),
     spacingMs: canarySpacingMs,
-    watch: (enqueue) => watch(observed, enqueue),
+    watch: (enqueue) => [
+      ...watch(observed, enqueue),
+      observed.canaries.handle((key) => checks.look(key)),
+      { close: () => checks.stop() },
+    ],
     pass: (key, { now }) =>
-      key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, key, now),
+      key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, checks, key, now),
     ...problems,
   });
+  return controller;
 }
 
-function passCanary(observed: Observed, key: string, now: number) {
+function passCanary(observed: Observed, checks: CheckSource, key: string, now: number) {
   const view = observed.canaries.get(key);
   if (view === undefined || view.deletionMs !== undefined) return undefined;
-  const scene = sceneOf(view, observed);
+  const scene = sceneOf(view, observed, checks.resultsOf(key));
   if (!("reason" in scene)) return planCanary(scene, now);
   return planObstacle(view, observed.deployments.get(keyOf(view.namespace, view.canary.spec.deployment)), scene, now);
 }

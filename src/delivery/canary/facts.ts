@@ -1,6 +1,7 @@
 import { approvedAnnotation, type CanaryStatus } from "#api/delivery/canary.ts";
 import type { TrafficCount } from "#api/delivery/traffic-split.ts";
 import { countStaleMs, samplesMax, startDeadlineMs } from "../limits.ts";
+import { judgeChecks } from "./checks.ts";
 import { runOf } from "./effects.ts";
 import type { Facts } from "./machine.ts";
 import type { Scene } from "./scene.ts";
@@ -34,6 +35,7 @@ export function factsOf(scene: Scene, status: CanaryStatus, now: number): Facts 
     now,
     settings,
     judgement,
+    checks: judgeChecks(settings.checks, scene.checkResults, run, now),
     current: current?.name,
     rolledOut: alone(current?.name),
     stableExists: named(status.stable) !== undefined,

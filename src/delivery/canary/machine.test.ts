@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { CanaryPhase, CanaryStatus } from "#api/delivery/canary.ts";
+import type { ChecksJudgement } from "./checks.ts";
 import { advance, approvalOf, timeOf, type Facts } from "./machine.ts";
 import type { Settings, Step } from "./settings.ts";
 import type { Judgement, Verdict } from "./verdict.ts";
@@ -22,12 +23,16 @@ function step(threshold: number, more: Partial<Step> = {}): Step {
 
 function settings(then: Settings["then"] = "wait"): Settings {
   const steps = [step(0), step(200), step(2500, { approval: true }), step(10_000, { forMs: 0 })];
-  return { steps, limit: 0.1, confidence: 0.95, then, afterMs: 60_000 };
+  return { steps, limit: 0.1, confidence: 0.95, checks: [], then, afterMs: 60_000 };
 }
 
 function judgement(verdict: Verdict): Judgement {
   const side = { users: 100, inErrors: 1, low: 0, high: 0.05 };
   return { verdict, message: `they say ${verdict}`, users: side, control: side };
+}
+
+function checked(verdict: ChecksJudgement["verdict"]): ChecksJudgement {
+  return { verdict, message: `check gate: says ${verdict}`, results: [] };
 }
 
 function facts(more: Partial<Facts> = {}): Facts {
@@ -41,6 +46,7 @@ function facts(more: Partial<Facts> = {}): Facts {
     wanted: 1,
     candidateAlone: false,
     judgement: judgement("NotEnoughData"),
+    checks: checked("Pass"),
     acknowledged: false,
     approved: undefined,
     paused: false,
@@ -74,7 +80,7 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
           for (const ageMs of [1_000, 3_600_000])
             for (const flags of bits(6)) {
               const [ready, alone, acknowledged, stableExists, approved, paused] = flags;
-              for (const then of ["wait", "extend", "fail"] as const) {
+              for (const [then, checks] of thenAndChecks) {
                 const since = timeOf(now - ageMs);
                 const lastRollback = {
                   replicaSet: "web-b",
@@ -97,6 +103,7 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
                   current: current as string | undefined as never,
                   settings: settings(then),
                   judgement: judgement(verdict),
+                  checks: checked(checks),
                   ready: ready ? 1 : 0,
                   rolledOut: alone === true,
                   candidateAlone: alone === true,
@@ -109,6 +116,15 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
               }
             }
 }
+
+const thenAndChecks = [
+  ["wait", "Pass"],
+  ["extend", "Pass"],
+  ["fail", "Pass"],
+  ["wait", "NotEnoughData"],
+  ["fail", "NotEnoughData"],
+  ["wait", "Fail"],
+] as const;
 
 function* bits(count: number): Generator<boolean[]> {
   for (let value = 0; value < 2 ** count; value++)
@@ -150,6 +166,8 @@ test("a step with users is left forwards only by a pass, and no verdict but a pa
     const { status: after } = advance(before, given);
     const isForward = after.phase === "Starting" && after.step === (before.step ?? 0) + 1 && before.phase === "Step";
     if (isForward && (before.step ?? 0) > 0) assert.equal(given.judgement.verdict, "Pass");
+    // Also where nobody but testers has the new version yet.
+    if (isForward) assert.equal(given.checks.verdict, "Pass");
     if (before.phase === "Paused" && after.phase === "Starting") {
       assert.equal(given.approved, approvalOf(before));
       assert.equal(given.paused, false);
@@ -164,6 +182,14 @@ test("a failed verdict takes every user back at once, whatever else is the case"
     const { status: after } = advance(before, given);
     assert.equal(after.phase, "RollingBack");
     assert.equal(isServing(after), false);
+  }
+});
+
+test("a check that fails takes every user back too", () => {
+  for (const { before, given } of combinations()) {
+    const isJudged = before.phase === "Step" || before.phase === "Paused";
+    if (!isJudged || given.checks.verdict !== "Fail" || !given.stableExists) continue;
+    assert.equal(advance(before, given).status.phase, "RollingBack");
   }
 });
 

@@ -1,6 +1,7 @@
 import type { CanaryStatus, Rollback } from "#api/delivery/canary.ts";
 import { bucketsTotal } from "#api/delivery/traffic-split.ts";
 import { rollbackAckMs, unreadyGraceMs } from "../limits.ts";
+import type { ChecksJudgement } from "./checks.ts";
 import type { Settings, Step } from "./settings.ts";
 import type { Judgement } from "./verdict.ts";
 
@@ -20,6 +21,8 @@ export interface Facts {
   /** The candidate has all pods of the Deployment, and nobody else has any. */
   readonly candidateAlone: boolean;
   readonly judgement: Judgement;
+  /** What else the step must pass. */
+  readonly checks: ChecksJudgement;
   /** Every ready node's ingress holds threshold 0. */
   readonly acknowledged: boolean;
   /** What the annotation of approval says. */
@@ -87,7 +90,7 @@ function whenAtRest(status: CanaryStatus, facts: Facts): Transition {
     });
   }
   if (status.phase === "RolledBack" && current === status.candidate) return { status };
-  const { firstErrorAt: _first, ...rest } = status;
+  const { firstErrorAt: _first, checks: _checks, ...rest } = status;
   const message = `${current} starts beside ${status.stable}`;
   const next = {
     phase: "Starting",
@@ -109,6 +112,8 @@ function whenOnTrial(status: CanaryStatus, facts: Facts): Transition {
   }
   const isCounting = status.phase !== "Starting" || (status.step ?? 0) > 0;
   if (isCounting && facts.judgement.verdict === "Fail") return goBack(judged, facts, facts.judgement.message, true);
+  if (status.phase !== "Starting" && facts.checks.verdict === "Fail")
+    return goBack(judged, facts, facts.checks.message, true);
   // The Deployment's controller has not looked at the newest template yet: nothing goes forward on old knowledge.
   if (facts.current === undefined) return { status: judged };
   if (status.phase === "Starting") return whenStarting(judged, facts);
@@ -148,8 +153,8 @@ function whenInStep(status: CanaryStatus, facts: Facts): Transition {
   const { verdict, message } = facts.judgement;
   const elapsedMs = facts.now - sinceMs(status);
   // Nobody but testers is on the new version, or everybody is and no more is asked: there is nothing to judge.
-  const needsVerdict =
-    step.threshold > 0 && !(step.threshold === bucketsTotal && step.forMs === 0 && step.minUsers === 0);
+  const asksForNothing = step.threshold === bucketsTotal && step.forMs === 0 && step.minUsers === 0;
+  const needsVerdict = step.threshold > 0 && !asksForNothing;
   if (needsVerdict && verdict === "BothSidesFail") {
     const next = {
       phase: "Paused",
@@ -160,6 +165,7 @@ function whenInStep(status: CanaryStatus, facts: Facts): Transition {
   if (elapsedMs < step.forMs) return { status, lookAgainMs: step.forMs - elapsedMs };
   if (facts.paused) return { status };
   if (needsVerdict && verdict !== "Pass") return whenUndecided(status, facts, step, elapsedMs);
+  if (!asksForNothing && facts.checks.verdict !== "Pass") return whenUndecided(status, facts, step, elapsedMs);
   if (step.approval) {
     const next = {
       phase: "Paused",
@@ -190,11 +196,16 @@ function whenUndecided(status: CanaryStatus, facts: Facts, step: Step, elapsedMs
       return goBack(
         status,
         facts,
-        `not enough data after ${Math.round(elapsedMs / 1000)} s: ${facts.judgement.message}`,
+        `not enough data after ${Math.round(elapsedMs / 1000)} s: ${missingOf(facts)}`,
         true,
       );
     }
   }
+}
+
+/** The sentence that says what does not tell yet. */
+function missingOf({ judgement, checks }: Facts): string {
+  return judgement.verdict === "Pass" ? checks.message : [judgement.message, checks.message].filter(Boolean).join("; ");
 }
 
 function whenPaused(status: CanaryStatus, facts: Facts): Transition {
@@ -227,7 +238,8 @@ function nextStep(status: CanaryStatus, facts: Facts): Transition {
 function whenPromoting(status: CanaryStatus, facts: Facts): Transition {
   if (!facts.candidateAlone) return { status };
   const message = `${status.candidate} is the stable version`;
-  const { candidate: stable, step: _step, verdict: _verdict, users: _users, control: _control, ...rest } = status;
+  const { candidate: stable, step: _step, verdict: _verdict, users: _users, control: _control, ...others } = status;
+  const { checks: _checks, ...rest } = others;
   return enter(
     rest,
     facts,
@@ -282,7 +294,9 @@ function enter(
 function withNumbers(status: CanaryStatus, facts: Facts): CanaryStatus {
   const { verdict, users, control } = facts.judgement;
   const first = status.firstErrorAt ?? (facts.firstErrorMs === undefined ? undefined : timeOf(facts.firstErrorMs));
-  return { ...status, verdict, users, control, ...(first === undefined ? {} : { firstErrorAt: first }) };
+  const { checks: _checks, ...rest } = status;
+  const checks = facts.checks.results.length === 0 ? {} : { checks: facts.checks.results };
+  return { ...rest, verdict, users, control, ...checks, ...(first === undefined ? {} : { firstErrorAt: first }) };
 }
 
 function withoutRelease(status: CanaryStatus, message: string): CanaryStatus {

@@ -2,6 +2,7 @@ import type { Canary } from "#api/delivery/canary.ts";
 import type { TrafficCount } from "#api/delivery/traffic-split.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import type { CanaryView, DeploymentView, Observed, ReplicaSetView, ServiceView, SplitView } from "./observed.ts";
+import type { CheckResult } from "./checks.ts";
 import { settingsOf, type Settings } from "./settings.ts";
 
 /** What one Canary is about, found among the objects. */
@@ -18,6 +19,8 @@ export interface Scene {
   readonly split: SplitView | undefined;
   readonly counts: readonly TrafficCount[];
   readonly readyNodes: readonly string[];
+  /** What the sources of its checks said last. */
+  readonly checkResults: readonly CheckResult[];
 }
 
 /** Why a Canary cannot act, as a condition says it. */
@@ -31,7 +34,11 @@ export function candidateServiceName(canaryName: string): string {
 }
 
 /** Everything that a look at a Canary needs, or why it cannot act. */
-export function sceneOf(view: CanaryView, observed: Observed): Scene | Obstacle {
+export function sceneOf(
+  view: CanaryView,
+  observed: Observed,
+  checkResults: readonly CheckResult[] = [],
+): Scene | Obstacle {
   const { canary, namespace } = view;
   const { spec } = canary;
   const fault = faultOf(canary);
@@ -65,6 +72,7 @@ export function sceneOf(view: CanaryView, observed: Observed): Scene | Obstacle 
       .by("controller", deployment.uid)
       .filter(({ deletionMs }) => deletionMs === undefined),
     counts: observed.counts.by("split", view.key),
+    checkResults,
     readyNodes: observed.nodes.list().flatMap(({ name: node, ready }) => (ready ? [node] : [])),
   };
 }

@@ -1,5 +1,6 @@
-import type { CanarySpec } from "#api/delivery/canary.ts";
+import type { CanaryCheck, CanarySpec } from "#api/delivery/canary.ts";
 import { bucketsTotal } from "#api/delivery/traffic-split.ts";
+import { checkEveryMs, checkEveryMsMin } from "../limits.ts";
 
 export interface Step {
   /** Buckets of users, of 10,000. */
@@ -11,6 +12,12 @@ export interface Step {
   readonly replicas: number | undefined;
 }
 
+/** One more source of numbers, read. */
+export interface Check extends Pick<CanaryCheck, "promQL" | "webhook"> {
+  readonly name: string;
+  readonly everyMs: number;
+}
+
 /** A Canary's spec, read. */
 export interface Settings {
   /** The last one has everybody. */
@@ -18,6 +25,7 @@ export interface Settings {
   /** 0 to 1. */
   readonly limit: number;
   readonly confidence: number;
+  readonly checks: readonly Check[];
   readonly then: "wait" | "extend" | "fail";
   readonly afterMs: number;
 }
@@ -48,7 +56,31 @@ export function settingsOf(spec: CanarySpec): Settings | string {
   if (confidence === undefined || confidence < 0.5 || confidence >= 1)
     return "spec.rollback.confidence must be 50% to 99.99%";
   const afterMs = millisecondsOf(spec.notEnoughData?.after ?? "1h") ?? hourMs;
-  return { steps, limit, confidence, then: spec.notEnoughData?.then ?? "wait", afterMs };
+  const checks = checksOf(spec.checks ?? []);
+  if (typeof checks === "string") return checks;
+  return { steps, limit, confidence, checks, then: spec.notEnoughData?.then ?? "wait", afterMs };
+}
+
+function checksOf(wanted: readonly CanaryCheck[]): Check[] | string {
+  const checks: Check[] = [];
+  for (const [index, { name, every, promQL, webhook }] of wanted.entries()) {
+    const at = `spec.checks[${index}]`;
+    const everyMs = every === undefined ? checkEveryMs : millisecondsOf(every);
+    if (everyMs === undefined || everyMs < checkEveryMsMin) return `${at}.every must be a duration of at least 1s`;
+    if (checks.some((other) => other.name === name)) return `${at}.name is that of another check`;
+    if ((promQL === undefined) === (webhook === undefined)) return `${at} must have one of promQL and webhook`;
+    if (promQL !== undefined && promQL.min === undefined && promQL.max === undefined)
+      return `${at}.promQL must have a min or a max`;
+    if (webhook !== undefined && (webhook.url === undefined) === (webhook.service === undefined))
+      return `${at}.webhook must have one of url and service`;
+    checks.push({
+      name,
+      everyMs,
+      ...(promQL === undefined ? {} : { promQL }),
+      ...(webhook === undefined ? {} : { webhook }),
+    });
+  }
+  return checks;
 }
 
 /** `2%` as 0.02; undefined when it is no share. */
