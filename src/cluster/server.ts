@@ -135,7 +135,11 @@ export function createServer(options: ServerOptions): Server {
     createClusterRoleAggregationController({ ...shared, resources }),
     createNodeRangeController(shared, options.podRange, nodeRangeBits),
     createIngressStatusController(shared),
-    createCanaryController(shared),
+    createCanaryController({
+      ...shared,
+      askWebhook: (config, document, seconds) =>
+        callWebhook({ objects: api.objects, dial: nodes?.dial, timers, random }, config, document, seconds),
+    }),
   ];
   const loops = [...controllers, ...serverLoops];
   metrics.collect(() => queueFamilies(loops));
