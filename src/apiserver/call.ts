@@ -67,7 +67,7 @@ export interface Parts {
   /** Undefined: custom resources cannot be converted by webhooks. */
   readonly webhooks?: WebhookCaller | undefined;
   /** Absent: nothing is written down. */
-  readonly audit: { begin(call: Call): void; finish(call: Call, response: HttpResponse): HttpResponse } | undefined;
+  readonly audit: Auditing | undefined;
   /** Who answers group versions that are not ours; made after the parts that it needs. */
   readonly aggregation: () => { answer(call: Call): Outcome | Promise<Outcome> } | undefined;
   /** Where unexpected exceptions go; clients never see them. */
@@ -78,6 +78,15 @@ export interface VersionInfo {
   readonly major: string;
   readonly minor: string;
   readonly gitVersion: string;
+}
+
+/** Who writes down who did what. */
+export interface Auditing {
+  begin(call: Call): void;
+  /** The answer, marked with its entry; a promise where it waits until the entry is safe. */
+  finish(call: Call, response: HttpResponse, stage?: "Panic"): HttpResponse | Promise<HttpResponse>;
+  /** The entry for a write's transaction, when the policy wants one. */
+  entryOf(call: Call, code: number): string | undefined;
 }
 
 /** One request on its way through the stages. */
@@ -96,6 +105,8 @@ export interface Call {
   served: Served | undefined;
   readonly warnings: string[];
   readonly auditAnnotations: Record<string, string>;
+  /** The revision that it made, once it made one. */
+  revision?: number;
   /** Called when the answer stands or, where it goes on for long, when it has been sent: with its length in bytes. */
   finished: ((bytes: number) => void) | undefined;
 }

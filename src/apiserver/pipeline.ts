@@ -47,6 +47,18 @@ export function runStages(stages: readonly Stage[], call: Call): HttpResponse | 
   }
 }
 
+/** Leaves the audit entry of a request that was answered before it came to the stages: its body was too large. */
+export function noteAnswered(call: Call, response: HttpResponse): void {
+  const { audit, log } = call.parts;
+  if (audit === undefined) return;
+  const note = async (): Promise<void> => {
+    // Who it was is worth knowing; that he may be nobody changes nothing.
+    await authenticate(call);
+    await audit.finish(call, response);
+  };
+  note().catch((error: unknown) => log("cannot note a request that was refused", error));
+}
+
 const streams: ReadonlySet<string> = new Set(["attach", "exec", "log", "portforward", "proxy"]);
 
 function isLongRunning({ info }: Call): boolean {
@@ -57,7 +69,7 @@ function isLongRunning({ info }: Call): boolean {
 function withinTime(call: Call, outcome: Promise<Outcome>): Promise<HttpResponse> {
   return new Promise((resolve) => {
     let isOver = false;
-    const end = (response: () => HttpResponse): void => {
+    const end = (response: () => HttpResponse | Promise<HttpResponse>): void => {
       if (isOver) return;
       isOver = true;
       timer.cancel();
@@ -93,13 +105,13 @@ function runFrom(stages: readonly Stage[], call: Call, from: number): Outcome | 
 }
 
 /** The last stage, for every request: the one place where failures become answers. */
-function respond(call: Call, outcome: Outcome): HttpResponse {
+function respond(call: Call, outcome: Outcome, stage?: "Panic"): HttpResponse | Promise<HttpResponse> {
   if (outcome === undefined) throw new Error("the last stage gave no answer");
   const whole = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
   const made = call.finished === undefined ? whole : finish(call, whole, call.finished);
   call.finished = undefined;
   const response = call.flow === undefined || made.status === 101 ? made : withFlow(made, call.flow);
-  return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response);
+  return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response, stage);
 }
 
 /** Gives back what the request took: at once, or when a list has been sent, or has taken too long to send. */
@@ -130,7 +142,7 @@ function beginAudit(call: Call): Outcome {
   return undefined;
 }
 
-function respondToError(call: Call, error: unknown): HttpResponse {
+function respondToError(call: Call, error: unknown): HttpResponse | Promise<HttpResponse> {
   call.parts.log("a request failed unexpectedly", error);
-  return respond(call, internalFailure);
+  return respond(call, internalFailure, "Panic");
 }

@@ -31,11 +31,11 @@ import { ObjectCache } from "./objects/cache.ts";
 import { KeptLists } from "./objects/kept-lists.ts";
 import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
-import { pipelineStages, runStages } from "./pipeline.ts";
+import { noteAnswered, pipelineStages, runStages } from "./pipeline.ts";
 import { SelectionIndexes } from "./reads/selection-index.ts";
 import { Registry } from "./registry.ts";
 import { anonymous } from "./stages/authenticate.ts";
-import { routeOf } from "./stages/route.ts";
+import { routeOf, type RequestInfo } from "./stages/route.ts";
 import { internalFailure, statusResponse } from "./status.ts";
 import type { User } from "./user.ts";
 import { registerVirtual } from "./virtual/answer.ts";
@@ -134,6 +134,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     handler: {
       handle: (request, peer) => Promise.resolve(answer(request, peer, undefined)),
+      refused: (request, peer, response) => {
+        const info = routeOf(request.method, request.target);
+        if (!(info instanceof Failure)) noteAnswered(newCall(parts, info, request, peer, undefined), response);
+      },
       upgrade: (request, peer, connection) => {
         Promise.resolve(answer(request, peer, undefined, connection)).then(
           (response) => {
@@ -186,20 +190,24 @@ function answerer(parts: Parts, fairness: Fairness): Answer {
       return statusResponse(internalFailure);
     }
     if (info instanceof Failure) return statusResponse(info);
-    const call: Call = {
-      parts,
-      request,
-      peer,
-      info,
-      user: user ?? anonymous,
-      inProcess: user !== undefined,
-      served: undefined,
-      warnings: [],
-      auditAnnotations: {},
-      finished: undefined,
-    };
+    const call = newCall(parts, info, request, peer, user);
     if (upgrade !== undefined) upgrades.set(call, upgrade);
     return runStages(stages, call);
+  };
+}
+
+function newCall(parts: Parts, info: RequestInfo, request: HttpRequest, peer: Peer, user: User | undefined): Call {
+  return {
+    parts,
+    request,
+    peer,
+    info,
+    user: user ?? anonymous,
+    inProcess: user !== undefined,
+    served: undefined,
+    warnings: [],
+    auditAnnotations: {},
+    finished: undefined,
   };
 }
 

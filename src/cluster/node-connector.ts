@@ -68,8 +68,12 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
   };
 }
 
-/** Transports to pods, webhooks and aggregated servers; the one that was used longest ago goes first. */
-function openOutward(options: NodeConnectorOptions): (destination: Destination) => Transport {
+/**
+ * Transports to pods, webhooks and aggregated servers, under the dial rules; the one that was used longest ago goes first.
+ */
+export function openOutward(
+  options: Pick<NodeConnectorOptions, "http" | "dialAllow" | "frontProxy">,
+): (destination: Destination) => Transport {
   const transports = new Map<string, Transport & { close(): void }>();
   const allowAddress = addressFilter(options.dialAllow ?? []);
   return (destination) => {

@@ -1,5 +1,6 @@
 import { builtInResources } from "#api/generated/resources.ts";
 import { apiVersionOf } from "#api/resource.ts";
+import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { Failure } from "#apiserver/failure.ts";
 import { routeOf, type RequestInfo } from "#apiserver/stages/route.ts";
 import type { Controller } from "#reconcile/controller.ts";
@@ -51,6 +52,7 @@ export function measured(handler: HttpHandler, metrics: Metrics, clock: Clock): 
     if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
   };
   return {
+    ...(handler.refused === undefined ? {} : { refused: handler.refused.bind(handler) }),
     ...(handler.upgrade === undefined ? {} : { upgrade: handler.upgrade.bind(handler) }),
     handle: async (request, peer) => {
       const startedMs = clock.monotonic();
@@ -157,6 +159,20 @@ export function schedulerFamilies(scheduler: Scheduler): readonly Family[] {
         { labels: { queue: "active" }, value: active },
         { labels: { queue: "unschedulable" }, value: waiting },
       ],
+    },
+  ];
+}
+
+/** What audit back ends lost: nobody may find out only when he looks for it. */
+export function auditFamilies(audit: AuditOptions | undefined): Family[] {
+  const lost = audit?.sinks.lost?.() ?? [];
+  if (lost.length === 0) return [];
+  return [
+    {
+      name: "apiserver_audit_error_total",
+      type: "counter",
+      help: "Counter of audit events that failed to be audited properly. Plugin identifies the plugin affected by the error.",
+      samples: lost.map(({ plugin, count }) => ({ labels: { plugin }, value: count })),
     },
   ];
 }

@@ -36,7 +36,14 @@ import type { World } from "#world/world.ts";
 import { Access, type AccessSettings } from "./access.ts";
 import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
-import { measured, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
+import {
+  auditFamilies,
+  measured,
+  queueFamilies,
+  schedulerCounts,
+  schedulerFamilies,
+  workDurations,
+} from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
@@ -158,6 +165,7 @@ export function createServer(options: ServerOptions): Server {
   const { ownProcess } = options;
   metrics.collect(() => [
     buildInfo(versionInfo.gitVersion),
+    ...auditFamilies(options.audit),
     ...(ownProcess === undefined ? [] : processFamilies(ownProcess)),
   ]);
   return {

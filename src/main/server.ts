@@ -3,14 +3,13 @@ import { flushCompileCache } from "node:module";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
-import { configFiles, configFolder, ConfigFileError, readAccess, readConfigFile } from "#cluster/access-files.ts";
+import { configFolder, readAccess } from "#cluster/access-files.ts";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
 import { createServer, issuer, partUser, type Server } from "#cluster/server.ts";
-import { parseYaml } from "#codec/yaml.ts";
 import { AuditLogFile } from "#apiserver/audit/log-file.ts";
-import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
+import { auditSinks, recoverEntries } from "#apiserver/audit/sinks.ts";
 import { resealStale, sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
 import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
@@ -25,12 +24,11 @@ import { nodeCiphers } from "#world/node/ciphers.ts";
 import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
 import type { Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
+import { auditPolicy, followAccess, openAuditWebhook } from "./server-config.ts";
 
 /** Larger requests are refused with 413, as upstream. */
 const bodyBytesMax = 3 * 1024 * 1024;
 const closeGraceMs = 2000;
-/** Changed settings are read this long after the first sign of a change, in milliseconds. */
-const changeSettlesMs = 200;
 
 const log = createLog(realClock, (line) => process.stdout.write(`${line}\n`)).with({ process: "server" });
 
@@ -79,38 +77,6 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
   return keepHistoryAccess({ ...realWorld, client, dataDir, onProblem });
 }
 
-/** The policy in `audit-policy.yaml` of the configuration; without one writes are noted, reads are not. */
-async function auditPolicy(dataDir: string): Promise<AuditPolicy> {
-  const text = await readConfigFile(realWorld.disk, dataDir, configFiles.auditPolicy);
-  if (text === undefined) return defaultPolicy;
-  const parsed = parseYaml(text);
-  const policy = parsed.ok ? readPolicy(parsed.documents[0]) : parsed.message;
-  if (typeof policy === "string")
-    throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.auditPolicy}`, policy);
-  return policy;
-}
-
-/** Who may come in follows its files without a restart; what cannot be followed is told, and the former settings stay. */
-function followAccess(server: Server, dataDir: string): { close(): void } {
-  const { disk, timers } = realWorld;
-  let isPlanned = false;
-  const follow = async (): Promise<void> => {
-    isPlanned = false;
-    try {
-      server.replaceAccess(await readAccess(disk, dataDir, [issuer]));
-      log.info("the settings of who may come in were read again");
-    } catch (error) {
-      log.error("cannot follow the changed settings, the former ones stay", error);
-    }
-  };
-  return disk.watch(configFolder(dataDir), () => {
-    if (isPlanned) return;
-    isPlanned = true;
-    // An editor writes in several steps.
-    timers.after(changeSettlesMs, () => void follow());
-  });
-}
-
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
@@ -128,8 +94,11 @@ async function main(dataDir: string): Promise<void> {
     folder,
     log: (message, error) => log.error(message, error),
   });
+  const recovered = await recoverEntries(store, auditLog);
+  if (recovered > 0) log.info("audit entries came back from the store", { count: recovered });
+  const auditWebhook = await openAuditWebhook(dataDir, settings.dialAllow, log);
   const server = createServer({
-    audit: { policy: await auditPolicy(dataDir), write: (line) => auditLog.write(line) },
+    audit: { policy: await auditPolicy(dataDir), sinks: auditSinks(auditLog, auditWebhook) },
     access: await readAccess(disk, dataDir, [issuer]),
     webKeys: nodeJsonWebKeys,
     world: realWorld,
@@ -167,7 +136,7 @@ async function main(dataDir: string): Promise<void> {
     }),
   );
   await server.start();
-  const following = followAccess(server, dataDir);
+  const following = followAccess(server, dataDir, log);
   const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
   if (cipher !== undefined && cipher.stale.size > 0) {
     const sealed = await resealStale(store, cipher);
@@ -189,7 +158,8 @@ async function main(dataDir: string): Promise<void> {
     following.close();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
-    await auditLog.flush();
+    await auditWebhook?.close();
+    await auditLog.close();
     await store.close();
     process.exit(0);
   };

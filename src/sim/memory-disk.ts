@@ -49,6 +49,11 @@ export class MemoryDisk implements Disk {
     this.#put(this.#resolve(path, true), { kind: "file", content: bytes, ...(mode === undefined ? {} : { mode }) });
   }
 
+  /** Nothing is ever lost here. */
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async append(path: string, content: Uint8Array | string): Promise<void> {
     const before = this.#nodes.get(this.#resolve(path, true))?.content ?? new Uint8Array();
     const added = typeof content === "string" ? encoder.encode(content) : content;

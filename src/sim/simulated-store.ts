@@ -128,6 +128,15 @@ class SimulatedJournal implements Journal {
     );
   }
 
+  recordsAfter(after: Revision, upTo: Revision): Promise<StoreRecord[]> {
+    return Promise.resolve(
+      this.#index.between(after, upTo).flatMap((noted) => {
+        const bytes = this.#records.get(noted.revision);
+        return bytes === undefined ? [] : [{ ...noted, bytes }];
+      }),
+    );
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -19,5 +19,7 @@ export interface Journal {
   compact(compacted: Revision): Promise<void>;
   /** Newest first, none above `upTo`. */
   records(subject: string, limit: number, upTo: Revision): Promise<StoreRecord[]>;
+  /** Of all subjects, oldest first: above `revision`, none above `upTo`. */
+  recordsAfter(revision: Revision, upTo: Revision): Promise<StoreRecord[]>;
   close(): Promise<void>;
 }

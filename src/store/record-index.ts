@@ -34,6 +34,19 @@ export class RecordIndex {
     this.#drop(oldest.revision);
   }
 
+  /** Those above `revision` and not above `upTo` that are still kept, oldest first. */
+  between(revision: Revision, upTo: Revision): { readonly subject: string; readonly revision: Revision }[] {
+    const found: { readonly subject: string; readonly revision: Revision }[] = [];
+    for (let i = this.#order.length - 1; i >= 0; i -= 1) {
+      const noted = this.#order.at(i)!;
+      if (noted.revision <= revision) break;
+      if (upTo < noted.revision) continue;
+      const kept = this.#bySubject.get(noted.subject)?.[0];
+      if (kept !== undefined && kept <= noted.revision) found.push(noted);
+    }
+    return found.reverse();
+  }
+
   /** Newest first, none above `upTo`. */
   newest(subject: string, limit: number, upTo: Revision): Revision[] {
     const found: Revision[] = [];

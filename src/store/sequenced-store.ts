@@ -108,6 +108,10 @@ export class SequencedStore implements Store {
     return this.#journal.records(subject, limit, this.visible);
   }
 
+  recordsAfter(revision: Revision): Promise<StoreRecord[]> {
+    return this.#journal.recordsAfter(revision, this.visible);
+  }
+
   async compact(revision: Revision): Promise<void> {
     const upTo = Math.min(revision, this.visible);
     this.#sequencer.history.compact(upTo);

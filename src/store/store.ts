@@ -112,6 +112,8 @@ export interface Store {
   follow(from: Revision, follower: Follower): { close(): void } | "compacted" | "future";
   /** Records of one subject, newest first. */
   records(subject: string, limit: number): Promise<StoreRecord[]>;
+  /** Records of all subjects above a revision that are still kept and visible, oldest first. */
+  recordsAfter(revision: Revision): Promise<StoreRecord[]>;
   /** Forgets events and exact snapshots up to `revision`. */
   compact(revision: Revision): Promise<void>;
   /** Waits for what was accepted, then releases everything. */

@@ -16,6 +16,8 @@ export interface Disk {
   readAt(path: string, offset: number, length: number): Promise<Uint8Array>;
   write(path: string, content: Uint8Array | string, mode?: number): Promise<void>;
   append(path: string, content: Uint8Array | string): Promise<void>;
+  /** Resolves when what was written to the file survives a power loss. */
+  sync(path: string): Promise<void>;
   /** Writes beside the file, syncs, renames: readers see the old or the new content, also after a power loss. */
   writeAtomically(path: string, content: Uint8Array | string, mode?: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;

@@ -55,6 +55,8 @@ export interface Peer {
 /** What answers requests: the API server, the agent's API. Never rejects. */
 export interface HttpHandler {
   handle(request: HttpRequest, peer: Peer): Promise<HttpResponse>;
+  /** A request was answered before its body was read whole, so that `handle` never sees it: for whoever notes such things. */
+  refused?(request: HttpRequest, peer: Peer, answer: HttpResponse): void;
   /** A request to change protocols (WebSocket, SPDY). The handler owns the connection and answers on it. */
   upgrade?(request: HttpRequest, peer: Peer, connection: Connection): void;
 }

@@ -33,7 +33,8 @@ async function audited(wanted: AuditPolicy, use: Use, options: Partial<ApiServer
     lines.push(line);
     events.push(JSON.parse(line) as AuditEvent);
   };
-  const server = await startInProcess({ audit: { policy: wanted, write }, ...options });
+  const sinks = { note: write, write: (line: string) => void write(line) };
+  const server = await startInProcess({ audit: { policy: wanted, sinks }, ...options });
   await use(server, events, lines);
   await server.close();
 }
@@ -137,6 +138,7 @@ test("nobody evades it: a refused body, no credentials, a broken step, a dry run
     async (server, events) => {
       await send(server, "POST", maps, map);
       assert.equal(events[0]?.responseStatus?.code, 500);
+      assert.equal(events[0]?.stage, "Panic");
     },
     { admission },
   );

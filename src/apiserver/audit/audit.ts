@@ -7,18 +7,21 @@ import { readRaw } from "../objects/read-body.ts";
 import { Failure } from "../failure.ts";
 import type { User } from "../user.ts";
 import { causeOf } from "../verbs/reasons.ts";
+import { entryCharsMax } from "./limits.ts";
 import { decide, type AuditPolicy, type AuditStage, type Decision } from "./policy.ts";
+import { revisionAnnotation, type AuditSinks } from "./sinks.ts";
 
 export interface AuditOptions {
   readonly policy: AuditPolicy;
-  /** Takes one event as a line of JSON without its end. */
-  readonly write: (line: string) => void;
+  readonly sinks: Pick<AuditSinks, "note" | "write"> & Partial<Pick<AuditSinks, "lost">>;
 }
 
 interface Begun {
   readonly decision: Decision;
   readonly id: string;
   readonly receivedAt: number;
+  /** The entry that went into a transaction of the request, and the status that it promises. */
+  kept?: { readonly line: string; readonly code: number; readonly isWhole: boolean };
 }
 
 /** Writes down who did what. Decided once for each request, when it is known who asks. */
@@ -38,33 +41,78 @@ export class Audit {
     const id = given !== undefined && given.length <= 64 ? given : call.parts.random.uuid();
     const begun = { decision, id, receivedAt: call.parts.clock.now() };
     this.#begun.set(call, begun);
-    this.#write(call, begun, "RequestReceived", undefined);
+    void this.#write(call, begun, "RequestReceived", undefined);
   }
 
   /** Writes the end, or for a stream its start and later its end; the answer gets the entry's id. */
-  finish(call: Call, response: HttpResponse): HttpResponse {
+  finish(
+    call: Call,
+    response: HttpResponse,
+    stage: "ResponseComplete" | "Panic" = "ResponseComplete",
+  ): HttpResponse | Promise<HttpResponse> {
     // Who was turned away before it was known who he is leaves an entry too.
-    if (!this.#begun.has(call) && (response.status === 401 || response.status === 403)) this.begin(call);
+    if (400 <= response.status && !this.#begun.has(call)) this.begin(call);
     const begun = this.#begun.get(call);
     if (begun === undefined) return response;
     this.#begun.delete(call);
     const { body } = response;
     const headers = { ...response.headers, "audit-id": begun.id };
     if (!("open" in body)) {
-      this.#write(call, begun, "ResponseComplete", response);
+      const written = this.#write(call, begun, stage, response);
       // The connection is somebody else's by now.
-      if (response.status === 101) return response;
-      return { ...response, headers };
+      const marked = response.status === 101 ? response : { ...response, headers };
+      return written === undefined ? marked : written.then(() => marked);
     }
-    this.#write(call, begun, "ResponseStarted", response);
-    const ended = (): void => this.#write(call, begun, "ResponseComplete", response);
-    return { ...response, headers, body: endingStream(body, ended) };
+    const started = this.#write(call, begun, "ResponseStarted", response);
+    const ended = (): void => void this.#write(call, begun, "ResponseComplete", response);
+    const marked = { ...response, headers, body: endingStream(body, ended) };
+    return started === undefined ? marked : started.then(() => marked);
   }
 
-  #write(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): void {
-    if (begun.decision.omitStages.includes(stage)) return;
-    this.#options.write(JSON.stringify(eventOf(call, begun, stage, response)));
+  /**
+   * The entry of a write, for its transaction: what is committed leaves its entry whatever happens next. Undefined where the
+   * policy wants none. `code`: the status that the answer will have when the commit holds.
+   */
+  entryOf(call: Call, code: number): string | undefined {
+    const begun = this.#begun.get(call);
+    if (begun === undefined || begun.decision.omitStages.includes("ResponseComplete")) return undefined;
+    const promised = { status: code, headers: {}, body: noBytes };
+    const whole = JSON.stringify(eventOf(call, begun, "ResponseComplete", promised));
+    const isWhole = whole.length <= entryCharsMax;
+    const level = "Metadata" as const;
+    const line = isWhole
+      ? whole
+      : JSON.stringify(
+          eventOf(call, { ...begun, decision: { ...begun.decision, level } }, "ResponseComplete", promised),
+        );
+    begun.kept = { line, code, isWhole: isWhole && begun.decision.level !== "RequestResponse" };
+    return line;
   }
+
+  /** A promise where the entry is nowhere else, for whoever answers the request. */
+  #write(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): Promise<void> | undefined {
+    if (begun.decision.omitStages.includes(stage)) return undefined;
+    const { sinks } = this.#options;
+    const { kept } = begun;
+    if (kept !== undefined && call.revision !== undefined) {
+      const isSame = stage === "ResponseComplete" && kept.isWhole && kept.code === response?.status;
+      const line = isSame ? kept.line : JSON.stringify(eventOf(call, begun, stage, response));
+      sinks.note(withRevision(line, call.revision));
+      return undefined;
+    }
+    const line = JSON.stringify(eventOf(call, begun, stage, response));
+    // That a request came is told again by how it ended.
+    if (stage !== "RequestReceived") return sinks.write(line);
+    sinks.note(line);
+    return undefined;
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
+/** An entry ends with its annotations, which are never empty once there is an answer. */
+function withRevision(line: string, revision: number): string {
+  return `${line.slice(0, -2)},"${revisionAnnotation}":"${revision}"}}`;
 }
 
 function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): object {
@@ -127,7 +175,7 @@ function statusOf(response: HttpResponse): object {
 /** Why, as far as it is known: the authorizer's verdict, what admission noted, and the reason of an automated write. */
 function annotationsOf(call: Call, response: HttpResponse | undefined): Record<string, string> {
   const annotations: Record<string, string> = { ...call.auditAnnotations };
-  if (response !== undefined)
+  if (response !== undefined && response.status !== 401)
     annotations["authorization.k8s.io/decision"] = response.status === 403 ? "forbid" : "allow";
   const { actor, rule, because } = causeOf(call);
   if (actor !== undefined) annotations["steersman.dev/actor"] = actor;

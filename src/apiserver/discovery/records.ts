@@ -1,4 +1,5 @@
 import { parseJson } from "#codec/json.ts";
+import { isRecord } from "#codec/record.ts";
 import type { Attributes } from "../authorizer.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, type Failure } from "../failure.ts";
@@ -35,9 +36,12 @@ export async function records(call: Call): Promise<Outcome> {
   const limit = limitText === "" ? recordsMax : Number(limitText);
   if (!Number.isSafeInteger(limit) || limit <= 0) return badRequest("limit: Invalid value: must be a positive integer");
   const found = await call.parts.store.records(subject, Math.min(limit, recordsMax));
-  const items = found.map(({ revision, bytes }) => {
+  const items = found.flatMap(({ revision, bytes }) => {
     const parsed = parseJson(bytes);
-    return { resourceVersion: String(revision), ...(parsed.ok ? (parsed.value as Record<string, unknown>) : {}) };
+    if (!parsed.ok || !isRecord(parsed.value)) return [];
+    // The audit entry beside the reason is for those who read the audit log, not for those who may read the object.
+    const { audit: _, ...reason } = parsed.value;
+    return reason["verb"] === undefined ? [] : [{ resourceVersion: String(revision), ...reason }];
   });
   return jsonResponse(call, 200, { kind: "RecordList", apiVersion: "steersman.dev/v1", metadata: {}, items });
 }

@@ -88,6 +88,7 @@ async function submit(call: Call, key: string, transaction: Transaction): Promis
     const resource = { group: call.info.group, resource: call.info.resource };
     return conflict(resource, call.info.name, `the leader's epoch has passed: the current one is ${result.current}`);
   }
+  call.revision = result.revision;
   const entry = result.entries[0];
   if (entry === undefined) throw new Error(`the store answered no entry for ${key}`);
   return { done: true, entry };

@@ -1,6 +1,6 @@
 import type { ApiObject } from "#api/kind.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
-import { encodeJson } from "#codec/json.ts";
+import { stringifyJson } from "#codec/json.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Call } from "../call.ts";
 import { recordBytesMax } from "../limits.ts";
@@ -65,9 +65,20 @@ export interface Change {
 
 /** The record that goes into the transaction of a write. */
 export function recordOf(call: Call, served: Served, change: Change): Transaction["record"] {
-  if (unrecorded.has(served.kind.storage.resource)) return undefined;
-  const subject = change.old ?? change.object;
-  const metadata = subject?.metadata ?? {};
+  const entry = call.parts.audit?.entryOf(call, change.old === undefined ? 201 : 200);
+  const metadata = (change.old ?? change.object)?.metadata ?? {};
+  const subject = subjectOf(served, metadata.namespace ?? "", metadata.name ?? "");
+  const reason = unrecorded.has(served.kind.storage.resource) ? undefined : reasonOf(call, served, change);
+  if (entry === undefined) return reason === undefined ? undefined : { subject, bytes: encoder.encode(reason) };
+  // The audit entry is JSON already: it becomes one more member of the record.
+  const members = reason === undefined ? "" : `${reason.slice(1, -1)},`;
+  return { subject, bytes: encoder.encode(`{${members}"audit":${entry}}`) };
+}
+
+const encoder = new TextEncoder();
+
+function reasonOf(call: Call, served: Served, change: Change): string | undefined {
+  const metadata = (change.old ?? change.object)?.metadata ?? {};
   const cause = causeOf(call);
   const record = {
     time: new Date(call.parts.clock.now()).toISOString(),
@@ -80,9 +91,8 @@ export function recordOf(call: Call, served: Served, change: Change): Transactio
       ? { userAgent: call.request.headers["user-agent"], changed: changedFields(change) }
       : { actor: cause.actor, rule: cause.rule, because: cause.because }),
   };
-  const bytes = encodeJson(record);
-  if (recordBytesMax < bytes.length) return undefined;
-  return { subject: subjectOf(served, metadata.namespace ?? "", metadata.name ?? ""), bytes };
+  const text = stringifyJson(record);
+  return recordBytesMax < text.length ? undefined : text;
 }
 
 const bookkeeping: ReadonlySet<string> = new Set(["resourceVersion", "managedFields", "generation"]);

@@ -438,6 +438,29 @@ const records: ContractCase[] = [
     },
   },
   {
+    name: "records of all subjects after a revision are found, oldest first",
+    async run({ store }) {
+      const write = async (key: string, subject: string): Promise<Revision> => {
+        const record = { subject, bytes: bytes(`because of ${key}`) };
+        const result = await store.commit({ operations: [{ type: "put", key, value: bytes("x") }], record });
+        assert.ok(result.ok);
+        return result.revision;
+      };
+      const first = await write("a", "pods/a");
+      const second = await write("b", "pods/b");
+      const third = await write("c", "pods/a");
+      const found = await store.recordsAfter(first);
+      assert.deepEqual(
+        found.map((record) => [record.revision, record.subject, decoder.decode(record.bytes)]),
+        [
+          [second, "pods/b", "because of b"],
+          [third, "pods/a", "because of c"],
+        ],
+      );
+      assert.deepEqual(await store.recordsAfter(third), []);
+    },
+  },
+  {
     name: "records of one subject are bounded",
     async run({ store }) {
       for (let i = 0; i < 300; i += 1)

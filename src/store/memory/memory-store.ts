@@ -51,6 +51,11 @@ class MemoryJournal implements Journal {
     return Promise.resolve(found);
   }
 
+  recordsAfter(after: Revision, upTo: Revision): Promise<StoreRecord[]> {
+    const found = this.#index.between(after, upTo);
+    return Promise.resolve(found.map((noted) => ({ ...noted, bytes: this.#bytes.get(noted.revision)! })));
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -179,6 +179,18 @@ export class SqliteJournal implements Journal {
     });
   }
 
+  async recordsAfter(after: Revision, upTo: Revision): Promise<StoreRecord[]> {
+    const found = this.#recordIndex.between(after, upTo);
+    if (found.length === 0) return [];
+    const { rows } = await this.#ask({ ask: "records", ids: found.map(({ revision }) => revision - baseRevision) });
+    const subjects = new Map(found.map(({ revision, subject }) => [revision, subject]));
+    return (rows ?? []).map((bytes) => {
+      const row = readRow(bytes);
+      const revision = baseRevision + row.id;
+      return { revision, subject: subjects.get(revision) ?? "", bytes: row.value };
+    });
+  }
+
   /** After a failed open: ends the thread. */
   async abandon(): Promise<void> {
     this.#ended ??= new StoreFailedError("The store was not opened");

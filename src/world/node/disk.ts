@@ -24,6 +24,14 @@ export const realDisk: Disk = {
   readAt: readPart,
   write: (path, content, mode) => writeFile(path, content, mode === undefined ? {} : { mode }),
   append: (path, content) => appendFile(path, content),
+  sync: async (path) => {
+    const file = await open(path, "r");
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  },
   writeAtomically,
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { recursive: true, force: true }),

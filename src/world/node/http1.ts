@@ -21,8 +21,12 @@ export function answerHttp1(
     handle(handler, requestOf(message, noBytes, response), response, peer);
     return;
   }
-  if (announced !== undefined && bodyBytesMax < Number(announced)) {
+  const refuse = (): void => {
     refuseBody(message, response, bodyBytesMax);
+    handler.refused?.(requestOf(message, noBytes, response), peer, bodyTooLarge(bodyBytesMax));
+  };
+  if (announced !== undefined && bodyBytesMax < Number(announced)) {
+    refuse();
     return;
   }
   const chunks: Uint8Array[] = [];
@@ -32,7 +36,7 @@ export function answerHttp1(
     if (bodyBytesMax < length) {
       message.removeAllListeners("data");
       message.removeAllListeners("end");
-      refuseBody(message, response, bodyBytesMax);
+      refuse();
       return;
     }
     chunks.push(chunk);

@@ -30,7 +30,9 @@ export function answerHttp2(
     if (length <= bodyBytesMax) chunks.push(chunk);
     else if (!refused) {
       refused = true;
-      respond(stream, bodyTooLarge(bodyBytesMax), false);
+      const answer = bodyTooLarge(bodyBytesMax);
+      respond(stream, answer, false);
+      handler.refused?.(requestOf(stream, headers, noBytes), peer, answer);
       stream.close(constants.NGHTTP2_NO_ERROR);
     }
   });
