@@ -31,6 +31,7 @@ import { createReplicationControllerController } from "./replicationcontroller/c
 import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createResourceClaimController } from "./resource-claim/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
+import { createSelectorOverlapController } from "./selector-overlap/controller.ts";
 import { createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
@@ -83,6 +84,7 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createEphemeralVolumeController,
   createResourceClaimController,
   createWorkloadDependenciesController,
+  createSelectorOverlapController,
 ];
 
 /** All controllers, not started. Start the informers (given, or through the returned `informers`) as well. */

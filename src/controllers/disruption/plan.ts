@@ -37,7 +37,7 @@ export function planBudget({ budget, pods, scaleOf }: ObservedBudget, now: numbe
     currentHealthy: healthy,
     desiredHealthy: scale?.desired ?? 0,
     expectedPods: scale?.expected ?? 0,
-    conditions: conditionsOf(budget, allowed, scale === undefined, now),
+    conditions: conditionsOf(budget, allowed, scale, now),
   };
   const look = expireMs === undefined ? {} : { lookAgainMs: Math.max(1, expireMs - now) };
   if (isEqual(status, budget.status)) return { actions: [], because, ...look };
@@ -107,13 +107,19 @@ function stillDisrupted(
   return { disrupted, expireMs };
 }
 
-function conditionsOf(budget: BudgetView, allowed: number, isUnknown: boolean, now: number): Condition[] {
+function conditionsOf(budget: BudgetView, allowed: number, scale: Scale | undefined, now: number): Condition[] {
+  const isUnknown = scale === undefined;
   const type = "DisruptionAllowed";
   const others = (budget.status.conditions ?? []).filter((condition) => condition.type !== type);
   const old = budget.status.conditions?.find((condition) => condition.type === type);
   const status = allowed > 0 ? "True" : "False";
   const reason = isUnknown ? "SyncFailed" : allowed > 0 ? "SufficientPods" : "InsufficientPods";
-  const message = isUnknown ? "the scale of a selected pod's controller is not known" : "";
+  // A budget that asks for more than there is, or for all of it, allows nothing for ever: people should know.
+  const never = !isUnknown && scale.expected > 0 && scale.desired >= scale.expected;
+  const asked = never
+    ? `${scale.desired} of ${scale.expected} pods must be healthy: no disruption is ever allowed`
+    : "";
+  const message = isUnknown ? "the scale of a selected pod's controller is not known" : asked;
   const lastTransitionTime = old !== undefined && old.status === status ? old.lastTransitionTime : timeText(now);
   return [...others, { type, status, observedGeneration: budget.generation, lastTransitionTime, reason, message }];
 }

@@ -12,6 +12,8 @@ export interface ModelCluster {
   readonly controllers: readonly Controller[];
   readonly problems: string[];
   float(): number;
+  /** Sets the wall clock on, or back when negative; what was to come in so many seconds still comes in so many. */
+  stepClock(milliseconds: number): void;
   /** Lets time pass until nothing was written for a second, at most `secondsMax`. */
   quiesce(secondsMax?: number): Promise<void>;
   /** Ends all controllers and starts new ones, as a restart of the process does. */
@@ -26,7 +28,10 @@ export interface ModelClusterOptions {
 }
 
 export async function createModelCluster(options: ModelClusterOptions = {}): Promise<ModelCluster> {
-  const time = createVirtualTime();
+  const steady = createVirtualTime();
+  let steppedMs = 0;
+  const clock = { now: () => steady.clock.now() + steppedMs, monotonic: () => steady.clock.monotonic() };
+  const time: VirtualTime = { ...steady, clock };
   const api = createModelApi(time.clock);
   const random = createTestRandom(options.seed ?? 1);
   const problems: string[] = [];
@@ -61,6 +66,9 @@ export async function createModelCluster(options: ModelClusterOptions = {}): Pro
     },
     problems,
     float: () => random.float(),
+    stepClock(milliseconds) {
+      steppedMs += milliseconds;
+    },
     async quiesce(secondsMax = 120) {
       for (let passed = 0; passed < secondsMax; passed++) {
         const before = api.writes.length;

@@ -34,10 +34,28 @@ export interface ReplicaSetView extends ObjectView {
 const orphansByNamespace = (view: ObjectView): readonly string[] =>
   view.controller === undefined ? [view.namespace] : [];
 
+interface Templated {
+  readonly namespace: string;
+  readonly spec: {
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+    readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+  };
+}
+
+/** `namespace/key=value`: of all labels of the template, and of the first that the selector asks for. */
+const pairIndexes = {
+  templatePair: ({ namespace, spec }: Templated): readonly string[] =>
+    Object.entries(spec.template?.metadata?.labels ?? {}).map(([key, value]) => `${namespace}/${key}=${value}`),
+  selectorPair: ({ namespace, spec }: Templated): readonly string[] =>
+    Object.entries(spec.selector?.matchLabels ?? {})
+      .slice(0, 1)
+      .map(([key, value]) => `${namespace}/${key}=${value}`),
+};
+
 export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentView> = {
   resource: deployments,
   project: projectDeployment,
-  indexes: objectIndexes,
+  indexes: { ...objectIndexes, ...pairIndexes },
 };
 
 export const replicaSetDeclaration: InformerDeclaration<ReplicaSet, ReplicaSetView> = {
@@ -81,7 +99,7 @@ export interface RevisionView extends ObjectView {
 
 export const daemonSetDeclaration: InformerDeclaration<DaemonSet, DaemonSetView> = {
   resource: daemonsets,
-  indexes: objectIndexes,
+  indexes: { ...objectIndexes, ...pairIndexes },
   project: (set) => ({
     ...objectView(set.metadata),
     spec: set.spec,
@@ -97,7 +115,7 @@ export const daemonSetDeclaration: InformerDeclaration<DaemonSet, DaemonSetView>
 
 export const statefulSetDeclaration: InformerDeclaration<StatefulSet, StatefulSetView> = {
   resource: statefulsets,
-  indexes: objectIndexes,
+  indexes: { ...objectIndexes, ...pairIndexes },
   project: (set) => ({
     ...objectView(set.metadata),
     spec: set.spec,

@@ -1,0 +1,54 @@
+import type { Resource } from "#api/resource.ts";
+import type { Selector } from "#api/selectors.ts";
+import type { Plan } from "#reconcile/controller.ts";
+import type { ObjectView } from "#reconcile/object-view.ts";
+import { aboutOf, referenceOf } from "../ownership.ts";
+
+const namedMax = 5;
+
+/** A workload with a selector and a template. */
+export interface SelectingView extends ObjectView {
+  readonly selector: Selector;
+  readonly spec: {
+    readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  };
+}
+
+export interface Selecting {
+  /** `deployment/web`. */
+  readonly id: string;
+  readonly view: SelectingView;
+}
+
+export function templateLabels(view: SelectingView): Readonly<Record<string, string>> {
+  return view.spec.template?.metadata?.labels ?? {};
+}
+
+/**
+ * Says that workloads want the same pods. Each keeps those that it made, nothing is taken from another; pods that nobody controls
+ * go to whoever comes first. Pure.
+ */
+export function planSelectorOverlap(
+  resource: Resource<unknown>,
+  own: SelectingView,
+  candidates: readonly Selecting[],
+): Plan | undefined {
+  if (own.deletionMs !== undefined) return undefined;
+  const others = candidates.filter(
+    ({ view }) => view.uid !== own.uid && view.deletionMs === undefined && overlaps(own, view),
+  );
+  if (others.length === 0) return undefined;
+  const names = [...new Set(others.map(({ id }) => id))].sort();
+  const more = names.length > namedMax ? ` and ${names.length - namedMax} more` : "";
+  const message = `Its selector and that of ${names.slice(0, namedMax).join(", ")}${more} match the same pods: each keeps its own, and pods without a controller go to either`;
+  const about = aboutOf(resource, own);
+  return {
+    because: referenceOf(resource, own),
+    actions: [{ verb: "event", about, type: "Warning", eventReason: "SelectorOverlap", message }],
+  };
+}
+
+function overlaps(a: SelectingView, b: SelectingView): boolean {
+  return a.selector.matches(templateLabels(b)) || b.selector.matches(templateLabels(a));
+}

@@ -1,0 +1,167 @@
+/** Objects that are valid each and make no sense together: somebody says so, nothing loops, nothing is taken from others. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { condition, never, objectAt, podsOf, podsReady, templateOf, workload } from "../conformance/apps-objects.ts";
+import { arrayAt, nameOf, pick, startSuite, until, type Json, type Scene } from "../conformance/cluster.ts";
+import { pod } from "../conformance/workloads.ts";
+
+const suite = startSuite();
+after(() => suite.stop());
+
+const apps = "apps/v1";
+
+/** Waits for an Event of this reason about an object; answers its message. */
+function told({ api, core }: Scene, name: string, reason: string): Promise<string> {
+  return until(`${reason} is told about ${name}`, async () => {
+    const events = arrayAt(await api.get(core("events")));
+    const found = events.find((event) => event["reason"] === reason && pick(event, "involvedObject.name") === name);
+    return found !== undefined && String(found["message"]);
+  });
+}
+
+/** Nothing of these objects is written any more: no loop. */
+async function standsStill({ api }: Scene, paths: readonly string[]): Promise<void> {
+  const revisions = async (): Promise<string> =>
+    (await Promise.all(paths.map((path) => api.get(path)))).map((one) => pick(one, "metadata.resourceVersion")).join();
+  const settled = await until("it stands still", async () => {
+    const first = await revisions();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return (await revisions()) === first && first;
+  });
+  await never("it is not written again", async () => (await revisions()) !== settled, 500);
+}
+
+test("a selector that matches another workload's pods takes none of them", () =>
+  suite.play(async (scene) => {
+    const { api, at, core } = scene;
+    await api.create(at(apps, "deployments"), workload("Deployment", "web", { replicas: 2 }));
+    const before = (await podsReady(scene, "web", 2)).map(nameOf).sort();
+    const greedy = workload("StatefulSet", "greedy", { replicas: 1 });
+    Object.assign(greedy.spec as Json, templateOfApp("web"));
+    await api.create(at(apps, "statefulsets"), greedy);
+    const message = await told(scene, "greedy", "SelectorOverlap");
+    assert.match(message, /deployment\/web match the same pods: each keeps its own/);
+    await until("both have what they want", async () => (await podsOf(scene, "web")).length === 3);
+    const names = (await podsOf(scene, "web")).map(nameOf).sort();
+    assert.deepEqual(names, [...before, "greedy-0"].sort());
+    await standsStill(scene, [at(apps, "deployments", "web"), at(apps, "statefulsets", "greedy")]);
+    await api.expect("DELETE", at(apps, "statefulsets", "greedy"));
+    await until("its pod goes", async () => (await podsOf(scene, "web")).length === 2);
+    assert.deepEqual((await podsOf(scene, "web")).map(nameOf).sort(), before);
+    await api.create(core("pods"), pod("stray", {}, { labels: { app: "web" } }));
+    await never(
+      "a foreign pod without the hash is left alone",
+      async () => (await podsOf(scene, "web")).length < 3,
+      500,
+    );
+  }));
+
+/** Selector and template of one label `app`. */
+function templateOfApp(app: string): Json {
+  return { selector: { matchLabels: { app } }, template: templateOf(app) };
+}
+
+test("a pod never has two controllers", () =>
+  suite.play(async (scene) => {
+    const { api, core } = scene;
+    const owner = (name: string): Json => ({
+      apiVersion: "apps/v1",
+      kind: "ReplicaSet",
+      name,
+      uid: `00000000-0000-4000-8000-00000000000${name.length}`,
+      controller: true,
+    });
+    const object = pod("torn", {}, { ownerReferences: [owner("a"), owner("bb")] });
+    const { status, text } = await api.request("POST", core("pods"), object);
+    assert.equal(status, 422);
+    assert.match(text, /Only one reference can have Controller set to true/);
+  }));
+
+test("a budget that asks for more than there is allows nothing and says so", () =>
+  suite.play(async (scene) => {
+    const { api, at, core } = scene;
+    await api.create(at(apps, "deployments"), workload("Deployment", "web", { replicas: 2 }));
+    const [first] = await podsReady(scene, "web", 2);
+    const path = at("policy/v1", "poddisruptionbudgets", "much");
+    await api.create(at("policy/v1", "poddisruptionbudgets"), {
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name: "much" },
+      spec: { minAvailable: 7, selector: { matchLabels: { app: "web" } } },
+    });
+    const found = await objectAt(scene, "it is counted", path, (one) => pick(one, "status.currentHealthy") === 2);
+    assert.equal(pick(found, "status.disruptionsAllowed"), 0);
+    assert.equal(
+      condition(found, "DisruptionAllowed")?.message,
+      "7 of 2 pods must be healthy: no disruption is ever allowed",
+    );
+    const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: nameOf(first) } };
+    assert.equal((await api.request("POST", `${core("pods", nameOf(first))}/eviction`, eviction)).status, 429);
+    await api.patch(at(apps, "deployments", "web"), { spec: { replicas: 0 } });
+    await objectAt(scene, "no pod is left", path, (one) => pick(one, "status.expectedPods") === 0);
+    assert.equal(pick(await api.get(path), "status.disruptionsAllowed"), 0);
+  }));
+
+test("a claim that names a volume of another claim waits and says so", () =>
+  suite.play(async (scene) => {
+    const { api, core, namespace, cleanUp } = scene;
+    const claim = (name: string): Json => ({
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name },
+      spec: {
+        accessModes: ["ReadWriteOnce"],
+        resources: { requests: { storage: "1Gi" } },
+        storageClassName: "",
+        volumeName: namespace,
+      },
+    });
+    await api.create("/api/v1/persistentvolumes", {
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name: namespace },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        persistentVolumeReclaimPolicy: "Retain",
+        hostPath: { path: "/nowhere" },
+      },
+    });
+    cleanUp(() => api.request("DELETE", `/api/v1/persistentvolumes/${namespace}`));
+    await api.create(core("persistentvolumeclaims"), claim("first"));
+    const bound = (one: Json): boolean => pick(one, "status.phase") === "Bound";
+    await objectAt(scene, "the first has it", core("persistentvolumeclaims", "first"), bound);
+    await api.create(core("persistentvolumeclaims"), claim("second"));
+    assert.match(await told(scene, "second", "FailedBinding"), /already bound to a different claim/);
+    assert.equal(pick(await api.get(core("persistentvolumeclaims", "second")), "status.phase"), "Pending");
+    assert.ok(bound(await api.get(core("persistentvolumeclaims", "first"))));
+    await standsStill(scene, [core("persistentvolumeclaims", "first"), core("persistentvolumeclaims", "second")]);
+  }));
+
+test("objects that own one another stay, say so, and stop nobody else's collection", () =>
+  suite.play(async (scene) => {
+    const { api, core } = scene;
+    const map = (name: string, owners: readonly Json[] = []): Promise<Json> =>
+      api.create(core("configmaps"), {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name, ownerReferences: owners },
+      });
+    const owner = (object: Json): Json => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      name: nameOf(object),
+      uid: pick(object, "metadata.uid"),
+    });
+    const hen = await map("hen");
+    const egg = await map("egg", [owner(hen)]);
+    await api.patch(core("configmaps", "hen"), { metadata: { ownerReferences: [owner(egg)] } });
+    assert.match(await told(scene, "hen", "OwnerCycle"), /hen -> egg -> hen/);
+    const parent = await map("parent");
+    await map("child", [owner(parent)]);
+    await api.expect("DELETE", core("configmaps", "parent"));
+    await until("the child goes", async () => (await api.request("GET", core("configmaps", "child"))).status === 404);
+    await standsStill(scene, [core("configmaps", "hen"), core("configmaps", "egg")]);
+    await api.expect("DELETE", core("configmaps", "hen"));
+    await until("the circle goes", async () => (await api.request("GET", core("configmaps", "egg"))).status === 404);
+  }));
