@@ -41,7 +41,8 @@ export function planSelectorOverlap(
   if (others.length === 0) return undefined;
   const names = [...new Set(others.map(({ id }) => id))].sort();
   const more = names.length > namedMax ? ` and ${names.length - namedMax} more` : "";
-  const message = `Its selector and that of ${names.slice(0, namedMax).join(", ")}${more} match the same pods: each keeps its own, and pods without a controller go to either`;
+  const whose = `${names.slice(0, namedMax).join(", ")}${more}`;
+  const message = `Its selector and that of ${whose} match the same pods: each keeps its own; pods without a controller go to either`;
   const about = aboutOf(resource, own);
   return {
     because: referenceOf(resource, own),
