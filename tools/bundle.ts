@@ -7,7 +7,7 @@ import { globSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from
 import { join } from "node:path";
 import { rolldown, type Plugin } from "rolldown";
 
-const programs = ["steer", "supervisor", "server", "agent"];
+const programs = ["steer", "supervisor", "server", "agent", "simulated-nodes-worker"];
 /** Another program that was started from an earlier bundle may still load a part of it. */
 const keepOldMs = 24 * 60 * 60 * 1000;
 

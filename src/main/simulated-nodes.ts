@@ -1,42 +1,67 @@
-import { addressAt } from "#base/cidr.ts";
-import { SeededRandom } from "#base/seeded-random.ts";
+import { Worker } from "node:worker_threads";
 import type { Node } from "#api/generated/core-v1.ts";
 import { nodes } from "#api/generated/resources.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import type { ApiServer } from "#apiserver/server.ts";
-import { createClient } from "#client/http-client.ts";
 import type { ClusterSettings } from "#cluster/settings.ts";
-import type { Agent } from "#node/agent.ts";
-import { MemoryDisk } from "#sim/memory-disk.ts";
-import { ordinaryCapacity } from "#sim/simulated-machine.ts";
-import { createSimulatedNode } from "#sim/simulated-node.ts";
-import { announcedBehaviour } from "#sim/announced-behaviour.ts";
-import { quickRuntime, SimulatedRuntime } from "#sim/simulated-runtime.ts";
 import type { Log } from "#telemetry/log.ts";
-import { realWorld } from "#world/node/real-world.ts";
+import type { Transport } from "#world/http.ts";
+import { servePort } from "#world/node/port-transport.ts";
+import { programPath } from "./places.ts";
 
-const podsMax = 110;
-/** Nodes that start at the same time: a thousand at once would hold the first answers back. */
-const startingMax = 50;
+/** What the thread of the simulated nodes says besides its requests. */
+export interface SimulatedNodeProblem {
+  readonly problem: string;
+  readonly node: string;
+  readonly error: string;
+}
+
+/** Names of simulated nodes, from index 0. */
+export function simulatedNodeName(index: number): string {
+  return `sim-${index + 1}`;
+}
+
+/** Sizes of the thread's heap, in mebibytes. */
+const threadLimits = { maxYoungGenerationSizeMb: 32, maxOldGenerationSizeMb: 8_192 };
 
 /**
- * Runs the agents of simulated nodes inside the server's process, over the in-process transport: thousands of TLS connections
- * would measure TLS. Each has the identity, rights, lease and watches of a real one. Resolves when all are Ready.
+ * Runs the agents of simulated nodes in a thread of their own beside the server, which they ask over a message port: thousands
+ * of TLS connections would measure TLS. Each has the identity, rights, lease and watches of a real one. Resolves when all are Ready.
  */
-export async function startSimulatedNodes(api: ApiServer, settings: ClusterSettings, log: Log): Promise<Agent[]> {
-  const agents: Agent[] = [];
-  for (let from = 0; from < settings.simulatedNodes; from += startingMax) {
-    const count = Math.min(startingMax, settings.simulatedNodes - from);
-    agents.push(
-      ...(await Promise.all(Array.from({ length: count }, (_, index) => startNode(api, settings, from + index, log)))),
-    );
-  }
+export async function startSimulatedNodes(api: ApiServer, settings: ClusterSettings, log: Log): Promise<void> {
+  const thread = new Worker(programPath("simulated-nodes-worker"), {
+    workerData: settings,
+    resourceLimits: threadLimits,
+  });
+  thread.on("error", (error) => {
+    throw new Error(`The thread of the simulated nodes failed: ${String(error)}`, { cause: error });
+  });
+  thread.on("message", (message: unknown) => {
+    if (isProblem(message)) log.error(message.problem, message.error, { node: message.node });
+  });
+  servePort(thread, transportsOf(api));
   await untilReady(api.objects, settings.simulatedNodes);
-  return agents;
+}
+
+function isProblem(message: unknown): message is SimulatedNodeProblem {
+  return typeof message === "object" && message !== null && "problem" in message;
+}
+
+function transportsOf(api: ApiServer): (nodeName: string) => Transport {
+  const known = new Map<string, Transport>();
+  return (nodeName) => {
+    let transport = known.get(nodeName);
+    if (transport === undefined) {
+      const groups = ["system:nodes", "system:authenticated"];
+      transport = api.transportFor({ name: `system:node:${nodeName}`, uid: "", groups, extra: {} });
+      known.set(nodeName, transport);
+    }
+    return transport;
+  };
 }
 
 function untilReady(objects: ObjectReader, count: number): Promise<void> {
-  const waiting = new Set(Array.from({ length: count }, (_, index) => nodeName(index)));
+  const waiting = new Set(Array.from({ length: count }, (_, index) => simulatedNodeName(index)));
   const look = (): boolean => {
     for (const name of waiting) if (isReady(objects, name)) waiting.delete(name);
     return waiting.size === 0;
@@ -54,40 +79,4 @@ function untilReady(objects: ObjectReader, count: number): Promise<void> {
 function isReady(objects: ObjectReader, name: string): boolean {
   const node = objects.get(nodes, undefined, name) as Node | undefined;
   return node?.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
-}
-
-function nodeName(index: number): string {
-  return `sim-${index + 1}`;
-}
-
-async function startNode(api: ApiServer, settings: ClusterSettings, index: number, log: Log): Promise<Agent> {
-  const { clock, timers, crypto, certificates } = realWorld;
-  const name = nodeName(index);
-  const random = new SeededRandom(`${settings.id}/${name}`);
-  const user = { name: `system:node:${name}`, uid: "", groups: ["system:nodes", "system:authenticated"], extra: {} };
-  const podsOf = (pod: number): string => addressAt(settings.podRange, (index % 250) * 256 + 2 + (pod % 250));
-  const agent = await createSimulatedNode({
-    name,
-    address: addressAt("198.18.0.0/15", 256 + index),
-    client: createClient(api.transportFor(user), { userAgent: "steersman-agent", timers }),
-    runtime: new SimulatedRuntime({
-      clock,
-      timers,
-      random,
-      latency: quickRuntime,
-      addressOf: podsOf,
-      behaviour: announcedBehaviour,
-    }),
-    disk: new MemoryDisk(clock),
-    capacity: ordinaryCapacity,
-    podsMax,
-    clock,
-    timers,
-    random,
-    crypto,
-    certificates,
-    onProblem: (problem, error) => log.error(problem, error, { node: name }),
-  });
-  await agent.start();
-  return agent;
 }
