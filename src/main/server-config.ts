@@ -3,6 +3,7 @@ import {
   configFiles,
   configFolder,
   ConfigFileError,
+  followed,
   readAccess,
   readConfigFile,
   readEndpoint,
@@ -11,6 +12,8 @@ import { openOutward } from "#cluster/node-connector.ts";
 import { issuer, type Server } from "#cluster/server.ts";
 import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
 import { AuditWebhook } from "#apiserver/audit/webhook.ts";
+import { readEncryption, type EncryptionSettings } from "#apiserver/configuration/encryption.ts";
+import type { EncryptionKey, SealingRule } from "#apiserver/encryption/value-cipher.ts";
 import { Remote } from "#apiserver/remote/remote.ts";
 import { parseYaml } from "#codec/yaml.ts";
 import type { Log } from "#telemetry/log.ts";
@@ -28,6 +31,18 @@ export async function auditPolicy(dataDir: string): Promise<AuditPolicy> {
   if (typeof policy === "string")
     throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.auditPolicy}`, policy);
   return policy;
+}
+
+/** Which kinds lie sealed in the store's file: those of `encryption.yaml`, and Secrets where it does not name them. */
+export async function encryptionSettings(
+  dataDir: string,
+  ownKeys: readonly EncryptionKey[],
+): Promise<EncryptionSettings> {
+  const text = await readConfigFile(realWorld.disk, dataDir, configFiles.encryption);
+  const always: SealingRule = { resources: ["secrets"], key: ownKeys[0] };
+  if (text === undefined) return { rules: [always], keys: ownKeys };
+  const { rules, keys } = followed(dataDir, configFiles.encryption, readEncryption(text, ownKeys));
+  return { rules: [...rules, always], keys };
 }
 
 /** The webhook of `audit-webhook.kubeconfig`, dialled under the server's rules; undefined without one. */

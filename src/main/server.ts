@@ -24,7 +24,7 @@ import { nodeCiphers } from "#world/node/ciphers.ts";
 import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
 import type { Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
-import { auditPolicy, followAccess, openAuditWebhook } from "./server-config.ts";
+import { auditPolicy, encryptionSettings, followAccess, openAuditWebhook } from "./server-config.ts";
 
 /** Larger requests are refused with 413, as upstream. */
 const bodyBytesMax = 3 * 1024 * 1024;
@@ -37,9 +37,6 @@ function fail(message: string, error: unknown): never {
   process.exit(1);
 }
 
-/** What lies sealed in the file. */
-const sealedResources = [{ group: "", resource: "secrets" }];
-
 interface OpenedStore {
   readonly store: Store;
   readonly cipher?: SealedAtRest;
@@ -48,8 +45,8 @@ interface OpenedStore {
 async function openStore(dataDir: string, settings: ClusterSettings): Promise<OpenedStore> {
   const { clock, timers, random } = realWorld;
   if (settings.store === "memory") return { store: openMemoryStore({ clock, timers }) };
-  const keys = await openEncryptionKeys(realWorld, dataDir);
-  const cipher = sealAtRest({ ciphers: nodeCiphers, random }, keys, sealedResources);
+  const { keys, rules } = await encryptionSettings(dataDir, await openEncryptionKeys(realWorld, dataDir));
+  const cipher = sealAtRest({ ciphers: nodeCiphers, random }, keys, rules);
   const store = await openSqliteStore({
     cipher,
     path: clusterPaths(dataDir).store,
@@ -139,8 +136,11 @@ async function main(dataDir: string): Promise<void> {
   const following = followAccess(server, dataDir, log);
   const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
   if (cipher !== undefined && cipher.stale.size > 0) {
-    const sealed = await resealStale(store, cipher);
-    log.info("values were sealed with the newest key", { count: sealed });
+    // Beside the work: what is not sealed anew when the process ends is found again at the next start.
+    resealStale(store, cipher).then(
+      (count) => log.info("values were sealed as configured", { count }),
+      (error: unknown) => log.error("cannot seal values as configured", error),
+    );
   }
   log.info("the API answers", { port: settings.apiPort });
   process.send?.({ ready: "server" });

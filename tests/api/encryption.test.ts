@@ -4,7 +4,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { resealStale, sealAtRest, type EncryptionKey, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import {
+  resealStale,
+  sealAtRest,
+  type EncryptionKey,
+  type SealedAtRest,
+  type SealingRule,
+} from "#apiserver/encryption/value-cipher.ts";
+import { readEncryption, type EncryptionSettings } from "#apiserver/configuration/encryption.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
 import { nodeCiphers } from "#world/node/ciphers.ts";
@@ -19,8 +26,15 @@ const canary = "canary-8c1f2a7e55d04b";
 const oldKey = { name: "old", key: new Uint8Array(32).fill(1) };
 const newKey = { name: "new", key: new Uint8Array(32).fill(2) };
 
-async function open(...keys: EncryptionKey[]): Promise<{ store: Store; cipher: SealedAtRest }> {
-  const cipher = sealAtRest({ ciphers: nodeCiphers, random: realRandom }, keys, [{ group: "", resource: "secrets" }]);
+function open(...keys: EncryptionKey[]): Promise<{ store: Store; cipher: SealedAtRest }> {
+  return openWith(keys, [{ resources: ["secrets"], key: keys[0] }]);
+}
+
+async function openWith(
+  keys: readonly EncryptionKey[],
+  rules: readonly SealingRule[],
+): Promise<{ store: Store; cipher: SealedAtRest }> {
+  const cipher = sealAtRest({ ciphers: nodeCiphers, random: realRandom }, keys, rules);
   const store = await openSqliteStore({
     path: join(folder, "store.db"),
     cipher,
@@ -75,12 +89,71 @@ test("a new first key seals what the old one had sealed, and the old one may go"
   assert.deepEqual(answer.body["data"], { a: btoa(`${canary}-changed`) });
 });
 
+test("other kinds are sealed as configured, what lies open is sealed, and what is not wanted sealed any more is opened", async () => {
+  const own = [newKey];
+  const secret = btoa(String.fromCharCode(...oldKey.key));
+  const configured = (resources: string[], ...providers: object[]): EncryptionSettings => {
+    const document = {
+      apiVersion: "apiserver.config.k8s.io/v1",
+      kind: "EncryptionConfiguration",
+      resources: [{ resources, providers }],
+    };
+    const read = readEncryption(JSON.stringify(document), own);
+    if (!read.ok) assert.fail(read.problem);
+    return read.value;
+  };
+  const aesgcm = { aesgcm: { keys: [{ name: "maps", secret }] } };
+  const sealed = configured(["configmaps", "*.apps"], aesgcm, { identity: {} });
+  const first = await openWith(sealed.keys, [...sealed.rules, { resources: ["secrets"], key: newKey }]);
+  // The map of the first test lies open.
+  assert.deepEqual([...first.cipher.stale], ["/registry/core/configmaps/default/m"]);
+  assert.equal(await resealStale(first.store, first.cipher), 1);
+  const server = await startInProcess({ store: first.store });
+  const spec = { selector: { matchLabels: { a: "b" } }, template: { metadata: { labels: { a: "b" } }, spec: {} } };
+  const made = await send(server, "POST", "/apis/apps/v1/namespaces/default/deployments", {
+    metadata: { name: "d", annotations: { note: "deployment-canary" } },
+    spec: { ...spec, template: { ...spec.template, spec: { containers: [{ name: "c", image: "i" }] } } },
+  });
+  assert.equal(made.status, 201);
+  await first.store.compact(first.store.visible);
+  await server.close();
+  assert.equal(isOnDisk("deployment-canary"), false);
+  const opened = configured(["configmaps"], { identity: {} }, aesgcm);
+  const second = await openWith(opened.keys, [...opened.rules, { resources: ["secrets"], key: newKey }]);
+  assert.equal(second.cipher.stale.has("/registry/core/configmaps/default/m"), true);
+  assert.ok((await resealStale(second.store, second.cipher)) >= 1);
+  await second.store.close();
+  assert.equal(isOnDisk("map-canary"), true);
+});
+
+test("a configuration that cannot be followed is refused, and shows no key", () => {
+  const refused = (providers: object[], problem: RegExp, resources = ["secrets"]): void => {
+    const read = readEncryption(
+      JSON.stringify({
+        apiVersion: "apiserver.config.k8s.io/v1",
+        kind: "EncryptionConfiguration",
+        resources: [{ resources, providers }],
+      }),
+      [newKey],
+    );
+    assert.ok(!read.ok);
+    assert.match(read.problem, problem);
+    assert.doesNotMatch(read.problem, /c2hvcnQ=/);
+  };
+  refused([{ aescbc: { keys: [] } }], /aescbc: is not supported/);
+  refused([{ aesgcm: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 32 bytes/);
+  refused([{ aesgcm: { keys: [] } }], /keys: Required value/);
+  refused([{ aesgcm: { keys: [{ name: "new", secret: btoa("x".repeat(32)) }] } }], /another key is called new/);
+  refused([], /providers: Required value/);
+  refused([{ identity: {} }], /is no resource/, ["a/b"]);
+});
+
 test("a missing key, and a value that was moved to another name, are refused", async () => {
   await assert.rejects(open(oldKey), /sealed with the key new/);
   const cipher = sealAtRest(
     { ciphers: nodeCiphers, random: realRandom },
     [newKey],
-    [{ group: "", resource: "secrets" }],
+    [{ resources: ["secrets"], key: newKey }],
   );
   const place = "/registry/core/secrets/default/";
   const sealed = cipher.seal(`${place}a`, new TextEncoder().encode("x"));

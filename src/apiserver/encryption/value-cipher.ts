@@ -2,8 +2,8 @@ import type { ValueCipher } from "#store/cipher.ts";
 import type { Store } from "#store/store.ts";
 import type { Ciphers } from "#world/crypto.ts";
 import type { Random } from "#world/random.ts";
-import { prefixOf } from "../keys.ts";
-import type { GroupResource } from "../object-reader.ts";
+import { resourcePrefixOf } from "../keys.ts";
+import { resealBatchMax } from "./limits.ts";
 import { revisionOffset } from "../objects/stored.ts";
 
 /** A key for values at rest. Its name is written beside what it has sealed. */
@@ -14,6 +14,14 @@ export interface EncryptionKey {
   readonly key: Uint8Array;
 }
 
+/** How the objects of some resources lie in the file. */
+export interface SealingRule {
+  /** `secrets`, `deployments.apps`, `*.apps`, `*.` for the core group, `*.*`. */
+  readonly resources: readonly string[];
+  /** What they are sealed with; undefined: they lie open. */
+  readonly key: EncryptionKey | undefined;
+}
+
 /** A stored object begins with the version of its layout, which is small: this byte begins nothing else. */
 const mark = 0xe5;
 const formatVersion = 1;
@@ -22,45 +30,51 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export interface SealedAtRest extends ValueCipher {
-  /** Keys of values that were read open, or sealed by a key that is not the first any more. */
+  /** Keys of values that were read as their rule does not want them: open, sealed with another key, or sealed at all. */
   readonly stale: ReadonlySet<string>;
 }
 
 /**
- * Seals the objects of some resources: mark, version, the key's name, nonce, AES-256-GCM bound to the object's place, so that
- * no value can be moved to another name. The first key seals, all of them open.
+ * Seals objects as the first rule that names their resource says: mark, version, the key's name, nonce, AES-256-GCM bound to the
+ * object's place, so that no value can be moved to another name. All of `keys` open.
  */
 export function sealAtRest(
   parts: { readonly ciphers: Ciphers; readonly random: Pick<Random, "bytes"> },
   keys: readonly EncryptionKey[],
-  resources: readonly GroupResource[],
+  rules: readonly SealingRule[],
 ): SealedAtRest {
-  const [first] = keys;
-  if (first === undefined) throw new Error("Cannot seal values: there is no key");
   for (const { name, key } of keys) {
     if (key.length !== 32) throw new Error(`Cannot seal values: the key ${name} has ${key.length} bytes, not 32`);
   }
   const byName = new Map(keys.map(({ name, key }) => [name, key]));
-  const prefixes = resources.map(({ group, resource }) => prefixOf(group, resource));
-  const head = headOf(first.name);
+  const byPrefix = new Map<string, Sealing | undefined>();
   const stale = new Set<string>();
-  const isSealed = (key: string): boolean => prefixes.some((prefix) => key.startsWith(prefix));
+  const sealingOf = (key: string): Sealing | undefined => {
+    const prefix = resourcePrefixOf(key);
+    if (byPrefix.has(prefix)) return byPrefix.get(prefix);
+    const rule = rules.find(({ resources }) => resources.some((name) => names(name, prefix)));
+    const sealing = rule?.key === undefined ? undefined : { ...rule.key, head: headOf(rule.key.name) };
+    byPrefix.set(prefix, sealing);
+    return sealing;
+  };
   return {
     stale,
     seal(key, value) {
-      if (!isSealed(key)) return value;
+      const sealing = sealingOf(key);
+      stale.delete(key);
+      if (sealing === undefined) return value;
+      const { head } = sealing;
       const nonce = parts.random.bytes(nonceBytes);
-      const sealed = parts.ciphers.sealAes256Gcm(first.key, nonce, value, encoder.encode(key));
+      const sealed = parts.ciphers.sealAes256Gcm(sealing.key, nonce, value, encoder.encode(key));
       const out = new Uint8Array(head.length + nonceBytes + sealed.length);
       out.set(head);
       out.set(nonce, head.length);
       out.set(sealed, head.length + nonceBytes);
-      stale.delete(key);
       return out;
     },
     open(key, value) {
       if (value[0] !== mark) {
-        if (value.length > 0 && isSealed(key)) stale.add(key);
+        if (value.length > 0 && sealingOf(key) !== undefined) stale.add(key);
         return value;
       }
       const { name, at } = readHead(key, value);
@@ -70,11 +84,25 @@ export function sealAtRest(
       const nonce = value.subarray(at, at + nonceBytes);
       const opened = parts.ciphers.openAes256Gcm(secret, nonce, value.subarray(at + nonceBytes), encoder.encode(key));
       if (opened === undefined) throw new Error(`Cannot open ${key}: it is not what was sealed`);
-      if (name === first.name) stale.delete(key);
+      if (name === sealingOf(key)?.name) stale.delete(key);
       else stale.add(key);
       return opened;
     },
   };
+}
+
+interface Sealing extends EncryptionKey {
+  readonly head: Uint8Array;
+}
+
+/** Whether a rule's name of resources means the one that lies below this prefix: `/registry/GROUP/RESOURCE/`. */
+function names(name: string, prefix: string): boolean {
+  const [, , group = "", resource = ""] = prefix.split("/");
+  const dot = name.indexOf(".");
+  const namedResource = dot === -1 ? name : name.slice(0, dot);
+  const namedGroup = dot === -1 ? "" : name.slice(dot + 1);
+  if (namedResource !== "*" && namedResource !== resource) return false;
+  return namedGroup === "*" || namedGroup === (group === "core" ? "" : group);
 }
 
 function headOf(name: string): Uint8Array {
@@ -91,17 +119,26 @@ function readHead(key: string, value: Uint8Array): { name: string; at: number } 
   return { name: decoder.decode(value.subarray(3, at)), at };
 }
 
-/** Writes what is stale again, so that it lies in the file sealed by the first key. Answers how many values that were. */
+/**
+ * Writes what is stale again, so that it lies in the file as its rule says, some at a time so that requests get their turn.
+ * Answers how many values that were.
+ */
 export async function resealStale(store: Store, cipher: SealedAtRest): Promise<number> {
+  const keys = [...cipher.stale];
   let count = 0;
-  for (const key of [...cipher.stale]) {
-    const entry = store.latest(key);
-    if (entry === undefined) continue;
-    const value = entry.value.slice();
-    const stampAt = revisionOffset(value);
-    // Somebody who was faster has sealed it.
-    await store.commit({ operations: [{ type: "put", key, value, stampAt, expect: entry.modified }] });
-    count += 1;
+  for (let from = 0; from < keys.length; from += resealBatchMax) {
+    const batch = keys.slice(from, from + resealBatchMax);
+    const results = await Promise.all(batch.map((key) => reseal(store, key)));
+    count += results.filter((isWritten) => isWritten).length;
   }
   return count;
+}
+
+/** False when the value is gone, or somebody who was faster has sealed it. */
+async function reseal(store: Store, key: string): Promise<boolean> {
+  const entry = store.latest(key);
+  if (entry === undefined) return false;
+  const value = entry.value.slice();
+  const stampAt = revisionOffset(value);
+  return (await store.commit({ operations: [{ type: "put", key, value, stampAt, expect: entry.modified }] })).ok;
 }

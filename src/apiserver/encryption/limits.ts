@@ -1,0 +1,2 @@
+/** Values that are sealed anew at once. */
+export const resealBatchMax = 64;
