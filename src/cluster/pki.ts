@@ -2,7 +2,7 @@ import type { World } from "#world/world.ts";
 import type { CertificateRequest } from "#world/crypto.ts";
 import type { TlsIdentity } from "#world/http.ts";
 import { addressAt } from "#base/cidr.ts";
-import { clusterPaths, type ClusterSettings } from "./settings.ts";
+import { BrokenDataDirError, clusterPaths, type ClusterSettings } from "./settings.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const caDays = 3650;
@@ -116,7 +116,10 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
 
 async function openCa(world: PkiWorld, path: string, commonName: string): Promise<TlsIdentity> {
   const found = await readIdentity(world, path);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    if (world.certificates.read(found.certificate) !== undefined) return found;
+    throw new BrokenDataDirError(`${path}.crt`, "it is no certificate");
+  }
   const { privateKey, publicKey } = world.crypto.generateKey();
   const now = world.clock.now();
   const certificate = await world.certificates.issue(
@@ -179,6 +182,8 @@ async function openKey(world: PkiWorld, path: string): Promise<{ privateKey: str
 
 async function readIdentity(world: PkiWorld, path: string): Promise<TlsIdentity | undefined> {
   if ((await world.disk.stat(`${path}.crt`)) === undefined) return undefined;
+  if ((await world.disk.stat(`${path}.key`)) === undefined)
+    throw new BrokenDataDirError(`${path}.key`, "it is missing beside its certificate");
   return { certificate: await world.disk.readText(`${path}.crt`), key: await world.disk.readText(`${path}.key`) };
 }
 

@@ -66,6 +66,27 @@ export function nodePath(dataDir: string, nodeName: string): string {
   return `${dataDir}/nodes/${nodeName}`;
 }
 
+type Parsed = Readonly<Record<string, unknown>>;
+
+/** What must be there for anything to work; the rest is optional. */
+const fieldTypes = {
+  id: "string",
+  serverAddress: "string",
+  apiPort: "number",
+  httpPort: "number",
+  httpsPort: "number",
+  podRange: "string",
+  serviceRange: "string",
+  nodePorts: "object",
+  store: "string",
+  nodes: "array",
+  simulatedNodes: "number",
+} as const satisfies { readonly [field in keyof ClusterSettings]?: string };
+
+function typeOf(value: unknown): string {
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
 /** Undefined when no cluster was made in this data dir. Throws when the file is not one of ours. */
 export async function loadSettings(disk: Disk, dataDir: string): Promise<ClusterSettings | undefined> {
   const path = clusterPaths(dataDir).settings;
@@ -80,6 +101,8 @@ export async function loadSettings(disk: Disk, dataDir: string): Promise<Cluster
   if (formatVersion !== 1) {
     throw new BrokenDataDirError(path, `its format version is ${String(formatVersion)}, this program reads version 1`);
   }
+  const wrong = Object.entries(fieldTypes).find(([field, type]) => typeOf((parsed as Parsed)[field]) !== type)?.[0];
+  if (wrong !== undefined) throw new BrokenDataDirError(path, `its ${wrong} is missing or not what it must be`);
   return parsed as ClusterSettings;
 }
 

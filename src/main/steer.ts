@@ -1,5 +1,5 @@
 import { BrokenDataDirError } from "#cluster/settings.ts";
-import { UserError } from "./user-error.ts";
+import { machineRefusal, UserError } from "./user-error.ts";
 
 /** A command of the command line. Loaded only when it is asked for, so that each starts fast. */
 interface Command {
@@ -72,6 +72,9 @@ try {
 } catch (error) {
   // A user's mistake is told in a sentence; anything else is a defect of ours and shows where.
   const isUsers = error instanceof UserError || error instanceof BrokenDataDirError;
-  process.stderr.write(isUsers ? `steer: ${error.message}\n` : `steer: internal error\n${(error as Error).stack}\n`);
+  const told = isUsers ? error : machineRefusal(error);
+  process.stderr.write(
+    told === undefined ? `steer: internal error\n${(error as Error).stack}\n` : `steer: ${told.message}\n`,
+  );
   process.exitCode = 1;
 }

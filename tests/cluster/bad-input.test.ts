@@ -1,11 +1,20 @@
 /** What goes wrong before a cluster runs ends in one sentence that says what is wrong and what to do, and leaves nothing half-made. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { machine, tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { isRoot, projectRoot, startSimulatedCluster } from "./harness.ts";
 
 const steer = join(projectRoot, "steer");
@@ -25,8 +34,15 @@ function refuses(args: readonly string[], message: RegExp, dataDir: string): voi
   assert.deepEqual(existsSync(dataDir) ? readdirSync(dataDir) : [], before);
 }
 
+const folders: string[] = [];
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 function freshFolder(): string {
-  return join(mkdtempSync(join(tmpdir(), "steer-bad-")), "data");
+  const folder = mkdtempSync(join(tmpdir(), "steer-bad-"));
+  folders.push(folder);
+  return join(folder, "data");
 }
 
 test("unknown commands and flags, and values out of range", () => {
@@ -76,6 +92,109 @@ test("a data dir that is not ours, and one from a newer program", () => {
   refuses(["up", "--simulate", "1"], /format version is 99/, folder);
   assert.equal(run(["reset", "--yes"], folder).code, 0);
   assert.ok(!existsSync(folder), "reset removes also what cannot be read");
+});
+
+test("a folder or a file of somebody else is left alone", () => {
+  const folder = freshFolder();
+  mkdirSync(folder, { recursive: true });
+  const precious = join(folder, "precious");
+  writeFileSync(precious, "mine");
+  refuses(["up", "--simulate", "1"], /holds no cluster, but something else \(precious\)\. .*--data-dir/, folder);
+  const onFile = run(["up", "--simulate", "1"], precious);
+  assert.match(onFile.stderr, /precious is a file\. Name a folder with --data-dir/);
+  const belowFile = run(["up", "--simulate", "1"], join(precious, "below"));
+  assert.match(belowFile.stderr, /a part of this path is a file\. Name a folder with --data-dir/);
+  assert.equal(readFileSync(precious, "utf8"), "mine");
+});
+
+test("flags that a cluster was not made with, and a key that is gone", () => {
+  const cluster = startSimulatedCluster(1);
+  try {
+    const other = cluster.steer("up", "--store", "memory");
+    assert.notEqual(other.code, 0);
+    assert.match(other.stderr, /--store is "memory", but the cluster in .* was made with sqlite\. Leave the flag out/);
+    assert.equal(cluster.steer("up").code, 0, "without flags it is no harm");
+    assert.equal(cluster.steer("down").code, 0);
+    rmSync(join(cluster.dataDir, "pki/ca.key"));
+    const { code, stderr } = cluster.steer("up");
+    assert.notEqual(code, 0);
+    assert.match(stderr, /Cannot read .*ca\.key: it is missing beside its certificate\. Restore the file, or .*reset/);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+    assert.ok(existsSync(join(cluster.dataDir, "store.db")), "the data stay");
+  } finally {
+    cluster.remove();
+  }
+});
+
+/** Runs a script where mounts are its own, so that the machine can look poorer than it is. */
+function elsewhere(script: string, folder: string): { code: number; stderr: string } {
+  mkdirSync(folder, { recursive: true });
+  const result = spawnSync("unshare", ["--mount", "sh", "-euc", script, "sh", steer, folder], {
+    encoding: "utf8",
+    timeout: 120_000,
+  });
+  return { code: result.status ?? -1, stderr: result.stderr };
+}
+
+const ownMounts = { skip: isRoot ? false : "needs root to mount" };
+
+test("a full disk: at the first start, at a later one, and in the middle of it", ownMounts, () => {
+  const tooSmall = elsewhere(
+    `mount -t tmpfs -o size=10m none "$2"; "$1" up --simulate 1 --data-dir "$2/data"`,
+    freshFolder(),
+  );
+  assert.notEqual(tooSmall.code, 0);
+  assert.match(tooSmall.stderr, /has 10 MiB free; a cluster needs 200 MiB\. Free some space/);
+
+  const port = 20_000 + (process.pid % 20_000);
+  const later = elsewhere(
+    `mount -t tmpfs -o size=300m none "$2"
+     "$1" up --simulate 1 --port ${port} --data-dir "$2/data" >&2
+     "$1" down --data-dir "$2/data"
+     dd if=/dev/zero of="$2/filler" bs=1M 2>/dev/null || true
+     "$1" up --data-dir "$2/data" && exit 1
+     test -s "$2/data/store.db"`,
+    freshFolder(),
+  );
+  assert.equal(later.code, 0, later.stderr);
+  assert.match(later.stderr, /has \d MiB free; a cluster needs 20 MiB\. Free some space, then run this again/);
+
+  // Bytes are free, but no file more can be made: nobody sees it before.
+  const midway = elsewhere(
+    `mount -t tmpfs -o size=300m,nr_inodes=6 none "$2"
+     "$1" up --simulate 1 --port ${port} --data-dir "$2/data" && exit 1
+     test ! -e "$2/data"`,
+    freshFolder(),
+  );
+  assert.equal(midway.code, 0, midway.stderr);
+  assert.match(midway.stderr, /the disk is full\. Free some space, then run this again/);
+  assert.doesNotMatch(midway.stderr, /\n\s+at /);
+});
+
+test("a machine without apt-get that lacks a program", ownMounts, () => {
+  const folder = freshFolder();
+  const { code, stderr } = elsewhere(
+    `mount -t tmpfs none "$2"
+     hide() { mkdir -p "$2/$1" "$2/$1.work"; for name in $3; do mknod "$2/$1/$name" c 0 0; done
+       mount -t overlay -o "lowerdir=/usr/$1,upperdir=$2/$1,workdir=$2/$1.work" none "/usr/$1"; }
+     hide bin "$2" apt-get; hide sbin "$2" "nft policy-rc.d"
+     "$1" up --data-dir "$2/data" && exit 1
+     test ! -e "$2/data" -a ! -e /usr/sbin/policy-rc.d`,
+    folder,
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /programs are missing and this machine has no apt-get: .*nftables.*\. Install them with/);
+  assert.doesNotMatch(stderr, /\n\s+at /);
+});
+
+test("an older kernel", ownMounts, () => {
+  const folder = freshFolder();
+  const result = spawnSync("setarch", [machine(), "--uname-2.6", steer, "up", "--data-dir", folder], {
+    encoding: "utf8",
+  });
+  assert.notEqual(result.status, 0);
+  assert.match(result.stderr, /The kernel is 2\.6\..* need Linux 5\.10 or newer/);
+  assert.ok(!existsSync(folder));
 });
 
 test("a damaged store is refused and kept", () => {

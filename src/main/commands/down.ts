@@ -1,7 +1,7 @@
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { removeNodeNetwork, unregisterCluster } from "#cluster/machine.ts";
 import { runtimeFolder } from "#cluster/node-paths.ts";
-import { openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { silentLog } from "#telemetry/log.ts";
 import { commandWorld } from "../command-world.ts";
@@ -12,6 +12,7 @@ import { UserError } from "../user-error.ts";
 
 /** Time for a process of ours to finish what it does. */
 const endGraceMs = 10_000;
+const nobody = { certificate: "", key: "" };
 
 /** Stops everything of the cluster, pods too, and keeps the data. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -29,12 +30,13 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /**
  * Stops a cluster in order: the supervisor, so that nothing is started again; the agents; the pods with their containerd; the
- * server last. Works as well when some of it is gone already. With `removeData` no trace stays on the machine.
+ * server last. Works as well when some of it is gone already. With `removeData` no trace stays on the machine, but for what is to
+ * be kept: names in the data dir that were there before the cluster.
  */
 export async function stopCluster(
   dataDir: string,
   settings: ClusterSettings,
-  options: { readonly removeData: boolean },
+  options: { readonly removeData: boolean; readonly keep?: readonly string[] | undefined },
 ): Promise<void> {
   const { run: runFolder } = clusterPaths(dataDir);
   await end(runFolder, "supervisor");
@@ -47,7 +49,10 @@ export async function stopCluster(
   rmSync(runFolder, { recursive: true, force: true });
   if (!options.removeData) return;
   if (settings.simulatedNodes === 0) await unregisterCluster(commandWorld.disk, settings);
-  rmSync(dataDir, { recursive: true, force: true });
+  const { keep } = options;
+  if (keep === undefined) return rmSync(dataDir, { recursive: true, force: true });
+  const made = readdirSync(dataDir).filter((name) => !keep.includes(name));
+  for (const name of made) rmSync(join(dataDir, name), { recursive: true, force: true });
 }
 
 async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: boolean): Promise<void> {
@@ -58,18 +63,17 @@ async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: bo
     import("../linux-node.ts"),
     import("#world/node/real-world.ts"),
   ]);
-  const pki = await openClusterPki(commandWorld, dataDir, settings);
   await Promise.all(
     settings.nodes.map(async (node) => {
-      const identity = await pki.node(node.name, node.address);
       const fixed = {
         world: realWorld,
         settings,
         dataDir,
         node,
-        identity,
-        ca: pki.caCertificate,
-        ingressIdentity: pki.ingress,
+        // Nobody is asked any more: keys that are broken keep no cluster from going.
+        identity: nobody,
+        ca: "",
+        ingressIdentity: nobody,
         log: silentLog,
       };
       await stopNode({ ...fixed, parts: linuxNode(node.networkNamespace) }, forGood);

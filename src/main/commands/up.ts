@@ -1,32 +1,18 @@
-import { fork, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
-import { createServer } from "node:net";
-import { hostname, release } from "node:os";
-import { dirname, join } from "node:path";
-import { chooseRanges } from "#cluster/choose-ranges.ts";
+import { fork } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { renderKubeconfig } from "#cluster/kubeconfig.ts";
-import {
-  createNodeNetwork,
-  machineNetworks,
-  namespacePath,
-  nodeAddress,
-  registerCluster,
-  registeredClusters,
-} from "#cluster/machine.ts";
+import { createNodeNetwork, registerCluster } from "#cluster/machine.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { parseCidr } from "#base/cidr.ts";
-import {
-  clusterPaths,
-  loadSettings,
-  saveSettings,
-  type ClusterSettings,
-  type NodeSettings,
-} from "#cluster/settings.ts";
+import { clusterPaths, loadSettings, saveSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { commandWorld } from "../command-world.ts";
 import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
+import { readWishes, settleCluster } from "../new-cluster.ts";
+import { dataDirOf, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { programPath } from "../places.ts";
-import { dataDirOf, numberOption, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
-import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
+import { checkMachine, checkNewFolder, checkSpace, freePort } from "../preconditions.ts";
+import { findProcess } from "../process-file.ts";
 import { createProgress, type Progress } from "../progress.ts";
 import type { PartMessage } from "../supervisor.ts";
 import { UserError } from "../user-error.ts";
@@ -47,13 +33,7 @@ const flags: Flags = {
   foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
 };
 
-/** Oldest kernel whose nftables has what the service proxy uses. */
-const kernelLeast = [5, 10] as const;
-const freeBytesLeast = 200 * 1024 * 1024;
 const readyTimeoutMs = 90_000;
-const nodesMax = 9;
-/** Of the range for benchmarks (RFC 2544): nobody dials it, but endpoints must not be loopback addresses. */
-const simulatedAddress = "198.18.0.1";
 /** What the server says once the nodes that it simulates are Ready. */
 const simulatedNodesPart = "simulated nodes";
 /** A process that ends so many times right after its start will not come up. */
@@ -65,165 +45,102 @@ export async function run(args: readonly string[]): Promise<number> {
   const dataDir = dataDirOf(options);
   const progress = createProgress();
   const existing = await loadSettings(commandWorld.disk, dataDir);
-  if (existing !== undefined && findProcess(clusterPaths(dataDir).run, "supervisor") !== undefined) {
-    progress.done("the cluster runs already");
-    printAccess(dataDir, existing);
-    return 0;
+  if (existing !== undefined) {
+    refuseOtherFlags(options, existing, dataDir);
+    if (findProcess(clusterPaths(dataDir).run, "supervisor") !== undefined) {
+      progress.done("the cluster runs already");
+      printAccess(dataDir, existing);
+      return 0;
+    }
   }
-  const isNew = existing === undefined;
-  checkMachine(options, existing);
-  if ((existing?.simulatedNodes ?? numberOption(options, "simulate", 1, 10_000) ?? 0) === 0) {
-    await ensureNodePackages(commandWorld.processes, progress);
-    if (wantsHistory(options, existing)) await ensureHistoryPackage(commandWorld.processes, progress);
-  }
-  const settings = withDialAllow(existing ?? (await makeSettings(options)), options);
+  const dialAllow = dialAllowOf(options);
+  const settings = { ...(await settingsOf(options, existing, dataDir, progress)), ...dialAllow };
+  const before = existsSync(dataDir) ? readdirSync(dataDir) : undefined;
   try {
     await start(dataDir, settings, progress);
   } catch (error) {
     // Nothing half-made stays: a cluster that never was ready goes away, one that had data is only stopped.
-    await stopCluster(dataDir, settings, { removeData: isNew });
+    await stopCluster(dataDir, settings, { removeData: existing === undefined, keep: before }).catch(
+      (left: unknown) => {
+        process.stderr.write(`steer: not all of it could be stopped: ${(left as Error).message}\n`);
+      },
+    );
     throw error;
   }
   printAccess(dataDir, settings);
   return options.values["foreground"] === true ? await stayUntilInterrupted(dataDir, settings) : 0;
 }
 
-function wantsHistory(options: ParsedOptions, existing: ClusterSettings | undefined): boolean {
-  const given = options.values["metrics"];
-  if (given !== undefined && given !== "off")
-    throw new UserError(`--metrics is "${String(given)}".`, "It takes off, or is left out.");
-  return existing === undefined ? given === undefined : existing.historyPort !== undefined;
+/** Checks what must hold, then installs what is missing: first what costs nothing, so that it fails at once. */
+async function settingsOf(
+  options: ParsedOptions,
+  existing: ClusterSettings | undefined,
+  dataDir: string,
+  progress: Progress,
+): Promise<ClusterSettings> {
+  const isReal = existing === undefined ? options.values["simulate"] === undefined : existing.simulatedNodes === 0;
+  if (isReal) checkMachine();
+  checkSpace(dataDir, existing === undefined ? "first" : "again");
+  if (existing === undefined) checkNewFolder(dataDir);
+  else if (findProcess(clusterPaths(dataDir).run, "server") === undefined)
+    await freePort(existing.apiPort, "The cluster was made with it: end the program that has it, then run this again.");
+  const wishes = existing === undefined ? await readWishes(options) : existing;
+  if (isReal) {
+    await ensureNodePackages(commandWorld.processes, progress);
+    if ("keepsHistory" in wishes ? wishes.keepsHistory : wishes.historyPort !== undefined)
+      await ensureHistoryPackage(commandWorld.processes, progress);
+  }
+  return "keepsHistory" in wishes ? await settleCluster(wishes) : wishes;
 }
 
-function checkMachine(options: ParsedOptions, existing: ClusterSettings | undefined): void {
-  const isSimulated = (existing?.simulatedNodes ?? 0) > 0 || options.values["simulate"] !== undefined;
-  if (!isSimulated && process.getuid?.() !== 0) {
+/** What a cluster was made with stays: a flag that says something else is told, not ignored. */
+function refuseOtherFlags(options: ParsedOptions, settings: ClusterSettings, dataDir: string): void {
+  const made: Readonly<Record<string, string>> = {
+    port: `${settings.apiPort}`,
+    "http-port": `${settings.httpPort}`,
+    "https-port": `${settings.httpsPort}`,
+    nodes: `${settings.nodes.length}`,
+    simulate: `${settings.simulatedNodes}`,
+    store: settings.store,
+    metrics: settings.historyPort === undefined ? "off" : "on",
+  };
+  for (const [flag, value] of Object.entries(made)) {
+    const given = options.values[flag];
+    if (given === undefined || given === value) continue;
     throw new UserError(
-      "Real containers need root, and you are not root.",
-      "Run sudo ./steer up, or try ./steer up --simulate 3 without containers.",
-    );
-  }
-  const [major = 0, minor = 0] = release().split(/[.-]/).map(Number);
-  if (!isSimulated && (major < kernelLeast[0] || (major === kernelLeast[0] && minor < kernelLeast[1]))) {
-    throw new UserError(
-      `The kernel is ${release()}.`,
-      `Steersman's nodes need Linux ${kernelLeast.join(".")} or newer.`,
+      `--${flag} is "${String(given)}", but the cluster in ${dataDir} was made with ${value}.`,
+      "Leave the flag out, or make another cluster with --data-dir.",
     );
   }
 }
 
-/** The networks of --dial-allow, remembered for the next start; without the flag those of the last. */
-function withDialAllow(settings: ClusterSettings, options: ParsedOptions): ClusterSettings {
+/** The networks of --dial-allow, remembered for the next start; without the flag those of the last stay. */
+function dialAllowOf(options: ParsedOptions): Pick<ClusterSettings, "dialAllow"> {
   const text = options.values["dial-allow"];
-  if (typeof text !== "string") return settings;
+  if (typeof text !== "string") return {};
   const dialAllow = text.split(",").filter((network) => network !== "");
   const wrong = dialAllow.find((network) => parseCidr(network) === undefined);
   if (wrong !== undefined)
     throw new UserError(`--dial-allow names "${wrong}".`, "It takes IPv4 networks, e.g. 127.0.0.0/8.");
-  return { ...settings, dialAllow };
-}
-
-async function makeSettings(options: ParsedOptions): Promise<ClusterSettings> {
-  const dataDir = dataDirOf(options);
-  checkSpace(dataDir);
-  const simulatedNodes = numberOption(options, "simulate", 1, 10_000) ?? 0;
-  const nodeCount = numberOption(options, "nodes", 1, nodesMax) ?? 1;
-  if (simulatedNodes > 0 && options.values["nodes"] !== undefined) {
-    throw new UserError("--nodes and --simulate exclude each other.", "Give one of them.");
-  }
-  const store = options.values["store"] ?? "sqlite";
-  if (store !== "sqlite" && store !== "memory") {
-    throw new UserError(`--store is "${String(store)}".`, "It takes sqlite or memory.");
-  }
-  const apiPort = await freePort("port", numberOption(options, "port", 1, 65535) ?? 6443);
-  const id = Buffer.from(commandWorld.random.bytes(8)).toString("hex").slice(0, 6);
-  if (simulatedNodes > 0) {
-    return {
-      formatVersion: 1,
-      id,
-      serverAddress: simulatedAddress,
-      apiPort,
-      httpPort: 0,
-      httpsPort: 0,
-      podRange: "10.244.0.0/16",
-      serviceRange: "10.96.0.0/16",
-      nodePorts: { first: 30000, last: 32767 },
-      store,
-      nodes: [],
-      simulatedNodes,
-    };
-  }
-  return await makeRealSettings(options, { id, apiPort, store, nodeCount });
-}
-
-async function makeRealSettings(
-  options: ParsedOptions,
-  fixed: { id: string; apiPort: number; store: "sqlite" | "memory"; nodeCount: number },
-): Promise<ClusterSettings> {
-  const others = await registeredClusters(commandWorld.disk);
-  const ranges = chooseRanges({
-    networks: [
-      ...(await machineNetworks(commandWorld.processes)),
-      ...others.flatMap(({ podRange, serviceRange, serverAddress }) => [podRange, serviceRange, `${serverAddress}/24`]),
-    ],
-    nodePorts: others.map(({ nodePorts }) => nodePorts),
-  });
-  if ("exhausted" in ranges) {
-    throw new UserError(
-      `This machine has no free place left for ${ranges.exhausted}.`,
-      "Remove a cluster with ./steer reset.",
-    );
-  }
-  const base =
-    hostname()
-      .toLowerCase()
-      .replace(/[^a-z0-9-]/g, "-")
-      .replace(/^-+|-+$/g, "")
-      .slice(0, 40) || "node";
-  const nodes: NodeSettings[] = [];
-  for (let index = 0; index < fixed.nodeCount; index += 1) {
-    const name = fixed.nodeCount === 1 ? base : `${base}-${index + 1}`;
-    nodes.push({
-      name,
-      address: nodeAddress(ranges.nodeNetwork, index),
-      agentPort: index === 0 ? await anyFreePort(10250) : 10250,
-      ...(index === 0 ? {} : { networkNamespace: namespacePath(fixed.id, name) }),
-    });
-  }
-  return {
-    formatVersion: 1,
-    id: fixed.id,
-    serverAddress: nodeAddress(ranges.nodeNetwork, 0),
-    apiPort: fixed.apiPort,
-    httpPort: await freePort("http-port", numberOption(options, "http-port", 1, 65535) ?? 80),
-    httpsPort: await freePort("https-port", numberOption(options, "https-port", 1, 65535) ?? 443),
-    podRange: ranges.podRange,
-    serviceRange: ranges.serviceRange,
-    nodePorts: ranges.nodePorts,
-    store: fixed.store,
-    ...(options.values["metrics"] === "off" ? {} : { historyPort: await anyFreePort(9090) }),
-    nodes,
-    simulatedNodes: 0,
-  };
+  return { dialAllow };
 }
 
 async function start(dataDir: string, settings: ClusterSettings, progress: Progress): Promise<void> {
   const paths = clusterPaths(dataDir);
-  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.run, { recursive: true, mode: 0o700 });
   progress.step("starting the server");
+  mkdirSync(paths.root, { recursive: true, mode: 0o700 });
+  // First: whatever interrupts us now leaves a cluster that reset knows.
   await saveSettings(commandWorld.disk, dataDir, settings);
+  for (const folder of [paths.logs, paths.run]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const pki = await openClusterPki(commandWorld, dataDir, settings);
   const server = `https://127.0.0.1:${settings.apiPort}`;
   const kubeconfig = renderKubeconfig({ server, caCertificate: pki.caCertificate, identity: pki.admin });
-  await commandWorld.disk.writeAtomically(paths.kubeconfig, kubeconfig, 0o600);
-  if (settings.simulatedNodes === 0) {
-    await registerCluster(commandWorld.disk, settings, dataDir);
-    await createNodeNetwork(commandWorld.processes, settings);
-  }
-  // Processes that an earlier supervisor left behind are replaced by the new one; a stale one of ours must not stay.
-  for (const known of knownProcesses(paths.run)) if (known.name === "supervisor") await endProcess(known, 5000);
+  await Promise.all([
+    commandWorld.disk.writeAtomically(paths.kubeconfig, kubeconfig, 0o600),
+    ...(settings.simulatedNodes > 0
+      ? []
+      : [registerCluster(commandWorld.disk, settings, dataDir), createNodeNetwork(commandWorld.processes, settings)]),
+  ]);
   await superviseUntilReady(dataDir, settings, progress);
 }
 
@@ -251,7 +168,12 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
         const { ready } = told;
         waiting.delete(ready);
         if (ready === "server") progress.done("the API answers");
-        else if (ready === simulatedNodesPart) progress.done(`${settings.simulatedNodes} simulated nodes are Ready`);
+        else if (ready === simulatedNodesPart)
+          progress.done(
+            settings.simulatedNodes === 1
+              ? "the simulated node is Ready"
+              : `${settings.simulatedNodes} simulated nodes are Ready`,
+          );
         else progress.done(`node ${ready.replace(/^agent-/, "")} is Ready`);
         if (waiting.size > 0) progress.step(`waiting for ${[...waiting].join(", ")}`);
         else resolve();
@@ -283,45 +205,6 @@ function notReady(logs: string, waiting: ReadonlySet<string>): UserError {
     `The cluster did not become ready: ${[...waiting].join(", ")} did not start. Its last words:\n${tail}\n`,
     `Mend what it says, then run this again.`,
   );
-}
-
-function checkSpace(dataDir: string): void {
-  let folder = dataDir;
-  while (!existsSync(folder) && folder !== "/") folder = dirname(folder);
-  const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize < freeBytesLeast) {
-    const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
-    throw new UserError(
-      `The disk that holds ${folder} has ${mebibytes(bavail * bsize)} free; a cluster needs ${mebibytes(freeBytesLeast)}.`,
-      "Free some space, or choose another place with --data-dir.",
-    );
-  }
-}
-
-async function freePort(flag: string, port: number): Promise<number> {
-  const problem = await tryListen(port);
-  if (problem === undefined) return port;
-  const holder = spawnSync("ss", ["-Hltnp", `sport = :${port}`], { encoding: "utf8" }).stdout ?? "";
-  const program = /users:\(\("([^"]+)"/.exec(holder)?.[1];
-  throw new UserError(
-    problem === "EACCES"
-      ? `Port ${port} may not be opened by this user.`
-      : `Port ${port} is taken${program === undefined ? "" : ` by ${program}`}.`,
-    `Choose another with --${flag}.`,
-  );
-}
-
-async function anyFreePort(preferred: number): Promise<number> {
-  for (let port = preferred; port < preferred + 100; port += 1) if ((await tryListen(port)) === undefined) return port;
-  throw new UserError(`Ports ${preferred} to ${preferred + 99} are all taken.`, "Free one of them.");
-}
-
-function tryListen(port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
-    server.listen(port, "0.0.0.0", () => server.close(() => resolve(undefined)));
-  });
 }
 
 function printAccess(dataDir: string, settings: ClusterSettings): void {
