@@ -28,10 +28,7 @@ const width = Number(flags.width);
 
 const client = new Client();
 const bare = await startBare(flags.folder);
-const cluster = await startCluster({
-  folder: flags.folder,
-  ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
-});
+const cluster = await startCluster(flags);
 
 const configMap = JSON.stringify({
   kind: "ConfigMap",

@@ -130,7 +130,14 @@ export interface Cluster {
   close(): void;
 }
 
-export async function startCluster(flags: { readonly kubeconfig?: string; readonly folder: string }): Promise<Cluster> {
+export interface ClusterFlags {
+  readonly kubeconfig?: string | undefined;
+  readonly folder: string;
+  /** Puts objects into the store before the load: only into a cluster of the bench's own. */
+  readonly prepare?: (dataDir: string) => Promise<unknown>;
+}
+
+export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
   if (flags.kubeconfig !== undefined) {
     const api = connect(flags.kubeconfig);
     const target = await asAccount(api, targetOf(flags.kubeconfig));
@@ -138,8 +145,14 @@ export async function startCluster(flags: { readonly kubeconfig?: string; readon
   }
   const place = running.newPlace(flags.folder, await running.freePort());
   try {
-    const { api, kubeconfig } = await running.up(place, "--simulate", "1");
+    let { api, kubeconfig } = await running.up(place, "--simulate", "1");
     const target = await asAccount(api, targetOf(kubeconfig));
+    if (flags.prepare !== undefined) {
+      api.close();
+      running.steer(place, "down");
+      await flags.prepare(place.dataDir);
+      ({ api, kubeconfig } = await running.up(place));
+    }
     const close = (): void => {
       api.close();
       running.remove(place);

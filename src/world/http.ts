@@ -21,6 +21,8 @@ export interface HttpRequest {
 export interface ByteSink {
   /** Hands over bytes (not copied: the writer must not change them afterwards). False: stop until `drained`. */
   write(chunk: Uint8Array): boolean;
+  /** Set where `drained` means that nobody needs the bytes written before it any more: their memory may be used again. */
+  readonly returnsMemory?: boolean;
   end(): void;
   /** Breaks the stream off: the reader sees an error, not an end. */
   abort(error: Error): void;

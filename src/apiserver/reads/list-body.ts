@@ -93,6 +93,7 @@ class ListWriter {
   #isFirst = true;
   /** Most lists are small: room is made as it is needed. */
   #sliceBytes = listFirstSliceBytes;
+  #last: Uint8Array | undefined;
   done = false;
 
   constructor(call: Call, order: ListOrder) {
@@ -109,11 +110,21 @@ class ListWriter {
     this.#head = bytesOf(headOf(served, representation, metadata));
   }
 
-  /** The next piece: `listSliceBytes`, or what was done in `sliceMs`, or the rest. */
-  slice(): Uint8Array {
+  /** The next piece: `listSliceBytes`, or what was done in `sliceMs`, or the rest. `mayReuse`: nobody needs the last one any more. */
+  slice(mayReuse = false): Uint8Array {
     const { clock } = this.#call.parts;
     const until = clock.monotonic() + sliceMs;
-    let buffer = new Uint8Array(Math.max(this.#sliceBytes, (this.#head?.length ?? 0) + 4));
+    const needed = Math.max(this.#sliceBytes, (this.#head?.length ?? 0) + 4);
+    // Half a gigabyte of fresh slices would make the collector look through the whole heap again and again.
+    const isReused = mayReuse && this.#last !== undefined && needed <= this.#last.length;
+    const { buffer, length } = this.#fill(isReused ? this.#last! : new Uint8Array(needed), until);
+    this.#last = buffer;
+    return buffer.subarray(0, length);
+  }
+
+  #fill(given: Uint8Array, until: number): { buffer: Uint8Array; length: number } {
+    const { clock } = this.#call.parts;
+    let buffer = given;
     let length = 0;
     if (this.#head !== undefined) {
       buffer.set(this.#head, 0);
@@ -125,7 +136,8 @@ class ListWriter {
       this.#carried = undefined;
       if (bytes === undefined) {
         this.done = true;
-        return closed(buffer, length);
+        const whole = closed(buffer, length);
+        return { buffer: whole, length: whole.length };
       }
       if (bytes.length > 0) {
         const needed = bytes.length + 4;
@@ -138,7 +150,7 @@ class ListWriter {
         if (buffer.length < length + needed) {
           if (length > 0) {
             this.#carried = bytes;
-            return buffer.subarray(0, length);
+            return { buffer, length };
           }
           buffer = new Uint8Array(needed);
         }
@@ -148,7 +160,7 @@ class ListWriter {
         buffer.set(bytes, length);
         length += bytes.length;
       }
-      if ((looked & 63) === 0 && until < clock.monotonic()) return buffer.subarray(0, length);
+      if ((looked & 63) === 0 && until < clock.monotonic()) return { buffer, length };
     }
   }
 
@@ -202,6 +214,7 @@ class SlicedBody implements ByteStream {
   #first: Uint8Array | undefined;
   #sink: ByteSink | undefined;
   #closed = false;
+  #mayReuse = false;
 
   constructor(call: Call, writer: ListWriter, first: Uint8Array) {
     this.#call = call;
@@ -215,6 +228,7 @@ class SlicedBody implements ByteStream {
   }
 
   drained(): void {
+    this.#mayReuse = this.#sink?.returnsMemory === true;
     this.#send();
   }
 
@@ -224,8 +238,9 @@ class SlicedBody implements ByteStream {
 
   #send(): void {
     if (this.#closed || this.#sink === undefined) return;
-    const bytes = this.#first ?? this.#writer.slice();
+    const bytes = this.#first ?? this.#writer.slice(this.#mayReuse);
     this.#first = undefined;
+    this.#mayReuse = false;
     const room = this.#sink.write(bytes);
     if (this.#writer.done) this.#sink.end();
     else if (room) this.#call.parts.timers.soon(() => this.#send());

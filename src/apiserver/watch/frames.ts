@@ -90,14 +90,24 @@ interface Tools {
 }
 
 /** One event as it goes over the wire. */
-export function entryFrame(
+function entryFrame(tools: Tools, type: EventType, entry: Entry, form: FrameForm, withColumns: boolean): Uint8Array {
+  return frameOf(form, type, () => objectBytes(tools, entry, form, withColumns));
+}
+
+/** Objects of this size are not copied into a frame: it goes out in pieces. In bytes. */
+const wholeFrameBytesMax = 64 * 1024;
+
+/** The same in pieces, which are one where the object is small. */
+export function entryFramePieces(
   tools: Tools,
   type: EventType,
   entry: Entry,
   form: FrameForm,
   withColumns: boolean,
-): Uint8Array {
-  return frameOf(form, type, () => objectBytes(tools, entry, form, withColumns));
+): readonly Uint8Array[] {
+  if (form.representation.media === "protobuf" || entry.value.length <= wholeFrameBytesMax)
+    return [entryFrame(tools, type, entry, form, withColumns)];
+  return [heads[type]!, objectBytes(tools, entry, form, withColumns), tail];
 }
 
 /** An event around the bytes of an object. */

@@ -10,7 +10,7 @@ import { sliceMs, watchBacklogBytesMax, watchBacklogFramesMax, watchPieceBytesMa
 import type { ObjectCache } from "../objects/cache.ts";
 import { selects, type Selection } from "../reads/selection.ts";
 import { statusObject } from "../status.ts";
-import { entryFrame, FrameSource, frameOf, type FrameForm } from "./frames.ts";
+import { entryFramePieces, FrameSource, frameOf, type FrameForm } from "./frames.ts";
 import type { WatchHub } from "./hub.ts";
 
 export interface WatcherOptions {
@@ -186,10 +186,11 @@ export class Watcher implements ByteStream {
       }
       const withColumns = form.representation.as === "Table" && !this.#sentColumns;
       this.#sentColumns = true;
-      const frame = entryFrame({ objects, clock }, "ADDED", value, form, withColumns);
-      bytes += frame.length;
-      this.#initialBytes += frame.length;
-      this.#write(frame);
+      for (const piece of entryFramePieces({ objects, clock }, "ADDED", value, form, withColumns)) {
+        bytes += piece.length;
+        this.#initialBytes += piece.length;
+        this.#write(piece);
+      }
       if (initialBatchBytes < bytes || until <= clock.monotonic()) break;
     }
     if (this.#initial !== undefined && !this.#isFull && !this.#isOver) this.#options.timers.soon(() => this.#goOn());

@@ -46,6 +46,7 @@ export function pour(
     if (isCutOff) body.close();
   });
   body.open({
+    returnsMemory: true,
     write(chunk) {
       if (done) return true;
       const room = way.write(chunk);

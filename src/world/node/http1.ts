@@ -93,6 +93,8 @@ function respond(response: ServerResponse, answer: HttpResponse, headOnly: boole
   if (!response.writableFinished) watchStall(response, whole.length);
 }
 
+/** Larger pieces go to one client each: to copy them into a frame would cost more than three writes. In bytes. */
+const framedBytesMax = 128 * 1024;
 let lastChunk: Uint8Array | undefined;
 let lastFramed = new Uint8Array(0);
 
@@ -119,7 +121,16 @@ function chunkedWay(response: ServerResponse): Way | undefined {
   const { socket } = response;
   if (!response.chunkedEncoding || socket === null || response.writableLength > socket.writableLength) return undefined;
   return {
-    write: (chunk) => chunk.length === 0 || socket.destroyed || socket.write(framed(chunk)),
+    write: (chunk) => {
+      if (chunk.length === 0 || socket.destroyed) return true;
+      if (chunk.length <= framedBytesMax) return socket.write(framed(chunk));
+      socket.cork();
+      socket.write(`${chunk.length.toString(16)}\r\n`, "latin1");
+      socket.write(chunk);
+      const hasRoom = socket.write("\r\n", "latin1");
+      socket.uncork();
+      return hasRoom;
+    },
     drains: socket,
   };
 }

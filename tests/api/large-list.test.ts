@@ -1,0 +1,86 @@
+/** Large lists are sent in slices whose memory is used again, large events in pieces: every byte must still arrive. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connect } from "node:http2";
+import { send, startOverHttps, wholeBody, type TestServer } from "./harness.ts";
+
+const maps = "/api/v1/namespaces/default/configmaps";
+const count = 300;
+
+/** 40 KB that no other object has. */
+function textOf(index: number): string {
+  return `${index}:`.repeat(40_000 / `${index}:`.length);
+}
+
+interface ConfigMaps {
+  readonly items: readonly { readonly metadata: { readonly name: string }; readonly data: { readonly text: string } }[];
+}
+
+async function filled(): Promise<TestServer> {
+  const server = await startOverHttps();
+  await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
+  for (let i = 0; i < count; i += 1) {
+    const name = `map-${String(i).padStart(4, "0")}`;
+    assert.equal((await send(server, "POST", maps, { metadata: { name }, data: { text: textOf(i) } })).status, 201);
+  }
+  return server;
+}
+
+function checkAll({ items }: ConfigMaps): void {
+  assert.equal(items.length, count);
+  for (const [index, { metadata, data }] of items.entries()) {
+    assert.equal(metadata.name, `map-${String(index).padStart(4, "0")}`);
+    assert.ok(data.text === textOf(index), `the text of ${metadata.name} is its own`);
+  }
+}
+
+function listOverHttp2(server: TestServer): Promise<string> {
+  const session = connect(server.baseUrl, { rejectUnauthorized: false });
+  return new Promise<string>((resolve, reject) => {
+    session.on("error", reject);
+    const stream = session.request({ ":path": maps });
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("end", () => resolve(Buffer.concat(chunks).toString()));
+  }).finally(() => session.close());
+}
+
+test("a list of 12 MB arrives whole over HTTP/1.1, over HTTP/2, and to several at once", async () => {
+  const server = await filled();
+  try {
+    checkAll(JSON.parse((await send(server, "GET", maps)).text) as ConfigMaps);
+    checkAll(JSON.parse(await listOverHttp2(server)) as ConfigMaps);
+    const several = await Promise.all(Array.from({ length: 4 }, () => send(server, "GET", maps)));
+    for (const { text } of several) checkAll(JSON.parse(text) as ConfigMaps);
+  } finally {
+    await server.close();
+  }
+});
+
+test("an event of 400 KB arrives whole among the initial ones", async () => {
+  const server = await startOverHttps();
+  try {
+    await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
+    for (let i = 0; i < 5; i += 1)
+      await send(server, "POST", maps, { metadata: { name: `large-${i}` }, data: { text: textOf(i).repeat(10) } });
+    const response = await server.transport.send({
+      method: "GET",
+      target: `${maps}?watch=1&timeoutSeconds=1`,
+      headers: {},
+      body: new Uint8Array(0),
+    });
+    const lines = Buffer.from(await wholeBody(response))
+      .toString()
+      .trim()
+      .split("\n");
+    assert.equal(lines.length, 5);
+    for (const [index, line] of lines.entries()) {
+      const { type, object } = JSON.parse(line) as { type: string; object: ConfigMaps["items"][number] };
+      assert.equal(type, "ADDED");
+      assert.ok(object.data.text === textOf(index).repeat(10), `the text of ${object.metadata.name} is its own`);
+    }
+  } finally {
+    await server.close();
+  }
+});
