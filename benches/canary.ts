@@ -1,11 +1,12 @@
 // Users split by a real HAProxy on loopback: whether anybody outside the canary sees the new version, whether anybody falls back while
-// the share grows, how long threshold 0 takes, what a running canary costs. And the verdict in 1,000 simulated releases.
+// the share grows, whether releases and rollbacks lose a request, how long threshold 0 takes, what a running canary costs. And the verdict in 1,000 simulated releases.
 // Prints one JSON line per figure. The floor of the cost is HAProxy configured by hand for this one canary, in the same run: a hash and a
 // threshold from a map, users and those in errors in stick tables, the cookie set when missing, failed requests tried again. The
 // bare proxy beside it only forwards.
-//   node benches/canary.ts [requests] [users] [cost]
+//   node benches/canary.ts [requests] [users] [verdict|users|losses|cut|cost]
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, createServer as createHttpServer, request } from "node:http";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,7 +27,7 @@ const users = Number(process.argv[3] ?? 100_000);
 const connections = 64;
 const pipelined = 1;
 const costRounds = 8;
-const costRequests = 20_000;
+const costRequests = 5_000;
 const titles = {
   bare: "bare proxy",
   byHand: "canary by hand",
@@ -59,7 +60,8 @@ const defaults = "defaults\n  mode http\n  timeout connect 2s\n  timeout client 
 function startOwn(name: string, body: string): number {
   const file = `${folder}/${name}.cfg`;
   writeFileSync(file, `${defaults}${body}`);
-  const child = spawn("haproxy", ["-db", "-f", file], { stdio: "ignore" });
+  // In a session of its own as ours is: schedulers share processors among sessions.
+  const child = spawn("haproxy", ["-db", "-f", file], { stdio: "ignore", detached: true });
   cleanUps.push(() => child.kill("SIGKILL"));
   return child.pid ?? 0;
 }
@@ -131,12 +133,18 @@ const shared = { disk: realDisk, runtime, folder, listen };
 const haproxy = new Haproxy({ ...shared, processes: realProcesses, clock: realClock, timers, defaultCertificate });
 const plane = new IngressDataPlane({ ...shared, haproxy, onGone: () => undefined });
 
-async function apply(threshold: number | undefined, run = "bench-1"): Promise<void> {
-  const backend = (id: string, port: number) =>
-    [id, { id, servers: [{ address: "127.0.0.1", port, weight: 100 }] }] as const;
+/** A canary's share as the ingress is told it; without one nobody is split. Without a port the new version has no pods. */
+async function apply(
+  threshold: number | undefined,
+  run = "bench-1",
+  oldPort = ports.old,
+  newPort: number | undefined = oldPort === ports.old ? ports.new : undefined,
+): Promise<void> {
+  const backend = (id: string, port: number | undefined) =>
+    [id, { id, servers: port === undefined ? [] : [{ address: "127.0.0.1", port, weight: 100 }] }] as const;
   const split = {
     id: "d/web",
-    backends: [{ from: "d/web:80", to: "d/new:80" }],
+    backends: [newPort === undefined ? { from: "d/web:80" } : { from: "d/web:80", to: "d/new:80" }],
     user: { kind: "cookie", name: "sid" },
     hashKey: "0123456789abcdef",
     threshold: threshold ?? 0,
@@ -148,7 +156,7 @@ async function apply(threshold: number | undefined, run = "bench-1"): Promise<vo
     sites: ["a.com"],
     exact: [],
     prefix: [{ site: "a.com", path: "", backend: "d/web:80" }],
-    backends: new Map([backend("d/web:80", ports.old), backend("d/new:80", ports.new)]),
+    backends: new Map([backend("d/web:80", oldPort), backend("d/new:80", newPort)]),
     certificates: [],
     splits: threshold === undefined ? [] : [split],
   };
@@ -324,6 +332,107 @@ async function measureCost(): Promise<void> {
   print("throughput without a canary, of the bare proxy", ratio("plain", "bare"), "%");
 }
 
+interface Version {
+  readonly port: number;
+  /** Ends as a pod does: takes nothing new, lets what is under way end, and closes connections that nobody uses. */
+  end(): Promise<void>;
+}
+
+async function startVersion(number: number): Promise<Version> {
+  const server = createHttpServer((_incoming, response) => {
+    response.writeHead(200, { "x-version": String(number) }).end("ok");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const ended = (): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
+  return {
+    port: (server.address() as { port: number }).port,
+    end: () => {
+      const done = ended();
+      server.closeIdleConnections();
+      return done;
+    },
+  };
+}
+
+/** Users who come at an even pace, whatever happens to the answers. */
+class Visitors {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 200 });
+  readonly #timer: NodeJS.Timeout;
+  readonly #begunMs = performance.now();
+  readonly lost = new Map<string, number>();
+  sent = 0;
+  #open = 0;
+
+  constructor(perSecond: number) {
+    this.#timer = setInterval(() => {
+      const due = ((performance.now() - this.#begunMs) * perSecond) / 1000;
+      while (this.sent < due && this.#open < 1_000) this.#ask(this.sent % 5_000);
+    }, 5);
+  }
+
+  async end(): Promise<{ perSecond: number }> {
+    clearInterval(this.#timer);
+    const seconds = (performance.now() - this.#begunMs) / 1000;
+    for (let waited = 0; this.#open > 0 && waited < 20_000; waited += 20) await sleep(20);
+    if (this.#open > 0) this.#lose("no answer", this.#open);
+    this.#agent.destroy();
+    return { perSecond: this.sent / seconds };
+  }
+
+  #ask(user: number): void {
+    this.sent += 1;
+    this.#open += 1;
+    const headers = { host: "a.com", cookie: `sid=user-${user}` };
+    const call = request({ host: "127.0.0.1", port: ports.http, agent: this.#agent, headers }, (response) => {
+      response.resume();
+      response.on("end", () => {
+        this.#open -= 1;
+        if (response.statusCode !== 200) this.#lose(`status ${response.statusCode}`, 1);
+      });
+    });
+    call.on("error", (error) => {
+      this.#open -= 1;
+      this.#lose(error.message, 1);
+    });
+    call.end();
+  }
+
+  #lose(what: string, count: number): void {
+    this.lost.set(what, (this.lost.get(what) ?? 0) + count);
+  }
+}
+
+/** Releases one after the other under load: each goes through its steps to everybody, or back from the first; old pods end. */
+async function measureLosses(): Promise<void> {
+  const releases = 100;
+  const visitors = new Visitors(1_000);
+  let number = 1;
+  let stable = await startVersion(number);
+  await apply(0, "loss", stable.port);
+  for (let release = 0; release < 2 * releases; release++) {
+    const candidate = await startVersion(++number);
+    const isGood = release % 2 === 0;
+    for (const threshold of isGood ? [200, 2_500, 10_000] : [200, 0]) {
+      await apply(threshold, `loss-${release}`, stable.port, candidate.port);
+      await sleep(30);
+    }
+    const [kept, gone] = isGood ? [candidate, stable] : [stable, candidate];
+    // The promoted version's pods become the Service's, then nobody is chosen any more.
+    if (isGood) await apply(10_000, `loss-${release}`, candidate.port, candidate.port);
+    await apply(0, `loss-${release}`, kept.port);
+    await gone.end();
+    stable = kept;
+  }
+  const { perSecond } = await visitors.end();
+  await stable.end();
+  const lost = [...visitors.lost.values()].reduce((sum, count) => sum + count, 0);
+  for (const [what, count] of visitors.lost) process.stderr.write(`${count} lost: ${what}\n`);
+  print("requests a second while releases went on", perSecond, "requests/s", { target: 1_000 });
+  print(`requests lost in ${releases} canaries and ${releases} rollbacks, of ${visitors.sent}`, lost, "requests", {
+    target: 0,
+  });
+}
+
 /** Users come one by one and each is looked at. */
 function simulate(trueShare: number, seed: number): string {
   const random = new SeededRandom(`${trueShare} ${seed}`);
@@ -348,11 +457,14 @@ function measureVerdict(): void {
 }
 
 try {
-  if (process.argv[4] !== "cost") measureVerdict();
+  const only = process.argv[4];
+  const isAsked = (part: string): boolean => only === undefined || only === part;
+  if (isAsked("verdict")) measureVerdict();
   await apply(0);
-  if (process.argv[4] !== "cost") await measureStickiness();
-  await measureCut();
-  await measureCost();
+  if (isAsked("users")) await measureStickiness();
+  if (isAsked("losses")) await measureLosses();
+  if (isAsked("cut")) await measureCut();
+  if (isAsked("cost")) await measureCost();
 } finally {
   plane.close();
   await haproxy.stop();

@@ -1,5 +1,11 @@
 import { certificateList, type DataPlane } from "./wanted.ts";
-import { splitLogLines, splitRequestRules, splitResponseRules, splitTables } from "./split-rules.ts";
+import {
+  specialRequestRules,
+  splitLogLines,
+  splitRequestRules,
+  splitResponseRules,
+  splitTables,
+} from "./split-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
 
 export interface IngressListen {
@@ -82,6 +88,7 @@ const frontendLines = [
   // Host and path as they came are nearly always a route already, and then all is said.
   "  http-request set-var(txn.to) base,concat(/?),map_beg(routes.map)",
   `  http-request allow if ${isPlain}`,
+  ...splitRequestRules,
   `  http-request set-var(txn.host) req.hdr(host),field(1,:),lower unless ${isRouted}`,
   `  http-request set-var(txn.path) path unless ${isRouted}`,
   `  http-request set-var(txn.to) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther}`,
@@ -89,6 +96,7 @@ const frontendLines = [
   `  http-request set-var(txn.to) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
+  ...specialRequestRules,
   ...splitResponseRules,
   ...splitLogLines,
   // The own name of the backend that a place stands for; a name that is none has no route.

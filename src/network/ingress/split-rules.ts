@@ -26,13 +26,14 @@ const isCookie = "{ var(txn.to) -m beg c C }";
 const chosen = "{ var(txn.split),field(1,:),sub(txn.hash) -m int gt 0 }";
 const hashed = "  http-request set-var(txn.hash) var(txn.split),field(2,:),concat(|,txn.user,),xxh32";
 
+const taken = "concat(',',txn.to,),map_regm(users.map)";
+
 /** Who asks: of the right text of the request a regular expression of the split takes the user. */
 const whoRules = [
-  `  http-request set-var(txn.source) req.fhdr(cookie) if ${isCookie}`,
-  "  http-request set-var(txn.source) req.hdrs if { var(txn.to) -m beg h H }",
-  "  http-request set-var(txn.source) http_auth_bearer,field(2,.),ub64dec if { var(txn.to) -m beg j J }",
+  `  http-request set-var(txn.user) "req.fhdr(cookie),${taken}" if ${isCookie}`,
+  `  http-request set-var(txn.user) "req.hdrs,${taken}" if { var(txn.to) -m beg h H }`,
+  `  http-request set-var(txn.user) "http_auth_bearer,field(2,.),ub64dec,${taken}" if { var(txn.to) -m beg j J }`,
   "  http-request set-var(txn.user) src if { var(txn.to) -m beg a A }",
-  "  http-request set-var(txn.user) var(txn.to),concat(|,txn.source,),map_regm(users.map) if { var(txn.source) -m found }",
   `  http-request set-var(txn.fresh) uuid() if ${isCookie} !${known}`,
   `  http-request set-var(txn.user) var(txn.fresh) if ${fresh}`,
 ];
@@ -46,13 +47,13 @@ const countRules = [
 
 /** Where the chosen go is a backend's own name: by it they are told from the others. */
 const sideRules = [
+  `  http-request set-var(txn.side) var(txn.split),field(5,:) if ${known}`,
   `  http-request set-var(txn.to) var(txn.split),field(3,:) if ${chosen}`,
   "  http-request set-var(txn.side) var(txn.split),field(6,:) if { var(txn.to) -m beg b }",
-  `  http-request set-var(txn.side) var(txn.split),field(5,:) if ${known} !{ var(txn.to) -m beg b }`,
 ];
 
 /** The same for a split that asks for something rare, with what it asks for. */
-const specialRules = [
+export const specialRequestRules = [
   "  http-request set-var(txn.special) var(txn.to),map_str(special.map)",
   `  http-request allow unless ${special}`,
   "  http-request set-var(txn.path) path",
@@ -81,6 +82,7 @@ const specialRules = [
   ...countRules,
 ];
 
+/** For a request that has its route; one that is left over has none yet, or a special one. */
 export const splitRequestRules = [
   ...whoRules,
   "  http-request set-var(txn.split) var(txn.to),map_str(splits.map)",
@@ -89,7 +91,6 @@ export const splitRequestRules = [
   ...countRules,
   `  http-request set-log-level info if ${split}`,
   `  http-request allow if ${split}`,
-  ...specialRules,
 ];
 
 const failed = "{ var(txn.failed) -m found }";

@@ -100,18 +100,19 @@ export function limitOf(line: string | undefined): number {
 }
 
 /**
- * The regular expression that takes a user out of `PLACE|TEXT`. Without backslash, semicolon and space, which mean something to
+ * The regular expression that takes a user out of `TEXT,PLACE`: no cookie and no claim goes beyond a comma. Without backslash, semicolon and space, which mean something to
  * HAProxy's command line; names are letters, digits, `-` and `_` only.
  */
 export function userPattern(place: string, { kind, name }: Split["user"]): string {
+  const ends = `(?=.*,${place}$)`;
   switch (kind) {
     case "cookie":
       // What RFC 6265 calls cookie-octets.
-      return `(?s)^${place}[|](?:.*?[^A-Za-z0-9_-])?${name}=([]!#-+.-:<-[^-~-]+)`;
+      return `(?s)^${ends}(?:.*?[^A-Za-z0-9_-])?${name}=([]!#-+.-:<-[^-~-]+)`;
     case "header":
-      return `(?is)^${place}[|](?:.*?[[:cntrl:]])?${name}:[[:space:]]*([^[:cntrl:]]+)`;
+      return `(?s)^${ends}(?i)(?:.*?[[:cntrl:]])?${name}:[[:space:]]*([^[:cntrl:]]+)`;
     case "claim":
-      return `(?s)^${place}[|].*?[^[:alnum:]_-]${name}[^[:alnum:]_:,-]:[[:space:]]*([^[:cntrl:],}]+)`;
+      return `(?s)^${ends}.*?[^[:alnum:]_-]${name}[^[:alnum:]_:,-]:[[:space:]]*([^[:cntrl:],}]+)`;
     case "address":
       return "";
   }
