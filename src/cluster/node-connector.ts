@@ -19,10 +19,10 @@ export interface NodeConnectorOptions {
   readonly objects: () => ObjectReader;
   /** CA that signed the agents' serving certificates. */
   readonly ca: string;
-  /** Client certificate by which agents know the server. */
-  readonly identity: TlsIdentity;
-  /** Client certificate by which aggregated servers trust the server's word about who asks. */
-  readonly frontProxy?: TlsIdentity;
+  /** Client certificate by which agents know the server; a function where it may be renewed. */
+  readonly identity: TlsIdentity | (() => TlsIdentity);
+  /** Client certificate by which aggregated servers trust the server's word about who asks; the same. */
+  readonly frontProxy?: TlsIdentity | (() => TlsIdentity);
   /** Networks that may be dialled although they are loopback or link-local. */
   readonly dialAllow?: readonly string[];
 }
@@ -40,13 +40,14 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
   const transports = new Map<string, Transport & { close(): void }>();
   const transportTo = (nodeName: string): Transport => {
     const baseUrl = `https://${agentAddress(options.objects(), nodeName)}`;
-    const key = `${nodeName} ${baseUrl}`;
+    const identity = counting(options.identity);
+    const key = `${nodeName} ${baseUrl} ${identity.key}`;
     const known = transports.get(key);
     if (known !== undefined) return known;
     const made = options.http.transport({
       baseUrl,
       ca: options.ca,
-      identity: options.identity,
+      identity,
       serverName: nodeName,
       connectTimeoutMs,
     });
@@ -68,6 +69,11 @@ export function createNodeConnector(options: NodeConnectorOptions): NodeConnecto
   };
 }
 
+/** The identity that counts now. */
+function counting<T extends TlsIdentity | undefined>(identity: T | (() => TlsIdentity)): T | TlsIdentity {
+  return typeof identity === "function" ? identity() : identity;
+}
+
 /**
  * Transports to pods, webhooks and aggregated servers, under the dial rules; the one that was used longest ago goes first.
  */
@@ -78,7 +84,7 @@ export function openOutward(
   const allowAddress = addressFilter(options.dialAllow ?? []);
   return (destination) => {
     const { scheme, host, port, serverName, ca, insecure, asFrontProxy } = destination;
-    const identity = asFrontProxy === true ? options.frontProxy : destination.identity;
+    const identity = asFrontProxy === true ? counting(options.frontProxy) : destination.identity;
     const key = `${scheme} ${host} ${port} ${serverName ?? ""} ${insecure === true} ${ca ?? ""} ${identity?.key ?? ""}`;
     let transport = transports.get(key);
     if (transport === undefined) {

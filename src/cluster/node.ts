@@ -17,6 +17,7 @@ import type { OwnProcess } from "#world/own-process.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { World } from "#world/world.ts";
 import { containerdPaths, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
+import { keepFresh, transportOf } from "./fresh-certificates.ts";
 import { nodePath, type ClusterSettings, type NodeSettings } from "./settings.ts";
 import { gitVersion } from "./version.ts";
 
@@ -47,6 +48,8 @@ export interface NodeOptions {
   readonly dataDir: string;
   readonly node: NodeSettings;
   readonly identity: TlsIdentity;
+  /** Makes the identity anew when it ends soon; absent: it stays as long as the process. */
+  readonly renewIdentity?: () => Promise<TlsIdentity>;
   readonly ca: string;
   /** For hosts of the ingress without a certificate of their own. */
   readonly ingressIdentity: TlsIdentity;
@@ -63,8 +66,15 @@ export interface RunningNode {
 }
 
 /** Starts a node's parts on this machine: containerd (or adopts it), network, agent, the agent's API. */
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { world, settings, node, log, dataDir } = options;
+export async function startNode(given: NodeOptions): Promise<RunningNode> {
+  const { world, settings, node, log, dataDir } = given;
+  let { identity } = given;
+  const options: NodeOptions = {
+    ...given,
+    get identity() {
+      return identity;
+    },
+  };
   const client = nodeClient(options);
   const network = createNodeNetwork(options);
   // The pod network's configuration and containerd do not wait for each other.
@@ -72,15 +82,28 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const agent = await startAgent(options, runtime, network);
   const listeners = await Promise.all(
     ["127.0.0.1", node.address].map((host) => {
-      const tls = { ...options.identity, clientCa: options.ca };
+      const tls = { ...identity, clientCa: options.ca };
       return world.http.listen({ host, port: node.agentPort, tls, bodyBytesMax }, agent.handler);
     }),
   );
+  const { renewIdentity } = options;
+  const fresh =
+    renewIdentity === undefined
+      ? undefined
+      : keepFresh(world, {
+          current: () => [identity.certificate],
+          renew: async () => {
+            identity = await renewIdentity();
+            for (const listener of listeners) listener.replaceTls({ ...identity, clientCa: options.ca });
+          },
+          log,
+        });
   await agent.start();
   log.info("the agent runs", { node: node.name, data: nodePath(dataDir, node.name), cluster: settings.id });
   return {
     ready: Promise.all([network.ready, untilReady(client, node.name)]).then(() => undefined),
     stop: async () => {
+      fresh?.stop();
       agent.stop();
       await network.stop();
       await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
@@ -89,9 +112,11 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   };
 }
 
-function nodeClient({ world, settings, ca, identity }: NodeOptions): ReturnType<typeof createClient> {
+function nodeClient(options: NodeOptions): ReturnType<typeof createClient> {
+  const { world, settings, ca } = options;
   const baseUrl = `https://${settings.serverAddress}:${settings.apiPort}`;
-  const transport = world.http.transport({ baseUrl, ca, identity });
+  // Asked each time: it may be renewed.
+  const transport = transportOf(world, { baseUrl, ca }, () => options.identity);
   return createClient(transport, { userAgent: "steersman-agent", timers: world.timers });
 }
 

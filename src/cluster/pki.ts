@@ -8,7 +8,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 const caDays = 3650;
 const leafDays = 365;
 /** Leaves are made anew at a start when they end within this time. */
-const renewBeforeDays = 90;
+export const renewBeforeMs = 90 * dayMs;
 /** Clocks of nodes may differ: certificates count from a little earlier. */
 const backdateMs = 5 * 60 * 1000;
 
@@ -104,14 +104,50 @@ export async function openPki(world: PkiWorld, dataDir: string, serverNames: Ser
     frontProxy,
     frontProxyCa: frontProxyCa.certificate,
     serviceAccountKey,
-    node: (name, address) =>
-      openLeaf(world, folder, ca, `node-${name}`, {
-        subject: { commonName: `system:node:${name}`, organizations: ["system:nodes"] },
-        dnsNames: [name],
-        addresses: [address],
-        usages: ["client", "server"],
-      }),
+    node: (name, address) => openNodeLeaf(world, folder, ca, name, address),
   };
+}
+
+function openNodeLeaf(
+  world: PkiWorld,
+  folder: string,
+  ca: TlsIdentity,
+  name: string,
+  address: string,
+): Promise<TlsIdentity> {
+  return openLeaf(world, folder, ca, `node-${name}`, {
+    subject: { commonName: `system:node:${name}`, organizations: ["system:nodes"] },
+    dnsNames: [name],
+    addresses: [address],
+    usages: ["client", "server"],
+  });
+}
+
+/** Opens a node's identity alone, made anew when it ends soon: what an agent renews is nobody else's. */
+export async function openNodeIdentity(
+  world: PkiWorld,
+  dataDir: string,
+  node: { readonly name: string; readonly address: string },
+): Promise<TlsIdentity> {
+  const folder = clusterPaths(dataDir).pki;
+  const ca = await readIdentity(world, `${folder}/ca`);
+  if (ca === undefined) throw new Error(`Cannot renew the identity of ${node.name}: there is no CA in ${folder}`);
+  return await openNodeLeaf(world, folder, ca, node.name, node.address);
+}
+
+/** Certificates of the cluster that lie on disk, by name. Changes nothing. */
+export async function readCertificates(
+  world: Pick<World, "disk">,
+  dataDir: string,
+  names: readonly string[],
+): Promise<{ readonly name: string; readonly certificate: string }[]> {
+  const folder = clusterPaths(dataDir).pki;
+  const found: { readonly name: string; readonly certificate: string }[] = [];
+  for (const name of names) {
+    const path = `${folder}/${name}.crt`;
+    if ((await world.disk.stat(path)) !== undefined) found.push({ name, certificate: await world.disk.readText(path) });
+  }
+  return found;
 }
 
 async function openCa(world: PkiWorld, path: string, commonName: string): Promise<TlsIdentity> {
@@ -161,7 +197,7 @@ function isStillGood(
   const info = world.certificates.read(identity.certificate);
   return (
     info !== undefined &&
-    info.notAfter - now > renewBeforeDays * dayMs &&
+    info.notAfter - now > renewBeforeMs &&
     (request.dnsNames ?? []).every((name) => info.dnsNames.includes(name)) &&
     (request.addresses ?? []).every((address) => info.addresses.includes(address))
   );

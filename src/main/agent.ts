@@ -1,7 +1,7 @@
 /** A node's process: agent, service proxy, DNS, ingress control. Run by the supervisor: agent.ts --data-dir DIR --node NAME */
 import { flushCompileCache } from "node:module";
 import { startNode } from "#cluster/node.ts";
-import { openClusterPki } from "#cluster/pki.ts";
+import { openClusterPki, openNodeIdentity } from "#cluster/pki.ts";
 import { loadSettings } from "#cluster/settings.ts";
 import { createLog } from "#telemetry/log.ts";
 import { realClock } from "#world/node/clock.ts";
@@ -33,6 +33,7 @@ async function main(dataDir: string, nodeName: string): Promise<void> {
     dataDir,
     node,
     identity: await pki.node(node.name, node.address),
+    renewIdentity: () => openNodeIdentity(realWorld, dataDir, node),
     ca: pki.caCertificate,
     ingressIdentity: pki.ingress,
     ownProcess,

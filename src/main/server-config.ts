@@ -8,8 +8,12 @@ import {
   readConfigFile,
   readEndpoint,
 } from "#cluster/access-files.ts";
+import { keepFresh } from "#cluster/fresh-certificates.ts";
+import { renderKubeconfig } from "#cluster/kubeconfig.ts";
 import { openOutward } from "#cluster/node-connector.ts";
+import { openClusterPki, type Pki } from "#cluster/pki.ts";
 import { issuer, type Server } from "#cluster/server.ts";
+import { clusterPaths, type ClusterSettings } from "#cluster/settings.ts";
 import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
 import { AuditWebhook } from "#apiserver/audit/webhook.ts";
 import { readEncryption, type EncryptionSettings } from "#apiserver/configuration/encryption.ts";
@@ -80,5 +84,27 @@ export function followAccess(server: Server, dataDir: string, log: Log): { close
     isPlanned = true;
     // An editor writes in several steps.
     timers.after(changeSettlesMs, () => void follow());
+  });
+}
+
+/** Renews what ends soon, tells of it, and writes the admin's kubeconfig anew: no process needs a restart because of a date. */
+export function keepCertificates(
+  dataDir: string,
+  settings: ClusterSettings,
+  opened: Pki,
+  log: Log,
+  onRenewed: (pki: Pki) => void,
+): { stop(): void } {
+  let pki = opened;
+  return keepFresh(realWorld, {
+    current: () => [pki.server, pki.admin, pki.nodeClient, pki.frontProxy].map(({ certificate }) => certificate),
+    renew: async () => {
+      pki = await openClusterPki(realWorld, dataDir, settings);
+      const server = `https://127.0.0.1:${settings.apiPort}`;
+      const kubeconfig = renderKubeconfig({ server, caCertificate: pki.caCertificate, identity: pki.admin });
+      await realWorld.disk.writeAtomically(clusterPaths(dataDir).kubeconfig, kubeconfig, 0o600);
+      onRenewed(pki);
+    },
+    log,
   });
 }

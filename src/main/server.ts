@@ -7,10 +7,12 @@ import { configFolder, readAccess } from "#cluster/access-files.ts";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
+import { openSchedulerSettings } from "#cluster/scheduler-settings.ts";
 import { createServer, issuer, partUser, type Server } from "#cluster/server.ts";
 import { AuditLogFile } from "#apiserver/audit/log-file.ts";
 import { auditSinks, recoverEntries } from "#apiserver/audit/sinks.ts";
 import { resealStale, sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import { transportOf } from "#cluster/fresh-certificates.ts";
 import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { openMemoryStore } from "#store/memory/memory-store.ts";
@@ -22,9 +24,9 @@ import { ownProcess } from "#world/node/own-process.ts";
 import { packageDescriptions } from "#world/node/descriptions.ts";
 import { nodeCiphers } from "#world/node/ciphers.ts";
 import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
-import type { Transport } from "#world/http.ts";
+import type { TlsIdentity, Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
-import { auditPolicy, encryptionSettings, followAccess, openAuditWebhook } from "./server-config.ts";
+import { auditPolicy, encryptionSettings, followAccess, keepCertificates, openAuditWebhook } from "./server-config.ts";
 
 /** Larger requests are refused with 413, as upstream. */
 const bodyBytesMax = 3 * 1024 * 1024;
@@ -58,13 +60,10 @@ async function openStore(dataDir: string, settings: ClusterSettings): Promise<Op
   return { store, cipher };
 }
 
-function historyOf(
-  settings: ClusterSettings,
-  pki: Awaited<ReturnType<typeof openClusterPki>>,
-): { history?: Transport } {
+function historyOf(settings: ClusterSettings, ca: string, identity: () => TlsIdentity): { history?: Transport } {
   if (settings.historyPort === undefined) return {};
   const baseUrl = `https://127.0.0.1:${settings.historyPort}`;
-  return { history: realWorld.http.transport({ baseUrl, ca: pki.caCertificate, identity: pki.nodeClient }) };
+  return { history: transportOf(realWorld, { baseUrl, ca }, identity) };
 }
 
 function keepAccess(server: Server, dataDir: string): { stop(): void } {
@@ -77,10 +76,11 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
-  const [{ store, cipher }, pki] = await Promise.all([
+  const [{ store, cipher }, openedPki] = await Promise.all([
     openStore(dataDir, settings),
     openClusterPki(realWorld, dataDir, settings),
   ]);
+  let pki = openedPki;
   const { disk, clock, timers } = realWorld;
   await disk.makeDirectory(configFolder(dataDir), 0o700);
   const folder = clusterPaths(dataDir).logs;
@@ -98,6 +98,7 @@ async function main(dataDir: string): Promise<void> {
     audit: { policy: await auditPolicy(dataDir), sinks: auditSinks(auditLog, auditWebhook) },
     access: await readAccess(disk, dataDir, [issuer]),
     webKeys: nodeJsonWebKeys,
+    scheduler: await openSchedulerSettings(realWorld, dataDir),
     world: realWorld,
     store,
     serviceRange: settings.serviceRange,
@@ -113,8 +114,8 @@ async function main(dataDir: string): Promise<void> {
         http: realWorld.http,
         objects,
         ca: pki.caCertificate,
-        identity: pki.nodeClient,
-        frontProxy: pki.frontProxy,
+        identity: () => pki.nodeClient,
+        frontProxy: () => pki.frontProxy,
         ...(settings.dialAllow !== undefined && { dialAllow: settings.dialAllow }),
       });
     },
@@ -122,7 +123,7 @@ async function main(dataDir: string): Promise<void> {
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
     describe: packageDescriptions(),
     ownProcess,
-    ...historyOf(settings, pki),
+    ...historyOf(settings, pki.caCertificate, () => pki.nodeClient),
     log,
   });
   const hosts = settings.simulatedNodes > 0 ? ["127.0.0.1"] : ["127.0.0.1", settings.serverAddress];
@@ -133,6 +134,11 @@ async function main(dataDir: string): Promise<void> {
     }),
   );
   await server.start();
+  const fresh = keepCertificates(dataDir, settings, pki, log, (renewed) => {
+    pki = renewed;
+    const tls = { ...pki.server, clientCa: pki.caCertificate };
+    for (const listener of listeners) listener.replaceTls(tls);
+  });
   const following = followAccess(server, dataDir, log);
   const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
   if (cipher !== undefined && cipher.stale.size > 0) {
@@ -156,6 +162,7 @@ async function main(dataDir: string): Promise<void> {
   const stop = async (): Promise<void> => {
     access?.stop();
     following.close();
+    fresh.stop();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
     await auditWebhook?.close();

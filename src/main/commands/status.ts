@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { openClusterPki } from "#cluster/pki.ts";
+import { readCertificates } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
 import { nodes as nodeResource } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
@@ -127,22 +127,12 @@ async function nodesOf(client: Client): Promise<Report["nodes"]> {
 }
 
 async function certificatesOf(dataDir: string, settings: ClusterSettings): Promise<Report["certificates"]> {
-  const pki = await openClusterPki(realWorld, dataDir, settings);
-  const identities = [
-    { name: "ca", certificate: pki.caCertificate },
-    { name: "server", certificate: pki.server.certificate },
-    { name: "admin", certificate: pki.admin.certificate },
-    ...(await Promise.all(
-      settings.nodes.map(async ({ name, address }) => ({
-        name: `node ${name}`,
-        certificate: (await pki.node(name, address)).certificate,
-      })),
-    )),
-  ];
-  return identities.map(({ name, certificate }) => {
+  const nodes = settings.nodes.map(({ name }) => `node-${name}`);
+  const names = ["ca", "server", "admin", "node-client", "front-proxy-ca", "front-proxy", "ingress", ...nodes];
+  return (await readCertificates(realWorld, dataDir, names)).map(({ name, certificate }) => {
     const ends = realWorld.certificates.read(certificate)?.notAfter ?? 0;
     return {
-      name,
+      name: nodes.includes(name) ? name.replace("-", " ") : name,
       ends: new Date(ends).toISOString().slice(0, 10),
       daysLeft: Math.floor((ends - realWorld.clock.now()) / dayMs),
     };
