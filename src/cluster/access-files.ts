@@ -15,6 +15,7 @@ export const configFiles = {
   auditPolicy: "audit-policy.yaml",
   auditWebhook: "audit-webhook.kubeconfig",
   encryption: "encryption.yaml",
+  scheduler: "scheduler.yaml",
 } as const;
 
 export function configFolder(dataDir: string): string {

@@ -45,6 +45,7 @@ import {
   workDurations,
 } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
+import type { SchedulerSettings } from "./scheduler-settings.ts";
 import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
 
@@ -86,6 +87,8 @@ export interface ServerOptions {
   readonly sha1?: (bytes: Uint8Array) => Uint8Array;
   /** Descriptions of types and fields for `kubectl explain`. */
   readonly describe?: (typeName: string, field?: string) => string | undefined;
+  /** Profiles and extenders of the scheduler; absent: the default profile alone. */
+  readonly scheduler?: SchedulerSettings;
   /** How to reach the history of metrics (Prometheus); absent: none is kept. */
   readonly history?: Transport;
   /** For `process_*`; absent where the process is not the server's own. */
@@ -152,6 +155,7 @@ export function createServer(options: ServerOptions): Server {
   metrics.collect(() => queueFamilies(loops));
   const schedulerClient = createClient(transportOf("scheduler"), { userAgent: "steersman-scheduler", timers });
   const scheduler = createScheduler({
+    ...options.scheduler,
     client: schedulerClient,
     informers,
     clock,

@@ -3,6 +3,7 @@ import type { Cluster, HeldTerm } from "./cluster.ts";
 import { type PodCounter, termSelects, withOwnLabels } from "./counters.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { PodShape } from "./pod-view.ts";
+import { defaultProfile, type Profile, type ScoreWeights } from "./profile.ts";
 import { labelsMatch } from "./selector.ts";
 import { verdict } from "./verdict.ts";
 
@@ -43,21 +44,25 @@ export class Constraints {
   readonly #affinityToSelf: boolean;
   readonly #antiAffinity: readonly { readonly topologyKey: string; readonly counter: PodCounter }[];
   readonly #preferred: readonly Weighted[];
+  readonly #weights: ScoreWeights;
+  readonly #filtersAffinity: boolean;
   #held: { readonly known: number; readonly blocking: readonly HeldTerm[]; readonly scoring: readonly Weighted[] };
 
-  constructor(shape: PodShape, cluster: Cluster) {
+  constructor(shape: PodShape, cluster: Cluster, { filters, weights }: Profile = defaultProfile) {
     this.#shape = shape;
+    this.#weights = weights;
+    this.#filtersAffinity = filters.InterPodAffinity;
     this.#cluster = cluster;
     const spreads = (when: string): Spread[] =>
       shape.spread.filter((one) => one.whenUnsatisfiable === when).map((one) => spreadOf(one, shape, cluster));
-    this.#hardSpread = spreads("DoNotSchedule");
+    this.#hardSpread = filters.PodTopologySpread ? spreads("DoNotSchedule") : [];
     this.#softSpreadIsDefault = shape.spread.length === 0;
     this.#softSpread = this.#softSpreadIsDefault ? defaultSpreads(shape, cluster) : spreads("ScheduleAnyway");
-    this.#affinity = affinityCounters(shape, cluster);
+    this.#affinity = filters.InterPodAffinity ? affinityCounters(shape, cluster) : [];
     this.#affinityToSelf = shape.affinity.every((term) =>
       termSelects(term, shape.namespace, shape, cluster.namespaces),
     );
-    this.#antiAffinity = shape.antiAffinity.map((term) => ({
+    this.#antiAffinity = (filters.InterPodAffinity ? shape.antiAffinity : []).map((term) => ({
       topologyKey: term.topologyKey,
       counter: cluster.selected(term, shape.namespace),
     }));
@@ -77,8 +82,9 @@ export class Constraints {
     const scoring: Weighted[] = [];
     for (const held of this.#cluster.heldTerms) {
       if (!termSelects(held.term, held.namespace, this.#shape, this.#cluster.namespaces)) continue;
-      if (held.kind === "anti-affinity") blocking.push(held);
-      else if (held.kind === "affinity") scoring.push({ ...held, weight: heldAffinityWeight });
+      if (held.kind === "anti-affinity") {
+        if (this.#filtersAffinity) blocking.push(held);
+      } else if (held.kind === "affinity") scoring.push({ ...held, weight: heldAffinityWeight });
       else scoring.push({ ...held, weight: 1 });
     }
     return { known: this.#cluster.heldKnown, blocking, scoring };
@@ -160,7 +166,7 @@ export class Constraints {
     }
   }
 
-  /** Adds what spreading and preferred affinity say (each 0 to 100, twice) to the scores of nodes that fit. */
+  /** Adds what spreading and preferred affinity say (each 0 to 100, weighted) to the scores of nodes that fit. */
   score(evaluation: Evaluation, verdicts: Uint8Array, scores: Float64Array): void {
     this.#scoreSpread(evaluation, verdicts, scores);
     this.#scoreAffinity(verdicts, scores);
@@ -182,7 +188,8 @@ export class Constraints {
     }
     for (let slot = 0; slot < slotCount; slot += 1) {
       if (verdicts[slot] !== verdict.fits || ignored[slot] === 1) continue;
-      scores[slot]! += 2 * (most <= 0 ? 100 : Math.floor((100 * (most + least - costs[slot]!)) / most));
+      scores[slot]! +=
+        this.#weights.PodTopologySpread * (most <= 0 ? 100 : Math.floor((100 * (most + least - costs[slot]!)) / most));
     }
   }
 
@@ -237,7 +244,7 @@ export class Constraints {
     if (most <= least) return;
     for (let slot = 0; slot < slotCount; slot += 1) {
       if (verdicts[slot] === verdict.fits)
-        scores[slot]! += 2 * Math.floor((100 * (sums[slot]! - least)) / (most - least));
+        scores[slot]! += this.#weights.InterPodAffinity * Math.floor((100 * (sums[slot]! - least)) / (most - least));
     }
   }
 }

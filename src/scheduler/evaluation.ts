@@ -2,6 +2,7 @@ import type { Cluster, Column } from "./cluster.ts";
 import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint } from "./node-match.ts";
 import type { NodeView } from "./node-view.ts";
 import { type PodShape, type PodView, portsCollide } from "./pod-view.ts";
+import { defaultProfile, type Profile } from "./profile.ts";
 import { verdict } from "./verdict.ts";
 
 const mebibyte = 1024 * 1024;
@@ -22,6 +23,7 @@ export class Evaluation {
   /** One of the shapes for which this holds: all that agree in their node part. */
   readonly shape: PodShape;
   readonly #cluster: Cluster;
+  readonly #profile: Profile;
   readonly #wanted: readonly Wanted[];
   readonly #cpu: Column;
   readonly #memory: Column;
@@ -29,7 +31,7 @@ export class Evaluation {
   #seen: Uint32Array;
   #seenChange = -1;
   verdicts: Uint8Array;
-  /** Resources and images: 0 to 300. */
+  /** Resources and images, weighted. */
   scores: Uint16Array;
   /** Sum of the weights of preferred node terms. */
   preferences: Uint32Array;
@@ -40,10 +42,12 @@ export class Evaluation {
   /** 1 where no taint keeps the pod away. */
   tolerated: Uint8Array;
 
-  constructor(shape: PodShape, cluster: Cluster) {
+  constructor(shape: PodShape, cluster: Cluster, profile: Profile = defaultProfile) {
     this.shape = shape;
+    this.#profile = profile;
     this.#cluster = cluster;
-    this.#wanted = Array.from(shape.requests.amounts, ([name, amount]) => ({ amount, column: cluster.column(name) }));
+    const judged = [...shape.requests.amounts].filter(([name]) => !profile.ignoredResources.has(name));
+    this.#wanted = judged.map(([name, amount]) => ({ amount, column: cluster.column(name) }));
     this.#cpu = cluster.column("cpu");
     this.#memory = cluster.column("memory");
     this.#pods = cluster.column("pods");
@@ -104,15 +108,17 @@ export class Evaluation {
     if (code !== verdict.fits) return;
     this.preferences[slot] = preferenceOf(shape.preferredNodes, node);
     this.dislikes[slot] = dislikedTaints(node.taints, shape.tolerations);
-    this.scores[slot] = this.#resourceScore(slot) + this.#imageScore(node);
+    this.scores[slot] = this.#resourceScore(slot) + this.#profile.weights.ImageLocality * this.#imageScore(node);
   }
 
   #verdictOf(slot: number, node: NodeView): number {
-    if (node.unschedulable && !toleratesUnschedulable(this.shape)) return verdict.unschedulable;
-    if (this.tolerated[slot] === 0) return verdict.taints;
-    if (this.selected[slot] === 0) return verdict.selector;
-    if (this.shape.hostPorts.length > 0 && this.#portsTaken(slot)) return verdict.ports;
-    return this.#roomFor(slot) ? verdict.fits : verdict.resources;
+    const { filters } = this.#profile;
+    if (filters.NodeUnschedulable && node.unschedulable && !toleratesUnschedulable(this.shape))
+      return verdict.unschedulable;
+    if (filters.TaintToleration && this.tolerated[slot] === 0) return verdict.taints;
+    if (filters.NodeAffinity && this.selected[slot] === 0) return verdict.selector;
+    if (filters.NodePorts && this.shape.hostPorts.length > 0 && this.#portsTaken(slot)) return verdict.ports;
+    return !filters.NodeResourcesFit || this.#roomFor(slot) ? verdict.fits : verdict.resources;
   }
 
   #portsTaken(slot: number): boolean {
@@ -134,6 +140,7 @@ export class Evaluation {
     const pods = this.#cluster.podCounts[slot]! + 1 + ahead.length - this.#pods.allocatable[slot]!;
     if (pods > 0) shortages.push(["pods", pods]);
     for (const [name, amount] of this.shape.requests.amounts) {
+      if (this.#profile.ignoredResources.has(name)) continue;
       const column = this.#cluster.column(name);
       let missing = column.requested[slot]! + amount - column.allocatable[slot]!;
       for (const other of ahead) missing += other.shape.requests.amounts.get(name) ?? 0;
@@ -147,14 +154,17 @@ export class Evaluation {
     const { scoredCpu, scoredMemory, amounts } = this.shape.requests;
     const cpuMax = this.#cpu.allocatable[slot]!;
     const memoryMax = this.#memory.allocatable[slot]!;
-    const cpuFree = freeScore(this.#cluster.scoredCpu[slot]! + scoredCpu, cpuMax);
-    const memoryFree = freeScore(this.#cluster.scoredMemory[slot]! + scoredMemory, memoryMax);
+    const { weights, fit } = this.#profile;
+    const score = fit === "LeastAllocated" ? freeScore : usedScore;
+    const cpuFree = score(this.#cluster.scoredCpu[slot]! + scoredCpu, cpuMax);
+    const memoryFree = score(this.#cluster.scoredMemory[slot]! + scoredMemory, memoryMax);
     const resources = (cpuMax > 0 ? 1 : 0) + (memoryMax > 0 ? 1 : 0);
-    const least = resources === 0 ? 0 : Math.floor((cpuFree + memoryFree) / resources);
-    if (resources < 2) return least + (resources === 0 ? 0 : 100);
+    const least = weights.NodeResourcesFit * (resources === 0 ? 0 : Math.floor((cpuFree + memoryFree) / resources));
+    const balanced = weights.NodeResourcesBalancedAllocation;
+    if (resources < 2) return least + (resources === 0 ? 0 : balanced * 100);
     const cpuShare = Math.min(1, (this.#cpu.requested[slot]! + (amounts.get("cpu") ?? 0)) / cpuMax);
     const memoryShare = Math.min(1, (this.#memory.requested[slot]! + (amounts.get("memory") ?? 0)) / memoryMax);
-    return least + Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * 100);
+    return least + balanced * Math.floor((1 - Math.abs(cpuShare - memoryShare) / 2) * 100);
   }
 
   /** Nodes that have large images of the pod already are better, less so the fewer nodes have them. */
@@ -173,6 +183,10 @@ export class Evaluation {
 
 function freeScore(requested: number, capacity: number): number {
   return capacity <= 0 || requested > capacity ? 0 : Math.floor(((capacity - requested) * 100) / capacity);
+}
+
+function usedScore(requested: number, capacity: number): number {
+  return capacity <= 0 || requested > capacity ? 0 : Math.floor((requested * 100) / capacity);
 }
 
 const unschedulableTaint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };

@@ -114,6 +114,8 @@ function changeFor(code: number, shape: PodShape, node: NodeView, shortages: rea
       return "a free volume, or a class that makes volumes there, for the pod's claims";
     case verdict.devices:
       return "free devices on the node that match the pod's resource claims";
+    case verdict.extender:
+      return "another answer of the extender for the node";
     case verdict.deviceNode:
       return "the devices of the pod's resource claims being reachable from the node";
     case verdict.existingAntiAffinity:

@@ -16,6 +16,8 @@ export const limits = {
   backoffMaxMs: 10_000,
   /** An unschedulable pod is looked at again after this even if nothing that could help was seen. Milliseconds. */
   unschedulableMaxMs: 300_000,
+  /** An extender's answer: 5,000 whole nodes fit. Bytes. */
+  extenderAnswerBytesMax: 64 * 1024 * 1024,
   /** Characters of the sentence that says why a pod was placed or not. */
   ruleCharactersMax: 1_500,
   /** Different changes that the sentence names. */

@@ -26,7 +26,10 @@ import { explain, explainObstacle, type Explanation, ruleOf } from "./explain.ts
 import { limits } from "./limits.ts";
 import { type Budget, preempt, type Preemption } from "./preemption.ts";
 import { type NodeView, nodeView } from "./node-view.ts";
+import type { Extender } from "./extender.ts";
+import { Extending } from "./extending.ts";
 import { type Placement, Placer } from "./placement.ts";
+import { defaultProfile, type Profile } from "./profile.ts";
 import { type PodShape, type PodView, podView } from "./pod-view.ts";
 import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue } from "./queue.ts";
 import type { Labels } from "./selector.ts";
@@ -49,8 +52,10 @@ export interface SchedulerOptions {
   readonly pace: Pace;
   /** Source `default-scheduler`. */
   readonly events: EventRecorder;
-  /** Pods with this spec.schedulerName are ours. Default: `default-scheduler`. */
-  readonly schedulerName?: string;
+  /** Pods that name one of these schedulers are ours. Default: `default-scheduler` alone. */
+  readonly profiles?: readonly Profile[];
+  /** Who else has a say in where pods go. */
+  readonly extenders?: readonly Extender[];
   /** Of the elected leader: a scheduler of an earlier term cannot bind. */
   readonly epoch?: () => Cause["epoch"];
   /** Told of every attempt, with the seconds since the pod was created. */
@@ -100,7 +105,8 @@ class Loop implements Scheduler {
   binds = 0;
   readonly #options: SchedulerOptions;
   readonly #cluster = new Cluster();
-  readonly #placer: Placer;
+  readonly #placers: ReadonlyMap<string, Placer>;
+  readonly #extending: Extending;
   readonly #volumes: Volumes;
   readonly #claimBinding: ClaimBinding;
   readonly #devices: Devices;
@@ -146,7 +152,14 @@ class Loop implements Scheduler {
       informers.of(deviceClassDeclaration),
     );
     this.#deviceBinding = new DeviceBinding(client, timers, this.#devices);
-    this.#placer = new Placer(this.#cluster, this.#volumes, this.#devices);
+    const { profiles = [defaultProfile] } = options;
+    this.#placers = new Map(
+      profiles.map((profile) => [
+        profile.schedulerName,
+        new Placer(this.#cluster, this.#volumes, this.#devices, profile),
+      ]),
+    );
+    this.#extending = new Extending(client, options.extenders ?? []);
     this.#claimBinding = new ClaimBinding(options.client, options.timers, this.#volumes);
   }
 
@@ -246,7 +259,6 @@ class Loop implements Scheduler {
   }
 
   #podPending(pod: PodView, old: PodView | undefined): void {
-    const { schedulerName = "default-scheduler" } = this.#options;
     const assumed = this.#assumed.get(pod.key);
     if (assumed === pod.uid && !pod.deleting) return;
     if (assumed !== undefined) {
@@ -254,7 +266,7 @@ class Loop implements Scheduler {
       this.#devices.forget(assumed);
       this.#cluster.removePod(pod.key);
     }
-    if (pod.gated || pod.deleting || pod.schedulerName !== schedulerName) {
+    if (pod.gated || pod.deleting || !this.#placers.has(pod.schedulerName)) {
       this.#queue.remove(pod.key);
       return;
     }
@@ -321,14 +333,52 @@ class Loop implements Scheduler {
     }
     const obstacle = this.#obstacle(pod);
     if (obstacle !== undefined) return this.#refuseForClaims(pod, obstacle, nowMs);
-    const placement = this.#placer.place(pod, (this.#turn += 1));
-    const problem =
-      placement.kind === "unschedulable" && pod.deviceClaims.length > 0
-        ? this.#devices.problem(pod, this.#cluster)
-        : undefined;
+    const placer = this.#placerOf(pod);
+    if (this.#extending.isOn) return this.#tryExtended(pod, placer, nowMs);
+    const placement = placer.place(pod, (this.#turn += 1));
+    if (placement.kind === "placed") this.#assume(pod, placement);
+    else this.#cannot(pod, placement, nowMs);
+  }
+
+  #cannot(pod: PodView, placement: Placement & { kind: "unschedulable" }, nowMs: number): void {
+    const problem = pod.deviceClaims.length > 0 ? this.#devices.problem(pod, this.#cluster) : undefined;
     if (problem !== undefined) this.#refuseForClaims(pod, problem, nowMs);
-    else if (placement.kind === "placed") this.#assume(pod, placement);
     else this.#refuse(pod, placement, nowMs);
+  }
+
+  #placerOf(pod: PodView): Placer {
+    return this.#placers.get(pod.schedulerName)!;
+  }
+
+  /** The best of what extenders leave, if it still fits when they have answered. Other pods go on meanwhile. */
+  #tryExtended(pod: PodView, placer: Placer, nowMs: number): void {
+    const judged = placer.candidates(pod);
+    if (judged.kind === "unschedulable") return this.#cannot(pod, judged, nowMs);
+    void this.#write(async () => {
+      const answer = await this.#extending.judge(pod, judged.candidates);
+      const current = this.#pods.get(pod.key);
+      if (this.#stopped || current?.uid !== pod.uid || current.nodeName !== "" || current.deleting) return;
+      if (answer.kind === "failed") {
+        this.#event(pod, "Warning", "FailedScheduling", answer.message);
+        return this.#queue.retry(pod.key);
+      }
+      if (answer.kind === "none") {
+        const { evaluation, verdicts } = judged;
+        for (const node of answer.refused.keys()) verdicts[this.#cluster.slotOf(node) ?? 0] = verdict.extender;
+        return this.#cannot(pod, { kind: "unschedulable", evaluation, verdicts }, nowMs);
+      }
+      const best = answer.candidates
+        .toSorted((a, b) => b.score - a.score)
+        .find(({ node }) => this.#fitsOn(pod, placer, node));
+      if (best === undefined) return this.#queue.retry(pod.key);
+      const { nodeCount: nodes } = this.#cluster;
+      this.#assume(current, { kind: "placed", ...best, feasible: answer.candidates.length, nodes });
+    });
+  }
+
+  #fitsOn(pod: PodView, placer: Placer, node: string): boolean {
+    const slot = this.#cluster.slotOf(node);
+    return slot !== undefined && placer.fitsAt(pod, slot);
   }
 
   #obstacle(pod: PodView): string | undefined {
@@ -394,12 +444,22 @@ class Loop implements Scheduler {
     };
     const rule = `${feasible} of ${nodes} nodes fit; ${node} comes first with ${Math.round(score)} points`;
     try {
+      const extended = await this.#extending.bind(pod, node);
+      if (extended?.problem !== undefined) {
+        this.#unassume(pod);
+        return this.#event(pod, "Warning", "FailedScheduling", `binding rejected: ${extended.problem}`);
+      }
+      if (extended !== undefined) return this.#bound(pod, node);
       const path = pathOf(podResource, { namespace, name, subresource: "binding" });
       await this.#options.client.request("POST", path, binding, { cause: this.#cause(pod, rule) });
     } catch (error) {
       await this.#bindFailed(pod, error);
       return;
     }
+    this.#bound(pod, node);
+  }
+
+  #bound(pod: PodView, node: string): void {
     this.binds += 1;
     this.#tell(pod, "scheduled");
     this.#explanations.delete(pod.key);
@@ -458,7 +518,8 @@ class Loop implements Scheduler {
   }
 
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
-    const preemption = preempt(pod, this.#cluster, this.#placer, verdicts, this.#budgets.list(), this.#turn);
+    const placer = this.#placerOf(pod);
+    const preemption = preempt(pod, this.#cluster, placer, verdicts, this.#budgets.list(), this.#turn);
     if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);
     const explanation = this.#explain(pod, evaluation, verdicts, preemption);
     this.#tell(pod, "unschedulable");
@@ -469,6 +530,11 @@ class Loop implements Scheduler {
     else if (before === explanation.message) return;
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
     void this.#write(async () => {
+      if (preemption.kind === "possible") {
+        const { node, victims } = preemption;
+        if (!(await this.#extending.allowsPreemption(pod, node, victims)))
+          return this.#cluster.forgetNomination(pod.key);
+      }
       await this.#tellWhy(pod, explanation, preemption);
       if (preemption.kind === "possible")
         for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);

@@ -4,6 +4,7 @@ import type { Devices } from "./devices/devices.ts";
 import { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
+import { defaultProfile, type Profile } from "./profile.ts";
 import { verdict } from "./verdict.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -17,6 +18,25 @@ export type Placement =
       readonly nodes: number;
     }
   | { readonly kind: "unschedulable"; readonly evaluation: Evaluation; readonly verdicts: Uint8Array };
+
+export interface Candidate {
+  readonly node: string;
+  readonly score: number;
+}
+
+export interface Candidates {
+  readonly kind: "candidates";
+  readonly candidates: readonly Candidate[];
+  readonly evaluation: Evaluation;
+  readonly verdicts: Uint8Array;
+}
+
+interface Judged {
+  readonly kind: "judged";
+  readonly evaluation: Evaluation;
+  readonly verdicts: Uint8Array;
+  readonly feasible: number;
+}
 
 /**
  * Finds the best node for a pod: every node is judged and scored for every pod. What one node alone decides is kept per
@@ -34,12 +54,19 @@ export class Placer {
 
   readonly #volumes: Volumes | undefined;
   readonly #devices: Devices | undefined;
+  readonly #profile: Profile;
 
   /** Without `volumes` the claims of pods do not count, without `devices` their resource claims. */
-  constructor(cluster: Cluster, volumes?: Volumes, devices?: Devices) {
+  constructor(cluster: Cluster, volumes?: Volumes, devices?: Devices, profile: Profile = defaultProfile) {
     this.#cluster = cluster;
+    this.#profile = profile;
     this.#volumes = volumes;
     this.#devices = devices;
+  }
+
+  /** Whether pods of this profile may push others out. */
+  get preempts(): boolean {
+    return this.#profile.preempts;
   }
 
   #evaluationFor(shape: PodShape): Evaluation {
@@ -47,7 +74,7 @@ export class Placer {
       this.#evaluations,
       shape.nodePartId,
       limits.evaluationsMax,
-      () => new Evaluation(shape, this.#cluster),
+      () => new Evaluation(shape, this.#cluster, this.#profile),
     );
   }
 
@@ -56,11 +83,37 @@ export class Placer {
       this.#countersDropped = this.#cluster.countersDropped;
       this.#constraints.clear();
     }
-    return recent(this.#constraints, shape.id, limits.constraintsMax, () => new Constraints(shape, this.#cluster));
+    return recent(
+      this.#constraints,
+      shape.id,
+      limits.constraintsMax,
+      () => new Constraints(shape, this.#cluster, this.#profile),
+    );
   }
 
   /** Judges all nodes. `turn` decides between equals, so that they take turns. */
   place(pod: PodView, turn: number): Placement {
+    const judged = this.#judge(pod);
+    if (judged.kind === "unschedulable") return judged;
+    const best = this.#best(judged.verdicts, pod, turn);
+    const { nodeCount: nodes } = this.#cluster;
+    const node = this.#cluster.nodeAt(best)!.name;
+    return { kind: "placed", node, score: this.#scores[best]!, feasible: judged.feasible, nodes };
+  }
+
+  /** All nodes that fit, with their points: for somebody else who has a say. */
+  candidates(pod: PodView): Candidates | (Placement & { kind: "unschedulable" }) {
+    const judged = this.#judge(pod);
+    if (judged.kind === "unschedulable") return judged;
+    const found: Candidate[] = [];
+    for (let slot = 0; slot < this.#cluster.slotCount; slot += 1)
+      if (judged.verdicts[slot] === verdict.fits)
+        found.push({ node: this.#cluster.nodeAt(slot)!.name, score: this.#scores[slot]! });
+    const verdicts = judged.verdicts.slice(0, this.#cluster.slotCount);
+    return { kind: "candidates", candidates: found, evaluation: judged.evaluation, verdicts };
+  }
+
+  #judge(pod: PodView): Judged | (Placement & { kind: "unschedulable" }) {
     const cluster = this.#cluster;
     const evaluation = this.#evaluationFor(pod.shape);
     const constraints = this.#constraintsFor(pod.shape);
@@ -79,19 +132,15 @@ export class Placer {
       if (evaluation.dislikes[slot]! > dislikeMax) dislikeMax = evaluation.dislikes[slot]!;
     }
     if (feasible === 0) return { kind: "unschedulable", evaluation, verdicts: verdicts.slice(0, slotCount) };
+    const { NodeAffinity, TaintToleration } = this.#profile.weights;
     for (let slot = 0; preferenceMax + dislikeMax > 0 && slot < slotCount; slot += 1) {
-      if (preferenceMax > 0) scores[slot]! += 2 * Math.floor((100 * evaluation.preferences[slot]!) / preferenceMax);
-      if (dislikeMax > 0) scores[slot]! += 3 * (100 - Math.floor((100 * evaluation.dislikes[slot]!) / dislikeMax));
+      if (preferenceMax > 0)
+        scores[slot]! += NodeAffinity * Math.floor((100 * evaluation.preferences[slot]!) / preferenceMax);
+      if (dislikeMax > 0)
+        scores[slot]! += TaintToleration * (100 - Math.floor((100 * evaluation.dislikes[slot]!) / dislikeMax));
     }
     if (feasible > 1) constraints.score(evaluation, verdicts, scores);
-    const best = this.#best(verdicts, pod, turn);
-    return {
-      kind: "placed",
-      node: cluster.nodeAt(best)!.name,
-      score: scores[best]!,
-      feasible,
-      nodes: cluster.nodeCount,
-    };
+    return { kind: "judged", evaluation, verdicts, feasible };
   }
 
   /** Whether the pod would fit on the node in a slot as the cluster is now. */

@@ -45,6 +45,7 @@ export function preempt(
   budgets: readonly Budget[],
   turn: number,
 ): Preemption {
+  if (!placer.preempts) return { kind: "impossible", message: "not enabled for this scheduler." };
   if (!pod.mayPreempt) return { kind: "impossible", message: "not eligible due to preemptionPolicy=Never." };
   if (waitsForVictims(pod, cluster)) {
     return { kind: "impossible", message: "not eligible due to a terminating pod on the nominated node." };

@@ -17,7 +17,8 @@ export const hints = {
     bit(verdict.spread) |
     bit(verdict.antiAffinity) |
     bit(verdict.existingAntiAffinity) |
-    bit(verdict.claims),
+    bit(verdict.claims) |
+    bit(verdict.extender),
   /** A pod came to a node. */
   podCame: bit(verdict.affinity) | bit(verdict.spread),
   /** A claim, a volume or a class of volumes changed. */

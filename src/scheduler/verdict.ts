@@ -21,6 +21,8 @@ export const verdict = {
   devices: 15,
   /** The devices of the pod's resource claims cannot be reached from the node. */
   deviceNode: 16,
+  /** Somebody outside said no. */
+  extender: 17,
 } as const;
 
 /** As `kubectl describe` shows them, without the count. Resources are named one by one. */
@@ -37,6 +39,7 @@ export const verdictText: Readonly<Record<number, string>> = {
   [verdict.volumeAffinity]: "node(s) didn't match PersistentVolume's node affinity",
   [verdict.volumeBinding]: "node(s) didn't find available persistent volumes to bind",
   [verdict.devices]: "cannot allocate all claims",
+  [verdict.extender]: "node(s) were refused by an extender",
   [verdict.deviceNode]: "resourceclaim not available on the node",
 };
 

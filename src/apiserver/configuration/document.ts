@@ -42,6 +42,10 @@ export class Section {
     return this.#typed(field, "a boolean", (value) => typeof value === "boolean");
   }
 
+  integer(field: string): number | undefined {
+    return this.#typed(field, "an integer", (value) => Number.isSafeInteger(value));
+  }
+
   /** Milliseconds of a duration in Go's notation: `30s`. */
   durationMs(field: string): number | undefined {
     const text = this.text(field);
