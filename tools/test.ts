@@ -32,7 +32,7 @@ const checks: readonly { readonly name: string; readonly command: string; readon
 ];
 
 /** Whole clusters, containers, kernel networks: one at a time, so that they neither collide nor starve each other. */
-const serialFolders = /^tests\/(cluster|conformance|crash|delivery|network|node|observability)\//;
+const serialFolders = /^tests\/(clients|cluster|conformance|crash|delivery|network|node|observability)\//;
 /** A single file that takes longer than this is ended and counted as failed. */
 const fileTimeoutMs = 8 * 60 * 1000;
 

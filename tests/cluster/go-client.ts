@@ -3,17 +3,25 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "./harness.ts";
 
+const buildTimeoutMs = 240_000;
+
 export const hasGo = spawnSync("go", ["version"]).status === 0;
 
-/** Builds tests/clients/go and answers the program's path. Go's own cache makes a second build quick. */
-export function buildGoClient(): string {
-  const folder = join(projectRoot, "node_modules/.cache/go-client");
+/** A program's path, or why this machine cannot have it. */
+export type Built = { readonly program: string } | { readonly missing: string };
+
+/** Builds a folder of tests/clients. Go's own cache makes a second build quick. Throws when the program is wrong. */
+export function buildGoProgram(name: "go" | "controller"): Built {
+  if (!hasGo) return { missing: "Go is not on this machine" };
+  const folder = join(projectRoot, `node_modules/.cache/${name}-client`);
   mkdirSync(folder, { recursive: true });
   const program = join(folder, "client");
-  const built = spawnSync("go", ["build", "-o", program, "."], {
-    cwd: join(projectRoot, "tests/clients/go"),
-    encoding: "utf8",
-  });
-  if (built.status !== 0) throw new Error(`Cannot build the client-go program: ${built.stderr}`);
-  return program;
+  const cwd = join(projectRoot, "tests/clients", name);
+  const run = (...args: string[]) => spawnSync("go", args, { cwd, encoding: "utf8", timeout: buildTimeoutMs });
+  // What cannot be fetched is no fault of the program.
+  const fetched = run("mod", "download");
+  if (fetched.status !== 0) return { missing: "its Go modules cannot be fetched here" };
+  const built = run("build", "-o", program, ".");
+  if (built.status !== 0) throw new Error(`Cannot build tests/clients/${name}: ${built.stderr}`);
+  return { program };
 }

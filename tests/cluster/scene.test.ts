@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
-import { buildGoClient, hasGo } from "./go-client.ts";
+import { buildGoProgram } from "./go-client.ts";
 import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
 
 const skip = isRoot ? false : "real containers need root";
@@ -139,7 +139,7 @@ test("inside the cluster: names, the Service's address, logs, exec, cp, port-for
   }
 });
 
-test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { skip }, async (context) => {
+test("a terminal, attach, and exec by libraries over SPDY and WebSocket", { skip }, async (context) => {
   const script =
     "mkdir /www && echo forwarded > /www/index.html && httpd -p 8080 -h /www; while read line; do echo heard $line; done; exec sleep 3600";
   cluster.kubectl(
@@ -165,9 +165,15 @@ test("a terminal, attach, and client-go's executors over SPDY and WebSocket", { 
     "/dev/null",
   ]);
   assert.match(terminal.stdout, /\/dev\/pts\/\d+[^]*done/);
-  await context.test("client-go", { skip: hasGo ? false : "Go is not on this machine" }, () => {
-    const program = buildGoClient();
-    const { code, stdout, stderr } = cluster.run(program, [cluster.kubeconfig, "exec", "talk"]);
+  await context.test("client-go", (inner) => {
+    const built = buildGoProgram("go");
+    if ("missing" in built) return inner.skip(built.missing);
+    const { code, stdout, stderr } = cluster.run(built.program, [cluster.kubeconfig, "exec", "talk"]);
+    assert.equal(code, 0, stdout + stderr);
+  });
+  await context.test("@kubernetes/client-node", () => {
+    const script = join(projectRoot, "tests/clients/node-client.ts");
+    const { code, stdout, stderr } = cluster.run(process.execPath, [script, cluster.kubeconfig, "talk"]);
     assert.equal(code, 0, stdout + stderr);
   });
   cluster.kubectl("delete", "pod", "talk", "--grace-period=1");

@@ -29,7 +29,10 @@ export function createGarbageCollector(dependencies: Dependencies, metadata: Met
       const follow = served?.informer.handle(() => {
         dependencies.timers.after(limits.servedSettleMs, () => {
           metadata.refresh();
+          const joined = graph.unfollowed();
           subscriptions.push(...graph.follow(enqueue));
+          // Owners of a new kind may have come and gone before anybody looked at them.
+          for (const informer of joined) void informer.synced().then(() => graph.lookAtUnknown(enqueue));
         });
       });
       if (follow !== undefined) subscriptions.push(follow);

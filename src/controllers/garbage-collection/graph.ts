@@ -13,6 +13,10 @@ export interface Graph {
   cycleOf(uid: string): string[] | undefined;
   /** Listens to informers that joined since the last call. Calls `look` with the uid of each object to judge. */
   follow(look: (uid: string) => void): readonly { close(): void }[];
+  /** Informers that have joined since the last `follow`. */
+  unfollowed(): readonly Informer<ObjectView>[];
+  /** Calls `look` for each object with an owner that nobody has seen. */
+  lookAtUnknown(look: (uid: string) => void): void;
 }
 
 export function createGraph(metadata: MetadataInformers): Graph {
@@ -88,6 +92,14 @@ export function createGraph(metadata: MetadataInformers): Graph {
     find,
     cycleOf,
     dependentsOf: (uid) => [...(dependents.get(uid) ?? [])].map(find).filter((found) => found !== undefined),
+    unfollowed: () =>
+      metadata
+        .all()
+        .map(({ informer }) => informer)
+        .filter((informer) => !followed.has(informer)),
+    lookAtUnknown: (look) => {
+      for (const [owner, uids] of dependents) if (!byUid.has(owner)) uids.forEach(look);
+    },
     follow: (look) =>
       metadata.all().flatMap((entry) => {
         if (followed.has(entry.informer)) return [];
