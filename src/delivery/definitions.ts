@@ -89,7 +89,7 @@ const splitSpec = object(
   ["service", "to", "users", "hashKey", "threshold"],
 );
 
-const side = object({ users: whole, inErrors: whole, requests: whole }, ["users", "inErrors", "requests"]);
+const side = object({ users: whole, inErrors: whole }, ["users", "inErrors"]);
 
 const countSpec = object(
   {

@@ -254,7 +254,6 @@ class IngressNode {
     const sideOf = ({ users, inErrors }: Side) => ({
       users: users.size,
       inErrors: inErrors.size,
-      requests: users.size,
     });
     const at = new Date(this.#time.clock.now()).toISOString();
     this.#api.put("trafficcounts", {

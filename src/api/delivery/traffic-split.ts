@@ -76,7 +76,6 @@ export interface TrafficCountSpec {
 export interface SideCount {
   readonly users: number;
   readonly inErrors: number;
-  readonly requests: number;
 }
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];

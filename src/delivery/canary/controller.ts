@@ -55,7 +55,7 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     nodes: informers.of(nodeDeclaration),
   };
   const problems = onProblem === undefined ? {} : { onProblem };
-  const events = createEventRecorder({ client, clock, random, source: "canary-controller", ...problems });
+  const events = createEventRecorder({ client, clock, timers, random, source: "canary-controller", ...problems });
   const checks = new CheckSource({
     client,
     clock,

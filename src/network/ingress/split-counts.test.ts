@@ -5,12 +5,12 @@ import { readSides, samplesOf } from "./split-counts.ts";
 test("sides are read by their key, whatever the order of the columns", () => {
   const answer = [
     "# table: sides, type: string, size:4096, used:2",
-    "0x55d198ae6eb0: key=ab12-3/chosen use=0 exp=86399898 gpc0=13 http_req_cnt=14 gpc1=2",
-    "0x55d198ae7c10: key=ab12-3/others use=1 exp=86399904 gpc1=1 gpc0=11 http_req_cnt=12",
+    "0x55d198ae6eb0: key=ab12-3/chosen use=0 exp=86399898 gpc0=13 gpc1=2",
+    "0x55d198ae7c10: key=ab12-3/others use=1 exp=86399904 gpc1=1 gpc0=11",
   ].join("\n");
   assert.deepEqual(Object.fromEntries(readSides(answer)), {
-    "ab12-3/chosen": { users: 13, inErrors: 2, requests: 14 },
-    "ab12-3/others": { users: 11, inErrors: 1, requests: 12 },
+    "ab12-3/chosen": { users: 13, inErrors: 2 },
+    "ab12-3/others": { users: 11, inErrors: 1 },
   });
   assert.equal(readSides("Unknown table").size, 0);
 });

@@ -134,7 +134,7 @@ export class SplitCounts {
   }
 }
 
-const nobody: SideCount = { users: 0, inErrors: 0, requests: 0 };
+const nobody: SideCount = { users: 0, inErrors: 0 };
 
 function keyOf({ namespace, name, uid }: HeldSplit): string {
   return `${namespace}/${name} ${uid}`;
@@ -147,7 +147,7 @@ export function readSides(answer: string): Map<string, SideCount> {
     const key = / key=(\S+) /.exec(line)?.[1];
     if (key === undefined) continue;
     const numberOf = (name: string): number => Number(new RegExp(` ${name}=(\\d+)`).exec(line)?.[1] ?? 0);
-    found.set(key, { users: numberOf("gpc0"), inErrors: numberOf("gpc1"), requests: numberOf("http_req_cnt") });
+    found.set(key, { users: numberOf("gpc0"), inErrors: numberOf("gpc1") });
   }
   return found;
 }

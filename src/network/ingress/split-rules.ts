@@ -9,7 +9,7 @@ export const splitTables = [
   "  stick-table type integer size 1m expire 24h store gpc0,gpc1",
   // A side of a run: gpc0 = distinct users, gpc1 = those with an error.
   "backend sides",
-  "  stick-table type string len 96 size 4096 expire 24h store gpc0,gpc1,http_req_cnt",
+  "  stick-table type string len 96 size 4096 expire 24h store gpc0,gpc1",
   // The last failed requests, read through the runtime API.
   "ring failures",
   "  format raw",
@@ -50,6 +50,8 @@ const sideRules = [
   `  http-request set-var(txn.side) var(txn.split),field(5,:) if ${known}`,
   `  http-request set-var(txn.to) var(txn.split),field(3,:) if ${chosen}`,
   "  http-request set-var(txn.side) var(txn.split),field(6,:) if { var(txn.to) -m beg b }",
+  // For the sample, should it fail: what a log line itself could remember is remembered of every request.
+  `  http-request set-var-fmt(txn.what) "%[method] %[path,bytes(0,200)]" if { var(txn.to) -m beg b }`,
 ];
 
 /** The same for a split that asks for something rare, with what it asks for. */
@@ -115,5 +117,5 @@ export const splitResponseRules = [
 
 export const splitLogLines = [
   "  log ring@failures format raw local0",
-  '  log-format "%[var(txn.side)] %ST %HM %HPO %Ta"',
+  '  log-format "%[var(txn.side)] %ST %[var(txn.what)] %Ta"',
 ];
