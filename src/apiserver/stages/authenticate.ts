@@ -3,7 +3,7 @@ import type { Call, Outcome } from "../call.ts";
 import { unauthorized } from "../failure.ts";
 import type { User } from "../user.ts";
 
-/** Who asks when nobody said who. What anonymous may do is for the authorizer to say. */
+/** Who asks until somebody said who. */
 export const anonymous: User = { name: "system:anonymous", uid: "", groups: ["system:unauthenticated"], extra: {} };
 
 /** Sets the call's user. Calls from inside the process carry theirs already. */
@@ -18,10 +18,7 @@ function accept(call: Call, result: Authentication): Outcome {
     call.user = result.user;
     return undefined;
   }
-  if (result.reason === "none") {
-    call.user = anonymous;
-    return undefined;
-  }
-  call.parts.log("cannot authenticate a request", result.detail);
+  // Nobody is asked for here: whatever roles were given to system:anonymous, only the authenticator lets it in.
+  if (result.reason === "invalid") call.parts.log("cannot authenticate a request", result.detail);
   return unauthorized();
 }
