@@ -120,15 +120,19 @@ async function spdy(path: string, protocol: string): Promise<SpdyClient> {
   return new SpdyClient(result.connection);
 }
 
-/** Opens a stream; resolves with all it said when it ends. */
-function opened(client: SpdyClient, headers: Record<string, string>): { stream: SpdyStream; said: Promise<string> } {
-  let text = "";
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const stream = client.open(headers, {
-    data: (payload) => (text += new TextDecoder().decode(payload)),
-    end: () => resolve(text),
-  });
-  return { stream, said: promise };
+/** A connection of streams: each says all it said when it ends, or when the connection does. */
+function streamsOf(client: SpdyClient) {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  client.start({ closed: () => close(), drain: () => undefined });
+  return (headers: Record<string, string>): { stream: SpdyStream; said: Promise<string> } => {
+    let text = "";
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const stream = client.open(headers, {
+      data: (payload) => (text += new TextDecoder().decode(payload)),
+      end: () => end(),
+    });
+    return { stream, said: Promise.race([ended, closed]).then(() => text) };
+  };
 }
 
 test("SPDY clients are passed through: a command, a port", { skip: cannotRun }, async () => {
@@ -136,24 +140,24 @@ test("SPDY clients are passed through: a command, a port", { skip: cannotRun }, 
     "/exec/default/talk/main?command=cat&input=1&output=1",
     "v4.channel.k8s.io, v3.channel.k8s.io",
   );
-  exec.start({ closed: () => undefined, drain: () => undefined });
-  const error = opened(exec, { streamType: "error" });
-  const input = opened(exec, { streamType: "stdin" });
-  const output = opened(exec, { streamType: "stdout" });
+  const opened = streamsOf(exec);
+  const error = opened({ streamType: "error" });
+  const input = opened({ streamType: "stdin" });
+  const output = opened({ streamType: "stdout" });
   input.stream.write(new TextEncoder().encode("typed\n"));
   input.stream.end();
   assert.equal(await output.said, "typed\n");
   assert.match(await error.said, /"status":"Success"/);
   exec.end();
 
-  node.addPod("served", {
-    containers: [{ name: "main", image: busybox, command: ["httpd", "-f", "-p", "8080", "-h", "/bin"], resources: {} }],
-  });
+  const command = ["httpd", "-f", "-p", "8080", "-h", "/bin"];
+  const readinessProbe = { tcpSocket: { port: 8080 }, periodSeconds: 1 };
+  node.addPod("served", { containers: [{ name: "main", image: busybox, command, readinessProbe, resources: {} }] });
   await node.until("served", ({ status }) => status.containerStatuses?.[0]?.ready === true);
   const forward = await spdy("/portForward/default/served", "portforward.k8s.io");
-  forward.start({ closed: () => undefined, drain: () => undefined });
-  opened(forward, { streamType: "error", port: "8080", requestID: "0" }).stream.end();
-  const data = opened(forward, { streamType: "data", port: "8080", requestID: "0" });
+  const openedPort = streamsOf(forward);
+  openedPort({ streamType: "error", port: "8080", requestID: "0" }).stream.end();
+  const data = openedPort({ streamType: "data", port: "8080", requestID: "0" });
   data.stream.write(new TextEncoder().encode("GET /absent HTTP/1.0\r\n\r\n"));
   assert.match(await data.said, /^HTTP\/1\.\d 404/);
   forward.end();
