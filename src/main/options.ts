@@ -36,10 +36,12 @@ export function parseOptions(command: string, args: readonly string[], flags: Fl
     throw new UserError(firstSentence((error as Error).message), `./steer ${command} --help lists the flags.`);
   }
   if (parsed.values["help"] === true) {
-    const lines = Object.entries(all).map(([name, { type, meaning }]) => {
-      return `  --${type === "string" ? `${name} VALUE` : name}`.padEnd(26) + `${meaning}\n`;
+    const lines = Object.entries(all).map(([name, { type, meaning, short }]) => {
+      const names = `${short === undefined ? "" : `-${short}, `}--${name}`;
+      return `  ${type === "string" ? `${names} VALUE` : names}`.padEnd(26) + `${meaning}\n`;
     });
-    process.stdout.write(`usage: ./steer ${command} ${positionals} [flags]\n\n${lines.join("")}`);
+    const usage = ["usage: ./steer", command, positionals, "[flags]"].filter((word) => word !== "").join(" ");
+    process.stdout.write(`${usage}\n\n${lines.join("")}`);
     process.exit(0);
   }
   return parsed;

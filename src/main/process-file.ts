@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -12,20 +12,33 @@ export interface KnownProcess {
 
 /** Start time of a process from /proc/PID/stat (field 22); undefined when it does not exist or is a zombie. */
 function startTimeOf(pid: number): string | undefined {
+  const stat = unlessGone(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  // The second field is the program's name in parentheses and may hold anything.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields?.[0] === "Z" ? undefined : fields?.[19];
+}
+
+/** What is read; undefined when it is not there, also when it goes while we look. */
+function unlessGone<T>(read: () => T): T | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is the program's name in parentheses and may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
-  } catch {
-    // No such process.
-    return undefined;
+    return read();
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
 }
 
+function isGone(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "ENOENT" || code === "ESRCH";
+}
+
+/** Whole or not at all: a command that looks at the same time must not take half a file for a process that ended. */
 export function rememberProcess(runFolder: string, name: string, pid: number): void {
   mkdirSync(runFolder, { recursive: true, mode: 0o700 });
-  writeFileSync(join(runFolder, `${name}.pid`), `${pid} ${startTimeOf(pid) ?? ""}\n`, { mode: 0o600 });
+  const path = join(runFolder, `${name}.pid`);
+  writeFileSync(`${path}.new`, `${pid} ${startTimeOf(pid) ?? ""}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 export function forgetProcess(runFolder: string, name: string): void {
@@ -34,15 +47,11 @@ export function forgetProcess(runFolder: string, name: string): void {
 
 /** The processes of the cluster that are alive now. */
 export function knownProcesses(runFolder: string): KnownProcess[] {
-  let names: string[];
-  try {
-    names = readdirSync(runFolder).filter((name) => name.endsWith(".pid"));
-  } catch {
-    // No run folder: nothing runs.
-    return [];
-  }
+  const names = unlessGone(() => readdirSync(runFolder)) ?? [];
   return names.flatMap((file) => {
-    const [pidText = "", startedAt = ""] = readFileSync(join(runFolder, file), "utf8").trim().split(" ");
+    if (!file.endsWith(".pid")) return [];
+    const text = unlessGone(() => readFileSync(join(runFolder, file), "utf8")) ?? "";
+    const [pidText = "", startedAt = ""] = text.trim().split(" ");
     const pid = Number(pidText);
     const isAlive = pid > 0 && startTimeOf(pid) === startedAt;
     return isAlive ? [{ name: file.slice(0, -".pid".length), pid, startedAt }] : [];

@@ -45,14 +45,14 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function collect(dataDir: string, settings: ClusterSettings): Promise<Report> {
   const client = await adminClient(dataDir, settings);
-  const version = await ask(client, "/version");
+  const { gitVersion = "-", problem } = await askVersion(client);
   return {
     dataDir,
     id: settings.id,
     api: {
       url: `https://127.0.0.1:${settings.apiPort}`,
-      version: (version as { gitVersion?: string } | undefined)?.gitVersion ?? "-",
-      ready: version === undefined ? "no answer" : "yes",
+      version: gitVersion,
+      ready: problem === undefined ? "yes" : `no answer (${problem})`,
     },
     ...(settings.nodes.length === 0 ? {} : { ingress: { http: settings.httpPort, https: settings.httpsPort } }),
     ranges: {
@@ -61,17 +61,22 @@ async function collect(dataDir: string, settings: ClusterSettings): Promise<Repo
       nodePorts: `${settings.nodePorts.first}-${settings.nodePorts.last}`,
     },
     processes: processesOf(dataDir, settings),
-    nodes: version === undefined ? [] : await nodesOf(client),
+    nodes: problem === undefined ? await nodesOf(client) : [],
     certificates: await certificatesOf(dataDir, settings),
   };
 }
 
-async function ask(client: Client, path: string): Promise<unknown> {
+interface Told {
+  readonly gitVersion?: string;
+  /** Why there was no answer. */
+  readonly problem?: string;
+}
+
+async function askVersion(client: Client): Promise<Told> {
   try {
-    return await client.request("GET", path);
-  } catch {
-    // No answer is what we report.
-    return undefined;
+    return (await client.request("GET", "/version")) as Told;
+  } catch (error) {
+    return { problem: (error as Error).message };
   }
 }
 
