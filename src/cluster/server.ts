@@ -161,7 +161,14 @@ export function createServer(options: ServerOptions): Server {
     clock,
     timers,
     pace,
-    events: createEventRecorder({ client: schedulerClient, clock, random, source: "default-scheduler", onProblem }),
+    events: createEventRecorder({
+      client: schedulerClient,
+      clock,
+      timers,
+      random,
+      source: "default-scheduler",
+      onProblem,
+    }),
     onAttempt: schedulerCounts(metrics),
     onProblem,
   });

@@ -34,13 +34,14 @@ export interface Loop extends Pick<ControllerOptions, "needs" | "pass" | "watch"
 }
 
 export function createExecutorFor(dependencies: Dependencies, name: string, eventSource: string): Executor {
-  const { client, clock, random, onProblem, epoch } = dependencies;
+  const { client, clock, timers, random, onProblem, epoch } = dependencies;
   return createExecutor({
     client,
     actor: `controllers/${name}`,
     events: createEventRecorder({
       client,
       clock,
+      timers,
       random,
       source: eventSource,
       ...(onProblem === undefined ? {} : { onProblem }),

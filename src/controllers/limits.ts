@@ -10,6 +10,8 @@ export const limits = {
   disruptionGrantMs: 120_000,
   /** Jobs are many and small: a short pause merges the events of one pod. Milliseconds. */
   jobSpacingMs: 10,
+  /** How old a Job is when its first status says what is active, if nothing has to be counted before. Milliseconds. */
+  jobFirstStatusMs: 1_500,
   /** Back-off of a Job after failed pods. Milliseconds. */
   jobBackoffMs: 10_000,
   jobBackoffMaxMs: 600_000,

@@ -27,7 +27,7 @@ export function createServerLoop(
 ): Controller {
   const { client, clock, random, onProblem, epoch, timers, informers, pace } = dependencies;
   const problems = onProblem === undefined ? {} : { onProblem };
-  const events = createEventRecorder({ client, clock, random, source: `${loop.name}-controller`, ...problems });
+  const events = createEventRecorder({ client, clock, timers, random, source: `${loop.name}-controller`, ...problems });
   const executor = createExecutor({
     client,
     actor: `network/${loop.name}`,

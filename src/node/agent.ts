@@ -72,9 +72,9 @@ export interface Agent {
 
 /** The node agent: keeps this node's pods as the API says, with everything outside given as arguments. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { client, clock, random, nodeName, onProblem } = options;
+  const { client, clock, timers, random, nodeName, onProblem } = options;
   const facts = await options.machine.facts();
-  const events = createEventRecorder({ client, clock, random, source: "kubelet", host: nodeName, onProblem });
+  const events = createEventRecorder({ client, clock, timers, random, source: "kubelet", host: nodeName, onProblem });
   const context: NodeContext = { ...options, facts, events };
   return new NodeAgent(context, options);
 }

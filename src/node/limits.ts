@@ -41,8 +41,8 @@ export const leaseRenewMs = 10_000;
 export const leaseSeconds = 40;
 export const statusReportMs = 300_000;
 export const statusRetryMs = 1_000;
-/** How long a pod's first status waits for a better one as long as nothing runs, milliseconds. */
-export const firstStatusMs = 200;
+/** How long a pod's first status waits for a better one as long as its containers are only being made, milliseconds. */
+export const firstStatusMs = 1_000;
 
 /** Image pulls at a time. */
 export const parallelPullsMax = 4;

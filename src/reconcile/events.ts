@@ -3,12 +3,12 @@ import type { Event } from "#api/generated/core-v1.ts";
 import type { Draft } from "#api/resource.ts";
 import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
-import type { Clock } from "#world/clock.ts";
+import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { EventText } from "./action.ts";
 import { limits } from "./limits.ts";
 
-/** Writes Events beside the work: never awaited, bounded, combined. A lost Event changes nothing. */
+/** Writes Events beside the work: never awaited, bounded, combined, behind what matters more. A lost Event changes nothing. */
 export interface EventRecorder {
   record(event: EventText): void;
 }
@@ -16,6 +16,8 @@ export interface EventRecorder {
 export interface EventRecorderOptions {
   readonly client: Client;
   readonly clock: Clock;
+  /** With timers, Events give way to a server that is busy. */
+  readonly timers?: Timers;
   readonly random: Random;
   /** `deployment-controller`: the From column of kubectl describe. */
   readonly source: string;
@@ -32,6 +34,14 @@ interface Series {
   lastMs: number;
 }
 
+/** What happened since the last write about a series. */
+interface Waiting {
+  event: EventText;
+  count: number;
+  readonly firstMs: number;
+  lastMs: number;
+}
+
 interface Similar {
   readonly texts: Set<string>;
   lastMs: number;
@@ -42,6 +52,8 @@ interface Bucket {
   filledMs: number;
 }
 
+const combinedPrefix = "(combined from similar events): ";
+
 /**
  * Counts repeats into one Event, combines many texts of one object and reason into one, and limits what one object may cause,
  * with the numbers that client-go's correlator documents (10 similar in 10 minutes, 25 at once, one more each 5 minutes).
@@ -50,17 +62,20 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const series = new Map<string, Series>();
   const similar = new Map<string, Similar>();
   const buckets = new Map<string, Bucket>();
-  const waiting: EventText[] = [];
+  const waiting = new Map<string, Waiting>();
   let writing = false;
 
   const drain = async (): Promise<void> => {
     writing = true;
-    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
+    for (let next = takeFirst(waiting); next !== undefined; next = takeFirst(waiting)) {
+      const startMs = options.clock.monotonic();
       try {
-        await write(options, event, series);
+        await write(options, next.key, next.news, series);
       } catch (error) {
-        options.onProblem?.(`cannot write the event ${event.eventReason}`, error);
+        options.onProblem?.(`cannot write the event ${next.news.event.eventReason}`, error);
       }
+      const pauseMs = pauseAfter(options.clock.monotonic() - startMs);
+      if (pauseMs > 0) await options.timers?.sleep(pauseMs);
     }
     writing = false;
   };
@@ -69,11 +84,32 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       const nowMs = options.clock.now();
       const combined = combine(similar, event, nowMs);
       if (!mayPass(buckets, combined, nowMs)) return;
-      if (waiting.length >= limits.eventsWaitingMax) waiting.shift();
-      waiting.push(combined);
+      const key = seriesOf(combined);
+      const known = waiting.get(key);
+      if (known !== undefined) {
+        known.event = combined;
+        known.count++;
+        known.lastMs = nowMs;
+      } else {
+        if (waiting.size >= limits.eventsWaitingMax) takeFirst(waiting);
+        waiting.set(key, { event: combined, count: 1, firstMs: nowMs, lastMs: nowMs });
+      }
       if (!writing) void drain();
     },
   };
+}
+
+function takeFirst(waiting: Map<string, Waiting>): { readonly key: string; readonly news: Waiting } | undefined {
+  for (const [key, news] of waiting) {
+    waiting.delete(key);
+    return { key, news };
+  }
+  return undefined;
+}
+
+/** A server that takes long to answer has more important things to do than to write what happened. Milliseconds. */
+function pauseAfter(tookMs: number): number {
+  return tookMs < limits.eventBusyMs ? 0 : Math.min(tookMs * limits.eventPauseFactor, limits.eventPauseMaxMs);
 }
 
 function identity(event: EventText): string {
@@ -89,7 +125,7 @@ function combine(similar: Map<string, Similar>, event: EventText, nowMs: number)
   known.lastMs = nowMs;
   if (known.texts.size < limits.eventSimilarMax) known.texts.add(event.message);
   if (known.texts.has(event.message)) return event;
-  return { ...event, message: `(combined from similar events): ${event.message}` };
+  return { ...event, message: `${combinedPrefix}${event.message}` };
 }
 
 function mayPass(buckets: Map<string, Bucket>, event: EventText, nowMs: number): boolean {
@@ -106,21 +142,30 @@ function mayPass(buckets: Map<string, Bucket>, event: EventText, nowMs: number):
   return true;
 }
 
-async function write(options: EventRecorderOptions, event: EventText, allSeries: Map<string, Series>): Promise<void> {
-  const combinedText = event.message.startsWith("(combined from similar events): ");
-  const key = `${identity(event)}/${event.type}/${event.eventReason}/${combinedText ? "combined" : event.message}`;
-  const nowMs = options.clock.now();
+/** Events of one series are one object that counts. */
+function seriesOf(event: EventText): string {
+  const isCombined = event.message.startsWith(combinedPrefix);
+  return `${identity(event)}/${event.type}/${event.eventReason}/${isCombined ? "combined" : event.message}`;
+}
+
+async function write(
+  options: EventRecorderOptions,
+  key: string,
+  news: Waiting,
+  allSeries: Map<string, Series>,
+): Promise<void> {
+  const { event, firstMs, lastMs } = news;
   let known = allSeries.get(key);
-  if (known === undefined || nowMs - known.lastMs > limits.eventWindowMs) {
-    known = { name: undefined, count: 0, firstMs: nowMs, lastMs: nowMs };
+  if (known === undefined || lastMs - known.lastMs > limits.eventWindowMs) {
+    known = { name: undefined, count: 0, firstMs, lastMs };
   }
   remember(allSeries, key, known);
-  known.count++;
-  known.lastMs = nowMs;
+  known.count += news.count;
+  known.lastMs = lastMs;
   const namespace = event.about.namespace ?? "default";
   if (known.name !== undefined) {
     try {
-      const patch = { count: known.count, lastTimestamp: seconds(nowMs), message: event.message };
+      const patch = { count: known.count, lastTimestamp: seconds(lastMs), message: event.message };
       await options.client.patch(eventResource, { namespace, name: known.name }, patch, { type: "merge" });
       return;
     } catch (error) {

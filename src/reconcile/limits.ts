@@ -20,8 +20,12 @@ export const limits = {
   writesInFlightMax: 64,
   /** Keys of one controller whose actions are carried out at once. */
   keysInFlight: 16,
-  /** Events waiting to be written; beyond, the oldest are dropped. */
-  eventsWaitingMax: 1_000,
+  /** Events waiting to be written; beyond, the oldest are dropped. About half a kilobyte each. */
+  eventsWaitingMax: 10_000,
+  /** A write of an Event that took this long shows a busy server: then a pause of so many times as long. Milliseconds. */
+  eventBusyMs: 20,
+  eventPauseFactor: 4,
+  eventPauseMaxMs: 500,
   /** Distinct texts of one object, type and reason within the window before they are combined into one Event. */
   eventSimilarMax: 10,
   eventWindowMs: 600_000,

@@ -290,6 +290,30 @@ test("repeated events are counted, similar ones combined, and one object cannot 
   assert.ok(api.writes.length <= 25, `${api.writes.length} writes`);
 });
 
+test("events give way to a busy server; what repeats meanwhile is one write, and says when it happened", async () => {
+  const { time, client, random, api } = scene();
+  const slow = client as { create: typeof client.create };
+  const { create } = client;
+  slow.create = async (...order) => {
+    await time.timers.sleep(100);
+    return create(...order);
+  };
+  const events = createEventRecorder({ client, clock: time.clock, timers: time.timers, random, source: "test" });
+  const say = (name: string): void => {
+    const about = { apiVersion: "v1", kind: "Pod", namespace: "default", name, uid: name };
+    events.record({ about, type: "Normal", eventReason: "Started", message: "Container started" });
+  };
+  const startMs = time.clock.now();
+  say("a");
+  for (let times = 0; times < 5; times++) say("b");
+  await time.advance(150);
+  assert.deepEqual(api.writes.length, 1, "the second waits");
+  await time.advance(1_000);
+  const [, second] = api.list("events").toSorted((one, other) => Number(one["count"]) - Number(other["count"]));
+  assert.deepEqual([api.writes.length, second!["count"]], [2, 5]);
+  assert.ok(Date.parse(String(second!["lastTimestamp"])) - startMs < 1_000);
+});
+
 test("one leads at a time; each term has a greater number; a leader that stops hands over at once", async () => {
   const { time, api, client, random } = scene();
   const log: string[] = [];

@@ -8,6 +8,11 @@ export const trackingFinalizer = "batch.kubernetes.io/job-tracking";
 export const indexKey = "batch.kubernetes.io/job-completion-index";
 export const indexFailuresKey = "batch.kubernetes.io/job-index-failure-count";
 
+type CountStatus = Pick<
+  JobStatus,
+  "succeeded" | "failed" | "completedIndexes" | "failedIndexes" | "uncountedTerminatedPods"
+>;
+
 /** How a Job stands: what its status and its pods say together. Each pod counts once, whatever is repeated or lost. */
 export interface Count {
   /** Counted ones and those about to be. */
@@ -21,10 +26,9 @@ export interface Count {
   /** Why the failure policy ends the Job. */
   readonly failJob: string | undefined;
   /** The part of the status that keeps count. */
-  readonly status: Pick<
-    JobStatus,
-    "succeeded" | "failed" | "completedIndexes" | "failedIndexes" | "uncountedTerminatedPods"
-  >;
+  readonly status: CountStatus;
+  /** The same as the last word about a Job: every pod that has ended is a number. */
+  readonly finalStatus: CountStatus;
   /** Pods whose finalizer may go: they are in the stored status. */
   readonly accounted: readonly PodView[];
   /** Failed pods, for back-off. */
@@ -52,7 +56,8 @@ function waitsForPhase(job: JobView): boolean {
 
 /**
  * Counts by the finalizer that each pod of the Job carries: a finished pod is first noted as uncounted in the status, then loses
- * its finalizer, then moves from the note to the number. So it counts exactly once through any crash.
+ * its finalizer, then moves from the note to the number. So it counts exactly once through any crash. The pods that end a Job
+ * need no note: their numbers stand in the same write as its end, after which nothing is counted any more.
  */
 export function countPods(job: JobView, pods: readonly PodView[]): Count {
   const tally = new Tally(job, pods);
@@ -139,11 +144,12 @@ class Tally {
   result(pods: readonly PodView[]): Count {
     const { succeeded, failed } = this.#next;
     for (const index of this.#completed) this.#failedIndexes.delete(index);
+    const allSucceeded = this.#isIndexed ? this.#completed.size : this.#succeeded + succeeded.length;
+    const allFailed = this.#failed + failed.length;
     const counted = this.#isIndexed ? this.#completed.size : this.#succeeded;
-    const hasPerIndex = this.#job.spec.backoffLimitPerIndex !== undefined;
     return {
-      succeeded: this.#isIndexed ? this.#completed.size : this.#succeeded + succeeded.length,
-      failed: this.#failed + failed.length,
+      succeeded: allSucceeded,
+      failed: allFailed,
       completed: this.#completed,
       failedIndexes: this.#failedIndexes,
       active: pods.filter((pod) => pod.deletionMs === undefined && !isFinished(pod)),
@@ -151,16 +157,26 @@ class Tally {
       failJob: this.#failJob,
       failures: this.#failures,
       accounted: this.#accounted,
-      status: {
-        ...(counted === 0 ? {} : { succeeded: counted }),
-        ...(this.#failed === 0 ? {} : { failed: this.#failed }),
-        ...(this.#completed.size === 0 ? {} : { completedIndexes: formatIndexes(this.#completed) }),
-        ...(hasPerIndex ? { failedIndexes: formatIndexes(this.#failedIndexes) } : {}),
-        uncountedTerminatedPods: {
-          ...(succeeded.length === 0 ? {} : { succeeded }),
-          ...(failed.length === 0 ? {} : { failed }),
-        },
-      },
+      status: this.#statusOf(counted, this.#failed, {
+        ...(succeeded.length === 0 ? {} : { succeeded }),
+        ...(failed.length === 0 ? {} : { failed }),
+      }),
+      finalStatus: this.#statusOf(allSucceeded, allFailed, {}),
+    };
+  }
+
+  #statusOf(
+    succeeded: number,
+    failed: number,
+    uncountedTerminatedPods: NonNullable<JobStatus["uncountedTerminatedPods"]>,
+  ): CountStatus {
+    const hasPerIndex = this.#job.spec.backoffLimitPerIndex !== undefined;
+    return {
+      ...(succeeded === 0 ? {} : { succeeded }),
+      ...(failed === 0 ? {} : { failed }),
+      ...(this.#completed.size === 0 ? {} : { completedIndexes: formatIndexes(this.#completed) }),
+      ...(hasPerIndex ? { failedIndexes: formatIndexes(this.#failedIndexes) } : {}),
+      uncountedTerminatedPods,
     };
   }
 }

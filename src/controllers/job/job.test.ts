@@ -55,6 +55,21 @@ test("a Job of one pod runs, is counted once and completes", async () => {
   assert.deepEqual(cluster.problems, []);
 });
 
+test("what ends a Job is counted in the write of its end, and a young Job is not written just to say what runs", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({}));
+  await cluster.time.advance(200);
+  assert.equal(podNames(cluster).length, 1);
+  assert.equal(status(cluster)?.["active"], undefined);
+  endAll(cluster, "Succeeded");
+  await live(cluster, 1);
+  const writes = cluster.api.writes.filter(({ path }) => path.includes("/jobs/sum/status"));
+  assert.equal(writes.length, 1);
+  assert.deepEqual(status(cluster)["uncountedTerminatedPods"], {});
+  assert.equal(status(cluster)["succeeded"], 1);
+  assert.equal(heldPods(cluster), 0);
+});
+
 test("a Job of ten pods, three at a time, never runs more and ends with ten", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.onWrite = () => {

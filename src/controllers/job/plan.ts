@@ -5,6 +5,7 @@ import type { Action, EventText } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
+import { limits } from "../limits.ts";
 import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
 import { finishedAs, type JobView } from "../views/batch.ts";
 import type { PodView } from "../views/pod.ts";
@@ -28,7 +29,7 @@ export function planJob(observed: ObservedJob, context: PassContext, ids: { floa
   const because = referenceOf(resource, job);
   if (finishedAs(job) !== undefined || job.deletionMs !== undefined) {
     return {
-      actions: dropFinalizers(observed.owned, `Job ${job.name} has ended: nothing is counted any more`),
+      actions: dropFinalizers(observed.owned, ended(job)),
       because,
     };
   }
@@ -52,19 +53,33 @@ function step(job: JobView, pods: readonly PodView[], context: PassContext, ids:
       : isSuspended
         ? { actions: deletePods(job, count.active, "the Job is suspended") }
         : changePods(job, count, now, ids);
-  const { status, events } = statusOf(job, count, verdict, isSuspended, now);
-  const finalizers = dropFinalizers(count.accounted, "the pod's end is noted in the status of its Job");
+  // The last word is only said when every pod has ended. It counts them all, and from then on nothing is counted.
+  const isOver = verdict !== undefined && count.active.length + count.terminating.length === 0;
+  const { status, events } = statusOf(job, count, verdict, { isOver, isSuspended }, now);
+  const finalizers = dropFinalizers(
+    isOver ? pods : count.accounted,
+    isOver ? ended(job) : "the pod's end is noted in the status of its Job",
+  );
   const isCountChanged = !isEqual(withoutActivity(status), withoutActivity(job.status));
   // What is only seen (active, ready) waits until the changes below were seen too; what counts is written first.
-  const mayWait = changes.actions.length > 0 && !isCountChanged && context.refusal === undefined;
-  const write = isEqual(status, job.status) || mayWait ? [] : [updateStatus(job, status, events)];
-  const lookAgain = [untilDeadlineMs(job, now), "lookAgainMs" in changes ? changes.lookAgainMs : undefined].filter(
-    (wait) => wait !== undefined,
-  );
+  // Most pods of a young Job run, or have even ended, a moment later: then what is in between is not worth a write.
+  const firstMs = isSuspended || job.status.startTime !== undefined ? 0 : job.createdMs + limits.jobFirstStatusMs - now;
+  const mayWait = (changes.actions.length > 0 || firstMs > 0) && !isCountChanged && context.refusal === undefined;
+  const isWritten = !mayWait && !isEqual(status, job.status);
+  const write = isWritten ? [updateStatus(job, status, events)] : [];
+  const lookAgain = [
+    untilDeadlineMs(job, now),
+    "lookAgainMs" in changes ? changes.lookAgainMs : undefined,
+    mayWait && firstMs > 0 ? firstMs : undefined,
+  ].filter((wait) => wait !== undefined);
   return {
     actions: [...write, ...finalizers, ...changes.actions],
     ...(lookAgain.length === 0 || verdict !== undefined ? {} : { lookAgainMs: Math.max(1, Math.min(...lookAgain)) }),
   };
+}
+
+function ended(job: JobView): string {
+  return `Job ${job.name} has ended: nothing is counted any more`;
 }
 
 function withoutActivity(status: JobStatus): JobStatus {
@@ -79,31 +94,30 @@ function statusOf(
   job: JobView,
   count: Count,
   verdict: Verdict | undefined,
-  isSuspended: boolean,
+  { isOver, isSuspended }: { readonly isOver: boolean; readonly isSuspended: boolean },
   now: number,
 ): { status: JobStatus; events: EventText[] } {
   const stamp = timeText(now);
-  const { uncountedTerminatedPods: noted } = count.status;
-  const isAllCounted = (noted?.succeeded?.length ?? 0) + (noted?.failed?.length ?? 0) === 0;
-  // The last word is only said when every pod has ended and is counted.
-  const isOver =
-    verdict !== undefined &&
-    isAllCounted &&
-    count.active.length + count.terminating.length === 0 &&
-    count.accounted.length === 0;
   const { conditions, events } = conditionsOf(job, verdict, isOver, isSuspended, now);
-  const startTime = isSuspended ? undefined : (job.status.startTime ?? stamp);
+  const startTime = isSuspended ? undefined : (job.status.startTime ?? firstStart(job, now));
   const ready = count.active.filter((pod) => pod.ready).length;
   const status: JobStatus = {
     ...(conditions.length === 0 ? {} : { conditions }),
     ...(startTime === undefined ? {} : { startTime }),
-    ...(isOver && verdict.type === "Complete" ? { completionTime: stamp } : {}),
+    ...(isOver && verdict?.type === "Complete" ? { completionTime: stamp } : {}),
     ...(count.active.length === 0 ? {} : { active: count.active.length }),
-    ...count.status,
+    ...(isOver ? count.finalStatus : count.status),
     terminating: count.terminating.length,
     ready,
   };
   return { status, events };
+}
+
+/** A Job that was never suspended starts when it is made, whenever that is first written down. */
+function firstStart(job: JobView, now: number): string {
+  const wasSuspended = (job.status.conditions ?? []).some(({ type }) => type === "Suspended");
+  const isYoung = now - job.createdMs < 2 * limits.jobFirstStatusMs;
+  return timeText(!wasSuspended && isYoung ? Math.min(now, job.createdMs) : now);
 }
 
 function conditionsOf(

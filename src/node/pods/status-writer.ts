@@ -40,7 +40,7 @@ export class StatusWriter {
     this.#wanted = { pod, status };
     if (this.#writing) return;
     // Most pods run a moment after they came: then the status in between is not worth a write.
-    if (this.#written === "" && status.phase === "Pending") {
+    if (this.#written === "" && isBeingMade(status)) {
       this.#first ??= this.#context.timers.after(firstStatusMs, () => void this.#write());
       return;
     }
@@ -118,6 +118,14 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
   for (const field of ["podIP", "reason", "message"] as const)
     if (before[field] !== undefined && after[field] === undefined) patch[field] = null;
   return patch;
+}
+
+/** Nothing runs and nothing has gone wrong: what users know without being told. */
+function isBeingMade({ phase, containerStatuses = [], initContainerStatuses = [] }: PodStatus): boolean {
+  if (phase !== "Pending") return false;
+  return [...containerStatuses, ...initContainerStatuses].every(
+    ({ state: { waiting } }) => waiting?.reason === "ContainerCreating" || waiting?.reason === "PodInitializing",
+  );
 }
 
 /** Whether the API has this status already, but for conditions that others own. */
