@@ -78,8 +78,8 @@ export async function startNode(given: NodeOptions): Promise<RunningNode> {
   const client = nodeClient(options);
   const network = createNodeNetwork(options);
   // The pod network's configuration and containerd do not wait for each other.
-  const [runtime] = await Promise.all([startRuntime(options), network.start()]);
-  const agent = await startAgent(options, runtime, network);
+  const [{ runtime, restart }] = await Promise.all([startRuntime(options), network.start()]);
+  const agent = await startAgent(options, runtime, restart, network);
   const listeners = await Promise.all(
     ["127.0.0.1", node.address].map((host) => {
       const tls = { ...identity, clientCa: options.ca };
@@ -144,7 +144,13 @@ function createNodeNetwork(options: NodeOptions): Network {
   });
 }
 
-async function startRuntime(options: NodeOptions): Promise<ContainerRuntime & { close(): void }> {
+interface StartedRuntime {
+  readonly runtime: ContainerRuntime & { close(): void };
+  /** Ends containerd and with it this process: the supervisor starts both again. Containers go on. */
+  readonly restart: () => Promise<void>;
+}
+
+async function startRuntime(options: NodeOptions): Promise<StartedRuntime> {
   const { world, parts, settings, dataDir, node, log } = options;
   const paths = containerdPaths(settings, dataDir, node.name);
   const configDir = nodePath(dataDir, node.name);
@@ -169,16 +175,29 @@ async function startRuntime(options: NodeOptions): Promise<ContainerRuntime & { 
     await world.disk.remove(archive);
   }
   log.info("containerd answers", { adopted: containerd.adopted, pid: containerd.pid });
-  return runtime;
+  const restart = async (): Promise<void> => {
+    await containerd.stop();
+    // Nobody hears of the end of one that was adopted.
+    world.timers.soon(() => {
+      throw new Error("containerd was ended to be started again");
+    });
+  };
+  return { runtime, restart };
 }
 
-function startAgent(options: NodeOptions, runtime: ContainerRuntime, network: Network): Promise<Agent> {
+function startAgent(
+  options: NodeOptions,
+  runtime: ContainerRuntime,
+  restartRuntime: () => Promise<void>,
+  network: Network,
+): Promise<Agent> {
   const { world, parts, settings, node, dataDir, log } = options;
   return createAgent({
     ...world,
     nodeName: node.name,
     client: nodeClient(options),
     runtime,
+    restartRuntime,
     machine: parts.machine,
     probeWire: parts.probeWire,
     sha1: parts.sha1,

@@ -30,6 +30,7 @@ import { ReferencedObjects } from "./pods/referenced-objects.ts";
 import { PodWorker } from "./pods/sync.ts";
 import type { WorkerParts } from "./pods/worker-parts.ts";
 import { Handlers } from "./probes/handlers.ts";
+import { RuntimeComparison } from "./runtime/comparison.ts";
 import { RuntimeObserver } from "./runtime/observer.ts";
 import { NodeReporter } from "./status/node-reporter.ts";
 import { VolumeFolderRemoval } from "./volumes/folder-removal.ts";
@@ -56,6 +57,8 @@ export interface AgentOptions {
   readonly families?: () => Promise<readonly Family[]>;
   /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
+  /** Starts the runtime again, which ends no container: it is gone, or has lost what became of containers. */
+  readonly restartRuntime?: () => Promise<void>;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -87,6 +90,7 @@ class NodeAgent implements Agent {
   readonly #workers = new Map<string, PodWorker>();
   readonly #loops: readonly { start(): unknown; stop(): void }[];
   readonly #logs: LogRotation;
+  readonly #comparison: RuntimeComparison;
   readonly #podListeners = new Map<string, Set<() => void>>();
   readonly handler: HttpHandler;
   #events: { close(): void } | undefined;
@@ -119,6 +123,13 @@ class NodeAgent implements Agent {
       project: (pod) => pod,
     });
     this.#logs = new LogRotation(context);
+    this.#comparison = new RuntimeComparison({
+      ...options,
+      observer: parts.observer,
+      has: (outlines) => {
+        for (const [uid, worker] of this.#workers) worker.runtimeHas(outlines.get(uid) ?? "");
+      },
+    });
     this.#loops = [
       new NodeReporter(context),
       this.#logs,
@@ -151,7 +162,7 @@ class NodeAgent implements Agent {
     await this.#endOrphans();
     this.#events = this.#context.runtime.subscribe({
       changed: (id) => this.#runtimeChanged(id),
-      gap: () => this.#lookAtAll(),
+      gap: () => this.#comparison.now(),
     });
     this.#scheduleRelist();
   }
@@ -163,6 +174,7 @@ class NodeAgent implements Agent {
   stop(): void {
     this.#stopped = true;
     for (const loop of this.#loops) loop.stop();
+    this.#comparison.stop();
     this.#events?.close();
     this.#relist?.cancel();
     this.#pods.stop();

@@ -14,7 +14,13 @@ export const backOffMsForgiven = 600_000;
 export const retryMsFirst = 1_000;
 export const retryMsMax = 60_000;
 
-/** A look at the whole runtime even when no event asked for it, milliseconds. */
+/** A comparison of the whole runtime with what was seen of it, even when no event asked for it, milliseconds: two calls. */
+export const compareMs = 60_000;
+/** Wait before a comparison that the runtime did not answer is tried again, milliseconds. */
+export const compareRetryMs = 1_000;
+/** Comparisons without an answer after which the runtime is started again; each waits `compareRetryMs` for the next. */
+export const comparisonsUnansweredMax = 30;
+/** A look at every pod and for orphans even when no event asked for it, milliseconds. */
 export const relistMs = 300_000;
 
 /** Bytes of a container's termination message, and of those of all containers of a pod together. */

@@ -38,6 +38,11 @@ export interface ContainerRuntime {
   importImages(archivePath: string): Promise<readonly string[]>;
   /** Bytes that images take, and the mount point of their file system. */
   imageFileSystem(): Promise<{ readonly mountPoint: string; readonly usedBytes: number } | undefined>;
+  /**
+   * Containers and sandboxes that the runtime takes for running although their processes have ended; one that ends just now may be
+   * among them. containerd 1.6 loses ends that come while it starts; only another start finds them. Absent: nothing is ever lost.
+   */
+  lostEnds?(): Promise<readonly string[]>;
   /** Reports what happens to containers and sandboxes until closed; connects again by itself. */
   subscribe(handler: RuntimeEventHandler): { close(): void };
 }

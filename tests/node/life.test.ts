@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Pod } from "#api/generated/core-v1.ts";
 import { pods, secrets } from "#api/generated/resources.ts";
-import { ContainerRuntimeError } from "#world/container-runtime.ts";
 import { stopAllPods } from "#node/containerd/stop-all.ts";
 import { writeTar } from "#node/images/tar.ts";
+import { realClock } from "#world/node/clock.ts";
 import { startRegistry } from "./registry.ts";
 import { busybox, cannotRun, TestNode } from "./test-node.ts";
 
@@ -20,6 +19,7 @@ after(async () => {
 
 const namespace = "default";
 const isReady = (pod: Pod): boolean => pod.status.conditions?.find(({ type }) => type === "Ready")?.status === "True";
+const graceSeconds = 300;
 const waitForTerm = {
   name: "main",
   image: busybox,
@@ -56,15 +56,15 @@ test("an agent that was killed while a pod ended goes on with the same grace", {
   const stubborn = { ...waitForTerm, command: ["sh", "-c", "trap '' TERM; while true; do sleep 1; done"] };
   node.addPod("interrupted", { containers: [stubborn] });
   await node.until("interrupted", isReady);
-  const began = performance.now();
-  node.api.remove(pods, { namespace, name: "interrupted" }, 4);
-  await node.api.untilEvent("Killing");
+  node.api.remove(pods, { namespace, name: "interrupted" }, graceSeconds);
+  await node.api.untilEvent("Killing", "interrupted");
+  node.agent.stop();
+  // For the next agent most of the grace has passed: were it to begin anew, nothing would end before the limit of this wait.
+  await node.startAgent({ ...realClock, now: () => realClock.now() + (graceSeconds - 2) * 1_000 });
+  await node.until("interrupted", (pod) => pod.status.containerStatuses?.[0]?.state.terminated !== undefined);
+  await node.deleted("interrupted");
   node.agent.stop();
   await node.startAgent();
-  await node.until("interrupted", (pod) => pod.status.containerStatuses?.[0]?.state.terminated !== undefined);
-  const tookMs = performance.now() - began;
-  assert.ok(tookMs >= 3_900 && tookMs < 6_000, `took ${tookMs} ms`);
-  await node.deleted("interrupted");
 });
 
 test("a pod on the node's network has the node's address and name", { skip: cannotRun }, async () => {
@@ -210,25 +210,30 @@ test(
     const steady = await node.until("outliving", isReady);
     const container = steady.status.containerStatuses?.[0]?.containerID;
     assert.equal(container, before.status.containerStatuses?.[0]?.containerID);
-    // containerd 1.6 loses exits that happen before it has found the container's shim again: an answer from inside proves it.
-    await answersInside(container?.replace("containerd://", "") ?? "");
+    // containerd 1.6 sometimes loses what ends now, and has to be started once more.
     await node.end(before);
-    await node.until("outliving", (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
+    await restartedOnce("outliving");
     await removed("outliving");
   },
 );
 
-/** A runtime that has just started refuses calls for a moment. */
-async function answersInside(containerId: string): Promise<void> {
-  const deadlineMs = performance.now() + 20_000;
-  for (;;) {
-    try {
-      const { exitCode } = await node.runtime.execSync(containerId, ["true"], 5);
-      assert.equal(exitCode, 0);
-      return;
-    } catch (error) {
-      if (!(error instanceof ContainerRuntimeError) || performance.now() > deadlineMs) throw error;
-      await sleep(100);
-    }
-  }
+test("what ends while the runtime is away is noticed when it is back", { skip: cannotRun }, async () => {
+  for (const name of ["main-away", "all-away"]) node.addPod(name, { containers: [waitForTerm] });
+  const [main, all] = [await node.until("main-away", isReady), await node.until("all-away", isReady)];
+  const sandbox = await node.sandboxProcess(all);
+  await node.restartRuntime(async () => {
+    await node.end(main);
+    await node.end(all);
+    process.kill(sandbox, "SIGKILL");
+  });
+  await restartedOnce("main-away");
+  const again = await restartedOnce("all-away");
+  assert.notEqual(again.status.podIP, all.status.podIP);
+  await removed("main-away");
+  await removed("all-away");
+  await node.nothingLeft(again);
+});
+
+function restartedOnce(name: string): Promise<Pod> {
+  return node.until(name, (pod) => pod.status.containerStatuses?.[0]?.restartCount === 1 && isReady(pod));
 }

@@ -16,7 +16,7 @@ export class MemoryApi implements Client {
   readonly #objects = new Map<string, Stored>();
   readonly #changes = new EventEmitter().setMaxListeners(0);
   #revision = 1_000_000_000_000;
-  readonly events: { reason: string; message: string }[] = [];
+  readonly events: { reason: string; message: string; involvedObject: { name?: string } }[] = [];
   tokens = 0;
 
   add<T>(resource: Resource<T>, object: object): T {
@@ -50,7 +50,7 @@ export class MemoryApi implements Client {
     resource: Resource<T>,
     at: ObjectName,
     is: (object: T | undefined) => boolean,
-    limitMs = 30_000,
+    limitMs = 90_000,
   ): Promise<T | undefined> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), limitMs);
@@ -69,9 +69,10 @@ export class MemoryApi implements Client {
     }
   }
 
-  /** Resolves when an Event of this reason was written, now or before. */
-  async untilEvent(reason: string): Promise<void> {
-    while (!this.events.some((event) => event.reason === reason)) await once(this.#changes, "change");
+  /** Resolves when an Event of this reason was written about an object, now or before. */
+  async untilEvent(reason: string, name: string): Promise<void> {
+    while (!this.events.some((event) => event.reason === reason && event.involvedObject.name === name))
+      await once(this.#changes, "change");
   }
 
   async get<T>(resource: Resource<T>, at: ObjectName): Promise<T> {
@@ -102,7 +103,7 @@ export class MemoryApi implements Client {
   ): Promise<T> {
     if (resource.resource === "tokenreviews" || resource.resource === "subjectaccessreviews")
       return review(object as ReviewRequest) as T;
-    if (resource.resource === "events") this.events.push(object as object as { reason: string; message: string });
+    if (resource.resource === "events") this.events.push(object as object as (typeof this.events)[number]);
     const draft = structuredClone(object) as Stored;
     draft.metadata.name ??= at.name ?? randomUUID();
     if (at.namespace !== undefined) draft.metadata.namespace = at.namespace;

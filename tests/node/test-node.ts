@@ -10,6 +10,7 @@ import { createAgent, type Agent } from "#node/agent.ts";
 import { startContainerd, type Containerd } from "#node/containerd/start.ts";
 import { writeImageArchive } from "#node/images/oci-archive.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
+import type { Clock } from "#world/clock.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
 import { connectContainerRuntime } from "#world/node/container-runtime.ts";
@@ -24,6 +25,9 @@ import { nodeSockets } from "#world/node/sockets.ts";
 import { MemoryApi } from "./memory-api.ts";
 
 export const busybox = "localhost/busybox:1";
+
+/** Milliseconds that a loaded machine may take for what takes a moment. */
+const leftMsMax = 60_000;
 
 /** Why real containers cannot run here; false when they can. */
 export const cannotRun: string | false = process.getuid?.() === 0 ? false : "real containers need root";
@@ -49,7 +53,7 @@ export class TestNode {
     return node;
   }
 
-  async startAgent(): Promise<void> {
+  async startAgent(clock: Clock = realClock): Promise<void> {
     this.agent = await createAgent({
       nodeName: "n1",
       client: this.#client,
@@ -57,7 +61,7 @@ export class TestNode {
       machine: linuxMachine(realProcesses),
       disk: realDisk,
       crypto: createCrypto(),
-      clock: realClock,
+      clock,
       timers: realTimers({ keepAlive: true }),
       random: realRandom,
       probeWire: linuxProbeWire(),
@@ -79,16 +83,26 @@ export class TestNode {
         reserved: { cpuMilli: 100, memoryBytes: 256 << 20 },
         resolvConfPath: "/etc/resolv.conf",
       },
+      restartRuntime: () => this.restartRuntime(),
       onProblem: (problem, error) => this.problems.push(`${problem}: ${String(error)}`),
     });
     await this.agent.start();
   }
 
-  /** Ends containerd, which ends no container, and starts it again. */
-  async restartRuntime(): Promise<void> {
+  /** Ends containerd, which ends no container, and starts it again; `meanwhile` happens while it is away. */
+  async restartRuntime(meanwhile?: () => Promise<void>): Promise<void> {
     this.runtime.close();
     await this.#containerd.stop();
+    await meanwhile?.();
     await this.#connectRuntime();
+  }
+
+  /** The process that holds a pod's namespaces. */
+  async sandboxProcess(pod: Pod): Promise<number> {
+    const [sandbox] = await this.runtime.listSandboxes({ "io.kubernetes.pod.uid": pod.metadata.uid ?? "" });
+    const qos = pod.status.qosClass?.toLowerCase() ?? "";
+    const group = `${this.cgroupRoot}/kubepods/${qos}/pod${pod.metadata.uid}/${sandbox?.id}`;
+    return Number((await readFile(`/sys/fs/cgroup/pids${group}/cgroup.procs`, "utf8")).split("\n")[0]);
   }
 
   rotateLogs(): Promise<void> {
@@ -153,7 +167,7 @@ export class TestNode {
   /** No container, mount, cgroup or file of the pod remains; waits for what is still being removed. */
   async nothingLeft(pod: Pod): Promise<void> {
     const uid = pod.metadata.uid ?? "";
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + leftMsMax;
     for (;;) {
       const labels = { "io.kubernetes.pod.uid": uid };
       const left = [
@@ -165,13 +179,13 @@ export class TestNode {
       ];
       if (left.length === 0) return;
       if (performance.now() > deadline) throw new Error(`left of pod ${pod.metadata.name}: ${left.join(", ")}`);
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
   /** Waits until the log is as said. */
   async logged(pod: Pod, container: string, is: (text: string) => boolean): Promise<string> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + leftMsMax;
     for (;;) {
       const text = await this.log(pod, container);
       if (is(text)) return text;

@@ -126,6 +126,9 @@ function handle(
 ): Containerd {
   const { processes, timers, clock, disk } = options;
   const stop = async (): Promise<void> => {
+    // Of one that has ended by itself the number may be somebody else's by now.
+    const command = await disk.readText(`/proc/${pid}/cmdline`).catch(() => "");
+    if (!command.includes(options.configDir)) return disk.remove(pidFile);
     processes.signal(pid, "SIGTERM");
     const deadline = clock.monotonic() + containerdStopMsMax;
     while (processes.signal(pid, 0)) {

@@ -13,6 +13,7 @@ import { StatusWriter } from "./status-writer.ts";
 import { podStatusOf } from "./status.ts";
 import { readTerminationMessage } from "./termination-message.ts";
 import type { Prober } from "../probes/prober.ts";
+import { outlineOf } from "../runtime/observer.ts";
 
 /**
  * The thin loop of one pod: looks when something happened (the API, the runtime, a probe, a timer, an operation's end), asks the
@@ -99,6 +100,11 @@ export class PodWorker {
   runtimeChanged(): void {
     this.#stale = true;
     this.look();
+  }
+
+  /** The runtime has this of the pod now, as an outline: nothing to do when it is what was seen last. */
+  runtimeHas(outline: string): void {
+    if (outline !== outlineOf(this.#observed)) this.runtimeChanged();
   }
 
   /** A ConfigMap, a Secret or the pod's metadata changed. */

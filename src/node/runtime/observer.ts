@@ -55,6 +55,14 @@ export class RuntimeObserver {
     return found;
   }
 
+  /** What the runtime has of every pod now, as `outlineOf` an observed one: two calls, however many pods there are. */
+  async outlines(): Promise<ReadonlyMap<string, string>> {
+    const [sandboxes, containers] = await Promise.all([this.#runtime.listSandboxes(), this.#runtime.listContainers()]);
+    const parts = [...sandboxes, ...containers.filter(({ labels }) => labels[containerNameLabel] !== undefined)];
+    const byPod = Map.groupBy(parts, ({ labels }) => labels[podUidLabel] ?? "");
+    return new Map([...byPod].map(([uid, own]) => [uid, outline(own)]));
+  }
+
   forget(podUid: string): void {
     for (const [id, owner] of this.#owners) {
       if (owner !== podUid) continue;
@@ -74,6 +82,18 @@ export class RuntimeObserver {
       this.#ended.set(id, observed);
     return observed;
   }
+}
+
+/** Which sandboxes and containers a pod has, and which of them run: what an event would have told. */
+export function outlineOf({ sandboxes, containers }: ObservedPod): string {
+  return outline([...sandboxes, ...containers]);
+}
+
+function outline(parts: readonly { readonly id: string; readonly state: string }[]): string {
+  return parts
+    .map(({ id, state }) => `${id} ${state}`)
+    .toSorted()
+    .join("\n");
 }
 
 function newestSandboxFirst(a: SandboxStatus, b: SandboxStatus): number {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleepFor } from "node:timers/promises";
 import {
   ContainerRuntimeError,
@@ -21,15 +22,21 @@ import { decodeMessage, encodeMessage, type Message } from "./proto/wire.ts";
 
 const runtimeService = "/runtime.v1.RuntimeService/";
 const imageService = "/runtime.v1.ImageService/";
+const eventService = "/containerd.services.events.v1.Events/";
+/** Where containerd keeps what CRI made. */
+const namespaceHeaders = { "containerd-namespace": "k8s.io" };
 /** Milliseconds within which an ordinary call must be answered; kubelet's own default is two minutes. */
 const callMsMax = 120_000;
 const pullMsMax = 30 * 60_000;
 const importMsMax = 10 * 60_000;
-/** How long the runtime may take to show in its status what its events told, and how often we look meanwhile. */
-const settleMsMax = 2_000;
-const settleStepMs = 10;
+/** How long the runtime may take to show what its events or its answers told, the first wait between two looks and the longest. */
+const settleMsMax = 60_000;
+const settleStepMsFirst = 10;
+const settleStepMsMax = 1_000;
 const reconnectMs = 500;
-const subscribeMs = 250;
+/** First and longest wait for an event of our own, which proves that a subscription stands. */
+const proofMsFirst = 100;
+const proofMsMax = 5_000;
 
 /** containerd over its socket: CRI v1, and its own event service because 1.6 has no GetContainerEvents. */
 export function connectContainerRuntime(options: {
@@ -53,6 +60,7 @@ export function connectContainerRuntime(options: {
     ...containerCalls(call),
     ...streamCalls(call),
     ...imageCalls(call, options),
+    lostEnds: () => lostEnds(channel, call),
     subscribe: (handler) => subscribe(channel, call, handler),
     close: () => channel.close(),
   };
@@ -300,9 +308,11 @@ async function imageOf(call: Call, image: string): Promise<RuntimeImage | undefi
 }
 
 async function settle(done: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs < settleMsMax; waitedMs += settleStepMs) {
+  let stepMs = settleStepMsFirst;
+  for (let waitedMs = 0; waitedMs < settleMsMax; waitedMs += stepMs) {
     if (await done()) return;
-    await sleepFor(settleStepMs);
+    await sleepFor(stepMs);
+    stepMs = Math.min(stepMs * 2, settleStepMsMax);
   }
 }
 
@@ -314,40 +324,81 @@ interface Envelope {
 function subscribe(channel: GrpcChannel, call: Call, handler: RuntimeEventHandler): { close(): void } {
   let closed = false;
   let stream: { cancel(): void } | undefined;
-  let retry: NodeJS.Timeout | undefined;
-  const topics = ["/tasks/start", "/tasks/oom", "/tasks/delete"];
+  let timer: NodeJS.Timeout | undefined;
+  const proof = `/steersman/subscribed/${randomUUID()}`;
+  const topics = ["/tasks/start", "/tasks/oom", "/tasks/delete", proof];
   const request = encodeMessage(cri.subscribeRequest, {
     filters: topics.map((topic) => `namespace==k8s.io,topic=="${topic}"`),
   });
+  const headers = namespaceHeaders;
   const open = (): void => {
+    let stands = false;
     stream = channel.stream(
-      "/containerd.services.events.v1.Events/Subscribe",
+      `${eventService}Subscribe`,
       request,
-      { timeoutMs: 0, headers: { "containerd-namespace": "k8s.io" } },
+      { timeoutMs: 0, headers },
       {
         message: (bytes) => {
-          const id = changedId(decodeMessage<Envelope>(cri.eventEnvelope, bytes));
+          const envelope = decodeMessage<Envelope>(cri.eventEnvelope, bytes);
+          if (envelope.topic === proof) {
+            if (!stands) handler.gap();
+            stands = true;
+            return;
+          }
+          const id = changedId(envelope);
           if (id !== undefined) void report(call, handler, id.container, id.ended, () => closed);
         },
         end: () => {
+          stands = true;
           if (closed) return;
-          clearTimeout(retry);
-          retry = setTimeout(open, reconnectMs);
+          clearTimeout(timer);
+          timer = setTimeout(open, reconnectMs);
         },
       },
     );
-    // containerd does not say when a subscription stands: look again once it surely does.
-    retry = setTimeout(() => handler.gap(), subscribeMs);
+    // containerd does not say when a subscription stands, and tells nothing of what was before. Our own event does: what came
+    // before it is looked for, what comes after it is told.
+    const prove = (waitMs: number): void => {
+      const event = { typeUrl: "steersman.Subscribed", value: new Uint8Array(0) };
+      const message = encodeMessage(cri.publishRequest, { topic: proof, event });
+      // Without containerd the subscription breaks off too, and is made again.
+      channel.unary(`${eventService}Publish`, message, { timeoutMs: proofMsMax, headers }).catch(() => undefined);
+      timer = setTimeout(() => {
+        if (!closed && !stands) prove(Math.min(waitMs * 2, proofMsMax));
+      }, waitMs);
+    };
+    prove(proofMsFirst);
   };
   handler.gap();
   open();
   return {
     close: () => {
       closed = true;
-      clearTimeout(retry);
+      clearTimeout(timer);
       stream?.cancel();
     },
   };
+}
+
+/** CRI's word against that of containerd's own tasks, which asks the processes' shims. */
+async function lostEnds(channel: GrpcChannel, call: Call): Promise<readonly string[]> {
+  const [containers, sandboxes] = await Promise.all([
+    containerCalls(call).listContainers(),
+    sandboxCalls(call).listSandboxes(),
+  ]);
+  const options = { timeoutMs: callMsMax, headers: namespaceHeaders };
+  const bytes = await channel.unary("/containerd.services.tasks.v1.Tasks/List", new Uint8Array(0), options);
+  const { tasks } = decodeMessage<{ tasks: readonly { containerId: string; id: string; status: string }[] }>(
+    cri.listTasksResponse,
+    bytes,
+  );
+  const stopped = new Set(
+    tasks.flatMap(({ containerId, id, status }) => (status === "Stopped" ? [containerId || id] : [])),
+  );
+  return [
+    ...containers.filter(({ id, state }) => state === "Running" && stopped.has(id)),
+    ...sandboxes.filter(({ id, state }) => state === "Ready" && stopped.has(id)),
+  ].map(({ id }) => id);
 }
 
 function changedId(envelope: Envelope): { readonly container: string; readonly ended: boolean } | undefined {

@@ -271,6 +271,7 @@ export const imageFsInfoResponse = message([1, "imageFilesystems", () => fileSys
 
 export const subscribeRequest = message([1, "filters", "string", "repeated"]);
 const anyMessage = message([1, "typeUrl", "string"], [2, "value", "bytes"]);
+export const publishRequest = message([1, "topic", "string"], [2, "event", () => anyMessage]);
 export const eventEnvelope = message(
   [2, "namespace", "string"],
   [3, "topic", "string"],
@@ -282,3 +283,11 @@ export const taskExit = message([1, "containerId", "string"], [2, "id", "string"
 export const taskDelete = message([1, "containerId", "string"], [5, "id", "string"]);
 
 export type { Message };
+
+/** What containerd's tasks service says of a container's or sandbox's first process. */
+const taskProcess = message(
+  [1, "containerId", "string"],
+  [2, "id", "string"],
+  [4, "status", ["Unknown", "Created", "Running", "Stopped", "Paused", "Pausing"]],
+);
+export const listTasksResponse = message([1, "tasks", () => taskProcess, "repeated"]);

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ContainerRuntimeError, type ContainerRuntime } from "#world/container-runtime.ts";
+import { compareMs, compareRetryMs, comparisonsUnansweredMax } from "../limits.ts";
+import { RuntimeComparison } from "./comparison.ts";
+
+/** What each comparison finds, in turn; the last one stays. Tells the waits between them and what was done. */
+async function story(findings: readonly (readonly string[] | ContainerRuntimeError)[], rounds: number) {
+  const waitedMs: number[] = [];
+  const problems: string[] = [];
+  let round = 0;
+  let compared = 0;
+  let restarts = 0;
+  let next: (() => void) | undefined;
+  const found = (): readonly string[] => {
+    const finding = findings[Math.min(round, findings.length - 1)] ?? [];
+    if (finding instanceof ContainerRuntimeError) throw finding;
+    return finding;
+  };
+  const runtime: Pick<ContainerRuntime, "lostEnds"> = { lostEnds: () => Promise.resolve(found()) };
+  const comparison = new RuntimeComparison({
+    runtime: runtime as object as ContainerRuntime,
+    observer: { outlines: () => Promise.resolve(found()).then(() => new Map()) },
+    timers: {
+      after: (delayMs, task) => {
+        waitedMs.push(delayMs);
+        next = task;
+        return { cancel: () => (next = undefined) };
+      },
+      soon: (task) => task(),
+      sleep: () => Promise.resolve(),
+      yield: () => Promise.resolve(),
+    },
+    has: () => (compared += 1),
+    restartRuntime: () => {
+      restarts += 1;
+      return Promise.resolve();
+    },
+    onProblem: (problem) => problems.push(problem),
+  });
+  comparison.now();
+  for (; round < rounds; round += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    next?.();
+  }
+  comparison.stop();
+  return { waitedMs, problems, compared, restarts };
+}
+
+const away = new ContainerRuntimeError("Unavailable", "no such socket");
+const starting = new ContainerRuntimeError("Unknown", "server is not initialized yet");
+
+test("as long as the runtime tells the truth it is compared each minute", async () => {
+  const told = await story([[]], 3);
+  assert.deepEqual(told, { waitedMs: [compareMs, compareMs, compareMs], problems: [], compared: 3, restarts: 0 });
+});
+
+test("what ends just now is no lost end: it is asked again, and is not there", async () => {
+  const told = await story([["c1"], []], 2);
+  assert.deepEqual(told, { waitedMs: [compareRetryMs, compareMs], problems: [], compared: 2, restarts: 0 });
+});
+
+test("an end that the runtime has lost is found when it is started again", async () => {
+  const told = await story([["c1", "c2"], ["c2"], []], 3);
+  assert.equal(told.restarts, 1);
+  assert.deepEqual(told.problems, ["the runtime lost the end of c2: it is started again"]);
+});
+
+test("a runtime that starts is waited for, one that is away for long is started again, once", async () => {
+  assert.equal((await story([starting], 2 * comparisonsUnansweredMax)).restarts, 0);
+  const told = await story([away], comparisonsUnansweredMax + 2);
+  assert.equal(told.restarts, 1);
+  assert.equal(told.compared, 0);
+  assert.deepEqual([...new Set(told.waitedMs)], [compareRetryMs]);
+});
