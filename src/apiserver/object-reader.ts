@@ -12,7 +12,7 @@ export interface GroupResource {
  */
 export interface ObjectReader {
   get(resource: GroupResource, namespace: string | undefined, name: string): ApiObject | undefined;
-  list(resource: GroupResource, namespace?: string): ApiObject[];
+  list(resource: GroupResource, namespace?: string): readonly ApiObject[];
   /** Calls back, in a turn of its own, after objects of the resource changed (visible state). For caches: look again. */
   onChange(resource: GroupResource, changed: () => void): { close(): void };
 }

@@ -215,12 +215,13 @@ type ReaderParts = Pick<Parts, "store" | "registry" | "objects" | "hub" | "pendi
 
 function objectReader({ store, registry, objects, hub, pending }: ReaderParts): ObjectReader {
   const kept = new KeptLists(pending);
-  const prefixes = new Map<string, string>();
-  const prefixFor = ({ group, resource }: GroupResource): string | undefined => {
-    const known = prefixes.get(`${group}/${resource}`);
+  // Nearly all ask with the same few objects.
+  const prefixes = new WeakMap<GroupResource, string>();
+  const prefixFor = (asked: GroupResource): string | undefined => {
+    const known = prefixes.get(asked);
     if (known !== undefined) return known;
-    const found = registry.storageOf(group, resource)?.prefix;
-    if (found !== undefined) prefixes.set(`${group}/${resource}`, found);
+    const found = registry.storageOf(asked.group, asked.resource)?.prefix;
+    if (found !== undefined) prefixes.set(asked, found);
     return found;
   };
   return {

@@ -1,4 +1,4 @@
-import { isEqualValue, isRecord } from "#codec/record.ts";
+import { isEqualValue, isRecord, PlainRecord } from "#codec/record.ts";
 import type { Schema, StructSchema } from "#codec/schema.ts";
 import { fieldSchema, indexItems, isEmptyContainer, shapeOf, type Shape } from "./elements.ts";
 import { FieldSet } from "./field-set.ts";
@@ -90,7 +90,7 @@ class Comparer implements Comparison {
     if (!isRecordOrNothing(old) || !isRecordOrNothing(now) || shape.form === "leaf") return false;
     const schemaOfField =
       shape.form === "struct" ? (name: string) => fieldSchema(shape.schema, name) : () => shape.value;
-    this.fields(old ?? {}, now ?? {}, schemaOfField);
+    this.fields(old ?? nothing, now ?? nothing, schemaOfField);
     return true;
   }
 
@@ -125,6 +125,9 @@ class Comparer implements Comparison {
     else if (!isEqualValue(old, now)) this.modified.insert(this.path);
   }
 }
+
+/** Inherits nothing: a key may be called `constructor`. */
+const nothing: Record<string, unknown> = new PlainRecord();
 
 function isRecordOrNothing(value: unknown): value is Record<string, unknown> | undefined | null {
   return value === undefined || value === null || isRecord(value);

@@ -55,13 +55,18 @@ export function isSameWriter(entry: ManagedFieldsEntry, writer: Writer): boolean
 }
 
 export function makeEntry(writer: Writer, fields: FieldSet, timeMs: number | undefined): ManagedFieldsEntry {
+  return entryWith(writer, writeFields(fields), timeMs);
+}
+
+/** An entry with fields that stand in their form. */
+export function entryWith(writer: Writer, fieldsV1: unknown, timeMs: number | undefined): ManagedFieldsEntry {
   return entryOf({
     manager: writer.manager,
     operation: writer.operation,
     apiVersion: writer.apiVersion,
     ...(timeMs === undefined ? {} : { time: formatTime(timeMs) }),
     fieldsType: "FieldsV1",
-    fieldsV1: writeFields(fields),
+    fieldsV1,
     ...(writer.subresource === "" ? {} : { subresource: writer.subresource }),
   });
 }

@@ -2,9 +2,11 @@ import { decode } from "#codec/decode.ts";
 import { PlainRecord } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import { compareObjects } from "./compare.ts";
+import { createdFields } from "./created.ts";
 import {
   arrangeEntries,
   changeEntry,
+  entryWith,
   isSameWriter,
   makeEntry,
   readEntries,
@@ -41,6 +43,7 @@ export function updateManagedFields(update: UpdateOwnership): readonly unknown[]
   const { before, managed, schema } = update;
   if (before !== undefined && (managed === undefined || managed.length === 0)) return managed;
   const reset = update.resetFields ?? defaultResetFields(update.subresource);
+  if (before === undefined && (managed === undefined || managed.length === 0)) return created(update, reset);
   const { added, modified, removed } = compareObjects(schema, before ?? emptyObject(schema), update.after, reset);
   const taken = union(added, modified);
   if (taken.isEmpty && removed.isEmpty) return managed;
@@ -60,6 +63,14 @@ export function updateManagedFields(update: UpdateOwnership): readonly unknown[]
     if (entry !== undefined) rest.push(entry);
   }
   return arrangeEntries(rest);
+}
+
+/** Nobody owned anything before: the writer owns all that it set. */
+function created(update: UpdateOwnership, reset: ResetFields): readonly unknown[] | undefined {
+  const { schema, after, manager, apiVersion, subresource, time } = update;
+  const fields = createdFields(schema, emptyObject(schema), after, reset);
+  if (fields === undefined) return undefined;
+  return [entryWith({ manager, operation: "Update", apiVersion, subresource }, fields, time)];
 }
 
 /** All entries but `own`, without the fields that they lost; entries that lost all are gone. */

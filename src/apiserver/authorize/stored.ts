@@ -12,6 +12,6 @@ export function getStored<T>(
 }
 
 /** All stored objects of a resource, of one namespace when given. */
-export function listStored<T>(objects: ObjectReader, resource: Resource<T>, namespace?: string): T[] {
-  return (namespace === undefined ? objects.list(resource) : objects.list(resource, namespace)) as T[];
+export function listStored<T>(objects: ObjectReader, resource: Resource<T>, namespace?: string): readonly T[] {
+  return (namespace === undefined ? objects.list(resource) : objects.list(resource, namespace)) as readonly T[];
 }

@@ -4,7 +4,7 @@ import type { PendingKeys } from "./pending.ts";
 
 interface Kept {
   readonly generation: number;
-  readonly list: ApiObject[];
+  readonly list: readonly ApiObject[];
 }
 
 /**
@@ -19,8 +19,8 @@ export class KeptLists {
     this.#pending = pending;
   }
 
-  /** What `make` answers for the keys that begin with `from`, below a resource's `prefix`. Shared: never change it. */
-  list(prefix: string, from: string, make: () => ApiObject[]): ApiObject[] {
+  /** What `make` answers for the keys that begin with `from`, below a resource's `prefix`. Shared, and frozen where it is kept. */
+  list(prefix: string, from: string, make: () => ApiObject[]): readonly ApiObject[] {
     const generation = this.#pending.generation(prefix);
     const known = this.#lists.get(from);
     if (known?.generation === generation) return known.list;
@@ -30,7 +30,7 @@ export class KeptLists {
       return list;
     }
     if (keptListsMax <= this.#lists.size) this.#lists.clear();
-    this.#lists.set(from, { generation, list: Object.freeze(list) as ApiObject[] });
+    this.#lists.set(from, { generation, list: Object.freeze(list) });
     return list;
   }
 }

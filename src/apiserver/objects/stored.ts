@@ -21,6 +21,17 @@ export interface Encoded {
   readonly stampAt: number;
 }
 
+/** Room for the header, then the text. Nearly all objects are ASCII: their length is known, so that nothing is copied twice. */
+function withHeader(text: string): { value: Uint8Array; isAscii: boolean } {
+  const value = new Uint8Array(headerBytes + text.length);
+  const { read, written } = encoder.encodeInto(text, value.subarray(headerBytes));
+  if (read === text.length && written === text.length) return { value, isAscii: true };
+  const bytes = encoder.encode(text);
+  const larger = new Uint8Array(headerBytes + bytes.length);
+  larger.set(bytes, headerBytes);
+  return { value: larger, isAscii: false };
+}
+
 /** Go's order of ObjectMeta. managedFields come last and are written apart. */
 const metadataOrder = [
   "name",
@@ -50,13 +61,10 @@ export function encodeStored(object: ApiObject): Encoded {
 
   // Everything before the digits is ASCII: names are validated. What follows may need more bytes than characters.
   const revisionAt = head.length + metadata.indexOf(`"resourceVersion":"${noRevision}"`) + `"resourceVersion":"`.length;
-  const bytes = encoder.encode(text);
-  const isAscii = bytes.length === text.length;
+  const { value, isAscii } = withHeader(text);
   const managedStart = isAscii ? beforeManaged.length : encoder.encode(beforeManaged).length;
   const managedLength = isAscii || managed === "" ? managed.length : encoder.encode(managed).length;
 
-  const value = new Uint8Array(headerBytes + bytes.length);
-  value.set(bytes, headerBytes);
   const view = new DataView(value.buffer);
   view.setUint8(0, layoutVersion);
   view.setUint16(2, headerBytes + head.length);

@@ -97,7 +97,7 @@ function find(
   resource: Resource<unknown>,
   namespace: string | undefined,
   ref: ParamRef,
-): ApiObject[] {
+): readonly ApiObject[] {
   if (ref.name !== undefined && ref.name !== "") {
     const one = objects.get(resource, namespace, ref.name);
     return one === undefined ? [] : [one];

@@ -70,7 +70,7 @@ export function mutatingPolicies(parts: PolicyParts): AdmissionPlugin {
       if (request.object === undefined) return allow;
       const all = listStored<MutatingAdmissionPolicyBinding>(parts.objects, mutatingadmissionpolicybindings);
       if (all.length === 0 || isExempt(request)) return allow;
-      const bindings = all.sort((left, right) =>
+      const bindings = all.toSorted((left, right) =>
         (left.spec.policyName ?? "") < (right.spec.policyName ?? "") ? -1 : 1,
       );
       let seen = seenOf.get(request);
