@@ -41,8 +41,8 @@ const needed = [
   "userextras.authentication.k8s.io acme.com/project p",
 ];
 
-test("with every permission the caller becomes the other user", () => {
-  assert.deepEqual(impersonate(all, caller, allowing(...needed)), {
+test("with every permission the caller becomes the other user", async () => {
+  assert.deepEqual(await impersonate(all, caller, allowing(...needed)), {
     name: "jane",
     uid: "u-1",
     groups: ["dev", "ops", "system:authenticated"],
@@ -51,8 +51,8 @@ test("with every permission the caller becomes the other user", () => {
 });
 
 for (const missing of needed) {
-  test(`without the permission for ${missing} the answer is 403`, () => {
-    const result = impersonate(all, caller, allowing(...needed.filter((one) => one !== missing)));
+  test(`without the permission for ${missing} the answer is 403`, async () => {
+    const result = await impersonate(all, caller, allowing(...needed.filter((one) => one !== missing)));
     assert.ok(result instanceof Failure);
     assert.equal(result.code, 403);
     assert.match(
@@ -62,37 +62,42 @@ for (const missing of needed) {
   });
 }
 
-test("without headers the caller stays who it is", () => {
-  assert.equal(impersonate({ authorization: "x" }, caller, allowing()), caller);
+test("without headers the caller stays who it is", async () => {
+  assert.equal(await impersonate({ authorization: "x" }, caller, allowing()), caller);
 });
 
-test("groups, uid and extras without a user are a bad request", () => {
+test("groups, uid and extras without a user are a bad request", async () => {
   for (const header of ["impersonate-group", "impersonate-uid", "impersonate-extra-x"]) {
-    const result = impersonate({ [header]: "v" }, caller, allowing(...needed));
+    const result = await impersonate({ [header]: "v" }, caller, allowing(...needed));
     assert.ok(result instanceof Failure && result.code === 400);
   }
 });
 
-test("a service account is judged as such and gets its groups", () => {
+test("a service account is judged as such and gets its groups", async () => {
   const headers = { "impersonate-user": "system:serviceaccount:shop:web" };
-  assert.deepEqual(impersonate(headers, caller, allowing("serviceaccounts shop web")), {
+  assert.deepEqual(await impersonate(headers, caller, allowing("serviceaccounts shop web")), {
     name: "system:serviceaccount:shop:web",
     uid: "",
     groups: ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"],
     extra: {},
   });
-  assert.ok(impersonate(headers, caller, allowing("users system:serviceaccount:shop:web")) instanceof Failure);
+  assert.ok((await impersonate(headers, caller, allowing("users system:serviceaccount:shop:web"))) instanceof Failure);
 });
 
-test("who becomes anonymous is unauthenticated", () => {
-  const result = impersonate({ "impersonate-user": "system:anonymous" }, caller, allowing("users system:anonymous"));
+test("who becomes anonymous is unauthenticated", async () => {
+  const result = await impersonate(
+    { "impersonate-user": "system:anonymous" },
+    caller,
+    allowing("users system:anonymous"),
+  );
   assert.deepEqual("groups" in result && result.groups, ["system:unauthenticated"]);
 });
 
-test("a group whose name contains a comma is judged in its parts", () => {
+test("a group whose name contains a comma is judged in its parts", async () => {
   const headers = { "impersonate-user": "jane", "impersonate-group": "dev,system:masters" };
   assert.ok(
-    impersonate(headers, caller, allowing("users jane", "groups dev", "groups dev,system:masters")) instanceof Failure,
+    (await impersonate(headers, caller, allowing("users jane", "groups dev", "groups dev,system:masters"))) instanceof
+      Failure,
   );
 });
 

@@ -3,6 +3,7 @@ import type { Attributes, Authorizer } from "../authorizer.ts";
 import { badRequest, type Failure } from "../failure.ts";
 import { denial } from "../stages/authorize.ts";
 import type { User } from "../user.ts";
+import { constrainedWays, type Asked } from "./constrained-impersonation.ts";
 import {
   anonymousUser,
   serviceAccountGroups,
@@ -24,53 +25,55 @@ export function isImpersonationHeader(name: string): boolean {
   );
 }
 
-/** What the headers ask for, before anybody judged it. */
-interface Asked {
-  readonly user: string;
-  readonly uid: string;
-  readonly groups: readonly string[];
-  readonly extra: ReadonlyMap<string, readonly string[]>;
-}
-
 /**
- * The user that the impersonation headers ask for, when `user` may be each of name, uid, groups and extra fields; a 403
- * that names the first it may not be. Without such headers: `user` itself (Kubernetes: "User impersonation").
+ * The user that the impersonation headers ask for, when `user` may be each of name, uid, groups and extra fields, or may be them
+ * for this one request (`request`); a 403 that names the first it may not be. Without such headers: `user` itself (Kubernetes:
+ * "User impersonation").
  */
 export function impersonate(
   headers: Headers,
   user: User,
   authorizer: Pick<Authorizer, "authorize">,
+  request?: () => Attributes,
 ): User | Failure | Promise<User | Failure> {
   const asked = readHeaders(headers);
   if (asked === undefined) return user;
   if (asked === "too many") return badRequest("too many impersonation headers");
   if (asked.user === "") return badRequest("requested impersonation without impersonating a user");
-  return askFrom(permissionsFor(asked, user), 0, authorizer, () => ({
-    name: asked.user,
-    uid: asked.uid,
-    groups: groupsOf(asked),
-    extra: Object.fromEntries(asked.extra),
-  }));
+  return judge(asked, user, authorizer, request);
 }
 
-/** Every part needs its own yes; the first no ends it. */
-function askFrom(
-  wanted: readonly Attributes[],
-  from: number,
+async function judge(
+  asked: Asked,
+  user: User,
   authorizer: Pick<Authorizer, "authorize">,
-  granted: () => User,
-): User | Failure | Promise<User | Failure> {
-  for (let index = from; index < wanted.length; index += 1) {
-    const part = wanted[index]!;
-    const decision = authorizer.authorize(part);
-    if (decision instanceof Promise) {
-      return decision.then((settled) =>
-        settled.allowed ? askFrom(wanted, index + 1, authorizer, granted) : denial(part, settled.reason),
-      );
-    }
+  request: (() => Attributes) | undefined,
+): Promise<User | Failure> {
+  const taken = (groups: readonly string[]): User => ({
+    name: asked.user,
+    uid: asked.uid,
+    groups,
+    extra: Object.fromEntries(asked.extra),
+  });
+  const refusal = await firstRefused(permissionsFor(asked, user), authorizer);
+  if (refusal === undefined) return taken(groupsOf(asked));
+  for (const way of request === undefined ? [] : constrainedWays(asked, user, request())) {
+    if ((await firstRefused(way.wanted, authorizer)) !== undefined) continue;
+    return taken(way.groups === undefined ? groupsOf(asked) : withAuthenticated(way.groups));
+  }
+  return refusal;
+}
+
+/** Every part needs its own yes; the first no is told. */
+async function firstRefused(
+  wanted: readonly Attributes[],
+  authorizer: Pick<Authorizer, "authorize">,
+): Promise<Failure | undefined> {
+  for (const part of wanted) {
+    const decision = await authorizer.authorize(part);
     if (!decision.allowed) return denial(part, decision.reason);
   }
-  return granted();
+  return undefined;
 }
 
 function readHeaders(headers: Headers): Asked | "too many" | undefined {
