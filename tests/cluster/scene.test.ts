@@ -69,8 +69,11 @@ test("apply: two replicas, a Service, an Ingress; both replicas answer", { skip 
 test("a killed replica's process is replaced", { skip }, async () => {
   const [pod = ""] = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "name").split("\n");
   cluster.tryKubectl(["exec", pod.replace("pod/", ""), "--", "/bin/busybox", "kill", "-9", "1"]);
+  const uid = cluster.kubectl("get", pod, "-o", "jsonpath={.metadata.uid}");
+  // Of this pod: other clusters on the machine run the same program.
+  const own = `grep -l pod${uid} /proc/[0-9]*/cgroup | cut -d/ -f3`;
   const pid = cluster
-    .run("sh", ["-c", `grep -l 'nginx: master' /proc/[0-9]*/cmdline 2>/dev/null | head -1 | cut -d/ -f3`])
+    .run("sh", ["-c", `for pid in $(${own}); do grep -q 'nginx: master' /proc/$pid/cmdline && echo $pid && exit; done`])
     .stdout.trim();
   assert.notEqual(pid, "");
   cluster.run("kill", ["-9", pid]);
@@ -84,7 +87,8 @@ test("a new version rolls out under load without a failed request, and undo goes
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
   });
   assert.deepEqual(failed, [], `of ${sent} requests`);
-  assert.ok(sent > 50, `only ${sent} requests were sent`);
+  // The rollout takes some two seconds: a few tens of requests, on a loaded machine less.
+  assert.ok(sent > 10, `only ${sent} requests were sent`);
   await eventually("the new version answers", () => get().body.includes("version 2"));
   cluster.kubectl("rollout", "undo", "deployment/web");
   cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");

@@ -36,7 +36,7 @@ async function story(findings: readonly (readonly string[] | ContainerRuntimeErr
       restarts += 1;
       return Promise.resolve();
     },
-    onProblem: (problem) => problems.push(problem),
+    onProblem: (problem, error) => problems.push(`${problem}: ${String(error)}`),
   });
   comparison.now();
   for (; round < rounds; round += 1) {
@@ -63,7 +63,7 @@ test("what ends just now is no lost end: it is asked again, and is not there", a
 test("an end that the runtime has lost is found when it is started again", async () => {
   const told = await story([["c1", "c2"], ["c2"], []], 3);
   assert.equal(told.restarts, 1);
-  assert.deepEqual(told.problems, ["the runtime lost the end of c2: it is started again"]);
+  assert.deepEqual(told.problems, ["the runtime is started again: Error: it lost the end of c2"]);
 });
 
 test("a runtime that starts is waited for, one that is away for long is started again, once", async () => {

@@ -65,14 +65,13 @@ export class RuntimeComparison {
       const surely = lost.filter((id) => this.#suspects.has(id));
       this.#suspects = new Set(lost);
       this.#unanswered = 0;
-      if (surely.length > 0)
-        await this.#restart(`the runtime lost the end of ${surely.join(", ")}: it is started again`);
+      if (surely.length > 0) await this.#restart(`it lost the end of ${surely.join(", ")}`);
       return lost.length > 0 ? compareRetryMs : compareMs;
     } catch (error) {
       if (!(error instanceof ContainerRuntimeError)) onProblem("cannot compare pods with the runtime", error);
       else if (error.code === "Unavailable") this.#unanswered += 1;
       if (this.#unanswered >= comparisonsUnansweredMax)
-        await this.#restart(`the runtime did not answer ${comparisonsUnansweredMax} times: it is started again`);
+        await this.#restart(`it did not answer ${comparisonsUnansweredMax} times`);
       return compareRetryMs;
     }
   }
@@ -81,7 +80,7 @@ export class RuntimeComparison {
     const { restartRuntime, onProblem } = this.#options;
     this.#suspects = new Set();
     this.#unanswered = 0;
-    onProblem(reason, undefined);
+    onProblem("the runtime is started again", new Error(reason));
     try {
       await restartRuntime?.();
     } catch (error) {
