@@ -98,6 +98,7 @@ const pastTense: Readonly<Record<string, string>> = {
   apply: "applied",
   delete: "deleted",
   deletecollection: "deleted",
+  bind: "bound",
 };
 
 /** The chain as text: time, who, what, and below it the rule that fired and what made it look. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "../places.ts";
 import { UserError } from "../user-error.ts";
@@ -9,8 +9,13 @@ const folder = join(projectRoot, "benches");
 /** Runs benches/NAME.ts, which prints one JSON line a figure. */
 export async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  const names = readdirSync(folder).flatMap((file) => (file.endsWith(".ts") ? [file.slice(0, -3)] : []));
-  if (name === undefined || !existsSync(join(folder, `${name}.ts`)) || !names.includes(name)) {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "report.ts");
+  const names = files.map((file) => file.slice(0, -".ts".length));
+  if (name === "--help") {
+    process.stdout.write(`usage: ./steer bench NAME [flags]\n\nThe benches are: ${names.join(", ")}.\n`);
+    return 0;
+  }
+  if (name === undefined || !names.includes(name)) {
     throw new UserError(`There is no bench "${name ?? ""}".`, `The benches are: ${names.join(", ")}.`);
   }
   const result = spawnSync(
