@@ -86,7 +86,7 @@ export interface Auditing {
   /** The answer, marked with its entry; a promise where it waits until the entry is safe. */
   finish(call: Call, response: HttpResponse, stage?: "Panic"): HttpResponse | Promise<HttpResponse>;
   /** The entry for a write's transaction, when the policy wants one. */
-  entryOf(call: Call, code: number): string | undefined;
+  entryOf(call: Call, code: number, name: string): string | undefined;
 }
 
 /** One request on its way through the stages. */

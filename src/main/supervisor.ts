@@ -27,7 +27,13 @@ const takeOverGraceMs = 10_000;
  * A small young generation costs a little time and saves tens of megabytes. It is swept on one thread: helpers that wait for a
  * busy core made pauses of 180 ms where one thread needs 10, and all of them together need more processor time.
  */
-const nodeFlags = ["--enable-source-maps", "--disable-warning=ExperimentalWarning", "--no-parallel-scavenge"];
+const nodeFlags = [
+  "--enable-source-maps",
+  "--disable-warning=ExperimentalWarning",
+  "--no-parallel-scavenge",
+  // A signal must not open an inspector (CVE-2019-11248).
+  "--disable-sigusr1",
+];
 const serverFlags = ["--max-semi-space-size=8"];
 const agentFlags = ["--max-semi-space-size=4"];
 

@@ -20,6 +20,8 @@ interface Begun {
   readonly decision: Decision;
   readonly id: string;
   readonly receivedAt: number;
+  /** The name of what was created, which the path does not say. */
+  createdName?: string;
   /** The entry that went into a transaction of the request, and the status that it promises. */
   kept?: { readonly line: string; readonly code: number; readonly isWhole: boolean };
 }
@@ -73,8 +75,9 @@ export class Audit {
    * The entry of a write, for its transaction: what is committed leaves its entry whatever happens next. Undefined where the
    * policy wants none. `code`: the status that the answer will have when the commit holds.
    */
-  entryOf(call: Call, code: number): string | undefined {
+  entryOf(call: Call, code: number, name: string): string | undefined {
     const begun = this.#begun.get(call);
+    if (begun !== undefined && call.info.verb === "create") begun.createdName = name;
     if (begun === undefined || begun.decision.omitStages.includes("ResponseComplete")) return undefined;
     const promised = { status: code, headers: {}, body: noBytes };
     const whole = JSON.stringify(eventOf(call, begun, "ResponseComplete", promised));
@@ -133,7 +136,7 @@ function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResp
     ...(realUser !== undefined && { impersonatedUser: userOf(user) }),
     ...(peer.address !== "" && { sourceIPs: [peer.address] }),
     ...(request.headers["user-agent"] !== undefined && { userAgent: request.headers["user-agent"] }),
-    ...(info.isResource && { objectRef: referenceOf(call) }),
+    ...(info.isResource && { objectRef: referenceOf(call, begun.createdName ?? "") }),
     ...(response !== undefined && { responseStatus: statusOf(response) }),
     ...(requestObject !== undefined && { requestObject }),
     ...(responseObject !== undefined && { responseObject }),
@@ -152,8 +155,9 @@ function userOf({ name, uid, groups, extra }: User): object {
   };
 }
 
-function referenceOf({ info }: Call): object {
-  const { resource, namespace, name, group, version, subresource } = info;
+function referenceOf({ info }: Call, createdName: string): object {
+  const { resource, namespace, group, version, subresource } = info;
+  const name = info.name === "" ? createdName : info.name;
   return {
     resource,
     ...(namespace !== "" && { namespace }),

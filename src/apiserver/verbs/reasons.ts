@@ -65,8 +65,9 @@ export interface Change {
 
 /** The record that goes into the transaction of a write. */
 export function recordOf(call: Call, served: Served, change: Change): Transaction["record"] {
-  const entry = call.parts.audit?.entryOf(call, change.old === undefined ? 201 : 200);
   const metadata = (change.old ?? change.object)?.metadata ?? {};
+  const code = change.old === undefined ? 201 : 200;
+  const entry = call.parts.audit?.entryOf(call, code, metadata.name ?? "");
   const subject = subjectOf(served, metadata.namespace ?? "", metadata.name ?? "");
   const reason = unrecorded.has(served.kind.storage.resource) ? undefined : reasonOf(call, served, change);
   if (entry === undefined) return reason === undefined ? undefined : { subject, bytes: encoder.encode(reason) };

@@ -1,0 +1,109 @@
+/** A running cluster as an attacker on its machine meets it: files, signals, logs, settings that change under it. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
+
+let cluster: TestCluster;
+const canary = "canary-7f3b9e";
+
+before(() => {
+  cluster = startSimulatedCluster(1);
+});
+after(() => cluster.remove());
+
+function tokenFile(...lines: string[]): void {
+  writeFileSync(join(cluster.dataDir, "config/tokens.csv"), `${lines.join("\n")}\n`, { mode: 0o600 });
+}
+
+/** kubectl with nothing but a token. */
+function asToken(token: string, ...args: string[]): { code: number; stdout: string; stderr: string } {
+  const folder = mkdtempSync(join(tmpdir(), "steer-token-"));
+  const kubeconfig = join(folder, "config");
+  const own = readFileSync(cluster.kubeconfig, "utf8");
+  writeFileSync(kubeconfig, own.replace(/^ {2}user: .*$/m, `  user: ${JSON.stringify({ token })}`));
+  const { code, stdout, stderr } = cluster.tryKubectl(["--kubeconfig", kubeconfig, ...args]);
+  rmSync(folder, { recursive: true });
+  return { code, stdout, stderr };
+}
+
+test("files and folders are their owner's alone (CVE-2024-5321)", () => {
+  mkdirSync(join(cluster.dataDir, "config"), { recursive: true });
+  const open: string[] = [];
+  const look = (path: string): void => {
+    const stat = statSync(path);
+    if ((stat.mode & 0o077) !== 0 && !stat.isDirectory()) open.push(path);
+    if (!stat.isDirectory()) return;
+    for (const name of readdirSync(path)) look(join(path, name));
+  };
+  for (const name of ["", "logs", "pki", "run", "config"])
+    assert.equal(statSync(join(cluster.dataDir, name)).mode & 0o777, 0o700, name);
+  for (const name of ["pki", "logs", "config", "kubeconfig", "cluster.json"]) look(join(cluster.dataDir, name));
+  assert.deepEqual(open, []);
+});
+
+test("tokens of a changed file count without a restart, and those that are gone do not", async () => {
+  const end = Date.now() + 60_000;
+  const until = async (what: string, holds: () => boolean): Promise<void> => {
+    while (!holds()) {
+      assert.ok(Date.now() < end, what);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+  tokenFile(`${canary},dave,1,"system:masters"`);
+  await until("the token is not known", () => asToken(canary, "get", "nodes").code === 0);
+  assert.match(asToken(canary, "auth", "whoami").stdout, /dave/);
+  tokenFile("other,eve,2");
+  await until("the token is still known", () => asToken(canary, "get", "nodes").code !== 0);
+  // What cannot be followed leaves the former settings in force.
+  appendFileSync(join(cluster.dataDir, "config/tokens.csv"), "broken\n");
+  await until("the broken file is not told of", () =>
+    readFileSync(join(cluster.dataDir, "logs/server.log"), "utf8").includes("line 2 has not three columns"),
+  );
+  assert.match(asToken("other", "auth", "whoami").stdout, /eve/);
+});
+
+test("no log holds a token or the value of a Secret (CVE-2019-11250, CVE-2020-8563)", async () => {
+  cluster.kubectl("create", "secret", "generic", "s", `--from-literal=a=${canary}`);
+  cluster.kubectl("get", "secret", "s", "-o", "yaml");
+  const issued = cluster.kubectl("create", "token", "default").trim();
+  assert.notEqual(asToken(`${canary}-wrong`, "get", "nodes").code, 0);
+  assert.notEqual(asToken(issued, "get", "nodes").code, 0);
+  const logs = join(cluster.dataDir, "logs");
+  const all = readdirSync(logs).map((name) => readFileSync(join(logs, name), "utf8"));
+  assert.ok(
+    all.some((text) => text.includes('"name":"s"')),
+    "the search would find it",
+  );
+  for (const secret of [canary, Buffer.from(canary).toString("base64").slice(0, 16), issued.split(".")[2] ?? ""])
+    assert.ok(all.every((text) => !text.includes(secret)));
+});
+
+test("a signal opens no inspector, and there is no path to one (CVE-2019-11248)", async () => {
+  const status = JSON.parse(cluster.steer("status", "-o", "json").stdout) as { processes: { pid: number }[] };
+  assert.ok(status.processes.length >= 2);
+  for (const { pid } of status.processes) process.kill(pid, "SIGUSR1");
+  // A Node process without our flags does open one: when it has said so, ours would have.
+  const plain = spawn(process.execPath, ["--inspect-port=0", "-e", "console.log(1);setTimeout(() => {}, 60_000)"]);
+  await new Promise((resolve) => plain.stdout.once("data", resolve));
+  plain.kill("SIGUSR1");
+  await new Promise((resolve) => plain.stderr.on("data", (text: Buffer) => text.includes("Debugger") && resolve(text)));
+  plain.kill("SIGKILL");
+  for (const path of ["/debug/pprof/", "/debug/flags/v", "/json/list"])
+    assert.notEqual(cluster.tryKubectl(["get", "--raw", path]).code, 0, path);
+  const logs = join(cluster.dataDir, "logs");
+  for (const name of readdirSync(logs))
+    assert.doesNotMatch(readFileSync(join(logs, name), "utf8"), /Debugger listening/);
+});
