@@ -150,7 +150,7 @@ async function superviseUntilReady(dataDir: string, settings: ClusterSettings, p
   const supervisor = fork(programPath("supervisor"), ["--data-dir", dataDir], {
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
-    execArgv: ["--enable-source-maps", "--disable-warning=ExperimentalWarning"],
+    execArgv: ["--enable-source-maps", "--disable-warning=ExperimentalWarning", "--disable-sigusr1"],
   });
   closeSync(log);
   const simulated = settings.simulatedNodes > 0 ? [simulatedNodesPart] : [];
