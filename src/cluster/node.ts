@@ -214,6 +214,7 @@ function startAgent(
       labels: {},
       podsMax,
       reserved,
+      defaultRegistry: settings.defaultRegistry,
       resolvConfPath,
     },
     families: async () => {

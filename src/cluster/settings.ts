@@ -26,6 +26,8 @@ export interface ClusterSettings {
   readonly historyPort?: number;
   /** Networks that the server may dial for webhooks and proxies although they are loopback or link-local. */
   readonly dialAllow?: readonly string[];
+  /** Host that containerd asks for images whose names have none; absent: nobody said, and such images get no pull secrets. */
+  readonly defaultRegistry?: string;
 }
 
 export interface NodeSettings {

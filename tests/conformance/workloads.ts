@@ -1,7 +1,7 @@
 import type { Json } from "./cluster.ts";
 
 /** Image names are only names on simulated nodes. */
-export const image = "registry.k8s.io/pause:3.10";
+export const image = "localhost/pause:3.10";
 
 export function pod(name: string, extra: Json = {}, metadata: Json = {}): Json {
   return {

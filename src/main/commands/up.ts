@@ -29,6 +29,10 @@ const flags: Flags = {
     type: "string",
     meaning: "networks that webhooks may lie in although loopback or link-local, comma-separated",
   },
+  "default-registry": {
+    type: "string",
+    meaning: "host that containerd asks for images without one: its pull secrets are used for them",
+  },
   metrics: { type: "string", meaning: "off: keep no history of metrics (Prometheus)" },
   foreground: { type: "boolean", meaning: "stay; Ctrl-C stops the cluster" },
 };
@@ -53,8 +57,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
   }
-  const dialAllow = dialAllowOf(options);
-  const settings = { ...(await settingsOf(options, existing, dataDir, progress)), ...dialAllow };
+  const remembered = { ...dialAllowOf(options), ...defaultRegistryOf(options) };
+  const settings = { ...(await settingsOf(options, existing, dataDir, progress)), ...remembered };
   const before = existsSync(dataDir) ? readdirSync(dataDir) : undefined;
   try {
     await start(dataDir, settings, progress);
@@ -123,6 +127,18 @@ function dialAllowOf(options: ParsedOptions): Pick<ClusterSettings, "dialAllow">
   if (wrong !== undefined)
     throw new UserError(`--dial-allow names "${wrong}".`, "It takes IPv4 networks, e.g. 127.0.0.0/8.");
   return { dialAllow };
+}
+
+/** The host of --default-registry, remembered likewise. */
+function defaultRegistryOf(options: ParsedOptions): Pick<ClusterSettings, "defaultRegistry"> {
+  const defaultRegistry = options.values["default-registry"];
+  if (typeof defaultRegistry !== "string") return {};
+  if (!/^[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:\d+)?$/.test(defaultRegistry))
+    throw new UserError(
+      `--default-registry names "${defaultRegistry}".`,
+      "It takes a host, e.g. registry.example:5000.",
+    );
+  return { defaultRegistry };
 }
 
 async function start(dataDir: string, settings: ClusterSettings, progress: Progress): Promise<void> {
