@@ -75,6 +75,16 @@ export const traversalFactor = 0.1;
 /** Each character of a regular expression counts for every character read. */
 export const patternFactor = 0.25;
 
+/**
+ * The cost of what takes longer than its published units say: at run time it counts `units` more, so that a spent budget is a
+ * spent tenth of a second whatever it was spent on. Estimates go by the published units.
+ */
+export function takes(units: number, published: Cost = () => 1): OverloadDetails & { readonly cost: Cost } {
+  return {
+    cost: (sizes, operands) => published(sizes, operands) + (operands === undefined ? 0 : units),
+  };
+}
+
 /** One traversal of the operand at `index`. */
 export function traversal(index = 0, times = 1): (sizes: Sizes) => number {
   return (sizes) => Math.ceil((sizes[index] ?? 1) * times * traversalFactor);

@@ -110,6 +110,60 @@ check(
   parts,
 );
 
+/** What a whole budget is spent on, and what each of them must be paid as: additions and comparisons. */
+const plain = "i + j >= 0";
+const spendings = [
+  "(x.few + x.few) != []",
+  "x.few == x.few",
+  "timestamp(x.date).getHours('Europe/Berlin') >= 0",
+  "timestamp(x.date).getFullYear() > 0",
+  "timestamp(x.date) + duration('1h') > timestamp(x.date)",
+  "string(timestamp(x.date)) != ''",
+  "string(duration('1h')) != ''",
+  "ip('::1').family() == 6",
+  "cidr('10.0.0.0/8').containsIP('10.1.1.1')",
+  "semver('1.2.3').isLessThan(semver('2.0.0'))",
+  "quantity('1Gi').isGreaterThan(quantity('1'))",
+  "url('https://a.b/c?d=e').getHost() != ''",
+  "x.short.findAll('a').size() > 0",
+  "x.short.matches('^a+$')",
+  "x.short.reverse() != ''",
+  "x.short.split('').size() > 0",
+  "x.wide.size() > 0",
+  "'%s'.format([x.few]) != ''",
+  "bytes(x.short) != b''",
+  "string(1.1) != ''",
+];
+
+/** Milliseconds of the processor that it takes to spend a budget; the least of some tries, because the machine does other things. */
+function spendingMs(text: string): number {
+  const compiled = compileExpression(environment, `x.list.all(i, x.list.all(j, x.list.all(k, ${text})))`);
+  assert.ok(compiled.ok, `${text}: ${compiled.ok ? "" : compiled.message}`);
+  const spent = {
+    ...parts,
+    few: numbers.slice(0, 100),
+    short: "a".repeat(100),
+    wide: "é".repeat(100_000),
+    date: "2026-01-01T00:00:00Z",
+  };
+  const values = [spent, [], {}].map((value) => fromJson(value, dyn));
+  const tries = Array.from({ length: 2 }, () => {
+    const start = process.cpuUsage();
+    const result = compiled.program.evaluate(values);
+    assert.ok(!result.ok && result.message.includes("cost limit"), text);
+    return process.cpuUsage(start).user / 1_000;
+  });
+  return Math.min(...tries);
+}
+
+test("a budget buys the same time, whatever it is spent on", () => {
+  const plainMs = spendingMs(plain);
+  for (const text of spendings) {
+    const took = spendingMs(text);
+    assert.ok(took < 5 * plainMs, `${text} took ${took} ms, ${plain} took ${plainMs} ms`);
+  }
+});
+
 function nested(depth: number): unknown {
   let value: unknown = [];
   for (let i = 0; i < depth; i += 1) value = [value];

@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { global, member, traversal, type Overload } from "../library.ts";
+import { global, member, takes, traversal, type Overload } from "../library.ts";
 import { bool, int, opaque, string, type Type } from "../types.ts";
 import { Opaque } from "../value.ts";
 import { formatAddress, parseAddress, type Address } from "./address-text.ts";
@@ -62,7 +62,7 @@ function cidrOf(text: string): Cidr {
   return parseCidr(text) ?? fail(`network address parse error during conversion from string: ${text.slice(0, 100)}`);
 }
 
-const reading = { cost: traversal() };
+const reading = takes(8, traversal());
 
 /** Whether an address is of a sort, for each of the two families. */
 const sorts: readonly [name: string, v4: (value: bigint) => boolean, v6: (value: bigint) => boolean][] = [

@@ -1,3 +1,4 @@
+import { weightOf } from "../weight.ts";
 import { ArrayList, identityOf, ListValue, type Value } from "../value.ts";
 
 /** Two lists one behind the other, without copying them: chains of additions stay linear. */
@@ -5,12 +6,18 @@ class JoinedList extends ListValue {
   readonly #left: ListValue;
   readonly #right: ListValue;
   readonly size: number;
+  #weight: number | undefined;
 
   constructor(left: ListValue, right: ListValue) {
     super();
     this.#left = left;
     this.#right = right;
     this.size = left.size + right.size;
+  }
+
+  /** Looked for once: what is put together again and again is not looked through again and again. */
+  override get knownWeight(): number {
+    return (this.#weight ??= weightOf(this.#left) + weightOf(this.#right));
   }
 
   at(index: number): Value {

@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { global, traversal, type Overload } from "../library.ts";
+import { global, takes, traversal, type Overload } from "../library.ts";
 import { scalarLengthMax } from "../limits.ts";
 import {
   durationOf,
@@ -39,15 +39,15 @@ export const conversionLibrary: readonly Overload[] = [
   global("string", [uint], string, (value: Unsigned) => value.value.toString()),
   global("string", [double], string, formatShort),
   global("string", [bytes], string, stringOfBytes, reading),
-  global("string", [timestamp], string, formatTimestamp),
-  global("string", [duration], string, formatDuration),
+  global("string", [timestamp], string, formatTimestamp, takes(16)),
+  global("string", [duration], string, formatDuration, takes(4)),
   global("bytes", [bytes], bytes, (value: Uint8Array) => value),
   global("bytes", [string], bytes, (value: string) => new TextEncoder().encode(value), reading),
   global("timestamp", [timestamp], timestamp, (value: Timestamp) => value),
-  global("timestamp", [string], timestamp, timestampOf),
+  global("timestamp", [string], timestamp, timestampOf, takes(8)),
   global("timestamp", [int], timestamp, (seconds: bigint) => checkedTimestamp(seconds * 1_000_000_000n)),
   global("duration", [duration], duration, (value: Duration) => value),
-  global("duration", [string], duration, durationOf),
+  global("duration", [string], duration, durationOf, takes(3)),
 ];
 
 function boolOf(text: string): boolean {

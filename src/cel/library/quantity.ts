@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { global, member, traversal, type Overload } from "../library.ts";
+import { global, member, takes, traversal, type Overload } from "../library.ts";
 import { bool, double, int, opaque, string } from "../types.ts";
 import { Opaque } from "../value.ts";
 
@@ -72,7 +72,7 @@ function ofInt(value: bigint): Quantity {
   return new Quantity(value, 0);
 }
 
-const reading = { cost: traversal() };
+const reading = takes(3, traversal());
 
 export const quantityLibrary: readonly Overload[] = [
   global(

@@ -1,19 +1,25 @@
-import { member, type Overload } from "../library.ts";
+import { member, type Overload, type Sizes } from "../library.ts";
 import { patternFor, searchCost } from "../pattern.ts";
 import { int, list, string } from "../types.ts";
-import { ArrayList, type ListValue } from "../value.ts";
+import { ArrayList, type ListValue, type Value } from "../value.ts";
 
 export const regexLibrary: readonly Overload[] = [
   member("find", [string, string], string, find, { cost: searchCost, resultSize: (sizes) => sizes[0] ?? 0 }),
   member("findAll", [string, string], list(string), (text: string, pattern: string) => findAll(text, pattern, -1n), {
-    cost: searchCost,
+    cost: findAllCost,
     resultSize: (sizes) => sizes[0] ?? 0,
   }),
   member("findAll", [string, string, int], list(string), findAll, {
-    cost: searchCost,
+    cost: findAllCost,
     resultSize: (sizes) => sizes[0] ?? 0,
   }),
 ];
+
+/** Each character may be a find of its own. */
+function findAllCost(sizes: Sizes, operands?: readonly Value[]): number {
+  const [text] = operands ?? [];
+  return searchCost(sizes, operands) + (typeof text === "string" ? text.length : 0);
+}
 
 function find(text: string, pattern: string): string {
   const matcher = patternFor(pattern, text.length).matcher(text);

@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { global, member, traversal, type Overload } from "../library.ts";
+import { global, member, takes, traversal, type Overload } from "../library.ts";
 import { bool, int, opaque, string } from "../types.ts";
 import { Opaque } from "../value.ts";
 
@@ -71,7 +71,7 @@ function comparePrerelease(left: readonly string[], right: readonly string[]): b
   return BigInt(Math.sign(left.length - right.length));
 }
 
-const reading = { cost: traversal() };
+const reading = takes(5, traversal());
 
 function semver(text: string, isTolerant: boolean): Semver {
   return parse(text, isTolerant) ?? fail(`semver parse error during conversion from string: ${text.slice(0, 100)}`);

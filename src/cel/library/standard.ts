@@ -28,11 +28,13 @@ import {
 import { weightOf } from "../weight.ts";
 import { concatenateLists } from "./concatenate.ts";
 
+/** Parts of lists and maps take longer to compare than characters of a text. */
+const deepFactor = 3;
 /** Comparing goes as deep as the smaller of the two. */
 const shorter = (sizes: Sizes, operands?: readonly Value[]): number => {
   const [x, y] = operands ?? [];
   const isDeep = typeof x === "object" && x !== null && typeof y === "object" && y !== null;
-  const size = isDeep ? Math.min(weightOf(x), weightOf(y)) : Math.min(sizes[0] ?? 1, sizes[1] ?? 1);
+  const size = isDeep ? deepFactor * Math.min(weightOf(x), weightOf(y)) : Math.min(sizes[0] ?? 1, sizes[1] ?? 1);
   return Math.ceil(size * traversalFactor);
 };
 /** Looking through a list compares with each of its elements. */
@@ -46,7 +48,7 @@ const counting = (_: Sizes, operands?: readonly Value[]): number => {
   const text = operands?.[0];
   return typeof text === "string" ? Math.max(1, Math.ceil(text.length * countingFactor)) : 1;
 };
-const countingFactor = 0.01;
+const countingFactor = 0.025;
 const together = (sizes: Sizes): number => (sizes[0] ?? 0) + (sizes[1] ?? 0);
 /** Lists of schemas that are sets or maps are merged element by element; others are only put together. */
 const merging = (_: Sizes, operands?: readonly Value[]): number => {

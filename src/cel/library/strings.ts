@@ -8,6 +8,8 @@ import { format } from "./format-string.ts";
 
 const sameSize = (sizes: Sizes): number => sizes[0] ?? 0;
 const reading = { cost: traversal(), resultSize: sameSize };
+/** Parts of lists and maps take longer to write than characters of a text. */
+const writingFactor = 6;
 /** A search may have to look at the part anew at each character. */
 const seeking = (times: number) => ({
   cost: ([size = 1, part = 1]: Sizes, operands?: readonly Value[]) =>
@@ -61,7 +63,8 @@ export const stringLibrary: readonly Overload[] = [
   member("join", [list(string), string], string, join, joining),
   member("format", [string, list(dyn)], string, format, {
     cost: ([size = 0, values = 0], operands) =>
-      Math.ceil((size + (operands?.[1] === undefined ? 0 : weightOf(operands[1]))) * traversalFactor) + values,
+      Math.ceil((size + (operands?.[1] === undefined ? 0 : writingFactor * weightOf(operands[1]))) * traversalFactor) +
+      values,
   }),
   global("strings.quote", [string], string, quote, reading),
 ];

@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { member, type Overload } from "../library.ts";
+import { member, takes, type Overload } from "../library.ts";
 import { timeZonesMax } from "../limits.ts";
 import { splitSeconds } from "../scalar-text.ts";
 import { duration, int, string, timestamp } from "../types.ts";
@@ -34,11 +34,18 @@ const ofDurations: readonly [name: string, of: (nanos: bigint) => bigint][] = [
   ["getMilliseconds", (nanos) => (nanos / 1_000_000n) % 1_000n],
 ];
 
+/** Units of asking how far a named time zone is ahead at a moment. */
+const zoneUnits = 60;
+
 export const timeLibrary: readonly Overload[] = [
   ...parts.flatMap(([name, read]) => [
-    member(name, [timestamp], int, ({ nanos }: Timestamp) => BigInt(read(dateOf(nanos, 0), nanos))),
-    member(name, [timestamp, string], int, ({ nanos }: Timestamp, zone: string) =>
-      BigInt(read(dateOf(nanos, offsetSeconds(nanos, zone)), nanos)),
+    member(name, [timestamp], int, ({ nanos }: Timestamp) => BigInt(read(dateOf(nanos, 0), nanos)), takes(4)),
+    member(
+      name,
+      [timestamp, string],
+      int,
+      ({ nanos }: Timestamp, zone: string) => BigInt(read(dateOf(nanos, offsetSeconds(nanos, zone)), nanos)),
+      takes(zoneUnits),
     ),
   ]),
   ...ofDurations.map(([name, of]) => member(name, [duration], int, ({ nanos }: Duration) => of(nanos))),
