@@ -169,6 +169,7 @@ class SeedRun {
       timers,
       story: this.#story,
       history: this.#history,
+      nodes: hosts.map(({ name }) => name),
       wishMs,
     });
     const striker = new Striker({

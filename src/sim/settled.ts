@@ -1,3 +1,4 @@
+import { missingOfFurther } from "./further-workloads.ts";
 import type { History, Stored } from "./history.ts";
 import type { SideWorkloads } from "./side-workloads.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
@@ -46,7 +47,7 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
     }
   }
   found.push(...missingEndpoints(history, pods));
-  found.push(...missingOfSide(history, hosts, desired.side));
+  found.push(...missingOfSide(history, hosts, desired.side), ...missingOfFurther(history, desired.further));
   return found;
 }
 

@@ -1,9 +1,15 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
-import { daemonsets, deployments, jobs, pods, services, statefulsets } from "#api/generated/resources.ts";
+import { cronjobs, daemonsets, deployments, jobs, pods, services, statefulsets } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Client } from "#client/client.ts";
 import type { Timers } from "#world/clock.ts";
+import {
+  describeFurtherWorkloads,
+  drawFurtherWorkloads,
+  furtherDrafts,
+  type FurtherWorkloads,
+} from "./further-workloads.ts";
 import type { History } from "./history.ts";
 import {
   daemonSetDraft,
@@ -21,6 +27,7 @@ export interface Desired {
   image: string;
   paused: boolean;
   readonly side: SideWorkloads;
+  readonly further: FurtherWorkloads;
 }
 
 export interface UserOptions {
@@ -29,6 +36,7 @@ export interface UserOptions {
   readonly timers: Timers;
   readonly story: Story;
   readonly history: History;
+  readonly nodes: readonly string[];
   /** Mean time between two wishes. Milliseconds. */
   readonly wishMs: number;
 }
@@ -57,6 +65,7 @@ export class SimulatedUser {
       image: "registry.test/web:1",
       paused: false,
       side: drawSideWorkloads(options.random.split("side")),
+      further: drawFurtherWorkloads(options.random.split("further")),
     };
   }
 
@@ -79,6 +88,11 @@ export class SimulatedUser {
       this.#do(() => this.#create(statefulsets, statefulSetDraft(statefulSet) as Draft<never>));
     if (daemonSet !== undefined) this.#do(() => this.#create(daemonsets, daemonSetDraft(daemonSet) as Draft<never>));
     if (job !== undefined) this.#do(() => this.#create(jobs, jobDraft(job) as Draft<never>));
+    const { further } = this.desired;
+    const more = describeFurtherWorkloads(further);
+    if (more !== "") this.#options.story.add(`the user creates ${more}`);
+    for (const [resource, draft] of furtherDrafts(further, this.#options.nodes))
+      this.#do(() => this.#create(resource, draft as Draft<unknown>));
   }
 
   #changeSide(): void {
@@ -111,6 +125,11 @@ export class SimulatedUser {
     this.#wish("the user unpauses", () => {
       this.desired.paused = false;
     });
+    if (this.desired.further.cronJob !== undefined) {
+      const at = { namespace: "default", name: "tick" };
+      const patch = { spec: { suspend: true } };
+      this.#do(async () => void (await this.#options.client.patch(cronjobs, at, patch, { type: "merge" })));
+    }
     this.#do(() => {
       this.isDone = true;
       return Promise.resolve();
@@ -224,7 +243,8 @@ export class SimulatedUser {
 
   async #create<T>(resource: Resource<T>, draft: Draft<T>): Promise<void> {
     try {
-      await this.#options.client.create(resource, { namespace: "default" }, draft);
+      const at = resource.namespaced ? { namespace: "default" } : {};
+      await this.#options.client.create(resource, at, draft);
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.reason !== "AlreadyExists") throw error;
     }

@@ -1,9 +1,13 @@
 import { cacheChecker } from "./caches.ts";
 import type { CheckerFactory } from "./checker.ts";
+import { collectionChecker } from "./collection.ts";
+import { dependencyChecker } from "./dependencies.ts";
+import { deviceChecker } from "./devices.ts";
 import { deploymentChecker } from "./deployments.ts";
 import { durabilityChecker } from "./durability.ts";
 import { nodeChecker } from "./nodes.ts";
 import { objectChecker } from "./objects.ts";
+import { orderingChecker } from "./ordering.ts";
 import { orphanChecker } from "./orphans.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
@@ -24,4 +28,8 @@ export const allCheckers: readonly CheckerFactory[] = [
   serviceChecker,
   cacheChecker,
   orphanChecker,
+  orderingChecker,
+  collectionChecker,
+  deviceChecker,
+  dependencyChecker,
 ];

@@ -1,0 +1,243 @@
+/** Each checker of orders, collection, devices and dependencies is shown what it must notice, and what it must let pass. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { CheckerFactory } from "#sim/checkers/checker.ts";
+import { collectionChecker } from "#sim/checkers/collection.ts";
+import { dependencyChecker } from "#sim/checkers/dependencies.ts";
+import { deviceChecker } from "#sim/checkers/devices.ts";
+import { orderingChecker } from "#sim/checkers/ordering.ts";
+import { schedulingChecker } from "#sim/checkers/scheduling.ts";
+import { calmNetwork } from "#sim/faulty-transport.ts";
+import { History } from "#sim/history.ts";
+import type { Stored } from "#sim/history.ts";
+
+type Body = Record<string, unknown>;
+interface Step {
+  readonly at?: number;
+  readonly put?: string;
+  readonly remove?: string;
+  readonly object?: Body;
+  /** A controller deletes this path. */
+  readonly deletes?: string;
+  readonly uid?: string;
+  readonly actor?: string;
+}
+
+/** Plays steps to one checker; answers the invariants that it says are broken. */
+function play(make: CheckerFactory, steps: readonly Step[]): string[] {
+  const objects = new Map<string, Stored>();
+  const broken: string[] = [];
+  let nowMs = 0;
+  let revision = 1_000_000_000_000;
+  const resourceOf = (key: string): string => {
+    const [, , group, resource] = key.split("/");
+    return group === "core" ? (resource ?? "") : `${group}/${resource}`;
+  };
+  const history: Pick<History, "revision" | "get" | "all" | "resources"> = {
+    revision,
+    get: (key) => objects.get(key),
+    all: (resource) => new Map([...objects].filter(([key]) => resourceOf(key) === resource)),
+    resources: () => new Set([...objects.keys()].map(resourceOf)),
+  };
+  const swarm = {
+    safetyMs: 0,
+    commitMsMax: 0,
+    crashAfterWrite: 0,
+    loopNetwork: calmNetwork,
+    agentNetwork: calmNetwork,
+    strikes: {},
+  };
+  const view = { history, swarm, hosts: [], server: { informers: undefined }, now: () => nowMs };
+  const checker = make(view, (name, what) => broken.push(`${name}: ${what}`));
+  for (const step of steps) {
+    nowMs = step.at ?? nowMs;
+    if (step.deletes !== undefined) {
+      const body = new TextEncoder().encode(JSON.stringify({ preconditions: { uid: step.uid } }));
+      const headers = { "steersman-actor": encodeURIComponent(step.actor ?? "controllers/statefulset") };
+      checker.requested?.("controllers", { method: "DELETE", target: step.deletes, headers, body });
+      continue;
+    }
+    const key = step.put ?? step.remove ?? "";
+    const before = objects.get(key);
+    const name = key.split("/").at(-1) ?? "";
+    const { metadata = {}, ...rest } = (step.object ?? {}) as { metadata?: Body };
+    const current = { metadata: { namespace: "default", name, uid: name, ...metadata }, ...rest } as Stored;
+    if (step.remove === undefined) objects.set(key, current);
+    else objects.delete(key);
+    revision += 1;
+    const change = { revision, atMs: nowMs, resource: resourceOf(key), key, before, isSame: false };
+    checker.changed?.([{ ...change, current: step.remove === undefined ? current : undefined }]);
+  }
+  return broken;
+}
+
+const owned = (kind: string, uid: string, more: Body = {}): Body => ({
+  ownerReferences: [{ kind, name: uid, uid, controller: true, ...more }],
+});
+const pod = "/registry/core/pods/default";
+const late = 600_000;
+const db: Step = { put: "/registry/apps/statefulsets/default/db", object: { spec: { replicas: 1 } } };
+const ofDb = (ordinal: number): Step => ({
+  put: `${pod}/db-${ordinal}`,
+  object: { metadata: owned("StatefulSet", "db") },
+});
+const deletes = (name: string): Step => ({ at: late, deletes: `/api/v1/namespaces/default/pods/${name}` });
+const tick = (policy: string): Step => ({
+  put: "/registry/batch/cronjobs/default/tick",
+  object: { spec: { concurrencyPolicy: policy } },
+});
+const jobOf = (name: string, instant: string, conditions: Body[] = []): Step => ({
+  put: `/registry/batch/jobs/default/${name}`,
+  object: {
+    metadata: {
+      ...owned("CronJob", "tick"),
+      annotations: { "batch.kubernetes.io/cronjob-scheduled-timestamp": instant },
+    },
+    status: { conditions },
+  },
+});
+const complete = [{ type: "Complete", status: "True" }];
+const claims = "/registry/resource.k8s.io/resourceclaims/default";
+const holding = (name: string, device: string, users: readonly string[] = [], pool = "n1"): Step => ({
+  put: `${claims}/${name}`,
+  object: {
+    status: {
+      allocation: { devices: { results: [{ driver: "gpu", pool, device }] } },
+      reservedFor: users.map((uid) => ({ uid })),
+    },
+  },
+});
+const user = (name: string, nodeName?: string): Step => ({
+  put: `${pod}/${name}`,
+  object: { spec: { ...(nodeName && { nodeName }), resourceClaims: [{ name: "gpu", resourceClaimName: "one" }] } },
+});
+const map = (name: string, metadata: Body = {}): Step => ({
+  put: `/registry/core/configmaps/default/${name}`,
+  object: { metadata },
+});
+const collects = (uid: string): Step => ({ deletes: `/x/${uid}`, uid, actor: "controllers/garbage-collection" });
+const node = (taints: Body[] = []): Step => ({
+  put: "/registry/core/nodes/n1",
+  object: { spec: { taints }, status: { allocatable: { pods: "10", cpu: "4", memory: "1Gi" } } },
+});
+const gone: Body[] = [{ key: "gone", effect: "NoExecute" }];
+const bound = (spec: Body = {}): Step => ({ put: `${pod}/web`, object: { spec: { nodeName: "n1", ...spec } } });
+const waiting: Step = {
+  put: "/registry/batch/jobs/default/late",
+  object: { metadata: { annotations: { "steersman.dev/depends-on": "deployment/web" } } },
+};
+const ofLate: Step = { put: `${pod}/late-1`, object: { metadata: owned("Job", "late"), spec: { nodeName: "n1" } } };
+const web = (status: string): Step => ({
+  put: "/registry/apps/deployments/default/web",
+  object: { status: { conditions: [{ type: "Available", status }] } },
+});
+
+const cases: readonly { story: string; checker: CheckerFactory; steps: readonly Step[]; broken?: RegExp }[] = [
+  {
+    story: "a set shrinks from the highest",
+    checker: orderingChecker,
+    steps: [db, ofDb(0), ofDb(1), ofDb(2), deletes("db-2")],
+  },
+  {
+    story: "a lower pod goes before a higher one",
+    checker: orderingChecker,
+    steps: [db, ofDb(0), ofDb(1), ofDb(2), deletes("db-1")],
+    broken: /^41 order/,
+  },
+  {
+    story: "one Job an instant, one at a time",
+    checker: orderingChecker,
+    steps: [tick("Forbid"), jobOf("a", "1"), jobOf("a", "1", complete), jobOf("b", "2")],
+  },
+  {
+    story: "two Jobs of an instant",
+    checker: orderingChecker,
+    steps: [tick("Allow"), jobOf("a", "1"), jobOf("b", "1")],
+    broken: /^48 instants/,
+  },
+  {
+    story: "two Jobs at a time where that is forbidden",
+    checker: orderingChecker,
+    steps: [tick("Forbid"), jobOf("a", "1"), jobOf("b", "2")],
+    broken: /^48 forbid/,
+  },
+  {
+    story: "what nobody owns is collected",
+    checker: collectionChecker,
+    steps: [map("child", owned("ConfigMap", "parent")), collects("child")],
+  },
+  {
+    story: "what is owned is collected",
+    checker: collectionChecker,
+    steps: [map("parent"), map("child", owned("ConfigMap", "parent")), collects("child")],
+    broken: /^49 collection/,
+  },
+  {
+    story: "an owner goes before a dependent that blocks it",
+    checker: collectionChecker,
+    steps: [
+      map("parent", { finalizers: ["foregroundDeletion"] }),
+      map("child", owned("ConfigMap", "parent", { blockOwnerDeletion: true })),
+      { at: late, remove: "/registry/core/configmaps/default/parent" },
+    ],
+    broken: /^51 foreground/,
+  },
+  {
+    story: "devices change hands",
+    checker: deviceChecker,
+    steps: [holding("one", "a"), { remove: `${claims}/one` }, holding("two", "a")],
+  },
+  {
+    story: "one device for two claims",
+    checker: deviceChecker,
+    steps: [holding("one", "a"), holding("two", "a")],
+    broken: /^54 devices.*is .*one's/,
+  },
+  {
+    story: "a pod with its device",
+    checker: deviceChecker,
+    steps: [holding("one", "a", ["p"]), user("p"), user("p", "n1")],
+  },
+  {
+    story: "a pod without its device",
+    checker: deviceChecker,
+    steps: [holding("one", "a"), user("p"), user("p", "n1")],
+    broken: /not reserved for it/,
+  },
+  {
+    story: "a pod far from its device",
+    checker: deviceChecker,
+    steps: [holding("one", "a", ["p"], "n2"), user("p"), user("p", "n1")],
+    broken: /is elsewhere/,
+  },
+  {
+    story: "a taint that came a moment ago may not have been seen; a tolerated one does not matter",
+    checker: schedulingChecker,
+    steps: [node(gone), bound(), { at: late, remove: `${pod}/web` }, bound({ tolerations: [{ operator: "Exists" }] })],
+  },
+  {
+    story: "a pod comes to a node that repels it for long",
+    checker: schedulingChecker,
+    steps: [node(gone), { at: late, ...bound() }],
+    broken: /^55 taints/,
+  },
+  {
+    story: "who depends starts after",
+    checker: dependencyChecker,
+    steps: [waiting, web("True"), web("False"), ofLate],
+  },
+  {
+    story: "who depends starts before",
+    checker: dependencyChecker,
+    steps: [waiting, web("False"), ofLate],
+    broken: /^dependencies/,
+  },
+];
+
+for (const { story, checker, steps, broken } of cases) {
+  test(story, () => {
+    const found = play(checker, steps);
+    if (broken === undefined) assert.deepEqual(found, []);
+    else assert.match(found[0] ?? "nothing was noticed", broken);
+  });
+}
