@@ -76,11 +76,8 @@ export function namespacePath(clusterId: string, nodeName: string): string {
 export async function createNodeNetwork(processes: Processes, settings: ClusterSettings): Promise<void> {
   const bridge = nodeBridge(settings.id);
   const gateway = settings.serverAddress;
-  if (!(await linkExists(processes, bridge))) {
-    await ip(processes, ["link", "add", bridge, "type", "bridge"]);
-    await ip(processes, ["address", "add", `${gateway}/24`, "dev", bridge]);
-  }
-  await ip(processes, ["link", "set", bridge, "up"]);
+  const made = [`link add ${bridge} type bridge`, `address add ${gateway}/24 dev ${bridge}`];
+  await ipBatch(processes, [...((await linkExists(processes, bridge)) ? [] : made), `link set ${bridge} up`]);
   for (const [index, node] of settings.nodes.entries()) {
     if (node.networkNamespace !== undefined) await createNamespace(processes, settings, node, index, gateway);
   }
@@ -97,13 +94,18 @@ async function createNamespace(
   const existing = await ip(processes, ["-j", "netns", "list"]);
   if ((JSON.parse(existing || "[]") as { name: string }[]).some((namespace) => namespace.name === name)) return;
   const outside = `st-${settings.id}-${index}`;
-  await ip(processes, ["netns", "add", name]);
-  await ip(processes, ["link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name]);
-  await ip(processes, ["link", "set", outside, "master", nodeBridge(settings.id), "up"]);
-  await ip(processes, ["-n", name, "link", "set", "lo", "up"]);
-  await ip(processes, ["-n", name, "address", "add", `${node.address}/24`, "dev", "eth0"]);
-  await ip(processes, ["-n", name, "link", "set", "eth0", "up"]);
-  await ip(processes, ["-n", name, "route", "add", "default", "via", gateway]);
+  await ipBatch(processes, [
+    `netns add ${name}`,
+    `link add ${outside} type veth peer name eth0 netns ${name}`,
+    `link set ${outside} master ${nodeBridge(settings.id)} up`,
+  ]);
+  const inside = [
+    "link set lo up",
+    `address add ${node.address}/24 dev eth0`,
+    "link set eth0 up",
+    `route add default via ${gateway}`,
+  ];
+  await ipBatch(processes, inside, ["-n", name]);
 }
 
 /** Removes the bridge and the namespaces. What is gone already is fine. */
@@ -129,10 +131,18 @@ async function linkExists(processes: Processes, name: string): Promise<boolean> 
   return (await processes.run("ip", ["link", "show", "dev", name], { timeoutMs: commandTimeoutMs })).code === 0;
 }
 
+/** Several commands of `ip` in one process: each start of a program costs more than what it does. */
+async function ipBatch(processes: Processes, lines: readonly string[], where: readonly string[] = []): Promise<void> {
+  await ip(processes, [...where, "-batch", "-"], `${lines.join("\n")}\n`);
+}
+
 /** Runs `ip`; throws with its own message when it fails. */
-async function ip(processes: Processes, args: readonly string[]): Promise<string> {
-  const result = await processes.run("ip", args, { timeoutMs: commandTimeoutMs });
+async function ip(processes: Processes, args: readonly string[], input?: string): Promise<string> {
+  const result = await processes.run("ip", args, {
+    timeoutMs: commandTimeoutMs,
+    ...(input === undefined ? {} : { input }),
+  });
   if (result.code !== 0)
-    throw new Error(`Cannot set up the node network: ip ${args.join(" ")}: ${result.stderr.trim()}`);
+    throw new Error(`Cannot set up the node network: ip ${args.join(" ")}: ${result.stderr.trim()}\n${input ?? ""}`);
   return result.stdout.trim();
 }
