@@ -1,8 +1,8 @@
 // Users split by a real HAProxy on loopback: whether anybody outside the canary sees the new version, whether anybody falls back while
-// the share grows, whether releases and rollbacks lose a request, how long threshold 0 takes, what a running canary costs. And the verdict in 1,000 simulated releases.
-// Prints one JSON line per figure. The floor of the cost is HAProxy configured by hand for this one canary, in the same run: a hash and a
-// threshold from a map, users and those in errors in stick tables, the cookie set when missing, failed requests tried again. The
-// bare proxy beside it only forwards.
+// the share grows, whether releases and rollbacks lose a request, how long threshold 0 takes, what a running canary costs. And the
+// verdict in 1,000 simulated releases. Prints one JSON line per figure. The floor of the cost is HAProxy configured by hand for this one
+// canary, in the same run: a hash and a threshold from a map, users and those in errors in stick tables, the cookie set when missing,
+// failed requests tried again. The bare proxy beside it only forwards.
 //   node benches/canary.ts [requests] [users] [verdict|users|losses|cut|cost]
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -417,8 +417,12 @@ async function measureLosses(): Promise<void> {
       await sleep(30);
     }
     const [kept, gone] = isGood ? [candidate, stable] : [stable, candidate];
-    // The promoted version's pods become the Service's, then nobody is chosen any more.
-    if (isGood) await apply(10_000, `loss-${release}`, candidate.port, candidate.port);
+    // The promoted version's pods become the Service's, then nobody is chosen any more; pods go when every node has said so.
+    if (isGood) {
+      await apply(10_000, `loss-${release}`, candidate.port, candidate.port);
+      await apply(0, `loss-${release}`, candidate.port, candidate.port);
+    }
+    await sleep(30);
     await apply(0, `loss-${release}`, kept.port);
     await gone.end();
     stable = kept;

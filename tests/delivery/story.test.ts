@@ -168,13 +168,23 @@ test("without its Canary a Deployment is a plain one", async () => {
 const impossible: Readonly<Record<string, Record<string, unknown>>> = {
   DeploymentMissing: { deployment: "gone" },
   TargetMissing: { ingress: "gone" },
+  "TargetMissing: the Service does not exist": { ingress: undefined, service: "gone" },
   NoTarget: { service: "web" },
+  "NoTarget: neither is named": { ingress: undefined },
   NoUserKey: { users: {} },
+  "NoUserKey: two are named": { users: { cookie: "sid", header: "x-user" } },
   InvalidSpec: { steps: [{ share: "50%" }, { share: "10%" }] },
+  "InvalidSpec: a check without a source": { checks: [{ name: "a" }] },
+  "InvalidSpec: a check with two": {
+    checks: [{ name: "a", promQL: { query: "up", min: 1 }, webhook: { url: "https://a.example" } }],
+  },
+  "InvalidSpec: a query without bounds": { checks: [{ name: "a", promQL: { query: "up" } }] },
+  "InvalidSpec: a limit of everybody": { rollback: { usersInErrors: "100%" } },
 };
 
-for (const [reason, spec] of Object.entries(impossible)) {
-  test(`a Canary that cannot act says ${reason} and blocks nothing`, async () => {
+for (const [what, spec] of Object.entries(impossible)) {
+  const [reason = ""] = what.split(":");
+  test(`a Canary that cannot act says ${what} and blocks nothing`, async () => {
     const world = await createWorld(spec);
     const [condition] = world.status().conditions ?? [];
     assert.equal(`${condition?.type}=${condition?.status} ${condition?.reason}`, `Ready=False ${reason}`);

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import type { Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { Ingress } from "#api/generated/networking-v1.ts";
 import { compile } from "./compile.ts";
+import { configuration } from "./configuration.ts";
 import type { Compiled } from "./route-table.ts";
+import { assignSlots, noSlots } from "./slots.ts";
+import { mapText, wantedDataPlane } from "./wanted.ts";
 
 function split(name: string, more: Partial<TrafficSplit["spec"]> = {}): TrafficSplit {
   return {
@@ -90,4 +94,61 @@ test("of two splits the older holds; one that cannot be served is told and chang
 
 test("changes of the chosen's Service are looked at too", () => {
   assert.deepEqual(compiled([split("web")]).services, ["default/web", "default/web-canary"]);
+});
+
+test("whatever a TrafficSplit says, nothing of it reaches the configuration, and of map lines only what is harmless there", () => {
+  const parts = [
+    "a",
+    "Z9",
+    "-",
+    "_",
+    "/",
+    '"',
+    "'",
+    "\n",
+    "\r",
+    "{",
+    "}",
+    ";",
+    "#",
+    "\\",
+    "\0",
+    " ",
+    "$(x)",
+    "%[env]",
+    "|",
+    ":",
+    "é",
+  ];
+  const nasty = fc.array(fc.constantFrom(...parts), { maxLength: 12 }).map((found) => found.join(""));
+  const fields = { one: nasty, two: nasty, three: nasty, path: nasty, status: nasty, value: nasty };
+  const kind = fc.constantFrom("cookie", "header", "jwtClaim");
+  const listen = { addresses: ["127.0.0.1"], httpPort: 80, httpsPort: 443 };
+  const planeOf = ({ table }: Compiled) => {
+    const slots = assignSlots(noSlots, table.backends.keys(), []);
+    const wanted = wantedDataPlane(table, slots);
+    const file = configuration(listen, slots, wanted, undefined).replaceAll(/ {2}server .*\n/g, "");
+    return { file, lines: Object.values(wanted.maps).map(mapText).join("").split("\n").filter(Boolean) };
+  };
+  const alone = planeOf(compiled([]));
+  fc.assert(
+    fc.property(kind, fc.record(fields), (which, { one, two, three, path, status, value }) => {
+      const spec = {
+        users: { [which]: one },
+        run: two,
+        hashKey: `01234567${three}`,
+        excludedPaths: [`/${path}`],
+        errors: { statuses: [`5${status}`, "500"] },
+        testers: { header: three, value },
+      };
+      // Each field alone, so that another's fault does not hide it, and all at once.
+      const each = Object.entries(spec).map(([key, field]) => ({ [key]: field }));
+      for (const more of [...each, spec]) {
+        const { file, lines } = planeOf(compiled([split("web", more)]));
+        assert.equal(file, alone.file);
+        for (const line of lines) assert.match(line, /^[^\s;\\"'#\0]+ [A-Za-z0-9_:/-]+$|^[^\s;\\"'\0]+ \\1$/);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -100,8 +100,8 @@ export function limitOf(line: string | undefined): number {
 }
 
 /**
- * The regular expression that takes a user out of `TEXT,PLACE`: no cookie and no claim goes beyond a comma. Without backslash, semicolon and space, which mean something to
- * HAProxy's command line; names are letters, digits, `-` and `_` only.
+ * The regular expression that takes a user out of `TEXT,PLACE`: no cookie and no claim goes beyond a comma. Without backslash,
+ * semicolon and space, which mean something to HAProxy's command line; names are letters, digits, `-` and `_` only.
  */
 export function userPattern(place: string, { kind, name }: Split["user"]): string {
   const ends = `(?=.*,${place}$)`;

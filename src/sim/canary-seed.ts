@@ -1,0 +1,319 @@
+import { SeededRandom } from "#base/seeded-random.ts";
+import { canaries, type Canary, type CanaryStatus } from "#api/delivery/canary.ts";
+import { bucketsTotal, trafficcounts, trafficsplits, type TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
+import { deployments, ingresses, services } from "#api/generated/resources.ts";
+import type { Draft, Resource } from "#api/resource.ts";
+import { ApiStatusError } from "#client/status-error.ts";
+import type { Timers } from "#world/clock.ts";
+import { History, type Change } from "./history.ts";
+import { limits } from "./limits.ts";
+import type { RealMachine, Violation } from "./run-seed.ts";
+import { SimulatedCluster } from "./simulated-cluster.ts";
+import type { SimulatedHost } from "./simulated-host.ts";
+import { Story } from "./story.ts";
+import { Striker } from "./strikes.ts";
+import { describeSwarm, drawSwarm } from "./swarm.ts";
+import { Trace } from "./trace.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+const epochMs = Date.UTC(2026, 0, 1);
+const nodesCount = 3;
+const namespace = "default";
+const name = "shop";
+const at = { namespace, name } as const;
+const labels = { app: name };
+const releases = 4;
+const usersCount = 600;
+/** Of the users of a bad version; the limit is a tenth. */
+const badShare = 0.4;
+const retryMs = 500;
+const attemptsMax = 2_000;
+
+export interface CanarySeedResult {
+  readonly seed: string;
+  readonly violation: Violation | undefined;
+  /** How many releases ended how: `Stable`, `RolledBack`, or were overtaken by the next. */
+  readonly outcomes: readonly string[];
+  readonly story: readonly string[];
+}
+
+/**
+ * Plays releases by a Canary on a simulated cluster that is struck as in any seed: good and bad versions, users at every node's
+ * ingress, crashes of all parts. A bad version is never promoted, users are never sent further than the Canary's state says, and
+ * in the end the last version is with everybody or was taken back, as it deserves.
+ */
+export function runCanarySeed(
+  seed: string,
+  machine: RealMachine,
+  tell?: (line: string) => void,
+): Promise<CanarySeedResult> {
+  return new CanarySeed(seed, machine, tell).run();
+}
+
+class CanarySeed {
+  readonly #seed: string;
+  readonly #random: SeededRandom;
+  readonly #time: VirtualTime;
+  readonly #timers: Timers;
+  readonly #story: Story;
+  readonly #history: History;
+  readonly #cluster: SimulatedCluster;
+  readonly #striker: Striker;
+  readonly #outcomes: string[] = [];
+  #violation: Violation | undefined;
+  #isOver = false;
+
+  constructor(seed: string, machine: RealMachine, tell: ((line: string) => void) | undefined) {
+    this.#seed = seed;
+    this.#random = new SeededRandom(`canary ${seed}`);
+    this.#time = new VirtualTime({ epochMs, settle: machine.settle });
+    this.#timers = this.#time.processTimers();
+    const now = (): number => this.#time.monotonic();
+    this.#story = new Story(now, tell);
+    this.#history = new History(now, (changes) => this.#changed(changes));
+    const swarm = drawSwarm(this.#random.split("swarm"));
+    this.#story.add(`canary seed ${seed}: ${describeSwarm(swarm)}`);
+    this.#cluster = new SimulatedCluster({
+      time: this.#time,
+      random: this.#random.split("cluster"),
+      hashes: machine.hashes,
+      trace: new Trace(limits.traceKept),
+      history: this.#history,
+      nodes: nodesCount,
+      commitMsMax: swarm.commitMsMax,
+      witness: { acknowledged: () => undefined },
+      observeStream: () => () => () => undefined,
+      observeRequest: () => undefined,
+      onAct: () => undefined,
+      opened: () => undefined,
+      onProblem: (problem, error) => {
+        if (error instanceof TypeError || error instanceof RangeError)
+          this.#report("the program", `${problem}: ${error.stack}`);
+      },
+      defects: {},
+    });
+    const random = this.#random.split("strikes");
+    this.#striker = new Striker({ cluster: this.#cluster, swarm, random, timers: this.#timers, story: this.#story });
+  }
+
+  async run(): Promise<CanarySeedResult> {
+    try {
+      await this.#play();
+    } catch (error) {
+      this.#report("the program", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+    this.#isOver = true;
+    const story = this.#story.last(limits.storyKept);
+    return { seed: this.#seed, violation: this.#violation, outcomes: this.#outcomes, story };
+  }
+
+  async #play(): Promise<void> {
+    const { server, hosts, client } = this.#cluster;
+    server.start();
+    for (const host of hosts) host.startAgent();
+    const areReady = (): boolean =>
+      hosts.every((host) => isReady(this.#history.get(`/registry/core/nodes/${host.name}`)));
+    if (!(await this.#until(areReady, limits.startMsMax)))
+      return this.#report("start", "the nodes did not become Ready");
+    const made = this.#make();
+    for (const host of hosts) void this.#serve(host);
+    if (!(await this.#until(() => this.#status().phase === "Stable", limits.convergenceMsMax)))
+      return this.#report("start", "the Canary does not act");
+    await made;
+    this.#striker.begin();
+    let isBad = false;
+    for (let release = 2; release < 2 + releases && this.#violation === undefined; release++) {
+      isBad = this.#random.chance(0.5);
+      const image = imageOf(release, isBad);
+      this.#story.add(`the user releases ${image}`);
+      void this.#insist(() => client.patch(deployments, at, podsOf(image), { type: "strategic" }));
+      // Most are let come to their end; some are overtaken.
+      const patienceMs = this.#random.chance(0.3) ? this.#random.float() * 20_000 : 200_000;
+      await this.#until(() => this.#isAtRest(image), patienceMs);
+      if (release === 1 + releases) this.#striker.end();
+      else this.#outcomes.push(this.#isAtRest(image) ? (this.#status().phase ?? "") : "overtaken");
+    }
+    const last = imageOf(1 + releases, isBad);
+    if (!(await this.#until(() => this.#isAtRest(last), limits.convergenceMsMax)))
+      return this.#report("convergence", `${last} came to no end: ${JSON.stringify(this.#status())}`);
+    const { phase = "" } = this.#status();
+    this.#outcomes.push(phase);
+    if (phase !== (isBad ? "RolledBack" : "Stable")) this.#report("verdict", `${last} ended ${phase}`);
+    await this.#until(() => false, limits.quietMs / 4);
+    if (!this.#isAtRest(last)) this.#report("stillness", `${last} is under way again`);
+  }
+
+  async #make(): Promise<void> {
+    const port = { port: 80 };
+    const backend = { service: { name, port: { number: 80 } } };
+    const spec = {
+      deployment: name,
+      ingress: name,
+      users: { cookie: "sid" },
+      steps: [{ share: "20%", for: "3s" }, { share: "50%", for: "2s" }, { share: "100%" }],
+    };
+    const drafts: readonly (readonly [Resource<unknown>, object])[] = [
+      [services as Resource<unknown>, { metadata: at, spec: { selector: labels, ports: [port] } }],
+      [ingresses as Resource<unknown>, { metadata: at, spec: { defaultBackend: backend } }],
+      [
+        deployments as Resource<unknown>,
+        {
+          metadata: at,
+          spec: {
+            replicas: 2,
+            progressDeadlineSeconds: 120,
+            selector: { matchLabels: labels },
+            ...podsOf(imageOf(1, false)).spec,
+          },
+        },
+      ],
+      [canaries as Resource<unknown>, { metadata: at, spec, apiVersion: "delivery.steersman.dev/v1", kind: "Canary" }],
+    ];
+    for (const [resource, draft] of drafts)
+      await this.#insist(() => this.#cluster.client.create(resource, { namespace }, draft as Draft<unknown>));
+  }
+
+  /** As a user does whose request was not answered: again, until it is there. */
+  async #insist(ask: () => Promise<unknown>): Promise<void> {
+    for (let attempt = 0; attempt < attemptsMax && !this.#isOver; attempt++) {
+      try {
+        await ask();
+        return;
+      } catch (error) {
+        if (error instanceof ApiStatusError && error.code === 409) return;
+        await this.#timers.sleep(retryMs);
+      }
+    }
+  }
+
+  /** The ingress of a node: obeys the split that it saw last, counts users, and tells. A restart forgets the counters. */
+  async #serve(host: SimulatedHost): Promise<void> {
+    const random = this.#random.split(`ingress of ${host.name}`);
+    const { client } = this.#cluster;
+    let counters = new Map<string, Record<"chosen" | "others", { users: Set<number>; inErrors: Set<number> }>>();
+    while (!this.#isOver) {
+      await this.#timers.sleep(300 + random.float() * 1_200);
+      if (!host.isPowered) continue;
+      if (random.chance(0.01)) counters = new Map();
+      try {
+        const split = await client.find(trafficsplits, at);
+        if (split?.spec.run === undefined) continue;
+        const { run, threshold, hashKey, to } = split.spec;
+        const side = () => ({ users: new Set<number>(), inErrors: new Set<number>() });
+        const counted = counters.get(run) ?? { chosen: side(), others: side() };
+        counters.set(run, counted);
+        const isBad = this.#imageOf(to.replicaSet).includes("bad");
+        for (let visit = 0; visit < 60; visit++) {
+          const user = random.below(usersCount);
+          const isChosen = new SeededRandom(`${hashKey} ${user}`).below(bucketsTotal) < threshold;
+          const { users, inErrors } = counted[isChosen ? "chosen" : "others"];
+          users.add(user);
+          if (new SeededRandom(`fate ${to.replicaSet} ${user}`).chance(isChosen && isBad ? badShare : 0.01))
+            inErrors.add(user);
+        }
+        await this.#tell(host.name, split.metadata.uid ?? "", { run, threshold }, counted);
+      } catch {
+        // The server is away: the next round tells.
+      }
+    }
+  }
+
+  async #tell(
+    node: string,
+    uid: string,
+    held: { readonly run: string; readonly threshold: number },
+    counted: Record<"chosen" | "others", { users: Set<number>; inErrors: Set<number> }>,
+  ): Promise<void> {
+    const { client } = this.#cluster;
+    const [chosen, others] = [counted.chosen, counted.others].map(({ users, inErrors }) => ({
+      users: users.size,
+      inErrors: inErrors.size,
+    }));
+    const count = `${name}.${node}`;
+    const owner = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficSplit", name, uid };
+    const object = {
+      metadata: { name: count, ownerReferences: [owner] },
+      spec: { split: name, node, ...held, chosen, others, at: new Date(this.#time.now()).toISOString() },
+    };
+    try {
+      await client.patch(trafficcounts, { namespace, name: count }, object, { type: "merge" });
+    } catch (error) {
+      if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
+      const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficCount" };
+      await client.create(trafficcounts, { namespace }, { ...kind, ...object } as object as Draft<never>);
+    }
+  }
+
+  #status(): CanaryStatus {
+    return (this.#canary()?.status ?? {}) as CanaryStatus;
+  }
+
+  #canary(): Canary | undefined {
+    const found = [...this.#history.all("delivery.steersman.dev/canaries").values()];
+    return found.find(({ metadata }) => metadata.name === name) as object as Canary | undefined;
+  }
+
+  #imageOf(replicaSet: string | undefined): string {
+    const set = this.#history.get(`/registry/apps/replicasets/${namespace}/${replicaSet}`);
+    const template = set?.spec?.["template"] as { spec: { containers: { image: string }[] } } | undefined;
+    return template?.spec.containers[0]?.image ?? "";
+  }
+
+  /** The release of an image has come to its end, well or not, and no pod is left over. */
+  #isAtRest(image: string): boolean {
+    const { phase, stable, candidate } = this.#status();
+    const deployment = this.#history.get(`/registry/apps/deployments/${namespace}/${name}`);
+    const template = deployment?.spec?.["template"] as { spec: { containers: { image: string }[] } } | undefined;
+    if (template?.spec.containers[0]?.image !== image) return false;
+    const isPromoted = phase === "Stable" && this.#imageOf(stable) === image;
+    const isRejected = phase === "RolledBack" && this.#imageOf(candidate) === image;
+    return (isPromoted || isRejected) && this.#split()?.threshold === 0;
+  }
+
+  #split(): TrafficSplitSpec | undefined {
+    const [split] = this.#history.all("delivery.steersman.dev/trafficsplits").values();
+    return split?.spec as TrafficSplitSpec | undefined;
+  }
+
+  #changed(changes: readonly Change[]): void {
+    if (changes.some(({ resource }) => resource !== "coordination.k8s.io/leases" && resource !== "nodes"))
+      this.#striker.wrote();
+    if (!changes.some(({ resource }) => resource.startsWith("delivery.steersman.dev/"))) return;
+    const { stable, share = "0%", phase } = this.#status();
+    if (
+      this.#imageOf(stable).includes("bad") ||
+      (phase === "Promoting" && this.#imageOf(this.#status().candidate).includes("bad"))
+    )
+      this.#report("a bad version is never promoted", JSON.stringify(this.#status()));
+    const allowed = (Number.parseFloat(share) * bucketsTotal) / 100;
+    const { threshold = 0 } = this.#split() ?? {};
+    if (threshold > allowed)
+      this.#report("users are sent no further than the state says", `threshold ${threshold} at ${phase} with ${share}`);
+  }
+
+  async #until(done: () => boolean, limitMs: number): Promise<boolean> {
+    const isDone = await this.#time.runUntil(() => this.#violation !== undefined || done(), limitMs);
+    return isDone && this.#violation === undefined;
+  }
+
+  #report(invariant: string, what: string): void {
+    if (this.#violation !== undefined) return;
+    this.#violation = { invariant, what, atMs: this.#time.monotonic() };
+    this.#story.add(`broken: ${invariant}: ${what}`);
+  }
+}
+
+function imageOf(release: number, isBad: boolean): string {
+  return `registry.test/shop:${release}${isBad ? "-bad" : ""}`;
+}
+
+function podsOf(image: string): { readonly spec: object } {
+  const containers = [{ name: "shop", image, resources: { requests: { cpu: "50m", memory: "32Mi" } } }];
+  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } };
+  return { spec: { template } };
+}
+
+function isReady(object: { readonly status?: object } | undefined): boolean {
+  const status = object?.status as { conditions?: { type: string; status: string }[] } | undefined;
+  return (status?.conditions ?? []).some(({ type, status: is }) => type === "Ready" && is === "True");
+}
