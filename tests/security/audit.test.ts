@@ -190,6 +190,43 @@ test("a body that is too large leaves an entry, although no stage ever sees it",
   await server.close();
 });
 
+test("a watch, and a request whose client goes away, leave their entries", async () => {
+  const entries: Entry[] = [];
+  const take = (line: string): undefined => void entries.push(JSON.parse(line) as Entry);
+  const server = await startOverHttps({
+    audit: { policy: everything("Metadata"), sinks: { note: take, write: take } },
+  });
+  const until = async (verb: string, stage: string): Promise<void> => {
+    while (!entries.some((entry) => entry.verb === verb && entry.stage === stage))
+      await new Promise((resolve) => setImmediate(resolve));
+  };
+  const abort = new AbortController();
+  const opened = await server.transport.send({
+    method: "GET",
+    target: `${maps}?watch=true`,
+    headers: {},
+    body: new Uint8Array(0),
+    signal: abort.signal,
+  });
+  await until("watch", "ResponseStarted");
+  if ("open" in opened.body) opened.body.close();
+  await until("watch", "ResponseComplete");
+  const gone = new AbortController();
+  const body = Buffer.from(JSON.stringify(map("abandoned")));
+  const sent = server.transport.send({
+    method: "POST",
+    target: maps,
+    headers: { "content-type": "application/json" },
+    body,
+    signal: gone.signal,
+  });
+  await until("create", "RequestReceived");
+  gone.abort();
+  await sent.catch(() => undefined);
+  await until("create", "ResponseComplete");
+  await server.close();
+});
+
 test("a log that cannot be written is told of and counted, and nothing waits for it", async () => {
   const folder = freshFolder();
   writeFileSync(join(folder, "file"), "");

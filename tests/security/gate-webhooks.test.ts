@@ -227,6 +227,24 @@ test("when it gives no verdict, its failure policy decides", async () => {
   assert.equal(broken.status, 403, "a condition that cannot be evaluated fails closed");
 });
 
+test("a storm of tokens has at most a bound of questions open, and others still come in", async () => {
+  await secured.follow(files());
+  const { answer } = tokens;
+  const before = tokens.seen.length;
+  // It never answers.
+  tokens.answer = () => undefined;
+  const storm = Array.from({ length: 1_000 }, (_, index) => whoIs(secured, { token: `storm-${index}` }));
+  const refused = await Promise.race(storm);
+  assert.equal(refused, 401, "what is beyond the bound is refused at once");
+  assert.ok(tokens.seen.length - before <= 200);
+  assert.notEqual(await whoIs(secured, { token: "static-1" }), 401);
+  tokens.answer = () => ({ status: 400 });
+  // New settings have nothing to do with the questions that hang.
+  await secured.follow({ "tokens.csv": table });
+  assert.ok((await Promise.all(storm)).every((who) => who === 401));
+  tokens.answer = answer;
+});
+
 test("settings that cannot be followed are refused", async () => {
   const wrong: readonly (readonly [Record<string, string>, RegExp])[] = [
     [files({ failurePolicy: "Maybe" }), /failurePolicy: Unsupported value: "Maybe"/],

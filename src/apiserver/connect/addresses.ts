@@ -1,11 +1,16 @@
 import { parseCidr, parseIpv4 } from "#base/cidr.ts";
 
-/** Loopback, link-local (where clouds answer with credentials), unspecified and multicast addresses. */
+/** Where clouds answer with credentials although the address is not link-local. */
+const metadataAddresses: ReadonlySet<string> = new Set(["fd00:ec2::254", "100.100.100.200", "168.63.129.16"]);
+
+/** Loopback, link-local (where most clouds answer with credentials), unspecified and multicast addresses, in canonical form. */
 export function isForbiddenAddress(host: string): boolean {
+  if (metadataAddresses.has(host.toLowerCase())) return true;
   if (host.includes(":")) {
     const mapped = /^::ffff:([0-9.]+)$/i.exec(host)?.[1];
     if (mapped !== undefined) return isForbiddenAddress(mapped);
-    return /^(::1?|fe[89ab].*|ff.*)$/i.test(host) || host.toLowerCase().startsWith("::ffff:");
+    // Also addresses that carry one of IPv4 inside: nobody needs them, and each is a way around.
+    return /^(::1?|::[0-9a-f]+:[0-9a-f]+|64:ff9b:.*|fe[89ab].*|ff.*)$/i.test(host) || /^::(ffff:|.*\.)/i.test(host);
   }
   return /^(0|127|169\.254|22[4-9]|23[0-9]|255)\b/.test(host);
 }
