@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { addressFilter } from "#apiserver/connect/addresses.ts";
-import { openOutward } from "#cluster/node-connector.ts";
+import { createNodeConnector, openOutward } from "#cluster/node-connector.ts";
 import { nodeHttp } from "../../src/world/node/http.ts";
 import { startOutside, type OutsideServer } from "./outside.ts";
 
@@ -61,3 +61,19 @@ test("a name is judged by what it resolves to, once: a second answer of its name
   assert.ok(asked.includes("127.0.0.1"));
   transport.close();
 });
+
+for (const address of ["127.0.0.1", "169.254.169.254", "0.0.0.0", "not an address"]) {
+  test(`a Node that claims ${address} is not dialled (CVE-2022-3294)`, async () => {
+    const status = {
+      addresses: [{ type: "InternalIP", address }],
+      daemonEndpoints: { kubeletEndpoint: { Port: Number(new URL(outside.url).port) } },
+    };
+    const node = { metadata: { name: "n1" }, status };
+    const objects = { get: () => node, list: () => [node], onChange: () => ({ close: () => undefined }) };
+    const identity = { certificate: "", key: "" };
+    const nodes = createNodeConnector({ http: nodeHttp, objects: () => objects, ca: outside.ca, identity });
+    const before = outside.seen.length;
+    await assert.rejects(nodes.request("n1", ask), /is refused/);
+    assert.equal(outside.seen.length, before);
+  });
+}

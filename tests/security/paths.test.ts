@@ -1,4 +1,7 @@
-/** No path, name or selector leaves its place: nothing outside of a resource's own keys is read or written (CVE-2015-5305, CVE-2022-3162). */
+/**
+ * No path, name or selector leaves its place: nothing outside of a resource's own keys is read or written (CVE-2015-5305,
+ * CVE-2022-3162).
+ */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { send, startInProcess, type TestServer } from "../api/harness.ts";
