@@ -88,3 +88,20 @@ export function claim<V extends ObjectView>(
     : [];
   return { kept, released, adoptable };
 }
+
+/** What is kept, and the patches by which dependents change hands: while there are any, nothing else is to be decided. */
+export function settleOwnership<V extends ObjectView>(
+  dependents: Resource<unknown>,
+  resource: Resource<unknown>,
+  owner: Parameters<typeof claim>[0],
+  {
+    owned,
+    orphans,
+    mayAdopt,
+  }: { readonly owned: readonly V[]; readonly orphans: readonly V[]; readonly mayAdopt: boolean },
+): { readonly kept: readonly V[]; readonly handOvers: readonly PatchAction[] } {
+  const { kept, released, adoptable } = claim(owner, owned, orphans);
+  const releases = released.map((dependent) => release(dependents, dependent, resource, owner));
+  const adoptions = mayAdopt ? adoptable.map((dependent) => adopt(dependents, dependent, resource, owner)) : [];
+  return { kept, handOvers: [...releases, ...adoptions] };
+}

@@ -4,7 +4,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { claim } from "../ownership.ts";
+import { followPods, followRevisions, ownedPods } from "../owned-pods.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { daemonSetDeclaration, revisionDeclaration } from "../views/workload.ts";
@@ -23,39 +23,25 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       sets.handle((key) => enqueue(key)),
-      revisions.handle((_key, old, current) => {
-        const owner = (current ?? old)?.controller;
-        if (owner?.kind === "DaemonSet") enqueue(keyOf((current ?? old)!.namespace, owner.name));
-      }),
+      followRevisions(revisions, "DaemonSet", enqueue),
       nodes.handle((_key, old, current) => {
         // Heartbeats change nothing about where daemons belong.
         if (old !== undefined && current !== undefined && isPlacedAlike(old, current)) return;
         for (const set of sets.list()) enqueue(set.key);
       }),
-      pods.handle((_key, old, current) => {
-        for (const pod of [old, current]) {
-          if (pod?.controller?.kind === "DaemonSet") enqueue(keyOf(pod.namespace, pod.controller.name));
-          if (pod === undefined || pod.controller !== undefined) continue;
-          for (const set of sets.by("namespace", pod.namespace)) if (set.selector.matches(pod.labels)) enqueue(set.key);
-        }
-      }),
+      followPods(pods, sets, "DaemonSet", enqueue),
     ],
     async pass(key, context) {
       const set = sets.get(key);
       if (set === undefined) return undefined;
-      const owned = pods.by("owner", set.uid);
-      const orphans = pods.by("orphan", set.namespace);
-      const wantsToAdopt = claim(set, owned, orphans).adoptable.length > 0;
-      const fresh = wantsToAdopt ? await client.find(daemonsets, set) : undefined;
-      const mayAdopt = fresh?.metadata.uid === set.uid && fresh.metadata.deletionTimestamp === undefined;
-      const kept = revisions.by("owner", set.uid);
-      const revisionNamed = (name: string): ReturnType<typeof revisions.get> =>
-        revisions.get(keyOf(set.namespace, name));
-      return planDaemonSet(
-        { set, nodes: nodes.list(), owned, orphans, mayAdopt, revisions: kept, revisionNamed },
-        context,
-        random,
-      );
+      const observed = {
+        ...(await ownedPods(client, daemonsets, pods, set)),
+        set,
+        nodes: nodes.list(),
+        revisions: revisions.by("owner", set.uid),
+        revisionNamed: (name: string) => revisions.get(keyOf(set.namespace, name)),
+      };
+      return planDaemonSet(observed, context, random);
     },
   });
 }

@@ -6,7 +6,7 @@ import type { Action, CreateAction, DeleteAction } from "#reconcile/action.ts";
 import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { limits } from "../limits.ts";
-import { aboutOf, adopt, claim, controllerReference, referenceOf, release } from "../ownership.ts";
+import { aboutOf, controllerReference, referenceOf, settleOwnership } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
 import { hashOf, planCleanUp, planHistory, revisionLabel, type History } from "../revision-history.ts";
 import type { NodeView } from "../views/node.ts";
@@ -40,11 +40,8 @@ const pods = podResource as Resource<unknown>;
 export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext, ids: { float(): number }): Plan {
   const { set } = observed;
   const because = referenceOf(resource, set);
-  const { kept, released, adoptable } = claim(set, observed.owned, observed.orphans);
-  if (released.length > 0 || (adoptable.length > 0 && observed.mayAdopt)) {
-    const adoptions = observed.mayAdopt ? adoptable.map((pod) => adopt(pods, pod, resource, set)) : [];
-    return { actions: [...released.map((pod) => release(pods, pod, resource, set)), ...adoptions], because };
-  }
+  const { kept, handOvers } = settleOwnership(pods, resource, set, observed);
+  if (handOvers.length > 0) return { actions: handOvers, because };
   const { collisionCount = 0 } = set.status;
   const named = observed.revisionNamed;
   const history = planHistory({

@@ -5,7 +5,7 @@ import type { Resource } from "#api/resource.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
-import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
+import { aboutOf, referenceOf, settleOwnership } from "../ownership.ts";
 import type { DeploymentView, ReplicaSetView } from "../views/workload.ts";
 import { endHold, governingHold, heldActions, holdCondition } from "./held.ts";
 import { annotations, boundsOf, isObserved, sizeOf, type Bounds, type ObservedDeployment } from "./observed.ts";
@@ -27,12 +27,8 @@ const replicaSets = replicaSetResource as Resource<unknown>;
 export function planDeployment(observed: ObservedDeployment, context: PassContext): Plan {
   const { deployment } = observed;
   const because = referenceOf(deployments, deployment);
-  const { kept, released, adoptable } = claim(deployment, observed.owned, observed.orphans);
-  if (released.length > 0 || (adoptable.length > 0 && observed.mayAdopt)) {
-    const releases = released.map((set) => release(replicaSets, set, deployments, deployment));
-    const adoptions = observed.mayAdopt ? adoptable.map((set) => adopt(replicaSets, set, deployments, deployment)) : [];
-    return { actions: [...releases, ...adoptions], because };
-  }
+  const { kept, handOvers } = settleOwnership(replicaSets, deployments, deployment, observed);
+  if (handOvers.length > 0) return { actions: handOvers, because };
   const newSet = findNew(deployment, kept);
   const oldSets = kept.filter((set) => set !== newSet);
   const step = stepOf(observed, newSet, oldSets, context);

@@ -3,7 +3,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import { keyOf, splitKey } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { claim } from "../ownership.ts";
+import { ownedPods } from "../owned-pods.ts";
 import { jobDeclaration } from "../views/batch.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { planJob, planOrphanedPods } from "./plan.ts";
@@ -39,12 +39,7 @@ export function createJobController(dependencies: Dependencies): Controller {
         named.filter((pod) => pod.controller?.kind === "Job" && pod.controller.uid !== job?.uid),
       );
       if (left !== undefined || job === undefined) return left;
-      const owned = pods.by("owner", job.uid);
-      const orphans = pods.by("orphan", job.namespace);
-      const wantsToAdopt = claim(job, owned, orphans).adoptable.length > 0;
-      const fresh = wantsToAdopt ? await client.find(jobResource, job) : undefined;
-      const mayAdopt = fresh?.metadata.uid === job.uid && fresh.metadata.deletionTimestamp === undefined;
-      return planJob({ job, owned, orphans, mayAdopt }, context, random);
+      return planJob({ job, ...(await ownedPods(client, jobResource, pods, job)) }, context, random);
     },
   });
 }

@@ -6,7 +6,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
-import { aboutOf, adopt, claim, referenceOf, release } from "../ownership.ts";
+import { aboutOf, referenceOf, settleOwnership } from "../ownership.ts";
 import { finishedAs, type JobView } from "../views/batch.ts";
 import type { PodView } from "../views/pod.ts";
 import { countPods, trackingFinalizer, type Count } from "./counting.ts";
@@ -33,12 +33,8 @@ export function planJob(observed: ObservedJob, context: PassContext, ids: { floa
       because,
     };
   }
-  const { kept, released, adoptable } = claim(job, observed.owned, observed.orphans);
-  const adopted = observed.mayAdopt
-    ? adoptable.map((pod) => adopt(podResource as Resource<unknown>, pod, resource, job))
-    : [];
-  const freed = released.map((pod) => release(podResource as Resource<unknown>, pod, resource, job));
-  if (adopted.length + freed.length > 0) return { actions: [...freed, ...adopted], because };
+  const { kept, handOvers } = settleOwnership(podResource as Resource<unknown>, resource, job, observed);
+  if (handOvers.length > 0) return { actions: handOvers, because };
   return { ...step(job, kept, context, ids), because };
 }
 

@@ -6,7 +6,7 @@ import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
-import { aboutOf, adopt, claim, controllerReference, referenceOf, release } from "../ownership.ts";
+import { aboutOf, controllerReference, referenceOf, settleOwnership } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
 import { availableInMs, isActive, isAvailable, type PodView } from "../views/pod.ts";
 import type { ReplicaSetView } from "../views/workload.ts";
@@ -41,12 +41,8 @@ export function planReplicaSet(
 ): Plan {
   const { replicaSet } = observed;
   const because = referenceOf(resource, replicaSet);
-  const { kept, released, adoptable } = claim(replicaSet, observed.owned, observed.orphans);
-  if (released.length > 0 || (adoptable.length > 0 && observed.mayAdopt)) {
-    const releases = released.map((pod) => release(podResource, pod, resource, replicaSet));
-    const adoptions = observed.mayAdopt ? adoptable.map((pod) => adopt(podResource, pod, resource, replicaSet)) : [];
-    return { actions: [...releases, ...adoptions], because };
-  }
+  const { kept, handOvers } = settleOwnership(podResource as Resource<unknown>, resource, replicaSet, observed);
+  if (handOvers.length > 0) return { actions: handOvers, because };
   const active = kept.filter(isActive);
   const changes = replicaSet.deletionMs === undefined ? scale(observed, active, context.now, ids, resource) : [];
   const status = planStatus(replicaSet, kept, active, changes, context, resource);

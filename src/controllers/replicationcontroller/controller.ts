@@ -4,10 +4,10 @@ import type { Resource } from "#api/resource.ts";
 import { selectorOfLabels, nothing } from "#api/selectors.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
-import { keyOf, objectIndexes, objectView } from "#reconcile/object-view.ts";
+import { objectIndexes, objectView } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { claim } from "../ownership.ts";
+import { followPods, ownedPods } from "../owned-pods.ts";
 import { planReplicaSet } from "../replicaset/plan.ts";
 import { isActive, podDeclaration } from "../views/pod.ts";
 import type { ReplicaSetView } from "../views/workload.ts";
@@ -46,24 +46,13 @@ export function createReplicationControllerController(dependencies: Dependencies
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       controllers.handle((key) => enqueue(key)),
-      pods.handle((_key, old, current) => {
-        for (const pod of [old, current]) {
-          if (pod?.controller?.kind === "ReplicationController") enqueue(keyOf(pod.namespace, pod.controller.name));
-          if (pod === undefined || pod.controller !== undefined) continue;
-          for (const owner of controllers.by("namespace", pod.namespace))
-            if (owner.selector.matches(pod.labels)) enqueue(owner.key);
-        }
-      }),
+      followPods(pods, controllers, "ReplicationController", enqueue),
     ],
     async pass(key, context) {
       const replicaSet = controllers.get(key);
       if (replicaSet === undefined) return undefined;
-      const owned = pods.by("owner", replicaSet.uid);
-      const orphans = pods.by("orphan", replicaSet.namespace);
-      const wantsToAdopt = claim(replicaSet, owned, orphans).adoptable.length > 0;
-      const fresh = wantsToAdopt ? await client.find(replicationcontrollers, replicaSet) : undefined;
-      const mayAdopt = fresh?.metadata.uid === replicaSet.uid && fresh.metadata.deletionTimestamp === undefined;
-      const observed = { replicaSet, owned, orphans, related: owned.filter(isActive), mayAdopt };
+      const mine = await ownedPods(client, replicationcontrollers, pods, replicaSet);
+      const observed = { replicaSet, ...mine, related: mine.owned.filter(isActive) };
       return planReplicaSet(observed, context, random, replicationcontrollers as Resource<unknown>);
     },
   });

@@ -5,7 +5,7 @@ import type { Action } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
-import { adopt, claim, referenceOf, release } from "../ownership.ts";
+import { referenceOf, settleOwnership } from "../ownership.ts";
 import { planCleanUp, planHistory, revisionLabel } from "../revision-history.ts";
 import { availableInMs, isAvailable, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
@@ -30,11 +30,8 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
   const { set } = observed;
   const because = referenceOf(resource, set);
   const orphans = observed.orphans.filter((pod) => ordinalOf(set, pod) >= 0);
-  const { kept, released, adoptable } = claim(set, observed.owned, orphans);
-  if (released.length > 0 || (adoptable.length > 0 && observed.mayAdopt)) {
-    const adoptions = observed.mayAdopt ? adoptable.map((pod) => adopt(pods, pod, resource, set)) : [];
-    return { actions: [...released.map((pod) => release(pods, pod, resource, set)), ...adoptions], because };
-  }
+  const { kept, handOvers } = settleOwnership(pods, resource, set, { ...observed, orphans });
+  if (handOvers.length > 0) return { actions: handOvers, because };
   const { collisionCount = 0 } = set.status;
   const named = observed.revisionNamed;
   const history = planHistory({
