@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "node:http2";
+import { parse } from "yaml";
 import { send, startOverHttps, wholeBody, type TestServer } from "./harness.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -53,6 +54,29 @@ test("a list of 12 MB arrives whole over HTTP/1.1, over HTTP/2, and to several a
     checkAll(JSON.parse(await listOverHttp2(server)) as ConfigMaps);
     const several = await Promise.all(Array.from({ length: 4 }, () => send(server, "GET", maps)));
     for (const { text } of several) checkAll(JSON.parse(text) as ConfigMaps);
+  } finally {
+    await server.close();
+  }
+});
+
+test("a list as YAML says what it says as JSON, also when it is empty, a table, or metadata only", async () => {
+  const server = await startOverHttps();
+  try {
+    await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
+    const check = async (as: string): Promise<void> => {
+      const [yaml, json] = await Promise.all(
+        ["yaml", "json"].map((media) => send(server, "GET", maps, undefined, { accept: `application/${media}${as}` })),
+      );
+      assert.deepEqual(parse(yaml!.text), JSON.parse(json!.text));
+    };
+    await check("");
+    for (const name of ["a", "b"]) {
+      const data = { text: `two\nlines: "yes"\n- ${name}`, empty: "", number: "0123" };
+      await send(server, "POST", maps, { metadata: { name, labels: { on: "yes" } }, data });
+    }
+    await check("");
+    await check(";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
+    await check(";as=Table;g=meta.k8s.io;v=v1");
   } finally {
     await server.close();
   }

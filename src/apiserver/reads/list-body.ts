@@ -6,10 +6,10 @@ import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { gzipBytesMin, listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
 import { contentTypes, type Representation } from "../negotiate.ts";
-import { bytesOf } from "../objects/bytes.ts";
+import { bytesOf, concatBytes } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
 import { protobufMessage } from "../objects/protobuf.ts";
-import { includeOf, itemsLackBrace, jsonItem, partialMetadata, tableRow } from "../objects/represent.ts";
+import { includeOf, itemsLackBrace, jsonItem, jsonOpen, partialMetadata, tableRow } from "../objects/represent.ts";
 import { headersFor, prettyJson } from "../objects/respond.ts";
 import { columnDefinitions } from "../objects/table.ts";
 import { encodeYaml } from "../objects/yaml.ts";
@@ -33,13 +33,11 @@ export interface ListOrder {
 export async function listResponse(call: Call, order: ListOrder): Promise<HttpResponse> {
   const headers = headersFor(call, contentTypes[order.representation.media]);
   if (order.representation.media === "protobuf") return { status: 200, headers, body: await protobufList(call, order) };
+  if (order.representation.media === "yaml") return { status: 200, headers, body: await yamlList(call, order) };
   const writer = new ListWriter(call, order);
   const pretty = call.info.query.get("pretty");
-  const needsWhole = order.representation.media === "yaml" || (pretty !== null && pretty !== "false" && pretty !== "0");
-  if (needsWhole) {
-    const whole = await writer.all();
-    return { status: 200, headers, body: order.representation.media === "yaml" ? yamlOf(whole) : prettyJson(whole) };
-  }
+  if (pretty !== null && pretty !== "false" && pretty !== "0")
+    return { status: 200, headers, body: prettyJson(await writer.all()) };
   const first = writer.slice();
   const { gzip } = call.parts;
   if (gzip !== undefined && gzipBytesMin <= first.length && acceptsGzip(call)) {
@@ -72,10 +70,48 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-function yamlOf(json: Uint8Array): Uint8Array {
+/** A list as YAML, item by item with turns for others between them: YAML takes a hundred times as long as JSON. */
+async function yamlList(call: Call, order: ListOrder): Promise<Uint8Array> {
+  const { clock, timers } = call.parts;
+  const { served, representation, metadata, entries } = order;
+  const { item, lacksBrace } = itemsOf(call, order);
+  const inItems = representation.as === "Table" ? "rows" : "items";
+  const { [inItems]: _none, ...around } = read(bytesOf(`${headOf(served, representation, metadata)}]}`));
+  const parts: Uint8Array[] = [];
+  let until = clock.monotonic() + sliceMs;
+  for (const entry of entries) {
+    if (entry !== undefined) {
+      const json = lacksBrace ? concatBytes([jsonOpen, item(entry)]) : item(entry);
+      const yaml = encodeYaml({ [inItems]: [read(json)] });
+      // Each item as a list of one, whose name is left away. What is nested too deep for YAML comes as JSON, which is YAML too.
+      if (yaml[0] === brace) parts.push(concatBytes([bytesOf("- "), json, bytesOf("\n")]));
+      else parts.push(yaml.subarray(inItems.length + ":\n".length));
+    }
+    if (until < clock.monotonic()) {
+      await timers.yield();
+      until = clock.monotonic() + sliceMs;
+    }
+  }
+  if (parts.length === 0) return encodeYaml({ ...around, [inItems]: [] });
+  return joined([encodeYaml(around), bytesOf(`${inItems}:\n`), ...parts]);
+}
+
+function read(json: Uint8Array): Record<string, unknown> {
   const parsed = parseJson(json);
   if (!parsed.ok) throw new Error(`cannot read a list that was just written: ${parsed.message}`);
-  return encodeYaml(parsed.value);
+  return parsed.value as Record<string, unknown>;
+}
+
+/** The JSON of an entry as it stands in the list; objects of built-in kinds come without their opening brace. */
+function itemsOf(
+  call: Call,
+  { served, representation }: ListOrder,
+): { item: (entry: Entry) => Uint8Array; lacksBrace: boolean } {
+  const include = includeOf(call);
+  const { as, version } = representation;
+  if (as === "object") return { item: (entry) => jsonItem(call, served, entry), lacksBrace: itemsLackBrace(served) };
+  if (as === "Table") return { item: (entry) => tableRow(call, served, entry, include, version), lacksBrace: false };
+  return { item: (entry) => partialMetadata(entry, version), lacksBrace: false };
 }
 
 const comma = 0x2c;
@@ -100,13 +136,9 @@ class ListWriter {
     const { served, representation, metadata } = order;
     this.#call = call;
     this.#order = order;
-    const include = includeOf(call);
-    const isObject = representation.as === "object";
-    this.#lacksBrace = isObject && itemsLackBrace(served);
-    if (isObject) this.#item = (entry) => jsonItem(call, served, entry);
-    else if (representation.as === "Table")
-      this.#item = (entry) => tableRow(call, served, entry, include, representation.version);
-    else this.#item = (entry) => partialMetadata(entry, representation.version);
+    const { item, lacksBrace } = itemsOf(call, order);
+    this.#item = item;
+    this.#lacksBrace = lacksBrace;
     this.#head = bytesOf(headOf(served, representation, metadata));
   }
 
