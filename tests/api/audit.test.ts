@@ -86,6 +86,29 @@ test("levels and stages are as the first rule that matches says", async () => {
   });
 });
 
+test("managed fields are left out where the policy, or its rule, says so", async () => {
+  const read = readPolicy({
+    kind: "Policy",
+    apiVersion: "audit.k8s.io/v1",
+    omitManagedFields: true,
+    omitStages: ["RequestReceived"],
+    rules: [
+      { level: "RequestResponse", verbs: ["get"], omitManagedFields: false },
+      { level: "RequestResponse", verbs: ["create", "list"] },
+    ],
+  });
+  if (typeof read === "string") assert.fail(read);
+  await audited(read, async (server, _, lines) => {
+    await send(server, "POST", maps, map);
+    await send(server, "GET", `${maps}/m`);
+    await send(server, "GET", maps);
+    assert.deepEqual(
+      lines.map((line) => line.includes("managedFields")),
+      [false, true, false],
+    );
+  });
+});
+
 test("the values of Secrets and tokens are never written, whatever the policy asks for", async () => {
   await audited(policy({ level: "RequestResponse" }), async (server, events, lines) => {
     const secrets = "/api/v1/namespaces/default/secrets";
@@ -156,5 +179,7 @@ test("a policy that cannot be followed is refused", () => {
   const refused = (document: unknown, part: RegExp): void => assert.match(String(readPolicy(document)), part);
   refused({ kind: "Other" }, /no Policy/);
   refused({ kind: "Policy", apiVersion: "audit.k8s.io/v1", rules: [] }, /no rules/);
+  const rules = [{ level: "None", user: ["system:kube-proxy"] }];
+  refused({ kind: "Policy", apiVersion: "audit.k8s.io/v1", rules }, /rules\[0\] has the unknown field user/);
   refused({ kind: "Policy", apiVersion: "audit.k8s.io/v1", rules: [{ level: "All" }] }, /rules\[0\].level/);
 });

@@ -120,10 +120,11 @@ function withRevision(line: string, revision: number): string {
 
 function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): object {
   const { info, request, user, realUser, peer } = call;
-  const { level } = begun.decision;
+  const { level, omitManagedFields } = begun.decision;
   const withRequest = level === "Request" || level === "RequestResponse";
-  const requestObject = withRequest && response !== undefined ? bodyOf(call) : undefined;
-  const responseObject = level === "RequestResponse" && response !== undefined ? objectOf(response) : undefined;
+  const shown = omitManagedFields ? withoutManagedFields : <T>(value: T): T => value;
+  const requestObject = withRequest && response !== undefined ? shown(bodyOf(call)) : undefined;
+  const responseObject = level === "RequestResponse" && response !== undefined ? shown(objectOf(response)) : undefined;
   return {
     kind: "Event",
     apiVersion: "audit.k8s.io/v1",
@@ -203,6 +204,19 @@ function objectOf({ body, headers }: HttpResponse): Record<string, unknown> | un
   if ("open" in body || headers["content-type"]?.startsWith("application/json") !== true) return undefined;
   const parsed = parseJson(body instanceof Uint8Array ? body : concatBytes(body));
   return parsed.ok && isRecord(parsed.value) ? parsed.value : undefined;
+}
+
+/** An object, or a list of them, without what only tells who owns which field. */
+function withoutManagedFields(value: unknown): unknown {
+  if (!isRecord(value)) return value;
+  const { metadata, items } = value;
+  const out = { ...value };
+  if (isRecord(metadata)) {
+    const { managedFields: _, ...rest } = metadata;
+    out["metadata"] = rest;
+  }
+  if (Array.isArray(items)) out["items"] = items.map(withoutManagedFields);
+  return out;
 }
 
 function microTime(nowMs: number): string {

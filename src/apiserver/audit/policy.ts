@@ -20,12 +20,29 @@ export interface AuditRule {
   readonly namespaces: readonly string[];
   readonly nonResourceURLs: readonly string[];
   readonly omitStages: readonly AuditStage[];
+  /** Undefined: as the policy says. */
+  readonly omitManagedFields?: boolean;
 }
 
 /** audit.k8s.io/v1 Policy: the first rule that matches says how much is written; none: nothing is. */
 export interface AuditPolicy {
   readonly rules: readonly AuditRule[];
   readonly omitStages: readonly AuditStage[];
+  /** Objects are written without `metadata.managedFields`. */
+  readonly omitManagedFields?: boolean;
+}
+
+const policyFields: ReadonlySet<string> = new Set([
+  ...["kind", "apiVersion", "metadata", "rules", "omitStages", "omitManagedFields"],
+]);
+const ruleFields: ReadonlySet<string> = new Set([
+  ...["level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs", "omitStages"],
+  "omitManagedFields",
+]);
+
+/** A field that nobody knows would silently match more than was meant. */
+function unknownField(value: Readonly<Record<string, unknown>>, known: ReadonlySet<string>): string | undefined {
+  return Object.keys(value).find((field) => !known.has(field));
 }
 
 const levels: ReadonlySet<unknown> = new Set(["None", "Metadata", "Request", "RequestResponse"]);
@@ -72,9 +89,13 @@ export function readPolicy(document: unknown): AuditPolicy | string {
   if (!isRecord(document) || document.kind !== "Policy" || document.apiVersion !== "audit.k8s.io/v1")
     return "it is no Policy of audit.k8s.io/v1";
   if (!Array.isArray(document.rules) || document.rules.length === 0) return "it has no rules";
+  const odd = unknownField(document, policyFields);
+  if (odd !== undefined) return `it has the unknown field ${odd}`;
   const rules: AuditRule[] = [];
   for (const [index, rule] of document.rules.entries()) {
     if (!isRecord(rule) || !levels.has(rule.level)) return `rules[${index}].level is none of ${[...levels].join(", ")}`;
+    const oddInRule = unknownField(rule, ruleFields);
+    if (oddInRule !== undefined) return `rules[${index}] has the unknown field ${oddInRule}`;
     const omitStages = textsOf(rule.omitStages);
     const wrong = omitStages.find((stage) => !stages.has(stage));
     if (wrong !== undefined) return `rules[${index}].omitStages names ${wrong}, which is no stage`;
@@ -89,6 +110,7 @@ export function readPolicy(document: unknown): AuditPolicy | string {
       namespaces: textsOf(rule.namespaces),
       nonResourceURLs,
       omitStages: omitStages as AuditStage[],
+      ...(typeof rule.omitManagedFields === "boolean" && { omitManagedFields: rule.omitManagedFields }),
       resources: resources.map((each) => ({
         group: typeof each.group === "string" ? each.group : "",
         resources: textsOf(each.resources),
@@ -96,7 +118,11 @@ export function readPolicy(document: unknown): AuditPolicy | string {
       })),
     });
   }
-  return { rules, omitStages: textsOf(document.omitStages).filter((stage): stage is AuditStage => stages.has(stage)) };
+  return {
+    rules,
+    omitStages: textsOf(document.omitStages).filter((stage): stage is AuditStage => stages.has(stage)),
+    omitManagedFields: document.omitManagedFields === true,
+  };
 }
 
 function textsOf(value: unknown): string[] {
@@ -106,16 +132,18 @@ function textsOf(value: unknown): string[] {
 export interface Decision {
   readonly level: Level;
   readonly omitStages: readonly AuditStage[];
+  readonly omitManagedFields: boolean;
 }
 
-const nothing: Decision = { level: "None", omitStages: [] };
+const nothing: Decision = { level: "None", omitStages: [], omitManagedFields: false };
 
 /** How much a policy wants to know of a request. */
 export function decide(policy: AuditPolicy, info: RequestInfo, user: User): Decision {
   const rule = policy.rules.find((each) => matches(each, info, user));
   if (rule === undefined || rule.level === "None") return nothing;
   const omitStages = [...policy.omitStages, ...rule.omitStages];
-  return { level: isSecret(info) ? "Metadata" : rule.level, omitStages };
+  const omitManagedFields = rule.omitManagedFields ?? policy.omitManagedFields === true;
+  return { level: isSecret(info) ? "Metadata" : rule.level, omitStages, omitManagedFields };
 }
 
 /** What must never be written down, whatever a policy asks for: the values of Secrets, and tokens. */
