@@ -34,6 +34,26 @@ test("a step shows its share, both sides with their intervals and the verdict", 
   assert.match(text, /verdict {2}not enough data yet/);
 });
 
+test("on a terminal no line is longer than its columns, and before anybody has come no bars are shown", () => {
+  const message =
+    "web-b was taken back: 4 of 5 users of the new version see errors (21.46% to 99.83% of all); limit 10%";
+  const shown = canary({
+    phase: "RolledBack",
+    candidate: "web-b",
+    stable: "web-a",
+    users: side,
+    control: side,
+    message,
+  });
+  for (const columns of [40, 79, 80, 100, 200]) {
+    const lines = renderCanary(shown, columns).split("\n");
+    for (const line of lines) assert.ok(line.length <= columns, `${line.length} of ${columns}: ${line}`);
+    assert.match(lines.join(" ").replaceAll(/ +/g, " "), /4 of 5 users of the new version see errors \(21\.46% to/);
+  }
+  const nobody = { users: 0, inErrors: 0, low: 0, high: 1 };
+  assert.doesNotMatch(renderCanary(canary({ phase: "Starting", users: nobody, control: nobody })), /====/);
+});
+
 test("a rollback shows how long it took and what failed, without control characters of users", () => {
   const lastRollback = {
     replicaSet: "web-b",

@@ -42,23 +42,50 @@ export async function approveCanary(client: Client, at: ObjectName): Promise<str
   return approval;
 }
 
-/** A Canary as a few lines of text: where it stands, both sides with their intervals, and the verdict. */
-export function renderCanary({ metadata, spec, status }: Canary): string {
+/** Columns that a line takes beside its bar. */
+const besideBar = 68;
+const barWidthMin = 8;
+
+/**
+ * A Canary as a few lines of text: where it stands, both sides with their intervals, and the verdict. On a terminal no line is
+ * longer than its `columns`: what it folds itself could not be drawn over.
+ */
+export function renderCanary(canary: Canary, columns = Infinity): string {
+  const lines = linesOf(canary, Math.max(barWidthMin, Math.min(barWidth, columns - besideBar)));
+  return `${lines.flatMap((line) => folded(line, columns)).join("\n")}\n`;
+}
+
+function folded(line: string, columns: number): string[] {
+  const found: string[] = [];
+  let rest = line;
+  while (rest.length > columns && columns > foldIndent.length) {
+    const space = rest.lastIndexOf(" ", columns);
+    const at = space > foldIndent.length ? space : columns;
+    found.push(rest.slice(0, at).trimEnd());
+    rest = foldIndent + rest.slice(at).trimStart();
+  }
+  return [...found, rest];
+}
+
+const foldIndent = "    ";
+
+function linesOf({ metadata, spec, status }: Canary, width: number): string[] {
   const { phase, stable, candidate, share = "0%", step = 0, verdict, message } = status ?? {};
   const steps = spec.steps.map(({ share: of }, index) => (isAt(status, index) ? `[${of}]` : of)).join("  ");
   const release = phase === "Stable" || phase === undefined ? (stable ?? "") : `${candidate} beside ${stable}`;
+  // Before anybody has come there is nothing to see on either side.
+  const isCounted = phase !== "Stable" && (status?.users?.users ?? 0) + (status?.control?.users ?? 0) > 0;
   const problem = status?.conditions?.find(({ type, status: is }) => type === "Ready" && is === "False");
   return [
     `${metadata.namespace}/${metadata.name}  ${phase ?? "not acting"}  ${release}`,
     ...(problem === undefined ? [] : [`  ${problem.reason}: ${problem.message}`]),
     `  steps    ${steps}   ${share} of the users get the new version${phase === "Step" ? ` (step ${step + 1})` : ""}`,
-    ...(phase === "Stable" ? [] : [...sideLines("new", status?.users), ...sideLines("stable", status?.control)]),
-    ...(verdict === undefined || phase === "Stable" ? [] : [`  verdict  ${verdictText[verdict]}`]),
+    ...(isCounted ? [...sideLines("new", status?.users, width), ...sideLines("stable", status?.control, width)] : []),
+    ...(verdict === undefined || !isCounted ? [] : [`  verdict  ${verdictText[verdict]}`]),
     ...(phase === "Stable" ? [] : checkLines(status)),
     ...(message === undefined ? [] : [`  ${printable(message)}`]),
     ...rollbackLines(status),
-    "",
-  ].join("\n");
+  ];
 }
 
 function checkLines(status: CanaryStatus | undefined): string[] {
@@ -79,17 +106,17 @@ function isAt(status: CanaryStatus | undefined, index: number): boolean {
   return isActive && status.step === index;
 }
 
-function sideLines(name: string, side: SideStatus | undefined): string[] {
+function sideLines(name: string, side: SideStatus | undefined, width: number): string[] {
   if (side === undefined) return [];
   const { users, inErrors, low, high } = side;
   const numbers = `${inErrors} of ${users} users in errors`;
-  return [`  ${name.padEnd(7)}  ${numbers.padEnd(32)}  ${percent(low)} to ${percent(high)}  ${bar(low, high)}`];
+  return [`  ${name.padEnd(7)}  ${numbers.padEnd(32)}  ${percent(low)} to ${percent(high)}  ${bar(low, high, width)}`];
 }
 
 /** The interval on a scale from 0 % to 100 %. */
-function bar(low: number, high: number): string {
-  const [from, to] = [Math.floor(low * barWidth), Math.max(Math.floor(low * barWidth) + 1, Math.ceil(high * barWidth))];
-  return `|${" ".repeat(from)}${"=".repeat(to - from)}${" ".repeat(Math.max(0, barWidth - to))}|`;
+function bar(low: number, high: number, width: number): string {
+  const [from, to] = [Math.floor(low * width), Math.max(Math.floor(low * width) + 1, Math.ceil(high * width))];
+  return `|${" ".repeat(from)}${"=".repeat(to - from)}${" ".repeat(Math.max(0, width - to))}|`;
 }
 
 function percent(share: number): string {

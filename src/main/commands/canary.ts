@@ -80,7 +80,7 @@ function follow(client: Client, at: Named, isWaiting: boolean): Promise<number> 
       resolve(1);
       return;
     }
-    show(renderCanary(canary));
+    show(renderCanary(canary, process.stdout.isTTY ? process.stdout.columns : undefined));
     if (!isWaiting) return;
     clearTimeout(rest);
     if (isOnTrial(canary)) isBegun = true;
