@@ -172,6 +172,66 @@ test("deadline and time to live end what lasts too long", async () => {
   assert.equal(cluster.api.get("jobs", "default/sum"), undefined);
 });
 
+test("a Job that somebody else manages is left alone", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ managedBy: "example.com/queue" }));
+  await live(cluster, 3);
+  assert.deepEqual(podNames(cluster), []);
+  assert.equal(cluster.api.writes.length, 0);
+});
+
+test("with replacement policy Failed a pod that is going is replaced only when it has ended", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("jobs", job({ podReplacementPolicy: "Failed" }));
+  await live(cluster, 2);
+  const [first = ""] = podNames(cluster);
+  const { metadata, ...rest } = cluster.api.get("pods", `default/${first}`)!;
+  const going = { ...metadata, deletionTimestamp: new Date(cluster.time.clock.now()).toISOString() };
+  cluster.api.put("pods", { ...rest, metadata: going });
+  await cluster.time.advance(30_000);
+  assert.deepEqual(podNames(cluster), [first]);
+  assert.equal(status(cluster)["terminating"], 1);
+  endPod(cluster, cluster.api.get("pods", `default/${first}`)!, "Failed");
+  await live(cluster, 30);
+  assert.equal(podNames(cluster).filter((name) => name !== first).length, 1);
+});
+
+test("each index has its own limit of failures, and the others go on", async () => {
+  const cluster = await createModelCluster({ only });
+  const indexed = { completionMode: "Indexed", completions: 3, parallelism: 3, backoffLimitPerIndex: 1 };
+  cluster.api.put("jobs", job(indexed));
+  for (let round = 0; round < 20; round += 1) {
+    await live(cluster, 15);
+    for (const pod of cluster.api.list("pods")) {
+      const index = pod.metadata.annotations?.["batch.kubernetes.io/job-completion-index"];
+      if (!isEnded(pod)) endPod(cluster, pod, index === "1" ? "Failed" : "Succeeded");
+    }
+  }
+  assert.equal(status(cluster)["completedIndexes"], "0,2");
+  assert.equal(status(cluster)["failedIndexes"], "1");
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Failed=True FailedIndexes",
+    "FailureTarget=True FailedIndexes",
+  ]);
+  await cluster.quiesce();
+});
+
+test("a success policy ends the Job early, and what still runs goes", async () => {
+  const cluster = await createModelCluster({ only });
+  const successPolicy = { rules: [{ succeededIndexes: "0" }] };
+  cluster.api.put("jobs", job({ completionMode: "Indexed", completions: 3, parallelism: 3, successPolicy }));
+  await live(cluster, 2);
+  for (const pod of cluster.api.list("pods"))
+    if (pod.metadata.annotations?.["batch.kubernetes.io/job-completion-index"] === "0")
+      endPod(cluster, pod, "Succeeded");
+  await live(cluster, 5);
+  assert.deepEqual(conditionsOf(cluster, "jobs", "default/sum"), [
+    "Complete=True SuccessPolicy",
+    "SuccessCriteriaMet=True SuccessPolicy",
+  ]);
+  assert.equal(status(cluster)["active"] ?? 0, 0);
+});
+
 test("indexes are written in Kubernetes' form", () => {
   assert.equal(formatIndexes([0, 1, 2, 5, 7, 8]), "0-2,5,7,8");
   assert.deepEqual(parseIndexes("0-2,5,7,8", 8), [0, 1, 2, 5, 7]);

@@ -106,6 +106,47 @@ test("when every node falls silent at once, nothing is evicted: the fault is our
   assert.equal(cluster.api.get("pods", "default/web")!.metadata.deletionTimestamp, undefined);
 });
 
+const evicting = (cluster: ModelCluster, names: readonly string[]): string[] =>
+  names.filter((name) => taints(cluster, name).includes("unreachable:NoExecute"));
+
+test("when most of a zone falls silent, its evictions stop; those of another zone go on", async () => {
+  const cluster = await createModelCluster({ only });
+  const zoneA = ["a1", "a2", "a3", "a4", "a5"];
+  const zoneB = ["b1", "b2", "b3", "b4"];
+  for (const name of zoneA) node(cluster, name, "a");
+  for (const name of zoneB) node(cluster, name, "b");
+  pod(cluster, "in-a", "a1", 10);
+  pod(cluster, "in-b", "b1", 10);
+  await pass(cluster, 120, "a5", "b2", "b3", "b4");
+  assert.deepEqual(evicting(cluster, [...zoneA, ...zoneB]), ["b1"]);
+  assert.equal(cluster.api.get("pods", "default/in-a")!.metadata.deletionTimestamp, undefined);
+  const gone = cluster.api.get("pods", "default/in-b");
+  assert.ok(gone === undefined || gone.metadata.deletionTimestamp !== undefined);
+  // Most of it is back: what is still silent is a node's own fault.
+  for (const name of ["a2", "a3", "a4"]) node(cluster, name, "a");
+  await pass(cluster, 90, "a2", "a3", "a4", "a5", "b2", "b3", "b4");
+  assert.deepEqual(evicting(cluster, zoneA), ["a1"]);
+});
+
+test("of several silent nodes of a healthy zone one begins to be evicted from every ten seconds", async () => {
+  const cluster = await createModelCluster({ only });
+  const silent = ["n1", "n2", "n3"];
+  const others = Array.from({ length: 9 }, (_, index) => `m${index}`);
+  for (const name of [...silent, ...others]) node(cluster, name);
+  let before = 0;
+  const beganMs: number[] = [];
+  for (let second = 0; second < 120; second += 1) {
+    await pass(cluster, 1, ...others);
+    const now = evicting(cluster, silent).length;
+    assert.ok(now - before <= 1, "two nodes at once");
+    if (now > before) beganMs.push(second);
+    before = now;
+  }
+  assert.equal(beganMs.length, 3);
+  for (const [index, second] of beganMs.entries())
+    if (index > 0) assert.ok(second - beganMs[index - 1]! >= 9, beganMs.join());
+});
+
 test("pods of a node that was deleted go after the quarantine; cordoned nodes are tainted", async () => {
   const cluster = await createModelCluster({ only });
   for (const name of ["n1", "n2"]) node(cluster, name);

@@ -114,6 +114,51 @@ test("a new template goes from the highest ordinal down to the partition, one un
   await cluster.quiesce();
 });
 
+test("ordinals begin where the set says", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set({ ordinals: { start: 5 } }));
+  await live(cluster, 6);
+  assert.deepEqual(podNames(cluster), ["db-5", "db-6", "db-7"]);
+  change(cluster, { replicas: 1 });
+  await live(cluster, 6);
+  assert.deepEqual(podNames(cluster), ["db-5"]);
+  await cluster.quiesce();
+});
+
+test("with maxUnavailable 2 a new template replaces two pods at a time, never more", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set({ replicas: 5, podManagementPolicy: "Parallel" }));
+  await live(cluster, 6);
+  let fewest = 5;
+  cluster.api.onWrite = () => {
+    const pods = cluster.api.list("pods");
+    fewest = Math.min(
+      fewest,
+      pods.filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length,
+    );
+  };
+  const updateStrategy = { type: "RollingUpdate", rollingUpdate: { partition: 0, maxUnavailable: 2 } };
+  change(cluster, { template: template("db:2"), updateStrategy });
+  await live(cluster, 20);
+  assert.deepEqual([...new Set(images(cluster))], ["db:2"]);
+  assert.equal(fewest, 3);
+  await cluster.quiesce();
+});
+
+test("claims go with pods that are scaled away where their retention says so, and only those", async () => {
+  const cluster = await createModelCluster({ only: ["statefulset", "garbage-collection"] });
+  const retention = { whenScaled: "Delete", whenDeleted: "Retain" };
+  cluster.api.put("statefulsets", set({ persistentVolumeClaimRetentionPolicy: retention }));
+  await live(cluster, 6);
+  change(cluster, { replicas: 1 });
+  await live(cluster, 10);
+  await cluster.quiesce();
+  assert.deepEqual(
+    cluster.api.list("persistentvolumeclaims").map((claim) => claim.metadata.name),
+    ["data-db-0"],
+  );
+});
+
 test("below the partition a lost pod comes back with its old template", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.put("statefulsets", set());
