@@ -29,11 +29,11 @@ type Use = (server: TestServer, events: AuditEvent[], lines: string[]) => Promis
 async function audited(wanted: AuditPolicy, use: Use, options: Partial<ApiServerOptions> = {}): Promise<void> {
   const lines: string[] = [];
   const events: AuditEvent[] = [];
-  const write = (line: string): void => {
+  const write = (line: string): undefined => {
     lines.push(line);
     events.push(JSON.parse(line) as AuditEvent);
   };
-  const sinks = { note: write, write: (line: string) => void write(line) };
+  const sinks = { note: write, write };
   const server = await startInProcess({ audit: { policy: wanted, sinks }, ...options });
   await use(server, events, lines);
   await server.close();
