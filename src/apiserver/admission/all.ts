@@ -7,6 +7,7 @@ import type { Rbac } from "../authorize/rbac.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
+import { deviceAdminAccess } from "./device-admin-access.ts";
 import { limitRanger } from "./limit-ranger.ts";
 import { namespaceLifecycle } from "./namespace-lifecycle.ts";
 import { nodeRestriction } from "./node-restriction.ts";
@@ -71,6 +72,7 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
     defaultStorageClass(objects),
     persistentVolumeClaimResize(objects),
     runtimeClass(objects),
+    deviceAdminAccess(objects),
     certificateApproval(authorizer),
     certificateSigning(authorizer),
     certificateSubjectRestriction(certificates),
