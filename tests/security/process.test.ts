@@ -75,6 +75,21 @@ test("tokens of a changed file count without a restart, and those that are gone 
   assert.match(asToken("other", "auth", "whoami").stdout, /eve/);
 });
 
+test("kubectl acts as somebody else, with groups, uid and extras, and is told what that one may", () => {
+  const as = ["--as=jane", "--as-group=developers", "--as-uid=u-1", "--as-user-extra=scopes=view"];
+  const shown = JSON.parse(cluster.kubectl("auth", "whoami", "-o", "json", ...as)) as { status: { userInfo: unknown } };
+  assert.deepEqual(shown.status.userInfo, {
+    username: "jane",
+    uid: "u-1",
+    groups: ["developers", "system:authenticated"],
+    extra: { scopes: ["view"] },
+  });
+  assert.equal(cluster.tryKubectl(["auth", "can-i", "list", "secrets", ...as]).stdout.trim(), "no");
+  cluster.kubectl("create", "rolebinding", "jane", "--clusterrole=view", "--user=jane");
+  assert.equal(cluster.tryKubectl(["auth", "can-i", "list", "pods", ...as]).stdout.trim(), "yes");
+  assert.match(cluster.kubectl("auth", "can-i", "--list", ...as), /selfsubjectaccessreviews/);
+});
+
 test("no log holds a token or the value of a Secret (CVE-2019-11250, CVE-2020-8563)", async () => {
   cluster.kubectl("create", "secret", "generic", "s", `--from-literal=a=${canary}`);
   cluster.kubectl("get", "secret", "s", "-o", "yaml");
