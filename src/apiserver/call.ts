@@ -69,7 +69,13 @@ export interface Parts {
   /** Absent: nothing is written down. */
   readonly audit: Auditing | undefined;
   /** Who answers group versions that are not ours; made after the parts that it needs. */
-  readonly aggregation: () => { answer(call: Call): Outcome | Promise<Outcome> } | undefined;
+  readonly aggregation: () =>
+    | {
+        answer(call: Call): Outcome | Promise<Outcome>;
+        /** OpenAPI 3 of other servers, by `apis/{group}/{version}`. */
+        documents(): ReadonlyMap<string, { readonly body: Uint8Array; readonly hash: string }>;
+      }
+    | undefined;
   /** Where unexpected exceptions go; clients never see them. */
   readonly log: (message: string, error: unknown) => void;
 }

@@ -44,11 +44,20 @@ function aggregated(answers: { up: boolean }): NodeConnector & { readonly seen: 
         return Promise.reject(new AddressNotAllowedError("address not allowed"));
       if (request.target.includes("away"))
         return Promise.resolve({ ...json(302, {}), headers: { location: "http://evil/" } });
+      if (request.target.startsWith("/openapi/v3/")) return Promise.resolve(openApiAnswer(request));
       return Promise.resolve(
         json(200, request.target === "/apis/wardle.example.com/v1alpha1" ? list : { kind: "Flunder" }),
       );
     },
   };
+}
+
+const published = { openapi: "3.0.0", paths: { "/apis/wardle.example.com/v1alpha1/flunders": {} } };
+
+function openApiAnswer({ headers }: HttpRequest): HttpResponse {
+  const etag = '"one"';
+  if (headers["if-none-match"] === etag) return { status: 304, headers: { etag }, body: new Uint8Array(0) };
+  return { status: 200, headers: { etag }, body: new TextEncoder().encode(JSON.stringify(published)) };
 }
 
 const services = "/apis/apiregistration.k8s.io/v1/apiservices";
@@ -177,5 +186,33 @@ test("redirections are neither followed nor passed on; a server that is gone mak
   );
   await conditionBecomes(server, "False", "FailedDiscoveryCheck");
   assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 503);
+  await server.close();
+});
+
+test("its OpenAPI document is in the index while it is there, as it published it, with an ETag", async () => {
+  const answers = { up: true };
+  const nodes = aggregated(answers);
+  const server = await startInProcess({ nodes });
+  await register(server);
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  const path = "apis/wardle.example.com/v1alpha1";
+  const index = (await send(server, "GET", "/openapi/v3")).body.paths as Record<string, { serverRelativeURL: string }>;
+  const { serverRelativeURL = "" } = index[path] ?? {};
+  assert.match(serverRelativeURL, /^\/openapi\/v3\/apis\/wardle\.example\.com\/v1alpha1\?hash=[0-9A-F]{16}$/);
+  const first = await send(server, "GET", serverRelativeURL);
+  assert.deepEqual(first.body, published);
+  const etag = String(first.headers.etag);
+  assert.equal(serverRelativeURL.endsWith(`hash=${etag.replaceAll('"', "")}`), true);
+  const again = await send(server, "GET", `/openapi/v3/${path}`, undefined, { "if-none-match": etag });
+  assert.deepEqual([again.status, again.text], [304, ""]);
+  const labels = { metadata: { labels: { look: "again" } } };
+  const merge = { "content-type": "application/merge-patch+json" };
+  await send(server, "PATCH", `${services}/${name}`, labels, merge);
+  for (let i = 0; !nodes.seen.some(({ request }) => request.headers["if-none-match"] === '"one"'); i++) {
+    assert.ok(i < 200, "the server is not asked whether its document is still the same");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.deepEqual((await send(server, "GET", `/openapi/v3/${path}`)).body, published);
   await server.close();
 });

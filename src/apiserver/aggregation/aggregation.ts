@@ -2,7 +2,7 @@ import type { APIService } from "#api/generated/apiregistration-v1.ts";
 import { apiservices, endpointslices, services } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Timer } from "#world/clock.ts";
-import type { HttpRequest } from "#world/http.ts";
+import type { HttpRequest, HttpResponse } from "#world/http.ts";
 import { textFromBase64 } from "../authenticate/base64.ts";
 import { listStored } from "../authorize/stored.ts";
 import type { Call, Outcome, Parts } from "../call.ts";
@@ -18,6 +18,7 @@ import type { User } from "../user.ts";
 import { timestamp } from "../verbs/create.ts";
 import { updateObject } from "../verbs/update.ts";
 import { checkIntervalMs, checkTimeoutMs, resourceListBytesMax } from "./limits.ts";
+import { remoteDocument, type RemoteDocument } from "./remote-document.ts";
 import { resourcesOf } from "./resources.ts";
 
 type Stored = ApiObject & APIService;
@@ -33,6 +34,7 @@ interface Verdict {
 interface Remote {
   readonly service: Stored;
   available: boolean;
+  document: RemoteDocument | undefined;
   /** What is entered in the registry for it. */
   ids: readonly string[];
 }
@@ -72,6 +74,14 @@ export class Aggregation {
     this.#isClosed = true;
     this.#timer?.cancel();
     for (const each of this.#listening) each.close();
+  }
+
+  /** What the servers that answer publish in OpenAPI 3, by `apis/{group}/{version}`. */
+  documents(): ReadonlyMap<string, RemoteDocument> {
+    const documents = new Map<string, RemoteDocument>();
+    for (const [apiVersion, { available, document }] of this.#remotes)
+      if (available && document !== undefined) documents.set(`apis/${apiVersion}`, document);
+    return documents;
   }
 
   /** The answer of the server that a path below /apis belongs to; undefined when it is this one. */
@@ -154,7 +164,12 @@ export class Aggregation {
     // What this server itself answers is not given away.
     const isOurs = this.#parts.registry.all().some((served) => served.apiVersion === apiVersion);
     if (known === undefined && isOurs) return;
-    const remote: Remote = { service, available: known?.available ?? false, ids: known?.ids ?? [] };
+    const remote: Remote = {
+      service,
+      available: known?.available ?? false,
+      document: known?.document,
+      ids: known?.ids ?? [],
+    };
     this.#remotes.set(apiVersion, remote);
     const verdict = await this.#ask(apiVersion, remote);
     remote.available = verdict.available;
@@ -167,18 +182,20 @@ export class Aggregation {
     const { nodes, timers, registry, log } = this.#parts;
     const failed = (message: string): Verdict => ({ available: false, reason: "FailedDiscoveryCheck", message });
     const url = `https://${destination.serverName ?? ""}/apis/${apiVersion}`;
+    const identity = identityHeaders(aggregator);
     const abort = new AbortController();
     const timer = timers.after(checkTimeoutMs, () => abort.abort());
     const request: HttpRequest = {
       method: "GET",
       target: `/apis/${apiVersion}`,
-      headers: { accept: "application/json", ...identityHeaders(aggregator) },
+      headers: { accept: "application/json", ...identity },
       body: new Uint8Array(0),
       signal: abort.signal,
     };
     try {
-      const response = await nodes?.dial?.(destination, request);
-      if (response === undefined) return failed("this server has no way to it");
+      const dial = nodes?.dial;
+      if (dial === undefined) return failed("this server has no way to it");
+      const response = await dial(destination, request);
       const body = await readWhole(response, resourceListBytesMax);
       if (body === undefined || response.status !== 200)
         return failed(`failing or missing response from ${url}: bad status from ${url}: ${response.status}`);
@@ -188,6 +205,10 @@ export class Aggregation {
       for (const id of remote.ids) registry.remove(id);
       remote.ids = entries.map(({ kind }) => `aggregated/${apiVersion}/${kind.storage.resource}`);
       entries.forEach((entry, index) => registry.set(remote.ids[index]!, entry));
+      const ask = (asked: HttpRequest): Promise<HttpResponse> => dial(destination, asked);
+      remote.document = await remoteDocument(ask, apiVersion, identity, abort.signal, remote.document).catch(
+        () => remote.document,
+      );
       return { available: true, reason: "Passed", message: "all checks passed" };
     } catch (error) {
       log(`an aggregated server gave no answer at ${url}`, error);

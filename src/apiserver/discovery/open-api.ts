@@ -22,8 +22,12 @@ export function openApi(call: Call, path: string): Outcome {
   const { registry, version, describe } = call.parts;
   const current = currentOf(registry, version.gitVersion);
   const options = { version: version.gitVersion, describe };
-  if (path === "/openapi/v3")
-    return document(call, current, path, "", () => openApiIndex(current.documented, version.gitVersion));
+  const remote = call.parts.aggregation()?.documents() ?? noDocuments;
+  if (path === "/openapi/v3") {
+    const hashes = new Map(current.hashes);
+    for (const [name, { hash }] of remote) hashes.set(name, hash);
+    return { status: 200, headers: headersOf(call), body: encodeJson(openApiIndex(hashes)) };
+  }
   if (path === "/openapi/v2") {
     const hash = openApiV2Hash(current.documented, version.gitVersion);
     const render = (): Record<string, unknown> => renderOpenApiV2(current.documented, options);
@@ -32,6 +36,13 @@ export function openApi(call: Call, path: string): Outcome {
     return document(call, current, `${path}#protobuf`, hash, render, encodeOpenApiV2, openApiV2ProtobufType);
   }
   const name = path.slice("/openapi/v3/".length);
+  const published = path.startsWith("/openapi/v3/") ? remote.get(name) : undefined;
+  if (published !== undefined) {
+    const headers = headersOf(call, published.hash);
+    return isUnchanged(call, published.hash)
+      ? { status: 304, headers, body: new Uint8Array(0) }
+      : { status: 200, headers, body: published.body };
+  }
   const hash = path.startsWith("/openapi/v3/") ? current.hashes.get(name) : undefined;
   if (hash === undefined) return noSuchResource();
   return document(call, current, path, hash, () => renderOpenApiV3(current.documented, name, options) ?? {});
@@ -58,6 +69,21 @@ function isSame(path: string, before: Map<string, string> | undefined, after: Ma
   return after.has(name) && before?.get(name) === after.get(name);
 }
 
+const noDocuments: ReadonlyMap<string, { readonly body: Uint8Array; readonly hash: string }> = new Map();
+
+function headersOf(call: Call, hash = "", contentType = "application/json"): Record<string, string> {
+  return {
+    "content-type": contentType,
+    vary: "Accept",
+    "cache-control": call.info.query.has("hash") ? "public, immutable" : "no-cache, private",
+    ...(hash !== "" && { etag: `"${hash}"` }),
+  };
+}
+
+function isUnchanged(call: Call, hash: string): boolean {
+  return hash !== "" && call.request.headers["if-none-match"] === `"${hash}"`;
+}
+
 function document(
   call: Call,
   current: Rendered,
@@ -67,16 +93,8 @@ function document(
   encode: (document: Record<string, unknown>) => Uint8Array = encodeJson,
   contentType = "application/json",
 ): HttpResponse {
-  const etag = hash === "" ? undefined : `"${hash}"`;
-  const isPinned = call.info.query.has("hash");
-  const headers = {
-    "content-type": contentType,
-    vary: "Accept",
-    "cache-control": isPinned ? "public, immutable" : "no-cache, private",
-    ...(etag !== undefined && { etag }),
-  };
-  if (etag !== undefined && call.request.headers["if-none-match"] === etag)
-    return { status: 304, headers, body: new Uint8Array(0) };
+  const headers = headersOf(call, hash, contentType);
+  if (isUnchanged(call, hash)) return { status: 304, headers, body: new Uint8Array(0) };
   let body = current.bodies.get(path);
   if (body === undefined) current.bodies.set(path, (body = encode(render())));
   return { status: 200, headers, body };

@@ -158,8 +158,7 @@ function sorted(record: Json): Json {
 }
 
 /** The index at /openapi/v3: each group version with the address of its document. */
-export function openApiIndex(all: readonly Documented[], version: string): Json {
-  const hashes = openApiHashes(all, version);
+export function openApiIndex(hashes: ReadonlyMap<string, string>): Json {
   return {
     paths: Object.fromEntries(
       [...hashes].map(([path, hash]) => [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }]),
@@ -189,7 +188,7 @@ export function openApiV2Hash(all: readonly Documented[], version: string): stri
 }
 
 /** FNV-1a in two lanes of 32 bits. */
-function fingerprint(text: string): string {
+export function fingerprint(text: string): string {
   let low = 0x811c9dc5;
   let high = 0x01000193;
   for (let i = 0; i < text.length; i += 1) {
