@@ -5,12 +5,11 @@ const podCandidates = sixteens(10, 244, 12).concat(sixteens(10, 128, 100));
 const serviceCandidates = sixteens(10, 96, 12).concat(sixteens(10, 64, 32));
 const nodeNetworkCandidates = Array.from({ length: 64 }, (_, index) => `10.223.${index}.0/24`);
 
-const nodePortCandidates = [
-  { first: 30000, last: 32767 },
-  { first: 27000, last: 29767 },
-  { first: 24000, last: 26767 },
-  { first: 21000, last: 23767 },
-];
+/** Kubernetes' own range first, then as many ports below it; above are those that the kernel gives to connections. */
+const nodePortCandidates = Array.from({ length: 7 }, (_, index) => {
+  const first = 30_000 - index * 3_000;
+  return { first, last: first + 2_767 };
+});
 
 export interface Ranges {
   readonly podRange: string;

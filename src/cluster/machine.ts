@@ -24,18 +24,31 @@ export async function machineNetworks(processes: Processes): Promise<string[]> {
   return [...networks];
 }
 
-/** Settings of the other clusters that were made on this machine and not reset. */
+/** Settings of the clusters that were made on this machine and not reset, also of those whose data dir was removed by hand. */
 export async function registeredClusters(disk: Disk): Promise<(ClusterSettings & { dataDir: string })[]> {
   if ((await disk.stat(registryFolder)) === undefined) return [];
-  const files = await disk.list(registryFolder);
-  return await Promise.all(
-    files
-      .filter((file) => file.endsWith(".json"))
-      .map(
-        async (file) =>
-          JSON.parse(await disk.readText(`${registryFolder}/${file}`)) as ClusterSettings & { dataDir: string },
-      ),
-  );
+  const found: (ClusterSettings & { dataDir: string })[] = [];
+  for (const file of (await disk.list(registryFolder)).filter((name) => name.endsWith(".json"))) {
+    const text = await disk.readText(`${registryFolder}/${file}`).catch(noneIfMissing);
+    if (text === undefined) continue;
+    found.push(JSON.parse(text) as ClusterSettings & { dataDir: string });
+  }
+  return found;
+}
+
+/**
+ * Those that hold ranges and ports. One whose data dir is gone does not: nothing can start it any more, and what it left in the
+ * network shows in the machine's own routes.
+ */
+export async function standingClusters(disk: Disk): Promise<readonly ClusterSettings[]> {
+  const all = await registeredClusters(disk);
+  const found = await Promise.all(all.map(({ dataDir }) => disk.stat(dataDir)));
+  return all.filter((_, index) => found[index] !== undefined);
+}
+
+/** Another cluster was reset while we looked. */
+function noneIfMissing(error: unknown): undefined {
+  if ((error as { code?: unknown }).code !== "ENOENT") throw error;
 }
 
 export async function registerCluster(disk: Disk, settings: ClusterSettings, dataDir: string): Promise<void> {

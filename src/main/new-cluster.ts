@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { chooseRanges, type Ranges } from "#cluster/choose-ranges.ts";
-import { machineNetworks, namespacePath, nodeAddress, registeredClusters } from "#cluster/machine.ts";
+import { machineNetworks, namespacePath, nodeAddress, standingClusters } from "#cluster/machine.ts";
 import type { ClusterSettings, NodeSettings } from "#cluster/settings.ts";
 import { commandWorld } from "./command-world.ts";
 import { numberOption, type ParsedOptions } from "./options.ts";
@@ -94,7 +94,7 @@ export async function settleCluster(wishes: Wishes): Promise<ClusterSettings> {
 }
 
 async function freeRanges(): Promise<Ranges> {
-  const others = await registeredClusters(commandWorld.disk);
+  const others = await standingClusters(commandWorld.disk);
   const ranges = chooseRanges({
     networks: [
       ...(await machineNetworks(commandWorld.processes)),

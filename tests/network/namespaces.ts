@@ -37,7 +37,8 @@ export class Namespace implements Disposable {
     this.#children.push(child);
     if (input !== "") child.stdin.write(input);
     const [first] = (await once(child.stdout, "data")) as [Buffer];
-    return { child, line: first.toString().trim() };
+    // On a loaded machine a chunk holds what was printed meanwhile too.
+    return { child, line: first.toString().split("\n")[0]?.trim() ?? "" };
   }
 
   /** Runs a script of Node's inside to its end; answers its output. */

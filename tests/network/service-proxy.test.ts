@@ -67,7 +67,7 @@ async function fetchFrom(client: Namespace, url: string, count: number): Promise
     import { get } from "node:http";
     const seen = {};
     const once = () => new Promise((resolve) => {
-      const to = { host: "${hostname}", port: ${port === "" ? 80 : port}, path: "${pathname}", agent: false, timeout: 1500 };
+      const to = { host: "${hostname}", port: ${port === "" ? 80 : port}, path: "${pathname}", agent: false, timeout: 5000 };
       const request = get(to, (response) => {
         let text = ""; response.on("data", (chunk) => (text += chunk)); response.on("end", () => resolve(text));
       });
@@ -79,7 +79,7 @@ async function fetchFrom(client: Namespace, url: string, count: number): Promise
   return JSON.parse(await client.script(source)) as Record<string, number>;
 }
 
-test("Services in a real kernel", { skip: !root && "needs root", timeout: 120_000 }, async (t) => {
+test("Services in a real kernel", { skip: !root && "needs root", timeout: 300_000 }, async (t) => {
   await using stage = await new Stage().setUp();
   const web = service("web", { clusterIP: "10.96.0.20", type: "NodePort" }, [{ nodePort: 30080 }]);
   const [first, second, third] = podAddresses;
