@@ -197,7 +197,14 @@ test(
     });
 
     await t.test("requests are counted by backend", async () => {
-      const counted = new Map((await readCounters(stage.runtime, stage.plane.slots)).map((one) => [one.backend, one]));
+      const read = async () =>
+        new Map((await readCounters(stage.runtime, stage.plane.slots)).map((one) => [one.backend, one]));
+      let counted = await read();
+      // A request is counted when it has ended in HAProxy: a moment after its answer is here.
+      for (let look = 0; look < 200 && counted.get("d/none:80")?.answers[4] !== 1; look++) {
+        await timers.sleep(25);
+        counted = await read();
+      }
       assert.equal(counted.get("d/web:80")?.requests, 11);
       assert.equal(counted.get("d/api:80")?.answers[1], 3, "answers of the class 2xx");
       assert.equal(counted.get("d/none:80")?.answers[4], 1, "answers of the class 5xx");
