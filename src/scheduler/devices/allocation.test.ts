@@ -10,7 +10,7 @@ import type {
 import { nodeView } from "../node-view.ts";
 import { makeNode } from "../testing/objects.ts";
 import { allocate } from "./allocation.ts";
-import { newestSlices, poolsFor } from "./pools.ts";
+import { PoolIndex } from "./pools.ts";
 import { deviceClaimDeclaration, sliceDeclaration } from "./views.ts";
 
 const driver = "gpu.example.com";
@@ -71,7 +71,7 @@ function give({ slices, claims, classes = { gpu: {} }, taken = [], node = "n1", 
       } satisfies ResourceClaim),
     ),
     node: view,
-    pools: poolsFor(view, newestSlices(slices.map(sliceDeclaration.project))),
+    pools: new PoolIndex(slices.map(sliceDeclaration.project)).for(view),
     classNamed: (name) => classes[name],
     isTaken: (id) => taken.includes(id),
   });
@@ -309,7 +309,7 @@ test("a result says where its devices can be reached, and carries the settings o
   const answer = allocate({
     claims: [deviceClaimDeclaration.project({ metadata: { name: "claim" }, spec: { devices: claim }, status: {} })],
     node: view,
-    pools: poolsFor(view, newestSlices(slices.map(sliceDeclaration.project))),
+    pools: new PoolIndex(slices.map(sliceDeclaration.project)).for(view),
     classNamed: () => ({ config: [opaque("class")] }),
     isTaken: () => false,
   });

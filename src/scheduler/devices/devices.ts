@@ -7,7 +7,7 @@ import type { PodView } from "../pod-view.ts";
 import { verdict } from "../verdict.ts";
 import { allocate, type Allocated } from "./allocation.ts";
 import { deviceLimits } from "./limits.ts";
-import { deviceId, newestSlices, poolsFor, type Pool } from "./pools.ts";
+import { deviceId, PoolIndex } from "./pools.ts";
 import type { DeviceClaimView, SliceView } from "./views.ts";
 
 /** A claim with what it is to be given; undefined: it has its devices, and the pod is only to be named as a user of it. */
@@ -38,7 +38,7 @@ export class Devices {
   readonly #taken = new Map<string, number>();
   /** By the uid of the pod. */
   readonly #assumed = new Map<string, Assumed>();
-  #newest: ReadonlyMap<string, readonly SliceView[]> | undefined;
+  #pools: PoolIndex | undefined;
 
   constructor(claims: Informer<DeviceClaimView>, slices: Informer<SliceView>, classes: Informer<DeviceClassSpec>) {
     this.#claims = claims;
@@ -56,7 +56,7 @@ export class Devices {
         changed();
       }),
       this.#slices.handle(() => {
-        this.#newest = undefined;
+        this.#pools = undefined;
         changed();
       }),
       this.#classes.handle(changed),
@@ -91,11 +91,12 @@ export class Devices {
   filter(pod: PodView, cluster: Cluster, verdicts: Uint8Array): void {
     const placed = this.#claimsOf(pod).filter(({ allocation }) => allocation !== undefined);
     const waiting = this.#waiting(pod);
+    const promised = this.#promised();
     for (let slot = 0; slot < cluster.slotCount; slot += 1) {
       const node = verdicts[slot] === verdict.fits ? cluster.nodeAt(slot) : undefined;
       if (node === undefined) continue;
       if (!placed.every((claim) => isReachable(claim, node))) verdicts[slot] = verdict.deviceNode;
-      else if (waiting.length > 0 && this.#allocate(waiting, node).kind !== "allocated")
+      else if (waiting.length > 0 && this.#allocate(waiting, node, promised).kind !== "allocated")
         verdicts[slot] = verdict.devices;
     }
   }
@@ -103,9 +104,10 @@ export class Devices {
   /** The first thing that is wrong with what a pod asks for, seen from any node; undefined when nothing is. */
   problem(pod: PodView, cluster: Cluster): string | undefined {
     const waiting = this.#waiting(pod);
+    const promised = this.#promised();
     for (let slot = 0; waiting.length > 0 && slot < cluster.slotCount; slot += 1) {
       const node = cluster.nodeAt(slot);
-      const answer = node === undefined ? undefined : this.#allocate(waiting, node);
+      const answer = node === undefined ? undefined : this.#allocate(waiting, node, promised);
       if (answer?.kind === "broken") return answer.message;
     }
     return undefined;
@@ -203,22 +205,26 @@ export class Devices {
     return undefined;
   }
 
-  #allocate(claims: readonly DeviceClaimView[], node: NodeView): Allocated {
-    this.#newest ??= newestSlices(this.#slices.list());
-    const pools: readonly Pool[] = poolsFor(node, this.#newest);
-    const assumed = new Set<string>();
+  /** Devices of pods whose claims are not seen as they were written. */
+  #promised(): ReadonlySet<string> {
+    const promised = new Set<string>();
     for (const { assignments } of this.#assumed.values()) {
       for (const { allocation } of assignments) {
         for (const { driver, pool, device, adminAccess } of allocation?.devices.results ?? [])
-          if (adminAccess !== true) assumed.add(deviceId(driver, pool, device));
+          if (adminAccess !== true) promised.add(deviceId(driver, pool, device));
       }
     }
+    return promised;
+  }
+
+  #allocate(claims: readonly DeviceClaimView[], node: NodeView, promised = this.#promised()): Allocated {
+    this.#pools ??= new PoolIndex(this.#slices.list());
     return allocate({
       claims,
       node,
-      pools,
+      pools: this.#pools.for(node),
       classNamed: (name) => this.#classes.get(name),
-      isTaken: (id) => this.#taken.has(id) || assumed.has(id),
+      isTaken: (id) => this.#taken.has(id) || promised.has(id),
     });
   }
 }

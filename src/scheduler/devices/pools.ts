@@ -31,10 +31,32 @@ export function deviceId(driver: string, pool: string, device: string): string {
 }
 
 /**
- * All pools, each in its newest generation. Slices of older generations count for nothing: their driver has replaced them.
+ * All pools, each in its newest generation: slices of older generations count for nothing, their driver has replaced them. A node
+ * looks only at pools of its own and at those that belong to several nodes.
  * https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/resource-slice-v1/
  */
-export function newestSlices(slices: readonly SliceView[]): ReadonlyMap<string, readonly SliceView[]> {
+export class PoolIndex {
+  readonly #local = new Map<string, (readonly SliceView[])[]>();
+  readonly #shared: (readonly SliceView[])[] = [];
+
+  constructor(slices: readonly SliceView[]) {
+    for (const pool of newest(slices)) {
+      const node = pool[0]?.nodeName ?? "";
+      const isLocal = node !== "" && pool.every(({ nodeName, perDevice }) => !perDevice && nodeName === node);
+      const known = this.#local.get(node);
+      if (!isLocal) this.#shared.push(pool);
+      else if (known === undefined) this.#local.set(node, [pool]);
+      else known.push(pool);
+    }
+  }
+
+  /** The pools with devices that a node can reach. */
+  for(node: NodeView): Pool[] {
+    return [...(this.#local.get(node.name) ?? []), ...this.#shared].flatMap((slices) => poolFor(node, slices) ?? []);
+  }
+}
+
+function newest(slices: readonly SliceView[]): Iterable<readonly SliceView[]> {
   const pools = new Map<string, SliceView[]>();
   for (const slice of slices) {
     const key = `${slice.driver}/${slice.pool}`;
@@ -43,21 +65,15 @@ export function newestSlices(slices: readonly SliceView[]): ReadonlyMap<string, 
     if (known === undefined || slice.generation > generation) pools.set(key, [slice]);
     else if (slice.generation === generation) known.push(slice);
   }
-  return pools;
+  return pools.values();
 }
 
-/** The pools with devices that a node can reach. */
-export function poolsFor(node: NodeView, newest: ReadonlyMap<string, readonly SliceView[]>): Pool[] {
-  const pools: Pool[] = [];
-  for (const slices of newest.values()) {
-    const [first] = slices;
-    if (first === undefined) continue;
-    const devices = slices.flatMap((slice) => reachable(slice, node));
-    if (devices.length === 0) continue;
-    const { driver, pool: name } = first;
-    pools.push({ driver, name, devices, counters: countersOf(slices), problem: problemOf(first, slices) });
-  }
-  return pools;
+function poolFor(node: NodeView, slices: readonly SliceView[]): Pool | undefined {
+  const [first] = slices;
+  const devices = slices.flatMap((slice) => reachable(slice, node));
+  if (first === undefined || devices.length === 0) return undefined;
+  const { driver, pool: name } = first;
+  return { driver, name, devices, counters: countersOf(slices), problem: problemOf(first, slices) };
 }
 
 function reachable(slice: SliceView, node: NodeView): PoolDevice[] {
