@@ -64,7 +64,7 @@ extenders:
   filterVerb: filter
   prioritizeVerb: prioritize
   nodeCacheCapable: true
-  httpTimeout: 500ms
+  httpTimeout: 3s
   managedResources: [{name: example.com/licence, ignoredByScheduler: true}]
 `;
   writeFileSync(join(cluster.dataDir, "config", "scheduler.yaml"), configuration);
@@ -160,7 +160,7 @@ test("what an extender refuses everywhere waits and says so; one that does not a
   await api.create(pods, asking("patient", { "example.com/licence": "1" }));
   await until("the silence is told", async () => {
     const events = arrayAt(await api.get("/api/v1/namespaces/default/events"));
-    return events.some((event) => String(event["message"]).includes("no answer within 500 ms"));
+    return events.some((event) => String(event["message"]).includes("no answer within 3000 ms"));
   });
   await api.create(pods, asking("unconcerned", { cpu: "100m" }));
   await placed("unconcerned");
