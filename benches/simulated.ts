@@ -13,13 +13,15 @@ const { values: flags } = parseArgs({
   options: {
     folder: { type: "string", default: "/var/tmp" },
     kubeconfig: { type: "string" },
-    only: { type: "string", default: "deployment,latency,jobs,namespace" },
+    only: { type: "string", default: "deployment,latency,jobs,stateful,namespace" },
     runs: { type: "string", default: "3" },
     nodes: { type: "string", default: "100" },
     replicas: { type: "string", default: "1000" },
     jobs: { type: "string", default: "10000" },
+    members: { type: "string", default: "100" },
     objects: { type: "string", default: "10000" },
     pods: { type: "string", default: "30000" },
+    seconds: { type: "string", default: "60" },
     "bare-nodes": { type: "string", default: "5000" },
     "bare-pods": { type: "string", default: "10000" },
   },
@@ -85,12 +87,25 @@ function serverProcessorMs({ dataDir }: Stage): number {
   return dataDir === undefined ? Number.NaN : running.processorMs(running.processOf(dataDir, "server"));
 }
 
+interface Run {
+  readonly ms: number;
+  readonly writes: number;
+  readonly processorMs: number;
+  readonly servingMs: number;
+}
+
+/** Without the thread of the simulated nodes. */
+function servingProcessorMs({ dataDir }: Stage): number {
+  return dataDir === undefined ? Number.NaN : running.firstThreadMs(running.processOf(dataDir, "server"));
+}
+
 /** From the request to the moment the last pod is Running, as a watch of Running pods sees it. */
-async function rollOut(stage: Stage): Promise<{ ms: number; writes: number; processorMs: number }> {
+async function rollOut(stage: Stage): Promise<Run> {
   const from = await revision(stage);
   const names = new Set<string>();
   let watch: { close(): void } | undefined;
   const cpu = serverProcessorMs(stage);
+  const serving = servingProcessorMs(stage);
   let start = 0;
   const end = await until<number>("all replicas Running", 120_000, async (done) => {
     watch = await stage.api.watch(
@@ -106,12 +121,14 @@ async function rollOut(stage: Stage): Promise<{ ms: number; writes: number; proc
   });
   watch?.close();
   const processorMs = serverProcessorMs(stage) - cpu;
-  return { ms: end - start, writes: Number((await revision(stage)) - from), processorMs };
+  const servingMs = servingProcessorMs(stage) - serving;
+  return { ms: end - start, writes: Number((await revision(stage)) - from), processorMs, servingMs };
 }
 
-async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number; processorMs: number }> {
+async function rollUpdate(stage: Stage): Promise<Run> {
   const from = await revision(stage);
   const cpu = serverProcessorMs(stage);
+  const serving = servingProcessorMs(stage);
   const start = performance.now();
   await stage.api.call("PATCH", `${apps}/web`, {
     spec: { template: { spec: { containers: [{ name: "web", image: "web:2" }] } } },
@@ -131,7 +148,9 @@ async function rollUpdate(stage: Stage): Promise<{ ms: number; writes: number; p
   };
   await waitFor("the rolling update", isDone, 240_000, 50);
   const ms = performance.now() - start;
-  return { ms, writes: Number((await revision(stage)) - from), processorMs: serverProcessorMs(stage) - cpu };
+  const processorMs = serverProcessorMs(stage) - cpu;
+  const servingMs = servingProcessorMs(stage) - serving;
+  return { ms, writes: Number((await revision(stage)) - from), processorMs, servingMs };
 }
 
 async function clear(stage: Stage): Promise<void> {
@@ -162,10 +181,16 @@ async function deploymentStory(stage: Stage): Promise<void> {
     "1",
   );
   say(`${name}: processor time of the server`, running.medianOf(outs.map((one) => one.processorMs)) / 1_000, "s");
+  say(`${name}: of it the first thread`, running.medianOf(outs.map((one) => one.servingMs)) / 1_000, "s");
   say("rolling update of it", running.medianOf(updates.map(({ ms }) => ms)) / 1_000, "s", 8);
   say(
     "rolling update of it: processor time of the server",
     running.medianOf(updates.map((one) => one.processorMs)) / 1_000,
+    "s",
+  );
+  say(
+    "rolling update of it: of it the first thread",
+    running.medianOf(updates.map((one) => one.servingMs)) / 1_000,
     "s",
   );
   say("rolling update of it: writes a pod", running.medianOf(updates.map((one) => one.writes)) / replicas, "1", 8);
@@ -256,6 +281,49 @@ async function jobsStory(stage: Stage): Promise<void> {
   say(`${jobs} Jobs: writes a Job`, Number((await revision(stage)) - from) / jobs, "1");
 }
 
+/** 100 pods with names, all at once and one after the other, until the set says that all are ready. */
+async function statefulStory(stage: Stage): Promise<void> {
+  const size = Number(flags.members);
+  const path = "/apis/apps/v1/namespaces/default/statefulsets";
+  for (const [policy, target] of [
+    ["Parallel", 1],
+    ["OrderedReady", 10],
+  ] as const) {
+    const name = policy.toLowerCase();
+    const labels = { app: name };
+    const from = await revision(stage);
+    const cpu = serverProcessorMs(stage);
+    const start = performance.now();
+    await stage.api.call("POST", path, {
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name },
+      spec: {
+        replicas: size,
+        serviceName: name,
+        podManagementPolicy: policy,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { containers: [{ name: "web", image: "web:1" }], terminationGracePeriodSeconds: 0 },
+        },
+      },
+    });
+    const isReady = async (): Promise<boolean> => {
+      const { text } = await stage.api.call("GET", `${path}/${name}`);
+      return (JSON.parse(text) as { status: { readyReplicas?: number } }).status.readyReplicas === size;
+    };
+    await waitFor(`all ${size} pods of the set ready`, isReady, 240_000, 20);
+    const figure = `StatefulSet of ${size}, ${policy}, until all are ready`;
+    say(figure, (performance.now() - start) / 1_000, "s", target);
+    say(`${figure}: processor time of the server`, (serverProcessorMs(stage) - cpu) / 1_000, "s");
+    say(`${figure}: writes a pod`, Number((await revision(stage)) - from) / size, "1");
+    await stage.api.call("DELETE", `${path}/${name}?propagationPolicy=Background`);
+    await waitFor("the pods' end", async () => (await count(stage, podsPath)) === 0, 120_000);
+    await sleep(1_000);
+  }
+}
+
 async function namespaceStory(stage: Stage): Promise<void> {
   const objects = Number(flags.objects);
   await stage.api.call("POST", "/api/v1/namespaces", { metadata: { name: "full" } });
@@ -318,7 +386,7 @@ async function schedulingStory(stage: Stage): Promise<void> {
   say(`${name}: processor time of the server a pod`, (serverProcessorMs(stage) - cpu) / pods, "ms");
 }
 
-/** Nothing changes for 60 s: what the server still does. Wants a cluster of its own, with --nodes 1000. */
+/** Nothing changes for a minute: what the server still does. Wants a cluster of its own, with --nodes 1000. */
 async function standingStory(stage: Stage): Promise<void> {
   const pods = Number(flags.pods);
   const size = 1_000;
@@ -331,7 +399,8 @@ async function standingStory(stage: Stage): Promise<void> {
       1_000,
     );
   }
-  await sleep(60_000);
+  const standMs = Number(flags.seconds) * 1_000;
+  await sleep(standMs);
   const before = await revision(stage);
   let leases = 0;
   const watch = await stage.api.watch(
@@ -339,14 +408,18 @@ async function standingStory(stage: Stage): Promise<void> {
     () => (leases += 1),
   );
   const cpu = serverProcessorMs(stage);
+  const serving = servingProcessorMs(stage);
   const start = performance.now();
-  await sleep(60_000);
-  const used = (serverProcessorMs(stage) - cpu) / (performance.now() - start);
+  await sleep(standMs);
+  const elapsedMs = performance.now() - start;
+  const used = (serverProcessorMs(stage) - cpu) / elapsedMs;
+  const usedServing = (servingProcessorMs(stage) - serving) / elapsedMs;
   const writes = Number((await revision(stage)) - before) - leases;
   watch.close();
   const name = `${flags.nodes} nodes, ${pods} pods standing still`;
-  say(`${name}: processor of the server, its simulated nodes among it`, used * 100, "%", 5);
-  say(`${name}: writes besides leases in 60 s`, writes, "1", 0);
+  say(`${name}: processor of the server's first thread`, usedServing * 100, "%", 5);
+  say(`${name}: processor of the server, its simulated nodes among it`, used * 100, "%");
+  say(`${name}: writes besides leases in ${flags.seconds} s`, writes, "1", 0);
   if (stage.dataDir !== undefined) {
     say(
       `${name}: memory of the server, its simulated nodes among it`,
@@ -360,6 +433,7 @@ const stories: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   deployment: deploymentStory,
   latency: latencyStory,
   jobs: jobsStory,
+  stateful: statefulStory,
   namespace: namespaceStory,
   scheduling: schedulingStory,
   standing: standingStory,

@@ -105,7 +105,16 @@ export function proportionalMegabytes(pid: number): number {
 
 /** Processor time used so far, in milliseconds. */
 export function processorMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+  return processorMsIn(`/proc/${pid}/stat`);
+}
+
+/** That of the process' first thread alone: it serves, while simulated nodes, commits and collections have others. */
+export function firstThreadMs(pid: number): number {
+  return processorMsIn(`/proc/${pid}/task/${pid}/stat`);
+}
+
+function processorMsIn(path: string): number {
+  const fields = readFileSync(path, "utf8")
     .replace(/^.*\) /, "")
     .split(" ");
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / clockTicksPerSecond;
