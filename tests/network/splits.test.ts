@@ -268,8 +268,8 @@ test("distinct users are counted on their side, and those with an error once", {
 });
 
 test("what is an error is the split's: chosen statuses, slow answers, and no answer at all", { skip }, async () => {
-  await apply({ threshold: 10_000, run: "r-5", errors: { statuses: ["429"], slowerThanMs: 200 } });
-  for (const [user, path] of ["/?status=500", "/?status=429", "/?after=400", "/"].entries())
+  await apply({ threshold: 10_000, run: "r-5", errors: { statuses: ["429"], slowerThanMs: 3_000 } });
+  for (const [user, path] of ["/?status=500", "/?status=429", "/?after=3500", "/"].entries())
     await get(cookie(user), path);
   assert.equal((await side("r-5", "chosen")).inErrors, 2);
   await apply({ threshold: 10_000, run: "r-6" });
