@@ -92,6 +92,8 @@ export interface HttpServerOptions {
     readonly byName?: ReadonlyMap<string, TlsIdentity>;
   };
   readonly bodyBytesMax: number;
+  /** Time for a client to send a request's body, in milliseconds; absent: five minutes. */
+  readonly bodyTimeoutMs?: number;
 }
 
 export interface HttpServer {

@@ -62,8 +62,8 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
 function http1Server(options: HttpServerOptions, handler: HttpHandler, peers: WeakMap<Duplex, Peer>): http.Server {
   const server = nodeHttp.createServer({
     maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: Math.min(limits.headersTimeoutMs, options.bodyTimeoutMs ?? limits.requestTimeoutMs),
+    requestTimeout: options.bodyTimeoutMs ?? limits.requestTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: limits.connectionCheckIntervalMs,
     requireHostHeader: true,
@@ -122,7 +122,7 @@ function http2Server(
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     const socket = stream.session?.socket;
     const peer = (socket === undefined ? undefined : sessionPeers.get(stream.session!)) ?? noPeer;
-    answerHttp2(handler, options.bodyBytesMax, stream, headers, peer);
+    answerHttp2(handler, options, stream, headers, peer);
   });
   // The session hides its socket behind a proxy, so the peer is remembered by session.
   const sessionPeers = new WeakMap<http2.Http2Session, Peer>();

@@ -177,6 +177,26 @@ test("HTTP/2 by ALPN: requests, bodies, streams, the client's certificate", asyn
   });
 });
 
+test("a body that never ends costs its stream, not the session", async () => {
+  const options = { host: "127.0.0.1", port: 0, tls: identity, bodyBytesMax: 1000, bodyTimeoutMs: 300 };
+  const server = await nodeHttp.listen(options, echo);
+  const session = http2.connect(`https://127.0.0.1:${server.port}`, { ca: authority.certificate });
+  const slow = session.request({ ":method": "POST", ":path": "/slow" });
+  slow.on("error", () => undefined);
+  slow.write("{");
+  const trickle = setInterval(() => slow.writable && slow.write(" "), 20);
+  await new Promise((resolve) => slow.once("close", resolve));
+  clearInterval(trickle);
+  assert.equal(slow.rstCode, http2.constants.NGHTTP2_CANCEL);
+  const other = session.request({ ":method": "POST", ":path": "/other" });
+  other.end("whole");
+  const status = new Promise((resolve) => other.once("response", (headers) => resolve(headers[":status"])));
+  other.resume();
+  assert.equal(await status, 200);
+  session.close();
+  await server.close(0);
+});
+
 test("a session that resets its streams in a storm is closed (CVE-2023-44487)", async () => {
   await serving(echo, async ({ port, transport }) => {
     const session = http2.connect(`https://127.0.0.1:${port}`, { ca: authority.certificate });

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
-import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
+import type { Headers, HttpHandler, HttpRequest, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
 import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
+import { requestTimeoutMs } from "./http-limits.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
 function requestOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array): ReceivedRequest {
@@ -11,7 +12,7 @@ function requestOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body
 /** Reads one HTTP/2 request, bounded, and writes the handler's answer. */
 export function answerHttp2(
   handler: HttpHandler,
-  bodyBytesMax: number,
+  { bodyBytesMax, bodyTimeoutMs = requestTimeoutMs }: Pick<HttpServerOptions, "bodyBytesMax" | "bodyTimeoutMs">,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   peer: Peer,
@@ -25,6 +26,9 @@ export function answerHttp2(
   const chunks: Uint8Array[] = [];
   let length = 0;
   let refused = false;
+  // Node bounds the time of HTTP/1.1 requests only: a body that never ends would hold its bytes for ever.
+  const tooSlow = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), bodyTimeoutMs);
+  stream.on("close", () => clearTimeout(tooSlow));
   stream.on("data", (chunk: Uint8Array) => {
     length += chunk.length;
     if (length <= bodyBytesMax) chunks.push(chunk);
@@ -37,6 +41,7 @@ export function answerHttp2(
     }
   });
   stream.on("end", () => {
+    clearTimeout(tooSlow);
     if (refused || stream.destroyed) return;
     const first = chunks[0];
     const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
