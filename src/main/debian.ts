@@ -50,9 +50,7 @@ export async function ensurePackages(
     );
   }
   progress.step(`installing Debian packages: ${missing.join(" ")}`);
-  const madePolicy = !existsSync(policyPath);
-  // Debian asks this script whether a freshly installed service may start: no.
-  if (madePolicy) writeFileSync(policyPath, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  const allowServices = forbidServices();
   try {
     const install = ["install", "-y", "--no-install-recommends", ...missing];
     const first = await apt(processes, install);
@@ -67,13 +65,29 @@ export async function ensurePackages(
       }
     }
   } finally {
-    if (madePolicy) rmSync(policyPath, { force: true });
+    allowServices();
   }
   if (existsSync("/run/systemd/system")) {
     const installed = services.filter((name) => missing.includes(name));
     for (const name of installed) await processes.run("systemctl", ["disable", name], { timeoutMs: 30_000 });
   }
   progress.done(`installed ${missing.join(" ")}`);
+}
+
+/**
+ * Debian asks a script whether a freshly installed service may start: no, until the answer is called. The script must not outlive us,
+ * however we end: no service of the machine would ever start again after an installation.
+ */
+function forbidServices(): () => void {
+  if (existsSync(policyPath)) return () => undefined;
+  const remove = (): void => rmSync(policyPath, { force: true });
+  const interrupted = (): void => process.exit(1);
+  writeFileSync(policyPath, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  process.once("exit", remove).once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  return () => {
+    process.off("exit", remove).off("SIGINT", interrupted).off("SIGTERM", interrupted);
+    remove();
+  };
 }
 
 function apt(processes: Processes, args: readonly string[]): ReturnType<Processes["run"]> {

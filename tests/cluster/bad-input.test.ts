@@ -187,6 +187,26 @@ test("a machine without apt-get that lacks a program", ownMounts, () => {
   assert.doesNotMatch(stderr, /\n\s+at /);
 });
 
+test("an installation that is interrupted", ownMounts, () => {
+  const { code, stderr } = elsewhere(
+    `mount -t tmpfs none "$2"
+     cd "$2" && mkdir bin bin.work sbin sbin.work
+     printf '#!/bin/sh\nexec sleep 5\n' > bin/apt-get && chmod +x bin/apt-get
+     mknod sbin/nft c 0 0 && mknod sbin/policy-rc.d c 0 0
+     for name in bin sbin; do
+       mount -t overlay -o "lowerdir=/usr/$name,upperdir=$2/$name,workdir=$2/$name.work" none "/usr/$name"
+     done
+     "$1" up --data-dir "$2/data" & up=$!
+     until test -e /usr/sbin/policy-rc.d; do kill -0 $up; sleep 0.1; done
+     kill -TERM $up
+     wait $up && exit 1
+     test ! -e /usr/sbin/policy-rc.d -a ! -e "$2/data"`,
+    freshFolder(),
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /installing Debian packages: nftables/);
+});
+
 test("an older kernel", ownMounts, () => {
   const folder = freshFolder();
   const result = spawnSync("setarch", [machine(), "--uname-2.6", steer, "up", "--data-dir", folder], {
