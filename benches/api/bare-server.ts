@@ -1,8 +1,9 @@
-import { fdatasync, openSync, write } from "node:fs";
+import { fdatasync, openSync, rmSync, write } from "node:fs";
 import http2 from "node:http2";
 import https from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
 
 /**
  * The floor: a bare Node server of either protocol, in a process of its own. GET answers bytes; a write is read and answered, below
@@ -40,6 +41,7 @@ function bytesOf(length: number): Buffer {
   return known;
 }
 
+let path = "";
 let file = -1;
 let gathered: { readonly bytes: Buffer; readonly done: () => void }[] = [];
 let isSyncing = false;
@@ -132,7 +134,8 @@ process.on("message", (message: Start | { readonly change: string }) => {
     return;
   }
   const identity = { cert: message.certificate, key: message.key };
-  file = openSync(message.file, "a");
+  path = message.file;
+  file = openSync(path, "a");
   const settings = { maxConcurrentStreams: 10_000 };
   const first = https.createServer(identity, (request, response) => answer(request, response));
   const second = http2.createSecureServer({ ...identity, settings }, (request, response) =>
@@ -140,4 +143,7 @@ process.on("message", (message: Start | { readonly change: string }) => {
   );
   void Promise.all([listen(first), listen(second)]).then(([http1, http2]) => process.send!({ http1, http2 }));
 });
-process.on("disconnect", () => process.exit(0));
+process.on("disconnect", () => {
+  rmSync(dirname(path), { recursive: true, force: true });
+  process.exit(0);
+});

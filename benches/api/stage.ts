@@ -144,6 +144,12 @@ export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
     return { api, target, pid: undefined, dataDir: undefined, close: () => api.close() };
   }
   const place = running.newPlace(flags.folder, await running.freePort());
+  // A bench whose time is over leaves no cluster behind.
+  const cutOff = (): void => {
+    running.remove(place);
+    process.exit(1);
+  };
+  process.once("SIGTERM", cutOff);
   try {
     let { api, kubeconfig } = await running.up(place, "--simulate", "1");
     const target = await asAccount(api, targetOf(kubeconfig));
@@ -154,6 +160,7 @@ export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
       ({ api, kubeconfig } = await running.up(place));
     }
     const close = (): void => {
+      process.off("SIGTERM", cutOff);
       api.close();
       running.remove(place);
     };
