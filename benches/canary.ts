@@ -28,6 +28,7 @@ const connections = 64;
 const pipelined = 1;
 const costRounds = 8;
 const costRequests = 5_000;
+const costUsers = 20_000;
 const titles = {
   bare: "bare proxy",
   byHand: "canary by hand",
@@ -295,23 +296,33 @@ async function measureCost(): Promise<void> {
   const ways = {
     bare: { port: ports.bare, pid: barePid, prepare: () => Promise.resolve() },
     byHand: { port: ports.byHand, pid: byHandPid, prepare: () => Promise.resolve() },
-    canary: { port: ports.http, pid, prepare: (round: number) => apply(200, `cost-${round}`) },
+    canary: { port: ports.http, pid, prepare: () => apply(200, "cost") },
     plain: { port: ports.http, pid, prepare: () => apply(undefined) },
   };
   type Way = keyof typeof ways;
   const names = Object.keys(ways) as Way[];
   const cpuUs: Record<Way, number[]> = { bare: [], byHand: [], canary: [], plain: [] };
   const perSecond: Record<Way, number[]> = { bare: [], byHand: [], canary: [], plain: [] };
+  // Users come back: each is known to whoever counts before anything is measured.
+  for (const name of ["byHand", "canary"] as const) {
+    await ways[name].prepare();
+    await load(
+      ways[name].port,
+      costUsers,
+      (index) => index,
+      () => undefined,
+    );
+  }
   for (let round = 0; round < costRounds; round++) {
     // Whoever comes first meets another machine than whoever comes last: each is first as often as the others.
     for (const name of [...names.slice(round % names.length), ...names.slice(0, round % names.length)]) {
       const { port, pid: of, prepare } = ways[name];
-      await prepare(round);
+      await prepare();
       const before = cpuSeconds(of);
       const { seconds } = await load(
         port,
         costRequests,
-        (index) => index % 20_000,
+        (index) => (round * costRequests + index) % costUsers,
         () => undefined,
       );
       cpuUs[name].push(((cpuSeconds(of) - before) / costRequests) * 1e6);

@@ -50,6 +50,10 @@ spec:
   ingress: shop
   users: {cookie: sid}
   steps: [{share: 0%, approval: true}, {share: 100%}]
+  checks:
+  - {name: metadata, every: 1s, webhook: {url: "https://169.254.169.254/latest/"}}
+  - {name: itself, every: 1s, webhook: {url: "https://127.0.0.1:10250/"}}
+  - {name: others, every: 1s, promQL: {query: up, min: 0}}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -65,6 +69,24 @@ spec:
   maxReplicas: 9
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]
 `);
+  await inPhase("Stable");
+});
+
+test("checks ask nobody whom the Canary's author may not ask, and what they do not know keeps the step from passing", async () => {
+  helm("upgrade", "shop", chart, "--set-string=version=checked");
+  const said = (check: string): string => read("canary/shop", `.status.checks[?(@.name=="${check}")].message`);
+  await eventually(
+    "all have been asked",
+    () => said("metadata") + said("itself") !== "" && /may not get/.test(said("others")),
+  );
+  await eventually("the dial was refused", () =>
+    [said("metadata"), said("itself")].every((text) => /address not allowed/.test(text)),
+  );
+  assert.equal(read("canary/shop", ".status.phase"), "Step");
+  assert.equal(read("canary/shop", ".status.checks[*].verdict"), "NotEnoughData NotEnoughData NotEnoughData");
+  cluster.kubectl("patch", "canary", "shop", "--type=json", '-p=[{"op":"remove","path":"/spec/checks"}]');
+  await inPhase("Paused");
+  helm("rollback", "shop", "1");
   await inPhase("Stable");
 });
 
@@ -115,7 +137,7 @@ test("a rejected release fails Helm's wait; the cluster still is what was writte
   await inPhase("RolledBack");
   assert.equal(differences(), "", "nothing to fight about");
   assert.match(read("canary/shop", ".status.message"), /pods of shop-.* were ready within 5 s/);
-  helm("rollback", "shop", "2", "--wait", "--timeout=90s");
+  helm("rollback", "shop", "4", "--wait", "--timeout=90s");
   await inPhase("Stable");
   assert.equal(read("deployment/shop", ".status.readyReplicas"), "2");
 });
