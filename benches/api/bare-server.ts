@@ -143,7 +143,9 @@ process.on("message", (message: Start | { readonly change: string }) => {
   );
   void Promise.all([listen(first), listen(second)]).then(([http1, http2]) => process.send!({ http1, http2 }));
 });
-process.on("disconnect", () => {
-  rmSync(dirname(path), { recursive: true, force: true });
+function end(): void {
+  if (path !== "") rmSync(dirname(path), { recursive: true, force: true });
   process.exit(0);
-});
+}
+process.on("disconnect", end);
+process.on("SIGTERM", end);
