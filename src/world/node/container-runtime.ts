@@ -29,8 +29,9 @@ const namespaceHeaders = { "containerd-namespace": "k8s.io" };
 const callMsMax = 120_000;
 const pullMsMax = 30 * 60_000;
 const importMsMax = 10 * 60_000;
-/** How long the runtime may take to show what its events or its answers told, the first wait between two looks and the longest. */
-const settleMsMax = 60_000;
+/** How long CRI may take to show what an event told and images that were loaded; the first wait between two looks and the longest. */
+const endShownMsMax = 60_000;
+const imagesShownMsMax = 10_000;
 const settleStepMsFirst = 10;
 const settleStepMsMax = 1_000;
 const reconnectMs = 500;
@@ -275,7 +276,9 @@ function imageCalls(call: Call, options: { readonly socketPath: string; readonly
         throw new ContainerRuntimeError("InvalidArgument", `cannot load ${archivePath}: ${result.stderr.trim()}`);
       const names = [...result.stdout.matchAll(/^unpacking (\S+) \(/gm)].map((match) => match[1] ?? "");
       // CRI learns of the images through containerd's events, a moment later.
-      await Promise.all(names.map((name) => settle(async () => (await imageOf(call, name)) !== undefined)));
+      await Promise.all(
+        names.map((name) => settle(imagesShownMsMax, async () => (await imageOf(call, name)) !== undefined)),
+      );
       return names;
     },
     imageFileSystem: async () => {
@@ -307,9 +310,9 @@ async function imageOf(call: Call, image: string): Promise<RuntimeImage | undefi
   return answer.image;
 }
 
-async function settle(done: () => Promise<boolean>): Promise<void> {
+async function settle(limitMs: number, done: () => Promise<boolean>): Promise<void> {
   let stepMs = settleStepMsFirst;
-  for (let waitedMs = 0; waitedMs < settleMsMax; waitedMs += stepMs) {
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += stepMs) {
     if (await done()) return;
     await sleepFor(stepMs);
     stepMs = Math.min(stepMs * 2, settleStepMsMax);
@@ -422,7 +425,7 @@ async function report(
 ): Promise<void> {
   if (ended) {
     try {
-      await settle(async () => closed() || !(await stillRuns(call, id)));
+      await settle(endShownMsMax, async () => closed() || !(await stillRuns(call, id)));
     } catch {
       // Not to be asked about any more (removed, a sandbox, the runtime went away): whoever listens looks itself.
     }
