@@ -4,7 +4,7 @@ import { EvaluationFailure, fail } from "./failure.ts";
 import { charge, type Run } from "./frame.ts";
 import { traversalFactor, type Overload } from "./library.ts";
 import { isOfType, sizesOf } from "./run-time-types.ts";
-import { formatType, type Type } from "./types.ts";
+import { formatType, isNullable, type Type } from "./types.ts";
 import { ArrayList, EntryMap, ListValue, MapValue, none, Optional, typeNameOf, type Value } from "./value.ts";
 
 /** Turns a checked expression into functions: evaluating walks no tree. */
@@ -129,9 +129,8 @@ function compileCall(node: CallNode): Run {
 
 /** Whether values of this static type need no look at run time before they go to the parameter. */
 function isExact(type: Type, parameter: Type): boolean {
-  return type.kind !== "dyn" && type.kind !== "error" && type.kind !== "parameter"
-    ? true
-    : parameter.kind === "parameter" || parameter.kind === "dyn";
+  if (parameter.kind === "parameter" || parameter.kind === "dyn") return true;
+  return type.kind !== "error" && type.kind !== "parameter" && !isNullable(type);
 }
 
 function compileConditional([condition, then, otherwise]: [Run, Run, Run]): Run {

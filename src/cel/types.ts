@@ -152,7 +152,8 @@ function isAny(type: Type): boolean {
   return type.kind === "dyn" || type.kind === "error";
 }
 
-function isNullable(type: Type): boolean {
+/** Whether a value of this type may be null. */
+export function isNullable(type: Type): boolean {
   return ["null", "object", "opaque", "timestamp", "duration", "dyn"].includes(type.kind);
 }
 

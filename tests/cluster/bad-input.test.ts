@@ -146,7 +146,7 @@ test("a full disk: at the first start, at a later one, and in the middle of it",
   assert.notEqual(tooSmall.code, 0);
   assert.match(tooSmall.stderr, /has 10 MiB free; a cluster needs 200 MiB\. Free some space/);
 
-  const port = 20_000 + (process.pid % 20_000);
+  const port = 20_000 + (process.pid % 12_000);
   const later = elsewhere(
     `mount -t tmpfs -o size=300m none "$2"
      "$1" up --simulate 1 --port ${port} --data-dir "$2/data" >&2

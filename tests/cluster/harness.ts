@@ -38,10 +38,13 @@ export interface TestCluster {
 }
 
 let count = 0;
+/** Below the ports that the kernel gives to whoever asks for any. */
+const firstPort = 20_000;
+const portsTotal = 12_000;
 
 /** A cluster with simulated nodes: needs no root and no network. */
 export function startSimulatedCluster(nodes: number, ...flags: string[]): TestCluster {
-  const port = 20_000 + (process.pid % 20_000) + count;
+  const port = firstPort + (process.pid % portsTotal) + count;
   return startCluster(undefined, ["--simulate", String(nodes), "--port", String(port), ...flags]);
 }
 

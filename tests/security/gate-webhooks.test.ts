@@ -1,6 +1,7 @@
 /** Servers outside that say who a token stands for and who may do what; and tokens from a file. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { HttpResponse } from "#world/http.ts";
 import { startSecured, whoIs, type SecuredServer } from "./cluster.ts";
 import { kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
 
@@ -141,12 +142,15 @@ test("who it does not know, or knows for others only, stays out, and is not aske
 
 test("a token of our own that does not hold is never shown to the webhook", async () => {
   const admin = secured.server.api.transportFor({ name: "root", uid: "", groups: ["system:masters"], extra: {} });
-  const issued = await admin.send({
-    method: "POST",
-    target: "/api/v1/namespaces/default/serviceaccounts/default/token",
-    headers: { "content-type": "application/json" },
-    body: Buffer.from(JSON.stringify({ spec: { audiences: ["somebody-else"] } })),
-  });
+  const post = (target: string, object: object): Promise<HttpResponse> =>
+    admin.send({
+      method: "POST",
+      target: `/api/v1/namespaces/default/serviceaccounts${target}`,
+      headers: { "content-type": "application/json" },
+      body: Buffer.from(JSON.stringify(object)),
+    });
+  await post("", { metadata: { name: "own" } });
+  const issued = await post("/own/token", { spec: { audiences: ["somebody-else"] } });
   const token = (JSON.parse(Buffer.from(issued.body as Uint8Array).toString()) as { status?: { token: string } }).status
     ?.token;
   assert.ok(token);
