@@ -52,6 +52,8 @@ export interface FaultyTransportOptions {
 export class FaultyTransport implements Transport {
   readonly #options: FaultyTransportOptions;
   readonly #open = new Set<() => void>();
+  #isFrozen = false;
+  readonly #held: (() => void)[] = [];
   #breaks = 0;
 
   constructor(options: FaultyTransportOptions) {
@@ -62,6 +64,17 @@ export class FaultyTransport implements Transport {
   breakAll(): void {
     this.#breaks += 1;
     for (const breakOne of [...this.#open]) breakOne();
+  }
+
+  /** From now on nothing that streams bring arrives, and nothing breaks: who listens sees the world as it was. */
+  freeze(): void {
+    this.#isFrozen = true;
+  }
+
+  /** What was held back arrives, in its order. */
+  thaw(): void {
+    this.#isFrozen = false;
+    for (const resume of this.#held.splice(0)) resume();
   }
 
   async send(given: HttpRequest): Promise<HttpResponse> {
@@ -132,10 +145,14 @@ export class FaultyTransport implements Transport {
     const pump = (): void => {
       const slowMs = random.chance(faults().delayedChunk) ? random.float() * faults().chunkDelayMsMax : 0;
       life.timers.after(this.#latency() + slowMs, () => {
-        const run = waiting.shift();
-        if (!isOver) run?.();
-        if (waiting.length > 0 && !isOver) pump();
+        if (this.#isFrozen) this.#held.push(deliver);
+        else deliver();
       });
+    };
+    const deliver = (): void => {
+      const run = waiting.shift();
+      if (!isOver) run?.();
+      if (waiting.length > 0 && !isOver) pump();
     };
     // One at a time: bytes of one stream never overtake each other.
     const later = (run: () => void): void => {

@@ -150,6 +150,15 @@ export class SimulatedCluster {
     for (const [owner, transport] of this.#transports) if (name === undefined || name === owner) transport.breakAll();
   }
 
+  /** What one client watches stands still for it until `thaw`. */
+  freeze(name: string): void {
+    this.#transports.get(name)?.freeze();
+  }
+
+  thaw(name?: string): void {
+    for (const [owner, transport] of this.#transports) if (name === undefined || name === owner) transport.thaw();
+  }
+
   cutOff(name: string): void {
     this.#cutOff.add(name);
     this.breakStreams(name);

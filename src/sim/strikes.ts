@@ -12,6 +12,7 @@ const serverAwaySecondsMax = 20;
 const agentAwaySecondsMax = 40;
 const machineAwaySecondsMax = 150;
 const cutOffSecondsMax = 90;
+const frozenSecondsMax = 90;
 /** Waits of a user whose request was not answered, and how often it is made again. Milliseconds. */
 const retryMs = 1_000;
 const attemptsMax = 600;
@@ -67,6 +68,7 @@ export class Striker {
     this.#isOver = true;
     story.add("faults stop");
     cluster.setNetwork(calmNetwork, calmNetwork);
+    cluster.thaw();
     cluster.server.start();
     for (const host of cluster.hosts) {
       cluster.reconnect(host.name);
@@ -121,6 +123,12 @@ export class Striker {
         const name = random.chance(0.3) ? undefined : random.pick(cluster.clients());
         say(`the connections of ${name ?? "everyone"} break`);
         return cluster.breakStreams(name);
+      }
+      case "caches-frozen": {
+        const name = random.pick(cluster.clients());
+        say(`what ${name} watches stands still`);
+        cluster.freeze(name);
+        return this.#later(random, frozenSecondsMax, () => cluster.thaw(name), `${name} sees what happened meanwhile`);
       }
       case "agent-cut-off":
         say(`${host.name} is cut off`);

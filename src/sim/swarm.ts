@@ -27,6 +27,7 @@ export const strikeKinds = [
   "streams-broken",
   "agent-cut-off",
   "container-crash",
+  "caches-frozen",
 ] as const;
 export type StrikeKind = (typeof strikeKinds)[number];
 
@@ -40,6 +41,7 @@ const spacing: Readonly<Record<StrikeKind, readonly [number, number]>> = {
   "streams-broken": [500, 30_000],
   "agent-cut-off": [10_000, 120_000],
   "container-crash": [3_000, 60_000],
+  "caches-frozen": [10_000, 120_000],
 };
 
 /** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show. */

@@ -12,7 +12,7 @@ test("wherever the server crashes between two writes, the same stands in the end
   const writes = await crashesOf("1", machine);
   assert.ok(writes > 50, `the scenario hardly did anything: ${writes} writes`);
   let played = 0;
-  for (let run = 0; run < runs && performance.now() - startedMs < budgetMs; run += 1) {
+  for (let run = 0; run < runs && (run < 2 || performance.now() - startedMs < budgetMs); run += 1) {
     const write = 1 + Math.floor((run * writes) / runs);
     const { violation, story } = await runWithCrash("1", write, { machine });
     assert.equal(violation, undefined, `./steer sim --seed 1@${write} -v\n${story.join("\n")}`);
@@ -23,7 +23,6 @@ test("wherever the server crashes between two writes, the same stands in the end
     played += 1;
   }
   t.diagnostic(`${played} of ${writes} crashes in ${Math.round((performance.now() - startedMs) / 1000)} s`);
-  assert.ok(played >= 2, "the machine is too slow for a simulation");
 });
 
 test("what a crash lost, and what it left behind, is noticed", () => {

@@ -10,7 +10,9 @@ const remembered = [
   { seed: "40", showed: "a create whose answer was lost was made twice, while nothing may surge" },
 ];
 const seeds = 18;
-/** Fresh seeds are begun until this has passed: the test's time is bounded on a slow machine too. Milliseconds. */
+/** However slow the machine is, so many are played. */
+const seedsMin = 3;
+/** Further ones are begun until this has passed: the test's time is bounded on a slow machine too. Milliseconds. */
 const budgetMs = 30_000;
 
 for (const { seed, showed } of remembered) {
@@ -23,14 +25,14 @@ for (const { seed, showed } of remembered) {
 test(`${seeds} seeds bring a cluster under faults to its desired state, and every invariant holds`, async (t) => {
   const startedMs = performance.now();
   let played = 0;
-  for (let seed = 1001; seed < 1001 + seeds && performance.now() - startedMs < budgetMs; seed += 1) {
+  const mayGoOn = (): boolean => played < seedsMin || performance.now() - startedMs < budgetMs;
+  for (let seed = 1001; seed < 1001 + seeds && mayGoOn(); seed += 1) {
     const { violation, story, writes } = await runSeed({ seed: String(seed), machine });
     assert.equal(violation, undefined, `./steer sim --seed ${seed} -v\n${story.join("\n")}`);
     assert.ok(writes > 100, `seed ${seed} hardly did anything: ${writes} writes`);
     played += 1;
   }
   t.diagnostic(`${played} seeds in ${Math.round((performance.now() - startedMs) / 1000)} s`);
-  assert.ok(played >= 3, "the machine is too slow for a simulation");
 });
 
 test("the same seed gives the same trace, whatever ran before; two seeds differ", async () => {
