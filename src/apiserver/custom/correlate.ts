@@ -1,5 +1,6 @@
 import type { JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
 import { isRecord } from "#codec/record.ts";
+import { shown } from "../objects/shown.ts";
 
 /** Finds the old element that an element of a list continues: only lists that are maps tell. */
 export function correlated(schema: JSONSchemaProps, old: unknown): (item: unknown) => unknown {
@@ -11,5 +12,5 @@ export function correlated(schema: JSONSchemaProps, old: unknown): (item: unknow
 }
 
 function keyOf(keys: readonly string[], item: unknown): string {
-  return JSON.stringify(keys.map((key) => (isRecord(item) ? String(item[key]) : "")));
+  return JSON.stringify(keys.map((key) => (isRecord(item) ? shown(item[key]) : "")));
 }

@@ -1,4 +1,5 @@
 import { isRecord } from "#codec/record.ts";
+import { shown } from "../objects/shown.ts";
 
 type Step =
   | { readonly type: "field"; readonly name: string }
@@ -60,7 +61,7 @@ function follow(value: unknown, step: Step): unknown[] {
       return Array.isArray(value) ? value : isRecord(value) ? Object.values(value) : [];
     case "filter":
       return Array.isArray(value)
-        ? value.filter((item) => walk([item], step.path).some((found) => String(found) === step.value))
+        ? value.filter((item) => walk([item], step.path).some((found) => shown(found) === step.value))
         : [];
   }
 }

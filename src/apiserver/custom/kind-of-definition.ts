@@ -8,6 +8,7 @@ import { compareVersions } from "../discovery/documents.ts";
 import type { Conversion } from "./conversion.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { structuralSchema } from "./structural.ts";
+import { shown } from "../objects/shown.ts";
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
@@ -83,7 +84,7 @@ function selectableFields(version: CustomResourceDefinitionVersion): Record<stri
   const fields: Record<string, (object: ApiObject) => string> = {};
   for (const { jsonPath } of version.selectableFields ?? []) {
     const read = parseJsonPath(jsonPath);
-    if (read !== undefined) fields[jsonPath.replace(/^\./, "")] = (object) => String(read(object)[0] ?? "");
+    if (read !== undefined) fields[jsonPath.replace(/^\./, "")] = (object) => shown(read(object)[0] ?? "");
   }
   return fields;
 }

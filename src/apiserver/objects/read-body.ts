@@ -9,6 +9,7 @@ import { requestBytesMax } from "../limits.ts";
 import { contentTypes, type Media } from "../negotiate.ts";
 import { readProtobufBody } from "./protobuf.ts";
 import { readYaml } from "./yaml.ts";
+import { shown } from "./shown.ts";
 
 /** The type that a body must have. */
 export interface Expected {
@@ -73,11 +74,11 @@ export function decodeObject(
   if (value.apiVersion === "") value.apiVersion = expected.apiVersion;
   if (value.kind !== expected.kind) {
     return badRequest(
-      `${String(value.kind)} in version "${String(value.apiVersion)}" cannot be handled as a ${expected.kind}: the kind does not match`,
+      `${shown(value.kind)} in version "${shown(value.apiVersion)}" cannot be handled as a ${expected.kind}: the kind does not match`,
     );
   }
   if (value.apiVersion !== expected.apiVersion) {
-    const given = String(value.apiVersion);
+    const given = shown(value.apiVersion);
     const message = `the API version in the data (${given}) does not match the expected API version (${expected.apiVersion})`;
     return badRequest(message);
   }

@@ -2,6 +2,7 @@ import { stringifyJson } from "#codec/json.ts";
 import { cloneValue, isEqualValue, isRecord } from "#codec/record.ts";
 import { jsonPatchCopyBytesMax, jsonPatchOperationsMax, jsonPatchShiftsMax } from "./limits.ts";
 import { PatchError, patched, type PatchResult } from "./result.ts";
+import { shown } from "../objects/shown.ts";
 
 interface Operation {
   readonly op: "add" | "remove" | "replace" | "move" | "copy" | "test";
@@ -40,7 +41,7 @@ function readOperation(value: unknown): Operation {
   const { op, path, from } = value;
   if (!names.has(op)) throw new PatchError(422, `Unexpected kind: ${typeof op === "string" ? op : "unknown"}`);
   if (typeof path !== "string")
-    throw new PatchError(422, `${String(op)} operation failed to decode path: missing value`);
+    throw new PatchError(422, `${shown(op)} operation failed to decode path: missing value`);
   if ((op === "move" || op === "copy") && typeof from !== "string") {
     throw new PatchError(422, `${op} operation failed to decode from: missing value`);
   }

@@ -15,6 +15,7 @@ import { writeOptions, type WriteOptions } from "../verbs/options.ts";
 import { patchTypeOf, readPatchBody } from "../verbs/patch.ts";
 import { updateObject } from "../verbs/update.ts";
 import type { Subresource } from "./all.ts";
+import { shown } from "../objects/shown.ts";
 
 const expected: Expected = {
   apiVersion: "autoscaling/v1",
@@ -148,7 +149,7 @@ function specPath(served: Served): string {
 }
 
 function selectorText(served: Served, object: ApiObject): string {
-  if (served.custom !== undefined) return String(getAt(object, served.custom.scale?.selectorPath ?? "") ?? "");
+  if (served.custom !== undefined) return shown(getAt(object, served.custom.scale?.selectorPath ?? "") ?? "");
   const selector = getAt(object, "spec.selector");
   if (!isRecord(selector)) return "";
   const isPlain = served.resource.kind === "ReplicationController";

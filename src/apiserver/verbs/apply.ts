@@ -16,6 +16,7 @@ import type { WriteOptions } from "./options.ts";
 import type { PatchBody } from "./patch.ts";
 import { mayNotCreate } from "./update-strategy.ts";
 import { updatedResponse, updateObject } from "./update.ts";
+import { shown } from "../objects/shown.ts";
 
 /** Server-side apply: creates what is not there, else merges by ownership of fields. */
 export async function applyPatch(
@@ -53,7 +54,7 @@ function configurationProblem(call: Call, served: Served, value: Record<string, 
   const { namespace, name } = call.info;
   const metadata = isRecord(value.metadata) ? value.metadata : {};
   if (metadata.name !== undefined && metadata.name !== name) {
-    return badRequest(`the name of the object (${String(metadata.name)}) does not match the name on the URL (${name})`);
+    return badRequest(`the name of the object (${shown(metadata.name)}) does not match the name on the URL (${name})`);
   }
   if (served.resource.namespaced && metadata.namespace !== undefined && metadata.namespace !== namespace) {
     return badRequest("the namespace of the provided object does not match the namespace sent on the request");

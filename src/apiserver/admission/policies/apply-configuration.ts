@@ -1,5 +1,6 @@
 import { cloneValue, isRecord, PlainRecord } from "#codec/record.ts";
 import type { Schema } from "#codec/schema.ts";
+import { shown } from "../../objects/shown.ts";
 
 /** What an apply configuration may not do; the message names the path. */
 export class ApplyProblem {
@@ -87,7 +88,7 @@ function mergeList(
   if (schema.listType !== "map" || keys.length === 0) throw atomic(path);
   const defaults = keyDefaults(schema.element, keys);
   const keyOf = (item: unknown): string =>
-    JSON.stringify(keys.map((key, i) => (isRecord(item) ? String(item[key] ?? defaults[i]) : "")));
+    JSON.stringify(keys.map((key, i) => (isRecord(item) ? shown(item[key] ?? defaults[i]) : "")));
   const places = new Map(present.map((item, index) => [keyOf(item), index]));
   for (const item of applied) {
     const place = places.get(keyOf(item));

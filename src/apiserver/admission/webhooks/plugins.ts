@@ -15,6 +15,7 @@ import { applyJsonPatch } from "../../patch/json-patch.ts";
 import { allow } from "../request.ts";
 import { ask, asking, failed, type Asked, type WebhookParts } from "./dispatch.ts";
 import { isExempt } from "./match.ts";
+import { shown } from "../../objects/shown.ts";
 
 /** Asks the mutating webhooks one after the other, by the names of their configurations; each sees what the one before made. */
 export function mutatingWebhooks(parts: WebhookParts): AdmissionPlugin {
@@ -80,7 +81,7 @@ function change(parts: WebhookParts, request: AdmissionRequest, asked: Asked, pa
   const served =
     asked.object?.kind === asked.resource.kind
       ? registry?.find(apiVersionOf(asked.resource), asked.resource.resource)
-      : registry?.findKind(String(value.apiVersion), String(value.kind));
+      : registry?.findKind(shown(value.apiVersion), shown(value.kind));
   if (served === undefined || registry === undefined) {
     request.object = value;
     return undefined;

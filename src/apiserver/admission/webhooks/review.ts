@@ -5,6 +5,7 @@ import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
 import type { AdmissionRequest } from "../../admission.ts";
 import { foreignKind } from "../../discovery/documents.ts";
+import { shown } from "../../objects/shown.ts";
 
 /** The versions of AdmissionReview that the server speaks, the preferred first. */
 export const reviewVersions = ["v1", "v1beta1"] as const;
@@ -100,7 +101,7 @@ export function readReview(
   const { kind, apiVersion, response } = parsed.value;
   const wanted = `admission.k8s.io/${order.reviewVersion}`;
   if (order.reviewVersion === "v1" && (kind !== "AdmissionReview" || apiVersion !== wanted)) {
-    return `expected webhook response of ${wanted}, Kind=AdmissionReview, got ${String(apiVersion)}, Kind=${String(kind)}`;
+    return `expected webhook response of ${wanted}, Kind=AdmissionReview, got ${shown(apiVersion)}, Kind=${shown(kind)}`;
   }
   if (!isRecord(response)) return "webhook response was absent";
   if (order.reviewVersion === "v1" && response.uid !== order.uid) {
