@@ -50,6 +50,7 @@ const switches: readonly Switch[] = [
     off: "    if (event.revision % 2 === 0 || this.#isOver || this.#isEnding) return;",
   },
   { test: "should unconditionally reject operations on fail closed webhook", file: all, on: webhooks, off: "[]" },
+  { test: "should be able to deny attaching pod", file: all, on: webhooks, off: "[mutatingWebhooks(webhooks)]" },
   { test: "should deny crd creation", file: all, on: webhooks, off: "[]" },
   {
     test: "should be able to convert from CR v1 to CR v2",
