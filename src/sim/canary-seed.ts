@@ -136,9 +136,11 @@ class CanarySeed {
     const last = imageOf(1 + releases, isBad);
     if (!(await this.#until(() => this.#isAtRest(last), limits.convergenceMsMax)))
       return this.#report("convergence", `${last} came to no end: ${JSON.stringify(this.#status())}`);
-    const { phase = "" } = this.#status();
+    const { phase = "", message = "" } = this.#status();
     this.#outcomes.push(phase);
-    if (phase !== (isBad ? "RolledBack" : "Stable")) this.#report("verdict", `${last} ended ${phase}`);
+    // Also a good version goes back when the faults leave it without ready pods, but never for its users' sake.
+    const isDeserved = phase === "RolledBack" ? isBad || / ready (for|within) /.test(message) : !isBad;
+    if (!isDeserved) this.#report("verdict", `${last} ended ${phase}: ${message}`);
     await this.#until(() => false, limits.quietMs / 4);
     if (!this.#isAtRest(last)) this.#report("stillness", `${last} is under way again`);
   }
