@@ -11,9 +11,11 @@ test("bars and sparklines", () => {
 });
 
 test("what was never measured is shown as a question", () => {
-  const web = { namespace: "default", workload: "deployment/web", container: "web", pods: 2, requested: { cpu: 0.5 } };
-  const workloads = [{ ...web, used: undefined, advised: undefined }];
-  const text = renderAdvices({ window: "1d", workloads, nodesNow: 1, nodesAdvised: 1, worstLoss: undefined });
+  const metadata = { name: "deployment.web", namespace: "default" };
+  const containers = [{ name: "web", requested: { cpu: "500m" } }];
+  const web = { metadata, workload: "deployment/web", pods: 2, window: "1d", containers };
+  const cluster = { metadata: { name: "cluster" as const }, window: "1d", nodesNow: 1, nodesAdvised: 1 };
+  const text = renderAdvices({ workloads: [web], cluster });
   assert.match(text, /deployment\/web +web +2 +500m +\? +\? +\? +\? +- +\?/);
   assert.match(text, /The requests fill 1 node; as advised they would fill 1 node\./);
 });

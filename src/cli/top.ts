@@ -1,115 +1,56 @@
+import type { AmountText, NodeUsage, WorkloadUsage } from "#api/observability/usage.ts";
 import type { Client } from "#client/client.ts";
-import { amountOf, bytesText, coresText, usageApi, type Amount, type AmountTexts } from "./usage.ts";
+import { bytesText, coresText, numberOf, usageApi } from "./usage.ts";
 
 const barWidth = 20;
 const workloadsMax = 200;
 
-export interface TopWorkload {
-  readonly namespace: string;
-  readonly workload: string;
-  readonly pods: number;
-  readonly requested: Amount;
-  readonly used: Amount;
-  /** CPU in cores over the last half hour, oldest first; empty without a history. */
-  readonly history: readonly number[];
-}
-
-export interface TopNode {
-  readonly name: string;
-  readonly allocatable: Amount;
-  readonly requested: Amount;
-  readonly used: Amount | undefined;
-  readonly pods: number;
-}
-
 export interface Top {
-  readonly nodes: readonly TopNode[];
-  readonly workloads: readonly TopWorkload[];
-}
-
-interface UsageObject {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly workload?: string;
-  readonly pods: number;
-  readonly allocatable?: AmountTexts;
-  readonly requested: AmountTexts;
-  readonly used?: AmountTexts;
-  readonly cpuHistory?: readonly number[];
+  readonly nodes: readonly NodeUsage[];
+  readonly workloads: readonly WorkloadUsage[];
 }
 
 /** The cluster as people look at it. Rejects as the client does. */
 export async function collectTop(client: Client): Promise<Top> {
-  const [nodes, workloads] = await Promise.all([
-    readUsages(client, "nodeusages"),
-    readUsages(client, "workloadusages"),
-  ]);
+  const read = (resource: string): Promise<unknown> => client.request("GET", `${usageApi}/${resource}`);
+  const [nodes, workloads] = await Promise.all([read("nodeusages"), read("workloadusages")]);
   return {
-    nodes: nodes.map(({ metadata, pods, allocatable, requested, used }) => ({
-      name: metadata.name,
-      pods,
-      allocatable: amountOf(allocatable),
-      requested: amountOf(requested),
-      used: used && amountOf(used),
-    })),
-    workloads: workloads
-      .slice(0, workloadsMax)
-      .map(({ metadata, workload = "", pods, requested, used, cpuHistory = [] }) => ({
-        namespace: metadata.namespace ?? "",
-        workload,
-        pods,
-        requested: amountOf(requested),
-        used: amountOf(used),
-        history: cpuHistory,
-      })),
+    nodes: (nodes as { readonly items: readonly NodeUsage[] }).items,
+    workloads: (workloads as { readonly items: readonly WorkloadUsage[] }).items,
   };
-}
-
-async function readUsages(client: Client, resource: string): Promise<readonly UsageObject[]> {
-  return ((await client.request("GET", `${usageApi}/${resource}`)) as { items: readonly UsageObject[] }).items;
 }
 
 /** Bars and sparklines for a terminal. */
 export function renderTop({ nodes, workloads }: Top): string {
   const lines: string[] = [];
-  for (const { name, allocatable, requested, used, pods } of nodes) {
-    lines.push(`${name}  ${pods} pods`);
-    lines.push(
-      `  cpu     ${bar(used?.cpu, requested.cpu, allocatable.cpu)}  ${shares(used, requested, allocatable, "cpu", coresText)}`,
-    );
-    const memory = bar(used?.memory, requested.memory, allocatable.memory);
-    lines.push(`  memory  ${memory}  ${shares(used, requested, allocatable, "memory", bytesText)}`);
+  for (const { metadata, pods, allocatable, requested, used } of nodes) {
+    lines.push(`${metadata.name}  ${pods} pods`);
+    const line = (name: keyof AmountText, text: (value: number) => string): string => {
+      const whole = numberOf(allocatable[name]) ?? 0;
+      const asked = numberOf(requested[name]) ?? 0;
+      const use = numberOf(used?.[name]);
+      return `${bar(use, asked, whole)}  ${shares(use, asked, whole, text)}`;
+    };
+    lines.push(`  cpu     ${line("cpu", coresText)}`, `  memory  ${line("memory", bytesText)}`);
   }
-  lines.push(
-    "",
-    table([["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"], ...workloads.map(row)]),
-  );
+  const head = ["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"];
+  lines.push("", table([head, ...workloads.slice(0, workloadsMax).map(row)]));
   return `${lines.join("\n")}\n`;
 }
 
-function row({ namespace, workload, pods, used, requested, history }: TopWorkload): string[] {
-  const asked = (amount: number, text: (value: number) => string): string => (amount === 0 ? "-" : text(amount));
-  return [
-    namespace,
-    workload,
-    String(pods),
-    coresText(used.cpu),
-    asked(requested.cpu, coresText),
-    bytesText(used.memory),
-    asked(requested.memory, bytesText),
-    sparkline(history),
-  ];
+function row({ metadata, workload, pods, used, requested, cpuHistory }: WorkloadUsage): string[] {
+  const of = (name: keyof AmountText, text: (value: number) => string): string[] => {
+    const asked = numberOf(requested[name]) ?? 0;
+    return [text(numberOf(used[name]) ?? 0), asked === 0 ? "-" : text(asked)];
+  };
+  const figures = [...of("cpu", coresText), ...of("memory", bytesText)];
+  return [metadata.namespace, workload, String(pods), ...figures, sparkline(cpuHistory)];
 }
 
-function shares(
-  used: Amount | undefined,
-  requested: Amount,
-  whole: Amount,
-  name: keyof Amount,
-  text: (value: number) => string,
-): string {
-  const percent = (part: number): string => (whole[name] === 0 ? "-" : `${Math.round((part / whole[name]) * 100)} %`);
-  const use = used === undefined ? "not measured" : `${text(used[name])} used (${percent(used[name])})`;
-  return `${use}, ${text(requested[name])} asked for (${percent(requested[name])}), ${text(whole[name])} there`;
+function shares(used: number | undefined, requested: number, whole: number, text: (value: number) => string): string {
+  const percent = (part: number): string => (whole === 0 ? "-" : `${Math.round((part / whole) * 100)} %`);
+  const use = used === undefined ? "not measured" : `${text(used)} used (${percent(used)})`;
+  return `${use}, ${text(requested)} asked for (${percent(requested)}), ${text(whole)} there`;
 }
 
 /** What is used is full, what is only asked for is half. */

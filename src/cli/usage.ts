@@ -3,27 +3,8 @@ import { parseQuantity, quantityToNumber } from "#codec/quantity.ts";
 /** Where the cluster tells what it uses: docs/metrics.md. */
 export const usageApi = "/apis/observability.steersman.dev/v1";
 
-/** Cores and bytes. */
-export interface Amount {
-  readonly cpu: number;
-  readonly memory: number;
-}
-
-export type AmountTexts = Readonly<Record<string, string>> | undefined;
-
-/** An amount as the API writes it; what is not there is missing. */
-export function partialOf(texts: AmountTexts): Partial<Amount> {
-  const cpu = numberOf(texts?.["cpu"]);
-  const memory = numberOf(texts?.["memory"]);
-  return { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
-}
-
-/** The same; what is not there is 0. */
-export function amountOf(texts: AmountTexts): Amount {
-  return { cpu: 0, memory: 0, ...partialOf(texts) };
-}
-
-function numberOf(text: string | undefined): number | undefined {
+/** A quantity in cores or bytes; undefined when it is missing. */
+export function numberOf(text: string | undefined): number | undefined {
   const parsed = parseQuantity(text ?? "");
   return parsed.ok ? quantityToNumber(parsed.quantity) : undefined;
 }

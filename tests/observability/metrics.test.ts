@@ -221,11 +221,12 @@ test("top and advise show the same, for people and for scripts", { skip }, () =>
   assert.match(top.stdout, /deployment\/load/);
   assert.match(top.stdout, /used \(\d+ %\), .* asked for/);
   const advice = JSON.parse(cluster.steer("advise", "--window", "10m", "-o", "json").stdout) as {
-    workloads: { workload: string; advised?: { cpu: number } }[];
-    nodesNow: number;
+    workloads: { workload: string; containers: { advised?: { cpu: string } }[] }[];
+    cluster: { nodesNow: number };
   };
-  assert.equal(advice.nodesNow, 1);
-  assert.ok((advice.workloads.find(({ workload }) => workload === "deployment/load")?.advised?.cpu ?? 0) > 0);
+  assert.equal(advice.cluster.nodesNow, 1);
+  const load = advice.workloads.find(({ workload }) => workload === "deployment/load");
+  assert.match(load?.containers[0]?.advised?.cpu ?? "", /^[1-9]\d*m$/);
 });
 
 test("the same data is an API: for kubectl, and for whoever may view the namespace", { skip }, () => {

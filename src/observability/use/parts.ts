@@ -1,5 +1,6 @@
 import { column, nameColumn } from "#api/columns.ts";
 import type { ApiObject, Cell } from "#api/kind.ts";
+import type { AmountText, ClusterAdvice, NodeUsage, WorkloadAdvice, WorkloadUsage } from "#api/observability/usage.ts";
 import type { VirtualAnswer, VirtualRequest } from "#api/virtual-group.ts";
 import type { Clock } from "#world/clock.ts";
 import { apiVersion, failure, notFound, virtualKind, type Part } from "../group.ts";
@@ -97,14 +98,14 @@ function nameOf(workload: string): string {
   return workload.replace("/", ".");
 }
 
-function texts({ cpu, memory }: Partial<Amount>): Record<string, string> {
+function texts({ cpu, memory }: Partial<Amount>): AmountText {
   return {
     ...(cpu === undefined ? {} : { cpu: `${Math.round(cpu * 1000)}m` }),
     ...(memory === undefined ? {} : { memory: `${Math.round(memory / 1024)}Ki` }),
   };
 }
 
-function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiObject {
+function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiObject & NodeUsage {
   return {
     apiVersion,
     kind: "NodeUsage",
@@ -116,7 +117,14 @@ function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiOb
   };
 }
 
-function workloadUsage({ namespace, workload, pods, requested, used, history }: WorkloadUse): ApiObject {
+function workloadUsage({
+  namespace,
+  workload,
+  pods,
+  requested,
+  used,
+  history,
+}: WorkloadUse): ApiObject & WorkloadUsage {
   return {
     apiVersion,
     kind: "WorkloadUsage",
@@ -129,7 +137,7 @@ function workloadUsage({ namespace, workload, pods, requested, used, history }: 
   };
 }
 
-function workloadAdvice(containers: readonly Advice[], window: string): ApiObject {
+function workloadAdvice(containers: readonly Advice[], window: string): ApiObject & WorkloadAdvice {
   const [{ namespace, workload, pods }] = containers as [Advice];
   return {
     apiVersion,
@@ -149,7 +157,7 @@ function workloadAdvice(containers: readonly Advice[], window: string): ApiObjec
   };
 }
 
-function clusterAdvice({ window, nodesNow, nodesAdvised, worstLoss }: Advices): ApiObject {
+function clusterAdvice({ window, nodesNow, nodesAdvised, worstLoss }: Advices): ApiObject & ClusterAdvice {
   return {
     apiVersion,
     kind: "ClusterAdvice",
