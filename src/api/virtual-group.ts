@@ -45,3 +45,28 @@ export interface VirtualGroup {
   /** Must not reject for what the client asked; a rejection becomes 500. */
   answer(request: VirtualRequest): Promise<VirtualAnswer>;
 }
+
+type Named = Pick<Resource<ApiObject>, "group" | "version" | "resource" | "kind" | "namespaced">;
+type Offered = Partial<Pick<Resource<ApiObject>, "verbs" | "subresources">>;
+
+/** The facts of a resource that is never stored: without short names, and it can only be read. */
+export function virtualResource({
+  verbs = ["get", "list"],
+  subresources = [],
+  ...named
+}: Named & Offered): Resource<ApiObject> {
+  return { ...named, verbs, subresources, shortNames: [], categories: [], type: "" };
+}
+
+export function failure(code: number, reason: string, message: string): VirtualAnswer {
+  return { kind: "failure", code, reason, message };
+}
+
+/** The resource is known, and nothing of that name. */
+export function notFound(group: string, resource: string, name: string): VirtualAnswer {
+  return failure(404, "NotFound", `${resource}.${group} "${name}" not found`);
+}
+
+export function unknownResource(): VirtualAnswer {
+  return failure(404, "NotFound", "the server could not find the requested resource");
+}

@@ -1,6 +1,13 @@
 import { column, nameColumn } from "#api/columns.ts";
 import type { ApiObject } from "#api/kind.ts";
-import type { VirtualAnswer, VirtualGroup, VirtualRequest } from "#api/virtual-group.ts";
+import {
+  notFound,
+  unknownResource,
+  virtualResource,
+  type VirtualAnswer,
+  type VirtualGroup,
+  type VirtualRequest,
+} from "#api/virtual-group.ts";
 import type { Explanation } from "./explain.ts";
 
 const group = "scheduling.steersman.dev";
@@ -18,18 +25,7 @@ export function createPlacements(explanations: () => ReadonlyMap<string, Explana
     version,
     kinds: [
       {
-        resource: {
-          group,
-          version,
-          resource,
-          kind,
-          namespaced: true,
-          shortNames: [],
-          categories: [],
-          verbs: ["get", "list"],
-          subresources: [],
-          type: "",
-        },
+        resource: virtualResource({ group, version, resource, kind, namespaced: true }),
         singular: "placement",
         columns: [
           nameColumn,
@@ -48,23 +44,18 @@ export function createPlacements(explanations: () => ReadonlyMap<string, Explana
 
 function answer(explanations: ReadonlyMap<string, Explanation>, request: VirtualRequest): VirtualAnswer {
   const { namespace, name, verb } = request;
-  if (request.resource !== resource || request.subresource !== "")
-    return failure("the server could not find the requested resource");
+  if (request.resource !== resource || request.subresource !== "") return unknownResource();
   if (verb === "list") {
     const items = [...explanations.values()].map(placement);
     const wanted = namespace === "" ? items : items.filter(({ metadata }) => metadata.namespace === namespace);
     return { kind: "list", listKind: `${kind}List`, items: wanted };
   }
   const found = explanations.get(`${namespace}/${name}`);
-  if (found === undefined) return failure(`${resource}.${group} "${name}" not found`);
+  if (found === undefined) return notFound(group, resource, name);
   return { kind: "object", object: placement(found) };
 }
 
 function placement({ pod, message, nodes, changes }: Explanation): ApiObject {
   const [namespace = "", name = ""] = pod.split("/");
   return { kind, apiVersion: `${group}/${version}`, metadata: { namespace, name }, message, nodes, changes };
-}
-
-function failure(message: string): VirtualAnswer {
-  return { kind: "failure", code: 404, reason: "NotFound", message };
 }

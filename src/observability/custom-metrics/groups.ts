@@ -2,10 +2,17 @@ import { nameColumn } from "#api/columns.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import { parseLabelSelector, type Selector } from "#api/selectors.ts";
-import type { VirtualAnswer, VirtualGroup, VirtualKind, VirtualRequest } from "#api/virtual-group.ts";
+import {
+  failure,
+  virtualResource,
+  type VirtualAnswer,
+  type VirtualGroup,
+  type VirtualKind,
+  type VirtualRequest,
+} from "#api/virtual-group.ts";
 import { formatQuantity, quantityFromMillis } from "#codec/quantity.ts";
 import { timeText } from "#reconcile/object-view.ts";
-import { HistoryError, type History, type Point } from "../history/history.ts";
+import { answerFromHistory, type History, type Point } from "../history/history.ts";
 import { podsQueriedMax } from "../limits.ts";
 import { equals, isMetricName, metricExpression, oneOf, selectorMatchers } from "./expression.ts";
 
@@ -33,7 +40,7 @@ export function createCustomMetrics(options: CustomMetricsOptions): readonly Vir
       group: externalGroup,
       version: "v1beta1",
       kinds: [listedAs(externalGroup, "v1beta1", "externalmetrics/*", "ExternalMetricValueList")],
-      answer: (request) => told(() => external(options, request)),
+      answer: (request) => answerFromHistory(() => external(options, request)),
     },
   ];
 }
@@ -43,40 +50,31 @@ function customMetrics(options: CustomMetricsOptions, version: string): VirtualG
     group: customGroup,
     version,
     kinds: [listedAs(customGroup, version, "pods/*", "MetricValueList")],
-    answer: (request) => told(() => custom(options, version, request)),
+    answer: (request) => answerFromHistory(() => custom(options, version, request)),
   };
-}
-
-async function told(answer: () => Promise<VirtualAnswer>): Promise<VirtualAnswer> {
-  try {
-    return await answer();
-  } catch (error) {
-    if (error instanceof HistoryError) return failure(503, "ServiceUnavailable", error.message);
-    throw error;
-  }
 }
 
 async function custom(options: CustomMetricsOptions, version: string, request: VirtualRequest): Promise<VirtualAnswer> {
   // `/namespaces/NAME/metrics/METRIC` is about the namespace itself.
   const isNamespace = request.resource === "metrics" && request.subresource === "";
   const metric = isNamespace ? request.name : request.subresource;
-  if (!isMetricName(metric)) return notFound(metric);
+  if (!isMetricName(metric)) return unknownMetric(metric);
   const selectorText = request.query.get("metricLabelSelector") ?? "";
   const parsed = parseLabelSelector(selectorText);
   if (!parsed.ok) return failure(400, "BadRequest", parsed.message);
   const place = request.namespace === "" ? [] : [equals("namespace", request.namespace)];
   const matchers = [...place, ...selectorMatchers(parsed.selector)];
   const kind = isNamespace ? namespaceKind : kindOf(options, request.resource);
-  if (kind === undefined) return notFound(metric);
+  if (kind === undefined) return unknownMetric(metric);
   const label = kind.label;
   const names = isNamespace ? [request.namespace] : namesOf(options, request);
-  if (names !== undefined && names.length === 0) return notFound(metric);
+  if (names !== undefined && names.length === 0) return unknownMetric(metric);
   const chosen = isNamespace || names === undefined ? [] : [oneOf(label, names)];
   const points = await options.history.query(metricExpression(metric, [...matchers, ...chosen], [label]));
   const items = points
     .filter(({ labels }) => (labels[label] ?? "") !== "")
     .map((point) => customItem(version, kind, request.namespace, metric, selectorText, point));
-  return items.length === 0 ? notFound(metric) : { kind: "list", listKind: "MetricValueList", items };
+  return items.length === 0 ? unknownMetric(metric) : { kind: "list", listKind: "MetricValueList", items };
 }
 
 /** Undefined: all that have the metric. Only pods are chosen by their labels: others are asked for by name. */
@@ -135,7 +133,7 @@ function pairsOf(selectorText: string): [string, string][] {
 
 async function external({ history }: CustomMetricsOptions, request: VirtualRequest): Promise<VirtualAnswer> {
   const metric = request.resource;
-  if (!isMetricName(metric) || request.namespace === "") return notFound(metric);
+  if (!isMetricName(metric) || request.namespace === "") return unknownMetric(metric);
   const labels: Selector | undefined = request.labels;
   // Series of the namespace, and those that belong to none: never another tenant's.
   const matchers = [oneOf("namespace", [request.namespace, ""]), ...selectorMatchers(labels)];
@@ -156,18 +154,7 @@ async function external({ history }: CustomMetricsOptions, request: VirtualReque
 /** Hidden from `kubectl api-resources` by its slash, as the metrics of other servers are. */
 function listedAs(group: string, version: string, resource: string, kind: string): VirtualKind {
   return {
-    resource: {
-      group,
-      version,
-      resource,
-      kind,
-      namespaced: true,
-      shortNames: [],
-      categories: [],
-      verbs: ["get"],
-      subresources: [],
-      type: "",
-    },
+    resource: virtualResource({ group, version, resource, kind, namespaced: true, verbs: ["get"] }),
     singular: "",
     columns: [nameColumn],
     cells: (object) => [object.metadata.name],
@@ -178,10 +165,6 @@ function quantityText(value: number): string {
   return formatQuantity(quantityFromMillis(Math.round(value * 1000)));
 }
 
-function notFound(metric: string): VirtualAnswer {
+function unknownMetric(metric: string): VirtualAnswer {
   return failure(404, "NotFound", `the server could not find the metric ${metric}`);
-}
-
-function failure(code: number, reason: string, message: string): VirtualAnswer {
-  return { kind: "failure", code, reason, message };
 }

@@ -1,3 +1,4 @@
+import { failure, type VirtualAnswer } from "#api/virtual-group.ts";
 import { readText } from "#client/body.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Transport } from "#world/http.ts";
@@ -20,6 +21,16 @@ export interface Line {
 /** The history did not answer, or answered that it cannot. The message is for people. */
 export class HistoryError extends Error {
   override readonly name = "HistoryError";
+}
+
+/** What a provider answers; when the history cannot tell, 503 with the reason. */
+export async function answerFromHistory(answer: () => Promise<VirtualAnswer>): Promise<VirtualAnswer> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (error instanceof HistoryError) return failure(503, "ServiceUnavailable", error.message);
+    throw error;
+  }
 }
 
 /** An answer as it came, read whole. */

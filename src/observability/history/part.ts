@@ -1,5 +1,6 @@
 import { ageColumn, nameColumn } from "#api/columns.ts";
-import { apiVersion, failure, notFound, virtualKind, type Part } from "../group.ts";
+import { failure, notFound } from "#api/virtual-group.ts";
+import { apiVersion, group, virtualKind, type Part } from "../group.ts";
 import type { History } from "./history.ts";
 
 /** The part of Prometheus' API that reads. */
@@ -28,7 +29,7 @@ export function historyPart(history: History): Part {
     ),
     answer: async (request) => {
       if (request.verb === "list") return { kind: "list", listKind: "HistoryList", items: [theHistory] };
-      if (request.name !== "prometheus") return notFound(request);
+      if (request.name !== "prometheus") return notFound(group, request.resource, request.name);
       if (request.subresource === "") return { kind: "object", object: theHistory };
       if (request.subresource !== "proxy" || !readable.test(request.rest))
         return failure(404, "NotFound", "this part of the history's API is not open");

@@ -2,7 +2,15 @@ import { ageColumn, column, nameColumn } from "#api/columns.ts";
 import { ageOf } from "#api/human-duration.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
-import type { VirtualAnswer, VirtualGroup, VirtualKind, VirtualRequest } from "#api/virtual-group.ts";
+import {
+  notFound,
+  unknownResource,
+  virtualResource,
+  type VirtualAnswer,
+  type VirtualGroup,
+  type VirtualKind,
+  type VirtualRequest,
+} from "#api/virtual-group.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import type { Clock } from "#world/clock.ts";
 import { sampleAgeMaxMs, sampleAgeMinMs } from "../limits.ts";
@@ -35,19 +43,17 @@ export function createResourceMetrics(options: ResourceMetricsOptions): VirtualG
       metricsKind({ resource: "nodes", kind: "NodeMetrics", namespaced: false }, "node", nodeUsageText),
     ],
     answer: async (request) => {
-      if (request.subresource !== "")
-        return failure(404, "NotFound", "the server could not find the requested resource");
+      if (request.subresource !== "") return unknownResource();
       if (request.resource === "pods") return podMetrics(options, request);
       if (request.resource === "nodes") return nodeMetrics(options, request);
-      return failure(404, "NotFound", "the server could not find the requested resource");
+      return unknownResource();
     },
   };
 }
 
 async function podMetrics(options: ResourceMetricsOptions, request: VirtualRequest): Promise<VirtualAnswer> {
   const { namespace, name, labels } = request;
-  if (request.verb === "get" && namespace === "")
-    return failure(404, "NotFound", "the server could not find the requested resource");
+  if (request.verb === "get" && namespace === "") return unknownResource();
   const all = options.pods(namespace);
   const chosen = all.filter(
     (pod) =>
@@ -62,7 +68,7 @@ async function podMetrics(options: ResourceMetricsOptions, request: VirtualReque
   });
   if (request.verb === "list") return { kind: "list", listKind: "PodMetricsList", items };
   const [item] = items;
-  return item === undefined ? notFound("pods", `${namespace}/${name}`) : { kind: "object", object: item };
+  return item === undefined ? notFound(group, "pods", `${namespace}/${name}`) : { kind: "object", object: item };
 }
 
 async function nodeMetrics(options: ResourceMetricsOptions, request: VirtualRequest): Promise<VirtualAnswer> {
@@ -80,7 +86,7 @@ async function nodeMetrics(options: ResourceMetricsOptions, request: VirtualRequ
   });
   if (request.verb === "list") return { kind: "list", listKind: "NodeMetricsList", items };
   const [item] = items;
-  return item === undefined ? notFound("nodes", name) : { kind: "object", object: item };
+  return item === undefined ? notFound(group, "nodes", name) : { kind: "object", object: item };
 }
 
 /** Autoscalers ask for younger samples than people. */
@@ -127,18 +133,8 @@ function metricsKind(
   singular: string,
   usage: (object: ApiObject) => readonly [string, string],
 ): VirtualKind {
-  const described: Resource<ApiObject> = {
-    group,
-    version,
-    ...named,
-    shortNames: [],
-    categories: [],
-    verbs: ["get", "list"],
-    subresources: [],
-    type: "",
-  };
   return {
-    resource: described,
+    resource: virtualResource({ group, version, ...named }),
     singular,
     columns: [
       nameColumn,
@@ -166,12 +162,4 @@ function podUsageText(object: ApiObject): readonly [string, string] {
 function nodeUsageText(object: ApiObject): readonly [string, string] {
   const { cpu, memory } = object["usage"] as { cpu: string; memory: string };
   return [cpu, memory];
-}
-
-function notFound(resource: string, name: string): VirtualAnswer {
-  return failure(404, "NotFound", `${resource}.${group} "${name}" not found`);
-}
-
-function failure(code: number, reason: string, message: string): VirtualAnswer {
-  return { kind: "failure", code, reason, message };
 }

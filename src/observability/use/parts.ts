@@ -1,9 +1,9 @@
 import { column, nameColumn } from "#api/columns.ts";
 import type { ApiObject, Cell } from "#api/kind.ts";
 import type { AmountText, ClusterAdvice, NodeUsage, WorkloadAdvice, WorkloadUsage } from "#api/observability/usage.ts";
-import type { VirtualAnswer, VirtualRequest } from "#api/virtual-group.ts";
+import { failure, notFound, type VirtualAnswer, type VirtualRequest } from "#api/virtual-group.ts";
 import type { Clock } from "#world/clock.ts";
-import { apiVersion, failure, notFound, virtualKind, type Part } from "../group.ts";
+import { apiVersion, group, virtualKind, type Part } from "../group.ts";
 import { HistoryError, type History } from "../history/history.ts";
 import { adviceWindow, sampleAgeMaxMs } from "../limits.ts";
 import type { UsageCache } from "../resource-metrics/usage-cache.ts";
@@ -89,7 +89,7 @@ function chosen(request: VirtualRequest, listKind: string, all: readonly ApiObje
   if (verb === "list") return { kind: "list", listKind, items: found };
   const [object] = found;
   return object === undefined || subresource !== "" || (object.metadata.namespace ?? "") !== namespace
-    ? notFound(request)
+    ? notFound(group, request.resource, request.name)
     : { kind: "object", object };
 }
 
