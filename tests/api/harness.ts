@@ -26,7 +26,8 @@ export interface TestServer {
 
 export type Start = (options?: Partial<ApiServerOptions>) => Promise<TestServer>;
 
-function makeApi(options: Partial<ApiServerOptions>): { api: ApiServer; store: Store } {
+/** A server that lets everyone do everything, over a store in memory unless told otherwise. */
+export function openApi(options: Partial<ApiServerOptions>): { api: ApiServer; store: Store } {
   const timers = realTimers({ keepAlive: true });
   const store = options.store ?? openMemoryStore({ clock: realClock, timers });
   const api = createApiServer({
@@ -49,7 +50,7 @@ function makeApi(options: Partial<ApiServerOptions>): { api: ApiServer; store: S
 
 /** The server called directly. */
 export const startInProcess: Start = async (options = {}) => {
-  const { api, store } = makeApi(options);
+  const { api, store } = openApi(options);
   return {
     name: "in process",
     api,
@@ -65,7 +66,7 @@ export const startInProcess: Start = async (options = {}) => {
 
 /** The server behind a port with TLS, on loopback. */
 export const startOverHttps: Start = async (options = {}) => {
-  const { api, store } = makeApi(options);
+  const { api, store } = openApi(options);
   const { privateKey, publicKey } = createCrypto().generateKey();
   const certificate = await createCertificates().issue(
     {

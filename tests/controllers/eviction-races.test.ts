@@ -2,18 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { namespaces, poddisruptionbudgets, pods } from "#api/generated/resources.ts";
-import { kinds } from "#api/kinds.ts";
-import { createApiServer } from "#apiserver/server.ts";
-import type { User } from "#apiserver/user.ts";
 import type { Client } from "#client/client.ts";
 import { createClient } from "#client/http-client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import { openMemoryStore } from "#store/memory/memory-store.ts";
 import type { Store, Transaction } from "#store/store.ts";
 import { realWorld } from "#world/node/real-world.ts";
+import { admin, openApi } from "../api/harness.ts";
 
-const { clock, timers, random } = realWorld;
-const admin: User = { name: "admin", uid: "", groups: ["system:masters"], extra: {} };
+const { clock, timers } = realWorld;
 const at = { namespace: "default", name: "web" };
 
 interface Stage {
@@ -41,21 +38,7 @@ async function play(story: (stage: Stage) => Promise<void>): Promise<void> {
       return typeof member === "function" ? (member.bind(target) as unknown) : member;
     },
   });
-  const api = createApiServer({
-    kinds,
-    store,
-    clock,
-    timers,
-    random,
-    authenticator: { authenticate: () => ({ ok: true, user: admin }), checkToken: () => ({ ok: true, user: admin }) },
-    authorizer: {
-      authorize: () => ({ allowed: true, reason: "" }),
-      rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
-    },
-    admission: [],
-    version: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.0" },
-    log: () => undefined,
-  });
+  const { api } = openApi({ store });
   stage.client = createClient(api.transportFor(admin), { userAgent: "test", timers });
   try {
     await stage.client.create(namespaces, {}, { metadata: { name: "default" } });

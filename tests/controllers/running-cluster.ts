@@ -2,16 +2,14 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import { namespaces, nodes, pods } from "#api/generated/resources.ts";
 import { kinds } from "#api/kinds.ts";
 import type { Resource } from "#api/resource.ts";
-import { createApiServer } from "#apiserver/server.ts";
-import type { User } from "#apiserver/user.ts";
 import type { Client } from "#client/client.ts";
 import { createClient } from "#client/http-client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createInformer } from "#reconcile/informer.ts";
-import { openMemoryStore } from "#store/memory/memory-store.ts";
 import type { Store } from "#store/store.ts";
 import { realWorld } from "#world/node/real-world.ts";
+import { admin, openApi } from "../api/harness.ts";
 
 /** The real API server over the memory store with all controllers, and stand-ins for scheduler and node agents. */
 export interface RunningCluster {
@@ -28,27 +26,11 @@ export interface RunningCluster {
 }
 
 const { clock, timers, random } = realWorld;
-const admin: User = { name: "admin", uid: "", groups: ["system:masters"], extra: {} };
 export const rootCa = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
 
 export async function startCluster(): Promise<RunningCluster> {
-  const store = openMemoryStore({ clock, timers });
   const problems: string[] = [];
-  const api = createApiServer({
-    kinds,
-    store,
-    clock,
-    timers,
-    random,
-    authenticator: { authenticate: () => ({ ok: true, user: admin }), checkToken: () => ({ ok: true, user: admin }) },
-    authorizer: {
-      authorize: () => ({ allowed: true, reason: "" }),
-      rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
-    },
-    admission: [],
-    version: { major: "1", minor: "36", gitVersion: "v1.36.0+steersman.0" },
-    log: (message, error) => problems.push(`${message}: ${String(error)}`),
-  });
+  const { api, store } = openApi({ log: (message, error) => problems.push(`${message}: ${String(error)}`) });
   const client = createClient(api.transportFor(admin), { userAgent: "test", timers });
   await client.create(namespaces, {}, { metadata: { name: "default" } });
   await client.create(
