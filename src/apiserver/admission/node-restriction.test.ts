@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { trafficcounts } from "#api/delivery/traffic-split.ts";
 import {
   certificatesigningrequests,
   csinodes,
@@ -51,6 +52,11 @@ const mirror = (spec: Parts = {}, metadata: Parts = {}): object => ({
 });
 const node = (metadata: Parts = {}, spec: Parts = {}): object => ({ metadata: { name: "n1", ...metadata }, spec });
 const lease = (name: string, namespace = "kube-node-lease"): object => ({ metadata: { name, namespace }, spec: {} });
+const count = (name: string, spec: Parts, metadata: Parts = {}): object => ({
+  metadata: { name, namespace: "shop", ...metadata },
+  spec: { split: "web", node: "n1", ...spec },
+});
+const split = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficSplit", name: "web", uid: "s" };
 const tokenFor = (boundObjectRef: Parts | undefined, audiences: string[] = []): object => ({
   metadata: {},
   spec: { audiences, ...(boundObjectRef && { boundObjectRef }) },
@@ -233,6 +239,47 @@ const cases: readonly [string, Parameters<typeof requestFor>[0], Asked, RegExp |
       oldObject: { metadata: { name: "c", namespace: "shop" } },
     },
     /status/,
+  ],
+  ["what it counted", trafficcounts, { object: count("web.n1", {}, { ownerReferences: [split] }) }, undefined],
+  [
+    "what it counts later",
+    trafficcounts,
+    { object: count("web.n1", { run: "2" }), oldObject: count("web.n1", {}) },
+    undefined,
+  ],
+  ["what another node counted", trafficcounts, { object: count("web.n2", { node: "n2" }) }, /of its own/],
+  ["its counts in another node's name", trafficcounts, { object: count("web.n2", {}) }, /named SPLIT\.n1/],
+  ["another node's counts in its own name", trafficcounts, { object: count("web.n1", { node: "n2" }) }, /of its own/],
+  ["the same users twice", trafficcounts, { object: count("again.n1", {}) }, /named SPLIT\.n1/],
+  [
+    "another node's counts over as its own",
+    trafficcounts,
+    { object: count("web.n2", {}), oldObject: count("web.n2", { node: "n2" }) },
+    /of its own/,
+  ],
+  [
+    "its counts over as another split's",
+    trafficcounts,
+    { object: count("web.n1", { split: "shop" }), oldObject: count("web.n1", {}) },
+    /named SPLIT\.n1/,
+  ],
+  [
+    "another node's counts away",
+    trafficcounts,
+    { operation: "DELETE", oldObject: count("web.n2", { node: "n2" }) },
+    /of its own/,
+  ],
+  [
+    "counts that nobody can delete",
+    trafficcounts,
+    { object: count("web.n1", {}, { finalizers: ["a/b"] }) },
+    /finalizers/,
+  ],
+  [
+    "counts with an owner that is no split",
+    trafficcounts,
+    { object: count("web.n1", {}, { ownerReferences: [owner] }) },
+    /TrafficSplit/,
   ],
   ["a token for its pod", serviceaccounts, token(tokenFor(bound)), undefined],
   ["a token for its pod's audience", serviceaccounts, token(tokenFor(bound, ["vault"])), undefined],

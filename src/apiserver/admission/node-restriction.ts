@@ -1,3 +1,4 @@
+import { trafficcounts } from "#api/delivery/traffic-split.ts";
 import type { Node, Pod } from "#api/generated/core-v1.ts";
 import {
   certificatesigningrequests,
@@ -57,6 +58,8 @@ function judge(node: string, request: AdmissionRequest, options: NodeRestriction
         : forbid("can only access CSINode with the same name as the requesting node");
     case "resource.k8s.io/resourceslices":
       return judgeSlice(node, request);
+    case "delivery.steersman.dev/trafficcounts":
+      return judgeCount(node, request);
     case "certificates.k8s.io/certificatesigningrequests":
       return judgeSigningRequest(node, request, options);
     default:
@@ -257,6 +260,21 @@ function judgeSlice(node: string, request: AdmissionRequest): Verdict {
   return own
     ? allow
     : forbid(`can only ${request.operation.toLowerCase()} ResourceSlice with spec.nodeName set to the requesting node`);
+}
+
+/** What a node counted decides about releases: it speaks for itself only, and leaves nothing that others must clear away. */
+function judgeCount(node: string, request: AdmissionRequest): Verdict {
+  const [count, old] = [objectOf(request, trafficcounts), oldObjectOf(request, trafficcounts)];
+  const isOwn = [count, old].every((one) => one === undefined || one.spec.node === node);
+  if (!isOwn || nameOf(request, count) !== `${(count ?? old)?.spec.split}.${node}`)
+    return forbid(`node "${node}" can only write TrafficCounts of its own, named SPLIT.${node}`);
+  if (0 < (count?.metadata.finalizers ?? []).length) return forbid(`node "${node}" cannot set finalizers`);
+  const owners = count?.metadata.ownerReferences ?? [];
+  const isSplit = owners.every(
+    ({ kind, name, blockOwnerDeletion }) =>
+      kind === "TrafficSplit" && name === count?.spec.split && blockOwnerDeletion !== true,
+  );
+  return isSplit ? allow : forbid(`node "${node}" can only name the TrafficSplit that it counts as an owner`);
 }
 
 const nodeSigners = new Set(["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]);
