@@ -7,6 +7,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { Describe } from "./openapi/documented.ts";
+import type { RemotePart } from "./openapi/merge-v2.ts";
 import type { PendingKeys } from "./objects/pending.ts";
 import type { SelectionIndexes } from "./reads/selection-index.ts";
 import type { Registry, Served } from "./registry.ts";
@@ -74,6 +75,8 @@ export interface Parts {
         answer(call: Call): Outcome | Promise<Outcome>;
         /** OpenAPI 3 of other servers, by `apis/{group}/{version}`. */
         documents(): ReadonlyMap<string, { readonly body: Uint8Array; readonly hash: string }>;
+        /** Their parts of the one document of OpenAPI 2, by group version. */
+        partsOfV2(): ReadonlyMap<string, { readonly content: RemotePart; readonly hash: string }>;
       }
     | undefined;
   /** Where unexpected exceptions go; clients never see them. */

@@ -26,7 +26,7 @@ const list = {
 };
 
 /** A server that answers its discovery and echoes everything else. */
-function aggregated(answers: { up: boolean }): NodeConnector & { readonly seen: Seen[] } {
+function aggregated(answers: { up: boolean; v2?: unknown }): NodeConnector & { readonly seen: Seen[] } {
   const seen: Seen[] = [];
   const json = (status: number, value: unknown): HttpResponse => ({
     status,
@@ -45,6 +45,7 @@ function aggregated(answers: { up: boolean }): NodeConnector & { readonly seen: 
       if (request.target.includes("away"))
         return Promise.resolve({ ...json(302, {}), headers: { location: "http://evil/" } });
       if (request.target.startsWith("/openapi/v3/")) return Promise.resolve(openApiAnswer(request));
+      if (request.target === "/openapi/v2") return Promise.resolve(json(200, answers.v2));
       return Promise.resolve(
         json(200, request.target === "/apis/wardle.example.com/v1alpha1" ? list : { kind: "Flunder" }),
       );
@@ -214,5 +215,126 @@ test("its OpenAPI document is in the index while it is there, as it published it
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.deepEqual((await send(server, "GET", `/openapi/v3/${path}`)).body, published);
+  await server.close();
+});
+
+interface Definition {
+  readonly type?: string;
+  readonly properties?: Record<string, { $ref?: string }>;
+  readonly "x-kubernetes-group-version-kind"?: { kind: string; group: string }[];
+}
+
+const refer = (definition: string): { $ref: string } => ({ $ref: `#/definitions/${definition}` });
+const meta = "io.k8s.apimachinery.pkg.apis.meta.v1";
+const ownKind = { group: "wardle.example.com", version: "v1alpha1", kind: "Flunder" };
+const patchOf = (body: string): unknown => ({
+  patch: {
+    operationId: "patchFlunder",
+    parameters: [{ in: "body", name: "body", schema: refer(body) }],
+    responses: { 200: { description: "OK", schema: refer("Flunder") } },
+    "x-kubernetes-group-version-kind": ownKind,
+  },
+});
+/** As a server publishes it that was built with other versions of the shared types, and that claims paths of others. */
+const publishedV2 = {
+  swagger: "2.0",
+  paths: {
+    "/apis/wardle.example.com/v1alpha1/flunders": patchOf(`${meta}.Patch`),
+    "/api/v1/namespaces/{namespace}/secrets": patchOf("Evil"),
+    "/apis/wardle.example.com/v1alpha10/others": patchOf("Evil"),
+  },
+  definitions: {
+    Flunder: {
+      type: "object",
+      properties: {
+        metadata: refer(`${meta}.ListMeta`),
+        status: refer(`${meta}.Time`),
+        __proto__x: refer("__proto__"),
+      },
+      "x-kubernetes-group-version-kind": [ownKind],
+    },
+    [`${meta}.Patch`]: {
+      type: "object",
+      description: "told in other words",
+      "x-kubernetes-group-version-kind": [{ ...ownKind, kind: "Patch" }],
+    },
+    [`${meta}.ListMeta`]: { type: "object", properties: { continue: { type: "integer" } } },
+    [`${meta}.Time`]: { type: "string", format: "date-time" },
+    ["__proto__"]: { type: "boolean" },
+    Evil: { type: "string" },
+    Unused: { type: "string" },
+  },
+};
+
+async function v2Of(
+  server: TestServer,
+): Promise<{ paths: Record<string, unknown>; definitions: Record<string, Definition> }> {
+  const { status, body } = await send(server, "GET", "/openapi/v2");
+  assert.equal(status, 200);
+  return body as Awaited<ReturnType<typeof v2Of>>;
+}
+
+test("its part of OpenAPI 2 is merged: its own paths only, definitions that clash under another name", async () => {
+  const answers = { up: true, v2: publishedV2 };
+  const server = await startInProcess({ nodes: aggregated(answers) });
+  const before = await v2Of(server);
+  await register(server);
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  const { paths, definitions } = await v2Of(server);
+  const added = Object.keys(paths).filter((path) => !(path in before.paths));
+  assert.deepEqual(
+    added.filter((path) => path.includes("/flunders") && !path.includes("{")),
+    ["/apis/wardle.example.com/v1alpha1/flunders"],
+  );
+  assert.deepEqual(
+    paths["/api/v1/namespaces/{namespace}/secrets"],
+    before.paths["/api/v1/namespaces/{namespace}/secrets"],
+  );
+  assert.equal(definitions["Flunder"]?.properties?.["metadata"]?.$ref, `#/definitions/${meta}.ListMeta_v2`);
+  assert.deepEqual(definitions[`${meta}.ListMeta`], before.definitions[`${meta}.ListMeta`]);
+  assert.equal(definitions["Flunder"]?.properties?.["status"]?.$ref, `#/definitions/${meta}.Time`);
+  assert.deepEqual(Object.getOwnPropertyDescriptor(definitions, "__proto__")?.value, { type: "boolean" });
+  assert.equal(definitions["Evil"] ?? definitions["Unused"], undefined);
+  const kindsOf = (name: string): string[] =>
+    (definitions[name]?.["x-kubernetes-group-version-kind"] ?? []).map(({ group, kind }) => `${group}/${kind}`);
+  assert.ok(kindsOf(`${meta}.Patch`).includes("wardle.example.com/Patch"));
+  const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+  const protobuf = await send(server, "GET", "/openapi/v2", undefined, { accept });
+  assert.ok(protobuf.text.includes("patchFlunder") && protobuf.text.includes("ListMeta_v2"));
+  await server.close();
+});
+
+for (const [name, v2] of [
+  ["no OpenAPI 2", "not found"],
+  ["OpenAPI 2 that is nested without end", Array(5_000).reduce((inner: unknown) => [inner], [])],
+  ["OpenAPI 2 with parts of the wrong type", { paths: { "/apis/wardle.example.com/v1alpha1/x": 5 }, definitions: [] }],
+] as const) {
+  test(`a server with ${name} leaves the document as it was`, async () => {
+    const server = await startInProcess({ nodes: aggregated({ up: true, v2 }) });
+    await register(server);
+    await addEndpoints(server);
+    await conditionBecomes(server, "True", "Passed");
+    const { definitions } = await v2Of(server);
+    assert.ok("io.k8s.api.core.v1.Pod" in definitions);
+    await server.close();
+  });
+}
+
+test("a server that died is no longer in OpenAPI 2, and everything else is", async () => {
+  const answers = { up: true, v2: publishedV2 };
+  const server = await startInProcess({ nodes: aggregated(answers) });
+  await register(server);
+  await addEndpoints(server);
+  await conditionBecomes(server, "True", "Passed");
+  assert.ok("Flunder" in (await v2Of(server)).definitions);
+  answers.up = false;
+  const merge = { "content-type": "application/merge-patch+json" };
+  const labels = { metadata: { labels: { look: "again" } } };
+  await send(server, "PATCH", "/api/v1/namespaces/wardle/services/sample", labels, merge);
+  await conditionBecomes(server, "False", "FailedDiscoveryCheck");
+  const { definitions } = await v2Of(server);
+  assert.ok("io.k8s.api.core.v1.Pod" in definitions);
+  assert.equal("Flunder" in definitions, false);
   await server.close();
 });

@@ -14,11 +14,13 @@ import { readWhole } from "../connect/read-whole.ts";
 import { Failure, serviceUnavailable } from "../failure.ts";
 import { cloneValue } from "#codec/record.ts";
 import type { Destination } from "../node-connector.ts";
+import type { RemotePart } from "../openapi/merge-v2.ts";
+import { fingerprint } from "../openapi/document.ts";
 import type { User } from "../user.ts";
 import { timestamp } from "../verbs/create.ts";
 import { updateObject } from "../verbs/update.ts";
 import { checkIntervalMs, checkTimeoutMs, resourceListBytesMax } from "./limits.ts";
-import { remoteDocument, type RemoteDocument } from "./remote-document.ts";
+import { remoteDocuments, type RemoteDocuments } from "./remote-document.ts";
 import { resourcesOf } from "./resources.ts";
 
 type Stored = ApiObject & APIService;
@@ -34,9 +36,10 @@ interface Verdict {
 interface Remote {
   readonly service: Stored;
   available: boolean;
-  document: RemoteDocument | undefined;
-  /** What is entered in the registry for it. */
+  documents: RemoteDocuments;
+  /** What is entered in the registry for it, and what it was made from. */
   ids: readonly string[];
+  listHash: string;
 }
 
 /**
@@ -77,11 +80,22 @@ export class Aggregation {
   }
 
   /** What the servers that answer publish in OpenAPI 3, by `apis/{group}/{version}`. */
-  documents(): ReadonlyMap<string, RemoteDocument> {
-    const documents = new Map<string, RemoteDocument>();
-    for (const [apiVersion, { available, document }] of this.#remotes)
-      if (available && document !== undefined) documents.set(`apis/${apiVersion}`, document);
-    return documents;
+  documents(): ReadonlyMap<string, { readonly body: Uint8Array; readonly hash: string }> {
+    const published = new Map<string, { readonly body: Uint8Array; readonly hash: string }>();
+    for (const [apiVersion, { available, documents }] of this.#remotes)
+      if (available && documents.v3 !== undefined)
+        published.set(`apis/${apiVersion}`, { body: documents.v3.content, hash: documents.v3.hash });
+    return published;
+  }
+
+  /** Their parts of the one document of OpenAPI 2 by group version, in the order of names. */
+  partsOfV2(): ReadonlyMap<string, { readonly content: RemotePart; readonly hash: string }> {
+    const parts = new Map<string, { readonly content: RemotePart; readonly hash: string }>();
+    for (const apiVersion of [...this.#remotes.keys()].sort()) {
+      const { available, documents } = this.#remotes.get(apiVersion)!;
+      if (available && documents.v2 !== undefined) parts.set(apiVersion, documents.v2);
+    }
+    return parts;
   }
 
   /** The answer of the server that a path below /apis belongs to; undefined when it is this one. */
@@ -167,8 +181,9 @@ export class Aggregation {
     const remote: Remote = {
       service,
       available: known?.available ?? false,
-      document: known?.document,
+      documents: known?.documents ?? { v2: undefined, v3: undefined },
       ids: known?.ids ?? [],
+      listHash: known?.listHash ?? "",
     };
     this.#remotes.set(apiVersion, remote);
     const verdict = await this.#ask(apiVersion, remote);
@@ -179,7 +194,7 @@ export class Aggregation {
   async #ask(apiVersion: string, remote: Remote): Promise<Verdict> {
     const destination = this.#destination(remote.service);
     if ("problem" in destination) return destination.problem;
-    const { nodes, timers, registry, log } = this.#parts;
+    const { nodes, timers, log } = this.#parts;
     const failed = (message: string): Verdict => ({ available: false, reason: "FailedDiscoveryCheck", message });
     const url = `https://${destination.serverName ?? ""}/apis/${apiVersion}`;
     const identity = identityHeaders(aggregator);
@@ -199,16 +214,15 @@ export class Aggregation {
       const body = await readWhole(response, resourceListBytesMax);
       if (body === undefined || response.status !== 200)
         return failed(`failing or missing response from ${url}: bad status from ${url}: ${response.status}`);
-      const { group = "", version = "" } = remote.service.spec;
-      const entries = resourcesOf(body, group, version);
-      if (typeof entries === "string") return failed(`failing or missing response from ${url}: ${entries}`);
-      for (const id of remote.ids) registry.remove(id);
-      remote.ids = entries.map(({ kind }) => `aggregated/${apiVersion}/${kind.storage.resource}`);
-      entries.forEach((entry, index) => registry.set(remote.ids[index]!, entry));
+      const problem = this.#enter(apiVersion, remote, body);
+      if (problem !== undefined) return failed(`failing or missing response from ${url}: ${problem}`);
+      // It answers: its requests need not wait for its documents.
+      remote.available = true;
       const ask = (asked: HttpRequest): Promise<HttpResponse> => dial(destination, asked);
-      remote.document = await remoteDocument(ask, apiVersion, identity, abort.signal, remote.document).catch(
-        () => remote.document,
-      );
+      const missed = (target: string, error: unknown): void =>
+        log(`${target} of APIService ${remote.service.metadata.name ?? ""} did not come`, error);
+      const asking = { ask, apiVersion, headers: identity, signal: abort.signal, failed: missed };
+      remote.documents = await remoteDocuments(asking, remote.documents);
       return { available: true, reason: "Passed", message: "all checks passed" };
     } catch (error) {
       log(`an aggregated server gave no answer at ${url}`, error);
@@ -216,6 +230,21 @@ export class Aggregation {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** Puts what a server says that it serves into the registry, where it differs from the last time; a text says what is wrong. */
+  #enter(apiVersion: string, remote: Remote, body: Uint8Array): string | undefined {
+    const hash = fingerprint(new TextDecoder().decode(body));
+    if (hash === remote.listHash) return undefined;
+    const { group = "", version = "" } = remote.service.spec;
+    const entries = resourcesOf(body, group, version);
+    if (typeof entries === "string") return entries;
+    const { registry } = this.#parts;
+    for (const id of remote.ids) registry.remove(id);
+    remote.ids = entries.map(({ kind }) => `aggregated/${apiVersion}/${kind.storage.resource}`);
+    entries.forEach((entry, index) => registry.set(remote.ids[index]!, entry));
+    remote.listHash = hash;
+    return undefined;
   }
 
   async #report(service: Stored, { available, reason, message }: Verdict): Promise<void> {

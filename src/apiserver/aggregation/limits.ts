@@ -4,7 +4,9 @@ export const checkIntervalMs = 30_000;
 export const checkTimeoutMs = 5_000;
 /** Bytes of a list of resources that are read. */
 export const resourceListBytesMax = 1024 * 1024;
-/** Bytes of the OpenAPI document of an aggregated group version; larger ones are not published. */
+/** Bytes of an OpenAPI document of an aggregated server; larger ones are not published. */
 export const openApiBytesMax = 4 * 1024 * 1024;
+/** Levels that such a document may nest; deeper ones are not published. */
+export const openApiDepthMax = 200;
 /** Resources of one aggregated group version; more are not shown in discovery. */
 export const resourcesMax = 500;

@@ -1,9 +1,18 @@
+import { apiVersionOf } from "#api/resource.ts";
 import { encodeJson } from "#codec/json.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome } from "../call.ts";
 import { noSuchResource } from "../failure.ts";
-import { openApiHashes, openApiIndex, openApiV2Hash, renderOpenApiV2, renderOpenApiV3 } from "../openapi/document.ts";
+import {
+  fingerprint,
+  openApiHashes,
+  openApiIndex,
+  openApiV2Hash,
+  renderOpenApiV2,
+  renderOpenApiV3,
+} from "../openapi/document.ts";
 import type { Documented } from "../openapi/documented.ts";
+import { mergeOpenApiV2, type RemotePart } from "../openapi/merge-v2.ts";
 import { encodeOpenApiV2, openApiV2Protobuf, openApiV2ProtobufType } from "../openapi/v2-protobuf.ts";
 import type { Registry } from "../registry.ts";
 
@@ -12,7 +21,7 @@ interface Rendered {
   readonly generation: number;
   readonly documented: readonly Documented[];
   readonly hashes: Map<string, string>;
-  readonly bodies: Map<string, Uint8Array>;
+  readonly bodies: Map<string, { readonly hash: string; readonly body: Uint8Array }>;
 }
 
 const rendered = new WeakMap<Registry, Rendered>();
@@ -29,8 +38,15 @@ export function openApi(call: Call, path: string): Outcome {
     return { status: 200, headers: headersOf(call), body: encodeJson(openApiIndex(hashes)) };
   }
   if (path === "/openapi/v2") {
-    const hash = openApiV2Hash(current.documented, version.gitVersion);
-    const render = (): Record<string, unknown> => renderOpenApiV2(current.documented, options);
+    const parts = call.parts.aggregation()?.partsOfV2() ?? noParts;
+    const ownHash = openApiV2Hash(current.documented, version.gitVersion);
+    const hash = parts.size === 0 ? ownHash : fingerprint([ownHash, ...hashesOf(parts)].join());
+    const render = (): Record<string, unknown> => {
+      // What its own server publishes is better than what discovery lets us guess.
+      const own = current.documented.filter(({ resource }) => !parts.has(apiVersionOf(resource)));
+      const contents = [...parts.values()].map(({ content }) => content);
+      return mergeOpenApiV2(renderOpenApiV2(own, options), contents);
+    };
     const isProtobuf = call.request.headers["accept"]?.includes(openApiV2Protobuf) === true;
     if (!isProtobuf) return document(call, current, path, hash, render);
     return document(call, current, `${path}#protobuf`, hash, render, encodeOpenApiV2, openApiV2ProtobufType);
@@ -57,19 +73,23 @@ function currentOf(registry: Registry, version: string): Rendered {
     ...(custom !== undefined && { custom: { openApi: custom.schema as Record<string, unknown> | undefined } }),
   }));
   const hashes = openApiHashes(documented, version);
-  // Documents whose content stays the same are kept over a change of others.
-  const bodies = new Map([...(known?.bodies ?? [])].filter(([path]) => isSame(path, known?.hashes, hashes)));
+  // Documents whose content stays the same are kept over a change of others; who reads one looks at its hash.
+  const bodies = new Map([...(known?.bodies ?? [])].filter(([path]) => isPublished(path, hashes)));
   const made = { generation: registry.generation, documented, hashes, bodies };
   rendered.set(registry, made);
   return made;
 }
 
-function isSame(path: string, before: Map<string, string> | undefined, after: Map<string, string>): boolean {
-  const name = path.slice("/openapi/v3/".length);
-  return after.has(name) && before?.get(name) === after.get(name);
+function isPublished(path: string, hashes: ReadonlyMap<string, string>): boolean {
+  return path.startsWith("/openapi/v2") || hashes.has(path.slice("/openapi/v3/".length));
 }
 
 const noDocuments: ReadonlyMap<string, { readonly body: Uint8Array; readonly hash: string }> = new Map();
+const noParts: ReadonlyMap<string, { readonly content: RemotePart; readonly hash: string }> = new Map();
+
+function hashesOf(parts: typeof noParts): string[] {
+  return [...parts].flatMap(([apiVersion, { hash }]) => [apiVersion, hash]);
+}
 
 function headersOf(call: Call, hash = "", contentType = "application/json"): Record<string, string> {
   return {
@@ -95,7 +115,9 @@ function document(
 ): HttpResponse {
   const headers = headersOf(call, hash, contentType);
   if (isUnchanged(call, hash)) return { status: 304, headers, body: new Uint8Array(0) };
-  let body = current.bodies.get(path);
-  if (body === undefined) current.bodies.set(path, (body = encode(render())));
+  const known = current.bodies.get(path);
+  if (known?.hash === hash) return { status: 200, headers, body: known.body };
+  const body = encode(render());
+  current.bodies.set(path, { hash, body });
   return { status: 200, headers, body };
 }
