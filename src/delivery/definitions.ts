@@ -105,6 +105,28 @@ const countSpec = object(
   ["split", "node", "threshold", "run", "chosen", "others", "at"],
 );
 
+const holdSpec = object(
+  {
+    services: list(name, 100),
+    phase: { type: "string", enum: ["Awake", "FallingAsleep", "Asleep"] },
+    sleep: whole,
+    since: { type: "string", format: "date-time" },
+  },
+  ["services", "phase", "sleep", "since"],
+);
+
+const demandSpec = object(
+  {
+    hold: { type: "string", minLength: 1, maxLength: 253 },
+    holdUid: text,
+    sleep: whole,
+    node: text,
+    service: name,
+    at: { type: "string", format: "date-time" },
+  },
+  ["hold", "holdUid", "sleep", "node", "service", "at"],
+);
+
 interface Column {
   readonly name: string;
   readonly type: string;
@@ -165,18 +187,38 @@ export const deliveryDefinitions: readonly Draft<CustomResourceDefinition>[] = [
     column("In Errors", ".spec.chosen.inErrors", "integer"),
     column("Others", ".spec.others.users", "integer"),
   ]),
+  definition("TrafficHold", "trafficholds", { spec: holdSpec }, [
+    column("Phase", ".spec.phase"),
+    column("Since", ".spec.since", "date"),
+    column("Sleeps", ".spec.sleep", "integer"),
+    column("Services", ".spec.services"),
+  ]),
+  definition("TrafficDemand", "trafficdemands", { spec: demandSpec }, [
+    column("Hold", ".spec.hold"),
+    column("Sleep", ".spec.sleep", "integer"),
+    column("Service", ".spec.service"),
+    column("Node", ".spec.node"),
+  ]),
 ];
 
 const roleName = "system:steersman:node-traffic";
 
-/** What every node's ingress may do with them: read who is split, tell what it counted. */
+/** What every node's ingress may do with them: read who is split and what is held, tell what it counted and that requests wait. */
 export const nodeTrafficRole: Draft<ClusterRole> = {
   apiVersion: "rbac.authorization.k8s.io/v1",
   kind: "ClusterRole",
   metadata: { name: roleName },
   rules: [
-    { apiGroups: ["delivery.steersman.dev"], resources: ["trafficsplits"], verbs: ["get", "list", "watch"] },
-    { apiGroups: ["delivery.steersman.dev"], resources: ["trafficcounts"], verbs: ["create", "get", "patch"] },
+    {
+      apiGroups: ["delivery.steersman.dev"],
+      resources: ["trafficsplits", "trafficholds"],
+      verbs: ["get", "list", "watch"],
+    },
+    {
+      apiGroups: ["delivery.steersman.dev"],
+      resources: ["trafficcounts", "trafficdemands"],
+      verbs: ["create", "get", "patch"],
+    },
   ],
 };
 

@@ -1,5 +1,6 @@
 import type { Condition, ObjectMeta } from "../generated/meta-v1.ts";
 import type { Resource } from "../resource.ts";
+import { deliveryResource } from "./group.ts";
 import type { UserKey } from "./traffic-split.ts";
 
 /** Changes of a Deployment's template go out to a growing share of its users, and back when these see errors. */
@@ -132,14 +133,6 @@ export interface Rollback {
 export const approvedAnnotation = "delivery.steersman.dev/approved";
 
 export const canaries: Resource<Canary> = {
-  group: "delivery.steersman.dev",
-  version: "v1",
-  resource: "canaries",
-  kind: "Canary",
-  namespaced: true,
-  shortNames: [],
-  categories: [],
-  verbs: ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+  ...deliveryResource<Canary>("canaries", "Canary"),
   subresources: [{ name: "status", kind: "Canary", verbs: ["get", "patch", "update"] }],
-  type: "",
 };

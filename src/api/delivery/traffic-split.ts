@@ -1,5 +1,5 @@
 import type { ObjectMeta } from "../generated/meta-v1.ts";
-import type { Resource } from "../resource.ts";
+import { deliveryResource } from "./group.ts";
 
 /** Buckets into which a keyed hash puts users: a threshold of 100 is 1 % of them. */
 export const bucketsTotal = 10_000;
@@ -78,19 +78,6 @@ export interface SideCount {
   readonly inErrors: number;
 }
 
-const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+export const trafficsplits = deliveryResource<TrafficSplit>("trafficsplits", "TrafficSplit");
 
-const common = {
-  group: "delivery.steersman.dev",
-  version: "v1",
-  namespaced: true,
-  shortNames: [],
-  categories: [],
-  verbs,
-  subresources: [],
-  type: "",
-};
-
-export const trafficsplits: Resource<TrafficSplit> = { ...common, resource: "trafficsplits", kind: "TrafficSplit" };
-
-export const trafficcounts: Resource<TrafficCount> = { ...common, resource: "trafficcounts", kind: "TrafficCount" };
+export const trafficcounts = deliveryResource<TrafficCount>("trafficcounts", "TrafficCount");

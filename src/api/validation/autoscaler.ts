@@ -6,6 +6,7 @@ import type {
   MetricSpec,
   MetricTarget,
 } from "../generated/autoscaling-v2.ts";
+import { scaleToZeroAnnotation } from "../delivery/traffic-hold.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabelSelector } from "./label-selector.ts";
 import { isPathSegmentName } from "./names.ts";
@@ -149,7 +150,8 @@ function validateRules(errors: FieldErrors, field: string, rules: HPAScalingRule
 export function validateAutoscaler(errors: FieldErrors, autoscaler: HorizontalPodAutoscaler): void {
   const { spec } = autoscaler;
   const metrics = spec.metrics ?? [];
-  const scalesFromZero = metrics.some((metric) => metric.type === "Object" || metric.type === "External");
+  const isOptedIn = autoscaler.metadata.annotations?.[scaleToZeroAnnotation] === "true";
+  const scalesFromZero = isOptedIn || metrics.some(({ type }) => type === "Object" || type === "External");
   const least = spec.minReplicas ?? 1;
   if (least < 0) errors.invalid("spec.minReplicas", least, "must be greater than or equal to 0");
   if (spec.maxReplicas < 1) errors.invalid("spec.maxReplicas", spec.maxReplicas, "must be greater than 0");
@@ -158,7 +160,8 @@ export function validateAutoscaler(errors: FieldErrors, autoscaler: HorizontalPo
   if (least === 0 && !scalesFromZero) {
     errors.forbidden(
       "spec.metrics",
-      "must specify at least one Object or External metric to support scaling to zero replicas",
+      "must specify at least one Object or External metric to support scaling to zero replicas," +
+        ` or the annotation ${scaleToZeroAnnotation}: "true" to be woken by requests through an Ingress`,
     );
   }
   validateReference(errors, "spec.scaleTargetRef", spec.scaleTargetRef);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { trafficdemands } from "#api/delivery/traffic-hold.ts";
 import { trafficcounts } from "#api/delivery/traffic-split.ts";
 import {
   certificatesigningrequests,
@@ -56,6 +57,11 @@ const count = (name: string, spec: Parts, metadata: Parts = {}): object => ({
   metadata: { name, namespace: "shop", ...metadata },
   spec: { split: "web", node: "n1", ...spec },
 });
+const demand = (name: string, spec: Parts): object => ({
+  metadata: { name, namespace: "shop", ownerReferences: [hold] },
+  spec: { hold: "web", node: "n1", ...spec },
+});
+const hold = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficHold", name: "web", uid: "h" };
 const split = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficSplit", name: "web", uid: "s" };
 const tokenFor = (boundObjectRef: Parts | undefined, audiences: string[] = []): object => ({
   metadata: {},
@@ -281,6 +287,9 @@ const cases: readonly [string, Parameters<typeof requestFor>[0], Asked, RegExp |
     { object: count("web.n1", {}, { ownerReferences: [owner] }) },
     /TrafficSplit/,
   ],
+  ["that a request waits", trafficdemands, { object: demand("web.n1", { sleep: 3 }) }, undefined],
+  ["that one waits elsewhere", trafficdemands, { object: demand("web.n2", { node: "n2" }) }, /named HOLD\.n1/],
+  ["that one waits for another hold", trafficdemands, { object: demand("web.n1", { hold: "shop" }) }, /named HOLD\.n1/],
   ["a token for its pod", serviceaccounts, token(tokenFor(bound)), undefined],
   ["a token for its pod's audience", serviceaccounts, token(tokenFor(bound, ["vault"])), undefined],
   ["a token for another audience", serviceaccounts, token(tokenFor(bound, ["bank"])), /audience "bank" not found/],

@@ -1,3 +1,4 @@
+import { trafficdemands } from "#api/delivery/traffic-hold.ts";
 import { trafficcounts } from "#api/delivery/traffic-split.ts";
 import type { Node, Pod } from "#api/generated/core-v1.ts";
 import {
@@ -10,6 +11,8 @@ import {
   pods,
   resourceslices,
 } from "#api/generated/resources.ts";
+import type { ObjectMeta } from "#api/generated/meta-v1.ts";
+import type { Resource } from "#api/resource.ts";
 import type { Certificates } from "#world/crypto.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
 import { textFromBase64 } from "../authenticate/base64.ts";
@@ -59,7 +62,9 @@ function judge(node: string, request: AdmissionRequest, options: NodeRestriction
     case "resource.k8s.io/resourceslices":
       return judgeSlice(node, request);
     case "delivery.steersman.dev/trafficcounts":
-      return judgeCount(node, request);
+      return judgeTold(node, request, trafficcounts, "TrafficSplit", ({ spec }) => spec.split);
+    case "delivery.steersman.dev/trafficdemands":
+      return judgeTold(node, request, trafficdemands, "TrafficHold", ({ spec }) => spec.hold);
     case "certificates.k8s.io/certificatesigningrequests":
       return judgeSigningRequest(node, request, options);
     default:
@@ -262,19 +267,27 @@ function judgeSlice(node: string, request: AdmissionRequest): Verdict {
     : forbid(`can only ${request.operation.toLowerCase()} ResourceSlice with spec.nodeName set to the requesting node`);
 }
 
-/** What a node counted decides about releases: it speaks for itself only, and leaves nothing that others must clear away. */
-function judgeCount(node: string, request: AdmissionRequest): Verdict {
-  const [count, old] = [objectOf(request, trafficcounts), oldObjectOf(request, trafficcounts)];
-  const isOwn = [count, old].every((one) => one === undefined || one.spec.node === node);
-  if (!isOwn || nameOf(request, count) !== `${(count ?? old)?.spec.split}.${node}`)
-    return forbid(`node "${node}" can only write TrafficCounts of its own, named SPLIT.${node}`);
-  if (0 < (count?.metadata.finalizers ?? []).length) return forbid(`node "${node}" cannot set finalizers`);
-  const owners = count?.metadata.ownerReferences ?? [];
-  const isSplit = owners.every(
-    ({ kind, name, blockOwnerDeletion }) =>
-      kind === "TrafficSplit" && name === count?.spec.split && blockOwnerDeletion !== true,
+/** What a node's ingress tells moves releases and wakes workloads: it speaks for itself only, and leaves nothing to clear away. */
+function judgeTold<T extends { readonly metadata: ObjectMeta; readonly spec: { readonly node: string } }>(
+  node: string,
+  request: AdmissionRequest,
+  resource: Resource<T>,
+  ownerKind: string,
+  aboutOf: (told: T) => string,
+): Verdict {
+  const [told, old] = [objectOf(request, resource), oldObjectOf(request, resource)];
+  const isOwn = [told, old].every((one) => one === undefined || one.spec.node === node);
+  const either = told ?? old;
+  const { kind } = resource;
+  const about = ownerKind.replace("Traffic", "").toUpperCase();
+  if (!isOwn || either === undefined || nameOf(request, told) !== `${aboutOf(either)}.${node}`)
+    return forbid(`node "${node}" can only write ${kind}s of its own, named ${about}.${node}`);
+  if (told === undefined) return allow;
+  if (0 < (told.metadata.finalizers ?? []).length) return forbid(`node "${node}" cannot set finalizers`);
+  const isOwnedWell = (told.metadata.ownerReferences ?? []).every(
+    (owner) => owner.kind === ownerKind && owner.name === aboutOf(told) && owner.blockOwnerDeletion !== true,
   );
-  return isSplit ? allow : forbid(`node "${node}" can only name the TrafficSplit that it counts as an owner`);
+  return isOwnedWell ? allow : forbid(`node "${node}" can only name the ${ownerKind} that it tells of as an owner`);
 }
 
 const nodeSigners = new Set(["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"]);
