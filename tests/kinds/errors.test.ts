@@ -352,8 +352,8 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         "spec: {scaleTargetRef: {kind: Deployment, name: d}, minReplicas: 0, maxReplicas: 2}",
       ),
       [
-        'spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas," +
-          " or the annotation steersman.dev/scale-to-zero: "true" to be woken by requests through an Ingress',
+        "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas," +
+          ' or the annotation steersman.dev/scale-to-zero: "true" to be woken by requests through an Ingress',
       ],
     ],
     [
