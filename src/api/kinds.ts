@@ -57,9 +57,8 @@ import { serviceCidrRules } from "./networking/service-cidr.ts";
 import { runtimeClassRules } from "./node/runtime-class.ts";
 import { podDisruptionBudgetRules } from "./policy/pod-disruption-budget.ts";
 import { clusterRoleRules } from "./rbac/cluster-role.ts";
-import { clusterRoleBindingRules } from "./rbac/cluster-role-binding.ts";
+import { roleBindingRules } from "./rbac/role-bindings.ts";
 import { roleRules } from "./rbac/role.ts";
-import { roleBindingRules } from "./rbac/role-binding.ts";
 import type { Resource } from "./resource.ts";
 import { deviceClassRules } from "./resource/device-class.ts";
 import { resourceClaimRules } from "./resource/resource-claim.ts";
@@ -142,9 +141,9 @@ export const kinds: readonly Kind[] = [
   kind(resources.servicecidrs, serviceCidrRules),
   kind(resources.runtimeclasses, runtimeClassRules),
   kind(resources.poddisruptionbudgets, podDisruptionBudgetRules),
-  kind(resources.clusterrolebindings, clusterRoleBindingRules),
+  kind(resources.clusterrolebindings, roleBindingRules(["ClusterRole"], false)),
   kind(resources.clusterroles, clusterRoleRules),
-  kind(resources.rolebindings, roleBindingRules),
+  kind(resources.rolebindings, roleBindingRules(["ClusterRole", "Role"], true)),
   kind(resources.roles, roleRules),
   kind(resources.deviceclasses, deviceClassRules),
   kind(resources.resourceclaims, resourceClaimRules),

@@ -16,8 +16,6 @@ export interface History {
   readonly update: RevisionView | undefined;
   /** What brings the kept revisions up to date: then nothing else is to be decided yet. */
   readonly actions: readonly Action[];
-  /** The name of the current template's revision is taken by another: count the collision and try another hash. */
-  readonly isCollision: boolean;
   readonly sorted: readonly RevisionView[];
 }
 
@@ -29,6 +27,8 @@ export interface HistoryInput {
   /** Kept revisions whose controller the owner is. */
   readonly owned: readonly RevisionView[];
   readonly named: (name: string) => RevisionView | undefined;
+  /** Writes down how often a revision's name was taken: the next pass tries another hash. */
+  readonly countCollisions: (collisionCount: number) => Action;
 }
 
 /** Finds or makes the revision of the current template; going back to an old template gives its revision the next number. */
@@ -41,13 +41,14 @@ export function planHistory(input: HistoryInput): History {
   const next = (sorted.at(-1)?.revision ?? 0) + 1;
   if (equal !== undefined) {
     const actions = equal === sorted.at(-1) ? [] : [renumber(equal, next)];
-    return { update: equal, actions, isCollision: false, sorted };
+    return { update: equal, actions, sorted };
   }
   const suffix = input.collisionCount === 0 ? "" : `#${input.collisionCount}`;
   const hash = safeSuffix(fnv32(canonicalText(comparable(data)) + suffix));
   const name = namedAfter(`${input.owner.name}-`, hash);
-  if (input.named(name) !== undefined) return { update: undefined, actions: [], isCollision: true, sorted };
-  return { update: undefined, actions: [create(input, name, hash, data, next)], isCollision: false, sorted };
+  if (input.named(name) !== undefined)
+    return { update: undefined, actions: [input.countCollisions(input.collisionCount + 1)], sorted };
+  return { update: undefined, actions: [create(input, name, hash, data, next)], sorted };
 }
 
 /** The form in which upstream keeps templates: a patch that replaces the template. */

@@ -3,7 +3,7 @@ import { type Namespaces, PodCounter, termSelects } from "./counters.ts";
 import { limits } from "./limits.ts";
 import type { NodeView } from "./node-view.ts";
 import type { HostPort, PodShape, PodView } from "./pod-view.ts";
-import type { Labels } from "./selector.ts";
+import type { Labels } from "#api/label-match.ts";
 
 /** One resource over all nodes, by slot. */
 export interface Column {

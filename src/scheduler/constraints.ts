@@ -4,7 +4,7 @@ import { type PodCounter, termSelects, withOwnLabels } from "./counters.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { PodShape } from "./pod-view.ts";
 import { defaultProfile, type Profile, type ScoreWeights } from "./profile.ts";
-import { labelsMatch } from "./selector.ts";
+import { labelsMatch } from "#api/label-match.ts";
 import { verdict } from "./verdict.ts";
 
 /** Upstream's default spreading: over hosts more strictly than over zones, never at the price of not running. */

@@ -1,7 +1,7 @@
 import type { PodAffinityTerm } from "#api/generated/core-v1.ts";
 import type { LabelSelector } from "#api/generated/meta-v1.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
-import { type Labels, labelsMatch } from "./selector.ts";
+import { type Labels, labelsMatch } from "#api/label-match.ts";
 
 /** Labels of namespaces, for terms that select namespaces. */
 export type Namespaces = ReadonlyMap<string, Labels>;

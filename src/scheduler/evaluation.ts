@@ -1,5 +1,5 @@
 import type { Cluster, Column } from "./cluster.ts";
-import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint } from "./node-match.ts";
+import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint } from "#api/node-match.ts";
 import type { NodeView } from "./node-view.ts";
 import { type PodShape, type PodView, portsCollide } from "./pod-view.ts";
 import { defaultProfile, type Profile } from "./profile.ts";

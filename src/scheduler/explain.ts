@@ -2,7 +2,7 @@ import { amountText } from "./amounts.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
-import { untoleratedTaint } from "./node-match.ts";
+import { untoleratedTaint } from "#api/node-match.ts";
 import type { NodeView } from "./node-view.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
 import { verdict, verdictText } from "./verdict.ts";

@@ -32,7 +32,7 @@ import { type Placement, Placer } from "./placement.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
 import { type PodShape, type PodView, podView } from "./pod-view.ts";
 import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue } from "./queue.ts";
-import type { Labels } from "./selector.ts";
+import type { Labels } from "#api/label-match.ts";
 import {
   claimDeclaration,
   classDeclaration,

@@ -1,6 +1,6 @@
 import type { Node, Taint } from "#api/generated/core-v1.ts";
 import { type Amounts, amountsOf } from "./amounts.ts";
-import type { Labels } from "./selector.ts";
+import type { Labels } from "#api/label-match.ts";
 
 /** What the scheduler keeps of a node. */
 export interface NodeView {

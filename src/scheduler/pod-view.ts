@@ -11,7 +11,7 @@ import type {
 import { limits } from "./limits.ts";
 import { imageName } from "./node-view.ts";
 import { type Requests, requestsOf } from "./requests.ts";
-import type { Labels } from "./selector.ts";
+import type { Labels } from "#api/label-match.ts";
 
 export interface HostPort {
   readonly port: number;

@@ -4,7 +4,7 @@ import { messageOf } from "./explain.ts";
 import { limits } from "./limits.ts";
 import type { Placer } from "./placement.ts";
 import type { PodView } from "./pod-view.ts";
-import { labelsMatch } from "./selector.ts";
+import { labelsMatch } from "#api/label-match.ts";
 import { mayChangeByEviction, verdict } from "./verdict.ts";
 
 /** A PodDisruptionBudget, as far as preemption looks at it. */

@@ -8,7 +8,7 @@ import type {
 import { persistentvolumeclaims, persistentvolumes, storageclasses } from "#api/generated/resources.ts";
 import type { StorageClass } from "#api/generated/storage-v1.ts";
 import { amountsOf } from "./amounts.ts";
-import type { Labels } from "./selector.ts";
+import type { Labels } from "#api/label-match.ts";
 
 /** The node for which a claim is to be given a volume: we write it, provisioners read it. */
 export const selectedNodeAnnotation = "volume.kubernetes.io/selected-node";

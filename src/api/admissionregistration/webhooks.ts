@@ -1,4 +1,12 @@
-import type { MutatingWebhook, ValidatingWebhook } from "../generated/admissionregistration-v1.ts";
+import { ageColumn, column, nameColumn } from "../columns.ts";
+import type {
+  MutatingWebhook,
+  MutatingWebhookConfiguration,
+  ValidatingWebhook,
+  ValidatingWebhookConfiguration,
+} from "../generated/admissionregistration-v1.ts";
+import { ageOf } from "../human-duration.ts";
+import type { Cell } from "../kind.ts";
 import {
   defaultRule,
   validateClientConfig,
@@ -12,6 +20,19 @@ import {
 import type { FieldErrors } from "../validation/field-errors.ts";
 import { validateLabelSelector } from "../validation/label-selector.ts";
 import { isDns1123Subdomain } from "../validation/names.ts";
+
+export const webhookColumns = [
+  nameColumn,
+  column("Webhooks", "Webhooks indicates the number of webhooks registered in this configuration", "integer"),
+  ageColumn,
+];
+
+export function webhookCells(
+  { metadata, webhooks }: MutatingWebhookConfiguration | ValidatingWebhookConfiguration,
+  now: number,
+): Cell[] {
+  return [metadata.name, webhooks?.length ?? 0, ageOf(metadata.creationTimestamp, now)];
+}
 
 const timeoutSeconds = 10;
 const sideEffects = ["None", "NoneOnDryRun"];

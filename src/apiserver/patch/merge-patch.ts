@@ -1,6 +1,6 @@
 import { isRecord, PlainRecord } from "#codec/record.ts";
 import { patchDepthMax } from "./limits.ts";
-import { PatchError, patched, type PatchResult } from "./result.ts";
+import { PatchError, patched, recordOf, type PatchResult } from "./result.ts";
 
 /**
  * Applies a JSON Merge Patch (RFC 7386): null removes, objects merge, everything else replaces. The result shares what did not
@@ -11,11 +11,7 @@ export function applyMergePatch(
   patch: unknown,
 ): PatchResult<Record<string, unknown>> {
   return patched(() => {
-    if (!isRecord(patch)) {
-      const what = Array.isArray(patch) ? "array" : patch === null ? "null" : typeof patch;
-      throw new PatchError(400, `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
-    }
-    return merge(document, patch, 0);
+    return merge(document, recordOf(patch), 0);
   });
 }
 

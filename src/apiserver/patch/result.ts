@@ -1,3 +1,5 @@
+import { isRecord } from "#codec/record.ts";
+
 /** What became of a patch. Failures carry what the Status says. */
 export type PatchResult<T = unknown> =
   | { readonly ok: true; readonly value: T }
@@ -38,4 +40,11 @@ export function patched<T>(work: () => T): PatchResult<T> {
       causes: [{ reason: "UnexpectedServerResponse", message: error.message }],
     };
   }
+}
+
+/** A patch that merges must be an object. */
+export function recordOf(patch: unknown): Record<string, unknown> {
+  if (isRecord(patch)) return patch;
+  const what = Array.isArray(patch) ? "array" : patch === null ? "null" : typeof patch;
+  throw new PatchError(400, `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
 }

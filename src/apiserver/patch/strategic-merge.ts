@@ -2,7 +2,7 @@ import { stringifyJson } from "#codec/json.ts";
 import { isRecord, PlainRecord } from "#codec/record.ts";
 import type { FieldSchema, ListSchema, Schema, StructSchema } from "#codec/schema.ts";
 import { patchDepthMax } from "./limits.ts";
-import { PatchError, patched, type PatchResult } from "./result.ts";
+import { PatchError, patched, recordOf, type PatchResult } from "./result.ts";
 
 type Item = Record<string, unknown>;
 
@@ -22,11 +22,7 @@ export function applyStrategicMergePatch(
   patch: unknown,
 ): PatchResult<Record<string, unknown>> {
   return patched(() => {
-    if (!isRecord(patch)) {
-      const what = Array.isArray(patch) ? "array" : patch === null ? "null" : typeof patch;
-      throw new PatchError(400, `json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
-    }
-    return mergeRecord(schema, document, patch, 0);
+    return mergeRecord(schema, document, recordOf(patch), 0);
   });
 }
 

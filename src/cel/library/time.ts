@@ -1,3 +1,4 @@
+import { timeZone, type TimeZone } from "#base/time-zone.ts";
 import { fail } from "../failure.ts";
 import { member, takes, type Overload } from "../library.ts";
 import { timeZonesMax } from "../limits.ts";
@@ -55,7 +56,7 @@ function dateOf(nanos: bigint, offset: number): Date {
   return new Date((Number(splitSeconds(nanos).seconds) + offset) * 1000);
 }
 
-const zones = new Map<string, Intl.DateTimeFormat>();
+const zones = new Map<string, TimeZone>();
 
 /** Seconds that a time zone is ahead of UTC at a moment: `+01:00`, `02:00`, or a name. */
 function offsetSeconds(nanos: bigint, zone: string): number {
@@ -65,31 +66,15 @@ function offsetSeconds(nanos: bigint, zone: string): number {
     const seconds = (Number(fixed[2]) * 60 + Number(fixed[3])) * 60;
     return fixed[1] === "-" ? -seconds : seconds;
   }
-  const format = zones.get(zone) ?? formatOf(zone);
-  const at = new Date(Number(splitSeconds(nanos).seconds) * 1000);
-  const found = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-  const get = (type: Intl.DateTimeFormatPartTypes): number => found.get(type) ?? 0;
-  const local = Date.UTC(get("year"), get("month") - 1, get("day"), get("hour") % 24, get("minute"), get("second"));
-  return (local - at.getTime()) / 1000;
+  return zoneOf(zone).offsetSeconds(Number(splitSeconds(nanos).seconds) * 1000);
 }
 
-function formatOf(zone: string): Intl.DateTimeFormat {
-  if (64 < zone.length) return fail("unknown time zone");
-  try {
-    const format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone,
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    });
-    if (timeZonesMax <= zones.size) zones.clear();
-    zones.set(zone, format);
-    return format;
-  } catch {
-    return fail(`unknown time zone ${zone}`);
-  }
+function zoneOf(name: string): TimeZone {
+  const known = zones.get(name);
+  if (known !== undefined) return known;
+  if (64 < name.length) return fail("unknown time zone");
+  const zone = timeZone(name) ?? fail(`unknown time zone ${name}`);
+  if (timeZonesMax <= zones.size) zones.clear();
+  zones.set(name, zone);
+  return zone;
 }

@@ -1,4 +1,5 @@
 import type { CronSchedule } from "#api/cron-schedule.ts";
+import { timeZone } from "#base/time-zone.ts";
 
 const minuteMs = 60_000;
 /** How far ahead the next time is looked for: a 29 February on a given weekday comes at least this often. Milliseconds. */
@@ -13,29 +14,8 @@ export interface ZoneClock {
 /** The clock of an IANA time zone; undefined when there is no such zone. UTC when `zone` is undefined. */
 export function zoneClock(zone: string | undefined): ZoneClock | undefined {
   if (zone === undefined || zone === "UTC" || zone === "Etc/UTC") return { offsetMinutes: () => 0 };
-  let format: Intl.DateTimeFormat;
-  try {
-    format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone,
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-    });
-  } catch {
-    return undefined;
-  }
-  return {
-    offsetMinutes(atMs) {
-      const parts: Record<string, number> = {};
-      for (const { type, value } of format.formatToParts(new Date(atMs)))
-        if (type !== "literal") parts[type] = Number(value);
-      const local = Date.UTC(parts["year"]!, parts["month"]! - 1, parts["day"]!, parts["hour"]!, parts["minute"]!);
-      return Math.round((local - Math.floor(atMs / minuteMs) * minuteMs) / minuteMs);
-    },
-  };
+  const found = timeZone(zone);
+  return found && { offsetMinutes: (atMs) => Math.round(found.offsetSeconds(atMs) / 60) };
 }
 
 /**

@@ -42,24 +42,16 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
   const because = referenceOf(resource, set);
   const { kept, handOvers } = settleOwnership(pods, resource, set, observed);
   if (handOvers.length > 0) return { actions: handOvers, because };
-  const { collisionCount = 0 } = set.status;
-  const named = observed.revisionNamed;
   const history = planHistory({
     ownerResource: resource,
     owner: set,
     template: set.spec.template,
-    collisionCount,
+    collisionCount: set.status.collisionCount ?? 0,
     owned: observed.revisions,
-    named,
+    named: observed.revisionNamed,
+    countCollisions: (collisionCount) =>
+      updateStatus(set, { ...set.status, collisionCount }, "the name of its revision is taken"),
   });
-  if (history.isCollision) {
-    return {
-      actions: [
-        updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken"),
-      ],
-      because,
-    };
-  }
   if (history.actions.length > 0) return { actions: history.actions, because };
   const hash = history.update === undefined ? "" : hashOf(history.update);
   const places = placesOf(observed, kept);

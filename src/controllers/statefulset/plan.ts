@@ -32,24 +32,16 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
   const orphans = observed.orphans.filter((pod) => ordinalOf(set, pod) >= 0);
   const { kept, handOvers } = settleOwnership(pods, resource, set, { ...observed, orphans });
   if (handOvers.length > 0) return { actions: handOvers, because };
-  const { collisionCount = 0 } = set.status;
-  const named = observed.revisionNamed;
   const history = planHistory({
     ownerResource: resource,
     owner: set,
     template: set.spec.template,
-    collisionCount,
+    collisionCount: set.status.collisionCount ?? 0,
     owned: observed.revisions,
-    named,
+    named: observed.revisionNamed,
+    countCollisions: (collisionCount) =>
+      updateStatus(set, { ...set.status, collisionCount }, "the name of its revision is taken"),
   });
-  if (history.isCollision) {
-    return {
-      actions: [
-        updateStatus(set, { ...set.status, collisionCount: collisionCount + 1 }, "the name of its revision is taken"),
-      ],
-      because,
-    };
-  }
   if (history.actions.length > 0 || history.update === undefined) return { actions: history.actions, because };
   const { update } = history;
   const current = observed.revisions.find((revision) => revision.name === set.status.currentRevision) ?? update;

@@ -1,5 +1,6 @@
 import type { Taint, Toleration } from "#api/generated/core-v1.ts";
 import { pods as podResource } from "#api/generated/resources.ts";
+import { tolerates } from "#api/node-match.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
 import type { Plan } from "#reconcile/controller.ts";
@@ -81,12 +82,4 @@ export function evictionMs(
     earliest = earliest === undefined ? dueMs : Math.min(earliest, dueMs);
   }
   return earliest;
-}
-
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect !== undefined && toleration.effect !== "" && toleration.effect !== taint.effect) return false;
-  if (toleration.key !== undefined && toleration.key !== "" && toleration.key !== taint.key) return false;
-  if (toleration.operator === "Exists") return true;
-  if (toleration.key === undefined || toleration.key === "") return false;
-  return (toleration.value ?? "") === (taint.value ?? "");
 }

@@ -8,7 +8,7 @@ import type {
   ExactDeviceRequest,
 } from "#api/generated/resource-v1.ts";
 import type { NodeView } from "../node-view.ts";
-import { tolerates } from "../node-match.ts";
+import { tolerates } from "#api/node-match.ts";
 import { Constraint, isAbout } from "./attributes.ts";
 import { deviceLimits } from "./limits.ts";
 import { amountsOf, type Pool, type PoolDevice } from "./pools.ts";

@@ -1,7 +1,7 @@
 import type { AllocationResult, DeviceClassSpec } from "#api/generated/resource-v1.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Cluster } from "../cluster.ts";
-import { termMatches } from "../node-match.ts";
+import { termMatches } from "#api/node-match.ts";
 import type { NodeView } from "../node-view.ts";
 import type { PodView } from "../pod-view.ts";
 import { verdict } from "../verdict.ts";

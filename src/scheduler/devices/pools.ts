@@ -1,7 +1,7 @@
 import type { NodeSelector } from "#api/generated/core-v1.ts";
 import type { Counter, Device } from "#api/generated/resource-v1.ts";
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
-import { termMatches } from "../node-match.ts";
+import { termMatches } from "#api/node-match.ts";
 import type { NodeView } from "../node-view.ts";
 import type { SliceView } from "./views.ts";
 

@@ -1,4 +1,4 @@
-import type { LabelSelector } from "#api/generated/meta-v1.ts";
+import type { LabelSelector } from "./generated/meta-v1.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -1,9 +1,14 @@
-import type { NodeSelectorTerm, PreferredSchedulingTerm, Taint, Toleration } from "#api/generated/core-v1.ts";
-import type { NodeView } from "./node-view.ts";
-import { requirementMatches } from "./selector.ts";
+import type { NodeSelectorTerm, PreferredSchedulingTerm, Taint, Toleration } from "./generated/core-v1.ts";
+import { requirementMatches, type Labels } from "./label-match.ts";
+
+/** What selectors of nodes look at. */
+export interface NamedNode {
+  readonly name: string;
+  readonly labels: Labels;
+}
 
 /** Whether one term of a node selector matches; a term without requirements matches nothing. */
-export function termMatches(term: NodeSelectorTerm, node: NodeView): boolean {
+export function termMatches(term: NodeSelectorTerm, node: NamedNode): boolean {
   const { matchExpressions = [], matchFields = [] } = term;
   if (matchExpressions.length + matchFields.length === 0) return false;
   for (const { key, operator, values } of matchExpressions) {
@@ -19,14 +24,14 @@ export function termMatches(term: NodeSelectorTerm, node: NodeView): boolean {
 export function selectorMatches(
   nodeSelector: Readonly<Record<string, string>> | undefined,
   required: readonly NodeSelectorTerm[] | undefined,
-  node: NodeView,
+  node: NamedNode,
 ): boolean {
   for (const key in nodeSelector) if (node.labels[key] !== nodeSelector[key]) return false;
   return required === undefined || required.some((term) => termMatches(term, node));
 }
 
 /** The sum of the weights of preferred terms that match. An empty preference matches every node. */
-export function preferenceOf(preferred: readonly PreferredSchedulingTerm[], node: NodeView): number {
+export function preferenceOf(preferred: readonly PreferredSchedulingTerm[], node: NamedNode): number {
   let weight = 0;
   for (const { weight: own, preference } of preferred) {
     const empty = (preference.matchExpressions?.length ?? 0) + (preference.matchFields?.length ?? 0) === 0;
