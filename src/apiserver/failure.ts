@@ -138,6 +138,12 @@ export function unsupportedMediaType(accepted: readonly string[]): Failure {
   return new Failure(415, "UnsupportedMediaType", message);
 }
 
+/** The body is compressed, or otherwise not as it is: it is never unpacked, so it cannot be larger than it looks. */
+export function unsupportedEncoding(encoding: string): Failure {
+  const message = `the body of the request is encoded as ${encoding.slice(0, 64)}: send it as it is`;
+  return new Failure(415, "UnsupportedMediaType", message);
+}
+
 export function tooManyRequests(message: string, seconds: number): Failure {
   return new Failure(429, "TooManyRequests", message, { retryAfterSeconds: seconds });
 }

@@ -44,6 +44,17 @@ export function accepted(accept: string | undefined): readonly Representation[] 
 
 const onlyJson: readonly Representation[] = [jsonObject];
 
+/** Whether an Accept-Encoding header asks for gzip; `gzip;q=0` refuses it. */
+export function acceptsGzip(header: string | undefined): boolean {
+  if (header === undefined || header === "") return false;
+  return header.split(",").some((clause) => {
+    const [coding = "", ...parameters] = clause.split(";").map((part) => part.trim());
+    if (coding.toLowerCase() !== "gzip") return false;
+    const quality = parameters.map(splitParameter).find(([name]) => name === "q")?.[1];
+    return quality === undefined || 0 < Number(quality);
+  });
+}
+
 function readAccept(header: string): readonly Representation[] {
   const clauses: { representation: Representation; quality: number }[] = [];
   for (const clause of header.split(",")) {

@@ -4,7 +4,7 @@ import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import type { Call } from "../call.ts";
-import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
+import { badRequest, Failure, requestTooLarge, unsupportedEncoding, unsupportedMediaType } from "../failure.ts";
 import { requestBytesMax } from "../limits.ts";
 import { contentTypes, type Media } from "../negotiate.ts";
 import { readProtobufBody } from "./protobuf.ts";
@@ -33,10 +33,20 @@ export function mediaOf(contentType: string | undefined): Media | undefined {
   return type === contentTypes.protobuf ? "protobuf" : undefined;
 }
 
+/** Undefined where the body may be read: it is within its bound, and as it is. */
+export function bodyRefusal({ request }: Call): Failure | undefined {
+  const { body, headers } = request;
+  if (requestBytesMax < body.length) return requestTooLarge(`Request entity too large: limit is ${requestBytesMax}`);
+  const encoding = headers["content-encoding"];
+  const isPlain = encoding === undefined || encoding === "" || encoding.toLowerCase() === "identity";
+  return isPlain ? undefined : unsupportedEncoding(encoding);
+}
+
 /** Reads the request's body as one object: plain data, not yet held against a schema. */
 export function readRaw(call: Call, custom: boolean): RawBody | Failure {
-  const body = call.request.body;
-  if (requestBytesMax < body.length) return requestTooLarge(`Request entity too large: limit is ${requestBytesMax}`);
+  const refused = bodyRefusal(call);
+  if (refused !== undefined) return refused;
+  const { body } = call.request;
   const media = mediaOf(call.request.headers["content-type"]);
   if (media === undefined || (custom && media === "protobuf")) {
     const known = [contentTypes.json, contentTypes.yaml];

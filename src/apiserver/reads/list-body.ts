@@ -5,7 +5,7 @@ import type { Entry } from "#store/store.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { gzipBytesMin, listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
-import { contentTypes, type Representation } from "../negotiate.ts";
+import { acceptsGzip, contentTypes, type Representation } from "../negotiate.ts";
 import { bytesOf, concatBytes } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
 import { protobufMessage } from "../objects/protobuf.ts";
@@ -40,7 +40,7 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
     return { status: 200, headers, body: prettyJson(await writer.all()) };
   const first = writer.slice();
   const { gzip } = call.parts;
-  if (gzip !== undefined && gzipBytesMin <= first.length && acceptsGzip(call)) {
+  if (gzip !== undefined && gzipBytesMin <= first.length && acceptsGzip(call.request.headers["accept-encoding"])) {
     const parts = [first];
     while (!writer.done) {
       await call.parts.timers.yield();
@@ -54,10 +54,6 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
   }
   if (writer.done) return { status: 200, headers, body: first };
   return { status: 200, headers, body: new SlicedBody(call, writer, first) };
-}
-
-function acceptsGzip(call: Call): boolean {
-  return /\bgzip\b/.test(call.request.headers["accept-encoding"] ?? "");
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

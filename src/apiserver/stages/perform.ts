@@ -1,6 +1,7 @@
 import type { Call, Outcome } from "../call.ts";
-import { methodNotAllowed, noSuchResource } from "../failure.ts";
+import { Failure, methodNotAllowed, noSuchResource } from "../failure.ts";
 import { plainPath } from "../discovery/plain-paths.ts";
+import { representationFor } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
 import { findSubresource, unstored } from "../subresources/all.ts";
 import { create } from "../verbs/create.ts";
@@ -26,6 +27,8 @@ const verbs: Readonly<Record<string, Verb>> = {
   deletecollection: deleteCollection,
 };
 
+const writing: ReadonlySet<string> = new Set(["create", "update", "patch", "delete", "deletecollection"]);
+
 /** Carries the request out: a verb on a resource, a subresource, or a document at a plain path. */
 export function perform(call: Call): Outcome | Promise<Outcome> {
   const elsewhere = call.parts.aggregation()?.answer(call);
@@ -47,6 +50,11 @@ function performHere(call: Call): Outcome | Promise<Outcome> {
   if (!isPlaced) return noSuchResource();
   if (info.resource === "namespaces" && info.group === "" && info.namespace !== "")
     call.info = { ...info, namespace: "" };
+  // A write whose answer nobody could read is not carried out.
+  if (writing.has(info.verb) && (info.subresource === "" || info.subresource === "status")) {
+    const representation = representationFor(call, served);
+    if (representation instanceof Failure) return representation;
+  }
   if (info.subresource !== "") {
     const subresource = findSubresource(served, info.subresource);
     const handler = subresource?.[info.verb];

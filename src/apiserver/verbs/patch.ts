@@ -3,9 +3,8 @@ import { parseJson, type JsonResult } from "#codec/json.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
-import { requestBytesMax } from "../limits.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
-import { decodeObject } from "../objects/read-body.ts";
+import { decodeObject, bodyRefusal } from "../objects/read-body.ts";
 import { readYaml } from "../objects/yaml.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { applyMergePatch } from "../patch/merge-patch.ts";
@@ -58,8 +57,9 @@ export interface PatchBody {
 }
 
 export function readPatchBody(call: Call, type: PatchType): PatchBody | Failure {
+  const refused = bodyRefusal(call);
+  if (refused !== undefined) return refused;
   const { body } = call.request;
-  if (requestBytesMax < body.length) return requestTooLarge(`Request entity too large: limit is ${requestBytesMax}`);
   const parsed: JsonResult = type === applyYaml ? readYaml(body) : parseJson(body);
   if (!parsed.ok) return badRequest(`error decoding patch: ${parsed.message}`);
   return { value: parsed.value, duplicates: parsed.duplicates };
