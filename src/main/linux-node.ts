@@ -4,6 +4,7 @@ import { connectContainerRuntime } from "#world/node/container-runtime.ts";
 import { nftablesRules } from "#world/node/kernel-rules.ts";
 import { linuxMachine } from "#world/node/machine.ts";
 import { ipCommandLinks } from "#world/node/network.ts";
+import { unixSocketPlugins } from "#world/node/node-plugins.ts";
 import { linuxProbeWire } from "#world/node/probe-wire.ts";
 import { realProcesses } from "#world/node/processes.ts";
 
@@ -15,6 +16,7 @@ export function linuxNode(networkNamespace?: string): NodeMachine {
     links: ipCommandLinks(network),
     kernelRules: nftablesRules(network),
     probeWire: linuxProbeWire(),
+    plugins: unixSocketPlugins(),
     sha1: (data) => createHash("sha1").update(data).digest(),
     connectRuntime: (socketPath) => connectContainerRuntime({ socketPath, processes: realProcesses }),
   };

@@ -6,8 +6,9 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
+import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
 import { realDisk } from "#world/node/disk.ts";
+import { rotateLog } from "./log-files.ts";
 import { programPath } from "./places.ts";
 import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
 
@@ -22,6 +23,7 @@ const backoffMaxMs = 10_000;
 /** A process that ran this long starts again at once when it ends. */
 const stableAfterMs = 30_000;
 const takeOverGraceMs = 10_000;
+const logCheckMs = 60_000;
 
 /**
  * A small young generation costs a little time and saves tens of megabytes. It is swept on one thread: helpers that wait for a
@@ -62,9 +64,29 @@ async function main(): Promise<void> {
       networkNamespace: node.networkNamespace,
     })),
   ];
+  keepLogsShort(settings);
   await Promise.all(parts.map((part) => takeOver(part)));
   await serverAnswers.promise;
   await startHistory(settings);
+}
+
+/** Of all that write here without end. */
+function keepLogsShort(settings: ClusterSettings): void {
+  const processes = ["supervisor", "server", "prometheus", ...settings.nodes.map(({ name }) => `agent-${name}`)];
+  const logs = [
+    ...processes.map((name) => join(paths.logs, `${name}.log`)),
+    ...settings.nodes.map(({ name }) => join(nodePath(dataDir, name), "containerd.log")),
+  ];
+  setInterval(() => {
+    for (const log of logs) {
+      try {
+        rotateLog(log);
+      } catch (error) {
+        // A full disk must not end the supervisor; where its own log cannot be written either, nobody is told.
+        process.stdout.write(`cannot shorten ${log}: ${(error as Error).message}\n`);
+      }
+    }
+  }, logCheckMs).unref();
 }
 
 /** Once the server answers: nobody waits for it, and to look which Prometheus this is takes longer than to start a server. */

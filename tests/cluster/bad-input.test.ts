@@ -1,6 +1,6 @@
 /** What goes wrong before a cluster runs ends in one sentence that says what is wrong and what to do, and leaves nothing half-made. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -124,6 +124,33 @@ test("flags that a cluster was not made with, and a key that is gone", () => {
   } finally {
     cluster.remove();
   }
+});
+
+test("several starts of one cluster at the same moment make it once, and a down waits for them", async () => {
+  const folder = freshFolder();
+  const command = (...args: string[]): Promise<{ code: number | null; stderr: string }> =>
+    new Promise((resolve) => {
+      const child = spawn(steer, [...args, "--data-dir", folder], { stdio: ["ignore", "ignore", "pipe"] });
+      let stderr = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      child.on("close", (code) => resolve({ code, stderr }));
+    });
+  const port = String(41_000 + (process.pid % 1000));
+  try {
+    const starts = await Promise.all([1, 2, 3].map(() => command("up", "--simulate", "1", "--port", port)));
+    assert.deepEqual(
+      starts.map(({ code }) => code),
+      [0, 0, 0],
+      starts.map(({ stderr }) => stderr).join("\n"),
+    );
+    assert.equal(starts.filter(({ stderr }) => stderr.includes("the API answers")).length, 1);
+    assert.equal(starts.filter(({ stderr }) => stderr.includes("the cluster runs already")).length, 2);
+    const [down, up] = await Promise.all([command("down"), command("up")]);
+    assert.deepEqual([down.code, up.code], [0, 0], down.stderr + up.stderr);
+  } finally {
+    assert.equal(run(["reset", "--yes"], folder).code, 0);
+  }
+  assert.equal(existsSync(folder), false);
 });
 
 /** Runs a script where mounts are its own, so that the machine can look poorer than it is. */

@@ -4,6 +4,7 @@ import { removeNodeNetwork, unregisterCluster } from "#cluster/machine.ts";
 import { runtimeFolder } from "#cluster/node-paths.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { silentLog } from "#telemetry/log.ts";
+import { whileAlone } from "../cluster-lock.ts";
 import { commandWorld } from "../command-world.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { endProcess, findProcess, knownProcesses } from "../process-file.ts";
@@ -17,13 +18,15 @@ const nobody = { certificate: "", key: "" };
 /** Stops everything of the cluster, pods too, and keeps the data. */
 export async function run(args: readonly string[]): Promise<number> {
   const dataDir = dataDirOf(parseOptions("down", args, {}));
-  const settings = await loadSettings(commandWorld.disk, dataDir);
-  if (settings === undefined) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Name its --data-dir, or start one with ./steer up.");
-  }
   const progress = createProgress();
-  progress.step("stopping the cluster");
-  await stopCluster(dataDir, settings, { removeData: false });
+  await whileAlone(dataDir, progress, async () => {
+    const settings = await loadSettings(commandWorld.disk, dataDir);
+    if (settings === undefined) {
+      throw new UserError(`There is no cluster in ${dataDir}.`, "Name its --data-dir, or start one with ./steer up.");
+    }
+    progress.step("stopping the cluster");
+    await stopCluster(dataDir, settings, { removeData: false });
+  });
   progress.done("the cluster is down; ./steer up brings it all back");
   return 0;
 }

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { registeredClusters } from "#cluster/machine.ts";
 import { BrokenDataDirError, clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
 import { realWorld } from "#world/node/real-world.ts";
+import { whileAlone } from "../cluster-lock.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { createProgress } from "../progress.ts";
 import { UserError } from "../user-error.ts";
@@ -16,12 +17,14 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`There is no cluster in ${dataDir}: nothing to remove.\n`);
     return 0;
   }
-  const settings = await knownSettings(dataDir);
   if (options.values["yes"] !== true && !(await isSure(dataDir))) return 1;
   const progress = createProgress();
-  progress.step("removing the cluster");
-  if (settings === undefined) rmSync(dataDir, { recursive: true, force: true });
-  else await stopCluster(dataDir, settings, { removeData: true });
+  await whileAlone(dataDir, progress, async () => {
+    const settings = await knownSettings(dataDir);
+    progress.step("removing the cluster");
+    if (settings === undefined) rmSync(dataDir, { recursive: true, force: true });
+    else await stopCluster(dataDir, settings, { removeData: true });
+  });
   progress.done("nothing of the cluster is left");
   return 0;
 }

@@ -6,6 +6,7 @@ import { createNodeNetwork, registerCluster } from "#cluster/machine.ts";
 import { openClusterPki } from "#cluster/pki.ts";
 import { parseCidr } from "#base/cidr.ts";
 import { clusterPaths, loadSettings, saveSettings, type ClusterSettings } from "#cluster/settings.ts";
+import { whileAlone } from "../cluster-lock.ts";
 import { commandWorld } from "../command-world.ts";
 import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
 import { readWishes, settleCluster } from "../new-cluster.ts";
@@ -48,13 +49,23 @@ export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("up", args, flags);
   const dataDir = dataDirOf(options);
   const progress = createProgress();
+  const started = await whileAlone(dataDir, progress, () => startUnlessRunning(options, dataDir, progress));
+  printAccess(dataDir, started.settings);
+  if (started.ranAlready || options.values["foreground"] !== true) return 0;
+  return stayUntilInterrupted(dataDir, started.settings);
+}
+
+async function startUnlessRunning(
+  options: ParsedOptions,
+  dataDir: string,
+  progress: Progress,
+): Promise<{ readonly settings: ClusterSettings; readonly ranAlready: boolean }> {
   const existing = await loadSettings(commandWorld.disk, dataDir);
   if (existing !== undefined) {
     refuseOtherFlags(options, existing, dataDir);
     if (findProcess(clusterPaths(dataDir).run, "supervisor") !== undefined) {
       progress.done("the cluster runs already");
-      printAccess(dataDir, existing);
-      return 0;
+      return { settings: existing, ranAlready: true };
     }
   }
   const remembered = { ...dialAllowOf(options), ...defaultRegistryOf(options) };
@@ -71,8 +82,7 @@ export async function run(args: readonly string[]): Promise<number> {
     );
     throw error;
   }
-  printAccess(dataDir, settings);
-  return options.values["foreground"] === true ? await stayUntilInterrupted(dataDir, settings) : 0;
+  return { settings, ranAlready: false };
 }
 
 /** Checks what must hold, then installs what is missing: first what costs nothing, so that it fails at once. */
