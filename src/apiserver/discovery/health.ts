@@ -14,19 +14,33 @@ export function health(call: Call, path: string): HttpResponse | undefined {
   const [, endpoint = "", name, more] = path.split("/");
   if (!endpoints.has(endpoint) || more !== undefined) return undefined;
   const all = [ping, ...call.parts.health].filter((check) => check.endpoints.includes(endpoint as Endpoint));
+  if (name !== undefined)
+    return single(
+      call,
+      endpoint,
+      all.find((check) => check.name === name),
+    );
   const excluded = new Set(call.info.query.getAll("exclude"));
-  const chosen =
-    name === undefined ? all.filter((check) => !excluded.has(check.name)) : all.filter((check) => check.name === name);
-  if (name !== undefined && chosen.length === 0) return text(call, 404, "404 page not found\n");
-  const results = chosen.map((check) => ({ name: check.name, problem: check.check() }));
-  const isHealthy = results.every(({ problem }) => problem === undefined);
+  const lines = all.map((check) => {
+    if (excluded.has(check.name)) return `[+]${check.name} excluded: ok`;
+    // The reason of a failed check is for the log; clients see which one it was.
+    return check.check() === undefined ? `[+]${check.name} ok` : `[-]${check.name} failed: reason withheld`;
+  });
+  const isHealthy = !lines.some((line) => line.startsWith("[-]"));
+  const names = new Set(all.map((check) => check.name));
+  // Names that are none of ours may be typing errors; how many there are is the client's doing, so they are not repeated.
+  if ([...excluded].some((each) => !names.has(each)))
+    lines.push("warn: some health checks cannot be excluded: no matches");
   if (isHealthy && !call.info.query.has("verbose")) return text(call, 200, "ok");
-  // The reason of a failed check is for the log; clients see which one it was.
-  const lines = results.map((result) =>
-    result.problem === undefined ? `[+]${result.name} ok` : `[-]${result.name} failed: reason withheld`,
-  );
   lines.push(isHealthy ? `${endpoint} check passed` : `${endpoint} check failed`);
   return text(call, isHealthy ? 200 : 500, `${lines.join("\n")}\n`);
+}
+
+/** /readyz/NAME */
+function single(call: Call, endpoint: string, check: HealthCheck | undefined): HttpResponse {
+  if (check === undefined) return text(call, 404, "404 page not found\n");
+  if (check.check() === undefined) return text(call, 200, "ok");
+  return text(call, 500, `[-]${check.name} failed: reason withheld\n${endpoint} check failed\n`);
 }
 
 function text(call: Call, status: number, content: string): HttpResponse {
