@@ -4,6 +4,7 @@ import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { CountedFor } from "./fairness/counted-for.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { Describe } from "./openapi/documented.ts";
@@ -108,7 +109,7 @@ export interface Call {
   /** Who really asks, where `user` is impersonated. */
   realUser?: User;
   /** What the request was counted for, where it was. */
-  flow?: { readonly schemaUid: string; readonly levelUid: string };
+  flow?: CountedFor;
   /** True when the user was given by the transport: controllers inside the process. */
   readonly inProcess: boolean;
   served: Served | undefined;

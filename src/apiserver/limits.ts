@@ -50,6 +50,8 @@ export const acceptCacheMax = 256;
 export const deleteBatchMax = 200;
 /** Characters of a name in a path. */
 export const segmentLengthMax = 1_024;
+/** Content types whose headers are kept. */
+export const contentTypesKeptMax = 32;
 /** Records of one subject that a request may ask for. */
 export const recordsMax = 500;
 /** Bytes of one record. */

@@ -110,7 +110,8 @@ function respond(call: Call, outcome: Outcome, stage?: "Panic"): HttpResponse | 
   const whole = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
   const made = call.finished === undefined ? whole : finish(call, whole, call.finished);
   call.finished = undefined;
-  const response = call.flow === undefined || made.status === 101 ? made : withFlow(made, call.flow);
+  const response =
+    call.flow === undefined || made.status === 101 ? made : { ...made, headers: call.flow.mark(made.headers) };
   return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response, stage);
 }
 
@@ -129,12 +130,6 @@ function finish(call: Call, response: HttpResponse, finished: NonNullable<Call["
     return { status: response.status, headers: response.headers, body: counted };
   }
   return response;
-}
-
-/** Clients and people see which schema and level a request was counted for. */
-function withFlow(response: HttpResponse, { schemaUid, levelUid }: NonNullable<Call["flow"]>): HttpResponse {
-  const flow = { "x-kubernetes-pf-flowschema-uid": schemaUid, "x-kubernetes-pf-prioritylevel-uid": levelUid };
-  return { status: response.status, headers: { ...response.headers, ...flow }, body: response.body };
 }
 
 function beginAudit(call: Call): Outcome {

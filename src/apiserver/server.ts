@@ -32,6 +32,7 @@ import { KeptLists } from "./objects/kept-lists.ts";
 import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
 import { noteAnswered, pipelineStages, runStages } from "./pipeline.ts";
+import type { RequestCounts } from "./request-counts.ts";
 import { SelectionIndexes } from "./reads/selection-index.ts";
 import { Registry } from "./registry.ts";
 import { anonymous } from "./stages/authenticate.ts";
@@ -71,6 +72,8 @@ export interface ApiServerOptions {
   readonly sha1?: (bytes: Uint8Array) => Uint8Array;
   /** What is written down of who did what; absent: nothing. */
   readonly audit?: AuditOptions;
+  /** Absent: nobody counts requests. */
+  readonly counts?: RequestCounts;
   readonly log?: (message: string, error: unknown) => void;
 }
 
@@ -127,13 +130,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   const fairness = new Fairness(reader, { clock, timers });
   const answer = answerer(parts, fairness);
+  const fromOutside = options.counts === undefined ? answer : counted(answer, options.counts, clock);
   const definitions = new CustomDefinitions(parts);
   aggregation = new Aggregation(parts);
   const policies = new PolicyStatus(parts);
 
   return {
     handler: {
-      handle: (request, peer) => Promise.resolve(answer(request, peer, undefined)),
+      handle: (request, peer) => fromOutside(request, peer, undefined),
       refused: (request, peer, response) => {
         const info = routeOf(request.method, request.target);
         if (!(info instanceof Failure)) noteAnswered(newCall(parts, info, request, peer, undefined), response);
@@ -177,14 +181,30 @@ type Answer = (
   peer: Peer,
   user: User | undefined,
   upgrade?: Connection,
+  routed?: (info: RequestInfo | Failure) => void,
 ) => HttpResponse | Promise<HttpResponse>;
+
+function counted(answer: Answer, counts: RequestCounts, clock: Clock): Answer {
+  return (request, peer, user) => {
+    const startedMs = clock.monotonic();
+    let info: RequestInfo | Failure | undefined;
+    counts.began(request);
+    const response = answer(request, peer, user, undefined, (routed) => (info = routed));
+    const count = (settled: HttpResponse): HttpResponse => {
+      counts.ended(request, info, settled.status, startedMs);
+      return settled;
+    };
+    return response instanceof Promise ? response.then(count) : count(response);
+  };
+}
 
 function answerer(parts: Parts, fairness: Fairness): Answer {
   const stages = pipelineStages(fairness);
-  return (request, peer, user, upgrade) => {
+  return (request, peer, user, upgrade, routed) => {
     let info;
     try {
       info = routeOf(request.method, request.target);
+      routed?.(info);
     } catch (error) {
       parts.log("a request's target broke the router", error);
       return statusResponse(internalFailure);

@@ -2,12 +2,12 @@ import { builtInResources } from "#api/generated/resources.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { Failure } from "#apiserver/failure.ts";
-import { routeOf, type RequestInfo } from "#apiserver/stages/route.ts";
+import type { RequestCounts } from "#apiserver/request-counts.ts";
+import type { RequestInfo } from "#apiserver/stages/route.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Scheduler, SchedulerOptions } from "#scheduler/loop.ts";
 import { durationBuckets, requestBuckets, type Family, type Metrics } from "#telemetry/metrics.ts";
 import type { Clock } from "#world/clock.ts";
-import type { HttpHandler, HttpResponse } from "#world/http.ts";
 
 const verbs: Readonly<Record<string, string>> = {
   get: "GET",
@@ -29,7 +29,7 @@ const subresources: ReadonlySet<string> = new Set(
 );
 
 /** Counts what comes in from outside under upstream's names; labels come from what is served, never from the client. */
-export function measured(handler: HttpHandler, metrics: Metrics, clock: Clock): HttpHandler {
+export function requestCounts(metrics: Metrics, clock: Clock): RequestCounts {
   const named = ["verb", "group", "version", "resource", "subresource", "scope", "component"];
   const total = metrics.counter(
     "apiserver_request_total",
@@ -45,30 +45,25 @@ export function measured(handler: HttpHandler, metrics: Metrics, clock: Clock): 
   let reading = 0;
   let writing = 0;
   metrics.collect(() => [inflight(reading, writing)]);
-  const count = (info: RequestInfo | Failure, response: HttpResponse, startedMs: number): void => {
-    const labels = info instanceof Failure ? unknownLabels : labelsOf(info, response.status);
-    total.add([...labels, String(response.status)]);
-    const isOpen = info instanceof Failure || info.verb === "watch" || connecting.has(info.subresource);
-    if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
-  };
   return {
-    ...(handler.refused === undefined ? {} : { refused: handler.refused.bind(handler) }),
-    ...(handler.upgrade === undefined ? {} : { upgrade: handler.upgrade.bind(handler) }),
-    handle: async (request, peer) => {
-      const startedMs = clock.monotonic();
-      const isRead = request.method === "GET" || request.method === "HEAD";
-      if (isRead) reading += 1;
+    began: ({ method }) => {
+      if (isRead(method)) reading += 1;
       else writing += 1;
-      try {
-        const response = await handler.handle(request, peer);
-        count(routeOf(request.method, request.target), response, startedMs);
-        return response;
-      } finally {
-        if (isRead) reading -= 1;
-        else writing -= 1;
-      }
+    },
+    ended: ({ method }, info, status, startedMs) => {
+      if (isRead(method)) reading -= 1;
+      else writing -= 1;
+      const isRequest = info !== undefined && !(info instanceof Failure);
+      const labels = isRequest ? labelsOf(info, status) : unknownLabels;
+      total.add([...labels, String(status)]);
+      const isOpen = !isRequest || info.verb === "watch" || connecting.has(info.subresource);
+      if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
     },
   };
+}
+
+function isRead(method: string): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 const unknownLabels: readonly string[] = ["GET", "", "", "", "", "", "apiserver"];

@@ -9,6 +9,7 @@ import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/tok
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import type { PlainDocument } from "#apiserver/call.ts";
+import type { RequestCounts } from "#apiserver/request-counts.ts";
 import { createApiServer, type ApiServer } from "#apiserver/server.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import type { User } from "#apiserver/user.ts";
@@ -38,7 +39,7 @@ import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import {
   auditFamilies,
-  measured,
+  requestCounts,
   queueFamilies,
   schedulerCounts,
   schedulerFamilies,
@@ -124,12 +125,12 @@ export function createServer(options: ServerOptions): Server {
   const virtual = [...measurements, createPlacements(() => scheduler.explanations)];
   const metrics = createMetrics();
   let access: Access | undefined;
-  const bare: ApiServer = createApi(options, nodes, virtual, (made) => (access = made), [
+  const counts = requestCounts(metrics, clock);
+  const api: ApiServer = createApi(options, { nodes, virtual, counts }, (made) => (access = made), [
     ...targetDocuments(() => informers),
     ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
     ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
   ]);
-  const api: ApiServer = { ...bare, handler: measured(bare.handler, metrics, clock) };
   const transportOf = (part: string): Transport => {
     const direct = api.transportFor(partUser(part));
     return options.between?.(part, direct) ?? direct;
@@ -207,12 +208,12 @@ export function createServer(options: ServerOptions): Server {
 
 function createApi(
   options: ServerOptions,
-  nodes: NodeConnector | undefined,
-  virtual: readonly VirtualGroup[],
+  made: { nodes: NodeConnector | undefined; virtual: readonly VirtualGroup[]; counts: RequestCounts },
   onAccess: (access: Access) => void,
   documents: readonly [string, PlainDocument][],
 ): ApiServer {
   const { world, store, log, serviceAccountKey } = options;
+  const { nodes, virtual, counts } = made;
   const { clock, timers, random, crypto, certificates } = world;
   const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
   // These need the server's reader of stored objects, which the server makes: it asks for them in this order.
@@ -276,6 +277,7 @@ function createApi(
     ...(options.describe === undefined ? {} : { describe: options.describe }),
     ...(nodes === undefined ? {} : { nodes }),
     virtual,
+    counts,
     log: (message, error) => log.error(message, error),
   });
   tokens = createTokenIssuer({

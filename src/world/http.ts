@@ -54,9 +54,10 @@ export interface Peer {
   readonly certificate?: Uint8Array;
 }
 
-/** What answers requests: the API server, the agent's API. Never rejects. */
+/** What answers requests: the API server, the agent's API. Never throws nor rejects. */
 export interface HttpHandler {
-  handle(request: HttpRequest, peer: Peer): Promise<HttpResponse>;
+  /** At once where it can: most reads then take no turn. */
+  handle(request: HttpRequest, peer: Peer): HttpResponse | Promise<HttpResponse>;
   /** A request was answered before its body was read whole, so that `handle` never sees it: for whoever notes such things. */
   refused?(request: HttpRequest, peer: Peer, answer: HttpResponse): void;
   /** A request to change protocols (WebSocket, SPDY). The handler owns the connection and answers on it. */

@@ -56,7 +56,7 @@ export const startInProcess: Start = async (options = {}) => {
     api,
     store,
     baseUrl: "",
-    transport: { send: (request) => api.handler.handle(request, { address: "127.0.0.1", port: 1 }) },
+    transport: { send: async (request) => api.handler.handle(request, { address: "127.0.0.1", port: 1 }) },
     close: async () => {
       api.close();
       await store.close();

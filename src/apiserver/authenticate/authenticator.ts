@@ -46,6 +46,7 @@ const anonymous: Authentication = { ok: true, user: anonymousUser };
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const certificates = createCertificateChecker(options);
   const serviceAccounts = createServiceAccountTokenChecker({ ...options, keys: options.serviceAccountKeys });
+  const lastTokens = new LastTokens();
   const anonymousPaths = new Set(options.anonymousPaths ?? healthPaths);
 
   function checkToken(token: string, audiences: readonly string[]): Authentication | Promise<Authentication> {
@@ -82,12 +83,37 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     authenticate(request: HttpRequest, peer: Peer) {
       const byCertificate = peer.certificate === undefined ? undefined : certificates.check(peer.certificate);
       if (byCertificate?.ok === true) return byCertificate;
-      const token = bearerToken(request);
+      const token = lastTokens.of(request, peer);
       if (token !== undefined) return checkToken(token, options.audiences);
       if (byCertificate !== undefined) return byCertificate;
       return anonymousPaths.has(pathOf(request.target)) ? anonymous : none;
     },
   };
+}
+
+const scheme = "bearer ";
+
+/** `Bearer TOKEN`, the scheme in any case; undefined for anything else. */
+function tokenOfHeader(header: string): string | undefined {
+  if (header.slice(0, scheme.length).toLowerCase() !== scheme) return undefined;
+  const token = header.slice(scheme.length).trim();
+  return token === "" || /\s/.test(token) ? undefined : token;
+}
+
+/** The last token of each connection: most send the same one each time, which then is neither cut out nor hashed again. */
+class LastTokens {
+  readonly #byPeer = new WeakMap<Peer, { readonly header: string; readonly token: string }>();
+
+  of(request: HttpRequest, peer: Peer): string | undefined {
+    const header = request.headers["authorization"];
+    if (header === undefined) return bearerToken(request);
+    const last = this.#byPeer.get(peer);
+    if (last?.header === header) return last.token;
+    const token = tokenOfHeader(header);
+    if (token === undefined) return bearerToken(request);
+    this.#byPeer.set(peer, { header, token });
+    return token;
+  }
 }
 
 function pathOf(target: string): string {
@@ -98,8 +124,8 @@ function pathOf(target: string): string {
 /** The token of the Authorization header, or the one that browsers can only send as a WebSocket protocol. */
 export function bearerToken(request: HttpRequest): string | undefined {
   const header = request.headers["authorization"];
-  const match = header === undefined ? null : /^bearer +(\S+)\s*$/i.exec(header);
-  if (match !== null) return match[1];
+  const token = header === undefined ? undefined : tokenOfHeader(header);
+  if (token !== undefined) return token;
   const protocols = request.headers["sec-websocket-protocol"];
   if (protocols === undefined || !protocols.includes(socketTokenPrefix)) return undefined;
   const named = protocols

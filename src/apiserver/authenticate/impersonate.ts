@@ -17,6 +17,7 @@ const extraPrefix = "impersonate-extra-";
 
 /** Headers that ask for another identity. They must never reach a backend that the request is proxied to. */
 export function isImpersonationHeader(name: string): boolean {
+  if (!name.startsWith("impersonate-")) return false;
   return (
     name === "impersonate-user" ||
     name === "impersonate-group" ||
@@ -77,8 +78,9 @@ async function firstRefused(
 }
 
 function readHeaders(headers: Headers): Asked | "too many" | undefined {
-  const names = Object.keys(headers).filter(isImpersonationHeader);
-  if (names.length === 0) return undefined;
+  let names: string[] | undefined;
+  for (const name in headers) if (isImpersonationHeader(name)) (names ??= []).push(name);
+  if (names === undefined) return undefined;
   const extra = new Map<string, string[]>();
   let count = 0;
   for (const name of names) {

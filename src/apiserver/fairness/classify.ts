@@ -17,9 +17,28 @@ export function inOrder(schemas: readonly FlowSchema[]): FlowSchema[] {
   );
 }
 
-/** The first schema that a request belongs to; `schemas` are in order. */
-export function classify(schemas: readonly FlowSchema[], info: RequestInfo, user: User): FlowSchema | undefined {
-  return schemas.find(({ spec }) => spec.rules?.some((rule) => ruleMatches(rule, info, user)) === true);
+/** A schema with those of its rules that concern a user. */
+export interface SchemaOfUser {
+  readonly schema: FlowSchema;
+  readonly rules: readonly PolicyRulesWithSubjects[];
+}
+
+/** The schemas that concern a user at all, in their order: the same for all that the user asks. */
+export function schemasOf(schemas: readonly FlowSchema[], user: User): SchemaOfUser[] {
+  return schemas.flatMap((schema): SchemaOfUser[] => {
+    const rules = (schema.spec.rules ?? []).filter((rule) =>
+      rule.subjects.some((subject) => subjectMatches(subject, user)),
+    );
+    return rules.length === 0 ? [] : [{ schema, rules }];
+  });
+}
+
+/** The first of a user's schemas that a request belongs to. */
+export function classify(schemas: readonly SchemaOfUser[], info: RequestInfo): FlowSchema | undefined {
+  for (const { schema, rules } of schemas) {
+    for (const rule of rules) if (ruleMatches(rule, info)) return schema;
+  }
+  return undefined;
 }
 
 /** What parts a schema's requests into flows that share fairly. */
@@ -28,8 +47,7 @@ export function flowOf({ spec }: FlowSchema, info: RequestInfo, user: User): str
   return spec.distinguisherMethod?.type === "ByNamespace" ? info.namespace : "";
 }
 
-function ruleMatches(rule: PolicyRulesWithSubjects, info: RequestInfo, user: User): boolean {
-  if (!rule.subjects.some((subject) => subjectMatches(subject, user))) return false;
+function ruleMatches(rule: PolicyRulesWithSubjects, info: RequestInfo): boolean {
   return info.isResource
     ? rule.resourceRules?.some((each) => resourceMatches(each, info)) === true
     : rule.nonResourceRules?.some((each) => pathMatches(each, info)) === true;

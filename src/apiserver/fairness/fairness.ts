@@ -5,7 +5,9 @@ import type { Call, Outcome } from "../call.ts";
 import { tooManyRequests } from "../failure.ts";
 import { retryAfterSeconds } from "../limits.ts";
 import type { ObjectReader } from "../object-reader.ts";
-import { classify, flowOf, inOrder } from "./classify.ts";
+import type { User } from "../user.ts";
+import { classify, flowOf, inOrder, schemasOf, type SchemaOfUser } from "./classify.ts";
+import { CountedFor } from "./counted-for.ts";
 import { FairLevel, type FairWorld, type Seat, type Share } from "./fair-level.ts";
 import { queueLengthDefault, queueLengthMax, seatsTotal } from "./limits.ts";
 import { SeatPool } from "./seat-pool.ts";
@@ -24,6 +26,9 @@ export class Fairness {
   readonly #pool = new SeatPool();
   readonly #listening: { close(): void }[];
   #schemas: readonly FlowSchema[] = [];
+  /** By the user's object, which is the same for the same credential. */
+  #byUser = new WeakMap<User, readonly SchemaOfUser[]>();
+  #counted = new WeakMap<FlowSchema, CountedFor>();
   #levels = new Map<string, Level>();
   #isStale = true;
 
@@ -44,10 +49,10 @@ export class Fairness {
   limit(call: Call): Outcome | Promise<Outcome> {
     if (call.inProcess) return undefined;
     if (this.#isStale) this.#refresh();
-    const schema = classify(this.#schemas, call.info, call.user);
+    const schema = classify(this.#schemasOf(call.user), call.info);
     const level = schema === undefined ? undefined : this.#levels.get(schema.spec.priorityLevelConfiguration.name);
     if (schema === undefined || level === undefined) return undefined;
-    call.flow = { schemaUid: schema.metadata.uid ?? "", levelUid: level.uid };
+    call.flow = this.#countedFor(schema, level);
     const { seats } = level;
     if (seats === undefined) return undefined;
     // The same user in two schemas of a level is two flows.
@@ -56,8 +61,26 @@ export class Fairness {
     return turn instanceof Promise ? turn.then((seat) => seated(call, seat)) : seated(call, turn);
   }
 
+  #schemasOf(user: User): readonly SchemaOfUser[] {
+    const known = this.#byUser.get(user);
+    if (known !== undefined) return known;
+    const found = schemasOf(this.#schemas, user);
+    this.#byUser.set(user, found);
+    return found;
+  }
+
+  #countedFor(schema: FlowSchema, level: Level): CountedFor {
+    const known = this.#counted.get(schema);
+    if (known !== undefined) return known;
+    const made = new CountedFor(schema.metadata.uid ?? "", level.uid);
+    this.#counted.set(schema, made);
+    return made;
+  }
+
   #refresh(): void {
     this.#isStale = false;
+    this.#byUser = new WeakMap();
+    this.#counted = new WeakMap();
     this.#schemas = inOrder(listStored<FlowSchema>(this.#objects, flowschemas));
     const stored = listStored<PriorityLevelConfiguration>(this.#objects, prioritylevelconfigurations);
     const shares = (level: PriorityLevelConfiguration): number => level.spec.limited?.nominalConcurrencyShares ?? 0;

@@ -1,18 +1,25 @@
 import { encodeJson } from "#codec/json.ts";
 import type { Entry } from "#store/store.ts";
-import type { HttpResponse } from "#world/http.ts";
+import type { Headers, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { Failure, notAcceptable } from "../failure.ts";
+import { contentTypesKeptMax } from "../limits.ts";
 import { accepted, contentTypes, type Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { warningHeader } from "../status.ts";
 import { representEntry, representValue } from "./represent.ts";
 
+/** By content type; frozen, so that what is derived from them can be kept too. */
+const sharedHeaders = new Map<string, Headers>();
+
 /** Headers of every answer of the API. */
-export function headersFor(call: Call, contentType: string): Record<string, string> {
-  const headers: Record<string, string> = { "content-type": contentType, "cache-control": "no-cache, private" };
-  if (call.warnings.length > 0) headers.warning = warningHeader(call.warnings);
-  return headers;
+export function headersFor(call: Call, contentType: string): Headers {
+  let shared = sharedHeaders.get(contentType);
+  if (shared === undefined) {
+    shared = Object.freeze({ "content-type": contentType, "cache-control": "no-cache, private" });
+    if (sharedHeaders.size < contentTypesKeptMax) sharedHeaders.set(contentType, shared);
+  }
+  return call.warnings.length === 0 ? shared : { ...shared, warning: warningHeader(call.warnings) };
 }
 
 /** The first representation that the client accepts and that `served` can be written in. */

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { ByteStream, HttpBody, HttpResponse } from "../http.ts";
+import type { ByteStream, HttpBody, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { stalledAnswerTimeoutMs } from "./http-limits.ts";
 
 /** Whether a body is made while it is sent. */
@@ -68,7 +68,7 @@ export function pour(
 }
 
 /** Small answers fit into the kernel's buffers: only larger ones can stall. In bytes. */
-const smallAnswerBytes = 64 * 1024;
+export const smallAnswerBytes = 64 * 1024;
 
 /** Cuts a client off that does not take the rest of its answer: a minute, and a minute more for each MB. */
 export function watchStall(into: Writable, length: number): void {
@@ -81,6 +81,16 @@ export function watchStall(into: Writable, length: number): void {
 /** The Status of a body beyond the limit. */
 export function bodyTooLarge(bytesMax: number): HttpResponse {
   return failure(413, "RequestEntityTooLarge", `Request entity too large: limit is ${bytesMax}`);
+}
+
+/** The handler's answer; that of one that broke its promise never to throw says so. */
+export function answerOf(handler: HttpHandler, request: HttpRequest, peer: Peer): HttpResponse | Promise<HttpResponse> {
+  try {
+    return handler.handle(request, peer);
+  } catch {
+    // Whoever handles requests writes down what went wrong with them; here only the answer is missing.
+    return internalError();
+  }
 }
 
 /** The Status of a handler that broke its promise never to reject. */

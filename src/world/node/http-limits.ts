@@ -12,6 +12,8 @@ export const headerBytesMax = 256 * 1024;
 export const stalledAnswerTimeoutMs = 60_000;
 /** Time for the TLS handshake, in milliseconds. */
 export const handshakeTimeoutMs = 10_000;
+/** Small answers wait for each other no longer than this, in milliseconds. */
+export const answersGatheredMs = 1;
 /** HTTP/2 streams that one connection may have open; Go's server allows 250. */
 export const streamsPerConnectionMax = 250;
 /** Memory of one HTTP/2 session in MB, a bound against header and settings floods. */

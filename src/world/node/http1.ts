@@ -1,7 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
-import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
+import { flatHeaders } from "./flat-headers.ts";
+import { GatheredAnswers } from "./gathered-answers.ts";
+import {
+  bodyTooLarge,
+  answerOf,
+  internalError,
+  isStream,
+  isWhole,
+  pour,
+  smallAnswerBytes,
+  watchStall,
+  type Way,
+} from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
 function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
@@ -61,11 +73,19 @@ export function refuseUpgrade(socket: Duplex): void {
 }
 
 function handle(handler: HttpHandler, request: HttpRequest, response: ServerResponse, peer: Peer): void {
-  handler.handle(request, peer).then(
-    (answer) => respond(response, answer, request.method === "HEAD"),
+  const isHead = request.method === "HEAD";
+  const answer = answerOf(handler, request, peer);
+  if (!(answer instanceof Promise)) {
+    respond(response, answer, isHead);
+    return;
+  }
+  answer.then(
+    (settled) => respond(response, settled, isHead),
     () => respond(response, internalError(), false),
   );
 }
+
+const gathered = new GatheredAnswers();
 
 function respond(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
   if (response.destroyed) {
@@ -87,7 +107,8 @@ function respond(response: ServerResponse, answer: HttpResponse, headOnly: boole
     return;
   }
   const whole = isWhole(body) ? body : Buffer.concat(body);
-  response.writeHead(answer.status, { ...answer.headers, "content-length": String(whole.length) });
+  if (whole.length <= smallAnswerBytes && response.socket !== null) gathered.add(response.socket);
+  response.writeHead(answer.status, [...flatHeaders(answer.headers), "content-length", String(whole.length)]);
   if (headOnly) response.end();
   else response.end(whole);
   if (!response.writableFinished) watchStall(response, whole.length);

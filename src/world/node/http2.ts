@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
-import { bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
+import { answerOf, bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 import { requestTimeoutMs } from "./http-limits.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
@@ -50,8 +50,14 @@ export function answerHttp2(
 }
 
 function handle(handler: HttpHandler, request: HttpRequest, stream: ServerHttp2Stream, peer: Peer): void {
-  handler.handle(request, peer).then(
-    (answer) => respond(stream, answer, request.method === "HEAD"),
+  const isHead = request.method === "HEAD";
+  const answer = answerOf(handler, request, peer);
+  if (!(answer instanceof Promise)) {
+    respond(stream, answer, isHead);
+    return;
+  }
+  answer.then(
+    (settled) => respond(stream, settled, isHead),
     () => respond(stream, internalError(), false),
   );
 }
