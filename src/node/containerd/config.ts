@@ -60,6 +60,8 @@ export function renderContainerdConfig(options: {
     'stream_server_port = "0"',
     "enable_unprivileged_ports = true",
     "enable_unprivileged_icmp = true",
+    // Not beside everybody's: what containerd leaves when it is ended in the middle of a start goes with the folder.
+    "netns_mounts_under_state_dir = true",
     "",
     `[${cri}.containerd]`,
     `snapshotter = ${toml(options.snapshotter)}`,
