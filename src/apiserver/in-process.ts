@@ -1,6 +1,6 @@
 import type { Clock, Timers } from "#world/clock.ts";
-import type { ByteSink, ByteStream, HttpRequest, HttpResponse, Transport } from "#world/http.ts";
-import { inProcessBacklogBytesMax, sliceMs } from "./limits.ts";
+import type { ByteSink, ByteStream, HttpRequest, HttpResponse, Transport, ValueLine } from "#world/http.ts";
+import { inProcessBacklogBytesMax, inProcessPiecesPerTurn, sliceMs } from "./limits.ts";
 
 /**
  * Direct calls; once in a slice of time an answer waits for a macrotask, so that a chain of them cannot starve others. What
@@ -19,16 +19,16 @@ export function inProcessTransport(
       }
       const response = await answer(request);
       if (!("open" in response.body)) return response;
-      return { status: response.status, headers: response.headers, body: new StreamInTurns(response.body, timers) };
+      return { ...response, body: new StreamInTurns(response.body, timers) };
     },
   };
 }
 
-/** Hands a stream on a piece a turn, in order. */
+/** Hands a stream on some pieces a turn, in order. */
 class StreamInTurns implements ByteStream {
   readonly #inner: ByteStream;
   readonly #timers: Timers;
-  #waiting: Uint8Array[] = [];
+  #waiting: (Uint8Array | ValueLine)[] = [];
   #bytes = 0;
   #isFull = false;
   #sinkIsFull = false;
@@ -44,14 +44,16 @@ class StreamInTurns implements ByteStream {
 
   open(sink: ByteSink): void {
     this.#sink = sink;
+    const take = (piece: Uint8Array | ValueLine): boolean => {
+      this.#waiting.push(piece);
+      this.#bytes += piece.length;
+      this.#plan();
+      this.#isFull = inProcessBacklogBytesMax <= this.#bytes;
+      return !this.#isFull;
+    };
     this.#inner.open({
-      write: (chunk) => {
-        this.#waiting.push(chunk);
-        this.#bytes += chunk.length;
-        this.#plan();
-        this.#isFull = inProcessBacklogBytesMax <= this.#bytes;
-        return !this.#isFull;
-      },
+      write: take,
+      ...(sink.line !== undefined && { line: take }),
       end: () => this.#end((reader) => reader.end()),
       abort: (error) => this.#end((reader) => reader.abort(error)),
     });
@@ -84,10 +86,11 @@ class StreamInTurns implements ByteStream {
     this.#isPlanned = false;
     const sink = this.#sink;
     if (this.#isOver || sink === undefined) return;
-    const chunk = this.#waiting.shift();
-    if (chunk !== undefined) {
-      this.#bytes -= chunk.length;
-      this.#sinkIsFull = !sink.write(chunk);
+    for (let handed = 0; handed < inProcessPiecesPerTurn && !this.#isOver && !this.#sinkIsFull; handed++) {
+      const piece = this.#waiting.shift();
+      if (piece === undefined) break;
+      this.#bytes -= piece.length;
+      this.#sinkIsFull = !(piece instanceof Uint8Array ? sink.write(piece) : sink.line!(piece));
     }
     if (this.#isOver) return;
     if (this.#waiting.length > 0) this.#plan();

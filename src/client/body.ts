@@ -1,4 +1,4 @@
-import type { ByteSink, ByteStream, HttpBody } from "#world/http.ts";
+import type { ByteSink, ByteStream, HttpBody, ValueLine } from "#world/http.ts";
 import { limits } from "./limits.ts";
 
 const decoder = new TextDecoder();
@@ -50,8 +50,13 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
 /**
  * A sink that calls `line` for each line of text as it arrives, without its newline, and `done` once: with an error when the
  * stream broke off or a line exceeds `watchLineBytesMax` bytes. Push style: nothing is awaited between chunk and line.
+ * `value` takes lines that come as values.
  */
-export function createLineSink(line: (text: string) => void, done: (error?: Error) => void): ByteSink {
+export function createLineSink(
+  line: (text: string) => void,
+  done: (error?: Error) => void,
+  value?: (value: unknown) => void,
+): ByteSink {
   let pending: Uint8Array[] = [];
   let pendingLength = 0;
   let finished = false;
@@ -86,5 +91,11 @@ export function createLineSink(line: (text: string) => void, done: (error?: Erro
       finish();
     },
     abort: finish,
+    ...(value !== undefined && {
+      line(given: ValueLine) {
+        if (!finished) value(given.value);
+        return !finished;
+      },
+    }),
   };
 }

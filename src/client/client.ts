@@ -28,6 +28,8 @@ export interface ListOptions {
   readonly resourceVersion?: string;
   /** Ask for metadata alone (PartialObjectMetadata); a server that cannot answers whole objects. */
   readonly metadataOnly?: boolean;
+  /** The caller changes nothing of what it gets: within one process, it may then be shared with others instead of copied. */
+  readonly shared?: boolean;
   readonly signal?: AbortSignal;
 }
 

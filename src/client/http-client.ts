@@ -102,6 +102,7 @@ export function deleteBody(options: DeleteOptions): unknown {
 interface ExchangeOptions extends WriteOptions {
   readonly contentType?: string;
   readonly accept?: string;
+  readonly shared?: boolean;
 }
 
 type Exchange = (method: string, path: string, body: unknown, options: ExchangeOptions) => Promise<unknown>;
@@ -117,8 +118,10 @@ function createExchange(transport: Transport, options: ClientOptions): Exchange 
     const bytes = body === undefined ? noBytes : encoder.encode(JSON.stringify(body));
     const deadline = createDeadline(options.timers, exchangeOptions.signal, `${method} ${path}`);
     try {
-      const request: HttpRequest = { method, target: path, headers, body: bytes, ...deadline.signal };
+      const shared = exchangeOptions.shared === true ? { takesValues: true } : {};
+      const request: HttpRequest = { method, target: path, headers, body: bytes, ...deadline.signal, ...shared };
       const response = await deadline.race(transport.send(request));
+      if (response.value !== undefined) return response.value;
       return decodeAnswer(response.status, await deadline.race(readText(response.body)));
     } finally {
       deadline.cancel();
@@ -200,6 +203,7 @@ async function list<T>(exchange: Exchange, resource: Resource<T>, options: ListO
   const answer = (await exchange("GET", path, undefined, {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.metadataOnly === true ? { accept: metadataOnlyListType } : {}),
+    ...(options.shared === true ? { shared: true } : {}),
   })) as { items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } };
   const next = answer.metadata?.continue;
   return {
@@ -250,10 +254,12 @@ function watch<T>(
   const line = (text: string): void => {
     if (over) return;
     const event = parseEvent<T>(text);
-    if (event === undefined) {
-      stream?.close();
-      return end(new Error("Cannot read the watch: a line is not JSON"));
-    }
+    if (event !== undefined) return take(event);
+    stream?.close();
+    end(new Error("Cannot read the watch: a line is not JSON"));
+  };
+  const take = (event: EventOrError<T>): void => {
+    if (over) return;
     if (event.type !== "ERROR") return handler.event(event);
     stream?.close();
     end(statusError(event.object.code ?? 500, JSON.stringify(event.object)));
@@ -264,7 +270,7 @@ function watch<T>(
       return;
     }
     if (response.status !== 200) return end(statusError(response.status, await readText(response.body)));
-    const sink = createLineSink(line, end);
+    const sink = createLineSink(line, end, (value) => take(value as EventOrError<T>));
     if (isByteStream(response.body)) {
       stream = response.body;
       stream.open(sink);
@@ -313,5 +319,6 @@ function watchRequest(
     },
     body: noBytes,
     signal: watchOptions.signal === undefined ? signal : AbortSignal.any([signal, watchOptions.signal]),
+    ...(watchOptions.shared === true ? { takesValues: true } : {}),
   };
 }

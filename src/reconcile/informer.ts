@@ -16,7 +16,10 @@ export interface InformerDeclaration<T, P> {
   readonly fieldSelector?: string;
   /** Ask the server for metadata alone. */
   readonly metadataOnly?: boolean;
-  /** Keeps what the loops need of an object, never the object itself. Must not throw on any valid object. */
+  /**
+   * Keeps what the loops need of an object, never the object itself. Must not throw on any valid object, nor change it or its
+   * parts: within the server, all informers get the same one.
+   */
   readonly project: (object: T) => P;
   readonly indexes?: Indexes<P>;
 }
@@ -158,6 +161,7 @@ class ListWatch<T, P> implements Informer<P> {
       do {
         const page = await client.list(resource, {
           ...this.#selection(),
+          shared: true,
           limit: limits.listPageObjects,
           ...(next === undefined ? {} : { continue: next }),
         });
@@ -203,6 +207,7 @@ class ListWatch<T, P> implements Informer<P> {
       resource,
       {
         ...this.#selection(),
+        shared: true,
         resourceVersion: String(this.revision),
         allowBookmarks: true,
         timeoutSeconds: Math.floor(limits.watchTimeoutSeconds * (1 + random.float())),

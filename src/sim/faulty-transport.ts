@@ -1,5 +1,6 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
 import type { ByteSink, ByteStream, HttpRequest, HttpResponse, Transport } from "#world/http.ts";
+import { freezeDeeply } from "./freeze-deeply.ts";
 import type { ProcessLife } from "./simulated-process.ts";
 import type { Trace } from "./trace.ts";
 
@@ -96,6 +97,7 @@ export class FaultyTransport implements Transport {
       throw new ConnectionLostError("connection reset");
     }
     trace.add(`< ${name} ${response.status}`);
+    freezeDeeply(response.value);
     return { ...response, body: "open" in response.body ? this.#carry(response.body, request.target) : response.body };
   }
 
@@ -160,21 +162,31 @@ export class FaultyTransport implements Transport {
       if (waiting.length === 1) pump();
     };
     this.#open.add(breakOne);
+    const bring = (chunk: Uint8Array, hand: () => void): boolean => {
+      if (random.chance(faults().brokenStream)) life.timers.soon(breakOne);
+      later(() => {
+        trace.addBytes(`= ${name} ${target}`, chunk);
+        observe(chunk);
+        hand();
+      });
+      return true;
+    };
     return {
       open: (given) => {
         sink = given;
         source.open({
           write: (written) => {
             const chunk = defects.alterChunk === undefined ? written : defects.alterChunk(name, target, written);
-            if (chunk === undefined) return true;
-            if (random.chance(faults().brokenStream)) life.timers.soon(breakOne);
-            later(() => {
-              trace.addBytes(`= ${name} ${target}`, chunk);
-              observe(chunk);
-              given.write(chunk);
-            });
-            return true;
+            return chunk === undefined || bring(chunk, () => given.write(chunk));
           },
+          // What is altered on its way is altered as bytes.
+          ...(given.line !== undefined &&
+            defects.alterChunk === undefined && {
+              line: (line) => {
+                freezeDeeply(line.value);
+                return bring(line.bytes(), () => given.line!(line));
+              },
+            }),
           end: () => later(() => void (over() || given.end())),
           abort: (error) => later(() => void (over() || given.abort(error))),
         });

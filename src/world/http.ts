@@ -15,12 +15,26 @@ export interface HttpRequest {
   readonly body: Uint8Array;
   /** Aborted when the caller goes away or its deadline passes. */
   readonly signal?: AbortSignal;
+  /** The caller is of the same process and takes values in place of their JSON, never changing them: `value`, `line`. */
+  readonly takesValues?: boolean;
+}
+
+/** A line of a stream, as the value that it is the JSON of. */
+export interface ValueLine {
+  /** Shared by all who get it: nobody changes it. */
+  readonly value: unknown;
+  /** How many bytes it stands for, about. */
+  readonly length: number;
+  /** The line itself, with its newline; made when asked for. */
+  bytes(): Uint8Array;
 }
 
 /** Where a streamed body's bytes go. */
 export interface ByteSink {
   /** Hands over bytes (not copied: the writer must not change them afterwards). False: stop until `drained`. */
   write(chunk: Uint8Array): boolean;
+  /** Does as `write` with the line's bytes would; present where the reader takes values. */
+  line?(line: ValueLine): boolean;
   /** Set where `drained` means that nobody needs the bytes written before it any more: their memory may be used again. */
   readonly returnsMemory?: boolean;
   end(): void;
@@ -44,6 +58,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly body: HttpBody;
+  /** In place of a body, for a request that takes values: shared, nobody changes it. */
+  readonly value?: unknown;
 }
 
 /** Who is at the other end of a connection, before any token is looked at. */

@@ -200,7 +200,8 @@ function bodyOf(call: Call): unknown {
   return raw instanceof Failure ? undefined : raw.value;
 }
 
-function objectOf({ body, headers }: HttpResponse): Record<string, unknown> | undefined {
+function objectOf({ body, headers, value }: HttpResponse): Record<string, unknown> | undefined {
+  if (isRecord(value)) return value;
   if ("open" in body || headers["content-type"]?.startsWith("application/json") !== true) return undefined;
   const parsed = parseJson(body instanceof Uint8Array ? body : concatBytes(body));
   return parsed.ok && isRecord(parsed.value) ? parsed.value : undefined;
@@ -235,6 +236,7 @@ function endingStream(stream: ByteStream, ended: () => void): ByteStream {
     open(sink: ByteSink) {
       stream.open({
         write: (chunk) => sink.write(chunk),
+        ...(sink.line !== undefined && { line: (line) => sink.line!(line) }),
         end: () => {
           once();
           sink.end();

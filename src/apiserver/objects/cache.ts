@@ -11,8 +11,10 @@ class Attachment {
   labels: Readonly<Record<string, string>> | undefined;
   fields: Readonly<Record<string, string>> | undefined;
   encodings: Map<string, Uint8Array> | undefined;
+  hasLargeIntegers: boolean | undefined;
 }
 
+const decoder = new TextDecoder();
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 
 /** Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound. */
@@ -40,6 +42,17 @@ export class ObjectCache {
     const object = parseStored(entry);
     this.#keep(attachment, object);
     return object;
+  }
+
+  /**
+   * The same for readers beyond the API, loops of this process: all of them share it, so nobody may ever change it. Integers beyond
+   * 2^53, which only the API keeps exactly, are numbers there as for any reader of JSON.
+   */
+  shared(entry: Entry): ApiObject {
+    const object = this.decoded(entry);
+    const attachment = attachmentOf(entry);
+    attachment.hasLargeIntegers ??= hasLargeIntegers(object);
+    return attachment.hasLargeIntegers ? (JSON.parse(decoder.decode(jsonOf(entry.value))) as ApiObject) : object;
   }
 
   labels(entry: Entry): Readonly<Record<string, string>> {
@@ -105,6 +118,13 @@ function attachmentOf(entry: Entry): Attachment {
   const made = new Attachment();
   entry.attachment = made;
   return made;
+}
+
+function hasLargeIntegers(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return typeof value === "bigint";
+  if (Array.isArray(value)) return value.some(hasLargeIntegers);
+  for (const key in value) if (hasLargeIntegers((value as Record<string, unknown>)[key])) return true;
+  return false;
 }
 
 function readLabels(entry: Entry, object: ApiObject | undefined): Readonly<Record<string, string>> {

@@ -5,7 +5,9 @@ import { ensureConverted } from "../custom/conversion.ts";
 import { badRequest, expired, Failure } from "../failure.ts";
 import { endOf, keyOf } from "../keys.ts";
 import { sliceMs } from "../limits.ts";
-import { representationFor } from "../objects/respond.ts";
+import { contentTypes } from "../negotiate.ts";
+import { headersFor, representationFor } from "../objects/respond.ts";
+import { givesValues, sharedValue } from "../objects/values.ts";
 import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
 import { listResponse, type ListMetadata, type ListOrder } from "../reads/list-body.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
@@ -42,6 +44,7 @@ export async function list(call: Call, served: Served): Promise<HttpResponse | F
     if (selection.labels === undefined && selection.fields.length === 0)
       metadata.remainingItemCount = snapshot.count(taken.next, end);
   }
+  if (givesValues(call, served, representation)) return valueList(call, served, metadata, taken.entries);
   return convertedList(call, { served, representation, metadata, entries: taken.entries });
 }
 
@@ -79,6 +82,15 @@ async function convertedList(call: Call, order: ConvertedOrder): Promise<HttpRes
   }
   return listResponse(call, { ...order, entries: entries.values() });
 }
+
+/** For a reader of this process: what is stored, as all share it. */
+function valueList(call: Call, served: Served, metadata: ListMetadata, entries: readonly Entry[]): HttpResponse {
+  const items = entries.map((entry) => sharedValue(call.parts.objects, served, entry));
+  const value = { kind: `${served.resource.kind}List`, apiVersion: served.apiVersion, metadata, items };
+  return { status: 200, headers: headersFor(call, contentTypes.json), body: noBytes, value };
+}
+
+const noBytes = new Uint8Array(0);
 
 function* chosen(call: Call, selection: Selection, entries: Iterable<Entry>): IterableIterator<Entry | undefined> {
   const objects = call.parts.objects;

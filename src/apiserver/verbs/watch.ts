@@ -8,6 +8,7 @@ import { retryAfterSeconds, watchesMax, watchTimeoutSecondsMin } from "../limits
 import { contentTypes, jsonObject } from "../negotiate.ts";
 import { includeOf } from "../objects/represent.ts";
 import { headersFor, representationFor } from "../objects/respond.ts";
+import { givesValues } from "../objects/values.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -54,6 +55,7 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
     wantsBookmarks,
     marksInitialEnd: start.marksInitialEnd && wantsBookmarks,
     timeoutMs,
+    givesValues: givesValues(call, served, representation),
     begun: seatUntilBegun(call, start),
     closed: () => {
       if (isCounted) call.parts.watchesByUser.close(call.user.name);

@@ -1,6 +1,7 @@
 import { encodeWatchFrame } from "#codec/protobuf.ts";
 import type { Entry, Event } from "#store/store.ts";
 import type { Clock } from "#world/clock.ts";
+import type { ValueLine } from "#world/http.ts";
 import type { Representation } from "../negotiate.ts";
 import { bytesOf, concatBytes } from "../objects/bytes.ts";
 import type { ObjectCache } from "../objects/cache.ts";
@@ -8,7 +9,11 @@ import { inVersion } from "../objects/convert.ts";
 import { encodeProtobufObject } from "../objects/protobuf.ts";
 import { jsonInVersion, partialMetadata, tableOf, tableRow, type IncludeObject } from "../objects/represent.ts";
 import { withRevision } from "../objects/stored.ts";
+import { sharedValue } from "../objects/values.ts";
 import type { Served } from "../registry.ts";
+
+/** What a watcher hands over: bytes, or the value that they would be. */
+export type Frame = Uint8Array | ValueLine;
 
 export type EventType = "ADDED" | "MODIFIED" | "DELETED";
 
@@ -39,10 +44,11 @@ export class FrameSource {
   readonly #objects: ObjectCache;
   readonly #clock: Clock;
   readonly #frames = new Map<string, Uint8Array>();
+  readonly #lines = new Map<string, ValueLine>();
   #left: Entry | undefined;
   /** What the last watcher got. Most of a crowd wants the same, so the work is done once for all of them. */
   #lastWish = "";
-  #lastFrame: Uint8Array | undefined;
+  #lastFrame: Frame | undefined;
 
   constructor(event: Event, objects: ObjectCache, clock: Clock) {
     this.#event = event;
@@ -51,7 +57,7 @@ export class FrameSource {
   }
 
   /** The frame for everybody with the same wish, made by the first of them; undefined: the change does not concern them. */
-  forWish(wish: string, make: () => Uint8Array | undefined): Uint8Array | undefined {
+  forWish(wish: string, make: () => Frame | undefined): Frame | undefined {
     if (wish !== this.#lastWish) {
       this.#lastFrame = make();
       this.#lastWish = wish;
@@ -67,6 +73,21 @@ export class FrameSource {
     const entry = hasLeft ? this.#leftEntry() : this.#event.entry;
     const made = entryFrame({ objects: this.#objects, clock: this.#clock }, type, entry, form, withColumns);
     this.#frames.set(key, made);
+    return made;
+  }
+
+  /** The same for readers of this process that take values. */
+  line(type: EventType, form: FrameForm, hasLeft: boolean): ValueLine {
+    const key = `${type}|${hasLeft ? "l" : ""}|${form.served.apiVersion}`;
+    const known = this.#lines.get(key);
+    if (known !== undefined) return known;
+    const entry = hasLeft ? this.#leftEntry() : this.#event.entry;
+    const made: ValueLine = {
+      value: { type, object: sharedValue(this.#objects, form.served, entry) },
+      length: entry.value.length,
+      bytes: () => this.frame(type, form, false, hasLeft),
+    };
+    this.#lines.set(key, made);
     return made;
   }
 

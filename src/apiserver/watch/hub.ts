@@ -176,14 +176,13 @@ export class WatchHub {
   }
 
   /** Frames in one piece. A crowd that waits for the same frames shares it. */
-  joined(frames: readonly Uint8Array[], from: number, end: number): Uint8Array {
+  joined(parts: readonly Uint8Array[]): Uint8Array {
     const last = this.#lastJoined;
-    if (last !== undefined && last.parts.length === end - from) {
+    if (last !== undefined && last.parts.length === parts.length) {
       let same = 0;
-      while (same < last.parts.length && last.parts[same] === frames[from + same]) same += 1;
+      while (same < last.parts.length && last.parts[same] === parts[same]) same += 1;
       if (same === last.parts.length) return last.whole;
     }
-    const parts = frames.slice(from, end);
     const whole = concatBytes(parts);
     this.#lastJoined = { parts, whole };
     return whole;

@@ -10,7 +10,7 @@ import { sliceMs, watchBacklogBytesMax, watchBacklogFramesMax, watchPieceBytesMa
 import type { ObjectCache } from "../objects/cache.ts";
 import { selects, type Selection } from "../reads/selection.ts";
 import { statusObject } from "../status.ts";
-import { entryFramePieces, FrameSource, frameOf, type FrameForm } from "./frames.ts";
+import { entryFramePieces, type Frame, FrameSource, frameOf, type FrameForm } from "./frames.ts";
 import type { WatchHub } from "./hub.ts";
 
 export interface WatcherOptions {
@@ -28,6 +28,8 @@ export interface WatcherOptions {
   /** Sends the bookmark that ends the initial events. */
   readonly marksInitialEnd: boolean;
   readonly timeoutMs: number;
+  /** Changes go as values where the reader takes them. */
+  readonly givesValues: boolean;
   /** Called once when what exists has been handed over, or nobody waits for it any more: with its length in bytes. */
   readonly begun: (bytes: number) => void;
   readonly closed: () => void;
@@ -43,11 +45,12 @@ const initialBatchBytes = 256 * 1024;
 export class Watcher implements ByteStream {
   readonly selection: Selection;
   readonly #options: WatcherOptions;
-  readonly #wish: string;
+  #wish: string;
+  #givesValues = false;
   #position: number;
   #sink: ByteSink | undefined;
   #isFull = false;
-  #backlog: Uint8Array[] = [];
+  #backlog: Frame[] = [];
   #backlogBytes = 0;
   /** The hub will call `send`. */
   #isQueued = false;
@@ -70,6 +73,8 @@ export class Watcher implements ByteStream {
 
   open(sink: ByteSink): void {
     this.#sink = sink;
+    this.#givesValues = this.#options.givesValues && sink.line !== undefined;
+    if (this.#givesValues) this.#wish += "|value";
     this.#timer = this.#options.timers.after(this.#options.timeoutMs, () => this.end());
     if (this.#initial === undefined) this.#startCatchUp();
     else this.#sendInitial();
@@ -98,23 +103,33 @@ export class Watcher implements ByteStream {
     if (backlog.length === 0) return;
     let from = 0;
     while (from < backlog.length && !this.#isFull && !this.#isOver) {
-      const end = this.#pieceEnd(from);
-      const bytes = end === from + 1 ? backlog[from]! : this.#options.hub.joined(backlog, from, end);
+      const first = backlog[from]!;
+      if (!(first instanceof Uint8Array)) {
+        this.#backlogBytes -= first.length;
+        from += 1;
+        this.#isFull = !this.#sink!.line!(first);
+        continue;
+      }
+      const pieces = this.#piecesFrom(from);
+      const bytes = pieces.length === 1 ? first : this.#options.hub.joined(pieces);
       this.#backlogBytes -= bytes.length;
-      from = end;
+      from += pieces.length;
       this.#isFull = !this.#sink!.write(bytes);
     }
     if (this.#backlog === backlog) this.#backlog = from === backlog.length ? [] : backlog.slice(from);
   }
 
-  #pieceEnd(from: number): number {
-    let bytes = this.#backlog[from]!.length;
-    let end = from + 1;
-    for (; end < this.#backlog.length; end++) {
-      bytes += this.#backlog[end]!.length;
-      if (watchPieceBytesMax < bytes) break;
+  /** The frames that go out as one piece of bytes. */
+  #piecesFrom(from: number): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for (let at = from; at < this.#backlog.length; at++) {
+      const frame = this.#backlog[at]!;
+      bytes += frame.length;
+      if (!(frame instanceof Uint8Array) || (pieces.length > 0 && watchPieceBytesMax < bytes)) break;
+      pieces.push(frame);
     }
-    return end;
+    return pieces;
   }
 
   close(): void {
@@ -141,7 +156,7 @@ export class Watcher implements ByteStream {
   }
 
   /** Transitions of the selection: what starts to match is ADDED, what stops is DELETED (watch contract 12). */
-  #frameFor(event: Event, frames: FrameSource, withColumns: boolean): Uint8Array | undefined {
+  #frameFor(event: Event, frames: FrameSource, withColumns: boolean): Frame | undefined {
     const { selection } = this;
     if (selection.namespace !== "" && !this.#isInNamespace(event.key)) return undefined;
     const { objects, form } = this.#options;
@@ -150,9 +165,9 @@ export class Watcher implements ByteStream {
     const matched = event.previous !== undefined && (!isFiltered || selects(selection, event.previous, objects));
     const matches = exists && (!isFiltered || selects(selection, event.entry, objects));
     if (!matched && !matches) return undefined;
-    if (matched && matches) return frames.frame("MODIFIED", form, withColumns, false);
-    if (matches) return frames.frame("ADDED", form, withColumns, false);
-    return frames.frame("DELETED", form, withColumns, exists);
+    const type = !matches ? "DELETED" : matched ? "MODIFIED" : "ADDED";
+    const hasLeft = !matches && exists;
+    return this.#givesValues ? frames.line(type, form, hasLeft) : frames.frame(type, form, withColumns, hasLeft);
   }
 
   /** Everything up to `revision` was sent. */
@@ -254,7 +269,7 @@ export class Watcher implements ByteStream {
   }
 
   /** Sends in a moment, together with what else comes by then: what a crowd watches must not block the loop. */
-  #queue(frame: Uint8Array): void {
+  #queue(frame: Frame): void {
     if (this.#isOver || this.#sink === undefined) return;
     this.#keep(frame);
     if (this.#isFull || this.#isQueued || this.#isOver) return;
@@ -262,7 +277,7 @@ export class Watcher implements ByteStream {
     this.#options.hub.sendSoon(this);
   }
 
-  #keep(frame: Uint8Array): void {
+  #keep(frame: Frame): void {
     this.#backlog.push(frame);
     this.#backlogBytes += frame.length;
     if (watchBacklogBytesMax < this.#backlogBytes || watchBacklogFramesMax < this.#backlog.length) this.#breakOff();
