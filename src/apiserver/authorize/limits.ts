@@ -15,3 +15,5 @@ export const keptQuestionCharsMax = 10_000;
 
 /** Cost units that the match conditions of a webhook may use for one question. */
 export const conditionsCostMax = 2_500_000;
+/** Answers that are kept for a user until the rules change. */
+export const foundPerUserMax = 128;

@@ -1,9 +1,10 @@
 import type { PolicyRule } from "#api/generated/rbac-v1.ts";
 import type { Attributes, Decision, LocalAuthorizer, ResourceRules } from "../authorizer.ts";
+import { BoundedCache } from "../authenticate/bounded-cache.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import type { User } from "../user.ts";
 import { Grants, type Grant } from "./grants.ts";
-import { namespacesPerUserMax } from "./limits.ts";
+import { foundPerUserMax, namespacesPerUserMax } from "./limits.ts";
 import { ruleAllows } from "./rule.ts";
 
 /** An authorizer that also tells a user's rules, for the checks against escalation. */
@@ -18,6 +19,14 @@ interface UserGrants {
   readonly generation: number;
   readonly cluster: readonly Grant[];
   readonly byNamespace: Map<string, readonly Grant[]>;
+  /** Which grant for the whole cluster allowed what was wanted, since the rules changed. */
+  readonly found: BoundedCache<Found>;
+  /** Whether a rule for the whole cluster names objects: only then a name makes a difference. */
+  readonly isNamed: boolean;
+}
+
+interface Found extends Pick<Attributes, "verb" | "group" | "resource" | "subresource"> {
+  readonly grant: Grant | undefined;
 }
 
 const noOpinion: Decision = { allowed: false, denied: false, reason: "" };
@@ -33,7 +42,14 @@ export function createRbac(options: { readonly objects: ObjectReader }): Rbac {
   function grantsOfUser(user: User): UserGrants {
     const known = kept.get(user);
     if (known !== undefined && known.generation === grants.generation) return known;
-    const fresh = { generation: grants.generation, cluster: grants.cluster(user), byNamespace: new Map() };
+    const cluster = grants.cluster(user);
+    const fresh: UserGrants = {
+      generation: grants.generation,
+      cluster,
+      byNamespace: new Map(),
+      found: new BoundedCache(foundPerUserMax),
+      isNamed: cluster.some(({ rules }) => rules.some(({ names }) => names !== undefined)),
+    };
     kept.set(user, fresh);
     return fresh;
   }
@@ -49,7 +65,7 @@ export function createRbac(options: { readonly objects: ObjectReader }): Rbac {
 
   function authorize(wanted: Attributes): Decision {
     const own = grantsOfUser(wanted.user);
-    const cluster = firstAllowing(own.cluster, wanted);
+    const cluster = clusterGrant(own, wanted);
     if (cluster !== undefined) return { allowed: true, reason: `RBAC: allowed by ${cluster.source}` };
     if (!wanted.isResource || wanted.namespace === "") return noOpinion;
     const local = firstAllowing(namespaceGrants(wanted.user, own, wanted.namespace), wanted);
@@ -68,6 +84,25 @@ export function createRbac(options: { readonly objects: ObjectReader }): Rbac {
     rulesFor: (user, namespace) => toResourceRules(policyRules(user, namespace)),
     rulesOfRole: (roleRef, namespace) => grants.rulesOf({ roleRef }, namespace).map((compiled) => compiled.rule),
   };
+}
+
+/** The first grant for the whole cluster that allows it; found once for the objects of a resource. */
+function clusterGrant(own: UserGrants, wanted: Attributes): Grant | undefined {
+  if (!wanted.isResource || own.isNamed) return firstAllowing(own.cluster, wanted);
+  const key = `${wanted.verb} ${wanted.group} ${wanted.resource} ${wanted.subresource}`;
+  const known = own.found.get(key);
+  // Different questions may have the same key where reviews ask with spaces.
+  if (known !== undefined && isSame(known, wanted)) return known.grant;
+  const grant = firstAllowing(own.cluster, wanted);
+  const { verb, group, resource, subresource } = wanted;
+  own.found.set(key, { verb, group, resource, subresource, grant });
+  return grant;
+}
+
+function isSame(known: Found, { verb, group, resource, subresource }: Attributes): boolean {
+  return (
+    known.verb === verb && known.group === group && known.resource === resource && known.subresource === subresource
+  );
 }
 
 function firstAllowing(grants: readonly Grant[], wanted: Attributes): Grant | undefined {

@@ -1,5 +1,6 @@
 import { Failure, noSuchResource } from "../failure.ts";
 import { isSegment } from "../keys.ts";
+import { segmentLengthMax } from "../limits.ts";
 
 /** What a path and a method mean, before anything is looked up. */
 export interface RequestInfo {
@@ -37,8 +38,7 @@ export function routeOf(method: string, target: string): RequestInfo | Failure {
   const query = mark === -1 ? noQuery : new URLSearchParams(target.slice(mark + 1));
   if (!path.startsWith("/api/") && !path.startsWith("/apis/")) return otherPath(method, path, query);
 
-  const encoded = path.split("/");
-  encoded.shift();
+  const encoded = path.slice(1).split("/");
   if (encoded.at(-1) === "") encoded.pop();
   const isCore = encoded[0] === "api";
   const first = isCore ? 2 : 3;
@@ -48,6 +48,9 @@ export function routeOf(method: string, target: string): RequestInfo | Failure {
   if (verb === undefined) return otherPath(method, path, query);
   return resourcePath({ method: verb, path, query, encoded, first, isCore });
 }
+
+// oxlint-disable-next-line no-control-regex -- these are what must not come into a key
+const oddCharacters = /[\u0000-\u001f%\u007f\ufffd]/;
 
 interface Parts {
   readonly method: string;
@@ -59,6 +62,8 @@ interface Parts {
 }
 
 function resourcePath({ method, path, query, encoded, first, isCore }: Parts): RequestInfo | Failure {
+  // The usual path has nothing to decode, and one look at all of it is enough.
+  const decodeSegment = oddCharacters.test(path) ? decodeOdd : decodePlain;
   const group = isCore ? "" : decodeSegment(encoded[1]!);
   const version = decodeSegment(encoded[first - 1]!);
   if (group === undefined || version === undefined) return noSuchResource();
@@ -130,7 +135,11 @@ function restOf(path: string, encoded: readonly string[], from: number): string 
   return `/${encoded.slice(from).join("/")}${path.endsWith("/") ? "/" : ""}`;
 }
 
-function decodeSegment(text: string): string | undefined {
+function decodePlain(text: string): string | undefined {
+  return text === "" || text === "." || text === ".." || segmentLengthMax < text.length ? undefined : text;
+}
+
+function decodeOdd(text: string): string | undefined {
   let decoded = text;
   if (text.includes("%")) {
     try {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
+import { flatHeaders } from "./flat-headers.ts";
 import { answerOf, bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 import { requestTimeoutMs } from "./http-limits.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
@@ -77,7 +78,10 @@ function respond(stream: ServerHttp2Stream, answer: HttpResponse, headOnly: bool
     return;
   }
   const whole = isWhole(body) ? body : Buffer.concat(body);
-  stream.respond({ ":status": answer.status, ...answer.headers, "content-length": String(whole.length) });
+  stream.respond([
+    ...[":status", String(answer.status), ...flatHeaders(answer.headers)],
+    ...["content-length", String(whole.length)],
+  ]);
   if (headOnly) stream.end();
   else stream.end(whole);
   watchStall(stream, whole.length);
