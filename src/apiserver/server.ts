@@ -82,6 +82,8 @@ export interface ApiServer {
   readonly objects: ObjectReader;
   /** Every resource that is served by now from the store, built-in and custom; the list is a new one after a change. */
   resources(): readonly Resource<unknown>[];
+  /** Whether this resource is served by now, from the store or by another server; a provider's group has resources without end. */
+  serves(apiVersion: string, resource: string): "resource" | "group" | undefined;
   /** A transport inside the process for a user that needs no credentials. */
   transportFor(user: User): Transport;
   close(): void;
@@ -161,6 +163,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     objects: reader,
     resources: () => registry.resources(),
+    serves: (apiVersion, resource) => {
+      if (registry.find(apiVersion, resource) !== undefined) return "resource";
+      return virtual.has(apiVersion) ? "group" : undefined;
+    },
     transportFor: (user) => inProcessTransport(parts, (request) => answer(request, nowhere, user)),
     close: () => {
       definitions.close();

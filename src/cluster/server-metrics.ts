@@ -3,6 +3,7 @@ import { apiVersionOf } from "#api/resource.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { Failure } from "#apiserver/failure.ts";
 import type { RequestCounts } from "#apiserver/request-counts.ts";
+import type { ApiServer } from "#apiserver/server.ts";
 import type { RequestInfo } from "#apiserver/stages/route.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Scheduler, SchedulerOptions } from "#scheduler/loop.ts";
@@ -29,7 +30,7 @@ const subresources: ReadonlySet<string> = new Set(
 );
 
 /** Counts what comes in from outside under upstream's names; labels come from what is served, never from the client. */
-export function requestCounts(metrics: Metrics, clock: Clock): RequestCounts {
+export function requestCounts(metrics: Metrics, clock: Clock, serves: ApiServer["serves"]): RequestCounts {
   const named = ["verb", "group", "version", "resource", "subresource", "scope", "component"];
   const total = metrics.counter(
     "apiserver_request_total",
@@ -54,7 +55,7 @@ export function requestCounts(metrics: Metrics, clock: Clock): RequestCounts {
       if (isRead(method)) reading -= 1;
       else writing -= 1;
       const isRequest = info !== undefined && !(info instanceof Failure);
-      const labels = isRequest ? labelsOf(info, status) : unknownLabels;
+      const labels = isRequest ? labelsOf(info, serves) : unknownLabels;
       total.add([...labels, String(status)]);
       const isOpen = !isRequest || info.verb === "watch" || connecting.has(info.subresource);
       if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
@@ -68,15 +69,18 @@ function isRead(method: string): boolean {
 
 const unknownLabels: readonly string[] = ["GET", "", "", "", "", "", "apiserver"];
 
-function labelsOf(info: RequestInfo, status: number): readonly string[] {
+function labelsOf(info: RequestInfo, serves: ApiServer["serves"]): readonly string[] {
   const verb = verbs[info.verb] ?? "OTHER";
-  const isKnown = info.isResource && (status < 300 || builtIn.has(`${info.apiVersion}/${info.resource}`));
-  if (!isKnown) return [verb, "", "", "", "", "", "apiserver"];
+  if (!info.isResource) return [verb, "", "", "", "", "", "apiserver"];
+  const isBuiltIn = builtIn.has(`${info.apiVersion}/${info.resource}`);
+  // Whether it succeeded says nothing: another server may answer whatever it is asked.
+  const found = isBuiltIn ? "resource" : serves(info.apiVersion, info.resource);
+  if (found === undefined) return [verb, "", "", "", "", "", "apiserver"];
   const scope =
     info.name !== "" || info.verb === "create" ? "resource" : info.namespace === "" ? "cluster" : "namespace";
   const subresource = subresources.has(info.subresource) ? info.subresource : info.subresource === "" ? "" : "other";
   // Names below a metrics group are metrics' names, of which there is no end.
-  const resource = info.group.endsWith("metrics.k8s.io") && info.group !== "metrics.k8s.io" ? "metrics" : info.resource;
+  const resource = found === "group" ? "metrics" : info.resource;
   const isConnect = connecting.has(info.subresource) && info.subresource !== "log";
   return [isConnect ? "CONNECT" : verb, info.group, info.version, resource, subresource, scope, "apiserver"];
 }

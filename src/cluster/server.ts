@@ -1,6 +1,5 @@
 import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
-import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
@@ -9,8 +8,7 @@ import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/tok
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
 import type { NodeConnector } from "#apiserver/node-connector.ts";
 import type { PlainDocument } from "#apiserver/call.ts";
-import type { RequestCounts } from "#apiserver/request-counts.ts";
-import { createApiServer, type ApiServer } from "#apiserver/server.ts";
+import { createApiServer, type ApiServer, type ApiServerOptions } from "#apiserver/server.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import type { User } from "#apiserver/user.ts";
 import { createClient } from "#client/http-client.ts";
@@ -35,6 +33,7 @@ import type { JsonWebKeys } from "#world/json-web-keys.ts";
 import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
 import { Access, type AccessSettings } from "./access.ts";
+import { Progress } from "./health.ts";
 import { kubeStatePage } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import {
@@ -125,12 +124,18 @@ export function createServer(options: ServerOptions): Server {
   const virtual = [...measurements, createPlacements(() => scheduler.explanations)];
   const metrics = createMetrics();
   let access: Access | undefined;
-  const counts = requestCounts(metrics, clock);
-  const api: ApiServer = createApi(options, { nodes, virtual, counts }, (made) => (access = made), [
-    ...targetDocuments(() => informers),
-    ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
-    ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
-  ]);
+  const progress = new Progress();
+  const counts = requestCounts(metrics, clock, (apiVersion, resource) => api.serves(apiVersion, resource));
+  const api: ApiServer = createApi(
+    options,
+    { ...(nodes && { nodes }), virtual, counts, health: progress.checks },
+    (made) => (access = made),
+    [
+      ...targetDocuments(() => informers),
+      ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
+      ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
+    ],
+  );
   const transportOf = (part: string): Transport => {
     const direct = api.transportFor(partUser(part));
     return options.between?.(part, direct) ?? direct;
@@ -186,12 +191,15 @@ export function createServer(options: ServerOptions): Server {
     replaceAccess: (settings) => given(access).replace(settings),
     start: async () => {
       await makeSystemObjects(options, api);
+      progress.hasSystemObjects = true;
       informers.start();
+      void informers.synced().then(() => (progress.hasSynced = true));
       for (const loop of loops) loop.start();
       scheduler.start();
       log.info("controllers run", { revision: store.visible });
     },
     stop: async () => {
+      progress.isStopping = true;
       const ended = Promise.all([scheduler.stop(), ...loops.map((loop) => loop.stop())]);
       await new Promise<void>((resolve) => {
         const timer = timers.after(stopGraceMs, resolve);
@@ -208,12 +216,12 @@ export function createServer(options: ServerOptions): Server {
 
 function createApi(
   options: ServerOptions,
-  made: { nodes: NodeConnector | undefined; virtual: readonly VirtualGroup[]; counts: RequestCounts },
+  made: Pick<ApiServerOptions, "nodes" | "virtual" | "counts" | "health">,
   onAccess: (access: Access) => void,
   documents: readonly [string, PlainDocument][],
 ): ApiServer {
   const { world, store, log, serviceAccountKey } = options;
-  const { nodes, virtual, counts } = made;
+  const { nodes } = made;
   const { clock, timers, random, crypto, certificates } = world;
   const audiences = [issuer, "https://kubernetes.default.svc", "kubernetes"];
   // These need the server's reader of stored objects, which the server makes: it asks for them in this order.
@@ -275,9 +283,7 @@ function createApi(
     ...(options.sha1 === undefined ? {} : { sha1: options.sha1 }),
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.describe === undefined ? {} : { describe: options.describe }),
-    ...(nodes === undefined ? {} : { nodes }),
-    virtual,
-    counts,
+    ...made,
     log: (message, error) => log.error(message, error),
   });
   tokens = createTokenIssuer({

@@ -11,8 +11,9 @@ const ping: HealthCheck = { name: "ping", endpoints: ["livez", "readyz", "health
 
 /** /livez, /readyz, /healthz, whole or one check; undefined for other paths. */
 export function health(call: Call, path: string): HttpResponse | undefined {
-  const [, endpoint = "", name, more] = path.split("/");
-  if (!endpoints.has(endpoint) || more !== undefined) return undefined;
+  const [, endpoint = "", ...rest] = path.split("/");
+  if (!endpoints.has(endpoint)) return undefined;
+  const name = rest.length === 0 ? undefined : rest.join("/");
   const all = [ping, ...call.parts.health].filter((check) => check.endpoints.includes(endpoint as Endpoint));
   if (name !== undefined)
     return single(
