@@ -32,3 +32,8 @@ export function containerdPaths(
 export function podMemoryFolder(settings: Pick<ClusterSettings, "id" | "nodes">, nodeName: string): string {
   return `${nodeRuntimeFolder(settings, nodeName)}/pods`;
 }
+
+/** Where the node meets device plugins and drivers of claims; pods know it as /var/lib/kubelet. */
+export function pluginFolder(settings: Pick<ClusterSettings, "id" | "nodes">, nodeName: string): string {
+  return `${nodeRuntimeFolder(settings, nodeName)}/kubelet`;
+}

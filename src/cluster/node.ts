@@ -13,10 +13,11 @@ import type { TlsIdentity } from "#world/http.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import type { Machine } from "#world/machine.ts";
 import type { NetworkLinks } from "#world/network.ts";
+import type { NodePlugins } from "#world/node-plugins.ts";
 import type { OwnProcess } from "#world/own-process.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { World } from "#world/world.ts";
-import { containerdPaths, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
+import { containerdPaths, pluginFolder, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
 import { keepFresh, transportOf } from "./fresh-certificates.ts";
 import { nodePath, type ClusterSettings, type NodeSettings } from "./settings.ts";
 import { gitVersion } from "./version.ts";
@@ -37,6 +38,7 @@ export interface NodeMachine {
   readonly links: NetworkLinks;
   readonly kernelRules: KernelRules;
   readonly probeWire: ProbeWire;
+  readonly plugins: NodePlugins;
   readonly sha1: (data: Uint8Array) => Uint8Array;
   readonly connectRuntime: (socketPath: string) => ContainerRuntime & { close(): void };
 }
@@ -200,6 +202,7 @@ function startAgent(
     restartRuntime,
     machine: parts.machine,
     probeWire: parts.probeWire,
+    plugins: parts.plugins,
     sha1: parts.sha1,
     settings: {
       dataDir: nodePath(dataDir, node.name),
@@ -215,6 +218,7 @@ function startAgent(
       podsMax,
       reserved,
       defaultRegistry: settings.defaultRegistry,
+      pluginFolder: pluginFolder(settings, node.name),
       resolvConfPath,
     },
     families: async () => {

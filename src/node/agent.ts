@@ -10,12 +10,14 @@ import type { Certificates, Crypto } from "#world/crypto.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Http, HttpHandler } from "#world/http.ts";
 import type { Machine } from "#world/machine.ts";
+import type { NodePlugins } from "#world/node-plugins.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { Random } from "#world/random.ts";
 import type { NodeContext, NodeSettings } from "./context.ts";
 import { Access } from "./api/access.ts";
 import { agentApi } from "./api/handler.ts";
 import { Streaming } from "./api/streams.ts";
+import { NodeDevices } from "./devices/node-devices.ts";
 import { ImageCollector } from "./images/collector.ts";
 import { ImagePuller } from "./images/puller.ts";
 import { memoryAvailableBytesMin, orphanGraceSeconds, relistMs } from "./limits.ts";
@@ -57,6 +59,8 @@ export interface AgentOptions {
   readonly families?: () => Promise<readonly Family[]>;
   /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
+  /** Speaks with device plugins and drivers of claims, in `settings.pluginFolder`; absent: there are none. */
+  readonly plugins?: NodePlugins;
   /** Starts the runtime again, which ends no container: it is gone, or has lost what became of containers. */
   readonly restartRuntime?: () => Promise<void>;
   readonly onProblem: (problem: string, error: unknown) => void;
@@ -90,6 +94,7 @@ class NodeAgent implements Agent {
   readonly #workers = new Map<string, PodWorker>();
   readonly #loops: readonly { start(): unknown; stop(): void }[];
   readonly #logs: LogRotation;
+  readonly #devices: NodeDevices | undefined;
   readonly #comparison: RuntimeComparison;
   readonly #podListeners = new Map<string, Set<() => void>>();
   readonly handler: HttpHandler;
@@ -102,6 +107,10 @@ class NodeAgent implements Agent {
     this.#context = context;
     this.#objects = new ReferencedObjects(context, (uid) => void this.#workers.get(uid)?.refreshVolumes());
     const handlers = new Handlers(context.runtime, options.probeWire);
+    const reporter = new NodeReporter(context, () => this.#devices?.resources() ?? {});
+    const { pluginFolder } = context.settings;
+    if (options.plugins !== undefined && pluginFolder !== undefined)
+      this.#devices = new NodeDevices(context, options.plugins, pluginFolder, () => reporter.look());
     const parts = {
       context,
       observer: new RuntimeObserver(context.runtime),
@@ -109,6 +118,7 @@ class NodeAgent implements Agent {
       volumes: new PodVolumes(context, this.#objects),
       environment: new EnvironmentSources(context, this.#objects),
       hooks: handlers,
+      devices: this.#devices,
     };
     this.#parts = { ...parts, handlers, operations: new PodOperations(parts) };
     const { client, clock, timers, random, onProblem, nodeName } = context;
@@ -130,12 +140,7 @@ class NodeAgent implements Agent {
         for (const [uid, worker] of this.#workers) worker.runtimeHas(outlines.get(uid) ?? "");
       },
     });
-    this.#loops = [
-      new NodeReporter(context),
-      this.#logs,
-      new ImageCollector(context),
-      new VolumeFolderRemoval(context),
-    ];
+    this.#loops = [reporter, this.#logs, new ImageCollector(context), new VolumeFolderRemoval(context)];
     this.handler = agentApi({
       context,
       observer: parts.observer,
@@ -153,6 +158,7 @@ class NodeAgent implements Agent {
     await disk.makeDirectory(`${settings.dataDir}/pods`, 0o700);
     await disk.makeDirectory(settings.memoryDir, 0o700);
     await disk.makeDirectory(settings.logsDir, 0o700);
+    await this.#devices?.start();
     for (const loop of this.#loops) loop.start();
     this.#parts.environment.start();
     this.#pods.handle((_key, old, current) => this.#podChanged(old, current));
@@ -174,6 +180,7 @@ class NodeAgent implements Agent {
   stop(): void {
     this.#stopped = true;
     for (const loop of this.#loops) loop.stop();
+    this.#devices?.stop();
     this.#comparison.stop();
     this.#events?.close();
     this.#relist?.cancel();

@@ -53,6 +53,8 @@ export interface NodeSettings {
   readonly reserved: { readonly cpuMilli: number; readonly memoryBytes: number };
   /** Host that the runtime asks for images whose name has none: whose pull secrets are for these. None: they get none. */
   readonly defaultRegistry?: string | undefined;
+  /** Where plugins and this node meet; pods know it as /var/lib/kubelet. Short: Unix sockets lie in it. None: no plugins. */
+  readonly pluginFolder?: string | undefined;
   /** nameserver, search and options of the machine. */
   readonly resolvConfPath: string;
 }

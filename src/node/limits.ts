@@ -100,3 +100,10 @@ export const usageWindowMaxMs = 60_000;
 
 /** Milliseconds: how old counters may be that a scrape is given. */
 export const scrapeAgeMs = 1_000;
+
+/** How long devices of a plugin that is gone are still counted as there, milliseconds; upstream's five minutes. */
+export const pluginGoneMs = 300_000;
+/** Until a plugin that did not answer its registration is asked again, milliseconds. */
+export const pluginRetryMs = 2_000;
+/** Specifications of the Container Device Interface that are read. */
+export const cdiSpecsMax = 1_000;

@@ -165,7 +165,8 @@ export class Striker {
     if (!host.isPowered) return;
     this.#options.story.add(`${host.name} loses power`);
     host.powerOff();
-    this.#later(random, machineAwaySecondsMax, () => host.powerOn(), `${host.name} comes back`);
+    // Whoever comes back joins again, also when its Node was deleted meanwhile.
+    this.#later(random, machineAwaySecondsMax, () => this.#rejoin(host), `${host.name} comes back`);
   }
 
   /** The machine is gone and somebody removes its Node: at most one, so that the rest can carry the load. */

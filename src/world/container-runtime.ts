@@ -167,6 +167,8 @@ export interface ContainerConfig {
     readonly hostPath: string;
     readonly permissions: string;
   }[];
+  /** Qualified names of the Container Device Interface; runtimes that do not know it ignore them. */
+  readonly cdiDevices: readonly { readonly name: string }[];
   readonly labels: Labels;
   readonly annotations: Labels;
   /** Relative to the sandbox's log directory. */

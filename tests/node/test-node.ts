@@ -18,6 +18,7 @@ import { createCrypto } from "#world/node/crypto.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { nodeHttp } from "#world/node/http.ts";
 import { linuxMachine } from "#world/node/machine.ts";
+import { unixSocketPlugins } from "#world/node/node-plugins.ts";
 import { linuxProbeWire } from "#world/node/probe-wire.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { realRandom } from "#world/node/random.ts";
@@ -37,6 +38,8 @@ export class TestNode {
   readonly api = new MemoryApi();
   readonly dir = mkdtempSync("/tmp/steersman-node-");
   readonly cgroupRoot = `/steersman-test-${process.pid}`;
+  /** What plugins and pods know as /var/lib/kubelet. */
+  readonly pluginFolder = `${this.dir}/kubelet`;
   readonly problems: string[] = [];
   runtime!: ContainerRuntime & { close(): void };
   agent!: Agent;
@@ -82,7 +85,9 @@ export class TestNode {
         podsMax: 110,
         reserved: { cpuMilli: 100, memoryBytes: 256 << 20 },
         resolvConfPath: "/etc/resolv.conf",
+        pluginFolder: this.pluginFolder,
       },
+      plugins: unixSocketPlugins(),
       restartRuntime: () => this.restartRuntime(),
       onProblem: (problem, error) => this.problems.push(`${problem}: ${String(error)}`),
     });

@@ -30,6 +30,9 @@ export interface ContainerInputs {
     readonly hostPath: string;
     readonly permissions: string;
   }[];
+  /** Of devices that were given to it. */
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly cdiDevices: ContainerConfig["cdiDevices"];
   readonly machineMemoryBytes: number;
   readonly seccompProfilesDir: string;
   /** Of an ephemeral container that looks at another one's processes. */
@@ -70,8 +73,10 @@ export function containerConfigOf(
     envs: [...inputs.environment].map(([key, value]) => ({ key, value })),
     mounts: inputs.mounts,
     devices: inputs.devices,
+    cdiDevices: inputs.cdiDevices,
     labels: containerLabels(pod, container.name),
     annotations: {
+      ...inputs.annotations,
       [hashAnnotation]: inputs.hash,
       [restartCountAnnotation]: String(inputs.attempt),
       [messagePathAnnotation]: container.terminationMessagePath ?? "/dev/termination-log",

@@ -21,6 +21,7 @@ import { sandboxConfigOf } from "./sandbox-config.ts";
 import type { HookCaller } from "../probes/handlers.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
+import { PodRefusedError, type GivenDevices, type NodeDevices } from "../devices/node-devices.ts";
 
 export interface OperationParts {
   readonly context: NodeContext;
@@ -29,6 +30,8 @@ export interface OperationParts {
   readonly volumes: PodVolumes;
   readonly environment: EnvironmentSources;
   readonly hooks: HookCaller;
+  /** Absent: no plugins have a say on this node. */
+  readonly devices: NodeDevices | undefined;
 }
 
 /** An operation failed in a way that the container's state shows. */
@@ -56,6 +59,7 @@ export class PodOperations {
   async createSandbox(pod: Pod, attempt: number): Promise<void> {
     const { context, observer } = this.#parts;
     const { settings, machine, disk } = context;
+    await this.#prepareDevices(pod);
     const [config] = await Promise.all([
       this.#sandboxConfig(pod, attempt),
       disk.makeDirectory(`${settings.dataDir}/pods/${pod.metadata.uid ?? ""}`, 0o755),
@@ -71,6 +75,14 @@ export class PodOperations {
     });
     observer.claim(id, pod.metadata.uid ?? "");
     await this.#admit(pod, id);
+  }
+
+  async #prepareDevices(pod: Pod): Promise<void> {
+    await this.#parts.devices?.prepare(pod).catch((error: unknown) => {
+      if (error instanceof PodRefusedError) throw error;
+      const text = `Failed to prepare dynamic resources: ${textOf(error)}`;
+      throw new OperationError("FailedPrepareDynamicResources", text);
+    });
   }
 
   /** No container runs before its pod's network policies hold. */
@@ -98,7 +110,7 @@ export class PodOperations {
       present: () =>
         this.#event(pod, "Normal", "Pulled", `Container image "${container.image ?? ""}" already present on machine`),
     });
-    const [{ environment, mounts, devices }, targetId, sandboxConfig] = await Promise.all([
+    const [{ environment, mounts, given }, targetId, sandboxConfig] = await Promise.all([
       this.#inputs(pod, container, action.attempt, podIps),
       this.#targetOf(pod, container),
       this.#sandboxConfig(pod, 0),
@@ -113,7 +125,9 @@ export class PodOperations {
       image,
       environment,
       mounts,
-      devices,
+      devices: given?.devices ?? [],
+      annotations: given?.annotations ?? {},
+      cdiDevices: given?.cdiDevices ?? [],
       machineMemoryBytes: context.facts.memoryBytes,
       seccompProfilesDir: `${context.settings.dataDir}/seccomp`,
       targetId,
@@ -140,9 +154,20 @@ export class PodOperations {
     container: Container | EphemeralContainer,
     attempt: number,
     podIps: readonly string[],
-  ): Promise<Pick<ContainerConfig, "mounts" | "devices"> & { readonly environment: ReadonlyMap<string, string> }> {
-    const environment = await this.#parts.environment.of(pod, container, podIps);
-    return { environment, ...(await this.#parts.volumes.mountsOf(pod, container, attempt, environment, podIps)) };
+  ): Promise<{
+    readonly environment: ReadonlyMap<string, string>;
+    readonly mounts: ContainerConfig["mounts"];
+    readonly given: GivenDevices | undefined;
+  }> {
+    const { environment: sources, volumes, devices } = this.#parts;
+    const given = await devices?.given(pod, container).catch((error: unknown) => {
+      throw new OperationError("CreateContainerError", textOf(error));
+    });
+    const own = await sources.of(pod, container, podIps);
+    // What the pod says itself wins over what a device brings along.
+    const environment = new Map([...(given?.environment ?? []), ...own]);
+    const mounts = await volumes.mountsOf(pod, container, attempt, environment, podIps);
+    return { environment, mounts: [...mounts, ...(given?.mounts ?? [])], given };
   }
 
   /** Runs preStop within the grace, then the stop signal with what is left of it, then SIGKILL. */
@@ -189,7 +214,11 @@ export class PodOperations {
 
   /** Undoes volumes and cgroup; containers must have ended. */
   async tearDown(pod: Pod): Promise<void> {
-    const { context, volumes } = this.#parts;
+    const { context, volumes, devices } = this.#parts;
+    await devices?.release(pod.metadata.uid ?? "").catch((error: unknown) => {
+      this.#event(pod, "Warning", "FailedUnprepareDynamicResources", textOf(error));
+      throw error;
+    });
     await volumes.tearDown(pod.metadata.uid ?? "");
     await context.machine.removeCgroup(podCgroup(context.settings.cgroupRoot, pod));
   }
@@ -213,13 +242,14 @@ export class PodOperations {
 
   /** Removes every trace of a pod that the API no longer has. */
   async forget(podUid: string, identity: { readonly namespace: string; readonly name: string }): Promise<void> {
-    const { context, observer, volumes } = this.#parts;
+    const { context, observer, volumes, devices } = this.#parts;
     const observed = await observer.observe(podUid);
     for (const { id } of observed.containers) await context.runtime.removeContainer(id);
     for (const { id } of observed.sandboxes) {
       await context.runtime.stopSandbox(id);
       await context.runtime.removeSandbox(id);
     }
+    await devices?.release(podUid);
     await volumes.tearDown(podUid);
     await context.disk.remove(podLogDirectory(context.settings.logsDir, { ...identity, uid: podUid }));
     await context.disk.remove(`${context.settings.dataDir}/pods/${podUid}`);

@@ -2,6 +2,7 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import type { Timer } from "#world/clock.ts";
 import { ContainerRuntimeError } from "#world/container-runtime.ts";
 import { tokenRetryMs } from "../limits.ts";
+import { PodRefusedError } from "../devices/node-devices.ts";
 import { prober, type WorkerParts } from "./worker-parts.ts";
 import { failAgain, failPull } from "./back-off.ts";
 import { containerHash } from "./labels.ts";
@@ -197,6 +198,7 @@ export class PodWorker {
         hostIps: context.settings.addresses(),
       });
       this.#writer.set(this.#pod, status);
+      if (plan.finished) this.#parts.devices?.ended(this.#pod.metadata.uid ?? "");
     } else if (plan.finished && this.#tornDown) this.#forget();
     const refreshAt = this.#ending === undefined ? volumes.refreshAt(this.#pod.metadata.uid ?? "") : undefined;
     this.#plannedWake(plan.wakeAt, refreshAt, now);
@@ -386,6 +388,10 @@ export class PodWorker {
     const failure = failureOf(error);
     const before = this.#failures.get(key);
     if (action.do === "kill-container") this.#killDeadlines.delete(action.id);
+    if (error instanceof PodRefusedError) {
+      recordPodEvent(context, this.#pod, "Warning", error.reason, error.message);
+      return this.fail(error.reason, error.message);
+    }
     if (action.do !== "start-container") {
       this.#failures.set(key, failAgain(before, failure.reason, failure.message, now));
       if (action.do === "create-sandbox" || action.do === "set-up-volumes") {

@@ -14,6 +14,7 @@ const volumesFolderAnnotation = "steersman.dev/volumes-folder";
 /** Registers the node, renews its lease, and reports its status when it changed, or every five minutes. */
 export class NodeReporter {
   readonly #context: NodeContext;
+  readonly #devices: () => NodeObservation["devices"];
   #node: Node | undefined;
   #lease: Lease | undefined;
   #reported = "";
@@ -24,8 +25,10 @@ export class NodeReporter {
   #again = false;
   #stopped = false;
 
-  constructor(context: NodeContext) {
+  /** `devices` says what plugins have here. */
+  constructor(context: NodeContext, devices: () => NodeObservation["devices"]) {
     this.#context = context;
+    this.#devices = devices;
   }
 
   /** Resolves after the first report; goes on by itself. */
@@ -114,6 +117,7 @@ export class NodeReporter {
       reserved: settings.reserved,
       memoryAvailableBytes,
       disk,
+      devices: this.#devices(),
     };
     try {
       const [version, status, images] = await Promise.all([runtime.version(), runtime.status(), runtime.listImages()]);

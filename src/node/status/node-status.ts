@@ -18,6 +18,8 @@ export interface NodeObservation {
   readonly memoryAvailableBytes: number;
   readonly disk: { readonly sizeBytes: number; readonly availableBytes: number };
   readonly images: readonly RuntimeImage[];
+  /** Of plugins. */
+  readonly devices: Readonly<Record<string, { readonly capacity: number; readonly allocatable: number }>>;
 }
 
 /** The status of a node; a condition keeps its transition time as long as its status stays. Pure. */
@@ -30,6 +32,7 @@ export function nodeStatusOf(seen: NodeObservation, before: readonly NodeConditi
     "hugepages-2Mi": "0",
     memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
     pods: String(seen.podsMax),
+    ...amountsOf(seen.devices, "capacity"),
   };
   const allocatableCpu = facts.cpuCount * 1000 - seen.reserved.cpuMilli;
   return {
@@ -40,6 +43,7 @@ export function nodeStatusOf(seen: NodeObservation, before: readonly NodeConditi
       // As documented for eviction's defaults: a tenth of the disk is not to be given away.
       "ephemeral-storage": String(Math.floor(seen.disk.sizeBytes * (1 - diskAvailableFractionMin))),
       memory: `${Math.floor((facts.memoryBytes - seen.reserved.memoryBytes - memoryAvailableBytesMin) / 1024)}Ki`,
+      ...amountsOf(seen.devices, "allocatable"),
     },
     conditions: conditionsOf(seen, before, now),
     addresses: [
@@ -65,6 +69,10 @@ export function nodeStatusOf(seen: NodeObservation, before: readonly NodeConditi
       .slice(0, imagesReportedMax)
       .map((image) => ({ names: [...image.repoDigests, ...image.repoTags], sizeBytes: image.size })),
   };
+}
+
+function amountsOf(devices: NodeObservation["devices"], which: "capacity" | "allocatable"): Record<string, string> {
+  return Object.fromEntries(Object.entries(devices).map(([name, amounts]) => [name, String(amounts[which])]));
 }
 
 function conditionsOf(seen: NodeObservation, before: readonly NodeCondition[], now: number): NodeCondition[] {

@@ -1,6 +1,7 @@
 import type { Container, EphemeralContainer, Pod, Volume, VolumeMount } from "#api/generated/core-v1.ts";
-import type { ContainerConfig, RuntimeMount } from "#world/container-runtime.ts";
+import type { RuntimeMount } from "#world/container-runtime.ts";
 import type { NodeContext } from "../context.ts";
+import { nodePathOf } from "../devices/plugin-folder.ts";
 import { hex } from "../images/oci-archive.ts";
 import { ContainerConfigError } from "../pods/container-config.ts";
 import { downwardFacts } from "../pods/environment-sources.ts";
@@ -65,7 +66,7 @@ export class PodVolumes {
     attempt: number,
     environment: ReadonlyMap<string, string>,
     podIps: readonly string[],
-  ): Promise<Pick<ContainerConfig, "mounts" | "devices">> {
+  ): Promise<readonly RuntimeMount[]> {
     const mounts: RuntimeMount[] = [];
     for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       mounts.push(await this.#mountOf(pod, container, mount, index, environment));
@@ -75,7 +76,7 @@ export class PodVolumes {
     }
     const messagePath = container.terminationMessagePath || "/dev/termination-log";
     mounts.push(plain(messagePath, await this.#terminationLog(pod, container.name, attempt)));
-    return { mounts, devices: [] };
+    return mounts;
   }
 
   /** Where a container's termination message ends up on the node. */
@@ -109,8 +110,9 @@ export class PodVolumes {
     if (isPayload(volume)) return { hostPath: await this.#writePayload(pod, volume), readOnly: true };
     if (volume.emptyDir !== undefined) return { hostPath: await this.#emptyDir(pod, volume), readOnly: false };
     if (volume.hostPath !== undefined) {
-      await prepareHostPath(this.#context.disk, volume.hostPath.path, volume.hostPath.type ?? "");
-      return { hostPath: volume.hostPath.path, readOnly: false };
+      const hostPath = nodePathOf(volume.hostPath.path, this.#context.settings.pluginFolder);
+      await prepareHostPath(this.#context.disk, hostPath, volume.hostPath.type ?? "");
+      return { hostPath, readOnly: false };
     }
     const claim =
       volume.persistentVolumeClaim ?? (volume.ephemeral && { claimName: `${pod.metadata.name ?? ""}-${volume.name}` });

@@ -3,6 +3,7 @@ import {
   constants,
   type ClientHttp2Session,
   type ClientHttp2Stream,
+  type Http2Stream,
   type IncomingHttpHeaders,
 } from "node:http2";
 import { connect as connectSocket } from "node:net";
@@ -10,7 +11,8 @@ import { ContainerRuntimeError, type RuntimeErrorCode } from "../container-runti
 
 // gRPC over a Unix socket needs HTTP/2 (Node has it) and a five-byte frame: grpc-js would add 50 ms and 20 MB to each agent.
 
-const statusCodes: readonly (RuntimeErrorCode | undefined)[] = [
+/** Names of gRPC's status codes, by number. */
+export const statusCodes: readonly (RuntimeErrorCode | undefined)[] = [
   undefined,
   "Canceled",
   "Unknown",
@@ -131,15 +133,17 @@ export class GrpcChannel {
   }
 }
 
-function frame(bytes: Uint8Array): Buffer {
+/** A message as it goes over the wire: not compressed, its length before it. */
+export function frame(bytes: Uint8Array): Buffer {
   const framed = Buffer.alloc(bytes.length + 5);
   framed.writeUInt32BE(bytes.length, 1);
   framed.set(bytes, 5);
   return framed;
 }
 
-function readFrames(
-  call: ClientHttp2Stream,
+/** Takes a stream's bytes apart into messages; `fail` is called for one that is too large or compressed. */
+export function readFrames(
+  call: Http2Stream,
   message: (bytes: Uint8Array) => void,
   fail: (error: ContainerRuntimeError) => void,
 ): void {

@@ -135,6 +135,7 @@ const mount = message(
   [5, "propagation", ["Private", "HostToContainer", "Bidirectional"]],
 );
 const device = message([1, "containerPath", "string"], [2, "hostPath", "string"], [3, "permissions", "string"]);
+const cdiDevice = message([1, "name", "string"]);
 const containerConfig = message(
   [1, "metadata", () => containerMetadata],
   [2, "image", () => imageSpec],
@@ -151,6 +152,7 @@ const containerConfig = message(
   [13, "stdinOnce", "bool"],
   [14, "tty", "bool"],
   [15, "linux", () => linuxContainerConfig],
+  [17, "cdiDevices", () => cdiDevice, "repeated"],
 );
 export const createContainerRequest = message(
   [1, "podSandboxId", "string"],

@@ -1,0 +1,140 @@
+import type {
+  ClaimDriver,
+  ClaimDriverVersion,
+  ClaimName,
+  DeviceEdits,
+  DevicePlugin,
+  DevicePluginOptions,
+  DevicePluginRequest,
+  NodePlugins,
+  PluginDevice,
+  PluginInfo,
+  PluginRegistration,
+  PreparedDevice,
+} from "../node-plugins.ts";
+import { GrpcChannel } from "./grpc.ts";
+import { serveGrpc } from "./grpc-server.ts";
+import * as wire from "./proto/plugins.ts";
+import { decodeMessage, encodeMessage, type Message } from "./proto/wire.ts";
+
+/** Milliseconds that a plugin may take: for an answer; to set devices up, as upstream; to make ready those of a container. */
+const answerMs = 10_000;
+const prepareMs = 45_000;
+const preStartMs = 30_000;
+
+/** The plugins of this machine, over the sockets that they and we make. */
+export function unixSocketPlugins(): NodePlugins {
+  return { serveRegistration, devicePlugin, registration, claimDriver };
+}
+
+function serveRegistration(
+  socketPath: string,
+  register: (request: DevicePluginRequest) => Promise<void>,
+): Promise<{ close(): Promise<void> }> {
+  const method = async (bytes: Uint8Array): Promise<Uint8Array> => {
+    await register(decodeMessage<DevicePluginRequest>(wire.registerRequest, bytes));
+    return encodeMessage(wire.empty, {});
+  };
+  return serveGrpc(socketPath, new Map([["/v1beta1.Registration/Register", method]]));
+}
+
+/** Calls of one service on one socket. */
+function callerOf(channel: GrpcChannel, service: string) {
+  return async <T>(method: string, request: Message, value: object, response: Message, timeoutMs = answerMs) =>
+    decodeMessage<T>(
+      response,
+      await channel.unary(`/${service}/${method}`, encodeMessage(request, value), { timeoutMs }),
+    );
+}
+
+function devicePlugin(socketPath: string): DevicePlugin {
+  const channel = new GrpcChannel(socketPath);
+  const call = callerOf(channel, "v1beta1.DevicePlugin");
+  return {
+    options: () => call<DevicePluginOptions>("GetDevicePluginOptions", wire.empty, {}, wire.optionsResponse),
+    watch: (events) =>
+      channel.stream(
+        "/v1beta1.DevicePlugin/ListAndWatch",
+        encodeMessage(wire.empty, {}),
+        { timeoutMs: 0 },
+        {
+          message: (bytes) =>
+            events.devices(decodeMessage<{ devices: PluginDevice[] }>(wire.listAndWatchResponse, bytes).devices),
+          end: (error) => events.end(error),
+        },
+      ),
+    preferred: async (available, mustInclude, size) => {
+      const request = { containers: [{ available, mustInclude, size }] };
+      const answer = await call<{ containers: { ids: string[] }[] }>(
+        "GetPreferredAllocation",
+        wire.preferredAllocationRequest,
+        request,
+        wire.preferredAllocationResponse,
+      );
+      return answer.containers[0]?.ids ?? [];
+    },
+    allocate: async (ids) => {
+      const request = { containers: [{ ids }] };
+      const answer = await call<{ containers: DeviceEdits[] }>(
+        "Allocate",
+        wire.allocateRequest,
+        request,
+        wire.allocateResponse,
+      );
+      const [edits] = answer.containers;
+      if (edits === undefined) throw new Error("the plugin allocated nothing");
+      return edits;
+    },
+    preStart: async (ids) => {
+      await call("PreStartContainer", wire.preStartRequest, { ids }, wire.empty, preStartMs);
+    },
+    close: () => channel.close(),
+  };
+}
+
+function registration(socketPath: string): PluginRegistration {
+  const channel = new GrpcChannel(socketPath);
+  const call = callerOf(channel, "pluginregistration.Registration");
+  return {
+    info: () => call<PluginInfo>("GetInfo", wire.empty, {}, wire.pluginInfo),
+    notify: async (registered, error) => {
+      await call("NotifyRegistrationStatus", wire.registrationStatus, { registered, error }, wire.empty);
+    },
+    close: () => channel.close(),
+  };
+}
+
+function claimDriver(socketPath: string, version: ClaimDriverVersion): ClaimDriver {
+  const channel = new GrpcChannel(socketPath);
+  const call = callerOf(channel, `k8s.io.kubelet.pkg.apis.dra.${version}.DRAPlugin`);
+  return {
+    prepare: async (claims) => {
+      const answer = await call<{ claims: { uid: string; claim?: { devices: PreparedDevice[]; error: string } }[] }>(
+        "NodePrepareResources",
+        wire.claimsRequest,
+        { claims },
+        wire.prepareResponse,
+        prepareMs,
+      );
+      return new Map(
+        answer.claims.map(({ uid, claim }) => [
+          uid,
+          (claim?.error ?? "") !== "" ? claim!.error : (claim?.devices ?? []),
+        ]),
+      );
+    },
+    unprepare: async (claims: readonly ClaimName[]) => {
+      const answer = await call<{ claims: { uid: string; claim?: { error: string } }[] }>(
+        "NodeUnprepareResources",
+        wire.claimsRequest,
+        { claims },
+        wire.unprepareResponse,
+        prepareMs,
+      );
+      return new Map(
+        answer.claims.flatMap(({ uid, claim }) => ((claim?.error ?? "") === "" ? [] : [[uid, claim!.error]])),
+      );
+    },
+    close: () => channel.close(),
+  };
+}
