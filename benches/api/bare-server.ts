@@ -7,7 +7,8 @@ import { dirname } from "node:path";
 
 /**
  * The floor: a bare Node server of either protocol, in a process of its own. GET answers bytes; a write is read and answered, below
- * /durable also parsed, encoded and synced to the disk in groups; /list streams; /watch stays open until a change comes.
+ * /durable also parsed, encoded and synced to the disk in groups; /list streams; /watch stays open until a change comes. /review
+ * allows what it is asked as an admission webhook.
  */
 interface Start {
   readonly certificate: string;
@@ -106,10 +107,16 @@ function answer(request: Request, response: Response): void {
   const chunks: Buffer[] = [];
   (request as IncomingMessage).on("data", (chunk: Buffer) => chunks.push(chunk));
   (request as IncomingMessage).on("end", () => {
+    if (url.startsWith("/review")) return send(response, 200, allowed(Buffer.concat(chunks).toString()));
     if (!url.startsWith("/durable")) return send(response, 200, bytesOf(length));
     const encoded = Buffer.from(JSON.stringify(JSON.parse(Buffer.concat(chunks).toString())));
     durable(encoded, () => send(response, 201, encoded));
   });
+}
+
+function allowed(text: string): Buffer {
+  const { apiVersion, kind, request } = JSON.parse(text) as Readonly<Record<string, { readonly uid: string }>>;
+  return Buffer.from(JSON.stringify({ apiVersion, kind, response: { uid: request?.uid, allowed: true } }));
 }
 
 /** The compatibility layer of HTTP/2, where a call without bytes has another signature. */

@@ -9,6 +9,10 @@ import type { Target } from "./target.ts";
 const port = parentPort!;
 const streamsPerConnection = 8;
 let serial = 0;
+const types: Readonly<Record<string, string>> = {
+  patch: "application/merge-patch+json",
+  apply: "application/apply-patch+yaml",
+};
 
 function fail(error: Error): void {
   port.postMessage({ error: error.message });
@@ -17,17 +21,34 @@ function fail(error: Error): void {
 /** Sends a request; `done` gets the status of its answer. */
 type Sender = (done: (status: number) => void) => void;
 
-function prepared(order: LoadOrder, place: number): { method: string; path: string; body: string } {
-  if (order.shape === "get") return { method: "GET", path: order.path, body: "" };
-  serial += 1;
-  const name = order.shape === "create" ? `${order.prefix}${serial}` : `u${place}`;
-  const body = order.body.replace("NAME", name).replace("SERIAL", String(serial).padStart(9, "0"));
-  return order.shape === "create"
-    ? { method: "POST", path: order.path, body }
-    : { method: "PUT", path: `${order.path}/${name}`, body };
+interface Prepared {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+  readonly type: string;
 }
 
-function http1Sender(order: LoadOrder, place: number): Promise<{ send: Sender; close: () => void }> {
+/** A load under way. */
+interface Load extends LoadOrder {
+  /** How many requests were made. */
+  sent: number;
+}
+
+function prepared(load: Load, place: number): Prepared {
+  const { shape, path, prefix } = load;
+  const type = types[shape] ?? "application/json";
+  if (shape === "get") return { method: "GET", path, body: "", type };
+  if (shape === "delete") return { method: "DELETE", path: `${path}/${prefix}${load.sent}`, body: "", type };
+  serial += 1;
+  const name = shape === "create" ? `${prefix}${load.sent}` : `u${place}`;
+  const body = load.body.replace("NAME", name).replace("SERIAL", String(serial).padStart(9, "0"));
+  if (shape === "create") return { method: "POST", path, body, type };
+  if (shape === "update") return { method: "PUT", path: `${path}/${name}`, body, type };
+  const query = shape === "apply" ? "?fieldManager=bench&force=true" : "";
+  return { method: "PATCH", path: `${path}/${name}${query}`, body, type };
+}
+
+function http1Sender(order: Load, place: number): Promise<{ send: Sender; close: () => void }> {
   const { target } = order;
   const socket = connectTls(target);
   socket.on("error", fail);
@@ -38,8 +59,8 @@ function http1Sender(order: LoadOrder, place: number): Promise<{ send: Sender; c
     waiting = done;
     if (order.shape === "get") socket.write(get);
     else {
-      const { method, path, body } = prepared(order, place);
-      socket.write(writeBytes(target, method, path, body));
+      const { method, path, body, type } = prepared(order, place);
+      socket.write(writeBytes(target, method, path, body, type));
     }
   };
   return new Promise((resolve) =>
@@ -65,12 +86,12 @@ function headersOf(target: Target): Record<string, string> {
   };
 }
 
-function http2Sender(order: LoadOrder, over: http2.ClientHttp2Session, place: number): Sender {
+function http2Sender(order: Load, over: http2.ClientHttp2Session, place: number): Sender {
   const common = headersOf(order.target);
   return (done) => {
-    const { method, path, body } = prepared(order, place);
-    const type = body === "" ? {} : { "content-type": "application/json" };
-    const stream = over.request({ ...common, ...type, ":method": method, ":path": path }, { endStream: body === "" });
+    const { method, path, body, type } = prepared(order, place);
+    const kind = body === "" ? {} : { "content-type": type };
+    const stream = over.request({ ...common, ...kind, ":method": method, ":path": path }, { endStream: body === "" });
     let status = 0;
     stream.on("response", (headers) => {
       status = headers[":status"] ?? 0;
@@ -82,7 +103,9 @@ function http2Sender(order: LoadOrder, over: http2.ClientHttp2Session, place: nu
   };
 }
 
-async function load(order: LoadOrder): Promise<void> {
+async function load(asked: LoadOrder): Promise<void> {
+  const order: Load = { ...asked, sent: 0 };
+  const countMax = order.countMax ?? Number.POSITIVE_INFINITY;
   const senders: Sender[] = [];
   const closes: (() => void)[] = [];
   if (order.protocol === "HTTP/1.1") {
@@ -101,16 +124,18 @@ async function load(order: LoadOrder): Promise<void> {
   }
   const latencies: number[] = [];
   let failures = 0;
+  senders.splice(countMax);
   let left = senders.length;
   const started = performance.now();
   for (const send of senders) {
     const once = (): void => {
       const sentAt = performance.now();
+      order.sent += 1;
       send((status) => {
         const now = performance.now();
         latencies.push(now - sentAt);
         if (status >= 300 || status === 0) failures += 1;
-        if (now - started < order.durationMs) once();
+        if (now - started < order.durationMs && order.sent < countMax) once();
         else if ((left -= 1) === 0) {
           for (const close of closes) close();
           answerLoad(latencies, failures, now - started);
@@ -125,7 +150,14 @@ function answerLoad(latencies: number[], failures: number, elapsedMs: number): v
   const count = latencies.length;
   latencies.sort((left, right) => left - right);
   const at = (part: number): number => latencies[Math.floor(count * part)] ?? 0;
-  port.postMessage({ perSecond: (count * 1_000) / elapsedMs, count, failures, medianMs: at(0.5), p99Ms: at(0.99) });
+  port.postMessage({
+    perSecond: (count * 1_000) / elapsedMs,
+    count,
+    failures,
+    medianMs: at(0.5),
+    p90Ms: at(0.9),
+    p99Ms: at(0.99),
+  });
 }
 
 function fetchTimes(order: FetchOrder): void {
@@ -135,7 +167,7 @@ function fetchTimes(order: FetchOrder): void {
   let sentAt = 0;
   const send = (): void => {
     sentAt = performance.now();
-    socket.write(getBytes(order.target, order.path));
+    socket.write(getBytes(order.target, order.path, order.accept));
   };
   readAnswers(socket, (status, bytes) => {
     if (status >= 300) fail(new Error(`GET ${order.path}: ${status}`));

@@ -17,18 +17,18 @@ export function connectTls(target: Target, protocol: "http/1.1" | "h2" = "http/1
   });
 }
 
-export function headLines(target: Target): string {
+export function headLines(target: Target, accept = "application/json"): string {
   const token = target.token === undefined ? "" : `authorization: Bearer ${target.token}\r\n`;
-  return `host: ${target.serverName}\r\n${token}user-agent: bench\r\naccept: application/json\r\n`;
+  return `host: ${target.serverName}\r\n${token}user-agent: bench\r\naccept: ${accept}\r\n`;
 }
 
-export function getBytes(target: Target, path: string): Buffer {
-  return Buffer.from(`GET ${path} HTTP/1.1\r\n${headLines(target)}\r\n`);
+export function getBytes(target: Target, path: string, accept?: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\n${headLines(target, accept)}\r\n`);
 }
 
-export function writeBytes(target: Target, method: string, path: string, body: string): Buffer {
+export function writeBytes(target: Target, method: string, path: string, body: string, type: string): Buffer {
   const length = Buffer.byteLength(body);
-  const head = `${method} ${path} HTTP/1.1\r\n${headLines(target)}content-type: application/json\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\n${headLines(target)}content-type: ${type}\r\n`;
   return Buffer.from(`${head}content-length: ${length}\r\n\r\n${body}`);
 }
 

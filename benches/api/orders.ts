@@ -2,7 +2,7 @@ import type { Target } from "./target.ts";
 
 /** What the benches tell their client's thread, and what it answers. */
 export type Protocol = "HTTP/1.1" | "HTTP/2";
-export type Shape = "get" | "create" | "update";
+export type Shape = "get" | "create" | "update" | "patch" | "apply" | "delete";
 
 export interface LoadOrder {
   readonly type: "load";
@@ -11,11 +11,14 @@ export interface LoadOrder {
   /** Requests in flight: a connection each over HTTP/1.1, eight to a connection over HTTP/2. */
   readonly width: number;
   readonly durationMs: number;
+  /** The load is over after so many requests, where they come before its time. */
+  readonly countMax?: number;
   readonly shape: Shape;
+  /** Of the object for a get, else of the collection. */
   readonly path: string;
   /** JSON with NAME where the object's name goes, and SERIAL where a part changes. */
   readonly body: string;
-  /** Names begin with it. */
+  /** Names of what is created and deleted: this and a number from 1; what is changed is `u` and the place of the connection. */
   readonly prefix: string;
 }
 
@@ -24,6 +27,7 @@ export interface LoadAnswer {
   readonly count: number;
   readonly failures: number;
   readonly medianMs: number;
+  readonly p90Ms: number;
   readonly p99Ms: number;
 }
 
@@ -41,6 +45,8 @@ export interface FetchOrder {
   readonly target: Target;
   readonly path: string;
   readonly times: number;
+  /** `application/json` without. */
+  readonly accept?: string;
 }
 
 export interface FetchAnswer {

@@ -133,6 +133,8 @@ export interface Cluster {
 export interface ClusterFlags {
   readonly kubeconfig?: string | undefined;
   readonly folder: string;
+  /** Of `./steer up`, for a cluster of the bench's own. */
+  readonly upFlags?: readonly string[];
   /** Puts objects into the store before the load: only into a cluster of the bench's own. */
   readonly prepare?: (dataDir: string) => Promise<unknown>;
 }
@@ -151,7 +153,7 @@ export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
   };
   process.once("SIGTERM", cutOff);
   try {
-    let { api, kubeconfig } = await running.up(place, "--simulate", "1");
+    let { api, kubeconfig } = await running.up(place, "--simulate", "1", ...(flags.upFlags ?? []));
     const target = await asAccount(api, targetOf(kubeconfig));
     if (flags.prepare !== undefined) {
       api.close();
