@@ -4,6 +4,8 @@ export type LabelValues = Readonly<Record<string, string>>;
 export interface Sample {
   readonly labels: LabelValues;
   readonly value: number;
+  /** Of a histogram's samples, what follows the family's name. */
+  readonly suffix?: "_bucket" | "_sum" | "_count";
   /** Milliseconds since 1970, where the value is of another moment than the scrape. */
   readonly atMs?: number;
 }
@@ -11,7 +13,7 @@ export interface Sample {
 /** One family as Prometheus' text format shows it. */
 export interface Family {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly samples: readonly Sample[];
 }
@@ -166,11 +168,11 @@ function writeHistogram(lines: string[], name: string, buckets: readonly number[
 function writeFamily(lines: string[], { name, type, help, samples }: Family): void {
   if (samples.length === 0) return;
   lines.push(head(name, help, type));
-  for (const { labels, value, atMs } of samples) {
+  for (const { labels, value, atMs, suffix = "" } of samples) {
     if (!Number.isFinite(value)) continue;
     let text = "";
     for (const label in labels) text += `${text === "" ? "" : ","}${label}="${escaped(labels[label]!)}"`;
-    lines.push(`${name}${braces(text)} ${value}${atMs === undefined ? "" : ` ${Math.floor(atMs)}`}`);
+    lines.push(`${name}${suffix}${braces(text)} ${value}${atMs === undefined ? "" : ` ${Math.floor(atMs)}`}`);
   }
 }
 
