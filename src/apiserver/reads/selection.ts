@@ -43,7 +43,7 @@ export function selectionOf(call: Call, served: Served): Selection | Failure {
 export function selects(selection: Selection, entry: Entry, objects: ObjectCache): boolean {
   if (selection.labels !== undefined && !selection.labels.matches(objects.labels(entry))) return false;
   if (selection.fields.length === 0) return true;
-  const values = objects.fields(entry, selection.served.kind);
+  const values = objects.fieldsOnce(entry, selection.served.kind);
   for (const term of selection.fields) if ((values[term.field] === term.value) !== term.equal) return false;
   return true;
 }
