@@ -6,6 +6,9 @@ export const affinityClientsMax = 262_144;
 export const affinitySecondsMax = 86_400;
 /** Milliseconds that changes are gathered before they are applied together. */
 export const coalesceMs = 20;
+/** First and longest pause in milliseconds before a Node is told again that no range is left: shorter than Events are counted. */
+export const tellAgainFirstMs = 60_000;
+export const tellAgainLongestMs = 480_000;
 /** First and longest wait in milliseconds before a failed change is tried again. */
 export const retryFirstMs = 200;
 export const retryLongestMs = 10_000;

@@ -9,7 +9,7 @@ export interface NodeRange {
 /** What each Node without a range gets; `exhausted` names those for which none is left. */
 export interface Allocation {
   readonly ranges: ReadonlyMap<string, Cidr>;
-  readonly exhausted: readonly string[];
+  readonly exhausted: ReadonlySet<string>;
 }
 
 /**
@@ -32,7 +32,7 @@ export function allocate(nodes: readonly NodeRange[], clusterPods: Cidr, nodeBit
       taken.add(index);
   }
   const ranges = new Map<string, Cidr>();
-  const exhausted: string[] = [];
+  const exhausted = new Set<string>();
   const count = cluster.size / size;
   let next = 0;
   for (const { name } of nodes
@@ -40,7 +40,7 @@ export function allocate(nodes: readonly NodeRange[], clusterPods: Cidr, nodeBit
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     while (taken.has(next)) next += 1;
     if (count <= next) {
-      exhausted.push(name);
+      exhausted.add(name);
       continue;
     }
     taken.add(next);

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createClient } from "#client/http-client.ts";
+import { createModelApi } from "#client/testing/model-api.ts";
+import { createTestRandom, createVirtualTime } from "#client/testing/virtual-time.ts";
+import { createInformers } from "#reconcile/informers.ts";
+import { createPace } from "#reconcile/pace.ts";
 import type { NodeView } from "../observed.ts";
 import { allocate } from "./allocate.ts";
-import { planNodeRanges } from "./controller.ts";
+import { createNodeRangeController, planNodeRanges } from "./controller.ts";
 import { planPodNetwork, planRoutes } from "./wanted.ts";
 
 const facts = {
@@ -69,7 +74,43 @@ test("nodes get the first free ranges in the order of their names, never one tha
   ];
   const { ranges, exhausted } = allocate(nodes, "10.244.0.0/22", 24);
   assert.deepEqual([...ranges], [["a", "10.244.1.0/24"]]);
-  assert.deepEqual(exhausted, ["b"]);
+  assert.deepEqual([...exhausted], ["b"]);
+});
+
+test("a Node for which no range is left is told in one Event that counts, after pauses, whatever changes meanwhile", async () => {
+  const time = createVirtualTime();
+  const { clock, timers } = time;
+  const api = createModelApi(clock);
+  const random = createTestRandom(1);
+  const client = createClient(api.transport, { userAgent: "test" });
+  const informers = createInformers({ client, clock, timers, random });
+  const shared = { client, clock, timers, random, informers, pace: createPace(clock, timers) };
+  const loop = createNodeRangeController(shared, "10.244.0.0/24", 24);
+  const come = async (name: string): Promise<void> => {
+    api.put("nodes", { metadata: { name } });
+    await time.advance(1_000);
+  };
+  const told = (): unknown[] =>
+    api.list("events").map(({ involvedObject, count }) => [(involvedObject as { name: string }).name, count]);
+  informers.start();
+  loop.start();
+
+  await come("a");
+  await come("b");
+  for (let at = 0; at < 20; at++) await come(`c${at}`);
+  assert.deepEqual(api.get("nodes", "a")?.spec?.["podCIDR"], "10.244.0.0/24");
+  const once = ["b", ...Array.from({ length: 20 }, (_, at) => `c${at}`)].map((name) => [name, 1]);
+  assert.deepEqual(told(), once);
+
+  await time.advance(120_000);
+  await come("d");
+  assert.deepEqual(told()[0], ["b", 2]);
+
+  api.remove("nodes", "a");
+  await time.advance(1_000);
+  assert.deepEqual(api.get("nodes", "b")?.spec?.["podCIDR"], "10.244.0.0/24");
+  await loop.stop();
+  informers.stop();
 });
 
 test("the write of a range fails when the Node has changed since", () => {
@@ -82,7 +123,7 @@ test("the write of a range fails when the Node has changed since", () => {
     deleting: false,
     view: node("n1", undefined, "1.2.3.4"),
   };
-  const [action] = planNodeRanges([entry], "10.244.0.0/16", 24);
+  const [action] = planNodeRanges([entry], "10.244.0.0/16", 24, () => true);
   const range = "10.244.0.0/24";
   assert.equal(action?.verb, "patch");
   assert.deepEqual("patch" in action ? action.patch : undefined, {
