@@ -34,6 +34,29 @@ test("a step shows its share, both sides with their intervals and the verdict", 
   assert.match(text, /verdict {2}not enough data yet/);
 });
 
+test("a step that mirrors shows copies and the same requests in the stable version, and what was dropped", () => {
+  const shown = canary({
+    phase: "Step",
+    step: 0,
+    share: "0%",
+    verdict: "NotEnoughData",
+    control: side,
+    users: { users: 0, inErrors: 0, low: 0, high: 1 },
+    mirrored: {
+      copies: { requests: 812, inErrors: 3, low: 0.001, high: 0.02 },
+      originals: { requests: 812, inErrors: 1, low: 0, high: 0.01 },
+      dropped: 7,
+    },
+  });
+  const text = renderCanary({ ...shown, spec: { ...shown.spec, steps: [{ mirror: "10%" }, { share: "2%" }] } });
+  assert.match(text, /steps {4}\[mirror 10%\] {2}2% {3}0% of the users get the new version \(step 1\)/);
+  assert.match(text, /copies {3}3 of 812 copies in errors +0\.1 % to +2\.0 % {2}\|=/);
+  assert.match(text, /stable {3}1 of 812 originals in errors/);
+  assert.match(text, /dropped {2}7 copies/);
+  assert.match(text, /verdict {2}not enough data yet/);
+  assert.doesNotMatch(text, /users in errors/);
+});
+
 test("on a terminal no line is longer than its columns, and before anybody has come no bars are shown", () => {
   const message =
     "web-b was taken back: 4 of 5 users of the new version see errors (21.46% to 99.83% of all); limit 10%";

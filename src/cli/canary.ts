@@ -1,4 +1,11 @@
-import { approvedAnnotation, canaries, type Canary, type CanaryStatus, type SideStatus } from "#api/delivery/canary.ts";
+import {
+  approvedAnnotation,
+  canaries,
+  type Canary,
+  type CanaryStatus,
+  type MirrorStatus,
+  type SideStatus,
+} from "#api/delivery/canary.ts";
 import type { Client, ObjectName } from "#client/client.ts";
 
 const barWidth = 40;
@@ -71,17 +78,24 @@ const foldIndent = "    ";
 
 function linesOf({ metadata, spec, status }: Canary, width: number): string[] {
   const { phase, stable, candidate, share = "0%", step = 0, verdict, message } = status ?? {};
-  const steps = spec.steps.map(({ share: of }, index) => (isAt(status, index) ? `[${of}]` : of)).join("  ");
+  const steps = spec.steps
+    .map(({ share: of, mirror }) => (mirror === undefined ? (of ?? "") : `mirror ${mirror}`))
+    .map((text, index) => (isAt(status, index) ? `[${text}]` : text))
+    .join("  ");
   const release = phase === "Stable" || phase === undefined ? (stable ?? "") : `${candidate} beside ${stable}`;
   // Before anybody has come there is nothing to see on either side.
   const isCounted = phase !== "Stable" && (status?.users?.users ?? 0) + (status?.control?.users ?? 0) > 0;
+  const mirrored = phase === "Stable" ? undefined : status?.mirrored;
   const problem = status?.conditions?.find(({ type, status: is }) => type === "Ready" && is === "False");
   return [
     `${metadata.namespace}/${metadata.name}  ${phase ?? "not acting"}  ${release}`,
     ...(problem === undefined ? [] : [`  ${problem.reason}: ${problem.message}`]),
     `  steps    ${steps}   ${share} of the users get the new version${phase === "Step" ? ` (step ${step + 1})` : ""}`,
-    ...(isCounted ? [...sideLines("new", status?.users, width), ...sideLines("stable", status?.control, width)] : []),
-    ...(verdict === undefined || !isCounted ? [] : [`  verdict  ${verdictText[verdict]}`]),
+    ...(mirrored === undefined ? [] : mirrorLines(mirrored, width)),
+    ...(isCounted && mirrored === undefined
+      ? [...sideLines("new", status?.users, width), ...sideLines("stable", status?.control, width)]
+      : []),
+    ...(verdict === undefined || !(isCounted || mirrored !== undefined) ? [] : [`  verdict  ${verdictText[verdict]}`]),
     ...(phase === "Stable" ? [] : checkLines(status)),
     ...(message === undefined ? [] : [`  ${printable(message)}`]),
     ...rollbackLines(status),
@@ -107,10 +121,27 @@ function isAt(status: CanaryStatus | undefined, index: number): boolean {
 }
 
 function sideLines(name: string, side: SideStatus | undefined, width: number): string[] {
-  if (side === undefined) return [];
-  const { users, inErrors, low, high } = side;
-  const numbers = `${inErrors} of ${users} users in errors`;
-  return [`  ${name.padEnd(7)}  ${numbers.padEnd(32)}  ${percent(low)} to ${percent(high)}  ${bar(low, high, width)}`];
+  return side === undefined ? [] : [countLine(name, side.users, "users", side, width)];
+}
+
+/** What the new version answered to copies, and the stable one to the same requests. */
+function mirrorLines({ copies, originals, dropped }: MirrorStatus, width: number): string[] {
+  return [
+    countLine("copies", copies.requests, "copies", copies, width),
+    countLine("stable", originals.requests, "originals", originals, width),
+    ...(dropped === 0 ? [] : [`  dropped  ${dropped} copies, which count on neither side`]),
+  ];
+}
+
+function countLine(
+  name: string,
+  count: number,
+  of: string,
+  { inErrors, low, high }: Pick<SideStatus, "inErrors" | "low" | "high">,
+  width: number,
+): string {
+  const numbers = `${inErrors} of ${count} ${of} in errors`;
+  return `  ${name.padEnd(7)}  ${numbers.padEnd(32)}  ${percent(low)} to ${percent(high)}  ${bar(low, high, width)}`;
 }
 
 /** The interval on a scale from 0 % to 100 %. */

@@ -23,16 +23,26 @@ const testers = object({ header: token, value: token }, ["header", "value"]);
 const statuses = list({ type: "string", pattern: "^([45][0-9]{2}|[45]xx)$" }, 100);
 const excludedPaths = list({ type: "string", maxLength: 1024 }, 100);
 
-const step = object(
-  {
+const methods = list({ type: "string", enum: ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] }, 7);
+
+const step = {
+  ...object({
     share: percent,
+    mirror: percent,
+    methods,
     for: duration,
     minUsers: whole,
+    minRequests: whole,
     approval: { type: "boolean" },
     replicas: { type: "integer", minimum: 1 },
-  },
-  ["share"],
-);
+  }),
+  "x-kubernetes-validations": [
+    {
+      rule: "has(self.share) != has(self.mirror)",
+      message: "a step has either a share of the users, or mirrors requests",
+    },
+  ],
+};
 
 const number = { type: "number" };
 const check = object(
@@ -62,7 +72,7 @@ const canarySpec = object(
     service: name,
     users: object({ ...users, only: { type: "string", enum: ["new"] } }),
     steps: { ...list(step, 100), minItems: 1 },
-    rollback: object({ usersInErrors: percent, confidence: percent }),
+    rollback: object({ usersInErrors: percent, requestsInErrors: percent, confidence: percent }),
     errors: object({ statuses, slowerThan: duration }),
     notEnoughData: object({ then: { type: "string", enum: ["wait", "extend", "fail"] }, after: duration }, ["then"]),
     checks: list(check, 10),
@@ -85,11 +95,14 @@ const splitSpec = object(
     excludedPaths,
     errors: object({ statuses, slowerThanMs: { type: "integer", minimum: 1 } }),
     run: { type: "string", pattern: "^[A-Za-z0-9-]{1,64}$" },
+    mirror: object({ threshold: { type: "integer", minimum: 0, maximum: 10_000 }, methods }, ["threshold"]),
   },
   ["service", "to", "users", "hashKey", "threshold"],
 );
 
 const side = object({ users: whole, inErrors: whole }, ["users", "inErrors"]);
+const requests = object({ requests: whole, inErrors: whole }, ["requests", "inErrors"]);
+const mirrored = object({ copies: requests, originals: requests, dropped: whole }, ["copies", "originals", "dropped"]);
 
 const countSpec = object(
   {
@@ -99,6 +112,7 @@ const countSpec = object(
     run: text,
     chosen: side,
     others: side,
+    mirrored,
     at: { type: "string", format: "date-time" },
     samples: list({ type: "string", maxLength: 300 }, 5),
   },
@@ -203,7 +217,7 @@ export const deliveryDefinitions: readonly Draft<CustomResourceDefinition>[] = [
 
 const roleName = "system:steersman:node-traffic";
 
-/** What every node's ingress may do with them: read who is split and what is held, tell what it counted and that requests wait. */
+/** What every node's ingress may do with them: read who is split and what is held, tell what it counted and for what requests wait. */
 export const nodeTrafficRole: Draft<ClusterRole> = {
   apiVersion: "rbac.authorization.k8s.io/v1",
   kind: "ClusterRole",

@@ -47,6 +47,8 @@ export interface Traffic {
   errorsBy: Record<string, number>;
   /** False: the node's counters are not told to anybody. */
   reports: boolean;
+  /** Copies that each image got. */
+  readonly copiesBy: Map<string, number>;
   /** Users that met each image, and those that went back from it while the share grew. */
   readonly seenBy: Map<string, Set<number>>;
 }
@@ -59,7 +61,7 @@ export async function createWorld(canary: Record<string, unknown> = {}, seed = "
   const sources: Sources = { webhook: () => Promise.resolve({ ok: false, problem: "nobody answers" }) };
   const begin = () => startLoops(api, time, problems, sources);
   let running = begin();
-  const traffic: Traffic = { usersPerRound: 20, errorsBy: {}, reports: true, seenBy: new Map() };
+  const traffic: Traffic = { usersPerRound: 20, errorsBy: {}, reports: true, copiesBy: new Map(), seenBy: new Map() };
   const node = new IngressNode(api, time, traffic, new SeededRandom(seed));
   api.put("nodes", { metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: "True" }] } });
   api.put("services", {
@@ -190,7 +192,7 @@ class IngressNode {
   readonly #traffic: Traffic;
   readonly #random: SeededRandom;
   readonly #drawn = new Map<string, number>();
-  readonly #counts = new Map<string, { chosen: Side; others: Side }>();
+  readonly #counts = new Map<string, { chosen: Side; others: Side; mirrored: Copies }>();
 
   constructor(api: ModelApi, time: VirtualTime, traffic: Traffic, random: SeededRandom) {
     this.#api = api;
@@ -215,9 +217,23 @@ class IngressNode {
       const side = isChosen ? counts.chosen : counts.others;
       side.users.add(user);
       // Whether a user meets the defect is a matter of the user.
-      if (this.#draw(`${image} ${user}`) < (this.#traffic.errorsBy[image] ?? 0)) side.inErrors.add(user);
+      if (this.#isFailing(image, user)) side.inErrors.add(user);
+      if (!isChosen && this.#random.below(10_000) < (spec.mirror?.threshold ?? 0))
+        this.#copy(user, image, this.#imageFor(spec.to.replicaSet), counts.mirrored);
     }
     if (spec.run !== undefined && this.#traffic.reports) this.#tell(split, spec, counts);
+  }
+
+  #isFailing(image: string, user: number): boolean {
+    return this.#draw(`${image} ${user}`) < (this.#traffic.errorsBy[image] ?? 0);
+  }
+
+  #copy(user: number, stable: string, candidate: string, { copies, originals }: Copies): void {
+    this.#traffic.copiesBy.set(candidate, (this.#traffic.copiesBy.get(candidate) ?? 0) + 1);
+    copies.requests += 1;
+    originals.requests += 1;
+    if (this.#isFailing(candidate, user)) copies.inErrors += 1;
+    if (this.#isFailing(stable, user)) originals.inErrors += 1;
   }
 
   /** The same for the same text. */
@@ -227,10 +243,13 @@ class IngressNode {
     return drawn;
   }
 
-  #countsOf(run: string): { chosen: Side; others: Side } {
+  #countsOf(run: string): { chosen: Side; others: Side; mirrored: Copies } {
     let found = this.#counts.get(run);
     if (found === undefined) {
-      found = { chosen: { users: new Set(), inErrors: new Set() }, others: { users: new Set(), inErrors: new Set() } };
+      const side = (): Side => ({ users: new Set(), inErrors: new Set() });
+      const none = () => ({ requests: 0, inErrors: 0 });
+      const mirrored = { copies: none(), originals: none(), dropped: 0 };
+      found = { chosen: side(), others: side(), mirrored };
       this.#counts.set(run, found);
     }
     return found;
@@ -248,8 +267,8 @@ class IngressNode {
 
   #tell(
     split: ModelObject,
-    { run, threshold }: TrafficSplitSpec,
-    { chosen, others }: { chosen: Side; others: Side },
+    { run, threshold, mirror }: TrafficSplitSpec,
+    { chosen, others, mirrored }: { chosen: Side; others: Side; mirrored: Copies },
   ): void {
     const sideOf = ({ users, inErrors }: Side) => ({
       users: users.size,
@@ -258,9 +277,18 @@ class IngressNode {
     const at = new Date(this.#time.clock.now()).toISOString();
     this.#api.put("trafficcounts", {
       metadata: { name: "web.n1", namespace: "default", ownerReferences: [{ uid: split.metadata.uid }] },
-      spec: { split: "web", node: "n1", threshold, run, at, chosen: sideOf(chosen), others: sideOf(others) },
+      spec: {
+        ...{ split: "web", node: "n1", threshold, run, at, chosen: sideOf(chosen), others: sideOf(others) },
+        ...(mirror === undefined ? {} : { mirrored: structuredClone(mirrored) }),
+      },
     });
   }
+}
+
+interface Copies {
+  readonly copies: { requests: number; inErrors: number };
+  readonly originals: { requests: number; inErrors: number };
+  readonly dropped: number;
 }
 
 interface Side {

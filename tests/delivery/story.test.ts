@@ -82,6 +82,61 @@ test("not enough data can mean failure after a deadline", async () => {
   await world.stop();
 });
 
+const mirrored = {
+  steps: [{ mirror: "50%", for: "3s", minRequests: 40 }, { share: "50%", for: "2s" }, { share: "100%" }],
+};
+
+test("requests are copied to a version before any user has it; a good one goes on", async () => {
+  const world = await createWorld(mirrored);
+  world.setImage("web:2");
+  await world.live(20, () => (world.status().mirrored?.copies.requests ?? 0) > 0);
+  assert.deepEqual(world.split()?.mirror, { threshold: 5_000 });
+  assert.equal(world.split()?.threshold, 0);
+  assert.match(world.status().message ?? "", /50% of the requests are copied to web-\w+; no user gets it/);
+  assert.equal(world.traffic.seenBy.has("web:2"), false, "no user has it while requests are copied");
+  await world.live(20, () => (world.status().step ?? 0) > 0);
+  const copies = world.traffic.copiesBy.get("web:2") ?? 0;
+  assert.ok(copies >= 40, `${copies} copies`);
+  assert.equal(world.split()?.mirror, undefined);
+  await world.live(90, atRest(world));
+  await world.live(3);
+  assert.equal(outcome(world), "Stable; 2 web:2; threshold 0");
+  assert.equal(world.status().mirrored, undefined);
+  assert.equal(world.traffic.copiesBy.get("web:2"), copies, "copies end with their step");
+  await world.stop();
+});
+
+test("a version whose copies fail goes back, and no user ever saw it", async () => {
+  const world = await createWorld(mirrored);
+  world.traffic.errorsBy["web:2"] = 0.4;
+  await release(world, "web:2");
+  assert.equal(outcome(world), "RolledBack; 2 web:1; threshold 0");
+  assert.match(world.status().lastRollback?.reason ?? "", /of \d+ copied requests end in errors in the new version/);
+  assert.ok((world.status().lastRollback?.mirrored?.copies.inErrors ?? 0) > 1);
+  assert.equal(world.traffic.seenBy.has("web:2"), false);
+  assert.equal(world.split()?.mirror, undefined);
+  await world.stop();
+});
+
+test("copies that fail as the stable version does stop the release and blame nobody", async () => {
+  const world = await createWorld(mirrored);
+  Object.assign(world.traffic.errorsBy, { "web:1": 0.4, "web:2": 0.4 });
+  world.setImage("web:2");
+  await world.live(40);
+  assert.equal(`${world.status().phase} ${world.status().verdict}`, "Paused BothSidesFail");
+  assert.equal(world.traffic.seenBy.has("web:2"), false);
+  await world.stop();
+});
+
+test("without copies no step that mirrors passes", async () => {
+  const world = await createWorld(mirrored);
+  world.traffic.reports = false;
+  world.setImage("web:2");
+  await world.live(60);
+  assert.equal(`${world.status().phase} ${world.status().step} ${world.status().verdict}`, "Step 0 NotEnoughData");
+  await world.stop();
+});
+
 const gate = { checks: [{ name: "gate", every: "1s", webhook: { url: "https://gate.example/" } }] };
 const answer = (value: unknown) => () =>
   Promise.resolve({ ok: true as const, body: new TextEncoder().encode(JSON.stringify(value)) });
@@ -174,6 +229,8 @@ const impossible: Readonly<Record<string, Record<string, unknown>>> = {
   NoUserKey: { users: {} },
   "NoUserKey: two are named": { users: { cookie: "sid", header: "x-user" } },
   InvalidSpec: { steps: [{ share: "50%" }, { share: "10%" }] },
+  "InvalidSpec: mirrors when users have it already": { steps: [{ share: "10%" }, { mirror: "10%" }] },
+  "InvalidSpec: neither mirrors nor has users": { steps: [{ for: "5s" }] },
   "InvalidSpec: a check without a source": { checks: [{ name: "a" }] },
   "InvalidSpec: a check with two": {
     checks: [{ name: "a", promQL: { query: "up", min: 1 }, webhook: { url: "https://a.example" } }],
@@ -208,8 +265,12 @@ test("of two Canaries for one Deployment the older one acts and the younger is t
 });
 
 /** Runs a release and ends every loop right after its write number `crashAt`; they begin anew a second later. */
-async function releaseWithCrash(share: number, crashAt: number | undefined): Promise<{ world: World; writes: number }> {
-  const world = await createWorld({ steps: [{ share: "50%", for: "1s" }, { share: "100%" }] });
+async function releaseWithCrash(
+  share: number,
+  steps: readonly object[],
+  crashAt: number | undefined,
+): Promise<{ world: World; writes: number }> {
+  const world = await createWorld({ steps });
   world.traffic.errorsBy["web:2"] = share;
   const { api } = world;
   const begun = api.writes.length;
@@ -225,21 +286,28 @@ async function releaseWithCrash(share: number, crashAt: number | undefined): Pro
     await world.live(0.25);
     if (world.status().lastRollback !== undefined)
       assert.equal(world.split()?.threshold, 0, "a rejected version has no users");
+    if (steps === copiesFirst && share > 0)
+      assert.equal(world.traffic.seenBy.has("web:2"), false, "its copies took it back");
   }
   await world.live(3);
   return { world, writes: api.writes.length - begun };
 }
 
-for (const [share, expected] of [
-  [0.4, "RolledBack; 2 web:1; threshold 0"],
-  [0, "Stable; 2 web:2; threshold 0"],
+const toUsers = [{ share: "50%", for: "1s" }, { share: "100%" }];
+const copiesFirst = [{ mirror: "50%", for: "1s" }, ...toUsers];
+
+for (const [share, steps, expected] of [
+  [0.4, toUsers, "RolledBack; 2 web:1; threshold 0"],
+  [0.4, copiesFirst, "RolledBack; 2 web:1; threshold 0"],
+  [0, copiesFirst, "Stable; 2 web:2; threshold 0"],
 ] as const) {
-  test(`crashes after each write of a release whose users err at ${share * 100} % change nothing of its end`, async () => {
-    const whole = await releaseWithCrash(share, undefined);
+  const what = `a release whose ${steps === toUsers ? "users err" : "copies, then users, err"} at ${share * 100} %`;
+  test(`crashes after each write of ${what} change nothing of its end`, async () => {
+    const whole = await releaseWithCrash(share, steps, undefined);
     assert.equal(outcome(whole.world), expected);
     await whole.world.stop();
     for (let crashAt = 1; crashAt <= whole.writes; crashAt++) {
-      const { world } = await releaseWithCrash(share, crashAt);
+      const { world } = await releaseWithCrash(share, steps, crashAt);
       assert.equal(outcome(world), expected, `crashed after write ${crashAt} of ${whole.writes}`);
       await world.stop();
     }

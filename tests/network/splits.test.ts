@@ -1,31 +1,19 @@
 /** Users split by a real HAProxy: who goes where, who is counted, and what a change of the threshold does. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Agent, createServer, request, type IncomingHttpHeaders, type Server } from "node:http";
-import { createServer as createNetServer } from "node:net";
-import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { splitOf } from "#network/ingress/split.ts";
 import { readSides, samplesOf } from "#network/ingress/split-counts.ts";
-import { IngressDataPlane } from "#network/ingress/data-plane.ts";
-import { Haproxy } from "#network/ingress/haproxy.ts";
 import type { RouteTable, Split } from "#network/ingress/route-table.ts";
-import { Runtime } from "#network/ingress/runtime.ts";
+import type { Runtime } from "#network/ingress/runtime.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
-import { realClock, realTimers } from "#world/node/clock.ts";
-import { realDisk } from "#world/node/disk.ts";
-import { realProcesses } from "#world/node/processes.ts";
-import { nodeSockets } from "#world/node/sockets.ts";
+import { freePort, skipWithoutHaproxy, TestProxy, timers } from "./test-proxy.ts";
 
-const skip = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
-const folder = mkdtempSync(`${tmpdir()}/steer-splits-`);
-const timers = realTimers({ keepAlive: true });
-const runtime = new Runtime({ sockets: nodeSockets, timers, path: `${folder}/haproxy.sock` });
+const skip = skipWithoutHaproxy;
+let proxy: TestProxy;
+let runtime: Runtime;
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
-let listen: { addresses: string[]; httpPort: number; httpsPort: number };
-let haproxy: Haproxy;
-let plane: IngressDataPlane;
 const pods = new Map<string, { server: Server; port: number }>();
 
 /** A pod that answers its name; with `?status=N` that status, with `?after=MS` later. */
@@ -39,41 +27,18 @@ async function startPod(name: string): Promise<void> {
   pods.set(name, { server, port: (server.address() as { port: number }).port });
 }
 
-async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
 before(async () => {
   if (skip !== false) return;
   await startPod("old");
   await startPod("new");
-  listen = { addresses: ["127.0.0.1"], httpPort: await freePort(), httpsPort: await freePort() };
-  const certificate = spawnSync(
-    "openssl",
-    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -keyout -".split(" "),
-    { encoding: "utf8" },
-  ).stdout;
-  const shared = { disk: realDisk, runtime, folder, listen };
-  haproxy = new Haproxy({
-    ...shared,
-    processes: realProcesses,
-    clock: realClock,
-    timers,
-    defaultCertificate: () => Promise.resolve(certificate),
-  });
-  plane = new IngressDataPlane({ ...shared, haproxy, onGone: () => undefined });
+  proxy = new TestProxy(await freePort(), await freePort());
+  ({ runtime } = proxy);
 });
 
 after(async () => {
   agent.destroy();
   for (const { server } of pods.values()) server.close();
-  plane?.close();
-  await haproxy?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await proxy?.stop();
 });
 
 type Spec = Partial<TrafficSplit["spec"]>;
@@ -93,7 +58,7 @@ async function apply(spec: Spec, isThere = true): Promise<void> {
     },
   });
   assert.ok(typeof split !== "string", String(split));
-  await plane.apply(
+  await proxy.plane.apply(
     tableOf({ ...split, backends: [isThere ? { from: "d/web:80", to: "d/new:80" } : { from: "d/web:80" }] }),
   );
 }
@@ -135,7 +100,7 @@ function getOnce(
 ): Promise<Answer | "kept connection had ended"> {
   return new Promise((resolve, reject) => {
     const call = request(
-      { host: "127.0.0.1", port: listen.httpPort, path, agent, headers: { host, ...headers } },
+      { host: "127.0.0.1", port: proxy.httpPort, path, agent, headers: { host, ...headers } },
       (response) => {
         let pod = "";
         response.on("data", (chunk: Buffer) => (pod += chunk.toString()));
@@ -303,7 +268,7 @@ test(
   { skip },
   async () => {
     await apply({ threshold: 5_000 });
-    const reloads = plane.reloads;
+    const reloads = proxy.plane.reloads;
     let isOver = false;
     let lastNewMs = 0;
     const lost: number[] = [];
@@ -328,7 +293,7 @@ test(
       lastNewMs - appliedMs < 500,
       `sent to the new version ${lastNewMs - appliedMs} ms after it was taken out`,
     );
-    assert.equal(plane.reloads, reloads);
+    assert.equal(proxy.plane.reloads, reloads);
   },
 );
 
@@ -336,10 +301,9 @@ test("a restart of the agent finds thresholds and counters as they are", { skip 
   await apply({ threshold: 2_500, run: "r-8" });
   const first = await chosen(200);
   const counted = await side("r-8", "chosen");
-  plane.close();
-  plane = new IngressDataPlane({ disk: realDisk, runtime, folder, listen, haproxy, onGone: () => undefined });
+  proxy.forget();
   await apply({ threshold: 2_500, run: "r-8" });
-  assert.equal(plane.reloads, 0);
+  assert.equal(proxy.plane.reloads, 0);
   assert.deepEqual(await chosen(200), first);
   assert.equal((await side("r-8", "chosen")).users, counted.users);
 });
@@ -378,5 +342,5 @@ test("hostile names, paths and keys are refused, and hostile requests are only u
   ]) {
     assert.equal((await get({ cookie: value })).status, 200);
   }
-  assert.doesNotMatch(readFileSync(`${folder}/haproxy.cfg`, "utf8"), /\bsid\b/);
+  assert.doesNotMatch(readFileSync(`${proxy.folder}/haproxy.cfg`, "utf8"), /\bsid\b/);
 });

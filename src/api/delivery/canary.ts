@@ -1,7 +1,7 @@
 import type { Condition, ObjectMeta } from "../generated/meta-v1.ts";
 import type { Resource } from "../resource.ts";
 import { deliveryResource } from "./group.ts";
-import type { UserKey } from "./traffic-split.ts";
+import type { RequestCount, UserKey } from "./traffic-split.ts";
 
 /** Changes of a Deployment's template go out to a growing share of its users, and back when these see errors. */
 export interface Canary {
@@ -22,6 +22,8 @@ export interface CanarySpec {
   readonly rollback?: {
     /** Share of the users of the new version that may see errors: `10%`. */
     readonly usersInErrors?: string;
+    /** Share of the copied requests that may end in an error while a step mirrors; default: that of `usersInErrors`. */
+    readonly requestsInErrors?: string;
     /** Of the interval that judges: `95%`. */
     readonly confidence?: string;
   };
@@ -60,9 +62,16 @@ export interface CanaryCheck {
   };
 }
 
+/** Gives users the new version (`share`), or copies of requests only (`mirror`): exactly one of the two. */
 export interface CanaryStep {
   /** `0%` to `100%`, as fine as `0.01%`. */
-  readonly share: string;
+  readonly share?: string;
+  /** This part of the requests is copied to the new version, whose answers nobody gets. Only before the first user has it. */
+  readonly mirror?: string;
+  /** Of a step that mirrors: what is copied; default: GET and HEAD. */
+  readonly methods?: readonly string[];
+  /** Of a step that mirrors: at least so many copies before it passes. */
+  readonly minRequests?: number;
   /** Duration: at least this long. */
   readonly for?: string;
   /** At least so many distinct users of the new version before the step passes. */
@@ -103,12 +112,28 @@ export interface CanaryStatus {
   readonly message?: string;
   readonly users?: SideStatus;
   readonly control?: SideStatus;
+  /** Of the step that mirrors, while it does. */
+  readonly mirrored?: MirrorStatus;
   /** What the checks of the spec said last in this step. */
   readonly checks?: readonly CheckStatus[];
   /** When the new version's first user in errors was seen in this release. */
   readonly firstErrorAt?: string;
   readonly lastRollback?: Rollback;
   readonly conditions?: readonly Condition[];
+}
+
+/** Requests on one side, with the interval of the share of those in errors, 0 to 1. */
+export interface RequestsStatus extends RequestCount {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Copies that the new version answered, and what the stable one answered to the same requests. */
+export interface MirrorStatus {
+  readonly copies: RequestsStatus;
+  readonly originals: RequestsStatus;
+  /** Copies that were given up before the new version got them. */
+  readonly dropped: number;
 }
 
 export interface CheckStatus {
@@ -125,6 +150,8 @@ export interface Rollback {
   readonly step: number;
   readonly users: SideStatus;
   readonly control: SideStatus;
+  /** When copies were judged, and not users. */
+  readonly mirrored?: MirrorStatus;
   /** Milliseconds from the first error seen until every node's ingress held threshold 0. */
   readonly fromFirstErrorMs?: number;
   readonly samples?: readonly string[];

@@ -49,6 +49,15 @@ export interface TrafficSplitSpec {
   };
   /** Names the counters: users are counted anew when it changes. Absent: nothing is counted. */
   readonly run?: string;
+  /** Copies of requests that everybody else's pods serve go to the chosen's pods too; their answers are thrown away. Needs `run`. */
+  readonly mirror?: RequestMirror;
+}
+
+export interface RequestMirror {
+  /** Requests that are copied, of `bucketsTotal`. */
+  readonly threshold: number;
+  /** Default: the safe ones, GET and HEAD. */
+  readonly methods?: readonly string[];
 }
 
 /** What one node's ingress has counted of a TrafficSplit. */
@@ -67,6 +76,8 @@ export interface TrafficCountSpec {
   readonly run: string;
   readonly chosen: SideCount;
   readonly others: SideCount;
+  /** Requests that were copied, while the split asks for it. */
+  readonly mirrored?: MirrorCount;
   /** When the node read its counters, as RFC 3339 text. */
   readonly at: string;
   readonly samples?: readonly string[];
@@ -76,6 +87,19 @@ export interface TrafficCountSpec {
 export interface SideCount {
   readonly users: number;
   readonly inErrors: number;
+}
+
+/** Requests, and those of them that ended in an error. */
+export interface RequestCount {
+  readonly requests: number;
+  readonly inErrors: number;
+}
+
+/** The same requests on both sides, and copies that were given up before anybody got them: they count on neither. */
+export interface MirrorCount {
+  readonly copies: RequestCount;
+  readonly originals: RequestCount;
+  readonly dropped: number;
 }
 
 export const trafficsplits = deliveryResource<TrafficSplit>("trafficsplits", "TrafficSplit");

@@ -1,6 +1,6 @@
 import { holdAnnotation, holdText, type Hold } from "#api/apps/hold.ts";
 import { canaries, type CanaryStatus } from "#api/delivery/canary.ts";
-import { bucketsTotal, trafficsplits, type TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
+import { bucketsTotal, trafficsplits, type RequestMirror, type TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
 import type { ServiceSpec } from "#api/generated/core-v1.ts";
 import { deployments, services } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
@@ -141,11 +141,20 @@ function splitActions(scene: Scene, status: CanaryStatus, reason: string): Actio
   return [{ verb: "patch", resource, namespace, name, type: "merge", patch, reason }];
 }
 
+/** What is copied in a state: as long as a step that mirrors runs, or waits for its approval. */
+function mirrorOf({ settings }: Scene, { phase, step = 0 }: CanaryStatus): RequestMirror | undefined {
+  const { mirror } = settings.steps[Math.min(step, settings.steps.length - 1)] ?? {};
+  if (mirror === undefined || (phase !== "Step" && phase !== "Paused")) return undefined;
+  const { threshold, methods } = mirror;
+  return { threshold, ...(methods === undefined ? {} : { methods }) };
+}
+
 function splitSpecOf(scene: Scene, status: CanaryStatus): TrafficSplitSpec {
   const { canary, view, service } = scene;
   const { ingress, users, testers, excludedPaths, errors } = canary.spec;
   const { only, ...key } = users;
   const run = runOf(scene, status);
+  const mirror = mirrorOf(scene, status);
   const { candidate } = status;
   const slowerThanMs = errors?.slowerThan === undefined ? undefined : millisecondsOf(errors.slowerThan);
   return {
@@ -167,6 +176,7 @@ function splitSpecOf(scene: Scene, status: CanaryStatus): TrafficSplitSpec {
           },
         }),
     ...(run === undefined ? {} : { run }),
+    ...(mirror === undefined ? {} : { mirror }),
   };
 }
 

@@ -1,12 +1,12 @@
 import { approvedAnnotation, type CanaryStatus } from "#api/delivery/canary.ts";
-import type { TrafficCount } from "#api/delivery/traffic-split.ts";
+import type { MirrorCount, RequestCount, TrafficCount } from "#api/delivery/traffic-split.ts";
 import { countStaleMs, samplesMax, startDeadlineMs } from "../limits.ts";
 import { judgeChecks } from "./checks.ts";
 import { runOf } from "./effects.ts";
 import type { Facts } from "./machine.ts";
 import type { Scene } from "./scene.ts";
 import { podsAt } from "./settings.ts";
-import { judge, type UserCount } from "./verdict.ts";
+import { judge, judgeCopies, type UserCount } from "./verdict.ts";
 
 /** What the state machine needs to know of a scene. */
 export function factsOf(scene: Scene, status: CanaryStatus, now: number): Facts {
@@ -23,14 +23,22 @@ export function factsOf(scene: Scene, status: CanaryStatus, now: number): Facts 
   const run = runOf(scene, status);
   const counts = scene.counts.filter(({ spec }) => spec.run === run);
   const fresh = new Set(counts.filter(({ spec }) => isFresh(spec.at, now)).map(({ spec }) => spec.node));
-  const judgement = judge({
+  const evidence = {
     chosen: sum(counts.map(({ spec }) => spec.chosen)),
     others: sum(counts.map(({ spec }) => spec.others)),
-    limit: settings.limit,
     confidence: settings.confidence,
-    minUsers: step.minUsers,
     missing: scene.readyNodes.length === 0 ? ["any node"] : scene.readyNodes.filter((node) => !fresh.has(node)),
-  });
+  };
+  const { limit, requestsLimit } = settings;
+  const judgement =
+    step.mirror === undefined
+      ? judge({ ...evidence, limit, minUsers: step.minUsers })
+      : judgeCopies({
+          ...evidence,
+          limit: requestsLimit,
+          minRequests: step.minRequests,
+          mirrored: sumOfCopies(counts.flatMap(({ spec }) => spec.mirrored ?? [])),
+        });
   return {
     now,
     settings,
@@ -71,4 +79,16 @@ function sum(sides: readonly UserCount[]): UserCount {
   const users = sides.reduce((total, side) => total + side.users, 0);
   const inErrors = sides.reduce((total, side) => total + Math.min(side.inErrors, side.users), 0);
   return { users, inErrors };
+}
+
+function sumOfCopies(counts: readonly MirrorCount[]): MirrorCount {
+  const of = (sides: readonly RequestCount[]): RequestCount => {
+    const { users: requests, inErrors } = sum(sides.map((side) => ({ users: side.requests, inErrors: side.inErrors })));
+    return { requests, inErrors };
+  };
+  return {
+    copies: of(counts.map(({ copies }) => copies)),
+    originals: of(counts.map(({ originals }) => originals)),
+    dropped: counts.reduce((total, { dropped }) => total + dropped, 0),
+  };
 }

@@ -15,15 +15,18 @@ function step(threshold: number, more: Partial<Step> = {}): Step {
     shareText: `${threshold / 100}%`,
     forMs: 10_000,
     minUsers: 0,
+    minRequests: 0,
     approval: false,
     replicas: undefined,
     ...more,
   };
 }
 
-function settings(then: Settings["then"] = "wait"): Settings {
-  const steps = [step(0), step(200), step(2500, { approval: true }), step(10_000, { forMs: 0 })];
-  return { steps, limit: 0.1, confidence: 0.95, checks: [], then, afterMs: 60_000 };
+/** The first step is one for testers, or one that mirrors. */
+function settings(then: Settings["then"] = "wait", isMirrored = false): Settings {
+  const first = isMirrored ? step(0, { mirror: { threshold: 1_000, text: "10%" } }) : step(0);
+  const steps = [first, step(200), step(2500, { approval: true }), step(10_000, { forMs: 0 })];
+  return { steps, limit: 0.1, requestsLimit: 0.1, confidence: 0.95, checks: [], then, afterMs: 60_000 };
 }
 
 function judgement(verdict: Verdict): Judgement {
@@ -74,7 +77,7 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
     "RolledBack",
   ];
   for (const phase of phases)
-    for (const stepIndex of [0, 1, 2, 3])
+    for (const [stepIndex, isMirrored] of stepsAndMirrors)
       for (const current of [undefined, "web-a", "web-b", "web-c"])
         for (const verdict of ["Pass", "Fail", "NotEnoughData", "BothSidesFail"] as const)
           for (const ageMs of [1_000, 3_600_000])
@@ -101,7 +104,7 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
                       });
                 const given = facts({
                   current: current as string | undefined as never,
-                  settings: settings(then),
+                  settings: settings(then, isMirrored),
                   judgement: judgement(verdict),
                   checks: checked(checks),
                   ready: ready ? 1 : 0,
@@ -116,6 +119,14 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
               }
             }
 }
+
+const stepsAndMirrors = [
+  [0, false],
+  [0, true],
+  [1, false],
+  [2, false],
+  [3, false],
+] as const;
 
 const thenAndChecks = [
   ["wait", "Pass"],
@@ -161,11 +172,12 @@ test("nothing is promoted without a passed verdict of its step, or where none is
   }
 });
 
-test("a step with users is left forwards only by a pass, and no verdict but a pass brings more users", () => {
+test("a step with users or copies is left forwards only by a pass, and no verdict but a pass brings more users", () => {
   for (const { before, given } of combinations()) {
     const { status: after } = advance(before, given);
     const isForward = after.phase === "Starting" && after.step === (before.step ?? 0) + 1 && before.phase === "Step";
-    if (isForward && (before.step ?? 0) > 0) assert.equal(given.judgement.verdict, "Pass");
+    const isJudged = (before.step ?? 0) > 0 || given.settings.steps[0]?.mirror !== undefined;
+    if (isForward && isJudged) assert.equal(given.judgement.verdict, "Pass");
     // Also where nobody but testers has the new version yet.
     if (isForward) assert.equal(given.checks.verdict, "Pass");
     if (before.phase === "Paused" && after.phase === "Starting") {

@@ -90,7 +90,7 @@ function whenAtRest(status: CanaryStatus, facts: Facts): Transition {
     });
   }
   if (status.phase === "RolledBack" && current === status.candidate) return { status };
-  const { firstErrorAt: _first, checks: _checks, ...rest } = status;
+  const { firstErrorAt: _first, checks: _checks, mirrored: _mirrored, ...rest } = status;
   const message = `${current} starts beside ${status.stable}`;
   const next = {
     phase: "Starting",
@@ -125,7 +125,10 @@ function whenOnTrial(status: CanaryStatus, facts: Facts): Transition {
 function whenStarting(status: CanaryStatus, facts: Facts): Transition {
   const step = stepOf(status, facts);
   if (facts.ready >= facts.wanted && facts.wanted > 0 && !facts.paused) {
-    const message = `${step.shareText} of the users get ${status.candidate}`;
+    const message =
+      step.mirror === undefined
+        ? `${step.shareText} of the users get ${status.candidate}`
+        : `${step.mirror.text} of the requests are copied to ${status.candidate}; no user gets it`;
     const next = { phase: "Step", run: (status.run ?? 0) + 1, share: step.shareText, message } as const;
     return enter(status, facts, next, { type: "Normal", reason: "CanaryStep", message });
   }
@@ -154,7 +157,7 @@ function whenInStep(status: CanaryStatus, facts: Facts): Transition {
   const elapsedMs = facts.now - sinceMs(status);
   // Nobody but testers is on the new version, or everybody is and no more is asked: there is nothing to judge.
   const asksForNothing = step.threshold === bucketsTotal && step.forMs === 0 && step.minUsers === 0;
-  const needsVerdict = step.threshold > 0 && !asksForNothing;
+  const needsVerdict = (step.threshold > 0 || step.mirror !== undefined) && !asksForNothing;
   if (needsVerdict && verdict === "BothSidesFail") {
     const next = {
       phase: "Paused",
@@ -269,8 +272,9 @@ function whenRollingBack(status: CanaryStatus, facts: Facts): Transition {
 function goBack(status: CanaryStatus, facts: Facts, reason: string, isRejected: boolean): Transition {
   const { candidate: replicaSet = "", step = 0 } = status;
   const at = timeOf(facts.now);
-  const { users, control } = facts.judgement;
-  const lastRollback: Rollback = { replicaSet, reason, at, step, users, control, samples: facts.samples };
+  const { users, control, mirrored } = facts.judgement;
+  const numbers = { users, control, ...(mirrored === undefined ? {} : { mirrored }) };
+  const lastRollback: Rollback = { replicaSet, reason, at, step, ...numbers, samples: facts.samples };
   const message = `${replicaSet} goes back: ${reason}`;
   const next = { phase: "RollingBack", share: "0%", message, ...(isRejected ? { lastRollback } : {}) } as const;
   const event = {
@@ -292,11 +296,20 @@ function enter(
 }
 
 function withNumbers(status: CanaryStatus, facts: Facts): CanaryStatus {
-  const { verdict, users, control } = facts.judgement;
+  const { verdict, users, control, mirrored } = facts.judgement;
   const first = status.firstErrorAt ?? (facts.firstErrorMs === undefined ? undefined : timeOf(facts.firstErrorMs));
-  const { checks: _checks, ...rest } = status;
+  const { checks: _checks, mirrored: _mirrored, ...rest } = status;
+  const copies = mirrored === undefined ? {} : { mirrored };
   const checks = facts.checks.results.length === 0 ? {} : { checks: facts.checks.results };
-  return { ...rest, verdict, users, control, ...checks, ...(first === undefined ? {} : { firstErrorAt: first }) };
+  return {
+    ...rest,
+    verdict,
+    users,
+    control,
+    ...copies,
+    ...checks,
+    ...(first === undefined ? {} : { firstErrorAt: first }),
+  };
 }
 
 function withoutRelease(status: CanaryStatus, message: string): CanaryStatus {

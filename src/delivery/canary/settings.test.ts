@@ -45,6 +45,7 @@ test("the new version has its share of the pods, at least one, and all of them a
     shareText: "",
     forMs: 0,
     minUsers: 0,
+    minRequests: 0,
     approval: false,
     replicas,
   });
@@ -52,4 +53,35 @@ test("the new version has its share of the pods, at least one, and all of them a
   assert.equal(podsAt(step(2_500), 10), 3);
   assert.equal(podsAt(step(200, 5), 10), 5);
   assert.equal(podsAt(step(10_000, 2), 10), 10);
+});
+
+test("a step mirrors requests or has users, and nothing mirrors once users have the new version", () => {
+  const steps = (...wanted: CanarySpec["steps"]) => settingsOf({ deployment: "w", users: {}, steps: wanted });
+  const good = steps(
+    { mirror: "10%", for: "5m", minRequests: 100, methods: ["GET", "POST"] },
+    { share: "0%" },
+    { mirror: "100%" },
+  );
+  assert.ok(typeof good !== "string", String(good));
+  assert.deepEqual(
+    good.steps.map(({ threshold, mirror }) => [threshold, mirror?.threshold, mirror?.methods]),
+    [
+      [0, 1_000, ["GET", "POST"]],
+      [0, undefined, undefined],
+      [0, 10_000, undefined],
+      [10_000, undefined, undefined],
+    ],
+  );
+  const refused: readonly CanarySpec["steps"][] = [
+    [{}],
+    [{ share: "2%", mirror: "2%" }],
+    [{ mirror: "0%" }],
+    [{ mirror: "101%" }],
+    [{ mirror: "some" }],
+    [{ share: "2%" }, { mirror: "10%" }],
+    [{ mirror: "10%", minUsers: 5 }],
+    [{ share: "2%", minRequests: 5 }],
+    [{ share: "2%", methods: ["GET"] }],
+  ];
+  for (const wanted of refused) assert.equal(typeof steps(...wanted), "string", JSON.stringify(wanted));
 });

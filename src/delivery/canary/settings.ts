@@ -1,4 +1,4 @@
-import type { CanaryCheck, CanarySpec } from "#api/delivery/canary.ts";
+import type { CanaryCheck, CanarySpec, CanaryStep } from "#api/delivery/canary.ts";
 import { bucketsTotal } from "#api/delivery/traffic-split.ts";
 import { checkEveryMs, checkEveryMsMin } from "../limits.ts";
 
@@ -6,8 +6,11 @@ export interface Step {
   /** Buckets of users, of 10,000. */
   readonly threshold: number;
   readonly shareText: string;
+  /** Requests are copied, of 10,000, and no user is sent. */
+  readonly mirror?: { readonly threshold: number; readonly text: string; readonly methods?: readonly string[] };
   readonly forMs: number;
   readonly minUsers: number;
+  readonly minRequests: number;
   readonly approval: boolean;
   readonly replicas: number | undefined;
 }
@@ -24,6 +27,8 @@ export interface Settings {
   readonly steps: readonly Step[];
   /** 0 to 1. */
   readonly limit: number;
+  /** Of copied requests; 0 to 1. */
+  readonly requestsLimit: number;
   readonly confidence: number;
   readonly checks: readonly Check[];
   readonly then: "wait" | "extend" | "fail";
@@ -38,27 +43,47 @@ const confidenceDefault = "95%";
 /** What a Canary's spec says; a text when it cannot be followed. */
 export function settingsOf(spec: CanarySpec): Settings | string {
   const steps: Step[] = [];
-  for (const [index, { share, for: duration, minUsers, approval, replicas }] of spec.steps.entries()) {
-    const part = partOf(share);
-    const forMs = duration === undefined ? 0 : millisecondsOf(duration);
-    if (part === undefined) return `spec.steps[${index}].share must be 0% to 100%, as fine as 0.01%`;
-    if (forMs === undefined) return `spec.steps[${index}].for must be a duration like 5m`;
-    const threshold = Math.round(part * bucketsTotal);
-    if (threshold < (steps.at(-1)?.threshold ?? 0))
-      return `spec.steps[${index}].share is below the one before: users would fall back`;
-    steps.push({ threshold, shareText: share, forMs, minUsers: minUsers ?? 0, approval: approval ?? false, replicas });
+  for (const [index, wanted] of spec.steps.entries()) {
+    const step = stepOf(wanted, `spec.steps[${index}]`, steps.at(-1)?.threshold ?? 0);
+    if (typeof step === "string") return step;
+    steps.push(step);
   }
-  const everybody = { threshold: bucketsTotal, shareText: "100%", forMs: 0, minUsers: 0, approval: false };
+  const nothing = { forMs: 0, minUsers: 0, minRequests: 0, approval: false };
+  const everybody = { threshold: bucketsTotal, shareText: "100%", ...nothing };
   if ((steps.at(-1)?.threshold ?? 0) < bucketsTotal) steps.push({ ...everybody, replicas: undefined });
   const limit = partOf(spec.rollback?.usersInErrors ?? limitDefault);
   const confidence = partOf(spec.rollback?.confidence ?? confidenceDefault);
   if (limit === undefined || limit >= 1) return "spec.rollback.usersInErrors must be 0% to 99.99%";
   if (confidence === undefined || confidence < 0.5 || confidence >= 1)
     return "spec.rollback.confidence must be 50% to 99.99%";
+  const requestsLimit = partOf(spec.rollback?.requestsInErrors ?? spec.rollback?.usersInErrors ?? limitDefault);
+  if (requestsLimit === undefined || requestsLimit >= 1) return "spec.rollback.requestsInErrors must be 0% to 99.99%";
   const afterMs = millisecondsOf(spec.notEnoughData?.after ?? "1h") ?? hourMs;
   const checks = checksOf(spec.checks ?? []);
   if (typeof checks === "string") return checks;
-  return { steps, limit, confidence, checks, then: spec.notEnoughData?.then ?? "wait", afterMs };
+  return { steps, limit, requestsLimit, confidence, checks, then: spec.notEnoughData?.then ?? "wait", afterMs };
+}
+
+function stepOf(wanted: CanaryStep, at: string, thresholdBefore: number): Step | string {
+  const { share, mirror, methods, for: duration, minUsers = 0, minRequests = 0, approval = false, replicas } = wanted;
+  const forMs = duration === undefined ? 0 : millisecondsOf(duration);
+  if (forMs === undefined) return `${at}.for must be a duration like 5m`;
+  if ((share === undefined) === (mirror === undefined)) return `${at} must have one of share and mirror`;
+  const shareText = share ?? "0%";
+  const part = partOf(shareText);
+  if (part === undefined) return `${at}.share must be 0% to 100%, as fine as 0.01%`;
+  const threshold = Math.round(part * bucketsTotal);
+  const step = { threshold, shareText, forMs, minUsers, minRequests, approval, replicas };
+  if (mirror === undefined) {
+    if (methods !== undefined || minRequests > 0) return `${at}: methods and minRequests are of steps that mirror`;
+    return threshold < thresholdBefore ? `${at}.share is below the one before: users would fall back` : step;
+  }
+  const copied = partOf(mirror);
+  if (copied === undefined || copied === 0) return `${at}.mirror must be above 0%, at most 100%`;
+  if (thresholdBefore > 0) return `${at}.mirror comes after users have the new version already`;
+  if (minUsers > 0) return `${at}.minUsers: a step that mirrors has no users; minRequests is the minimum of copies`;
+  const what = { threshold: Math.round(copied * bucketsTotal), text: mirror };
+  return { ...step, mirror: methods === undefined ? what : { ...what, methods } };
 }
 
 function checksOf(wanted: readonly CanaryCheck[]): Check[] | string {

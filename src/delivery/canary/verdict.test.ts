@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "#base/seeded-random.ts";
-import { confidenceInterval, judge, type Evidence } from "./verdict.ts";
+import { confidenceInterval, judge, judgeCopies, type Evidence } from "./verdict.ts";
 
 const evidence: Evidence = {
   chosen: { users: 0, inErrors: 0 },
@@ -123,4 +123,26 @@ test("at the limit itself the interval loses the truth in fewer runs than alpha,
     }
   }
   assert.ok(lost / 200 < 0.05, `${lost} of 200`);
+});
+
+test("copies are judged against the same requests: three values, and a fourth when both sides fail alike", () => {
+  const verdictOfCopies = (copies: [number, number], originals: [number, number], more: object = {}): string => {
+    const [made, kept] = [copies, originals].map(([requests, inErrors]) => ({ requests, inErrors }));
+    const mirrored = { copies: made!, originals: kept!, dropped: 1_000_000 };
+    return judgeCopies({ ...evidence, mirrored, minRequests: 50, ...more }).verdict;
+  };
+  assert.equal(verdictOfCopies([0, 0], [0, 0]), "NotEnoughData", "dropped copies tell nothing");
+  assert.equal(verdictOfCopies([200, 0], [200, 0]), "Pass");
+  assert.equal(verdictOfCopies([200, 0], [200, 0], { minRequests: 300 }), "NotEnoughData");
+  assert.equal(verdictOfCopies([200, 0], [200, 0], { missing: ["n1"] }), "NotEnoughData");
+  assert.equal(verdictOfCopies([10, 1], [10, 0]), "NotEnoughData");
+  assert.equal(verdictOfCopies([10, 8], [10, 0], { missing: ["n1"] }), "Fail");
+  assert.equal(verdictOfCopies([200, 80], [200, 80]), "BothSidesFail");
+  assert.equal(verdictOfCopies([200, 180], [200, 30]), "Fail", "plainly worse than the stable one");
+  const { message } = judgeCopies({
+    ...evidence,
+    mirrored: { copies: { requests: 10, inErrors: 8 }, originals: { requests: 10, inErrors: 0 }, dropped: 0 },
+    minRequests: 0,
+  });
+  assert.match(message, /^8 of 10 copied requests end in errors in the new version \(.*limit 10%\)$/);
 });

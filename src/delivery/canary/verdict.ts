@@ -1,3 +1,6 @@
+import type { MirrorStatus, RequestsStatus } from "#api/delivery/canary.ts";
+import type { MirrorCount, RequestCount } from "#api/delivery/traffic-split.ts";
+
 /**
  * Is the share of users in errors above or below a limit? Judged from a confidence sequence: an interval that holds the true
  * share at all looks at once with the wanted confidence, so that one may look after every user and stop when it tells.
@@ -72,6 +75,8 @@ export interface Judgement {
   readonly message: string;
   readonly users: JudgedSide;
   readonly control: JudgedSide;
+  /** When copies were judged. */
+  readonly mirrored?: MirrorStatus;
 }
 
 export interface Evidence {
@@ -86,31 +91,79 @@ export interface Evidence {
   readonly missing: readonly string[];
 }
 
+/** Copied requests, which judge a step that no user has. */
+export interface CopyEvidence extends Omit<Evidence, "minUsers"> {
+  readonly mirrored: MirrorCount;
+  readonly minRequests: number;
+}
+
+/**
+ * The same for copies of requests: what the new version answered to them, against what the stable one answered to the very same
+ * ones. Copies that were dropped are on neither side.
+ */
+export function judgeCopies(evidence: CopyEvidence): Judgement {
+  const { mirrored, limit, confidence, chosen, others } = evidence;
+  const sideOf = ({ requests, inErrors }: RequestCount): JudgedSide =>
+    judged({ users: requests, inErrors }, confidence);
+  const [copies, originals] = [sideOf(mirrored.copies), sideOf(mirrored.originals)];
+  const { verdict, why } = decide(copies, originals, evidence, evidence.minRequests, {
+    control: `so do ${originals.inErrors} of the same ${originals.users} requests in the stable version`,
+    minimum: `${evidence.minRequests} copies are the minimum`,
+  });
+  const message =
+    `${copies.inErrors} of ${copies.users} copied requests end in errors in the new version ` +
+    `(${interval(copies, confidence)}; limit ${percent(limit)})${why}`;
+  const statusOf = ({ users: requests, ...rest }: JudgedSide): RequestsStatus => ({ requests, ...rest });
+  return {
+    verdict,
+    message,
+    users: judged(chosen, confidence),
+    control: judged(others, confidence),
+    mirrored: { copies: statusOf(copies), originals: statusOf(originals), dropped: mirrored.dropped },
+  };
+}
+
+function judged(count: UserCount, confidence: number): JudgedSide {
+  return { ...count, ...confidenceInterval(count, 1 - confidence) };
+}
+
+function interval({ low, high }: Interval, confidence: number): string {
+  return `${percent(low)} to ${percent(high)} of all, at ${percent(confidence)} confidence`;
+}
+
+function decide(
+  side: JudgedSide,
+  control: JudgedSide,
+  { limit, missing }: Pick<Evidence, "limit" | "missing">,
+  minimum: number,
+  words: { readonly control: string; readonly minimum: string },
+): { readonly verdict: Verdict; readonly why: string } {
+  if (side.low > limit) {
+    const controlFails = control.users > 0 && control.inErrors / control.users > limit;
+    if (!controlFails || side.low > control.high) return { verdict: "Fail", why: "" };
+    return { verdict: "BothSidesFail", why: `; ${words.control}` };
+  }
+  if (missing.length > 0)
+    return { verdict: "NotEnoughData", why: `; no numbers from ${missing.slice(0, 5).join(", ")}` };
+  if (side.users < minimum) return { verdict: "NotEnoughData", why: `; ${words.minimum}` };
+  return { verdict: side.high < limit ? "Pass" : "NotEnoughData", why: "" };
+}
+
 /**
  * Three values, and a fourth when both sides fail alike. A failure needs no minimum of users: the interval knows how little it
  * knows. A pass needs all sources and the minimum.
  */
 export function judge(evidence: Evidence): Judgement {
-  const { chosen, others, limit, confidence, minUsers, missing } = evidence;
-  const users = { ...chosen, ...confidenceInterval(chosen, 1 - confidence) };
-  const control = { ...others, ...confidenceInterval(others, 1 - confidence) };
-  const numbers =
-    `${chosen.inErrors} of ${chosen.users} users of the new version see errors ` +
-    `(${percent(users.low)} to ${percent(users.high)} of all, at ${percent(confidence)} confidence; limit ${percent(limit)})`;
-  const answer = (verdict: Verdict, why: string): Judgement => ({
-    verdict,
-    message: `${numbers}${why}`,
-    users,
-    control,
+  const { limit, confidence, minUsers } = evidence;
+  const [users, control] = [judged(evidence.chosen, confidence), judged(evidence.others, confidence)];
+  const { verdict, why } = decide(users, control, evidence, minUsers, {
+    control: `so do ${control.inErrors} of ${control.users} users of the stable version`,
+    minimum: `${minUsers} users are the minimum`,
   });
-  if (users.low > limit) {
-    const controlFails = others.users > 0 && others.inErrors / others.users > limit;
-    if (!controlFails || users.low > control.high) return answer("Fail", "");
-    return answer("BothSidesFail", `; so do ${others.inErrors} of ${others.users} users of the stable version`);
-  }
-  if (missing.length > 0) return answer("NotEnoughData", `; no numbers from ${missing.slice(0, 5).join(", ")}`);
-  if (chosen.users < minUsers) return answer("NotEnoughData", `; ${minUsers} users are the minimum`);
-  return users.high < limit ? answer("Pass", "") : answer("NotEnoughData", "");
+  const message =
+    `${users.inErrors} of ${users.users} users of the new version see errors ` +
+    `(${interval(users, confidence)}; limit ${percent(limit)})${why}`;
+  return { verdict, message, users, control };
 }
 
 export function percent(share: number): string {

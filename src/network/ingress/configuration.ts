@@ -6,6 +6,7 @@ import {
   splitResponseRules,
   splitTables,
 } from "./split-rules.ts";
+import { mirrorLogLines, mirrorRequestRules, mirrorTables } from "./mirror-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
 
 export interface IngressListen {
@@ -36,6 +37,7 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
     ...globalLines(user),
     ...defaultLines,
     ...splitTables,
+    ...mirrorTables,
     "frontend web",
     ...binds,
     ...frontendLines,
@@ -97,8 +99,10 @@ const frontendLines = [
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
   ...specialRequestRules,
+  ...mirrorRequestRules,
   ...splitResponseRules,
   ...splitLogLines,
+  ...mirrorLogLines,
   // The own name of the backend that a place stands for; a name that is none has no route.
   "  use_backend b%[var(txn.to),bytes(1)]",
   "  default_backend nothing",

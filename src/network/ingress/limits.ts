@@ -29,6 +29,23 @@ export const countRetryMs = 1_000;
 export const countSpacingMs = 1_000;
 /** Milliseconds after which unchanged counters are told again: whoever judges them knows that we are alive. */
 export const countHeartbeatMs = 4_000;
+/** Bytes of a request's body that is copied, and of the line in which HAProxy hands over a copy. */
+export const mirrorBodyBytesMax = 4_096;
+export const mirrorLineBytesMax = 16_384;
+/** Copies of requests that wait, are under way, and begin in a second: beyond them copies are dropped. */
+export const mirrorQueueMax = 100;
+export const mirrorsUnderWayMax = 32;
+export const mirrorsPerSecondMax = 200;
+/** Milliseconds that a copy may wait: later it would say nothing of now. */
+export const mirrorWaitMs = 1_000;
+/** Milliseconds that a server gets to take a copy, and to answer it to the end. */
+export const mirrorConnectMs = 1_000;
+export const mirrorAnswerMs = 5_000;
+/** Bytes of an answer to a copy that are read and thrown away, and of what comes before its status. */
+export const mirrorAnswerBytesMax = 4 << 20;
+export const mirrorAnswerHeadBytesMax = 16_384;
+/** Characters of one line of a followed command. */
+export const followedLineMax = 65_536;
 /** Failed requests told as samples, and characters of each. */
 export const samplesMax = 5;
 export const sampleCharactersMax = 300;

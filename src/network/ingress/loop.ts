@@ -15,6 +15,7 @@ import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./d
 import { readCounters, type BackendCounters } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
 import { Haproxy } from "./haproxy.ts";
+import { Mirrors, mirrorsOf } from "./mirror.ts";
 import type { Problem, Split } from "./route-table.ts";
 import { Runtime } from "./runtime.ts";
 import { WatchedSecrets } from "./secrets.ts";
@@ -82,6 +83,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
     if (!secrets.known) return;
     const faults = await plane.apply(compiled.table);
+    mirrors.hold(mirrorsOf(compiled.table, plane.slots), plane.reloads);
     counts.hold(heldOf(compiled.table.splits));
     problems = [
       ...compiled.problems,
@@ -93,7 +95,8 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const kick = (): void => loop.kick();
   const secrets = new WatchedSecrets(options, kick);
   const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone: kick });
-  const counts = new SplitCounts({ ...options, runtime });
+  const mirrors = new Mirrors({ ...options, runtime });
+  const counts = new SplitCounts({ ...options, runtime, mirrored: (run) => mirrors.countsOf(run) });
   const heldOf = (splits: readonly Split[]): HeldSplit[] =>
     splits.flatMap(({ id, threshold, run }) => {
       const split = splitInformer.get(id);
@@ -133,6 +136,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     stop: async () => {
       for (const subscription of subscriptions) subscription.close();
       await loop.stop();
+      mirrors.stop();
       await counts.stop();
       secrets.stop();
       plane.close();

@@ -33,6 +33,8 @@ export interface Split {
   readonly slowerThanMs?: number;
   /** Names the counters; absent: nothing is counted. */
   readonly run?: string;
+  /** Requests of the others (of 10,000, with these methods) whose copies go to `to` as well. */
+  readonly mirror?: { readonly threshold: number; readonly methods: readonly string[] };
 }
 
 export interface Route {

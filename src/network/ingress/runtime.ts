@@ -1,6 +1,6 @@
 import type { Timers } from "#world/clock.ts";
 import type { Connection, Sockets } from "#world/sockets.ts";
-import { answerBytesMax, commandTimeoutMs } from "./limits.ts";
+import { answerBytesMax, commandTimeoutMs, followedLineMax } from "./limits.ts";
 
 /** HAProxy did not do what it was told, or did not answer. */
 export class RuntimeError extends Error {
@@ -63,6 +63,39 @@ export class Runtime {
     };
   }
 
+  /**
+   * Calls `line` for each line that a command goes on to answer, until closed or `gone`: at most `followedLineMax` characters,
+   * what is longer is dropped. Nothing waits for us: the lines are of one byte a character.
+   */
+  follow(command: string, line: (text: string) => void, gone: () => void): { close(): void } {
+    const { sockets, path } = this.#options;
+    let opened: Connection | undefined;
+    let closed = false;
+    let rest = "";
+    const end = (): void => {
+      if (!closed) gone();
+      closed = true;
+    };
+    const read = (chunk: Uint8Array): void => {
+      const lines = (rest + latin1(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      if (followedLineMax < rest.length) rest = "";
+      for (const text of lines) if (!closed && text !== "") line(text);
+    };
+    sockets.connect({ path }, commandTimeoutMs).then((connection) => {
+      opened = connection;
+      if (closed) return connection.destroy();
+      connection.start({ data: read, end: () => connection.destroy(), close: end, drain: () => undefined });
+      connection.write(new TextEncoder().encode(`${command}\n`));
+    }, end);
+    return {
+      close: () => {
+        closed = true;
+        opened?.destroy();
+      },
+    };
+  }
+
   async #exchange(text: string): Promise<string> {
     const { sockets, timers, path } = this.#options;
     const connection: Connection = await sockets.connect({ path }, commandTimeoutMs);
@@ -87,4 +120,10 @@ export class Runtime {
       connection.destroy();
     }
   }
+}
+
+const latin1Decoder = new TextDecoder("latin1");
+
+function latin1(bytes: Uint8Array): string {
+  return latin1Decoder.decode(bytes);
 }

@@ -16,7 +16,7 @@ test("sides are read by their key, whatever the order of the columns", () => {
 });
 
 test("samples are the last of their side, and nothing of a user's text survives that is not printable", () => {
-  const line = (side: string, path: string): string => `<134> ${side} 500 GET ${path} 1`;
+  const line = (side: string, path: string): string => `<134> ${side} 500 GET ${path} 1|1 -`;
   const lines = [
     ...Array.from({ length: 8 }, (_, index) => line("r-1/chosen", `/${index}`)),
     line("r-1/others", "/other"),

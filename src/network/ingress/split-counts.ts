@@ -1,4 +1,4 @@
-import { trafficcounts, type SideCount, type TrafficCountSpec } from "#api/delivery/traffic-split.ts";
+import { trafficcounts, type MirrorCount, type SideCount, type TrafficCountSpec } from "#api/delivery/traffic-split.ts";
 import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
@@ -21,12 +21,20 @@ export interface HeldSplit {
   readonly run: string;
 }
 
+/** What came of the copies of a run, and the last of them that failed. */
+export interface MirroredCount {
+  readonly count: MirrorCount;
+  readonly samples: readonly string[];
+}
+
 export interface SplitCountsOptions {
   readonly runtime: Runtime;
   readonly client: Client;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly nodeName: string;
+  /** What came of copied requests of a run. */
+  readonly mirrored?: (run: string) => MirroredCount | undefined;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -93,16 +101,19 @@ export class SplitCounts {
     const { run, threshold } = split;
     const chosen = sides.get(`${run}/chosen`) ?? nobody;
     const others = sides.get(`${run}/others`) ?? nobody;
-    const urgent = JSON.stringify([run, threshold, chosen.inErrors]);
-    const rest = JSON.stringify([chosen.users, others.users, others.inErrors]);
+    const mirrored = this.#options.mirrored?.(run);
+    const urgent = JSON.stringify([run, threshold, chosen.inErrors, mirrored?.count.copies.inErrors]);
+    const rest = JSON.stringify([chosen.users, others.users, others.inErrors, mirrored?.count]);
     const told = this.#told.get(keyOf(split));
     const now = clock.monotonic();
     const dueMs = told?.urgent !== urgent ? 0 : told.rest !== rest ? countSpacingMs : countHeartbeatMs;
     if (told !== undefined && now - told.atMs < dueMs) return;
-    const samples =
+    const ofUsers =
       chosen.inErrors === 0 ? [] : samplesOf(await runtime.command("show events failures"), `${run}/chosen`);
+    const samples = [...(mirrored?.samples ?? []), ...ofUsers].slice(-samplesMax);
     const at = new Date(clock.now()).toISOString();
-    await this.#write(split, { split: split.name, node: nodeName, threshold, run, chosen, others, at, samples });
+    const counted = { split: split.name, node: nodeName, threshold, run, chosen, others, at, samples };
+    await this.#write(split, mirrored === undefined ? counted : { ...counted, mirrored: mirrored.count });
     this.#told.set(keyOf(split), { urgent, rest, atMs: now });
   }
 
@@ -125,7 +136,9 @@ export class SplitCounts {
       spec: { ...spec, samples: [...(spec.samples ?? [])] },
     };
     try {
-      await client.patch(trafficcounts, { namespace, name }, object, { type: "merge", cause });
+      // What an earlier run copied is none of this one.
+      const patch = { ...object, spec: { mirrored: null, ...object.spec } };
+      await client.patch(trafficcounts, { namespace, name }, patch, { type: "merge", cause });
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
       const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficCount" } as const;
@@ -158,7 +171,8 @@ export function samplesOf(answer: string, side: string): string[] {
     .split("\n")
     .flatMap((line) => {
       const at = line.indexOf(`${side} `);
-      return at === -1 ? [] : [line.slice(at + side.length + 1)];
+      // What follows the last bar is for copies.
+      return at === -1 ? [] : [line.slice(at + side.length + 1, line.lastIndexOf("|"))];
     })
     .slice(-samplesMax)
     .map((text) => text.replaceAll(/[^ -~]/g, "?").slice(0, sampleCharactersMax));

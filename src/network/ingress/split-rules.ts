@@ -100,7 +100,7 @@ const counted = "{ var(txn.side) -m found }";
 const attributes = "Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
 
 export const splitResponseRules = [
-  "  http-response set-log-level silent if { status lt 400 }",
+  "  http-response set-log-level silent if { status lt 400 } !{ var(txn.copy) -m found }",
   // After every answer, also those of HAProxy itself when no server gives one.
   `  http-after-response allow if { status lt 400 } !${fresh} !${special}`,
   `  http-after-response set-var(txn.status) status if { status ge 400 } ${counted}`,
@@ -116,6 +116,7 @@ export const splitResponseRules = [
 ];
 
 export const splitLogLines = [
-  "  log ring@failures format raw local0",
-  '  log-format "%[var(txn.side)] %ST %[var(txn.what)] %Ta"',
+  "  log ring@failures format raw local0 info",
+  // After the bar follows what only copies need.
+  '  log-format "%[var(txn.side)] %ST %[var(txn.what)] %Ta|%Tr %[var(txn.copy)]"',
 ];

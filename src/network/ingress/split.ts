@@ -7,6 +7,9 @@ const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 const hashKeyPattern = /^[A-Za-z0-9]{8,64}$/;
 const runPattern = /^[A-Za-z0-9-]{1,64}$/;
 const statusPattern = /^([45][0-9]{2}|[45]xx)$/;
+/** What may be copied, and what is unless the split says otherwise: methods that change nothing. */
+const mirroredMethods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+const safeMethods = ["GET", "HEAD"];
 /** Paths that one split may exclude, and statuses that it may call errors. */
 const excludedMax = 100;
 const statusesMax = 100;
@@ -36,6 +39,8 @@ export function splitOf({ metadata, spec }: TrafficSplit): Omit<Split, "backends
   const slowerThanMs = spec.errors?.slowerThanMs;
   if (slowerThanMs !== undefined && !(Number.isSafeInteger(slowerThanMs) && slowerThanMs > 0))
     return "spec.errors.slowerThanMs must be a positive number of milliseconds";
+  const mirror = mirrorOf(spec);
+  if (typeof mirror === "string") return mirror;
   return {
     id: `${metadata.namespace}/${metadata.name}`,
     user,
@@ -47,7 +52,19 @@ export function splitOf({ metadata, spec }: TrafficSplit): Omit<Split, "backends
     ...(testers === undefined ? {} : { testers: { header: testers.header.toLowerCase(), value: testers.value } }),
     ...(newSince === undefined ? {} : { newSince }),
     ...(slowerThanMs === undefined ? {} : { slowerThanMs }),
+    ...(mirror === undefined ? {} : { mirror }),
   };
+}
+
+function mirrorOf({ mirror, run }: TrafficSplit["spec"]): Split["mirror"] | string {
+  if (mirror === undefined) return undefined;
+  const { threshold, methods = safeMethods } = mirror;
+  if (run === undefined) return "spec.mirror needs spec.run: copies are counted";
+  if (!Number.isInteger(threshold) || threshold < 0 || bucketsTotal < threshold)
+    return `spec.mirror.threshold must be 0 to ${bucketsTotal}`;
+  if (!methods.every((method) => mirroredMethods.includes(method)))
+    return `spec.mirror.methods must be among ${mirroredMethods.join(", ")}`;
+  return { threshold, methods: [...new Set(methods)] };
 }
 
 function userOf({ header, cookie, jwtClaim, clientAddress }: TrafficSplit["spec"]["users"]): Split["user"] | undefined {
@@ -68,9 +85,10 @@ export function placeOf(split: Split, backend: string): string {
   return `${isSpecial(split) ? letter.toUpperCase() : letter}${backend.slice(1)}`;
 }
 
-/** Whether a split asks for something rare: excluded paths, testers, only new users, slow answers. The others pay nothing for it. */
-export function isSpecial({ testers, newSince, slowerThanMs, excluded }: Split): boolean {
-  return testers !== undefined || newSince !== undefined || slowerThanMs !== undefined || excluded.length > 0;
+/** Whether a split asks for something rare: excluded paths, testers, only new users, slow answers, copies. The others pay nothing. */
+export function isSpecial({ testers, newSince, slowerThanMs, excluded, mirror }: Split): boolean {
+  const isPlain = testers === undefined && newSince === undefined && slowerThanMs === undefined && mirror === undefined;
+  return !isPlain || excluded.length > 0;
 }
 
 /** Whether a split changes nothing for any request: nobody is chosen, nobody counted, no cookie set. */

@@ -15,6 +15,8 @@ export const mapFiles = [
   "excluded.map",
   "new.map",
   "tested.map",
+  // Requests that are copied, of 10,000, by method and place.
+  "mirror.map",
   "testers.map",
 ] as const;
 export type MapFile = (typeof mapFiles)[number];
@@ -89,6 +91,9 @@ function splitLines(splits: readonly Split[], nameOf: (id: string) => string): M
       if (split.newSince !== undefined) maps["new.map"].set(place, String(split.newSince));
       if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
       for (const status of split.errorStatuses) maps["errors.map"].set(`${place}:${status}`, "status");
+      if (target !== undefined)
+        for (const method of split.mirror?.methods ?? [])
+          maps["mirror.map"].set(`${method}:${place}`, String(split.mirror?.threshold ?? 0));
       for (const path of split.excluded) maps["excluded.map"].set(`${place}${path}/`, "1");
       if (split.testers !== undefined) {
         maps["tested.map"].set(place, "1");

@@ -1,0 +1,76 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer as createNetServer } from "node:net";
+import { tmpdir } from "node:os";
+import { IngressDataPlane } from "#network/ingress/data-plane.ts";
+import { Haproxy } from "#network/ingress/haproxy.ts";
+import { Runtime } from "#network/ingress/runtime.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
+import { realDisk } from "#world/node/disk.ts";
+import { realProcesses } from "#world/node/processes.ts";
+import { nodeSockets } from "#world/node/sockets.ts";
+
+/** Why tests that need HAProxy cannot run here. */
+export const skipWithoutHaproxy = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
+
+/** Timers that keep the test alive while something waits for them. */
+export const timers = realTimers({ keepAlive: true });
+
+export async function freePort(): Promise<number> {
+  const server = createNetServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** A real HAProxy on loopback, configured as on a node. */
+export class TestProxy {
+  readonly folder = mkdtempSync(`${tmpdir()}/steer-proxy-`);
+  readonly runtime = new Runtime({ sockets: nodeSockets, timers, path: `${this.folder}/haproxy.sock` });
+  readonly httpPort: number;
+  readonly haproxy: Haproxy;
+  plane: IngressDataPlane;
+  readonly #shared;
+
+  constructor(httpPort: number, httpsPort: number) {
+    this.httpPort = httpPort;
+    const listen = { addresses: ["127.0.0.1"], httpPort, httpsPort };
+    this.#shared = { disk: realDisk, runtime: this.runtime, folder: this.folder, listen, clock: realClock };
+    const certificate =
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -keyout -";
+    this.haproxy = new Haproxy({
+      ...this.#shared,
+      processes: realProcesses,
+      timers,
+      defaultCertificate: () =>
+        Promise.resolve(spawnSync("openssl", certificate.split(" "), { encoding: "utf8" }).stdout),
+    });
+    this.plane = this.#makePlane();
+  }
+
+  /** As after a restart of the agent: HAProxy goes on, all that we knew of it is gone. */
+  forget(): void {
+    this.plane.close();
+    this.plane = this.#makePlane();
+  }
+
+  async stop(): Promise<void> {
+    this.plane.close();
+    await this.haproxy.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #makePlane(): IngressDataPlane {
+    return new IngressDataPlane({ ...this.#shared, haproxy: this.haproxy, onGone: () => undefined });
+  }
+}
+
+/** Waits for a state; fails with `what` when it does not come. */
+export async function until(what: () => string, reached: () => boolean | Promise<boolean>): Promise<void> {
+  for (let look = 0; look < 1_500; look++) {
+    if (await reached()) return;
+    await timers.sleep(20);
+  }
+  throw new Error(`It did not come: ${what()}`);
+}
