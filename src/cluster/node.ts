@@ -224,7 +224,12 @@ function startAgent(
     families: async () => {
       const { ownProcess } = options;
       const own = ownProcess === undefined ? [] : processFamilies(ownProcess);
-      return [...own, ...trafficFamilies(await network.ingressCounters())];
+      // Without its proxy a node has no traffic to tell of, and the rest is told all the same.
+      const traffic = await network.ingressTraffic().catch((error: unknown) => {
+        log.error("cannot read the ingress' counters", error, { part: "agent" });
+        return undefined;
+      });
+      return [...own, ...(traffic === undefined ? [] : trafficFamilies(traffic))];
     },
     admitPod: (pod, address) => network.admitPod(pod, address),
     onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),

@@ -11,7 +11,7 @@ import type { Random } from "#world/random.ts";
 import type { Sockets } from "#world/sockets.ts";
 import { createClusterDns } from "./dns/loop.ts";
 import type { IngressListen } from "./ingress/configuration.ts";
-import type { BackendCounters } from "./ingress/counters.ts";
+import { noTraffic, type TrafficReading } from "./ingress/counters.ts";
 import { createIngressLoop } from "./ingress/loop.ts";
 import type { Problem } from "./ingress/route-table.ts";
 import { observe } from "./observed.ts";
@@ -70,8 +70,8 @@ export interface Network {
   admitPod(pod: Pod, address: string): Promise<void>;
   /** What of the Ingresses this node does not serve, and why. */
   ingressProblems(): readonly Problem[];
-  /** Requests through this node's ingress by backend. */
-  ingressCounters(): Promise<readonly BackendCounters[]>;
+  /** Requests through this node's ingress. Rejects with `RuntimeError` when its proxy does not answer. */
+  ingressTraffic(): Promise<TrafficReading>;
 }
 
 /** Everything on a node that belongs to the network of one cluster. */
@@ -128,7 +128,7 @@ export function createNetwork(options: NetworkOptions): Network {
     dnsAddress: names.dnsAddress,
     admitPod: (pod, address) => policy.admit(pod, address),
     ingressProblems: () => ingress?.problems() ?? [],
-    ingressCounters: async () => (await ingress?.counters()) ?? [],
+    ingressTraffic: async () => (await ingress?.traffic()) ?? noTraffic,
     shutDown,
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {

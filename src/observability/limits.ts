@@ -19,3 +19,5 @@ export const sparkMs = 30 * 60_000;
 export const sparkStepMs = 90_000;
 /** How much of the history advice looks at unless told. */
 export const adviceWindow = "1d";
+/** Routes and versions of a node whose requests are told one by one, each in some twenty series. */
+export const routesToldMax = 150;

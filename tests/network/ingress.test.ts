@@ -7,7 +7,7 @@ import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { readCounters } from "#network/ingress/counters.ts";
+import { readTraffic, type TrafficReading } from "#network/ingress/counters.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
 import type { Backend, Certificate, Route, RouteTable } from "#network/ingress/route-table.ts";
@@ -197,17 +197,19 @@ test(
     });
 
     await t.test("requests are counted by backend", async () => {
-      const read = async () =>
-        new Map((await readCounters(stage.runtime, stage.plane.slots)).map((one) => [one.backend, one]));
+      const read = async () => readTraffic(stage.runtime, stage.plane);
+      const ownErrors = ({ backends }: TrafficReading): number | undefined =>
+        backends.find(({ backend }) => backend === "d/none:80")?.ownAnswers[4];
       let counted = await read();
       // A request is counted when it has ended in HAProxy: a moment after its answer is here.
-      for (let look = 0; look < 200 && counted.get("d/none:80")?.answers[4] !== 1; look++) {
+      for (let look = 0; look < 200 && ownErrors(counted) !== 1; look++) {
         await timers.sleep(25);
         counted = await read();
       }
-      assert.equal(counted.get("d/web:80")?.requests, 11);
-      assert.equal(counted.get("d/api:80")?.answers[1], 3, "answers of the class 2xx");
-      assert.equal(counted.get("d/none:80")?.answers[4], 1, "answers of the class 5xx");
+      const answers = new Map(counted.routes.map((one) => [one.backend, one.answers]));
+      assert.equal(answers.get("d/web:80")?.[1], 11);
+      assert.equal(answers.get("d/api:80")?.[1], 3, "answers of the class 2xx");
+      assert.equal(ownErrors(counted), 1, "a Service without pods is answered by HAProxy");
     });
 
     await t.test("the pod learns of the client, and cannot be lied to about it", async () => {

@@ -107,5 +107,6 @@ function ownerOf(source: EndpointsView): SliceOwner {
     reference: controllerReference(resource, source),
     about: aboutOf(resource, source),
     triggerOf: () => undefined,
+    versionOf: () => "",
   };
 }

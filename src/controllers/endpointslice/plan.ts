@@ -1,3 +1,4 @@
+import { versionOfLabels } from "#api/discovery/endpoint-versions.ts";
 import { services } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
@@ -56,6 +57,7 @@ function withPlaceholders(service: ServiceView, groups: readonly PortGroup[]): P
 
 function ownerOf({ service, pods }: ObservedService): SliceOwner {
   const readyMs = new Map(pods.map((pod) => [pod.uid, pod.readyChangedMs]));
+  const versions = new Map(pods.map((pod) => [pod.uid, versionOfLabels(pod.labels)]));
   return {
     namespace: service.namespace,
     name: service.name,
@@ -63,6 +65,7 @@ function ownerOf({ service, pods }: ObservedService): SliceOwner {
     labels: sliceLabels(service),
     reference: controllerReference(serviceResource, service),
     about: aboutOf(serviceResource, service),
+    versionOf: ({ targetRef }) => versions.get(targetRef?.uid ?? "") ?? "",
     triggerOf: (changed) => {
       const times = changed.flatMap(({ targetRef }) => readyMs.get(targetRef?.uid ?? "") || []);
       // A Service that comes after its pods is the news itself.

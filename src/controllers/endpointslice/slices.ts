@@ -1,6 +1,7 @@
 import type { Endpoint, EndpointPort, EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { OwnerReference } from "#api/generated/meta-v1.ts";
 import { endpointslices } from "#api/generated/resources.ts";
+import { endpointVersionsAnnotation, writeEndpointVersions } from "#api/discovery/endpoint-versions.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
 import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
@@ -24,6 +25,8 @@ export interface SliceOwner {
   readonly about: EventText["about"];
   /** When what made these endpoints new or different happened; undefined when nobody knows. Milliseconds since 1970. */
   readonly triggerOf: (changed: readonly Endpoint[]) => number | undefined;
+  /** The version of the workload that an endpoint belongs to; "" when nobody knows. */
+  readonly versionOf: (endpoint: Endpoint) => string;
 }
 
 export interface Changes {
@@ -107,7 +110,7 @@ function createSlice(
       generateName: `${owner.name}-`,
       namespace: owner.namespace,
       labels: owner.labels,
-      ...annotationsOf(owner.triggerOf(endpoints), {}),
+      ...annotationsOf(owner.triggerOf(endpoints), versionsOf(owner, endpoints), {}),
       ownerReferences: [owner.reference],
     },
     addressType,
@@ -131,11 +134,12 @@ function createSlice(
 function updateSlice(owner: SliceOwner, old: SliceView, endpoints: readonly Endpoint[]): Action[] {
   const { labels } = owner;
   const before = old.slice.endpoints ?? [];
-  if (isEqual(before, endpoints) && isEqual(old.labels, labels)) return [];
+  const versions = versionsOf(owner, endpoints);
+  const { annotations, ...metadata } = old.slice.metadata;
+  const { [triggerAnnotation]: _trigger, [endpointVersionsAnnotation]: told, ...others } = annotations ?? {};
+  if (isEqual(before, endpoints) && isEqual(old.labels, labels) && told === versions) return [];
   const known = new Map(before.map((endpoint) => [identityOf(endpoint), endpoint]));
   const changed = endpoints.filter((endpoint) => known.get(identityOf(endpoint)) !== endpoint);
-  const { annotations, ...metadata } = old.slice.metadata;
-  const { [triggerAnnotation]: _before, ...others } = annotations ?? {};
   return [
     {
       verb: "update",
@@ -146,7 +150,7 @@ function updateSlice(owner: SliceOwner, old: SliceView, endpoints: readonly Endp
         ...old.slice,
         apiVersion: "discovery.k8s.io/v1",
         kind: "EndpointSlice",
-        metadata: { ...metadata, labels, ...annotationsOf(owner.triggerOf(changed), others) },
+        metadata: { ...metadata, labels, ...annotationsOf(owner.triggerOf(changed), versions, others) },
         endpoints: [...endpoints],
       },
       reason: changeReason(before, endpoints),
@@ -182,10 +186,19 @@ function failure(owner: SliceOwner, what: string): EventText {
   };
 }
 
+function versionsOf(owner: SliceOwner, endpoints: readonly Endpoint[]): string | undefined {
+  return writeEndpointVersions(endpoints.map((endpoint) => owner.versionOf(endpoint)));
+}
+
 function annotationsOf(
   triggerMs: number | undefined,
+  versions: string | undefined,
   others: Readonly<Record<string, string>>,
 ): { annotations?: Record<string, string> } {
-  const annotations = triggerMs === undefined ? { ...others } : { ...others, [triggerAnnotation]: timeText(triggerMs) };
+  const annotations = {
+    ...others,
+    ...(versions === undefined ? {} : { [endpointVersionsAnnotation]: versions }),
+    ...(triggerMs === undefined ? {} : { [triggerAnnotation]: timeText(triggerMs) }),
+  };
   return Object.keys(annotations).length === 0 ? {} : { annotations };
 }

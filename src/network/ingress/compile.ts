@@ -1,4 +1,5 @@
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
+import { endpointVersionsAnnotation, readEndpointVersions } from "#api/discovery/endpoint-versions.ts";
 import type { Secret, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { Ingress, IngressBackend, IngressClass } from "#api/generated/networking-v1.ts";
@@ -288,10 +289,13 @@ class Pass {
       );
       return [];
     }
-    const { cluster } = targetsOf(port, this.#input.slices(key), { nodeName: "" });
-    return cluster
-      .slice(0, serversPerBackendMax)
-      .map((target) => ({ address: target.address, port: target.port, weight: 100 }));
+    const slices = this.#input.slices(key);
+    const { cluster } = targetsOf(port, slices, { nodeName: "" });
+    const versions = versionsByAddress(slices);
+    return cluster.slice(0, serversPerBackendMax).map(({ address, port: number }) => {
+      const version = versions.get(address);
+      return { address, port: number, weight: 100, ...(version === undefined ? {} : { version }) };
+    });
   }
 
   #report(ingress: string, reason: string, message: string): void {
@@ -299,9 +303,9 @@ class Pass {
   }
 }
 
-function plain(routes: ReadonlyMap<string, Route>): Route[] {
+function plain(routes: ReadonlyMap<string, Route & { owner: string }>): Route[] {
   return [...routes.values()]
-    .map(({ site, path, backend }) => ({ site, path, backend }))
+    .map(({ site, path, backend, owner }) => ({ site, path, backend, ingress: owner }))
     .toSorted((a, b) => (`${a.site} ${a.path}` < `${b.site} ${b.path}` ? -1 : 1));
 }
 
@@ -313,6 +317,18 @@ function olderFirst(a: Pick<Ingress, "metadata">, b: Pick<Ingress, "metadata">):
   const [timeA, timeB] = [a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? ""];
   if (timeA !== timeB) return timeA < timeB ? -1 : 1;
   return keyOf(a) < keyOf(b) ? -1 : 1;
+}
+
+function versionsByAddress(slices: readonly EndpointSlice[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { metadata, endpoints = [] } of slices) {
+    const versions = readEndpointVersions(metadata.annotations?.[endpointVersionsAnnotation], endpoints.length);
+    for (const [index, { addresses }] of endpoints.entries()) {
+      const [address, version] = [addresses[0], versions[index]];
+      if (address !== undefined && version !== undefined && version !== "") found.set(address, version);
+    }
+  }
+  return found;
 }
 
 /** A user's text in a message: cut, and with its control characters visible. */

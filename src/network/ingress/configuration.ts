@@ -8,6 +8,14 @@ import {
 } from "./split-rules.ts";
 import { mirrorLogLines, mirrorRequestRules, mirrorTables } from "./mirror-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
+import {
+  trafficBackendName,
+  trafficBackendRules,
+  trafficDefaults,
+  trafficRequestRules,
+  trafficResponseRules,
+  trafficTables,
+} from "./traffic-rules.ts";
 
 export interface IngressListen {
   /** Addresses of this node to listen on. */
@@ -28,7 +36,7 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
   const backends: string[] = [];
   for (let slot = 1; slot <= slots.count; slot++) {
     const name = backendName(slot);
-    backends.push(`backend ${name}`);
+    backends.push(`backend ${name} ${trafficBackendName}`, ...trafficBackendRules);
     for (const [index, { address, port, weight }] of (plane.servers.get(name) ?? []).entries()) {
       backends.push(`  server ${serverName(index + 1)} ${address}:${port} weight ${weight}`);
     }
@@ -36,7 +44,11 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
   return `${[
     ...globalLines(user),
     ...defaultLines,
+    ...trafficDefaults,
+    // What no section names holds for all that follow.
+    "defaults from usual",
     ...splitTables,
+    ...trafficTables,
     ...mirrorTables,
     "frontend web",
     ...binds,
@@ -60,7 +72,7 @@ function globalLines(user: string | undefined): string[] {
 }
 
 const defaultLines = [
-  "defaults",
+  "defaults usual",
   "  mode http",
   "  timeout connect 2s",
   "  timeout client 60s",
@@ -76,7 +88,9 @@ const defaultLines = [
   "  retry-on conn-failure empty-response",
 ];
 
-const isRouted = "{ var(txn.to) -m found }";
+const isRouted = "{ var(txn.route) -m found }";
+/** A route is a place and, behind a point, the number under which its requests are counted. */
+const placeRule = "  http-request set-var(txn.to) var(txn.route),field(1,.)";
 const isPlain = "{ var(txn.to) -m beg b }";
 const isOther = "{ var(txn.host) -m found }";
 
@@ -87,19 +101,23 @@ const frontendLines = [
   "  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
   "  http-request set-header X-Forwarded-Host %[req.hdr(host)]",
   "  http-request set-log-level silent",
+  ...trafficRequestRules,
   // Host and path as they came are nearly always a route already, and then all is said.
-  "  http-request set-var(txn.to) base,concat(/?),map_beg(routes.map)",
+  "  http-request set-var(txn.route) base,concat(/?),map_beg(routes.map)",
+  placeRule,
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
   `  http-request set-var(txn.host) req.hdr(host),field(1,:),lower unless ${isRouted}`,
   `  http-request set-var(txn.path) path unless ${isRouted}`,
-  `  http-request set-var(txn.to) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther}`,
-  `  http-request set-var(txn.to) var(txn.host),regsub(^[^.]+,*),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
-  `  http-request set-var(txn.to) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
+  `  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther}`,
+  `  http-request set-var(txn.route) var(txn.host),regsub(^[^.]+,*),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
+  `  http-request set-var(txn.route) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
+  placeRule,
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
   ...specialRequestRules,
   ...mirrorRequestRules,
+  ...trafficResponseRules,
   ...splitResponseRules,
   ...splitLogLines,
   ...mirrorLogLines,

@@ -1,45 +1,167 @@
 import type { Runtime } from "./runtime.ts";
 import { backendName, type Slots } from "./slots.ts";
+import { bucketEndsUs, userRegisters } from "./traffic-rules.ts";
+import type { TrafficNumbers } from "./traffic-numbers.ts";
 
 /** What HAProxy counted for a backend since its start. */
 export interface BackendCounters {
-  /** `namespace/service:port`. */
+  /** `namespace/service:port`, for the chosen of a split followed by `@` and its name. */
   readonly backend: string;
-  readonly requests: number;
-  /** Answers by the first digit of their status: index 0 is 1xx, 4 is 5xx. */
-  readonly answers: readonly number[];
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly connectionFailures: number;
   readonly retries: number;
-  /** Seconds until the first byte of an answer, and until its end; averages of the last 1024 requests. */
-  readonly responseSeconds: number;
-  readonly totalSeconds: number;
+  /** Answers that no server gave, by the first digit of their status: index 0 is 1xx, 4 is 5xx. */
+  readonly ownAnswers: readonly number[];
 }
 
-/** Reads the counters; empty when HAProxy does not answer. Columns by their names in the first line. */
-export async function readCounters(runtime: Runtime, slots: Slots): Promise<readonly BackendCounters[]> {
-  const answer = await runtime.command("show stat -1 2 -1").catch(() => "");
+/** Requests that came by one Ingress' routes to a backend and were answered by pods of one version. */
+export interface RouteCounters {
+  /** `namespace/name`. */
+  readonly ingress: string;
+  readonly backend: string;
+  /** "" when it is not known. */
+  readonly version: string;
+  /** Answers by the first digit of their status: index 0 is 1xx, 4 is 5xx. */
+  readonly answers: readonly number[];
+  /** By the bucket of their time until the answer began; one more than `bucketEndsUs` has ends. */
+  readonly buckets: readonly number[];
+}
+
+/** Who came by one Ingress' routes to a backend in the last minutes, and was sent to one side if users are split. */
+export interface RouteUsers {
+  readonly ingress: string;
+  readonly backend: string;
+  /** Of the pods there, when it is one: without a split nobody's version is the same for long while there are two. */
+  readonly version: string;
+  /** The registers of a sketch (`traffic-rules.ts`). */
+  readonly registers: readonly number[];
+}
+
+export interface TrafficReading {
+  readonly backends: readonly BackendCounters[];
+  readonly routes: readonly RouteCounters[];
+  readonly users: readonly RouteUsers[];
+  readonly bucketEndsUs: readonly number[];
+}
+
+export const noTraffic: TrafficReading = { backends: [], routes: [], users: [], bucketEndsUs };
+
+/** What numbers and places in the counters stand for. */
+export interface TrafficNames {
+  readonly slots: Slots;
+  readonly numbers: TrafficNumbers;
+}
+
+/** Reads all counters. Rejects with `RuntimeError` when HAProxy does not answer: to say nothing was counted would be a lie. */
+export async function readTraffic(runtime: Runtime, { slots, numbers }: TrafficNames): Promise<TrafficReading> {
+  const [stat, traffic, visitors] = await Promise.all([
+    runtime.command("show stat -1 6 -1"),
+    runtime.command("show table traffic"),
+    runtime.command("show table visitors"),
+  ]);
+  return {
+    backends: backendCounters(stat, slots),
+    routes: routeCounters(traffic, numbers),
+    users: routeUsers(visitors, numbers),
+    bucketEndsUs,
+  };
+}
+
+const classes = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx"] as const;
+
+/** Of the statistics of backends and servers, columns by their names in the first line. */
+export function backendCounters(answer: string, slots: Slots): BackendCounters[] {
   const [header = "", ...lines] = answer.split("\n");
-  const columns = header.replace(/^# /, "").split(",");
+  const columns = new Map(
+    header
+      .replace(/^# /, "")
+      .split(",")
+      .map((name, index) => [name, index]),
+  );
   const ids = new Map([...slots.backends].map(([id, slot]) => [backendName(slot), id]));
-  return lines.flatMap((line) => {
+  const byServers = new Map<string, number[]>();
+  const found: { readonly name: string; readonly counters: BackendCounters }[] = [];
+  for (const line of lines) {
     const values = line.split(",");
-    const numberOf = (name: string): number => Number(values[columns.indexOf(name)] ?? 0) || 0;
-    const backend = ids.get(values[columns.indexOf("pxname")] ?? "");
-    if (backend === undefined) return [];
-    return [
-      {
-        backend,
-        requests: numberOf("req_tot") || numberOf("stot"),
-        answers: ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx"].map(numberOf),
-        bytesIn: numberOf("bin"),
-        bytesOut: numberOf("bout"),
-        connectionFailures: numberOf("econ"),
-        retries: numberOf("wretr"),
-        responseSeconds: numberOf("rtime") / 1000,
-        totalSeconds: numberOf("ttime") / 1000,
-      },
-    ];
+    const numberOf = (name: string): number => Number(values[columns.get(name) ?? -1] ?? 0) || 0;
+    const name = values[columns.get("pxname") ?? -1] ?? "";
+    const backend = ids.get(name);
+    if (backend === undefined) continue;
+    const answers = classes.map(numberOf);
+    if (values[columns.get("svname") ?? -1] !== "BACKEND") {
+      const sum = byServers.get(name);
+      byServers.set(
+        name,
+        answers.map((count, index) => count + (sum?.[index] ?? 0)),
+      );
+      continue;
+    }
+    const [bytesIn, bytesOut] = [numberOf("bin"), numberOf("bout")];
+    const [connectionFailures, retries] = [numberOf("econ"), numberOf("wretr")];
+    found.push({ name, counters: { backend, bytesIn, bytesOut, connectionFailures, retries, ownAnswers: answers } });
+  }
+  return found.map(({ name, counters }) => {
+    const servers = byServers.get(name) ?? [];
+    const ownAnswers = counters.ownAnswers.map((count, index) => Math.max(0, count - (servers[index] ?? 0)));
+    return { ...counters, ownAnswers };
   });
+}
+
+/** Finds what numbers stand for. Routes that are gone have none: they are nobody's any more. */
+function routeReader(numbers: TrafficNumbers): (route: string, version: string) => RouteName | undefined {
+  const versions = new Map([...numbers.versions].map(([version, number]) => [String(number), version]));
+  const routes = new Map([...numbers.routes].map(([key, number]) => [String(number), key.split(" ", 2)]));
+  return (route, version) => {
+    const [ingress, backend] = routes.get(route) ?? [];
+    if (ingress === undefined || backend === undefined) return undefined;
+    return { ingress, backend, version: versions.get(version) ?? "" };
+  };
+}
+
+type RouteName = Pick<RouteCounters, "ingress" | "backend" | "version">;
+
+function grown<T>(found: Map<string, T>, key: string, make: () => T): T {
+  const known = found.get(key) ?? make();
+  found.set(key, known);
+  return known;
+}
+
+/** `CLASS.BUCKET.VERSION.PLACE.ROUTE`. */
+const trafficLine = /key=(\d+)\.(\d+)\.(\d+)\.[a-zA-Z]\d+\.(\d+) .*?conn_cnt=(\d+)/g;
+
+/** The answer of `show table traffic`. */
+export function routeCounters(table: string, numbers: TrafficNumbers): RouteCounters[] {
+  const nameOf = routeReader(numbers);
+  const found = new Map<string, RouteCounters & { readonly answers: number[]; readonly buckets: number[] }>();
+  for (const [, status, bucket, version = "", route = "", count] of table.matchAll(trafficLine)) {
+    const name = nameOf(route, version);
+    const index = Number(status) - 1;
+    if (name === undefined || index < 0 || classes.length <= index) continue;
+    const row = grown(found, `${route} ${name.version}`, () => {
+      const buckets = Array.from({ length: bucketEndsUs.length + 1 }, () => 0);
+      return { ...name, answers: Array.from(classes, () => 0), buckets };
+    });
+    row.answers[index] = (row.answers[index] ?? 0) + Number(count);
+    row.buckets[Number(bucket)] = (row.buckets[Number(bucket)] ?? 0) + Number(count);
+  }
+  return [...found.values()];
+}
+
+/** `REGISTER.RANK.VERSION.PLACE.ROUTE`. */
+const visitorLine = /key=(\d+)\.(\d+)\.(\d+)\.[a-zA-Z]\d+\.(\d+) /g;
+
+/** The answer of `show table visitors`. */
+export function routeUsers(table: string, numbers: TrafficNumbers): RouteUsers[] {
+  const nameOf = routeReader(numbers);
+  const found = new Map<string, RouteUsers & { readonly registers: number[] }>();
+  for (const [, register, rank, version = "", route = ""] of table.matchAll(visitorLine)) {
+    const name = nameOf(route, version);
+    if (name === undefined || userRegisters <= Number(register)) continue;
+    const row = grown(found, `${route} ${name.version}`, () => {
+      return { ...name, registers: Array.from({ length: userRegisters }, () => 0) };
+    });
+    row.registers[Number(register)] = Math.max(row.registers[Number(register)] ?? 0, Number(rank));
+  }
+  return [...found.values()];
 }

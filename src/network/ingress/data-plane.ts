@@ -5,8 +5,11 @@ import { configuration, type IngressListen } from "./configuration.ts";
 import { Haproxy, slotsFile } from "./haproxy.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Runtime } from "./runtime.ts";
+import { noNumbers, numberTraffic, readNumbers, writeNumbers, type TrafficNumbers } from "./traffic-numbers.ts";
 import { assignSlots, certificateFile, noSlots, readSlots, type Slots } from "./slots.ts";
 import { emptyMaps, wantedDataPlane, type DataPlane } from "./wanted.ts";
+
+const numbersFile = "traffic.json";
 
 export interface DataPlaneOptions {
   readonly haproxy: Haproxy;
@@ -25,6 +28,7 @@ export class IngressDataPlane {
   /** Undefined: not known, to be read. */
   #actual: Actual | undefined;
   #sent: ReadonlyMap<string, string> = new Map();
+  #numbers: TrafficNumbers | undefined;
   #guard: { close(): void } | undefined;
   /** Reloads and starts since our own start. */
   reloads = 0;
@@ -37,6 +41,11 @@ export class IngressDataPlane {
     return this.#slots ?? noSlots;
   }
 
+  /** What the numbers in HAProxy's counters stand for. */
+  get numbers(): TrafficNumbers {
+    return this.#numbers ?? noNumbers;
+  }
+
   /** Makes HAProxy serve `table`; answers the certificates (by id) that it refused, with its words. */
   async apply(table: RouteTable): Promise<CertificateFaults> {
     const { runtime, haproxy } = this.#options;
@@ -46,7 +55,7 @@ export class IngressDataPlane {
       table.backends.keys(),
       table.certificates.map(({ id }) => id),
     );
-    const wanted = wantedDataPlane(table, slots);
+    const wanted = wantedDataPlane(table, slots, await this.#number(table));
     try {
       const actual = await this.#ensureRunning(before, slots, wanted);
       this.#slots = slots;
@@ -72,6 +81,18 @@ export class IngressDataPlane {
     }
   }
 
+  /** What a number stands for is on the disk before HAProxy counts under it. */
+  async #number(table: RouteTable): Promise<TrafficNumbers> {
+    const { disk, folder } = this.#options;
+    const numbers = numberTraffic(this.numbers, table);
+    if (numbers !== this.#numbers) {
+      await disk.makeDirectory(folder, 0o700);
+      await disk.writeAtomically(`${folder}/${numbersFile}`, writeNumbers(numbers), 0o600);
+    }
+    this.#numbers = numbers;
+    return numbers;
+  }
+
   close(): void {
     this.#guard?.close();
     this.#guard = undefined;
@@ -82,7 +103,10 @@ export class IngressDataPlane {
     const { disk, folder, listen, haproxy } = this.#options;
     const text = await disk.readText(`${folder}/${slotsFile}`).catch(() => "");
     const slots = readSlots(text);
-    if (slots === undefined || !(await haproxy.isRunning())) return noSlots;
+    const numbers = readNumbers(await disk.readText(`${folder}/${numbersFile}`).catch(() => ""));
+    this.#numbers ??= numbers;
+    // Without its numbers nobody knows what a HAProxy has counted: its next process begins with none.
+    if (slots === undefined || numbers === undefined || !(await haproxy.isRunning())) return noSlots;
     const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
     const empty: DataPlane = { maps: emptyMaps, servers: new Map(), certificates: new Map() };
     const user = /^ {2}user (\S+)$/m.exec(present)?.[1];

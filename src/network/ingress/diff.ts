@@ -34,8 +34,11 @@ export function diff(actual: Actual, wanted: DataPlane): Step[] {
     step.kind === "set-line" &&
     (step.file === "splits.map" || step.file === "special.map") &&
     limitOf(step.value) < limitOf(actual.maps[step.file].get(step.key));
-  const rest = adding.filter((step) => !isUrgent(step));
-  return [...adding.filter(isUrgent), ...opening, ...rest, ...removing.toReversed(), ...closing];
+  // A pod's requests are counted as its version's from the first one.
+  const isName = (step: Step): boolean => "file" in step && step.file === "versions.map";
+  const names = adding.filter(isName);
+  const rest = adding.filter((step) => !isUrgent(step) && !isName(step));
+  return [...adding.filter(isUrgent), ...names, ...opening, ...rest, ...removing.toReversed(), ...closing];
 }
 
 function diffMap(

@@ -12,7 +12,7 @@ import { serviceOfSlice } from "../service-proxy/compile.ts";
 import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
 import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
-import { readCounters, type BackendCounters } from "./counters.ts";
+import { readTraffic, type TrafficReading } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
 import { Haproxy } from "./haproxy.ts";
 import { Mirrors, mirrorsOf } from "./mirror.ts";
@@ -49,8 +49,8 @@ export interface IngressLoop {
   readonly ready: Promise<void>;
   /** What of the Ingresses is not served, as of the last round. */
   problems(): readonly Problem[];
-  /** Requests by backend since HAProxy's start; empty when it does not answer. */
-  counters(): Promise<readonly BackendCounters[]>;
+  /** Requests since HAProxy's start. Rejects with `RuntimeError` when it does not answer. */
+  traffic(): Promise<TrafficReading>;
 }
 
 /** Keeps HAProxy serving what Ingresses, Services and EndpointSlices say. */
@@ -110,7 +110,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   return {
     ready: ready.promise,
     problems: () => problems,
-    counters: () => readCounters(runtime, plane.slots),
+    traffic: () => readTraffic(runtime, plane),
     start: () => {
       const needed: readonly Informer<unknown>[] = [
         ingressInformer,

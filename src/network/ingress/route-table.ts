@@ -43,6 +43,8 @@ export interface Route {
   readonly path: string;
   /** Id of a backend. */
   readonly backend: string;
+  /** Whose route it is, `namespace/name`. */
+  readonly ingress?: string;
 }
 
 /** A Service's port as the target of routes. */
@@ -57,6 +59,8 @@ export interface Server {
   readonly port: number;
   /** 0 to 256. */
   readonly weight: number;
+  /** Of the workload that runs there, where it is known. */
+  readonly version?: string;
 }
 
 export interface Certificate {

@@ -1,5 +1,7 @@
-import type { RouteTable, Server, Split } from "./route-table.ts";
+import type { Route, RouteTable, Server, Split } from "./route-table.ts";
 import { backendName, certificateFile, type Slots } from "./slots.ts";
+import { noNumbers, routeKey, type TrafficNumbers } from "./traffic-numbers.ts";
+import { bucketLines, rankLines } from "./traffic-rules.ts";
 import { isAtRest, isSpecial, placeOf, splitLine, testerPattern, userPattern } from "./split.ts";
 
 /** In the order in which lines go; they come the other way round: what is looked up first must find all that it leads to. */
@@ -18,6 +20,10 @@ export const mapFiles = [
   // Requests that are copied, of 10,000, by method and place.
   "mirror.map",
   "testers.map",
+  // What is counted: versions by address and backend, and two tables of numbers.
+  "versions.map",
+  "buckets.map",
+  "ranks.map",
 ] as const;
 export type MapFile = (typeof mapFiles)[number];
 export const certificateList = "certificates.txt";
@@ -42,14 +48,20 @@ export interface DataPlane {
 }
 
 /** The route table in HAProxy's terms. */
-export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
+export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: TrafficNumbers = noNumbers): DataPlane {
   const nameOf = (id: string): string => {
     const slot = slots.backends.get(id);
     if (slot === undefined) throw new Error(`Cannot route to "${id}": it has no place`);
     return backendName(slot);
   };
   return {
-    maps: { ...splitLines(table.splits, nameOf), "routes.map": routeLines(table, nameOf) },
+    maps: {
+      ...splitLines(table.splits, nameOf),
+      "routes.map": routeLines(table, nameOf, numbers),
+      "versions.map": versionLines(table, nameOf, numbers),
+      "buckets.map": bucketLines,
+      "ranks.map": rankLines,
+    },
     servers: new Map([...table.backends.values()].map(({ id, servers }) => [nameOf(id), servers])),
     certificates: new Map(
       table.certificates.map(({ id, pem, hosts }) => [
@@ -63,18 +75,46 @@ export function wantedDataPlane(table: RouteTable, slots: Slots): DataPlane {
 /**
  * Where requests go, by `SITE/PATH/` and all below it or `SITE/PATH/?` alone (no path holds a `?`): the longest line that a
  * request begins with holds. A site that has no route for everything ends at `none`: it is known, and served by nobody else.
+ * Behind a point follows the number under which requests are counted.
  */
-function routeLines(table: RouteTable, nameOf: (id: string) => string): Map<string, string> {
+function routeLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
+  const places = placesOf(table, nameOf);
+  const leadsTo = (route: Route): string => {
+    const number = numbers.routes.get(routeKey(route));
+    return `${places.get(route.backend) ?? nameOf(route.backend)}${number === undefined ? "" : `.${number}`}`;
+  };
+  const lines = new Map(table.sites.map((site) => [`${site}/`, "none"]));
+  for (const route of table.prefix) lines.set(`${route.site}${route.path}/`, leadsTo(route));
+  for (const route of table.exact) lines.set(`${route.site}${route.path}/?`, leadsTo(route));
+  return lines;
+}
+
+/**
+ * The versions of pods by `ADDRESS/PLACE` (on its node's own address a pod is told from others by the place), and by the number of a
+ * backend where all are of one.
+ */
+function versionLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
+  const lines = new Map<string, string>();
+  const split = placesOf(table, nameOf);
+  for (const { id, servers } of table.backends.values()) {
+    const numberOf = (version: string | undefined): string => String(numbers.versions.get(version ?? "") ?? 0);
+    const [one, ...others] = new Set(servers.map(({ version }) => numberOf(version)));
+    if (one !== undefined && others.length === 0) lines.set(nameOf(id).slice(1), one);
+    const places = new Set([nameOf(id), split.get(id) ?? nameOf(id)]);
+    for (const { address, version } of servers)
+      for (const place of places) lines.set(`${address}/${place}`, numberOf(version));
+  }
+  return lines;
+}
+
+/** Of backends whose users are split, where the routes lead instead. */
+function placesOf(table: RouteTable, nameOf: (id: string) => string): ReadonlyMap<string, string> {
   const places = new Map<string, string>();
   for (const split of table.splits) {
     if (isAtRest(split)) continue;
     for (const { from } of split.backends) places.set(from, placeOf(split, nameOf(from)));
   }
-  const leadsTo = (id: string): string => places.get(id) ?? nameOf(id);
-  const lines = new Map(table.sites.map((site) => [`${site}/`, "none"]));
-  for (const { site, path, backend } of table.prefix) lines.set(`${site}${path}/`, leadsTo(backend));
-  for (const { site, path, backend } of table.exact) lines.set(`${site}${path}/?`, leadsTo(backend));
-  return lines;
+  return places;
 }
 
 /** The lines that say who is chosen and where the chosen go. */

@@ -1,81 +1,198 @@
-import type { Family, Sample } from "#telemetry/metrics.ts";
+import type { Family, LabelValues, Sample } from "#telemetry/metrics.ts";
+import { routesToldMax } from "../limits.ts";
+import { distinctUsers, joinSketches } from "./sketch.ts";
 
-/** What the proxy counted for one backend. */
-export interface TrafficCounters {
-  /** `namespace/service:port`. */
+/** What a node's ingress counted since its proxy started. */
+export interface Traffic {
+  readonly backends: readonly BackendTraffic[];
+  readonly routes: readonly RouteTraffic[];
+  readonly users: readonly RouteUsers[];
+  /** Microseconds at which the buckets of `RouteTraffic` end; a last one has no end. */
+  readonly bucketEndsUs: readonly number[];
+}
+
+export interface BackendTraffic {
+  /** `namespace/service:port`, perhaps with `@` and who split it. */
   readonly backend: string;
-  readonly requests: number;
-  /** By the first digit of the status: index 0 is 1xx. */
-  readonly answers: readonly number[];
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly connectionFailures: number;
   readonly retries: number;
-  readonly responseSeconds: number;
-  readonly totalSeconds: number;
+  /** Answers that no pod gave, by the first digit of their status: index 0 is 1xx. */
+  readonly ownAnswers: readonly number[];
 }
 
+export interface RouteTraffic {
+  /** `namespace/name`. */
+  readonly ingress: string;
+  readonly backend: string;
+  readonly version: string;
+  /** By the first digit of the status: index 0 is 1xx. */
+  readonly answers: readonly number[];
+  readonly buckets: readonly number[];
+}
+
+export interface RouteUsers {
+  readonly ingress: string;
+  readonly backend: string;
+  readonly version: string;
+  /** Of a sketch of who asked. */
+  readonly registers: readonly number[];
+}
+
+/** What dashboards see: `le` in seconds. Each is one of the finer ends that the proxy counts by. */
+const shownBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
 /** The golden signals of every Service behind an Ingress, without code in the application. */
-export function trafficFamilies(counters: readonly TrafficCounters[]): readonly Family[] {
-  const each = (value: (one: TrafficCounters) => number): Sample[] =>
-    counters.map((one) => ({ labels: labelsOf(one), value: value(one) }));
-  const answers = counters.flatMap((one) =>
-    one.answers.map((value, index) => ({ labels: { ...labelsOf(one), code: `${index + 1}xx` }, value })),
-  );
-  const counter = (name: string, help: string, samples: readonly Sample[]): Family => ({
-    name,
-    type: "counter",
-    help,
-    samples,
-  });
-  const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({
-    name,
-    type: "gauge",
-    help,
-    samples,
-  });
+export function trafficFamilies({ backends, routes, users, bucketEndsUs }: Traffic): readonly Family[] {
+  const rows = bounded(byLabels(routes));
+  const own = backends.map((one) => ({ labels: { ...serviceLabels(one.backend), ingress: "", version: "" }, one }));
+  const prefix = "steersman_ingress_";
   return [
-    counter(
-      "steersman_ingress_requests_total",
-      "Requests that the ingress sent to a Service.",
-      each((one) => one.requests),
-    ),
-    counter("steersman_ingress_responses_total", "Answers by the class of their status.", answers),
-    counter(
-      "steersman_ingress_received_bytes_total",
-      "Bytes that clients sent.",
-      each((one) => one.bytesIn),
-    ),
-    counter(
-      "steersman_ingress_sent_bytes_total",
-      "Bytes that clients were sent.",
-      each((one) => one.bytesOut),
-    ),
-    counter(
-      "steersman_ingress_connection_failures_total",
-      "Connections to pods that failed.",
-      each((one) => one.connectionFailures),
-    ),
-    counter(
-      "steersman_ingress_retries_total",
-      "Requests that were sent to another pod.",
-      each((one) => one.retries),
-    ),
-    gauge(
-      "steersman_ingress_response_seconds_average",
-      "Time until an answer begins, average of the last 1024 requests.",
-      each((one) => one.responseSeconds),
-    ),
-    gauge(
-      "steersman_ingress_request_seconds_average",
-      "Time until an answer ends, average of the last 1024 requests.",
-      each((one) => one.totalSeconds),
-    ),
+    {
+      name: `${prefix}requests_total`,
+      type: "counter",
+      help: "Requests that were answered, by the class of the answer's status; without an ingress those that no pod answered.",
+      samples: [
+        ...rows.flatMap(({ labels, answers }) => answerSamples(labels, answers, 0)),
+        // A failure that is counted from its first time on is seen as one.
+        ...summed(own.flatMap(({ labels, one }) => answerSamples(labels, one.ownAnswers, 4))),
+      ],
+    },
+    {
+      name: `${prefix}request_duration_seconds`,
+      type: "histogram",
+      help: "Time from the end of a request's head until its answer began; the sum is estimated from finer buckets.",
+      samples: rows.flatMap(({ labels, buckets }) => histogramSamples(labels, buckets, bucketEndsUs)),
+    },
+    {
+      name: `${prefix}users`,
+      type: "gauge",
+      help: "Distinct users of the last five minutes: those of a canary by their key, others by the client's address. Estimated.",
+      samples: usersByLabels(users),
+    },
+    ...backendFamilies(prefix, backends),
   ];
 }
 
-function labelsOf({ backend }: TrafficCounters): Record<string, string> {
+const backendCounters = [
+  ["received_bytes_total", "Bytes that clients sent.", "bytesIn"],
+  ["sent_bytes_total", "Bytes that clients were sent.", "bytesOut"],
+  ["connection_failures_total", "Connections to pods that failed.", "connectionFailures"],
+  ["retries_total", "Requests that were sent to another pod.", "retries"],
+] as const;
+
+function backendFamilies(prefix: string, backends: readonly BackendTraffic[]): Family[] {
+  return backendCounters.map(([name, help, field]) => ({
+    name: prefix + name,
+    type: "counter",
+    help,
+    samples: summed(backends.map((one) => ({ labels: serviceLabels(one.backend), value: one[field] }))),
+  }));
+}
+
+interface Row {
+  readonly labels: LabelValues;
+  readonly answers: readonly number[];
+  readonly buckets: readonly number[];
+}
+
+/** Two backends may have one name for people: what is split for one Ingress alone is the same Service. */
+function byLabels(routes: readonly RouteTraffic[]): Row[] {
+  const rows = new Map<string, Row>();
+  for (const { answers, buckets, ...route } of routes) {
+    const labels = routeLabels(route);
+    const row = { labels, answers, buckets };
+    const known = rows.get(keyOf(labels));
+    rows.set(keyOf(labels), known === undefined ? row : joined(labels, known, row));
+  }
+  return [...rows.values()];
+}
+
+/** Every series costs whoever keeps them: beyond the bound those with fewest requests are told together. */
+function bounded(rows: readonly Row[]): Row[] {
+  if (rows.length <= routesToldMax) return [...rows];
+  const requests = (row: Row): number => row.answers.reduce((sum, count) => sum + count, 0);
+  const sorted = rows.toSorted((a, b) => requests(b) - requests(a));
+  const other = { namespace: "other", service: "other", port: "other", ingress: "other", version: "other" };
+  const rest = sorted.slice(routesToldMax).reduce((one, row) => joined(other, one, row));
+  return [...sorted.slice(0, routesToldMax), { ...rest, labels: other }];
+}
+
+function joined(labels: LabelValues, one: Row, two: Row): Row {
+  const add = (left: readonly number[], right: readonly number[]): number[] =>
+    Array.from({ length: Math.max(left.length, right.length) }, (_, at) => (left[at] ?? 0) + (right[at] ?? 0));
+  return { labels, answers: add(one.answers, two.answers), buckets: add(one.buckets, two.buckets) };
+}
+
+function usersByLabels(users: readonly RouteUsers[]): Sample[] {
+  const found = new Map<string, { readonly labels: LabelValues; readonly registers: readonly number[] }>();
+  for (const { registers, ...route } of users) {
+    const labels = routeLabels(route);
+    const known = found.get(keyOf(labels))?.registers ?? [];
+    found.set(keyOf(labels), { labels, registers: joinSketches(known, registers) });
+  }
+  const samples = Array.from(found.values(), ({ labels, registers }) => ({ labels, value: distinctUsers(registers) }));
+  return samples.toSorted((a, b) => b.value - a.value).slice(0, routesToldMax);
+}
+
+function summed(samples: readonly Sample[]): Sample[] {
+  const found = new Map<string, Sample>();
+  for (const { labels, value } of samples) {
+    found.set(keyOf(labels), { labels, value: value + (found.get(keyOf(labels))?.value ?? 0) });
+  }
+  return [...found.values()];
+}
+
+/** Classes that occurred, and the one of `always`. */
+function answerSamples(labels: LabelValues, answers: readonly number[], always: number): Sample[] {
+  return answers.flatMap((value, index) =>
+    value === 0 && index !== always ? [] : [{ labels: { ...labels, code: `${index + 1}xx` }, value }],
+  );
+}
+
+function histogramSamples(labels: LabelValues, buckets: readonly number[], endsUs: readonly number[]): Sample[] {
+  const samples: Sample[] = [];
+  let [at, below, sum] = [0, 0, 0];
+  for (const end of [...shownBuckets, Infinity]) {
+    for (; at < buckets.length && (endsUs[at] ?? Infinity) <= end * 1e6; at++) {
+      const count = buckets[at] ?? 0;
+      below += count;
+      sum += count * middleSeconds(endsUs, at);
+    }
+    samples.push({
+      labels: { ...labels, le: end === Infinity ? "+Inf" : String(end) },
+      value: below,
+      suffix: "_bucket",
+    });
+  }
+  samples.push({ labels, value: sum, suffix: "_sum" }, { labels, value: below, suffix: "_count" });
+  return samples;
+}
+
+function middleSeconds(endsUs: readonly number[], at: number): number {
+  const from = at === 0 ? 0 : (endsUs[at - 1] ?? 0);
+  return (from + (endsUs[at] ?? from)) / 2 / 1e6;
+}
+
+function routeLabels({
+  ingress,
+  backend,
+  version,
+}: {
+  ingress: string;
+  backend: string;
+  version: string;
+}): LabelValues {
+  return { ...serviceLabels(backend), ingress: ingress.slice(ingress.indexOf("/") + 1), version };
+}
+
+function keyOf(labels: LabelValues): string {
+  return Object.values(labels).join(" ");
+}
+
+function serviceLabels(backend: string): { namespace: string; service: string; port: string } {
   const [namespace = "", rest = ""] = backend.split("/");
-  const [service = "", port = ""] = rest.split(":");
+  const [service = "", port = ""] = (rest.split("@")[0] ?? "").split(":");
   return { namespace, service, port };
 }

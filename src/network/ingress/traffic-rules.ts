@@ -1,0 +1,79 @@
+/**
+ * The fixed part of HAProxy's configuration that measures: by place of a route, version, class of the status and time until the answer
+ * began, how many requests there were, and who asked. HAProxy has no histograms; an entry of a table for each is what they come to,
+ * and a process of ours that is not there loses none. The key says all, so counting is the tracking itself, without a rule more.
+ */
+
+/** Microseconds until an answer began, ends of buckets. Finer than those that are shown: the sum of the times comes from them. */
+export const bucketEndsUs: readonly number[] = [
+  250, 500, 750, 1_000, 1_500, 2_000, 2_500, 3_500, 5_000, 7_500, 10_000, 15_000, 25_000, 35_000, 50_000, 75_000,
+  100_000, 150_000, 250_000, 350_000, 500_000, 750_000, 1_000_000, 1_500_000, 2_500_000, 3_500_000, 5_000_000,
+  7_500_000, 10_000_000, 15_000_000, 30_000_000, 60_000_000,
+];
+
+/** Registers of the sketch (HyperLogLog) that counts users: the low bits of a user's hash choose one. */
+export const userRegisters = 512;
+const registerBits = Math.log2(userRegisters);
+const rankMax = 32 - registerBits + 1;
+
+/** Entries: a place of a route has some ten for each version. The oldest go first. */
+const trafficEntries = "64k";
+/** A user is one of now for as long. */
+export const usersWindowSeconds = 300;
+const usersEntries = "64k";
+
+export const trafficTables = [
+  // `CLASS.BUCKET.VERSION.ROUTE`: conn_cnt = requests.
+  "backend traffic",
+  `  stick-table type string len 48 size ${trafficEntries} store conn_cnt`,
+  // `REGISTER.RANK.VERSION.ROUTE`: there is an entry while some user of the last minutes has it.
+  "backend visitors",
+  `  stick-table type string len 48 size ${usersEntries} expire ${usersWindowSeconds}s`,
+];
+
+export const trafficRequestRules = ["  http-request set-var(txn.begun) date(0,us)"];
+
+export const trafficResponseRules = [
+  "  http-response set-var(txn.version) bc_dst,concat(/,txn.to),map_str(versions.map,0)",
+  "  http-response set-var(txn.took) date(0,us),sub(txn.begun),map_int(buckets.map,0)",
+  "  http-response track-sc2 status,div(100),concat(.,txn.took,.),concat(,txn.version,.),concat(,txn.route) table traffic",
+];
+
+const due = "{ var(txn.who) -m found }";
+
+/**
+ * Defaults of the backends, so that these rules come when the frontend is done with the route, however it left. Who asks is looked at
+ * once a minute and connection, and when route, side or user are others. Their version is that of all pods there, if it is one: without
+ * a split nobody's is the same for long while there are two.
+ */
+export const trafficDefaults = [
+  "defaults counted from usual",
+  "  http-request set-var(txn.seen) var(txn.begun),div(60000000),concat(.,txn.to,.),concat(,txn.route,.),concat(,txn.hash)",
+  "  http-request set-var(txn.who) src,xxh32(7) unless { var(txn.seen),strcmp(sess.seen) eq 0 }",
+  `  http-request set-var(sess.seen) var(txn.seen) if ${due}`,
+  // The user that a split asks for, where there is one; else nothing is set, and it is the address.
+  `  http-request set-var(txn.who) var(txn.hash) if ${due}`,
+  `  http-request set-var(txn.rank) var(txn.who),map_int(ranks.map,${rankMax}) if ${due}`,
+  `  http-request set-var(txn.version) var(txn.to),bytes(1),map_str(versions.map,0) if ${due}`,
+  `  http-request set-var(txn.mark) var(txn.who),and(${userRegisters - 1}),concat(.,txn.rank,.),` +
+    `concat(,txn.version,.),concat(,txn.route) if ${due}`,
+];
+
+/** Ends the name of a backend's section, and follows it. What is stored here is tracked by nobody: splits keep their counters. */
+export const trafficBackendName = "from counted";
+export const trafficBackendRules = ["  stick store-request var(txn.mark) table visitors if { var(txn.mark) -m found }"];
+
+/** By the range of microseconds, the number of its bucket. */
+export const bucketLines: ReadonlyMap<string, string> = new Map(
+  [...bucketEndsUs, undefined].map((end, index) => {
+    const from = index === 0 ? 0 : (bucketEndsUs[index - 1] ?? 0) + 1;
+    return [`${from}:${end ?? ""}`, String(index)] as const;
+  }),
+);
+
+/** By the range of a user's hash, how many of its bits are 0 before the first 1, and 1: a rank is half as frequent as the one before. */
+export const rankLines: ReadonlyMap<string, string> = new Map(
+  Array.from({ length: rankMax - 1 }, (_, index) => {
+    return [`${2 ** (31 - index)}:${2 ** (32 - index) - 1}`, String(index + 1)] as const;
+  }),
+);

@@ -1,0 +1,259 @@
+/** What a real HAProxy counts of requests: by Service, Ingress and version, how long they took, and whose they were. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { Agent, createServer, request, type Server } from "node:http";
+import { after, before, test } from "node:test";
+import { splitOf } from "#network/ingress/split.ts";
+import { readTraffic, type TrafficReading } from "#network/ingress/counters.ts";
+import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
+import { trafficFamilies } from "#observability/traffic/families.ts";
+import { exposeFamilies } from "#telemetry/metrics.ts";
+import { readExposition } from "../observability/exposition.ts";
+import { freePort, skipWithoutHaproxy, TestProxy, until } from "./test-proxy.ts";
+
+const skip = skipWithoutHaproxy;
+let proxy: TestProxy;
+const pods = new Map<string, { server: Server; address: string; port: number }>();
+
+/** A pod with an address of its own, as pods have: it answers its name, with `?status=N` that status, with `?after=MS` later. */
+async function startPod(name: string, address: string): Promise<void> {
+  const server = createServer((incoming, response) => {
+    const asked = new URL(incoming.url ?? "", "http://pod").searchParams;
+    response.statusCode = Number(asked.get("status") ?? 200);
+    setTimeout(() => response.end(name), Number(asked.get("after") ?? 0));
+  });
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  pods.set(name, { server, address, port: (server.address() as { port: number }).port });
+}
+
+before(async () => {
+  if (skip !== false) return;
+  await startPod("old", "127.0.0.2");
+  await startPod("new", "127.0.0.3");
+  proxy = new TestProxy(await freePort(), await freePort());
+});
+
+after(async () => {
+  for (const { server } of pods.values()) server.close();
+  await proxy?.stop();
+});
+
+const serverOf = (name: string, version: string) => {
+  const { address, port } = pods.get(name)!;
+  return { address, port, weight: 100, version };
+};
+
+function table(change: Partial<RouteTable> = {}): RouteTable {
+  return {
+    sites: ["shop.com", "api.com"],
+    exact: [],
+    prefix: [
+      { site: "shop.com", path: "", backend: "d/web:80", ingress: "d/shop" },
+      { site: "api.com", path: "", backend: "d/web:80", ingress: "d/api" },
+      { site: "shop.com", path: "/gone", backend: "d/gone:80", ingress: "d/shop" },
+    ],
+    backends: new Map([
+      ["d/web:80", { id: "d/web:80", servers: [serverOf("old", "v1")] }],
+      ["d/gone:80", { id: "d/gone:80", servers: [] }],
+    ]),
+    certificates: [],
+    splits: [],
+    ...change,
+  };
+}
+
+/** The table with these pods behind `d/web:80`. */
+function serving(...servers: Backend["servers"]): RouteTable {
+  return table({ backends: new Map([...table().backends, ["d/web:80", { id: "d/web:80", servers }]]) });
+}
+
+interface Asked {
+  readonly host?: string;
+  readonly path?: string;
+  readonly from?: string;
+  readonly cookie?: string;
+  readonly agent?: Agent;
+}
+
+function ask({ host = "shop.com", path = "/", from = "127.0.0.1", cookie, agent }: Asked): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { host, ...(cookie === undefined ? {} : { cookie }) };
+    const options = {
+      host: "127.0.0.1",
+      port: proxy.httpPort,
+      path,
+      headers,
+      localAddress: from,
+      agent: agent ?? false,
+    };
+    const outgoing = request(options, (response) => {
+      let body = "";
+      response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      response.on("end", () => resolve(`${response.statusCode} ${body}`));
+      response.on("error", reject);
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
+
+const read = (): Promise<TrafficReading> => readTraffic(proxy.runtime, proxy.plane);
+
+async function series(): Promise<ReadonlyMap<string, number>> {
+  return readExposition(exposeFamilies(trafficFamilies(await read()))).series;
+}
+
+const keyOf = (name: string, labels: Readonly<Record<string, string>>): string => {
+  const texts = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return `steersman_ingress_${name}{${texts.toSorted().join(",")}}`;
+};
+const web = { namespace: "d", service: "web", port: "80" };
+const shop = (version: string) => ({ ...web, ingress: "shop", version });
+
+test("requests count by Ingress, Service, version and class of the status", { skip }, async () => {
+  await proxy.plane.apply(table());
+  for (let count = 0; count < 3; count++) assert.equal(await ask({}), "200 old");
+  await ask({ path: "/?status=404" });
+  await ask({ path: "/?status=503" });
+  await ask({ host: "api.com" });
+  // Behind a host that is written otherwise the route is found the long way round.
+  await ask({ host: "SHOP.com:80" });
+  const counted = await series();
+  const requests = (labels: Record<string, string>): number | undefined => counted.get(keyOf("requests_total", labels));
+  assert.equal(requests({ ...shop("v1"), code: "2xx" }), 4);
+  assert.equal(requests({ ...shop("v1"), code: "4xx" }), 1);
+  assert.equal(requests({ ...shop("v1"), code: "5xx" }), 1);
+  assert.equal(requests({ ...web, ingress: "api", version: "v1", code: "2xx" }), 1);
+});
+
+test("what no pod answers is an error too", { skip }, async () => {
+  assert.match(await ask({ path: "/gone" }), /^503/);
+  const gone = keyOf("requests_total", {
+    namespace: "d",
+    service: "gone",
+    port: "80",
+    ingress: "",
+    version: "",
+    code: "5xx",
+  });
+  await until(
+    () => gone,
+    async () => (await series()).get(gone) === 1,
+  );
+});
+
+test("a histogram tells how long answers took to begin", { skip }, async () => {
+  const bucket = (counted: ReadonlyMap<string, number>, le: string): number =>
+    counted.get(keyOf("request_duration_seconds_bucket", { ...shop("v1"), le })) ?? 0;
+  const before = await series();
+  const begun = performance.now();
+  await ask({ path: "/?after=300" });
+  const tookSeconds = (performance.now() - begun) / 1000;
+  const now = await series();
+  assert.equal(bucket(now, "0.25") - bucket(before, "0.25"), 0, "it took 0.3 s");
+  assert.equal(bucket(now, "+Inf") - bucket(before, "+Inf"), 1);
+  const nameOf = (ending: string): string => keyOf(`request_duration_seconds_${ending}`, shop("v1"));
+  assert.equal(now.get(nameOf("count")), bucket(now, "+Inf"));
+  const sum = (now.get(nameOf("sum")) ?? 0) - (before.get(nameOf("sum")) ?? 0);
+  assert.ok(0.25 <= sum && sum <= tookSeconds * 1.5, `${sum} s beside ${tookSeconds} s`);
+});
+
+test("a restart of the agent neither loses nor doubles a request", { skip }, async () => {
+  const all = (counted: ReadonlyMap<string, number>): number =>
+    [...counted].reduce((sum, [key, value]) => sum + (key.includes("duration_seconds_count") ? value : 0), 0);
+  const before = await series();
+  proxy.forget();
+  // Nobody reads while these come.
+  for (let count = 0; count < 5; count++) await ask({});
+  await proxy.plane.apply(table());
+  const now = await series();
+  assert.equal(all(now) - all(before), 5);
+  assert.equal(proxy.plane.reloads, 0);
+  for (const key of before.keys()) assert.ok(now.has(key), `${key} is gone`);
+});
+
+test("two versions behind one Service are told apart, and what the first did stays", { skip }, async () => {
+  const ok = (version: string): string => keyOf("requests_total", { ...shop(version), code: "2xx" });
+  const before = (await series()).get(ok("v1")) ?? 0;
+  await proxy.plane.apply(serving(serverOf("old", "v1"), serverOf("new", "v2")));
+  for (let count = 0; count < 10; count++) await ask({});
+  const during = await series();
+  assert.equal((during.get(ok("v1")) ?? 0) - before + (during.get(ok("v2")) ?? 0), 10);
+  assert.ok((during.get(ok("v2")) ?? 0) >= 4);
+  await proxy.plane.apply(serving(serverOf("new", "v2")));
+  assert.equal((await series()).get(ok("v1")), during.get(ok("v1")));
+});
+
+test("users are counted once, by address, and by their key where a split has one", { skip }, async () => {
+  const usersOf = async (version: string): Promise<number> => (await series()).get(keyOf("users", shop(version))) ?? 0;
+  await proxy.plane.apply(serving(serverOf("old", "v3")));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (let count = 0; count < 20; count++) await ask({ agent });
+  agent.destroy();
+  for (let last = 1; last <= 30; last++) await ask({ from: `127.0.0.${last}` });
+  const byAddress = await usersOf("v3");
+  // A sketch: 30 of 512 registers collide once or twice.
+  assert.ok(27 <= byAddress && byAddress <= 33, `${byAddress} of 30`);
+
+  const split = splitOf({
+    apiVersion: "delivery.steersman.dev/v1",
+    kind: "TrafficSplit",
+    metadata: { name: "web", namespace: "d" },
+    spec: {
+      service: "web",
+      to: { service: "web-new" },
+      users: { cookie: "sid" },
+      hashKey: "0123456789",
+      threshold: 5000,
+      run: "r1",
+    },
+  });
+  assert.ok(typeof split !== "string", String(split));
+  const sides = { ...split, backends: [{ from: "d/web:80", to: "d/web-new:80@web" }] };
+  const backends = new Map([
+    ...table().backends,
+    ["d/web:80", { id: "d/web:80", servers: [serverOf("old", "v4")] }],
+    ["d/web-new:80@web", { id: "d/web-new:80@web", servers: [serverOf("new", "v5")] }],
+  ]);
+  await proxy.plane.apply(table({ backends, splits: [sides] }));
+  let chosen = 0;
+  const one = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (let user = 0; user < 60; user++) {
+    // All behind one connection, as users behind a proxy of theirs are.
+    for (let again = 0; again < 2; again++) {
+      const body = await ask({ agent: one, cookie: `sid=u${user}`, path: user === 0 ? "/?status=500" : "/" });
+      if (again === 0 && body.endsWith("new")) chosen += 1;
+    }
+  }
+  one.destroy();
+  const [others, chosenUsers] = [await usersOf("v4"), await usersOf("v5")];
+  assert.ok(Math.abs(others - (60 - chosen)) <= 5, `${others} of ${60 - chosen}`);
+  assert.ok(Math.abs(chosenUsers - chosen) <= 5, `${chosenUsers} of ${chosen}`);
+  // The canary's requests are the Service's, with the version as what tells them apart.
+  const counted = await series();
+  const requests = (version: string): number =>
+    ["2xx", "5xx"].reduce(
+      (sum, code) => sum + (counted.get(keyOf("requests_total", { ...shop(version), code })) ?? 0),
+      0,
+    );
+  assert.equal(requests("v4") + requests("v5"), 120);
+  assert.equal(requests("v5"), chosen * 2);
+});
+
+test("nothing that a client sends becomes a label", { skip }, async () => {
+  await proxy.plane.apply(table());
+  await ask({ host: "invented.example", path: "/invented" });
+  await ask({ path: "/invented?invented=1", cookie: "sid=invented" });
+  await ask({ host: 'shop.com"invented' });
+  assert.doesNotMatch(exposeFamilies(trafficFamilies(await read())), /invented/);
+});
+
+test(
+  "Prometheus' own parser accepts the page",
+  { skip: skip !== false ? skip : spawnSync("promtool", ["--version"]).status === 0 ? false : "needs promtool" },
+  async () => {
+    const page = exposeFamilies(trafficFamilies(await read()));
+    const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: page, encoding: "utf8" });
+    assert.equal(status, 0, stdout + stderr);
+  },
+);
