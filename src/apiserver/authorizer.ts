@@ -33,7 +33,7 @@ export interface Authorizer {
   rulesFor(user: User, namespace: string): ResourceRules;
 }
 
-/** One that answers from what is stored, at once: what policies and the checks of admission ask inside their own turn. */
+/** One that answers from what is stored, at once. */
 export interface LocalAuthorizer extends Authorizer {
   authorize(attributes: Attributes): Decision;
 }

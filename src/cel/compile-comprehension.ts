@@ -1,6 +1,6 @@
 import type { ComprehensionNode, Node } from "./ast.ts";
 import { EvaluationFailure, fail } from "./failure.ts";
-import { charge, type Frame, type Run } from "./frame.ts";
+import { charge, chargeFailure, type Frame, type Run } from "./frame.ts";
 import { traversalFactor } from "./library.ts";
 import { ArrayList, EntryMap, ListValue, MapValue, none, Optional, type Value } from "./value.ts";
 
@@ -95,6 +95,7 @@ function compileQuantifier(range: Run, body: Run, each: Each, deciding: boolean)
       } catch (error) {
         if (!(error instanceof EvaluationFailure) || error.isFinal) throw error;
         failure ??= error;
+        chargeFailure(frame);
       }
       return !isDecided;
     });

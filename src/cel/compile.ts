@@ -1,7 +1,7 @@
 import type { CallNode, ListNode, MapNode, Node, ObjectNode, SelectNode } from "./ast.ts";
 import { compileComprehension } from "./compile-comprehension.ts";
 import { EvaluationFailure, fail } from "./failure.ts";
-import { charge, type Run } from "./frame.ts";
+import { charge, chargeFailure, type Run } from "./frame.ts";
 import { traversalFactor, type Overload } from "./library.ts";
 import { isOfType, sizesOf } from "./run-time-types.ts";
 import { formatType, isNullable, type Type } from "./types.ts";
@@ -63,6 +63,7 @@ function compileLogical(operands: readonly Run[], deciding: boolean): Run {
       } catch (error) {
         if (!(error instanceof EvaluationFailure) || error.isFinal) throw error;
         failure ??= error;
+        chargeFailure(frame);
       }
     }
     if (failure !== undefined) throw failure;

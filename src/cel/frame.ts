@@ -1,18 +1,45 @@
 import { EvaluationFailure } from "./failure.ts";
+import { cheapCostMax, pauseCost } from "./limits.ts";
 import type { Value } from "./value.ts";
+
+/** Whether time is up, for evaluations that take long. */
+export type IsLate = () => boolean;
 
 /** The state of one evaluation: the values of variables and what it has cost so far. */
 export interface Frame {
   readonly slots: Value[];
   cost: number;
   readonly costMax: number;
+  /** At this cost somebody looks whether the evaluation may go on: never above `costMax`. */
+  pauseAt: number;
+  readonly isLate: IsLate | undefined;
 }
 
-/** Counts work before it is done; ends the evaluation when it is too much. */
+/** Counts work before it is done; ends the evaluation when it is too much, or takes too long. */
 export function charge(frame: Frame, cost: number): void {
   frame.cost += cost;
-  if (frame.costMax < frame.cost) throw new EvaluationFailure("operation cancelled: actual cost limit exceeded", true);
+  if (frame.pauseAt < frame.cost) pause(frame);
 }
+
+function pause(frame: Frame): void {
+  const { cost, costMax, isLate } = frame;
+  if (costMax < cost) throw new EvaluationFailure("operation cancelled: actual cost limit exceeded", true);
+  if (isLate?.() === true) throw new EvaluationFailure("operation interrupted: it took too long", true);
+  frame.pauseAt = pauseAfter(cost, costMax, isLate);
+}
+
+/** Cheap evaluations are never asked for the time: a busy machine must not make them fail. */
+export function pauseAfter(cost: number, costMax: number, isLate: IsLate | undefined): number {
+  return isLate === undefined ? costMax : Math.min(costMax, cost + (cost === 0 ? cheapCostMax : pauseCost));
+}
+
+/** What it takes to go on after a failure, which is thrown and caught. */
+export function chargeFailure(frame: Frame): void {
+  charge(frame, failureCost);
+}
+
+/** Cost units, measured against additions and comparisons. */
+const failureCost = 60;
 
 /** A compiled expression. Throws an EvaluationFailure. */
 export type Run = (frame: Frame) => Value;

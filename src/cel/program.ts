@@ -3,7 +3,7 @@ import { compile } from "./compile.ts";
 import { estimateCost } from "./cost.ts";
 import type { Environment } from "./environment.ts";
 import { describeIssues, EvaluationFailure, SyntaxFailure, type Issue } from "./failure.ts";
-import type { Run } from "./frame.ts";
+import { pauseAfter, type Frame, type IsLate, type Run } from "./frame.ts";
 import { evaluationCostMax } from "./limits.ts";
 import { parse } from "./parser.ts";
 import { formatType, type Type } from "./types.ts";
@@ -30,14 +30,21 @@ export class Program {
     this.#slots = slots;
   }
 
-  /** Evaluates with the values of the environment's variables, in their order; undefined stands for one that is not set. */
-  evaluate(variables: readonly (Value | undefined)[], costMax: number = evaluationCostMax): Result {
+  /**
+   * Evaluates with the values of the environment's variables, in their order; undefined stands for one that is not set.
+   * `isLate` is asked now and then by evaluations that cost much; one that is late ends like one that costs too much.
+   */
+  evaluate(
+    variables: readonly (Value | undefined)[],
+    costMax: number = evaluationCostMax,
+    isLate?: IsLate,
+  ): Result {
     const slots = new Array<Value>(this.#slots);
     for (let i = 0; i < variables.length; i += 1) {
       const value = variables[i];
       if (value !== undefined) slots[i] = value;
     }
-    const frame = { slots, cost: 0, costMax };
+    const frame: Frame = { slots, cost: 0, costMax, pauseAt: pauseAfter(0, costMax, isLate), isLate };
     try {
       return { ok: true, value: this.#run(frame), cost: frame.cost };
     } catch (error) {

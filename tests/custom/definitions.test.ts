@@ -125,3 +125,25 @@ story("a hostile object harms nobody", async (server) => {
   assert.match(made.text, /"__proto__":\{"polluted":1\}/);
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
 });
+
+story("rules that take long let others have their turn, and still all count", async (server) => {
+  const rule = "self.all(a, self.all(b, a + b >= 0))";
+  const numbers = { type: "array", maxItems: 100, items: { type: "integer" } };
+  const lists = { type: "array", maxItems: 100, items: { ...numbers, "x-kubernetes-validations": [{ rule }] } };
+  await define(server, definition("slows", "Slow", { type: "object", properties: { lists } }));
+  const list = Array.from({ length: 100 }, (_, index) => index);
+  const body = { apiVersion: "example.com/v1", kind: "Slow", metadata: { name: "s" } };
+  let isDone = false;
+  const post = send(server, "POST", "/apis/example.com/v1/namespaces/default/slows", {
+    ...body,
+    spec: { lists: [...Array<number[]>(99).fill(list), [-1]] },
+  }).finally(() => (isDone = true));
+  for (let turn = 0; turn < 5; turn += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal((await send(server, "GET", "/api/v1/namespaces/default")).status, 200);
+  }
+  assert.equal(isDone, false);
+  const refused = await post;
+  assert.equal(refused.status, 422, refused.text);
+  assert.match(refused.text, /spec\.lists\[99\]/);
+});

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import type { LocalAuthorizer } from "#apiserver/authorizer.ts";
 import { createCertificates } from "../../src/world/node/certificates.ts";
-import { realTimers } from "../../src/world/node/clock.ts";
+import { realClock, realTimers } from "../../src/world/node/clock.ts";
 import { realRandom } from "../../src/world/node/random.ts";
 import { send, startInProcess, type TestServer } from "../api/harness.ts";
 
@@ -24,7 +24,7 @@ export async function startServer(): Promise<TestServer> {
       createAdmission({
         objects,
         authorizer,
-        localAuthorizer: authorizer,
+        clock: realClock,
         rbac: { policyRules: () => [], rulesOfRole: () => [] } as never,
         random: realRandom,
         timers,

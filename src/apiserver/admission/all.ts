@@ -1,8 +1,8 @@
-import type { Timers } from "#world/clock.ts";
+import type { Clock, Timers } from "#world/clock.ts";
 import type { Certificates } from "#world/crypto.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin } from "../admission.ts";
-import type { Authorizer, LocalAuthorizer } from "../authorizer.ts";
+import type { Authorizer } from "../authorizer.ts";
 import type { Rbac } from "../authorize/rbac.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./certificates.ts";
@@ -33,11 +33,10 @@ import { defaultStorageClass, persistentVolumeClaimResize, storageObjectInUsePro
 export interface AdmissionOptions {
   readonly objects: ObjectReader;
   readonly random: Pick<Random, "float">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Pick<Timers, "after">;
   readonly certificates: Pick<Certificates, "readSigningRequest">;
   readonly authorizer: Pick<Authorizer, "authorize">;
-  /** Whom expressions of policies and match conditions ask. */
-  readonly localAuthorizer: Pick<LocalAuthorizer, "authorize">;
   readonly rbac: Pick<Rbac, "policyRules" | "rulesOfRole">;
   /** IPv4 network of the Services. */
   readonly serviceRange: string;
@@ -49,7 +48,7 @@ export interface AdmissionOptions {
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
   const { objects, authorizer, certificates } = options;
-  const forExpressions = { objects, authorizer: options.localAuthorizer };
+  const forExpressions = { objects, authorizer, clock: options.clock };
   const webhooks = options.webhooks && {
     ...options.webhooks,
     matchConditions: options.webhooks.matchConditions ?? matchConditions(forExpressions),

@@ -1,4 +1,5 @@
 import { fromJson } from "#cel/json.ts";
+import { lateFromNow } from "#cel/late.ts";
 import { kubernetesEnvironment } from "#cel/kubernetes.ts";
 import { compileExpression, type Program } from "#cel/program.ts";
 import { bool, dyn } from "#cel/types.ts";
@@ -61,7 +62,7 @@ export function createWebhookAuthorizer(
   return {
     authorize(wanted) {
       const spec = specOf(wanted);
-      const isFor = conditionsHold(conditions, spec);
+      const isFor = conditionsHold(conditions, spec, parts.clock);
       if (isFor === "error") return failed;
       if (!isFor) return noOpinion;
       const question = JSON.stringify(spec);
@@ -88,13 +89,17 @@ function compileCondition(name: string, expression: string): Program {
 }
 
 /** A condition that is false settles it, whatever is wrong with others. */
-function conditionsHold(conditions: readonly Program[], spec: object): boolean | "error" {
+function conditionsHold(
+  conditions: readonly Program[],
+  spec: object,
+  clock: Pick<Clock, "monotonic">,
+): boolean | "error" {
   if (conditions.length === 0) return true;
   const values = [fromJson(spec, dyn)];
   let left = conditionsCostMax;
   let isBroken = false;
   for (const condition of conditions) {
-    const result = condition.evaluate(values, left);
+    const result = condition.evaluate(values, left, lateFromNow(clock));
     left -= result.cost;
     if (!result.ok) isBroken = true;
     else if (result.value !== true) return false;

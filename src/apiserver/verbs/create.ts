@@ -111,7 +111,9 @@ async function attemptCreate(
   const admitted = request.object ?? object;
   kind.rules.defaults?.(admitted);
 
-  const errors = [...validateObject(kind, admitted, undefined, context), ...customErrors(served, admitted)];
+  const custom = customErrors(call.parts, served, admitted);
+  const broken = custom instanceof Promise ? await custom : custom;
+  const errors = [...validateObject(kind, admitted, undefined, context), ...broken];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
   if (!isSegment(name)) return badRequest(`the name ${JSON.stringify(name)} cannot stand in a path`);
   const refusal = admitValidating(call, request);

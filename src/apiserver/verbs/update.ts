@@ -183,10 +183,9 @@ async function attemptUpdate(
   const mutationFailure = refused instanceof Promise ? await refused : refused;
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
-  const errors = [
-    ...validateObject(served.kind, admitted, old, context),
-    ...customErrors(served, admitted, old, subresource),
-  ];
+  const custom = customErrors(call.parts, served, admitted, old, subresource);
+  const broken = custom instanceof Promise ? await custom : custom;
+  const errors = [...validateObject(served.kind, admitted, old, context), ...broken];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
   const refusal = admitValidating(call, request);
   const validationFailure = refusal instanceof Promise ? await refusal : refusal;

@@ -62,7 +62,7 @@ function cidrOf(text: string): Cidr {
   return parseCidr(text) ?? fail(`network address parse error during conversion from string: ${text.slice(0, 100)}`);
 }
 
-const reading = takes(8, traversal());
+const reading = takes(14, traversal());
 
 /** Whether an address is of a sort, for each of the two families. */
 const sorts: readonly [name: string, v4: (value: bigint) => boolean, v6: (value: bigint) => boolean][] = [
@@ -85,17 +85,21 @@ function isGlobalV6(value: bigint): boolean {
 export const addressLibrary: readonly Overload[] = [
   global("ip", [string], ipType, ipOf, reading),
   global("isIP", [string], bool, (text: string) => parseAddress(text) !== undefined, reading),
-  global("ip.isCanonical", [string], bool, (text: string) => formatAddress(ipOf(text).address) === text, {
-    cost: traversal(0, 2),
-  }),
-  global("string", [ipType], string, ({ address }: Ip) => formatAddress(address)),
+  global(
+    "ip.isCanonical",
+    [string],
+    bool,
+    (text: string) => formatAddress(ipOf(text).address) === text,
+    takes(25, traversal(0, 2)),
+  ),
+  global("string", [ipType], string, ({ address }: Ip) => formatAddress(address), takes(12)),
   member("family", [ipType], int, ({ address }: Ip) => (address.bits === 32 ? 4n : 6n)),
   ...sorts.map(([name, v4, v6]) =>
     member(name, [ipType], bool, ({ address }: Ip) => (address.bits === 32 ? v4 : v6)(address.value)),
   ),
   global("cidr", [string], cidrType, cidrOf, reading),
   global("isCIDR", [string], bool, (text: string) => parseCidr(text) !== undefined, reading),
-  global("string", [cidrType], string, ({ address, prefix }: Cidr) => `${formatAddress(address)}/${prefix}`),
+  global("string", [cidrType], string, ({ address, prefix }: Cidr) => `${formatAddress(address)}/${prefix}`, takes(12)),
   ...contains("containsIP", ipType, (network, other: Ip) => network.contains(other.address), ipOf),
   ...contains(
     "containsCIDR",
@@ -105,10 +109,16 @@ export const addressLibrary: readonly Overload[] = [
   ),
   member("ip", [cidrType], ipType, ({ address }: Cidr) => new Ip(address)),
   member("prefixLength", [cidrType], int, ({ prefix }: Cidr) => BigInt(prefix)),
-  member("masked", [cidrType], cidrType, ({ address: { bits, value }, prefix }: Cidr) => {
-    const shift = BigInt(bits - prefix);
-    return new Cidr({ bits, value: (value >> shift) << shift }, prefix);
-  }),
+  member(
+    "masked",
+    [cidrType],
+    cidrType,
+    ({ address: { bits, value }, prefix }: Cidr) => {
+      const shift = BigInt(bits - prefix);
+      return new Cidr({ bits, value: (value >> shift) << shift }, prefix);
+    },
+    takes(6),
+  ),
 ];
 
 function contains<T extends Opaque>(

@@ -1,5 +1,5 @@
 import { fail } from "../failure.ts";
-import { global, takes, traversal, type Overload } from "../library.ts";
+import { global, takes, traversal, traversalFactor, type Overload, type Sizes } from "../library.ts";
 import { scalarLengthMax } from "../limits.ts";
 import {
   durationOf,
@@ -10,9 +10,22 @@ import {
   timestampOf,
 } from "../scalar-text.ts";
 import { bool, bytes, double, duration, int, string, timestamp, uint } from "../types.ts";
-import { checkedInt, checkedTimestamp, checkedUint, type Duration, type Timestamp, type Unsigned } from "../value.ts";
+import {
+  checkedInt,
+  checkedTimestamp,
+  checkedUint,
+  type Duration,
+  type Timestamp,
+  type Unsigned,
+  type Value,
+} from "../value.ts";
 
 const reading = { cost: traversal(), resultSize: (sizes: readonly number[]) => sizes[0] ?? 0 };
+const encoding = {
+  cost: ([size = 1]: Sizes, operands?: readonly Value[]) =>
+    Math.ceil(size * traversalFactor) * (operands === undefined ? 1 : 2) + (operands === undefined ? 0 : 4),
+  resultSize: ([size = 0]: Sizes) => size,
+};
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** `int(x)`, `string(x)` and the others. */
@@ -22,7 +35,7 @@ export const conversionLibrary: readonly Overload[] = [
   global("int", [int], int, (value: bigint) => value),
   global("int", [uint], int, (value: Unsigned) => checkedInt(value.value)),
   global("int", [double], int, intOfDouble),
-  global("int", [string], int, intOfString),
+  global("int", [string], int, intOfString, takes(2)),
   global("int", [timestamp], int, (value: Timestamp) => splitSeconds(value.nanos).seconds),
   global("int", [duration], int, (value: Duration) => value.nanos),
   global("uint", [uint], uint, (value: Unsigned) => value),
@@ -32,22 +45,22 @@ export const conversionLibrary: readonly Overload[] = [
   global("double", [double], double, (value: number) => value),
   global("double", [int], double, (value: bigint) => Number(value)),
   global("double", [uint], double, (value: Unsigned) => Number(value.value)),
-  global("double", [string], double, doubleOfString),
+  global("double", [string], double, doubleOfString, takes(2)),
   global("string", [string], string, (value: string) => value),
   global("string", [bool], string, (value: boolean) => String(value)),
   global("string", [int], string, (value: bigint) => value.toString()),
   global("string", [uint], string, (value: Unsigned) => value.value.toString()),
-  global("string", [double], string, formatShort),
+  global("string", [double], string, formatShort, takes(8)),
   global("string", [bytes], string, stringOfBytes, reading),
-  global("string", [timestamp], string, formatTimestamp, takes(16)),
-  global("string", [duration], string, formatDuration, takes(4)),
+  global("string", [timestamp], string, formatTimestamp, takes(24)),
+  global("string", [duration], string, formatDuration, takes(8)),
   global("bytes", [bytes], bytes, (value: Uint8Array) => value),
-  global("bytes", [string], bytes, (value: string) => new TextEncoder().encode(value), reading),
+  global("bytes", [string], bytes, (value: string) => new TextEncoder().encode(value), encoding),
   global("timestamp", [timestamp], timestamp, (value: Timestamp) => value),
-  global("timestamp", [string], timestamp, timestampOf, takes(8)),
+  global("timestamp", [string], timestamp, timestampOf, takes(16)),
   global("timestamp", [int], timestamp, (seconds: bigint) => checkedTimestamp(seconds * 1_000_000_000n)),
   global("duration", [duration], duration, (value: Duration) => value),
-  global("duration", [string], duration, durationOf, takes(3)),
+  global("duration", [string], duration, durationOf, takes(6)),
 ];
 
 function boolOf(text: string): boolean {

@@ -72,7 +72,7 @@ function ofInt(value: bigint): Quantity {
   return new Quantity(value, 0);
 }
 
-const reading = takes(3, traversal());
+const reading = takes(7, traversal());
 
 export const quantityLibrary: readonly Overload[] = [
   global(
@@ -90,8 +90,8 @@ export const quantityLibrary: readonly Overload[] = [
   member("compareTo", [type, type], int, compare),
   member("isGreaterThan", [type, type], bool, (left: Quantity, right: Quantity) => compare(left, right) === 1n),
   member("isLessThan", [type, type], bool, (left: Quantity, right: Quantity) => compare(left, right) === -1n),
-  member("add", [type, type], type, (left: Quantity, right: Quantity) => sum(left, right, 1n)),
-  member("add", [type, int], type, (left: Quantity, right: bigint) => sum(left, ofInt(right), 1n)),
-  member("sub", [type, type], type, (left: Quantity, right: Quantity) => sum(left, right, -1n)),
-  member("sub", [type, int], type, (left: Quantity, right: bigint) => sum(left, ofInt(right), -1n)),
+  member("add", [type, type], type, (left: Quantity, right: Quantity) => sum(left, right, 1n), takes(3)),
+  member("add", [type, int], type, (left: Quantity, right: bigint) => sum(left, ofInt(right), 1n), takes(3)),
+  member("sub", [type, type], type, (left: Quantity, right: Quantity) => sum(left, right, -1n), takes(3)),
+  member("sub", [type, int], type, (left: Quantity, right: bigint) => sum(left, ofInt(right), -1n), takes(3)),
 ];

@@ -18,7 +18,7 @@ export const regexLibrary: readonly Overload[] = [
 /** Each character may be a find of its own. */
 function findAllCost(sizes: Sizes, operands?: readonly Value[]): number {
   const [text] = operands ?? [];
-  return searchCost(sizes, operands) + (typeof text === "string" ? text.length : 0);
+  return searchCost(sizes, operands) + (typeof text === "string" ? 2 * text.length : 0);
 }
 
 function find(text: string, pattern: string): string {

@@ -71,7 +71,7 @@ function comparePrerelease(left: readonly string[], right: readonly string[]): b
   return BigInt(Math.sign(left.length - right.length));
 }
 
-const reading = takes(5, traversal());
+const reading = takes(9, traversal());
 
 function semver(text: string, isTolerant: boolean): Semver {
   return parse(text, isTolerant) ?? fail(`semver parse error during conversion from string: ${text.slice(0, 100)}`);

@@ -29,7 +29,7 @@ import { weightOf } from "../weight.ts";
 import { concatenateLists } from "./concatenate.ts";
 
 /** Parts of lists and maps take longer to compare than characters of a text. */
-const deepFactor = 3;
+const deepFactor = 8;
 /** Comparing goes as deep as the smaller of the two. */
 const shorter = (sizes: Sizes, operands?: readonly Value[]): number => {
   const [x, y] = operands ?? [];

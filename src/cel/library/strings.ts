@@ -8,8 +8,14 @@ import { format } from "./format-string.ts";
 
 const sameSize = (sizes: Sizes): number => sizes[0] ?? 0;
 const reading = { cost: traversal(), resultSize: sameSize };
+/** Character by character, into a list and out of it. */
+const turning = {
+  cost: ([size = 1]: Sizes, operands?: readonly Value[]) =>
+    Math.ceil(size * (operands === undefined ? 1 : 4) * traversalFactor),
+  resultSize: sameSize,
+};
 /** Parts of lists and maps take longer to write than characters of a text. */
-const writingFactor = 6;
+const writingFactor = 12;
 /** A search may have to look at the part anew at each character. */
 const seeking = (times: number) => ({
   cost: ([size = 1, part = 1]: Sizes, operands?: readonly Value[]) =>
@@ -58,7 +64,7 @@ export const stringLibrary: readonly Overload[] = [
   member("substring", [string, int], string, (text: string, from: bigint) => substring(text, from, undefined), reading),
   member("substring", [string, int, int], string, substring, reading),
   member("trim", [string], string, trim, reading),
-  member("reverse", [string], string, (text: string) => [...text].reverse().join(""), reading),
+  member("reverse", [string], string, (text: string) => [...text].reverse().join(""), turning),
   member("join", [list(string)], string, (texts: ListValue) => join(texts, ""), joining),
   member("join", [list(string), string], string, join, joining),
   member("format", [string, list(dyn)], string, format, {

@@ -36,11 +36,11 @@ const ofDurations: readonly [name: string, of: (nanos: bigint) => bigint][] = [
 ];
 
 /** Units of asking how far a named time zone is ahead at a moment. */
-const zoneUnits = 60;
+const zoneUnits = 90;
 
 export const timeLibrary: readonly Overload[] = [
   ...parts.flatMap(([name, read]) => [
-    member(name, [timestamp], int, ({ nanos }: Timestamp) => BigInt(read(dateOf(nanos, 0), nanos)), takes(4)),
+    member(name, [timestamp], int, ({ nanos }: Timestamp) => BigInt(read(dateOf(nanos, 0), nanos)), takes(8)),
     member(
       name,
       [timestamp, string],
@@ -49,7 +49,7 @@ export const timeLibrary: readonly Overload[] = [
       takes(zoneUnits),
     ),
   ]),
-  ...ofDurations.map(([name, of]) => member(name, [duration], int, ({ nanos }: Duration) => of(nanos))),
+  ...ofDurations.map(([name, of]) => member(name, [duration], int, ({ nanos }: Duration) => of(nanos), takes(2))),
 ];
 
 function dateOf(nanos: bigint, offset: number): Date {

@@ -1,7 +1,7 @@
 import { fail } from "../failure.ts";
-import { global, member, traversal, type Overload } from "../library.ts";
+import { global, member, takes, traversal, type Overload, type Sizes } from "../library.ts";
 import { bool, list, map, opaque, string } from "../types.ts";
-import { ArrayList, EntryMap, Opaque, type MapValue } from "../value.ts";
+import { ArrayList, EntryMap, Opaque, type MapValue, type Value } from "../value.ts";
 
 const type = opaque("kubernetes.URL");
 
@@ -75,7 +75,14 @@ function queryOf({ query }: Url): MapValue {
   return result;
 }
 
-const reading = { cost: traversal() };
+const reading = takes(14, traversal());
+/** The parts of a query are taken apart and decoded one by one. */
+const querying = {
+  cost: (_: Sizes, operands?: readonly Value[]) => {
+    const [url] = operands ?? [];
+    return 1 + (url instanceof Url ? 20 + url.query.length : 0);
+  },
+};
 
 export const urlLibrary: readonly Overload[] = [
   global(
@@ -91,5 +98,5 @@ export const urlLibrary: readonly Overload[] = [
   member("getHostname", [type], string, hostname),
   member("getPort", [type], string, (url: Url) => host.exec(url.host)?.[3] ?? ""),
   member("getEscapedPath", [type], string, ({ path }: Url) => escapedPath(path)),
-  member("getQuery", [type], map(string, list(string)), queryOf),
+  member("getQuery", [type], map(string, list(string)), queryOf, querying),
 ];

@@ -1,5 +1,6 @@
 import type { MatchCondition, Variable } from "#api/generated/admissionregistration-v1.ts";
 import type { Environment } from "#cel/environment.ts";
+import { lateFromNow } from "#cel/late.ts";
 import { compileExpression, type Compiled, type Result } from "#cel/program.ts";
 import { bool, dyn, type ObjectField, type ObjectType, type Type } from "#cel/types.ts";
 import { mutationEnvironment, mutationTypes, policyVariables, validationEnvironment } from "./environment.ts";
@@ -51,7 +52,9 @@ export class PolicyEvaluation {
   run(compiled: Compiled): Result {
     if (!compiled.ok)
       return { ok: false, message: `compilation error: ${compiled.message}`, cost: 0, isOverBudget: false };
-    const result = compiled.program.evaluate(this.#values, Math.min(callCostMax, this.#budget.left));
+    const { left, clock } = this.#budget;
+    const isLate = clock && lateFromNow(clock);
+    const result = compiled.program.evaluate(this.#values, Math.min(callCostMax, left), isLate);
     this.#budget.left -= result.cost;
     if (result.ok || !result.isOverBudget) return result;
     const message = "validation failed due to running out of cost budget, no further validation rules will be run";

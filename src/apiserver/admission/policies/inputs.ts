@@ -4,17 +4,18 @@ import { fromJson } from "#cel/json.ts";
 import { authorizerValue, resourceCheckValue, type AskAuthorizer } from "#cel/library/authorizer.ts";
 import { dyn } from "#cel/types.ts";
 import type { Value } from "#cel/value.ts";
+import type { Clock } from "#world/clock.ts";
 import type { AdmissionRequest } from "../../admission.ts";
-import type { LocalAuthorizer } from "../../authorizer.ts";
+import type { Authorizer } from "../../authorizer.ts";
 import type { ObjectReader } from "../../object-reader.ts";
 import { inVersion } from "../../objects/convert.ts";
-import type { User } from "../../user.ts";
+import { decisionOn } from "./answers.ts";
 import { policyVariables } from "./environment.ts";
 
 export interface PolicyParts {
   readonly objects: ObjectReader;
-  /** Expressions get their answers at once: authorizers outside are not asked. */
-  readonly authorizer: Pick<LocalAuthorizer, "authorize">;
+  readonly authorizer: Pick<Authorizer, "authorize">;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 /** The values that expressions see of one request; parameters differ between evaluations. */
@@ -23,7 +24,7 @@ export class Inputs {
   readonly object: unknown;
 
   constructor(parts: PolicyParts, request: AdmissionRequest, seen: SeenObjects) {
-    const ask = asker(parts, request);
+    const ask: AskAuthorizer = (question) => decisionOn(parts.authorizer, request, question);
     this.object = seen.object;
     const { group, resource, subresource, namespace, name } = request;
     this.#values = [
@@ -87,28 +88,4 @@ function requestData(request: AdmissionRequest, resource: Resource<unknown>): Re
 function namespaceOf(objects: ObjectReader, request: AdmissionRequest): ApiObject | undefined {
   if (request.namespace === "" || (request.group === "" && request.resource === "namespaces")) return undefined;
   return objects.get({ group: "", resource: "namespaces" }, undefined, request.namespace);
-}
-
-function asker({ authorizer }: PolicyParts, request: AdmissionRequest): AskAuthorizer {
-  return ({ serviceAccount, path, ...attributes }) => {
-    const user = serviceAccount === undefined ? request.user : serviceAccountUser(serviceAccount);
-    const isResource = path === undefined;
-    const { allowed, reason } = authorizer.authorize({
-      ...attributes,
-      user,
-      isResource,
-      version: "*",
-      path: path ?? "",
-    });
-    return { allowed, reason };
-  };
-}
-
-function serviceAccountUser({ namespace, name }: { namespace: string; name: string }): User {
-  return {
-    name: `system:serviceaccount:${namespace}:${name}`,
-    uid: "",
-    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
-    extra: {},
-  };
 }

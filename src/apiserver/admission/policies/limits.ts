@@ -4,6 +4,8 @@ export const callCostMax = 1_000_000;
 export const policyCostMax = 10_000_000;
 /** Cost units of the match conditions of one webhook or policy. */
 export const conditionsCostMax = 2_500_000;
+/** Different questions to authorizers that the expressions for one request may ask. */
+export const questionsMax = 100;
 /** Compiled match conditions of webhooks that are remembered. */
 export const conditionsMax = 1_000;
 /** Objects that a binding's selector may find as parameters. */

@@ -33,7 +33,7 @@ export function matchConditions(parts: PolicyParts): MatchConditions {
     const inputs = new Inputs(parts, request, { resource: request.kind.storage, ...seen });
     return conditionsHold(
       tests,
-      new PolicyEvaluation(expressions, inputs.values(undefined), { left: conditionsCostMax }),
+      new PolicyEvaluation(expressions, inputs.values(undefined), { left: conditionsCostMax, clock: parts.clock }),
     );
   };
 }

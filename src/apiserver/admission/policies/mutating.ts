@@ -19,6 +19,7 @@ import { toStorage } from "../../objects/convert.ts";
 import { applyJsonPatch } from "../../patch/json-patch.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
 import { allow } from "../request.ts";
+import { whenAnswered } from "./answers.ts";
 import { isExempt } from "../webhooks/match.ts";
 import { applyConfiguration, ApplyProblem } from "./apply-configuration.ts";
 import { matched, paramsOf } from "./bindings.ts";
@@ -73,11 +74,16 @@ export function mutatingPolicies(parts: PolicyParts): AdmissionPlugin {
       const bindings = all.toSorted((left, right) =>
         (left.spec.policyName ?? "") < (right.spec.policyName ?? "") ? -1 : 1,
       );
-      let seen = seenOf.get(request);
-      if (seen === undefined) seenOf.set(request, (seen = new Map()));
-      const first = request.isReinvocation === true ? allow : round(parts, request, bindings, compiled, seen, false);
-      // One more turn for those that want to see what others did after them.
-      return first.allowed ? round(parts, request, bindings, compiled, seen, true) : first;
+      const { object } = request;
+      const before = seenOf.get(request);
+      return whenAnswered(() => {
+        request.object = object;
+        const seen: Seen = new Map(before);
+        seenOf.set(request, seen);
+        const first = request.isReinvocation === true ? allow : round(parts, request, bindings, compiled, seen, false);
+        // One more turn for those that want to see what others did after them.
+        return first.allowed ? round(parts, request, bindings, compiled, seen, true) : first;
+      });
     },
   };
 }
@@ -123,7 +129,7 @@ function mutate(
   const params = paramsOf(request, policy.spec.paramKind, binding.spec.paramRef, parts.objects);
   if (!params.ok) return params.problem;
   const { expressions, conditions, mutations } = compiled.of(policy);
-  const budget = { left: policyCostMax };
+  const budget = { left: policyCostMax, clock: parts.clock };
   for (const param of params.all) {
     for (const [index, { mutation, made }] of mutations.entries()) {
       // Each change is made with what the one before has left.

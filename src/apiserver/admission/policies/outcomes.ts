@@ -26,6 +26,8 @@ export class Outcomes {
   readonly #request: AdmissionRequest;
   readonly #denials: { readonly message: string; readonly reason: string }[] = [];
   readonly #audited: Record<string, unknown>[] = [];
+  readonly #warnings: string[] = [];
+  readonly #annotations: Record<string, string> = {};
 
   constructor(request: AdmissionRequest) {
     this.#request = request;
@@ -37,28 +39,28 @@ export class Outcomes {
       this.#denials.push({ message: text, reason });
     }
     if (actions.includes("Warn")) {
-      this.#request.warnings.push(
+      this.#warnings.push(
         `Validation failed for ValidatingAdmissionPolicy '${policy}' with binding '${binding}': ${message}`,
       );
     }
     if (actions.includes("Audit")) {
       this.#audited.push({ message, policy, binding, expressionIndex: index, validationActions: actions });
-      this.#request.auditAnnotations["validation.policy.admission.k8s.io/validation_failure"] = JSON.stringify(
-        this.#audited,
-      );
+      this.#annotations["validation.policy.admission.k8s.io/validation_failure"] = JSON.stringify(this.#audited);
     }
   }
 
   /** Values of several bindings stand side by side. */
   annotate(key: string, value: string): void {
-    const annotations = this.#request.auditAnnotations;
+    const annotations = this.#annotations;
     const known = annotations[key];
     if (known === undefined) annotations[key] = value;
     else if (!known.split(", ").includes(value)) annotations[key] = `${known}, ${value}`;
   }
 
-  /** The first denial decides how the request ends. */
+  /** Tells the request what was found; the first denial decides how it ends. */
   verdict(): Verdict {
+    this.#request.warnings.push(...this.#warnings);
+    Object.assign(this.#request.auditAnnotations, this.#annotations);
     const [first] = this.#denials;
     if (first === undefined) return allow;
     const { group, resource, name } = this.#request;

@@ -10,6 +10,7 @@ import { bool, nullType, string } from "#cel/types.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../../admission.ts";
 import { getStored, listStored } from "../../authorize/stored.ts";
 import { allow } from "../request.ts";
+import { whenAnswered } from "./answers.ts";
 import { isExempt } from "../webhooks/match.ts";
 import { matched, paramsOf } from "./bindings.ts";
 import {
@@ -60,9 +61,11 @@ export function validatingPolicies(parts: PolicyParts): AdmissionPlugin {
     validate(request) {
       const bindings = listStored<ValidatingAdmissionPolicyBinding>(parts.objects, validatingadmissionpolicybindings);
       if (bindings.length === 0 || isExempt(request)) return allow;
-      const outcomes = new Outcomes(request);
-      for (const binding of bindings) judge(parts, request, binding, compiled, outcomes);
-      return outcomes.verdict();
+      return whenAnswered(() => {
+        const outcomes = new Outcomes(request);
+        for (const binding of bindings) judge(parts, request, binding, compiled, outcomes);
+        return outcomes.verdict();
+      });
     },
   };
 }
@@ -97,7 +100,10 @@ function judge(
   const inputs = new Inputs(parts, request, seenObjects(request, resource));
   const made = compiled.of(policy);
   for (const param of params.all) {
-    const evaluation = new PolicyEvaluation(made.expressions, inputs.values(param), { left: policyCostMax });
+    const evaluation = new PolicyEvaluation(made.expressions, inputs.values(param), {
+      left: policyCostMax,
+      clock: parts.clock,
+    });
     const conditions = conditionsHold(made.conditions, evaluation);
     if ("error" in conditions) failure(conditions.error);
     else if (conditions.holds) {

@@ -1,11 +1,15 @@
 import { EvaluationFailure } from "#cel/failure.ts";
+import { lateFromNow } from "#cel/late.ts";
 import type { Compiled } from "#cel/program.ts";
 import { MapValue, type Value } from "#cel/value.ts";
+import type { Clock } from "#world/clock.ts";
 import { callCostMax } from "./limits.ts";
 
 /** What the expressions of one policy may still cost. */
 export interface Budget {
   left: number;
+  /** By which each expression is stopped that takes too long; undefined: by nothing but its cost. */
+  readonly clock: Pick<Clock, "monotonic"> | undefined;
 }
 
 /** The variable `variables`: each is evaluated when it is first read, and at most once. */
@@ -46,7 +50,9 @@ export class VariablesValue extends MapValue {
   #evaluate(name: string, compiled: Compiled): Value | EvaluationFailure {
     if (!compiled.ok)
       return new EvaluationFailure(`composited variable "${name}" fails to compile: ${compiled.message}`);
-    const result = compiled.program.evaluate([...this.#inputs, this], Math.min(callCostMax, this.#budget.left));
+    const { left, clock } = this.#budget;
+    const isLate = clock && lateFromNow(clock);
+    const result = compiled.program.evaluate([...this.#inputs, this], Math.min(callCostMax, left), isLate);
     this.#budget.left -= result.cost;
     if (result.ok) return result.value;
     return new EvaluationFailure(

@@ -1,6 +1,7 @@
 import type {
   MutatingWebhook,
   MutatingWebhookConfiguration,
+  ValidatingWebhook,
   ValidatingWebhookConfiguration,
 } from "#api/generated/admissionregistration-v1.ts";
 import { mutatingwebhookconfigurations, validatingwebhookconfigurations } from "#api/generated/resources.ts";
@@ -12,6 +13,7 @@ import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../../admission
 import { listStored } from "../../authorize/stored.ts";
 import { toStorage } from "../../objects/convert.ts";
 import { applyJsonPatch } from "../../patch/json-patch.ts";
+import { whenAnswered } from "../policies/answers.ts";
 import { allow } from "../request.ts";
 import { ask, asking, failed, type Asked, type WebhookParts } from "./dispatch.ts";
 import { isExempt } from "./match.ts";
@@ -43,7 +45,7 @@ async function mutate(
     for (const [index, webhook] of webhooks.entries()) {
       const id = `${metadata?.name ?? ""}/${index}/${webhook.name}`;
       if (request.isReinvocation === true && !isAskedAgain(webhook, seen.get(id), request)) continue;
-      const asked = asking(parts, request, webhook);
+      const asked = await whenAnswered(() => asking(parts, request, webhook));
       if (asked === undefined) continue;
       if ("allowed" in asked) return asked;
       const reply = await ask(parts, request, asked);
@@ -104,16 +106,29 @@ export function validatingWebhooks(parts: WebhookParts): AdmissionPlugin {
     validate(request) {
       const all = listStored<ValidatingWebhookConfiguration>(parts.objects, validatingwebhookconfigurations);
       if (all.length === 0 || isExempt(request)) return allow;
-      const asked: Asked[] = [];
-      for (const webhook of all.flatMap(({ webhooks = [] }) => webhooks)) {
-        const each = asking(parts, request, webhook);
-        if (each === undefined) continue;
-        if ("allowed" in each) return each;
-        asked.push(each);
-      }
-      return asked.length === 0 ? allow : validate(parts, request, asked);
+      const webhooks = all.flatMap((configuration) => configuration.webhooks ?? []);
+      const asked = whenAnswered(() => allAsked(parts, request, webhooks));
+      const go = (found: readonly Asked[] | Verdict): Verdict | Promise<Verdict> =>
+        "allowed" in found ? found : found.length === 0 ? allow : validate(parts, request, found);
+      return asked instanceof Promise ? asked.then(go) : go(asked);
     },
   };
+}
+
+/** The webhooks that are to be asked, or the end of the request. */
+function allAsked(
+  parts: WebhookParts,
+  request: AdmissionRequest,
+  webhooks: readonly ValidatingWebhook[],
+): readonly Asked[] | Verdict {
+  const asked: Asked[] = [];
+  for (const webhook of webhooks) {
+    const each = asking(parts, request, webhook);
+    if (each === undefined) continue;
+    if ("allowed" in each) return each;
+    asked.push(each);
+  }
+  return asked;
 }
 
 async function validate(parts: WebhookParts, request: AdmissionRequest, asked: readonly Asked[]): Promise<Verdict> {
