@@ -34,11 +34,7 @@ export class Program {
    * Evaluates with the values of the environment's variables, in their order; undefined stands for one that is not set.
    * `isLate` is asked now and then by evaluations that cost much; one that is late ends like one that costs too much.
    */
-  evaluate(
-    variables: readonly (Value | undefined)[],
-    costMax: number = evaluationCostMax,
-    isLate?: IsLate,
-  ): Result {
+  evaluate(variables: readonly (Value | undefined)[], costMax: number = evaluationCostMax, isLate?: IsLate): Result {
     const slots = new Array<Value>(this.#slots);
     for (let i = 0; i < variables.length; i += 1) {
       const value = variables[i];
