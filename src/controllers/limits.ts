@@ -32,6 +32,10 @@ export const limits = {
   autoscalerShareMs: 20,
   /** Measured values alone change the status no more often. Milliseconds. */
   autoscalerStatusMs: 15_000,
+  /** No request for at least this long before a workload goes to zero, whatever its window says. Milliseconds. */
+  sleepAfterMinMs: 10_000,
+  /** Every ingress knows this long that requests are to be held before the last pod ends. Milliseconds. */
+  sleepNoticeMs: 1_000,
   endpointsSpacingMs: 100,
   sliceSpacingMs: 25,
   endpointsPerSliceMax: 100,

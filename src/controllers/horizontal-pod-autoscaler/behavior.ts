@@ -49,6 +49,11 @@ function downRules(behavior: HorizontalPodAutoscalerBehavior | undefined): Rules
   return rulesOf(behavior?.scaleDown, downWindowSecondsDefault, [percentDefault]);
 }
 
+/** How long the highest recommendation of the past keeps replicas. Milliseconds. */
+export function downWindowMs(behavior: HorizontalPodAutoscalerBehavior | undefined): number {
+  return downRules(behavior).windowMs;
+}
+
 export function toleranceOf(behavior: HorizontalPodAutoscalerBehavior | undefined): Tolerance {
   const of = (rules: HPAScalingRules | undefined): number => {
     const parsed = parseQuantity(rules?.tolerance ?? "");
@@ -87,6 +92,8 @@ export function rememberChange(
   const changes = history.changes.filter(({ atMs }) => now - atMs <= keptMs && atMs <= now).slice(-limits.changesMax);
   return { recommendations: history.recommendations, changes: [...changes, { atMs: now, change }] };
 }
+
+export const inRange = "the desired count is within the acceptable range";
 
 /** A verdict with the reason and message of the condition that tells it. */
 export interface Verdict {
@@ -154,7 +161,7 @@ export function bound(input: BehaviorInput): Verdict {
   return {
     replicas: desired,
     reason: "DesiredWithinRange",
-    message: "the desired count is within the acceptable range",
+    message: inRange,
   };
 }
 

@@ -1,18 +1,23 @@
 import type { Scale } from "#api/generated/autoscaling-v1.ts";
+import { scaleToZeroAnnotation } from "#api/delivery/traffic-hold.ts";
 import { pathOf, type Resource } from "#api/resource.ts";
 import { parseLabelSelector, type Selector } from "#api/selectors.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { Client } from "#client/client.ts";
+import { timeOf } from "#reconcile/object-view.ts";
 import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { withoutHeld } from "../selected-pods.ts";
+import { serviceDeclaration } from "../views/network.ts";
 import { replicaSetDeclaration } from "../views/workload.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { noHistory, rememberChange, type History } from "./behavior.ts";
-import { planAutoscaler, type ObservedScale } from "./plan.ts";
+import { outsideMetrics, planAutoscaler, type ObservedScale } from "./plan.ts";
+import { mayScaleToZero, sleepAfterMs, type ObservedSleep, type Traffic } from "./sleep.ts";
+import { readSleepTarget, readTraffic, servicesOf } from "./sleep-source.ts";
 import { readMetric } from "./sources.ts";
-import { autoscalerDeclaration, type AutoscalerView } from "./view.ts";
+import { autoscalerDeclaration, demandDeclaration, holdDeclaration, type AutoscalerView } from "./view.ts";
 
 /** What the loop remembers of an autoscaler between two looks. */
 interface Memory {
@@ -21,9 +26,17 @@ interface Memory {
   /** A change under way: it counts once it is seen. */
   change: { readonly from: number; readonly to: number; readonly atMs: number } | undefined;
   selector: Selector | undefined;
+  /** Before this time (milliseconds since 1970) the ingresses need not be asked for requests. */
+  quietAskMs: number;
 }
 
-const newMemory: Memory = { history: noHistory, statusWrittenMs: 0, change: undefined, selector: undefined };
+const newMemory: Memory = {
+  history: noHistory,
+  statusWrittenMs: 0,
+  change: undefined,
+  selector: undefined,
+  quietAskMs: 0,
+};
 
 /** Brings workloads to the size that their metrics ask for. */
 export function createHorizontalPodAutoscalerController(dependencies: Dependencies): Controller {
@@ -31,6 +44,9 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
   const autoscalers = informers.of(autoscalerDeclaration);
   const pods = informers.of(podDeclaration);
   const replicaSets = informers.of(replicaSetDeclaration);
+  const services = informers.of(serviceDeclaration);
+  const holds = informers.of(holdDeclaration);
+  const demands = informers.of(demandDeclaration);
   const memories = new Map<string, Memory>();
 
   const pass = async (key: string, context: PassContext): Promise<Plan | undefined> => {
@@ -57,8 +73,11 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
       maxAgeMs: limits.autoscalerResourceMs - 500,
       resources,
     };
-    const isDisabled = scale.kind === "found" && scale.replicas === 0 && autoscaler.spec.minReplicas !== 0;
-    const asked = memory.selector === undefined || isDisabled ? [] : specs;
+    const sleep = await observeSleep(autoscaler, scale, memory, context.now);
+    const isEmpty = scale.kind === "found" && scale.replicas === 0;
+    const possible = isEmpty && sleep !== undefined ? outsideMetrics(specs) : specs;
+    const isDisabled = isEmpty && (autoscaler.spec.minReplicas !== 0 || sleep?.demand !== undefined);
+    const asked = memory.selector === undefined || isDisabled ? [] : possible;
     const readings = await Promise.all(asked.map((spec) => readMetric(client, spec, question)));
     const refusal = context.refusal?.action.verb === "update" ? context.refusal.message : undefined;
     const plan = planAutoscaler(
@@ -74,6 +93,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
         pods: selected,
         readings,
         history: memory.history,
+        sleep,
         refusal,
         statusWrittenMs: memory.statusWrittenMs,
       },
@@ -83,7 +103,38 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     memory.history = plan.history;
     if (plan.change !== undefined) memory.change = { ...plan.change, atMs: context.now };
     if (plan.actions.some(({ verb }) => verb === "update")) memory.statusWrittenMs = context.now;
-    return { actions: plan.actions, because: plan.because, lookAgainMs: lookAgainMs(autoscaler) };
+    return { actions: plan.actions, because: plan.because, lookAgainMs: lookAgainMs(autoscaler, sleep, scale) };
+  };
+
+  /** What sleeping and waking need to know; the ingresses are asked only when it may be time to sleep. */
+  const observeSleep = async (
+    autoscaler: AutoscalerView,
+    scale: ObservedScale,
+    memory: Memory,
+    now: number,
+  ): Promise<ObservedSleep | undefined> => {
+    const { key, namespace } = autoscaler;
+    const wanted = mayScaleToZero(autoscaler);
+    const hold = holds.get(key);
+    if (scale.kind === "failed" || (!wanted && hold === undefined)) return undefined;
+    const demand = demands
+      .by("hold", key)
+      .find(({ holdUid, sleep }) => holdUid === hold?.uid && sleep === hold.spec.sleep);
+    const known = { wanted, hold, demand, services: hold?.spec.services ?? [], release: undefined };
+    // Waking waits for nothing.
+    if (!wanted || (scale.replicas === 0 && demand !== undefined)) return { ...known, traffic: unasked };
+    const afterMs = sleepAfterMs(autoscaler);
+    const isFalling = hold?.spec.phase === "FallingAsleep";
+    const isDue =
+      hold !== undefined &&
+      scale.replicas === 1 &&
+      (isFalling || (now >= memory.quietAskMs && now - (timeOf(hold.spec.since) ?? now) >= afterMs));
+    const { labels, release } = await readSleepTarget(client, autoscaler, scale);
+    const found = servicesOf(services.by("namespace", namespace), labels);
+    const traffic = isDue ? await readTraffic(client, namespace, found) : unasked;
+    if (traffic.kind === "quiet") memory.quietAskMs = now + Math.max(0, afterMs - traffic.quietMs);
+    else if (isDue) memory.quietAskMs = now + limits.autoscalerMs;
+    return { ...known, services: found, traffic, release };
   };
 
   /** Other autoscalers of the namespace whose targets select some of these pods, with this one, by name. */
@@ -100,7 +151,9 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     return others.length === 0 ? [] : [key, ...others.map((other) => other.key)].sort();
   };
 
-  const lookAgainMs = ({ spec }: AutoscalerView): number => {
+  const lookAgainMs = ({ spec }: AutoscalerView, sleep: ObservedSleep | undefined, scale: ObservedScale): number => {
+    if (sleep?.hold?.spec.phase === "FallingAsleep") return limits.sleepNoticeMs;
+    if (sleep?.wanted === true && scale.kind === "found" && scale.replicas === 0) return limits.autoscalerMs;
     const isQuick = (spec.metrics ?? []).some(({ type }) => type === "Resource" || type === "ContainerResource");
     return Math.max(
       isQuick ? limits.autoscalerResourceMs : limits.autoscalerMs,
@@ -111,15 +164,26 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
   return createLoop(dependencies, {
     name: "horizontal-pod-autoscaler",
     eventSource: "horizontal-pod-autoscaler",
-    needs: [autoscalers, pods, replicaSets],
+    needs: [autoscalers, pods, replicaSets, services, holds, demands],
     watch: (enqueue) => [
       autoscalers.handle((key, old, current) => {
         // Our own writes of the status are no news.
-        if (old === undefined || current === undefined || !isEqual(old.spec, current.spec)) enqueue(key);
+        if (old === undefined || current === undefined || !isEqual(asked(old), asked(current))) enqueue(key);
+      }),
+      holds.handle((key) => enqueue(key)),
+      demands.handle((_key, _old, current) => {
+        if (current !== undefined) enqueue(current.holdKey);
       }),
     ],
     pass,
   });
+}
+
+const unasked: Traffic = { kind: "unasked" };
+
+/** What an autoscaler is asked to do. */
+function asked({ spec, annotations }: AutoscalerView): object {
+  return { spec, scaleToZero: annotations[scaleToZeroAnnotation] };
 }
 
 /** A change counts for the policies once the target has the size that was asked for. */

@@ -1,8 +1,10 @@
 import type {
   HorizontalPodAutoscaler,
   HorizontalPodAutoscalerStatus,
+  MetricSpec,
   MetricStatus,
 } from "#api/generated/autoscaling-v2.ts";
+import { trafficdemands } from "#api/delivery/traffic-hold.ts";
 import { autoscalingV2Horizontalpodautoscalers } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
@@ -11,10 +13,11 @@ import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
 import { referenceOf } from "../ownership.ts";
 import type { PodView } from "../views/pod.ts";
-import { bound, remember, stabilize, toleranceOf, type History } from "./behavior.ts";
+import { bound, inRange, remember, stabilize, toleranceOf, type History } from "./behavior.ts";
 import { Conditions } from "./conditions.ts";
 import { judgeMetric, type Judged } from "./proposal.ts";
 import type { Reading } from "./reading.ts";
+import { holdActions, judgeAsleep, judgeAwake, type ObservedSleep, type SleepVerdict } from "./sleep.ts";
 import type { AutoscalerView } from "./view.ts";
 
 /** The scale of the target, or why it could not be read. */
@@ -41,6 +44,8 @@ export interface ObservedAutoscaler {
   /** One for each metric of the spec. */
   readonly readings: readonly Reading[];
   readonly history: History;
+  /** Undefined: it never slept, and is not to. */
+  readonly sleep: ObservedSleep | undefined;
   /** The server's words when the last change of the scale was refused. */
   readonly refusal: string | undefined;
   /** When measured values were last written to the status, milliseconds since 1970. */
@@ -67,6 +72,7 @@ interface Decision {
   /** Why the replicas change; undefined: they do not. */
   readonly reason: string | undefined;
   readonly warnings: readonly { readonly eventReason: string; readonly message: string }[];
+  readonly sleep?: SleepVerdict;
 }
 
 /** One look at a HorizontalPodAutoscaler. https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/ */
@@ -80,15 +86,27 @@ export function planAutoscaler(observed: ObservedAutoscaler, now: number): Autos
     actions.push({ verb: "event", about: aboutOf(autoscaler), type: "Warning", eventReason, message });
   }
   const scaling = scaleAction(observed, decision);
+  const holds =
+    observed.sleep === undefined || decision.sleep === undefined
+      ? []
+      : holdActions(autoscaler, observed.sleep, decision.sleep.hold, now);
   const isRefused = observed.refusal !== undefined;
   const status = statusOf(autoscaler, decision, scaling !== undefined && !isRefused ? now : undefined);
   const withMetrics = scaling !== undefined || now - observed.statusWrittenMs >= limits.autoscalerStatusMs;
   const told = mustWrite(autoscaler.status, status, withMetrics) ? [statusAction(autoscaler, status, decision)] : [];
   const scalings = scaling === undefined ? [] : [scaling];
   // A refused change is told before it is tried again: what follows a refusal is not carried out.
-  actions.push(...(isRefused ? [...told, ...scalings] : [...scalings, ...told]));
+  // A sleep has ended once there are to be pods, not before.
+  actions.push(...(isRefused ? [...told, ...scalings, ...holds] : [...scalings, ...holds, ...told]));
   const change = scaling === undefined ? undefined : { from: decision.current, to: decision.desired };
-  return { actions, because: referenceOf(resource, autoscaler), history: decision.history, change };
+  return { actions, because: causeOf(observed), history: decision.history, change };
+}
+
+/** What woke a target is the cause of all that is written then. */
+function causeOf({ autoscaler, sleep }: ObservedAutoscaler): string {
+  const { demand, hold } = sleep ?? {};
+  if (demand === undefined || hold?.spec.phase === "Awake") return referenceOf(resource, autoscaler);
+  return referenceOf(trafficdemands as Resource<unknown>, demand);
 }
 
 function decide(observed: ObservedAutoscaler, now: number): Decision {
@@ -114,20 +132,69 @@ function decide(observed: ObservedAutoscaler, now: number): Decision {
     conditions.set("AbleToScale", false, "FailedUpdateScale", message);
   }
   const current = scale.replicas;
-  const { maxReplicas: max, minReplicas: min = 1 } = autoscaler.spec;
+  const { sleep } = observed;
+  const { maxReplicas: max, minReplicas = 1 } = autoscaler.spec;
+  // One pod is the least that metrics may ask for: whether there is none is up to the requests.
+  const min = sleep?.wanted === true ? 1 : minReplicas;
   const begun =
     history.recommendations.length === 0 ? remember(history, autoscaler.spec.behavior, current, now) : history;
   const unmeasured = { ...kept, current, history: begun, warnings: [] };
+  if (current === 0 && sleep !== undefined && (sleep.wanted || (sleep.hold?.spec.phase ?? "Awake") !== "Awake"))
+    return decideAsleep(observed, { ...unmeasured, desired: 0 }, sleep, { max, now });
   if (current === 0 && min !== 0) {
     const message = "scaling is disabled since the replica count of the target is zero";
     conditions.set("ScalingActive", false, "ScalingDisabled", message);
-    return { ...unmeasured, desired: 0 };
+    return { ...unmeasured, desired: 0, ...(sleep === undefined ? {} : { sleep: { hold: undefined } }) };
   }
+  const sized = decideSize(observed, unmeasured, { min, max, now });
+  return sleep === undefined ? sized : decideAwake(observed, sized, sleep, now);
+}
+
+function decideSize(observed: ObservedAutoscaler, unmeasured: Omit<Decision, "desired">, bounds: Bounds): Decision {
+  const { current } = unmeasured;
+  const { min, max } = bounds;
   if (current > max)
     return { ...unmeasured, desired: max, reason: "Current number of replicas above Spec.MaxReplicas" };
   if (current < min)
     return { ...unmeasured, desired: min, reason: "Current number of replicas below Spec.MinReplicas" };
-  return decideByMetrics(observed, { ...unmeasured, desired: current }, { min, max, now });
+  return decideByMetrics(observed, { ...unmeasured, desired: current }, bounds);
+}
+
+/** A target without pods: only a request, or a metric that does not come from its pods, brings it back. */
+function decideAsleep(
+  observed: ObservedAutoscaler,
+  start: Decision,
+  sleep: ObservedSleep,
+  { max, now }: Omit<Bounds, "min">,
+): Decision {
+  const { conditions } = start;
+  const metrics = outsideMetrics(observed.autoscaler.spec.metrics);
+  const measured =
+    metrics.length === 0 || observed.readings.length === 0
+      ? start
+      : decideByMetrics(observed, start, { min: 0, max, now }, metrics);
+  const verdict = judgeAsleep(observed.autoscaler, sleep, measured.desired);
+  const { replicas = 0, reason } = verdict;
+  if (replicas === 0) {
+    const message = "the target sleeps since no request came; the next one through the Ingress wakes it";
+    conditions.set("ScalingActive", true, "WaitingForRequests", message);
+    conditions.set("ScalingLimited", false, "DesiredWithinRange", inRange);
+  } else {
+    conditions.set("ScalingActive", true, "Woken", `the target was woken: ${reason}`);
+  }
+  return { ...measured, desired: Math.min(replicas, max), reason, sleep: verdict };
+}
+
+/** What its pods ask for may be less than one pod, when nobody asks for them. */
+function decideAwake(observed: ObservedAutoscaler, sized: Decision, sleep: ObservedSleep, now: number): Decision {
+  const { conditions, current, desired, warnings } = sized;
+  const steady = current === 1 && desired === 1 && warnings.length === 0;
+  const verdict = judgeAwake(observed.autoscaler, sleep, steady, now);
+  const { replicas, reason, limited } = verdict;
+  if (limited !== undefined) conditions.set("ScalingLimited", true, limited.reason, limited.message);
+  return replicas === undefined
+    ? { ...sized, sleep: verdict }
+    : { ...sized, desired: replicas, reason, sleep: verdict };
 }
 
 interface Bounds {
@@ -136,10 +203,21 @@ interface Bounds {
   readonly now: number;
 }
 
-function decideByMetrics(observed: ObservedAutoscaler, start: Decision, { min, max, now }: Bounds): Decision {
+/** Metrics that can be read without a pod. */
+export function outsideMetrics(metrics: readonly MetricSpec[] | undefined): readonly MetricSpec[] {
+  return (metrics ?? []).filter(({ type }) => type === "Object" || type === "External");
+}
+
+/** `readings` belong to `specs`, one each. */
+function decideByMetrics(
+  observed: ObservedAutoscaler,
+  start: Decision,
+  { min, max, now }: Bounds,
+  specs: readonly MetricSpec[] = observed.autoscaler.spec.metrics ?? [],
+): Decision {
   const { autoscaler, scale, readings, pods } = observed;
   const { conditions, current } = start;
-  const { behavior, metrics: specs = [] } = autoscaler.spec;
+  const { behavior } = autoscaler.spec;
   const problem = selectionProblem(observed);
   if (problem !== undefined) {
     conditions.set("ScalingActive", false, problem.eventReason, problem.message);

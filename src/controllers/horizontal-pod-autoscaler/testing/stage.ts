@@ -113,6 +113,7 @@ export function observedOf(draft: StageDraft): ObservedAutoscaler {
     pods: draft.pods ?? Array.from({ length: draft.replicas }, (_, index) => pod(index)),
     readings: draft.readings,
     history: draft.history ?? noHistory,
+    sleep: undefined,
     refusal: undefined,
     statusWrittenMs: 0,
     ...draft.more,
