@@ -11,6 +11,7 @@ import { createHistory } from "#observability/history/history.ts";
 import { historyPart } from "#observability/history/part.ts";
 import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
 import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
+import { activityPart } from "#observability/traffic/activity.ts";
 import { useParts } from "#observability/use/parts.ts";
 import type { UsedNode } from "#observability/use/scene.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -32,22 +33,23 @@ export interface MeasurementsOptions {
 export function createMeasurements(options: MeasurementsOptions): readonly VirtualGroup[] {
   const { clock, timers, nodes, informers, onProblem } = options;
   const pods = () => informers().of(podDeclaration);
+  const ask = async (node: string, target: string, signal: AbortSignal): Promise<string> => {
+    const response = await nodes.request(node, {
+      method: "GET",
+      target,
+      headers: {},
+      body: new Uint8Array(0),
+      signal,
+    });
+    const text = await readText(response.body);
+    if (response.status !== 200) throw new Error(`The agent answered ${response.status}: ${text.slice(0, 200)}`);
+    return text;
+  };
   const cache = new UsageCache({
     clock,
     timers,
     podsOfNode: (node) => pods().by("node", node),
-    ask: async (node, target, signal) => {
-      const response = await nodes.request(node, {
-        method: "GET",
-        target,
-        headers: {},
-        body: new Uint8Array(0),
-        signal,
-      });
-      const text = await readText(response.body);
-      if (response.status !== 200) throw new Error(`The agent answered ${response.status}: ${text.slice(0, 200)}`);
-      return text;
-    },
+    ask,
     onProblem,
   });
   const resourceMetrics = createResourceMetrics({
@@ -58,6 +60,11 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
   });
   const history =
     options.history === undefined ? undefined : createHistory({ transport: options.history, clock, timers });
+  const nodeNames = (): readonly string[] =>
+    informers()
+      .of(nodeDeclaration)
+      .list()
+      .map(({ name }) => name);
   const uses = useParts({
     clock,
     cache,
@@ -65,10 +72,11 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     pods: () => pods().list(),
     nodes: () => informers().of(nodeDeclaration).list().map(usedNode),
   });
-  if (history === undefined) return [resourceMetrics, createObservabilityGroup(uses)];
+  const now = [...uses, activityPart({ timers, nodes: nodeNames, ask })];
+  if (history === undefined) return [resourceMetrics, createObservabilityGroup(now)];
   const podsOf = (namespace: string) => pods().by("namespace", namespace);
   const customMetrics = createCustomMetrics({ history, pods: podsOf, resources: () => builtInResources });
-  return [resourceMetrics, createObservabilityGroup([historyPart(history), ...uses]), ...customMetrics];
+  return [resourceMetrics, createObservabilityGroup([historyPart(history), ...now]), ...customMetrics];
 }
 
 function usedNode({ name, allocatable }: NodeView): UsedNode {

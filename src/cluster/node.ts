@@ -5,6 +5,7 @@ import { createAgent, type Agent } from "#node/agent.ts";
 import { mayLowerOomScore, startContainerd } from "#node/containerd/start.ts";
 import { removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
+import { heldFamilies } from "#observability/traffic/held-families.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import type { Log } from "#telemetry/log.ts";
 import { processFamilies } from "#telemetry/process-metrics.ts";
@@ -229,8 +230,10 @@ function startAgent(
         log.error("cannot read the ingress' counters", error, { part: "agent" });
         return undefined;
       });
-      return [...own, ...(traffic === undefined ? [] : trafficFamilies(traffic))];
+      const held = heldFamilies(network.ingressHeld());
+      return [...own, ...held, ...(traffic === undefined ? [] : trafficFamilies(traffic))];
     },
+    ingressActivity: () => network.ingressActivity(),
     admitPod: (pod, address) => network.admitPod(pod, address),
     onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),
   });

@@ -1,5 +1,6 @@
 import { addressAt, type Cidr } from "#base/cidr.ts";
 import type { Pod } from "#api/generated/core-v1.ts";
+import type { IngressActivity } from "#api/observability/activity.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#reconcile/informers.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -11,6 +12,7 @@ import type { Random } from "#world/random.ts";
 import type { Sockets } from "#world/sockets.ts";
 import { createClusterDns } from "./dns/loop.ts";
 import type { IngressListen } from "./ingress/configuration.ts";
+import type { HeldCount } from "./ingress/demands.ts";
 import { noTraffic, type TrafficReading } from "./ingress/counters.ts";
 import { createIngressLoop } from "./ingress/loop.ts";
 import type { Problem } from "./ingress/route-table.ts";
@@ -72,6 +74,10 @@ export interface Network {
   ingressProblems(): readonly Problem[];
   /** Requests through this node's ingress. Rejects with `RuntimeError` when its proxy does not answer. */
   ingressTraffic(): Promise<TrafficReading>;
+  /** Requests that this node's ingress held. */
+  ingressHeld(): readonly HeldCount[];
+  /** For how long no request came to this node's ingress, by Service. Rejects when it is not known. */
+  ingressActivity(): Promise<IngressActivity>;
 }
 
 /** Everything on a node that belongs to the network of one cluster. */
@@ -129,6 +135,8 @@ export function createNetwork(options: NetworkOptions): Network {
     admitPod: (pod, address) => policy.admit(pod, address),
     ingressProblems: () => ingress?.problems() ?? [],
     ingressTraffic: async () => (await ingress?.traffic()) ?? noTraffic,
+    ingressHeld: () => ingress?.held() ?? [],
+    ingressActivity: async () => (await ingress?.activity()) ?? { quietSeconds: {} },
     shutDown,
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {

@@ -1,5 +1,6 @@
 import type { Pod } from "#api/generated/core-v1.ts";
 import { pods as podResource } from "#api/generated/resources.ts";
+import type { IngressActivity } from "#api/observability/activity.ts";
 import type { Client } from "#client/client.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformer, type Informer } from "#reconcile/informer.ts";
@@ -57,6 +58,8 @@ export interface AgentOptions {
   readonly settings: NodeSettings;
   /** Further series of this process for /metrics. */
   readonly families?: () => Promise<readonly Family[]>;
+  /** When this node's ingress was last asked for each Service; default: it has none. */
+  readonly ingressActivity?: () => Promise<IngressActivity>;
   /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
   /** Speaks with device plugins and drivers of claims, in `settings.pluginFolder`; absent: there are none. */
@@ -148,6 +151,7 @@ class NodeAgent implements Agent {
       streaming: new Streaming(options.http, options.sha1),
       usage: new UsageSampler({ ...context, cgroupRoot: context.settings.cgroupRoot, pods: () => this.#pods.list() }),
       families: options.families ?? (() => Promise.resolve([])),
+      ingressActivity: options.ingressActivity ?? (() => Promise.resolve({ quietSeconds: {} })),
       pods: () => this.#pods.list(),
       onPodChange: (uid, changed) => this.#listen(uid, changed),
     });

@@ -1,6 +1,7 @@
 import type { ApiObject, Cell, Column } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import {
+  notFound,
   unknownResource,
   virtualResource,
   type VirtualAnswer,
@@ -42,4 +43,20 @@ export function virtualKind(
   cells: (object: ApiObject) => Cell[],
 ): VirtualKind {
   return { resource: virtualResource({ group, version, ...named }), singular, columns, cells };
+}
+
+/** The part of all that a request names. */
+export function chosen(request: VirtualRequest, listKind: string, all: readonly ApiObject[]): VirtualAnswer {
+  const { verb, namespace, name, subresource, labels } = request;
+  const found = all.filter(
+    ({ metadata }) =>
+      (namespace === "" || metadata.namespace === namespace) &&
+      (name === "" || metadata.name === name) &&
+      (labels === undefined || labels.matches(metadata.labels ?? {})),
+  );
+  if (verb === "list") return { kind: "list", listKind, items: found };
+  const [object] = found;
+  return object === undefined || subresource !== "" || (object.metadata.namespace ?? "") !== namespace
+    ? notFound(group, request.resource, request.name)
+    : { kind: "object", object };
 }

@@ -1,3 +1,4 @@
+import type { HoldPhase, TrafficHold } from "#api/delivery/traffic-hold.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import { endpointVersionsAnnotation, readEndpointVersions } from "#api/discovery/endpoint-versions.ts";
 import type { Secret, Service } from "#api/generated/core-v1.ts";
@@ -30,6 +31,8 @@ export interface IngressInput {
   secret(key: string): Secret | undefined;
   /** Which users go elsewhere. */
   readonly splits: readonly TrafficSplit[];
+  /** For which Services requests are held while no pod can answer them. */
+  readonly holds?: readonly TrafficHold[];
 }
 
 /**
@@ -72,8 +75,17 @@ class Pass {
   /** By id of the TrafficSplit. */
   readonly #splits = new Map<string, Split>();
 
+  /** By `namespace/service`. */
+  readonly #holds = new Map<string, HoldPhase[]>();
+
   constructor(input: IngressInput) {
     this.#input = input;
+    for (const { metadata, spec } of input.holds ?? []) {
+      for (const service of spec.services) {
+        const key = `${metadata.namespace}/${service}`;
+        this.#holds.set(key, [...(this.#holds.get(key) ?? []), spec.phase]);
+      }
+    }
   }
 
   /** What one malformed Ingress breaks is its own: the others are served. */
@@ -231,9 +243,17 @@ class Pass {
     const own = split?.spec.ingress === undefined ? "" : `@${split.metadata.name}`;
     const id = `${ingress.metadata.namespace}/${wanted.name}:${port}${own}`;
     if (this.#backends.has(id)) return id;
-    this.#backends.set(id, { id, servers: this.#servers(ingress, wanted.name, wanted.port ?? {}) });
+    const servers = this.#servers(ingress, wanted.name, wanted.port ?? {});
+    const held = this.#isHeld(`${ingress.metadata.namespace}/${wanted.name}`, servers.length);
+    this.#backends.set(id, { id, servers, ...(held ? { held } : {}) });
     if (split !== undefined) this.#split(ingress, split, id, wanted.port ?? {});
     return id;
+  }
+
+  /** Also while the last pods are still there: who sends them away wants to know of the request that came just then. */
+  #isHeld(service: string, servers: number): boolean {
+    const phases = this.#holds.get(service);
+    return phases !== undefined && (servers === 0 || phases.some((phase) => phase !== "Awake"));
   }
 
   /** The oldest TrafficSplit for a Service behind this Ingress. */

@@ -1,3 +1,4 @@
+import { holdDefaults, holdFrontendName, holdGlobalLines, holdRules, holdTables, wasHeld } from "./hold-rules.ts";
 import { certificateList, type DataPlane } from "./wanted.ts";
 import {
   specialRequestRules,
@@ -45,12 +46,14 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
     ...globalLines(user),
     ...defaultLines,
     ...trafficDefaults,
+    ...holdDefaults,
     // What no section names holds for all that follow.
     "defaults from usual",
     ...splitTables,
     ...trafficTables,
     ...mirrorTables,
-    "frontend web",
+    ...holdTables,
+    `frontend web ${holdFrontendName}`,
     ...binds,
     ...frontendLines,
     ...backends,
@@ -60,6 +63,8 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
 function globalLines(user: string | undefined): string[] {
   return [
     "global",
+    // What clients and pods do is not written to a file that grows with it; what is wrong at a start is told all the same.
+    "  quiet",
     "  stats socket unix@haproxy.sock mode 600 level admin expose-fd listeners",
     "  stats timeout 24d",
     // Connections follow from what the system allows, up to this many files.
@@ -67,6 +72,7 @@ function globalLines(user: string | undefined): string[] {
     "  hard-stop-after 3600s",
     "  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
     "  tune.ssl.default-dh-param 2048",
+    ...holdGlobalLines,
     ...(user === undefined ? [] : [`  user ${user}`, `  group ${user}`]),
   ];
 }
@@ -94,6 +100,17 @@ const placeRule = "  http-request set-var(txn.to) var(txn.route),field(1,.)";
 const isPlain = "{ var(txn.to) -m beg b }";
 const isOther = "{ var(txn.host) -m found }";
 
+/** The longest line of the routes that host and path begin with, as they were sent. */
+const asAskedRule = "  http-request set-var(txn.route) base,concat(/?),map_beg(routes.map)";
+/** The same where that found nothing: without port and capitals, for any name below a parent, for any host. */
+const asMeantRules = [
+  `  http-request set-var(txn.host) req.hdr(host),field(1,:),lower unless ${isRouted}`,
+  `  http-request set-var(txn.path) path unless ${isRouted}`,
+  `  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
+  `  http-request set-var(txn.route) var(txn.host),regsub(^[^.]+,*),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
+  `  http-request set-var(txn.route) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
+];
+
 const frontendLines = [
   // What may have been carried out already is not sent twice.
   "  http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
@@ -103,15 +120,15 @@ const frontendLines = [
   "  http-request set-log-level silent",
   ...trafficRequestRules,
   // Host and path as they came are nearly always a route already, and then all is said.
-  "  http-request set-var(txn.route) base,concat(/?),map_beg(routes.map)",
+  asAskedRule,
   placeRule,
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,
-  `  http-request set-var(txn.host) req.hdr(host),field(1,:),lower unless ${isRouted}`,
-  `  http-request set-var(txn.path) path unless ${isRouted}`,
-  `  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/?),map_beg(routes.map) if ${isOther}`,
-  `  http-request set-var(txn.route) var(txn.host),regsub(^[^.]+,*),concat(,txn.path,/?),map_beg(routes.map) if ${isOther} !${isRouted}`,
-  `  http-request set-var(txn.route) str(_),concat(,txn.path,/?),map_beg(routes.map) unless ${isRouted}`,
+  ...asMeantRules,
+  placeRule,
+  ...holdRules,
+  `${asAskedRule} if ${wasHeld}`,
+  ...asMeantRules,
   placeRule,
   `  http-request allow if ${isPlain}`,
   ...splitRequestRules,

@@ -1,4 +1,5 @@
 import type { Ingress, IngressClass } from "#api/generated/networking-v1.ts";
+import { trafficholds, type TrafficHold } from "#api/delivery/traffic-hold.ts";
 import { trafficsplits, type TrafficSplit } from "#api/delivery/traffic-split.ts";
 import { ingressclasses, ingresses } from "#api/generated/resources.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
@@ -15,4 +16,8 @@ export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass>
 export const splitsDeclaration: InformerDeclaration<TrafficSplit, TrafficSplit> = {
   resource: trafficsplits,
   project: (split) => split,
+};
+export const holdsDeclaration: InformerDeclaration<TrafficHold, TrafficHold> = {
+  resource: trafficholds,
+  project: (hold) => hold,
 };

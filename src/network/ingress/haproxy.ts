@@ -2,6 +2,7 @@ import type { Clock, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Processes } from "#world/processes.ts";
 import { configuration, type IngressListen } from "./configuration.ts";
+import { holdScript, holdScriptFile } from "./hold-rules.ts";
 import { startPollMs, startTimeoutMs, stopTimeoutMs } from "./limits.ts";
 import type { Runtime } from "./runtime.ts";
 import { writeSlots, type Slots } from "./slots.ts";
@@ -18,6 +19,8 @@ export interface HaproxyOptions {
   readonly listen: IngressListen;
   /** PEM of a chain and key for hosts without a certificate of their own. */
   readonly defaultCertificate: () => Promise<string>;
+  /** Milliseconds that a request is held at most; default: `holdTimeoutMs` of limits.ts. */
+  readonly holdTimeoutMs?: number;
 }
 
 export const slotsFile = "slots.json";
@@ -52,6 +55,7 @@ export class Haproxy {
     for (const name of await disk.list(this.#path(""))) {
       if (/^c\d+\.pem$/.test(name) && !plane.certificates.has(name)) await disk.remove(this.#path(name));
     }
+    await this.#writeChanged(holdScriptFile, holdScript(this.#options.holdTimeoutMs));
     this.#user ??= haproxyUser(disk);
     await this.#writeChanged(configurationFile, configuration(listen, slots, plane, await this.#user));
     await this.#writeChanged(slotsFile, writeSlots(slots));
@@ -99,6 +103,16 @@ export class Haproxy {
     processes.signal(master, "SIGTERM");
     const isGone = (): Promise<boolean> => Promise.resolve(!processes.signal(master, 0));
     await this.#until(isGone, stopTimeoutMs).catch(() => processes.signal(master, "SIGKILL"));
+  }
+
+  /** Whether an older process still serves somebody after a reload; undefined where the system does not tell. */
+  async isRetiring(): Promise<boolean | undefined> {
+    const master = await this.#masterPid();
+    const children = await this.#options.disk
+      .readText(`/proc/${master}/task/${master}/children`)
+      // Not every kernel has this file.
+      .catch(() => undefined);
+    return children === undefined ? undefined : children.trim().split(" ").length > 1;
   }
 
   async #workerPid(): Promise<string | undefined> {

@@ -51,3 +51,18 @@ export const versionsMax = 2_000;
 /** Failed requests told as samples, and characters of each. */
 export const samplesMax = 5;
 export const sampleCharactersMax = 300;
+/** Requests that HAProxy holds for workloads without pods: all together, and for one backend. Each has at most a buffer of 16 KiB. */
+export const heldRequestsMax = 1_000;
+export const heldPerPlaceMax = 250;
+/** Milliseconds that a request is held at most; then it is answered 503 with the seconds after which to ask again. */
+export const holdTimeoutMs = 60_000;
+export const holdRetryAfterSeconds = 5;
+/** Milliseconds between two looks of a held request, while few are held; and between two tellings that requests wait. */
+export const holdLookMs = 20;
+export const holdTellMs = 1_000;
+/** Milliseconds until a demand that could not be written is tried again. */
+export const demandRetryMs = 1_000;
+/** Milliseconds after a telling during which requests count as waiting. */
+export const waitingMs = 3_000;
+/** Milliseconds that an older process of HAProxy lives at most after a reload: its `hard-stop-after`. */
+export const retiringMs = 3_600_000;

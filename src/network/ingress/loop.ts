@@ -1,3 +1,4 @@
+import type { IngressActivity } from "#api/observability/activity.ts";
 import type { Client } from "#client/client.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -11,10 +12,14 @@ import type { Observed } from "../observed.ts";
 import { serviceOfSlice } from "../service-proxy/compile.ts";
 import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
-import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
+import { readActivity, serviceOf } from "./activity.ts";
+import { classesDeclaration, holdsDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
 import { readTraffic, type TrafficReading } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
+import { Demands, type HeldCount } from "./demands.ts";
 import { Haproxy } from "./haproxy.ts";
+import { heldPlace } from "./hold-rules.ts";
+import { backendName } from "./slots.ts";
 import { Mirrors, mirrorsOf } from "./mirror.ts";
 import type { Problem, Split } from "./route-table.ts";
 import { Runtime } from "./runtime.ts";
@@ -51,6 +56,10 @@ export interface IngressLoop {
   problems(): readonly Problem[];
   /** Requests since HAProxy's start. Rejects with `RuntimeError` when it does not answer. */
   traffic(): Promise<TrafficReading>;
+  /** Requests that were held, by place. */
+  held(): readonly HeldCount[];
+  /** For how long no request came for each Service. Rejects when HAProxy does not tell. */
+  activity(): Promise<IngressActivity>;
 }
 
 /** Keeps HAProxy serving what Ingresses, Services and EndpointSlices say. */
@@ -61,6 +70,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const splitInformer = informers.of(splitsDeclaration);
   const runtime = new Runtime({ ...options, path: `${folder}/haproxy.sock` });
   const haproxy = new Haproxy({ ...options, runtime });
+  const holdInformer = informers.of(holdsDeclaration);
   const ready = Promise.withResolvers<void>();
   let synced = false;
   let subscriptions: readonly { close(): void }[] = [];
@@ -77,6 +87,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
       slices: (key) => observed.slices.by("service", key),
       secret: (key) => secrets.get(key),
       splits: splitInformer.list(),
+      holds: holdInformer.list(),
     });
     routed = new Set(compiled.services);
     secrets.watch(compiled.secrets);
@@ -84,6 +95,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     if (!secrets.known) return;
     const faults = await plane.apply(compiled.table);
     mirrors.hold(mirrorsOf(compiled.table, plane.slots), plane.reloads);
+    demands.listen(plane.reloads);
     counts.hold(heldOf(compiled.table.splits));
     problems = [
       ...compiled.problems,
@@ -97,6 +109,15 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone: kick });
   const mirrors = new Mirrors({ ...options, runtime });
   const counts = new SplitCounts({ ...options, runtime, mirrored: (run) => mirrors.countsOf(run) });
+  const demands = new Demands({
+    ...options,
+    runtime,
+    holds: () => holdInformer.list(),
+    serviceOf: (place) => {
+      const id = [...plane.slots.backends].find(([, slot]) => heldPlace(backendName(slot)) === place)?.[0];
+      return id === undefined ? undefined : serviceOf(id);
+    },
+  });
   const heldOf = (splits: readonly Split[]): HeldSplit[] =>
     splits.flatMap(({ id, threshold, run }) => {
       const split = splitInformer.get(id);
@@ -111,11 +132,15 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     ready: ready.promise,
     problems: () => problems,
     traffic: () => readTraffic(runtime, plane),
+    held: () => demands.counts(),
+    activity: () =>
+      readActivity({ runtime, haproxy, slots: plane.slots, heldQuietMs: (service) => demands.quietMs(service) }),
     start: () => {
       const needed: readonly Informer<unknown>[] = [
         ingressInformer,
         classInformer,
         splitInformer,
+        holdInformer,
         observed.services,
         observed.slices,
       ];
@@ -126,6 +151,10 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
           ingressInformer.handle(kick),
           classInformer.handle(kick),
           splitInformer.handle(kick),
+          holdInformer.handle(() => {
+            demands.look();
+            kick();
+          }),
           observed.services.handle(kickIfRouted),
           observed.slices.handle((_, old, current) => {
             for (const slice of [old, current]) if (slice !== undefined) kickIfRouted(serviceOfSlice(slice));
@@ -137,6 +166,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
       for (const subscription of subscriptions) subscription.close();
       await loop.stop();
       mirrors.stop();
+      demands.stop();
       await counts.stop();
       secrets.stop();
       plane.close();

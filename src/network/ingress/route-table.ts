@@ -52,6 +52,8 @@ export interface Backend {
   /** `namespace/service:port`. */
   readonly id: string;
   readonly servers: readonly Server[];
+  /** Requests wait for it, and are not refused. */
+  readonly held?: boolean;
 }
 
 export interface Server {

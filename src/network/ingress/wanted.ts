@@ -1,3 +1,4 @@
+import { heldPlace } from "./hold-rules.ts";
 import type { Route, RouteTable, Server, Split } from "./route-table.ts";
 import { backendName, certificateFile, type Slots } from "./slots.ts";
 import { noNumbers, routeKey, type TrafficNumbers } from "./traffic-numbers.ts";
@@ -7,6 +8,8 @@ import { isAtRest, isSpecial, placeOf, splitLine, testerPattern, userPattern } f
 /** In the order in which lines go; they come the other way round: what is looked up first must find all that it leads to. */
 export const mapFiles = [
   "routes.map",
+  // Places whose requests are held.
+  "holds.map",
   // What TrafficSplits ask for, by place: the usual ones, and those that ask for something rare as well.
   "splits.map",
   "special.map",
@@ -57,6 +60,7 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
   return {
     maps: {
       ...splitLines(table.splits, nameOf),
+      "holds.map": new Map(heldIds(table).map((id) => [heldPlace(nameOf(id)), "1"])),
       "routes.map": routeLines(table, nameOf, numbers),
       "versions.map": versionLines(table, nameOf, numbers),
       "buckets.map": bucketLines,
@@ -78,7 +82,8 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
  * Behind a point follows the number under which requests are counted.
  */
 function routeLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
-  const places = placesOf(table, nameOf);
+  const places = new Map(placesOf(table, nameOf));
+  for (const id of heldIds(table)) places.set(id, heldPlace(nameOf(id)));
   const leadsTo = (route: Route): string => {
     const number = numbers.routes.get(routeKey(route));
     return `${places.get(route.backend) ?? nameOf(route.backend)}${number === undefined ? "" : `.${number}`}`;
@@ -115,6 +120,11 @@ function placesOf(table: RouteTable, nameOf: (id: string) => string): ReadonlyMa
     for (const { from } of split.backends) places.set(from, placeOf(split, nameOf(from)));
   }
   return places;
+}
+
+/** Backends whose requests are held: nobody is chosen for anything then. */
+function heldIds({ backends }: RouteTable): string[] {
+  return [...backends.values()].filter(({ held }) => held === true).map(({ id }) => id);
 }
 
 /** The lines that say who is chosen and where the chosen go. */

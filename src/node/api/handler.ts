@@ -1,4 +1,5 @@
 import type { Pod } from "#api/generated/core-v1.ts";
+import type { IngressActivity } from "#api/observability/activity.ts";
 import { ContainerRuntimeError, type RuntimeContainerStatus } from "#world/container-runtime.ts";
 import type { ByteStream, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
@@ -23,6 +24,8 @@ export interface ApiParts {
   readonly usage: UsageSampler;
   /** What stands on /metrics beside the agent's own series. */
   readonly families: () => Promise<readonly Family[]>;
+  /** When this node's ingress was last asked for each Service. */
+  readonly ingressActivity: () => Promise<IngressActivity>;
   readonly pods: () => readonly Pod[];
   /** Calls when something about this pod changed in the runtime. */
   readonly onPodChange: (podUid: string, changed: () => void) => { close(): void };
@@ -90,6 +93,8 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       return json(statsSummary(await statsInputs(parts)));
     case "usage":
       return json(await parts.usage.read(route.maxAgeMs, route.uids));
+    case "ingress-activity":
+      return json(await parts.ingressActivity());
     case "agent-metrics":
       return exposition(
         exposeFamilies([...agentFamilies(context.nodeName, parts.pods()), ...(await parts.families())]),

@@ -16,6 +16,7 @@ test("paths lead where kubelet's do, with the right that each needs", () => {
     ["GET", "/healthz", "healthz get nodes/healthz"],
     ["GET", "/pods", "pods get nodes/pods"],
     ["GET", "/stats/summary", "stats-summary get nodes/stats"],
+    ["GET", "/stats/ingress", "ingress-activity get nodes/stats"],
     ["GET", "/metrics/resource", "resource-metrics get nodes/metrics"],
     ["GET", "/containerLogs/ns/p/c?follow=true", "logs get nodes/proxy"],
     ["GET", "/exec/ns/p/c?command=ls&output=1", "exec create nodes/proxy"],

@@ -13,6 +13,7 @@ export type Route =
   | { readonly to: "pods" }
   | { readonly to: "stats-summary" }
   | { readonly to: "usage"; readonly maxAgeMs: number; readonly uids: ReadonlySet<string> | undefined }
+  | { readonly to: "ingress-activity" }
   | { readonly to: "resource-metrics" }
   | { readonly to: "agent-metrics" }
   | { readonly to: "cadvisor-metrics" }
@@ -58,6 +59,7 @@ export function routeOf(method: string, target: string, now: number): RouteResul
   if (method === "GET" && path === "/metrics") return { to: "agent-metrics" };
   if (method === "GET" && path === "/metrics/cadvisor") return { to: "cadvisor-metrics" };
   if (method === "GET" && path === "/stats/usage") return usageRoute(query);
+  if (method === "GET" && path === "/stats/ingress") return { to: "ingress-activity" };
   if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
   if (method === "GET" && first === "containerLogs" && rest.length === 3) return logRoute(rest, query, now);
   if (method === "POST" && path === "/images/load") return { to: "load-image" };
@@ -164,6 +166,7 @@ export function subresourceOf(route: Route): string {
       return "pods";
     case "stats-summary":
     case "usage":
+    case "ingress-activity":
       return "stats";
     case "resource-metrics":
     case "agent-metrics":
@@ -181,6 +184,7 @@ export function verbOf(route: Route): "get" | "create" {
     "pods",
     "stats-summary",
     "usage",
+    "ingress-activity",
     "resource-metrics",
     "agent-metrics",
     "cadvisor-metrics",

@@ -3,7 +3,7 @@ import type { ApiObject, Cell } from "#api/kind.ts";
 import type { AmountText, ClusterAdvice, NodeUsage, WorkloadAdvice, WorkloadUsage } from "#api/observability/usage.ts";
 import { failure, notFound, type VirtualAnswer, type VirtualRequest } from "#api/virtual-group.ts";
 import type { Clock } from "#world/clock.ts";
-import { apiVersion, group, virtualKind, type Part } from "../group.ts";
+import { apiVersion, chosen, virtualKind, type Part } from "../group.ts";
 import { HistoryError, type History } from "../history/history.ts";
 import { adviceWindow, sampleAgeMaxMs } from "../limits.ts";
 import type { UsageCache } from "../resource-metrics/usage-cache.ts";
@@ -75,22 +75,6 @@ export function useParts(options: UseOptions): readonly Part[] {
 function noLines(error: unknown): ReadonlyMap<string, readonly number[]> {
   if (error instanceof HistoryError) return new Map();
   throw error;
-}
-
-/** The part of all that a request names. */
-function chosen(request: VirtualRequest, listKind: string, all: readonly ApiObject[]): VirtualAnswer {
-  const { verb, namespace, name, subresource, labels } = request;
-  const found = all.filter(
-    ({ metadata }) =>
-      (namespace === "" || metadata.namespace === namespace) &&
-      (name === "" || metadata.name === name) &&
-      (labels === undefined || labels.matches(metadata.labels ?? {})),
-  );
-  if (verb === "list") return { kind: "list", listKind, items: found };
-  const [object] = found;
-  return object === undefined || subresource !== "" || (object.metadata.namespace ?? "") !== namespace
-    ? notFound(group, request.resource, request.name)
-    : { kind: "object", object };
 }
 
 /** `deployment/web` as an object's name. */
