@@ -1,7 +1,7 @@
 import { column, nameColumn } from "#api/columns.ts";
 import type { ApiObject, Cell } from "#api/kind.ts";
 import type { AmountText, ClusterAdvice, NodeUsage, WorkloadAdvice, WorkloadUsage } from "#api/observability/usage.ts";
-import { failure, notFound, type VirtualAnswer, type VirtualRequest } from "#api/virtual-group.ts";
+import { failure, type VirtualAnswer, type VirtualRequest } from "#api/virtual-group.ts";
 import type { Clock } from "#world/clock.ts";
 import { apiVersion, chosen, virtualKind, type Part } from "../group.ts";
 import { HistoryError, type History } from "../history/history.ts";
