@@ -16,3 +16,7 @@ export const retryLongestMs = 10_000;
 export const forgottenConnectionsMax = 200;
 /** Pods whose addresses are known from the runtime and not yet from their status; the oldest beyond it must show theirs. */
 export const admittedPodsMax = 1_000;
+/** Milliseconds that the proxy keeps the routes of a Service that has left it, for connections that were there. */
+export const serviceLeaveMs = 660_000;
+/** Milliseconds that the first packet rules wait for the proxy, while those of before hold. */
+export const trafficReadyMs = 5_000;

@@ -20,6 +20,10 @@ import { observe } from "./observed.ts";
 import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
 import { createPolicyLoop } from "./policy/loop.ts";
 import { createServiceProxy } from "./service-proxy/loop.ts";
+import { ServiceTraffic } from "./service-traffic/traffic.ts";
+import { haproxyUserId } from "./ingress/haproxy.ts";
+import type { ProxyFacts } from "./service-proxy/facts.ts";
+import { splitsDeclaration } from "./ingress/declarations.ts";
 
 export interface NetworkOptions {
   /** Letters and digits; names of interfaces and tables are made of it. */
@@ -102,10 +106,22 @@ export function createNetwork(options: NetworkOptions): Network {
       addressFolder: names.addressFolder,
     },
   });
+  const policy = createPolicyLoop({ ...options, observed, informers, table: names.policyTable });
+  const splits = informers.of(splitsDeclaration);
+  const listen = options.ingress?.listen;
+  const traffic =
+    listen === undefined
+      ? undefined
+      : new ServiceTraffic({ ...options, observed, splits, policy, dnsAddress: names.dnsAddress });
+  // The node alone has this address, and nobody else the ingress' port.
+  const proxyAddress = { address: names.dnsAddress, port: listen?.httpPort ?? 0 };
+  let proxyUserId: number | undefined;
+  const proxy = (): ProxyFacts => ({ ...proxyAddress, ...(proxyUserId === undefined ? {} : { userId: proxyUserId }) });
   const serviceProxy = createServiceProxy({
     observed,
     timers,
     onProblem,
+    ...(traffic === undefined ? {} : { traffic, proxy }),
     kernelRules: options.kernelRules,
     facts: { ...ranges, table: names.table, nodeName: options.nodeName, dnsAddress: names.dnsAddress },
   });
@@ -122,12 +138,14 @@ export function createNetwork(options: NetworkOptions): Network {
       : createIngressLoop({
           ...options,
           ...options.ingress,
+          listen: { ...options.ingress.listen, services: proxyAddress },
+          ensureAddresses: () => links.ensureAddress("lo", `${names.dnsAddress}/32`),
+          ...(traffic === undefined ? {} : { traffic }),
           client: options.ingress.client ?? options.client,
           informers,
           observed,
           folder: names.ingressFolder,
         });
-  const policy = createPolicyLoop({ ...options, observed, informers, table: names.policyTable });
   const parts = [podNetwork, serviceProxy, dns, policy, ...(ingress === undefined ? [] : [ingress])];
   const shutDown = async (): Promise<void> => ingress?.shutDown();
   return {
@@ -141,11 +159,14 @@ export function createNetwork(options: NetworkOptions): Network {
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {
       await disk.makeDirectory(options.dataDir, 0o700);
+      proxyUserId = await haproxyUserId(disk);
       for (const part of parts) part.start();
+      traffic?.start();
       informers.start();
     },
     stop: async () => {
       informers.stop();
+      traffic?.stop();
       await Promise.all(parts.map((part) => part.stop()));
     },
     cleanup: async () => {

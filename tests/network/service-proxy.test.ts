@@ -144,17 +144,17 @@ test("Services in a real kernel", { skip: !root && "needs root", timeout: 300_00
 
   await t.test("no connection fails while endpoints come and go", async () => {
     await stage.apply([web], [slice("web", 8080, [first, second])]);
-    const load = fetchFrom(client, "http://10.96.0.20/", 400);
-    let finished = false;
-    void load.finally(() => (finished = true));
-    let changes = 0;
-    while (!finished && changes < 200) {
-      changes += 1;
-      await stage.apply([web], [slice("web", 8080, changes % 2 === 0 ? [first, second] : [second])]);
+    const seen = new Set<string>();
+    // On a machine where a change takes long the load has ended after few of them: then another one follows.
+    for (let changes = 0; changes <= 10;) {
+      const load = fetchFrom(client, "http://10.96.0.20/", 400);
+      let finished = false;
+      void load.finally(() => (finished = true));
+      for (; !finished && changes < 200; changes++)
+        await stage.apply([web], [slice("web", 8080, changes % 2 === 0 ? [first, second] : [second])]);
+      for (const answer of Object.keys(await load)) seen.add(answer);
     }
-    const seen = await load;
-    assert.deepEqual(Object.keys(seen).toSorted(), [`pod0 ${third}`, `pod1 ${third}`]);
-    assert.ok(10 < changes, `${changes} changes during the load`);
+    assert.deepEqual([...seen].toSorted(), [`pod0 ${third}`, `pod1 ${third}`]);
   });
 
   await t.test("a UDP client goes on with another endpoint when its own goes", async () => {

@@ -8,6 +8,7 @@ import {
   splitTables,
 } from "./split-rules.ts";
 import { mirrorLogLines, mirrorRequestRules, mirrorTables } from "./mirror-rules.ts";
+import { podBackendLines, podBackendNames, serviceFrontend, type ServiceListen } from "./service-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
 import {
   trafficBackendName,
@@ -23,6 +24,8 @@ export interface IngressListen {
   readonly addresses: readonly string[];
   readonly httpPort: number;
   readonly httpsPort: number;
+  /** Where packet rules send what pods ask of Services; absent: nowhere. */
+  readonly services?: ServiceListen;
 }
 
 /**
@@ -37,11 +40,10 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
   const backends: string[] = [];
   for (let slot = 1; slot <= slots.count; slot++) {
     const name = backendName(slot);
-    backends.push(`backend ${name} ${trafficBackendName}`, ...trafficBackendRules);
-    for (const [index, { address, port, weight }] of (plane.servers.get(name) ?? []).entries()) {
-      backends.push(`  server ${serverName(index + 1)} ${address}:${port} weight ${weight}`);
-    }
+    backends.push(`backend ${name} ${trafficBackendName}`, ...trafficBackendRules, ...serverLines(name, plane));
   }
+  for (const name of listen.services === undefined ? [] : podBackendNames(slots))
+    backends.push(`backend ${name} from usual`, ...podBackendLines, ...serverLines(name, plane));
   return `${[
     ...globalLines(user),
     ...defaultLines,
@@ -56,8 +58,15 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
     `frontend web ${holdFrontendName}`,
     ...binds,
     ...frontendLines,
+    ...(listen.services === undefined ? [] : serviceFrontend(listen.services)),
     ...backends,
   ].join("\n")}\n`;
+}
+
+function serverLines(backend: string, plane: DataPlane): string[] {
+  return (plane.servers.get(backend) ?? []).map(
+    ({ address, port, weight }, index) => `  server ${serverName(index + 1)} ${address}:${port} weight ${weight}`,
+  );
 }
 
 function globalLines(user: string | undefined): string[] {

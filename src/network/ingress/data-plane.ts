@@ -50,11 +50,11 @@ export class IngressDataPlane {
   async apply(table: RouteTable): Promise<CertificateFaults> {
     const { runtime, haproxy } = this.#options;
     const before = this.#slots ?? (await this.#adopt());
-    const slots = assignSlots(
-      before,
-      table.backends.keys(),
-      table.certificates.map(({ id }) => id),
+    const [forPods, others] = [true, false].map((wanted) =>
+      [...table.backends.values()].filter(({ isForPods = false }) => isForPods === wanted).map(({ id }) => id),
     );
+    const certificates = table.certificates.map(({ id }) => id);
+    const slots = assignSlots(before, others ?? [], certificates, forPods);
     const wanted = wantedDataPlane(table, slots, await this.#number(table));
     try {
       const actual = await this.#ensureRunning(before, slots, wanted);
@@ -118,22 +118,28 @@ export class IngressDataPlane {
   async #ensureRunning(before: Slots, slots: Slots, wanted: DataPlane): Promise<Actual> {
     const { haproxy, runtime } = this.#options;
     const isRunning = await haproxy.isRunning();
-    if (isRunning && this.#slots !== undefined && before.count === slots.count) {
+    if (isRunning && this.#slots !== undefined && hasPlaces(before, slots)) {
       if (this.#actual !== undefined) return this.#actual;
     } else {
       // Certificates that HAProxy has not accepted yet could keep it from starting: they follow when it runs.
       await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, this.#sent) });
+      // The process that ends is not the one that serves.
+      this.close();
       if (isRunning) await haproxy.reload();
       else await haproxy.start();
       this.reloads += 1;
     }
-    this.#guard?.close();
+    this.close();
     this.#guard = await runtime.whenGone(() => {
       this.#actual = undefined;
       this.#options.onGone();
     });
     return readActual(runtime);
   }
+}
+
+function hasPlaces(before: Slots, slots: Slots): boolean {
+  return before.count === slots.count && before.podCount === slots.podCount;
 }
 
 function accepted(wanted: DataPlane, sent: ReadonlyMap<string, string>): DataPlane["certificates"] {

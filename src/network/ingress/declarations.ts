@@ -16,6 +16,7 @@ export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass>
 export const splitsDeclaration: InformerDeclaration<TrafficSplit, TrafficSplit> = {
   resource: trafficsplits,
   project: (split) => split,
+  indexes: { service: ({ metadata, spec }) => [`${metadata.namespace}/${spec.service}`] },
 };
 export const holdsDeclaration: InformerDeclaration<TrafficHold, TrafficHold> = {
   resource: trafficholds,

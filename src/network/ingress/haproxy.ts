@@ -150,6 +150,13 @@ export class Haproxy {
   }
 }
 
+/** The number of HAProxy's user; undefined when it keeps ours. */
+export async function haproxyUserId(disk: Disk): Promise<number | undefined> {
+  const users = await disk.readText("/etc/passwd").catch(() => "");
+  const id = /^haproxy:[^:]*:(\d+):/m.exec(users)?.[1];
+  return id === undefined ? undefined : Number(id);
+}
+
 /** Debian's package makes a user for HAProxy; without one it keeps ours. */
 async function haproxyUser(disk: Disk): Promise<string | undefined> {
   const users = await disk.readText("/etc/passwd").catch(() => "");

@@ -5,6 +5,16 @@ export const pathBytesMax = 2_000;
 /** Backends that HAProxy has places for at first; doubled by a reload when they run out. */
 export const backendSlotsFirst = 64;
 export const backendSlotsMax = 8_192;
+/** The same for backends that pods reach as Services; their numbers come after all others. */
+export const podSlotsBase = 8_192;
+export const podSlotsFirst = 16;
+export const podSlotsMax = 1_024;
+/** Milliseconds that a client of a Service may say nothing, and that a pod may take for an answer: rules alone would wait for ever. */
+export const podIdleMs = 600_000;
+export const podAnswerMs = 3_600_000;
+/** Seconds that a client stays with its server where a Service wants that, and clients remembered for each backend. */
+export const podStickySeconds = 10_800;
+export const podStickyClientsMax = 102_400;
 /** Servers of one backend; endpoints beyond get no requests. */
 export const serversPerBackendMax = 250;
 /** Bytes of one certificate chain with its key. */

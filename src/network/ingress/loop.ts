@@ -9,7 +9,10 @@ import type { Random } from "#world/random.ts";
 import type { Sockets } from "#world/sockets.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed } from "../observed.ts";
+import { servedDestinations, withServices } from "../service-traffic/routes.ts";
+import type { ServiceTraffic } from "../service-traffic/traffic.ts";
 import { serviceOfSlice } from "../service-proxy/compile.ts";
+import type { Place } from "../service-proxy/endpoints.ts";
 import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
 import { readActivity, serviceOf } from "./activity.ts";
@@ -40,6 +43,10 @@ export interface IngressOptions {
   readonly nodeName: string;
   readonly folder: string;
   readonly listen: IngressListen;
+  /** What pods ask of Services and the proxy is to serve. */
+  readonly traffic?: ServiceTraffic;
+  /** Makes addresses of `listen` that are the node's by our doing only; called until it has succeeded. */
+  readonly ensureAddresses?: () => Promise<void>;
   readonly defaultCertificate: () => Promise<string>;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
@@ -64,7 +71,7 @@ export interface IngressLoop {
 
 /** Keeps HAProxy serving what Ingresses, Services and EndpointSlices say. */
 export function createIngressLoop(options: IngressOptions): IngressLoop {
-  const { observed, informers, timers, folder } = options;
+  const { observed, informers, timers, folder, traffic } = options;
   const ingressInformer = informers.of(ingressesDeclaration);
   const classInformer = informers.of(classesDeclaration);
   const splitInformer = informers.of(splitsDeclaration);
@@ -73,6 +80,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   const holdInformer = informers.of(holdsDeclaration);
   const ready = Promise.withResolvers<void>();
   let synced = false;
+  let hasAddresses = false;
   let subscriptions: readonly { close(): void }[] = [];
   let problems: readonly Problem[] = [];
   /** Services that routes lead to: changes of others are nothing to us. */
@@ -80,7 +88,10 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
 
   const work = async (): Promise<void> => {
     if (!synced) return;
-    const compiled = compile({
+    if (traffic?.isKnown === false) return;
+    if (!hasAddresses) await options.ensureAddresses?.();
+    hasAddresses = true;
+    const ingressesOnly = compile({
       ingresses: ingressInformer.list(),
       classes: classInformer.list(),
       service: (key) => observed.services.get(key),
@@ -89,6 +100,11 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
       splits: splitInformer.list(),
       holds: holdInformer.list(),
     });
+    const compiled = withServices(ingressesOnly, traffic?.routed() ?? [], {
+      service: (key) => observed.services.get(key),
+      slices: (key) => observed.slices.by("service", key),
+      place: placeOf(options),
+    });
     routed = new Set(compiled.services);
     secrets.watch(compiled.secrets);
     // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
@@ -96,6 +112,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     const faults = await plane.apply(compiled.table);
     mirrors.hold(mirrorsOf(compiled.table, plane.slots), plane.reloads);
     demands.listen(plane.reloads);
+    traffic?.hold(servedDestinations(compiled.table));
     counts.hold(heldOf(compiled.table.splits));
     problems = [
       ...compiled.problems,
@@ -105,8 +122,13 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   };
   const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("ingress: cannot serve", error) });
   const kick = (): void => loop.kick();
+  const onGone = (): void => {
+    // Until it serves again packets go past it.
+    traffic?.hold(new Set());
+    kick();
+  };
   const secrets = new WatchedSecrets(options, kick);
-  const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone: kick });
+  const plane = new IngressDataPlane({ ...options, haproxy, runtime, onGone });
   const mirrors = new Mirrors({ ...options, runtime });
   const counts = new SplitCounts({ ...options, runtime, mirrored: (run) => mirrors.countsOf(run) });
   const demands = new Demands({
@@ -136,6 +158,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     activity: () =>
       readActivity({ runtime, haproxy, slots: plane.slots, heldQuietMs: (service) => demands.quietMs(service) }),
     start: () => {
+      traffic?.listen({ routes: kick, rules: () => undefined });
       const needed: readonly Informer<unknown>[] = [
         ingressInformer,
         classInformer,
@@ -173,4 +196,9 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     },
     shutDown: () => haproxy.stop(),
   };
+}
+
+function placeOf({ observed, nodeName }: IngressOptions): Place {
+  const zone = observed.nodes.get(nodeName)?.zone;
+  return { nodeName, ...(zone === undefined ? {} : { zone }) };
 }

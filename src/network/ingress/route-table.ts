@@ -11,6 +11,20 @@ export interface RouteTable {
   /** Chains with keys, each with the hosts that it serves. */
   readonly certificates: readonly Certificate[];
   readonly splits: readonly Split[];
+  /** What pods ask of Services, by where they ask; default: none. */
+  readonly services?: readonly ServiceRoute[];
+}
+
+/** A Service's address and port as pods know it, answered by the proxy of their node. */
+export interface ServiceRoute {
+  /** `10.96.0.5:80`. */
+  readonly destination: string;
+  /** Id of a backend. */
+  readonly backend: string;
+  /** A client stays with its server. */
+  readonly isSticky: boolean;
+  /** The connections that are there are served to their next answer; no new ones come. */
+  readonly isLeaving: boolean;
 }
 
 /** Users of some backends that go elsewhere, by a threshold on the hash of who they are. */
@@ -54,6 +68,8 @@ export interface Backend {
   readonly servers: readonly Server[];
   /** Requests wait for it, and are not refused. */
   readonly held?: boolean;
+  /** Reached by pods, as a Service: has the time limits of one, and may keep clients. */
+  readonly isForPods?: boolean;
 }
 
 export interface Server {

@@ -1,9 +1,11 @@
-import { backendSlotsFirst, backendSlotsMax } from "./limits.ts";
+import { backendSlotsFirst, backendSlotsMax, podSlotsBase, podSlotsFirst, podSlotsMax } from "./limits.ts";
 
 /** Which numbered place each backend and certificate has. Names of users never reach HAProxy; numbers do. */
 export interface Slots {
   /** Places for backends that HAProxy was started with. */
   readonly count: number;
+  /** Places for backends that pods reach as Services: their numbers follow `podSlotsBase`. */
+  readonly podCount: number;
   /** Backend id to its number, from 1. */
   readonly backends: ReadonlyMap<string, number>;
   /** Certificate id to its number, from 1. */
@@ -12,30 +14,41 @@ export interface Slots {
 
 export const noSlots: Slots = {
   count: backendSlotsFirst,
+  podCount: podSlotsFirst,
   backends: new Map(),
   certificates: new Map(),
 };
 
 /** Keeps the places of those that stay, gives free ones to the new. A greater `count` than before needs a reload. */
-export function assignSlots(slots: Slots, backends: Iterable<string>, certificates: Iterable<string>): Slots {
-  const assigned = assign(slots.backends, [...backends]);
-  let { count } = slots;
-  const highest = Math.max(0, ...assigned.values());
-  while (count < highest) count *= 2;
-  if (backendSlotsMax < count)
-    throw new Error(`Cannot serve ${assigned.size} backends: ${backendSlotsMax} are the limit`);
+export function assignSlots(
+  slots: Slots,
+  backends: Iterable<string>,
+  certificates: Iterable<string>,
+  forPods: Iterable<string> = [],
+): Slots {
+  const assigned = assign(slots.backends, [...backends], 0);
+  const assignedToPods = assign(slots.backends, [...forPods], podSlotsBase);
   return {
-    count,
-    backends: assigned,
-    certificates: assign(slots.certificates, [...certificates]),
+    count: enough(slots.count, assigned, 0, backendSlotsMax),
+    podCount: enough(slots.podCount, assignedToPods, podSlotsBase, podSlotsMax),
+    backends: new Map([...assigned, ...assignedToPods]),
+    certificates: assign(slots.certificates, [...certificates], 0),
   };
 }
 
-function assign(before: ReadonlyMap<string, number>, ids: readonly string[]): Map<string, number> {
+function enough(count: number, assigned: ReadonlyMap<string, number>, base: number, most: number): number {
+  const highest = Math.max(0, ...assigned.values()) - base;
+  let now = count;
+  while (now < highest) now *= 2;
+  if (most < now) throw new Error(`Cannot serve ${assigned.size} backends: ${most} are the limit`);
+  return now;
+}
+
+function assign(before: ReadonlyMap<string, number>, ids: readonly string[], base: number): Map<string, number> {
   const wanted = new Set(ids);
-  const kept = new Map([...before].filter(([id]) => wanted.has(id)));
+  const kept = new Map([...before].filter(([id, slot]) => wanted.has(id) && base < slot));
   const used = new Set(kept.values());
-  let next = 1;
+  let next = base + 1;
   for (const id of wanted) {
     if (kept.has(id)) continue;
     while (used.has(next)) next += 1;
@@ -59,20 +72,22 @@ export function certificateFile(slot: number): string {
 
 /** For the file that outlives us. */
 export function writeSlots(slots: Slots): string {
-  const { count, backends, certificates } = slots;
-  return JSON.stringify({ count, backends: [...backends], certificates: [...certificates] });
+  const { count, podCount, backends, certificates } = slots;
+  return JSON.stringify({ count, podCount, backends: [...backends], certificates: [...certificates] });
 }
 
 /** Undefined when the text is none of ours: then HAProxy is set up anew. */
 export function readSlots(text: string): Slots | undefined {
   try {
-    const { count, backends, certificates } = JSON.parse(text) as {
+    const { count, podCount, backends, certificates } = JSON.parse(text) as {
       count: number;
+      podCount: number;
       backends: [string, number][];
       certificates: [string, number][];
     };
     if (!Number.isInteger(count) || count < 1 || backendSlotsMax < count) return undefined;
-    return { count, backends: new Map(backends), certificates: new Map(certificates) };
+    if (!Number.isInteger(podCount) || podCount < 1 || podSlotsMax < podCount) return undefined;
+    return { count, podCount, backends: new Map(backends), certificates: new Map(certificates) };
   } catch {
     return undefined;
   }

@@ -29,10 +29,14 @@ const hashed = "  http-request set-var(txn.hash) var(txn.split),field(2,:),conca
 const taken = "concat(',',txn.to,),map_regm(users.map)";
 
 /** Who asks: of the right text of the request a regular expression of the split takes the user. */
-const whoRules = [
+const keyRules = [
   `  http-request set-var(txn.user) "req.fhdr(cookie),${taken}" if ${isCookie}`,
   `  http-request set-var(txn.user) "req.hdrs,${taken}" if { var(txn.to) -m beg h H }`,
   `  http-request set-var(txn.user) "http_auth_bearer,field(2,.),ub64dec,${taken}" if { var(txn.to) -m beg j J }`,
+];
+
+const whoRules = [
+  ...keyRules,
   "  http-request set-var(txn.user) src if { var(txn.to) -m beg a A }",
   `  http-request set-var(txn.fresh) uuid() if ${isCookie} !${known}`,
   `  http-request set-var(txn.user) var(txn.fresh) if ${fresh}`,
@@ -54,8 +58,14 @@ const sideRules = [
   `  http-request set-var-fmt(txn.what) "%[method] %[path,bytes(0,200)]" if { var(txn.to) -m beg b }`,
 ];
 
+/** Since when we know a user, as a cookie tells; who has none is new. */
+const sinceRules = [
+  "  http-request set-var(txn.since_new) date() if { var(txn.new_since) -m found } !{ var(txn.since) -m found }",
+  "  http-request set-var(txn.since) var(txn.since_new) if { var(txn.since_new) -m found }",
+];
+
 /** The same for a split that asks for something rare, with what it asks for. */
-export const specialRequestRules = [
+const specialRules = (unknownSinceRules: readonly string[]): string[] => [
   "  http-request set-var(txn.special) var(txn.to),map_str(special.map)",
   `  http-request allow unless ${special}`,
   "  http-request set-var(txn.path) path",
@@ -71,8 +81,7 @@ export const specialRequestRules = [
   // Only new users: a cookie tells since when we know this one.
   `  http-request set-var(txn.new_since) var(txn.place),map_str_int(new.map) if ${known}`,
   "  http-request set-var(txn.since) req.cook_val(steersman-since) if { var(txn.new_since) -m found }",
-  "  http-request set-var(txn.since_new) date() if { var(txn.new_since) -m found } !{ var(txn.since) -m found }",
-  "  http-request set-var(txn.since) var(txn.since_new) if { var(txn.since_new) -m found }",
+  ...unknownSinceRules,
   "  http-request unset-var(txn.hash) if { var(txn.since),sub(txn.new_since) -m int lt 0 }",
   ...sideRules,
   // Testers go where the chosen go, and are not counted.
@@ -84,9 +93,9 @@ export const specialRequestRules = [
   ...countRules,
 ];
 
-/** For a request that has its route; one that is left over has none yet, or a special one. */
-export const splitRequestRules = [
-  ...whoRules,
+export const specialRequestRules = specialRules(sinceRules);
+
+const usualRules = [
   "  http-request set-var(txn.split) var(txn.to),map_str(splits.map)",
   `${hashed} if ${known}`,
   ...sideRules,
@@ -94,6 +103,25 @@ export const splitRequestRules = [
   `  http-request set-log-level info if ${split}`,
   `  http-request allow if ${split}`,
 ];
+
+/** For a request that has its route; one that is left over has none yet, or a special one. */
+export const splitRequestRules = [...whoRules, ...usualRules];
+
+/**
+ * For a request that a user's request to another pod has caused: it tells the user as that one did, when the pod passes on what it
+ * got, and the first client's address. Who is not told gets what everybody gets, and no cookie. `afterAddress`: before the first `allow`.
+ */
+export function passedOnRequestRules(afterAddress: string): string[] {
+  return [
+    ...keyRules,
+    "  http-request set-var(txn.user) req.hdr(x-forwarded-for,1) if { var(txn.to) -m beg a A }",
+    afterAddress,
+    ...usualRules,
+    ...specialRules([
+      "  http-request unset-var(txn.hash) if { var(txn.new_since) -m found } !{ var(txn.since) -m found }",
+    ]),
+  ];
+}
 
 const failed = "{ var(txn.failed) -m found }";
 const counted = "{ var(txn.side) -m found }";

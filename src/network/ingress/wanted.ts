@@ -3,6 +3,7 @@ import type { Route, RouteTable, Server, Split } from "./route-table.ts";
 import { backendName, certificateFile, type Slots } from "./slots.ts";
 import { noNumbers, routeKey, type TrafficNumbers } from "./traffic-numbers.ts";
 import { bucketLines, rankLines } from "./traffic-rules.ts";
+import { serviceLines } from "./service-rules.ts";
 import { isAtRest, isSpecial, placeOf, splitLine, testerPattern, userPattern } from "./split.ts";
 
 /** In the order in which lines go; they come the other way round: what is looked up first must find all that it leads to. */
@@ -27,6 +28,10 @@ export const mapFiles = [
   "versions.map",
   "buckets.map",
   "ranks.map",
+  // What pods ask of Services, by address and port.
+  "services.map",
+  "sticky.map",
+  "leaving.map",
 ] as const;
 export type MapFile = (typeof mapFiles)[number];
 export const certificateList = "certificates.txt";
@@ -62,6 +67,7 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
       ...splitLines(table.splits, nameOf),
       "holds.map": new Map(heldIds(table).map((id) => [heldPlace(nameOf(id)), "1"])),
       "routes.map": routeLines(table, nameOf, numbers),
+      ...serviceLines(table, nameOf, placesOf(table, nameOf)),
       "versions.map": versionLines(table, nameOf, numbers),
       "buckets.map": bucketLines,
       "ranks.map": rankLines,

@@ -38,7 +38,7 @@ export interface PolicyPlan {
   readonly egress: ReadonlyMap<string, readonly Allowance[]>;
 }
 
-interface ReadyPolicy {
+export interface ReadyPolicy {
   readonly policy: NetworkPolicy;
   readonly selects: (labels: Labels) => boolean;
   readonly ingress: boolean;
@@ -83,7 +83,7 @@ function extend(into: Map<string, Allowance[]>, address: string, allowances: rea
 }
 
 /** Without policyTypes a policy is about ingress, and about egress when it has such rules. */
-function readyPolicy(policy: NetworkPolicy): ReadyPolicy {
+export function readyPolicy(policy: NetworkPolicy): ReadyPolicy {
   const { policyTypes, egress, podSelector } = policy.spec;
   const selects = selectorOfObject(podSelector ?? {}).matches;
   if (policyTypes === undefined || policyTypes.length === 0)

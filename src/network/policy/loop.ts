@@ -5,12 +5,13 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Timers } from "#world/clock.ts";
-import type { KernelRules } from "#world/kernel-rules.ts";
+import type { KernelRules, RuleTable } from "#world/kernel-rules.ts";
 import { isForwardable } from "../addresses.ts";
 import { Coalesced } from "../coalesced.ts";
 import { admittedPodsMax } from "../limits.ts";
 import type { Observed } from "../observed.ts";
-import { compilePolicies, type PolicyPod } from "./compile.ts";
+import { compilePolicies, type Allowance, type PolicyPod } from "./compile.ts";
+import { shieldedAddresses } from "./reach.ts";
 import { policyTable } from "./table.ts";
 
 export interface PolicyOptions {
@@ -33,18 +34,32 @@ export interface PolicyLoop {
    * policies, addresses that were never told (here or in the pod's status) are cut off.
    */
   admit(pod: Pod, address: string): Promise<void>;
+  /** Who may talk, as the kernel holds it: `open` when there is no policy, undefined when that is not known yet. */
+  view(): PolicyView | "open" | undefined;
+  /** Calls `changed` after each change of the view. */
+  handle(changed: () => void): void;
 }
 
-interface PodPolicyView extends Omit<PolicyPod, "address"> {
+/** What NetworkPolicies say, for who sends connections on in the name of others. */
+export interface PolicyView {
+  /** Addresses of pods, of all nodes, to which not everybody may talk. */
+  readonly shielded: ReadonlySet<string>;
+  /** Addresses of all pods that policies know. */
+  readonly known: ReadonlySet<string>;
+  /** This node's pods by address, with what they may reach; undefined: everything. */
+  readonly own: ReadonlyMap<string, readonly Allowance[] | undefined>;
+}
+
+export interface PodPolicyView extends Omit<PolicyPod, "address"> {
   readonly address: string | undefined;
   readonly counts: boolean;
 }
 
-const policiesDeclaration: InformerDeclaration<NetworkPolicy, NetworkPolicy> = {
+export const policiesDeclaration: InformerDeclaration<NetworkPolicy, NetworkPolicy> = {
   resource: networkpolicies,
   project: (policy) => policy,
 };
-const podsDeclaration: InformerDeclaration<Pod, PodPolicyView> = { resource: pods, project: podPolicyView };
+export const podsDeclaration: InformerDeclaration<Pod, PodPolicyView> = { resource: pods, project: podPolicyView };
 
 /** Keeps the kernel's rules equal to what NetworkPolicies say. Without any policy there is no table, and no pod is watched. */
 export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
@@ -58,7 +73,13 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
   let allPods: Informer<PodPolicyView> | undefined;
   let subscriptions: readonly { close(): void }[] = [];
   let applied: string | undefined;
+  let view: PolicyView | "open" | undefined;
+  const handlers: (() => void)[] = [];
 
+  const show = (now: PolicyView | "open"): void => {
+    view = now;
+    for (const changed of handlers) changed();
+  };
   const settle = (): void => {
     for (const [key, entry] of admitted) {
       for (const resolve of entry.waiting) resolve();
@@ -72,12 +93,15 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
   const work = async (): Promise<void> => {
     if (policies.size === 0) {
       if (applied !== "") await kernelRules.removeTable(options.table);
+      if (view !== "open") show("open");
       applied = "";
     } else {
       allPods ??= watchPods(informers, () => loop.kick());
       if (!allPods.hasSynced) return;
-      const table = tableOf(options, policies.list(), allPods, admitted);
+      const { table, view: now } = judge(options, policies.list(), allPods, admitted);
       const text = JSON.stringify(table, (_, value: unknown) => (value instanceof Map ? [...value] : value));
+      // Whoever sends on in the name of others learns it first.
+      show(now);
       if (text !== applied) await kernelRules.replaceTable(table);
       applied = text;
     }
@@ -91,6 +115,8 @@ export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
   });
   return {
     ready: ready.promise,
+    view: () => view,
+    handle: (changed) => void handlers.push(changed),
     start: () =>
       void Promise.all([policies, observed.namespaces, observed.nodes].map((informer) => informer.synced())).then(
         () => {
@@ -128,22 +154,34 @@ function watchPods(informers: Informers, kick: () => void): Informer<PodPolicyVi
   return informer;
 }
 
-function tableOf(
+function judge(
   { observed, table, nodeName }: PolicyOptions,
   policies: readonly NetworkPolicy[],
   allPods: Informer<PodPolicyView>,
   admitted: ReadonlyMap<string, { readonly pod: PodPolicyView; readonly address: string }>,
-): ReturnType<typeof policyTable> {
+): { readonly table: RuleTable; readonly view: PolicyView } {
   const views = new Map(allPods.entries().map(({ key, view }) => [key, view]));
   for (const [key, { pod, address }] of admitted) views.set(key, { ...pod, ...views.get(key), address });
-  const found: PolicyPod[] = [...views.values()].flatMap(({ counts, address, ...rest }) =>
-    counts && address !== undefined && isForwardable(address) ? [{ ...rest, address }] : [],
-  );
+  const found = policyPods(views.values());
   const namespaces = new Map(observed.namespaces.entries().map(({ name, view }) => [name, view]));
   const plan = compilePolicies({ policies, pods: found, namespaces, nodeName });
   const nodePods: Cidr | undefined = observed.nodes.get(nodeName)?.podRange;
   const known = found.filter((pod) => pod.nodeName === nodeName).map(({ address }) => address);
-  return policyTable(plan, { table, known: [...new Set(known)], ...(nodePods === undefined ? {} : { nodePods }) });
+  return {
+    table: policyTable(plan, { table, known: [...new Set(known)], ...(nodePods === undefined ? {} : { nodePods }) }),
+    view: {
+      shielded: shieldedAddresses(policies, found),
+      known: new Set(found.map(({ address }) => address)),
+      own: new Map(known.map((address) => [address, plan.egress.get(address)])),
+    },
+  };
+}
+
+/** The pods that policies are about: running ones with an address of their own. */
+export function policyPods(views: Iterable<PodPolicyView>): PolicyPod[] {
+  return [...views].flatMap(({ counts, address, ...rest }) =>
+    counts && address !== undefined && isForwardable(address) ? [{ ...rest, address }] : [],
+  );
 }
 
 function podPolicyView({ metadata, spec, status }: Pod): PodPolicyView {

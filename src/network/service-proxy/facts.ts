@@ -13,6 +13,16 @@ export interface NodeFacts {
   readonly serviceRange: Cidr;
   /** The cluster's DNS address, answered by the node itself: no rule of ours may catch it. */
   readonly dnsAddress: string;
+  /** The node's proxy, when it serves Services to pods. */
+  readonly proxy?: ProxyFacts;
+}
+
+/** Where packet rules send connections for Services that go through the node's proxy. */
+export interface ProxyFacts {
+  readonly address: string;
+  readonly port: number;
+  /** Whom the proxy runs as: its own connections are never sent to it. Absent: those of no process of the node are. */
+  readonly userId?: number;
 }
 
 /** A pod of this node that wants ports of the node. */

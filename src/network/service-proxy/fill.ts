@@ -1,5 +1,5 @@
 import type { ElementChange, RuleTable } from "#world/kernel-rules.ts";
-import { chainsFor } from "./table.ts";
+import { chainsFor, toProxyVerdict } from "./table.ts";
 
 /** The table with elements in it and the chains that they lead to. The first who claims a key has it. */
 export function fillTable(table: RuleTable, claims: readonly ElementChange[]): RuleTable {
@@ -21,5 +21,5 @@ export function fillTable(table: RuleTable, claims: readonly ElementChange[]): R
 
 /** Notes the chain made for endpoint counts or times that a verdict goes to. */
 export function addChainName(names: Set<string>, value: string): void {
-  if (value.startsWith("goto ") && value !== "goto refuse") names.add(value.slice(5));
+  if (value.startsWith("goto ") && value !== "goto refuse" && value !== toProxyVerdict) names.add(value.slice(5));
 }

@@ -2,9 +2,10 @@ import type { Timers } from "#world/clock.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed, PodView } from "../observed.ts";
+import type { ServiceTraffic } from "../service-traffic/traffic.ts";
 import { RuleApplier, type OwnerElements } from "./apply.ts";
 import { compileHostPorts, compileNodes, compileService, serviceOfSlice } from "./compile.ts";
-import type { HostPort, NodeFacts } from "./facts.ts";
+import type { HostPort, NodeFacts, ProxyFacts } from "./facts.ts";
 import { RuleState } from "./rule-state.ts";
 import { emptyTable } from "./table.ts";
 
@@ -13,7 +14,10 @@ export interface ServiceProxyOptions {
   readonly kernelRules: KernelRules;
   readonly timers: Timers;
   /** Facts that never change; those of the own Node are added as it says them. */
-  readonly facts: Omit<NodeFacts, "nodePods" | "zone">;
+  readonly facts: Omit<NodeFacts, "nodePods" | "zone" | "proxy">;
+  /** What goes through the node's proxy instead. */
+  readonly traffic?: ServiceTraffic;
+  readonly proxy?: () => ProxyFacts;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -27,6 +31,7 @@ export interface ServiceProxy {
 /** Owners beside Services: no Service has a key without a slash. */
 const nodesOwner = "nodes";
 const hostPortsOwner = "host-ports";
+const proxyClientsOwner = "proxy-clients";
 
 /** Keeps the kernel's rules equal to what Services and EndpointSlices say. */
 export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
@@ -39,12 +44,12 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
 
   const everything = (): void => {
     for (const { key } of observed.services.entries()) dirty.add(key);
-    dirty.add(nodesOwner).add(hostPortsOwner);
+    dirty.add(nodesOwner).add(hostPortsOwner).add(proxyClientsOwner);
   };
   /** What one malformed object breaks is its own: its rules stay as they were, the others go on. */
   const attempt = (owner: string): OwnerElements[] => {
     try {
-      return [elementsOf(observed, facts, owner)];
+      return [elementsOf(options, facts, owner)];
     } catch (error) {
       options.onProblem(`service-proxy: cannot compile ${owner}`, error);
       return [];
@@ -81,8 +86,10 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     await Promise.all(
       [observed.services, observed.slices, observed.nodes, observed.ownPods].map((informer) => informer.synced()),
     );
+    await options.traffic?.settled;
     everything();
     loop.kick();
+    options.traffic?.listen({ routes: () => undefined, rules: (service = proxyClientsOwner) => mark(service) });
     subscriptions = [
       observed.services.handle(mark),
       observed.slices.handle((_, old, current) => {
@@ -109,20 +116,22 @@ function newApplier({ kernelRules }: ServiceProxyOptions, facts: NodeFacts): Rul
   return new RuleApplier(kernelRules, facts.table, new RuleState(emptyTable(facts)));
 }
 
-function currentFacts({ facts, observed }: ServiceProxyOptions): NodeFacts {
+function currentFacts({ facts, observed, proxy }: ServiceProxyOptions): NodeFacts {
   const own = observed.nodes.get(facts.nodeName);
   return {
     ...facts,
+    ...(proxy === undefined ? {} : { proxy: proxy() }),
     ...(own?.podRange === undefined ? {} : { nodePods: own.podRange }),
     ...(own?.zone === undefined ? {} : { zone: own.zone }),
   };
 }
 
 function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
-  return a.nodePods === b.nodePods && a.zone === b.zone;
+  return a.nodePods === b.nodePods && a.zone === b.zone && a.proxy?.userId === b.proxy?.userId;
 }
 
-function elementsOf(observed: Observed, facts: NodeFacts, owner: string): OwnerElements {
+function elementsOf({ observed, traffic }: ServiceProxyOptions, facts: NodeFacts, owner: string): OwnerElements {
+  if (owner === proxyClientsOwner) return { owner, rank: "", elements: traffic?.clients() ?? [] };
   if (owner === nodesOwner) {
     return { owner, rank: "", elements: compileNodes(observed.nodes.list().flatMap(({ addresses }) => addresses)) };
   }
@@ -131,7 +140,8 @@ function elementsOf(observed: Observed, facts: NodeFacts, owner: string): OwnerE
   const service = observed.services.get(owner);
   if (service === undefined) return { owner, rank: "", elements: [] };
   const rank = `${service.metadata.creationTimestamp ?? ""} ${owner}`;
-  return { owner, rank, elements: compileService(service, observed.slices.by("service", owner), facts) };
+  const elements = compileService(service, observed.slices.by("service", owner), facts);
+  return { owner, rank, elements: [...elements, ...(traffic?.elements(owner) ?? [])] };
 }
 
 function hostPortsOf({ key, address, hostNetwork, ended, hostPorts }: PodView): HostPort[] {

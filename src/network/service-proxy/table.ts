@@ -63,6 +63,11 @@ function sets(): RuleSet[] {
     set("keep_source_node_ports", portKey),
     set("hairpin", "type ipv4_addr . ipv4_addr"),
     set("nodes", "type ipv4_addr"),
+    // Through the node's proxy: which Services, and whose connections: all pods' (`proxy_open`), some pods', some pods' to some.
+    map("proxied", `${addressKey} : verdict`),
+    set("proxy_open", "type inet_proto"),
+    set("proxy_clients", "type ipv4_addr"),
+    set("proxy_allowed", "type ipv4_addr . ipv4_addr . inet_proto . inet_service"),
   ];
 }
 
@@ -83,7 +88,7 @@ function hookChains(facts: NodeFacts): RuleChain[] {
     ...(["input", "forward", "output"] as const).map((at): RuleChain => ({
       name: `filter_${at}`,
       hook: { type: "filter", at, priority: 0 },
-      rules: ["ct state new jump refuse_unavailable"],
+      rules: ["ct state new jump refuse_unavailable", ...(at === "output" ? absentProxyRules(facts) : [])],
     })),
     ...(["input", "postrouting"] as const).map((at): RuleChain => ({
       name: `remember_${at}`,
@@ -94,12 +99,23 @@ function hookChains(facts: NodeFacts): RuleChain[] {
   ];
 }
 
+/**
+ * A proxy that has just died refuses nobody: without an answer (the one to a first packet has the number 0) a client tries again a
+ * second later, and is judged anew by rules that know by then.
+ */
+function absentProxyRules({ proxy }: NodeFacts): string[] {
+  if (proxy === undefined) return [];
+  const from = `ip saddr ${proxy.address} tcp sport ${proxy.port}`;
+  return [`${from} tcp flags & (rst | ack) == rst | ack tcp sequence 0 drop`];
+}
+
 /** Local variants are for clients outside the cluster: pods and the node itself take the short way to any endpoint. */
 function dispatchRules(facts: NodeFacts, outside: boolean): string[] {
   const foreign = `ip saddr != ${facts.clusterPods}`;
   const toNode = `ip daddr != 127.0.0.0/8 ip daddr != ${facts.dnsAddress} fib daddr type local`;
   return [
     ...(outside ? [`${foreign} ${byAddress} vmap @${dispatchSet("service_local")}`] : []),
+    ...proxyRules(facts, outside),
     `${byAddress} vmap @${dispatchSet("service")}`,
     ...(outside ? [`${foreign} ${toNode} ${byPort} vmap @${dispatchSet("node_port_local")}`] : []),
     `${toNode} ${byPort} vmap @${dispatchSet("node_port")}`,
@@ -108,9 +124,27 @@ function dispatchRules(facts: NodeFacts, outside: boolean): string[] {
   ];
 }
 
-function leavingRules(facts: NodeFacts): string[] {
-  const { nodePods, clusterPods } = facts;
+/** Pods of other nodes, and who is no pod, go past the proxy; so does what the proxy itself sends. */
+function proxyRules({ proxy, nodePods }: NodeFacts, outside: boolean): string[] {
+  if (proxy === undefined) return [];
+  const through = `${byAddress} vmap @proxied`;
+  if (!outside) return proxy.userId === undefined ? [] : [`meta skuid != ${proxy.userId} ${through}`];
+  if (nodePods === undefined) return [];
   return [
+    `ip saddr ${nodePods} meta l4proto @proxy_open ${through}`,
+    `ip saddr ${nodePods} ip saddr @proxy_clients ${through}`,
+    `ip saddr ${nodePods} ip saddr . ${byAddress} @proxy_allowed ${through}`,
+  ];
+}
+
+/** The verdict of a Service whose connections go to the node's proxy. */
+export const toProxyVerdict = "goto to_proxy";
+
+function leavingRules(facts: NodeFacts): string[] {
+  const { nodePods, clusterPods, proxy } = facts;
+  return [
+    // The proxy sees who asks, also when it is the node itself.
+    ...(proxy === undefined ? [] : [`oifname "lo" ip daddr ${proxy.address} return`]),
     "ct status dnat ip saddr . ip daddr @hairpin masquerade fully-random",
     // The endpoint's answer must come back through this node, unless the source must stay visible and the endpoint is here.
     ...protocols.flatMap((protocol) => [
@@ -126,8 +160,12 @@ function leavingRules(facts: NodeFacts): string[] {
   ];
 }
 
-function innerChains({ serviceRange, dnsAddress }: NodeFacts): RuleChain[] {
+function innerChains({ serviceRange, dnsAddress, proxy }: NodeFacts): RuleChain[] {
   return [
+    {
+      name: "to_proxy",
+      rules: proxy === undefined ? [] : [`meta l4proto tcp dnat ip to ${proxy.address}:${proxy.port}`],
+    },
     { name: "refuse", rules: ["meta l4proto tcp reject with tcp reset", "reject with icmp type port-unreachable"] },
     {
       name: "refuse_unavailable",
