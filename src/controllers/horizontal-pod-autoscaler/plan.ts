@@ -171,7 +171,7 @@ function decideAsleep(
   const metrics = outsideMetrics(observed.autoscaler.spec.metrics);
   const measured =
     metrics.length === 0 || observed.readings.length === 0
-      ? start
+      ? { ...start, metrics: [] }
       : decideByMetrics(observed, start, { min: 0, max, now }, metrics);
   const verdict = judgeAsleep(observed.autoscaler, sleep, measured.desired);
   const { replicas = 0, reason } = verdict;
