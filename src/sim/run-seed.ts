@@ -85,6 +85,7 @@ class SeedRun {
   readonly #problems: string[] = [];
   #violation: Violation | undefined;
   #striker: Striker | undefined;
+  #isCalm = false;
   #writes = 0;
   #lastWriteMs = 0;
   #lastWrite = "";
@@ -121,6 +122,7 @@ class SeedRun {
       hosts: this.#cluster.hosts,
       server: this.#cluster.server,
       swarm: this.#swarm,
+      isCalm: () => this.#isCalm,
       now,
     };
     this.#checkers = allCheckers.map((make) => make(view, (invariant, what) => this.#report(invariant, what)));
@@ -185,6 +187,7 @@ class SeedRun {
     await this.#until(() => false, this.#swarm.safetyMs);
     if (this.#violation !== undefined) return;
     striker.end();
+    this.#isCalm = true;
     user.end();
     const isSettled = (): boolean => user.isDone && missing(this.#history, hosts, user.desired).length === 0;
     if (!(await this.#untilStill(isSettled))) {

@@ -1,3 +1,4 @@
+import { missingOfDemanding } from "./demanding-workloads.ts";
 import { missingOfFurther } from "./further-workloads.ts";
 import type { History, Stored } from "./history.ts";
 import type { SideWorkloads } from "./side-workloads.ts";
@@ -48,6 +49,7 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
   }
   found.push(...missingEndpoints(history, pods));
   found.push(...missingOfSide(history, hosts, desired.side), ...missingOfFurther(history, desired.further));
+  found.push(...missingOfDemanding(history, desired.demanding));
   return found;
 }
 

@@ -1,9 +1,27 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
-import { cronjobs, daemonsets, deployments, jobs, pods, services, statefulsets } from "#api/generated/resources.ts";
+import {
+  cronjobs,
+  daemonsets,
+  deployments,
+  jobs,
+  namespaces,
+  nodes as nodeResource,
+  pods,
+  services,
+  statefulsets,
+} from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Client } from "#client/client.ts";
 import type { Timers } from "#world/clock.ts";
+import {
+  briefNamespace,
+  demandingDrafts,
+  describeDemandingWorkloads,
+  drawDemandingWorkloads,
+  keptDraft,
+  type DemandingWorkloads,
+} from "./demanding-workloads.ts";
 import {
   describeFurtherWorkloads,
   drawFurtherWorkloads,
@@ -28,6 +46,7 @@ export interface Desired {
   paused: boolean;
   readonly side: SideWorkloads;
   readonly further: FurtherWorkloads;
+  readonly demanding: DemandingWorkloads;
 }
 
 export interface UserOptions {
@@ -48,6 +67,9 @@ const labels = { app: "web" };
 const retryMs = 500;
 /** Requests made again at most: a server is never away that long. */
 const attemptsMax = 2_000;
+/** Rounds of one drain, and the time between two: a budget may never allow the last one. Milliseconds. */
+const drainRoundsMax = 6;
+const drainPauseMs = 3_000;
 
 /** Somebody with a Deployment and a Service, who changes their mind. */
 export class SimulatedUser {
@@ -56,6 +78,7 @@ export class SimulatedUser {
   #queue: Promise<void> = Promise.resolve();
   #isOver = false;
   #images = 1;
+  #isBriefDeleted = false;
   isDone = false;
 
   constructor(options: UserOptions) {
@@ -66,6 +89,7 @@ export class SimulatedUser {
       paused: false,
       side: drawSideWorkloads(options.random.split("side")),
       further: drawFurtherWorkloads(options.random.split("further")),
+      demanding: drawDemandingWorkloads(options.random.split("demanding")),
     };
   }
 
@@ -93,6 +117,93 @@ export class SimulatedUser {
     if (more !== "") this.#options.story.add(`the user creates ${more}`);
     for (const [resource, draft] of furtherDrafts(further, this.#options.nodes))
       this.#do(() => this.#create(resource, draft as Draft<unknown>));
+    this.#beginDemanding();
+  }
+
+  #beginDemanding(): void {
+    const { demanding } = this.desired;
+    const { timers, random, nodes, story, wishMs } = this.#options;
+    const text = describeDemandingWorkloads(demanding);
+    if (text !== "") story.add(`the user creates ${text}`);
+    for (const [resource, draft] of demandingDrafts(demanding, nodes))
+      this.#do(() => this.#create(resource, draft as Draft<unknown>));
+    const { kept, brief, drains } = demanding;
+    if (kept !== undefined) this.#planKept(kept, random.split("kept wishes"), 4 * wishMs + 5_000);
+    if (brief !== undefined) timers.after(brief.afterMs, () => this.#deleteBrief());
+    if (drains !== undefined) this.#planDrain(random.split("drains"), drains.everyMs);
+  }
+
+  #planKept(kept: NonNullable<DemandingWorkloads["kept"]>, random: SeededRandom, everyMs: number): void {
+    const { timers, story, client } = this.#options;
+    timers.after(-Math.log(1 - random.float()) * everyMs, () => {
+      if (this.#isOver) return;
+      if (random.chance(0.5) && kept.scalesLeft > 0) {
+        kept.scalesLeft -= 1;
+        kept.replicas = random.below(4);
+      } else kept.image = `registry.test/kept:${2 + random.below(100)}`;
+      story.add(`the user wants ${kept.replicas} replicas of keep with ${kept.image}`);
+      const at = { namespace: "default", name: "keep" };
+      const { volumeClaimTemplates: _, ...spec } = (keptDraft(kept) as { spec: Record<string, unknown> }).spec;
+      this.#do(async () => void (await client.patch(statefulsets, at, { spec }, { type: "strategic" })));
+      this.#planKept(kept, random, everyMs);
+    });
+  }
+
+  #deleteBrief(): void {
+    if (this.#isBriefDeleted) return;
+    this.#isBriefDeleted = true;
+    this.#options.story.add("the user deletes namespace brief");
+    this.#do(() => this.#delete(namespaces, { name: briefNamespace }));
+  }
+
+  /** As `kubectl drain` does: nobody new comes, those who are there are asked to go as far as their budgets allow. */
+  #planDrain(random: SeededRandom, everyMs: number): void {
+    const { timers, nodes, story } = this.#options;
+    timers.after(-Math.log(1 - random.float()) * everyMs, () => {
+      if (this.#isOver) return;
+      const node = random.pick(nodes);
+      story.add(`the user drains ${node}`);
+      this.#do(() => this.#drain(node));
+      this.#planDrain(random, everyMs);
+    });
+  }
+
+  async #drain(node: string): Promise<void> {
+    const { client, timers, story } = this.#options;
+    if (!(await this.#cordon(node, true))) return;
+    for (let round = 0; round < drainRoundsMax; round += 1) {
+      const { items } = await client.list(pods, { fieldSelector: `spec.nodeName=${node}` });
+      const left = items.filter(
+        ({ metadata }) => !metadata.ownerReferences?.some(({ kind }) => kind === "DaemonSet" || kind === "Job"),
+      );
+      if (left.length === 0) break;
+      for (const { metadata } of left) await this.#evict(metadata.namespace ?? "", metadata.name ?? "");
+      await timers.sleep(drainPauseMs);
+    }
+    await this.#cordon(node, false);
+    story.add(`${node} may be used again`);
+  }
+
+  /** Answers false when there is no such node (any more). */
+  async #cordon(node: string, unschedulable: boolean): Promise<boolean> {
+    try {
+      const spec = { unschedulable: unschedulable || null };
+      await this.#options.client.patch(nodeResource, { name: node }, { spec }, { type: "merge" });
+      return true;
+    } catch (error) {
+      if (error instanceof ApiStatusError && error.code === 404) return false;
+      throw error;
+    }
+  }
+
+  /** Refusals by a budget are asked again in the next round. */
+  async #evict(namespace: string, name: string): Promise<void> {
+    const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { namespace, name } };
+    try {
+      await this.#options.client.request("POST", `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, body);
+    } catch (error) {
+      if (!(error instanceof ApiStatusError) || (error.code !== 429 && error.code !== 404)) throw error;
+    }
   }
 
   #changeSide(): void {
@@ -122,6 +233,7 @@ export class SimulatedUser {
   /** The user's mind is made up: what is desired now stays so. `isDone` once the server has it. */
   end(): void {
     this.#isOver = true;
+    if (this.desired.demanding.brief !== undefined) this.#deleteBrief();
     this.#wish("the user unpauses", () => {
       this.desired.paused = false;
     });
@@ -243,7 +355,7 @@ export class SimulatedUser {
 
   async #create<T>(resource: Resource<T>, draft: Draft<T>): Promise<void> {
     try {
-      const at = resource.namespaced ? { namespace: "default" } : {};
+      const at = resource.namespaced ? { namespace: namespaceOf(draft) } : {};
       await this.#options.client.create(resource, at, draft);
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.reason !== "AlreadyExists") throw error;
@@ -252,7 +364,7 @@ export class SimulatedUser {
 
   async #delete(
     resource: Resource<unknown>,
-    name: { readonly namespace: string; readonly name: string },
+    name: { readonly namespace?: string; readonly name: string },
   ): Promise<void> {
     try {
       await this.#options.client.delete(resource, name);
@@ -260,6 +372,10 @@ export class SimulatedUser {
       if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
     }
   }
+}
+
+function namespaceOf(draft: unknown): string {
+  return (draft as { metadata?: { namespace?: string } }).metadata?.namespace ?? "default";
 }
 
 function drawStrategy(random: SeededRandom): Record<string, unknown> {

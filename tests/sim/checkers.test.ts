@@ -55,8 +55,9 @@ function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     strikes: {},
   };
   const hosts = ["node-1", "node-2"].map((name) => ({ name, agentLives: 1 }));
-  const checker = make({ history, swarm, hosts, server: { informers: undefined }, now: () => nowMs }, (name, what) =>
-    broken.push(`${name}: ${what}`),
+  const checker = make(
+    { history, swarm, hosts, server: { informers: undefined }, isCalm: () => true, now: () => nowMs },
+    (name, what) => broken.push(`${name}: ${what}`),
   );
   const watches = new Map<string, (chunk: Uint8Array) => void>();
   for (const step of steps) {

@@ -7,69 +7,7 @@ import { dependencyChecker } from "#sim/checkers/dependencies.ts";
 import { deviceChecker } from "#sim/checkers/devices.ts";
 import { orderingChecker } from "#sim/checkers/ordering.ts";
 import { schedulingChecker } from "#sim/checkers/scheduling.ts";
-import { calmNetwork } from "#sim/faulty-transport.ts";
-import { History } from "#sim/history.ts";
-import type { Stored } from "#sim/history.ts";
-
-type Body = Record<string, unknown>;
-interface Step {
-  readonly at?: number;
-  readonly put?: string;
-  readonly remove?: string;
-  readonly object?: Body;
-  /** A controller deletes this path. */
-  readonly deletes?: string;
-  readonly uid?: string;
-  readonly actor?: string;
-}
-
-/** Plays steps to one checker; answers the invariants that it says are broken. */
-function play(make: CheckerFactory, steps: readonly Step[]): string[] {
-  const objects = new Map<string, Stored>();
-  const broken: string[] = [];
-  let nowMs = 0;
-  let revision = 1_000_000_000_000;
-  const resourceOf = (key: string): string => {
-    const [, , group, resource] = key.split("/");
-    return group === "core" ? (resource ?? "") : `${group}/${resource}`;
-  };
-  const history: Pick<History, "revision" | "get" | "all" | "resources"> = {
-    revision,
-    get: (key) => objects.get(key),
-    all: (resource) => new Map([...objects].filter(([key]) => resourceOf(key) === resource)),
-    resources: () => new Set([...objects.keys()].map(resourceOf)),
-  };
-  const swarm = {
-    safetyMs: 0,
-    commitMsMax: 0,
-    crashAfterWrite: 0,
-    loopNetwork: calmNetwork,
-    agentNetwork: calmNetwork,
-    strikes: {},
-  };
-  const view = { history, swarm, hosts: [], server: { informers: undefined }, now: () => nowMs };
-  const checker = make(view, (name, what) => broken.push(`${name}: ${what}`));
-  for (const step of steps) {
-    nowMs = step.at ?? nowMs;
-    if (step.deletes !== undefined) {
-      const body = new TextEncoder().encode(JSON.stringify({ preconditions: { uid: step.uid } }));
-      const headers = { "steersman-actor": encodeURIComponent(step.actor ?? "controllers/statefulset") };
-      checker.requested?.("controllers", { method: "DELETE", target: step.deletes, headers, body });
-      continue;
-    }
-    const key = step.put ?? step.remove ?? "";
-    const before = objects.get(key);
-    const name = key.split("/").at(-1) ?? "";
-    const { metadata = {}, ...rest } = (step.object ?? {}) as { metadata?: Body };
-    const current = { metadata: { namespace: "default", name, uid: name, ...metadata }, ...rest } as Stored;
-    if (step.remove === undefined) objects.set(key, current);
-    else objects.delete(key);
-    revision += 1;
-    const change = { revision, atMs: nowMs, resource: resourceOf(key), key, before, isSame: false };
-    checker.changed?.([{ ...change, current: step.remove === undefined ? current : undefined }]);
-  }
-  return broken;
-}
+import { play, type Body, type Step } from "./play.ts";
 
 const owned = (kind: string, uid: string, more: Body = {}): Body => ({
   ownerReferences: [{ kind, name: uid, uid, controller: true, ...more }],

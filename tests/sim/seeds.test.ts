@@ -7,6 +7,7 @@ import { machine } from "./machine.ts";
 const remembered = [
   { seed: "3", showed: "a create whose answer was lost was made twice" },
   { seed: "604", showed: "an agent answered late echoes of its own status writes with further writes, for ever" },
+  { seed: "20035", showed: "a Job waited for ever for a pod that was deleted before it had a node" },
   { seed: "40", showed: "a create whose answer was lost was made twice, while nothing may surge" },
 ];
 const seeds = 18;

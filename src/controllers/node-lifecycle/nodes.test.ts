@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pods as podResource } from "#api/generated/resources.ts";
+import { createClient } from "#client/http-client.ts";
 import { createModelCluster, isReady, runPod, type ModelCluster } from "../testing/model-cluster.ts";
 
 const only = ["node-lifecycle", "taint-eviction", "pod-collection"];
+
+const clientOf = (cluster: ModelCluster) => createClient(cluster.api.transport, { userAgent: "test" });
 
 function node(cluster: ModelCluster, name: string, zone = "a"): void {
   const stamp = `${new Date(cluster.time.clock.now()).toISOString().slice(0, 19)}Z`;
@@ -168,4 +172,37 @@ test("a standing cluster writes nothing", async () => {
   const before = cluster.api.writes.length;
   await pass(cluster, 300, "n1", "n2");
   assert.equal(cluster.api.writes.length, before);
+});
+
+test("a pod that never had a node has failed when it is deleted, so that its Job lets it go", async () => {
+  const cluster = await createModelCluster({ only });
+  const finalizers = ["batch.kubernetes.io/job-tracking"];
+  cluster.api.put("pods", { metadata: { name: "held", namespace: "default", finalizers }, spec: {} });
+  await clientOf(cluster).delete(podResource, { namespace: "default", name: "held" });
+  await cluster.time.advance(1000);
+  const held = cluster.api.get("pods", "default/held");
+  assert.equal(held?.status?.["phase"], "Failed");
+});
+
+test("pods that end on a silent node go at once when somebody says that it is out of service", async () => {
+  const cluster = await createModelCluster({ only });
+  for (const name of ["n1", "n2"]) node(cluster, name);
+  for (const on of ["n1", "n2"]) pod(cluster, `ending-${on}`, on, 10_000);
+  pod(cluster, "staying", "n1", 10_000);
+  await pass(cluster, 60, "n2");
+  for (const name of ["ending-n1", "ending-n2"])
+    await clientOf(cluster).delete(podResource, { namespace: "default", name });
+  const there = (name: string): boolean => cluster.api.get("pods", `default/${name}`) !== undefined;
+  await pass(cluster, 30, "n2");
+  assert.ok(there("ending-n1"), "nobody knows whether it runs");
+  for (const name of ["n1", "n2"]) {
+    const known = cluster.api.get("nodes", name)!;
+    const taints = [
+      ...((known.spec!["taints"] ?? []) as object[]),
+      { key: "node.kubernetes.io/out-of-service", value: "nodeshutdown", effect: "NoExecute" },
+    ];
+    cluster.api.put("nodes", { ...known, spec: { ...known.spec, taints } });
+  }
+  await pass(cluster, 5, "n2");
+  assert.deepEqual([there("ending-n1"), there("ending-n2")], [false, true], "the other node is well, and ends its own");
 });

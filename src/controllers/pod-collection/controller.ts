@@ -4,7 +4,7 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { nodeDeclaration } from "../views/node.ts";
 import { isFinished, podDeclaration } from "../views/pod.ts";
-import { planOrphanedPod, planTerminatedPods, planUnscheduledTerminating } from "./plan.ts";
+import { planOrphanedPod, planOutOfService, planTerminatedPods, planUnscheduledTerminating } from "./plan.ts";
 
 const terminatedKey = "finished pods";
 
@@ -19,9 +19,10 @@ export function createPodCollector(dependencies: Dependencies): Controller {
 
   const passNode = async (name: string, now: number): Promise<Plan | undefined> => {
     const orphans = pods.by("node", name);
-    if (nodes.get(name) !== undefined || orphans.length === 0) {
+    const node = nodes.get(name);
+    if (node !== undefined || orphans.length === 0) {
       missedSince.delete(name);
-      return undefined;
+      return node === undefined ? undefined : { actions: planOutOfService(node, orphans) };
     }
     const nowMs = dependencies.clock.monotonic();
     const since = missedSince.get(name) ?? nowMs;
@@ -37,14 +38,19 @@ export function createPodCollector(dependencies: Dependencies): Controller {
     eventSource: "pod-garbage-collector",
     needs: [pods, nodes],
     watch: (enqueue) => [
-      nodes.handle((key, _old, current) => current === undefined && enqueue(`node/${key}`)),
+      nodes.handle((key, _old, current) => {
+        if (current === undefined || current.taints.length > 0) enqueue(`node/${key}`);
+      }),
       pods.handle((key, old, current) => {
         finished += Number(current !== undefined && isFinished(current)) - Number(old !== undefined && isFinished(old));
         if (finished > limits.terminatedPodsMax) enqueue(terminatedKey);
         if (current === undefined) return;
         if (current.node === "" && current.deletionMs !== undefined) enqueue(`pod/${key}`);
-        if (current.node !== "" && current.node !== old?.node && nodes.get(current.node) === undefined)
-          enqueue(`node/${current.node}`);
+        if (current.node === "") return;
+        const node = nodes.get(current.node);
+        const hasMoved = current.node !== old?.node && node === undefined;
+        const isEnding = current.deletionMs !== undefined && old?.deletionMs === undefined;
+        if (hasMoved || (isEnding && (node?.taints.length ?? 0) > 0)) enqueue(`node/${current.node}`);
       }),
     ],
     async pass(key, { now }) {

@@ -4,13 +4,18 @@ import { collectionChecker } from "./collection.ts";
 import { dependencyChecker } from "./dependencies.ts";
 import { deviceChecker } from "./devices.ts";
 import { deploymentChecker } from "./deployments.ts";
+import { disruptionChecker } from "./disruptions.ts";
 import { durabilityChecker } from "./durability.ts";
+import { jobRetryChecker } from "./job-retries.ts";
+import { namespaceChecker } from "./namespaces.ts";
 import { nodeChecker } from "./nodes.ts";
 import { objectChecker } from "./objects.ts";
 import { orderingChecker } from "./ordering.ts";
 import { orphanChecker } from "./orphans.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
+import { statefulIdentityChecker } from "./stateful-identity.ts";
+import { waitingPodChecker } from "./waiting-pods.ts";
 import { workloadChecker } from "./workloads.ts";
 import { watchChecker } from "./watches.ts";
 import { writeChecker } from "./writes.ts";
@@ -32,4 +37,9 @@ export const allCheckers: readonly CheckerFactory[] = [
   collectionChecker,
   deviceChecker,
   dependencyChecker,
+  statefulIdentityChecker,
+  jobRetryChecker,
+  namespaceChecker,
+  disruptionChecker,
+  waitingPodChecker,
 ];

@@ -13,6 +13,8 @@ export interface View {
   readonly hosts: readonly Pick<SimulatedHost, "name" | "agentLives">[];
   readonly server: Pick<SimulatedServer, "informers">;
   readonly swarm: Swarm;
+  /** Whether faults have stopped. */
+  isCalm(): boolean;
   /** Virtual milliseconds since the start. */
   now(): number;
 }

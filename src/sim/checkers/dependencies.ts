@@ -1,5 +1,5 @@
-import type { Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
+import { isTrue } from "./facts.ts";
 
 const annotation = "steersman.dev/depends-on";
 
@@ -11,7 +11,7 @@ export function dependencyChecker(view: View, report: Report): Checker {
     changed(changes) {
       for (const { resource, current, before } of changes) {
         if (current === undefined) continue;
-        if (resource === "apps/deployments" && isAvailable(current))
+        if (resource === "apps/deployments" && isTrue(current, "Available"))
           wereThere.add(`deployment/${current.metadata.name}`);
         if (resource !== "pods" || current.spec?.["nodeName"] === before?.spec?.["nodeName"]) continue;
         const job = current.metadata.ownerReferences?.find(({ kind }) => kind === "Job")?.name;
@@ -22,9 +22,4 @@ export function dependencyChecker(view: View, report: Report): Checker {
       }
     },
   };
-}
-
-function isAvailable({ status }: Stored): boolean {
-  const conditions = (status?.["conditions"] ?? []) as { type: string; status: string }[];
-  return conditions.some((condition) => condition.type === "Available" && condition.status === "True");
 }

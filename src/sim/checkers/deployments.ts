@@ -2,11 +2,9 @@ import { readCause } from "#client/cause-headers.ts";
 import type { Change, Stored } from "../history.ts";
 import { rolloutBounds, type DeploymentSpec } from "./rollout-bounds.ts";
 import type { Checker, Report, View } from "./checker.ts";
+import { controllerOf, isReady, isTerminal, isTrue, objectOfUid, staleMsOf } from "./facts.ts";
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
-/** How old the view of a loop may be whose watches are slow or break, and otherwise. Milliseconds. */
-const staleMsBad = 30_000;
-const staleMsCalm = 1_000;
 
 interface PodState {
   readonly pod: Stored;
@@ -60,11 +58,13 @@ class DeploymentChecker implements Checker {
       const old = sets.filter((set) => replicasOf(set) === 0 && revisionOf(set) !== revisionOf(deployment)).length;
       if (old > limit)
         this.#report("37 history", `${deployment.metadata.name} keeps ${old} old ReplicaSets, at most ${limit}`);
-      const conditions = (deployment.status?.["conditions"] ?? []) as { type: string; status: string }[];
-      for (const type of ["Available", "Progressing"]) {
-        if (conditions.find((condition) => condition.type === type)?.status === "True") continue;
-        this.#report("39 conditions", `${deployment.metadata.name} is complete, and its condition ${type} is not True`);
-      }
+      const { name } = deployment.metadata;
+      const available = Number(deployment.status?.["availableReplicas"] ?? 0);
+      const isAvailable = available >= rolloutBounds(deployment.spec as DeploymentSpec).least;
+      if (isTrue(deployment, "Available") !== isAvailable)
+        this.#report("39 conditions", `${name} has ${available} pods, and its condition Available says otherwise`);
+      if (available >= replicasOf(deployment) && !isTrue(deployment, "Progressing"))
+        this.#report("39 conditions", `${name} is complete, and its condition Progressing is not True`);
     }
   }
 
@@ -224,10 +224,7 @@ class DeploymentChecker implements Checker {
   }
 
   #staleMs(): number {
-    const { loopNetwork, strikes } = this.#view.swarm;
-    const { latencyMsMax, lostRequest, lostAnswer, brokenStream, delayedChunk } = loopNetwork;
-    const isBad = lostRequest + lostAnswer + brokenStream + delayedChunk > 0 || strikes["streams-broken"] !== undefined;
-    return isBad ? staleMsBad : staleMsCalm + 4 * latencyMsMax;
+    return staleMsOf(this.#view.swarm);
   }
 
   #podsOf(deployment: Stored): PodState[] {
@@ -241,25 +238,16 @@ class DeploymentChecker implements Checker {
   }
 
   #setOf(pod: Stored): Stored | undefined {
-    return find(this.#view.history.all("apps/replicasets").values(), controllerOf(pod));
+    return objectOfUid(this.#view.history.all("apps/replicasets").values(), controllerOf(pod));
   }
 
   #deploymentOf(set: Stored): Stored | undefined {
-    return find(this.#view.history.all("apps/deployments").values(), controllerOf(set));
+    return objectOfUid(this.#view.history.all("apps/deployments").values(), controllerOf(set));
   }
 }
 
 function podKey({ metadata }: Stored): string {
   return `/registry/core/pods/${metadata.namespace}/${metadata.name}`;
-}
-
-function find(objects: Iterable<Stored>, uid: string | undefined): Stored | undefined {
-  for (const object of objects) if (object.metadata.uid === uid) return object;
-  return undefined;
-}
-
-function controllerOf({ metadata }: Stored): string | undefined {
-  return (metadata.ownerReferences ?? []).find(({ controller }) => controller === true)?.uid;
 }
 
 function replicasOf({ spec }: Stored): number {
@@ -270,15 +258,6 @@ function revisionOf({ metadata }: Stored): number {
   return Number(metadata.annotations?.[revisionAnnotation] ?? 0);
 }
 
-function isTerminal({ status }: Stored): boolean {
-  return status?.["phase"] === "Failed" || status?.["phase"] === "Succeeded";
-}
-
 function isActive(pod: Stored): boolean {
   return pod.metadata.deletionTimestamp === undefined && !isTerminal(pod);
-}
-
-function isReady({ status }: Stored): boolean {
-  const conditions = (status?.["conditions"] ?? []) as { type: string; status: string }[];
-  return conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
 }

@@ -1,5 +1,6 @@
 import type { Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
+import { controllerOf } from "./facts.ts";
 
 /** What stood this long, every loop has seen: streams are late and servers away, but not that long. Milliseconds. */
 const seenByAllMs = 120_000;
@@ -26,10 +27,6 @@ export function orderingChecker(view: View, report: Report): Checker {
       }
     },
   };
-}
-
-function controllerOf({ metadata }: Stored, kind: string): string | undefined {
-  return metadata.ownerReferences?.find((owner) => owner.controller === true && owner.kind === kind)?.uid;
 }
 
 function checkShrinking(pod: Stored, createdMs: ReadonlyMap<string, number>, view: View, report: Report): void {

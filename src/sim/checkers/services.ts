@@ -1,5 +1,6 @@
 import type { Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
+import { isReady } from "./facts.ts";
 
 interface Endpoint {
   readonly addresses: readonly string[];
@@ -56,9 +57,4 @@ export function serviceChecker(view: View, report: Report): Checker {
 
 function endpointsOf(slice: Stored): readonly Endpoint[] {
   return (slice["endpoints"] ?? []) as readonly Endpoint[];
-}
-
-function isReady({ status }: Stored): boolean {
-  const conditions = (status?.["conditions"] ?? []) as { type: string; status: string }[];
-  return conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
 }

@@ -1,6 +1,7 @@
 import type { RuntimeAct } from "../simulated-runtime.ts";
 import type { Change, Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
+import { controllerOf, isTerminal, objectOfUid } from "./facts.ts";
 
 const trackingFinalizer = "batch.kubernetes.io/job-tracking";
 
@@ -56,10 +57,11 @@ class WorkloadChecker implements Checker {
   }
 
   settled(): void {
-    for (const { metadata } of this.#view.history.all("pods").values()) {
-      const job = controllerOf(metadata, "Job");
+    for (const pod of this.#view.history.all("pods").values()) {
+      const { metadata } = pod;
+      const job = controllerOf(pod, "Job");
       if (job === undefined || !(metadata.finalizers ?? []).includes(trackingFinalizer)) continue;
-      const { status } = find(this.#view.history.all("batch/jobs"), job) ?? {};
+      const { status } = objectOfUid(this.#view.history.all("batch/jobs").values(), job) ?? {};
       if (isFinished((status ?? {}) as JobStatus))
         this.#report("46 tracking", `pod ${metadata.name} of a finished Job is still tracked`);
     }
@@ -67,20 +69,20 @@ class WorkloadChecker implements Checker {
 
   #podChanged({ before }: Change, pod: Stored): void {
     const { metadata } = pod;
-    const set = controllerOf(metadata, "StatefulSet");
+    const set = controllerOf(pod, "StatefulSet");
     if (set !== undefined) this.#ordinals.set(metadata.uid, set);
     if (before === undefined && set !== undefined) this.#ordinalCreated(pod, set);
-    const daemon = controllerOf(metadata, "DaemonSet");
+    const daemon = controllerOf(pod, "DaemonSet");
     const node = pod.spec?.["nodeName"];
     if (daemon !== undefined && node !== undefined && before?.spec?.["nodeName"] === undefined)
       this.#daemonBound(pod, daemon);
-    const job = controllerOf(metadata, "Job");
+    const job = controllerOf(pod, "Job");
     if (before === undefined && job !== undefined) this.#jobPodCreated(pod, job);
   }
 
   /** A predecessor may stop being ready at any time; that it never was, or is gone, the controller must know. */
   #ordinalCreated({ metadata }: Stored, setUid: string): void {
-    const set = find(this.#view.history.all("apps/statefulsets"), setUid);
+    const set = objectOfUid(this.#view.history.all("apps/statefulsets").values(), setUid);
     if (set?.spec?.["podManagementPolicy"] === "Parallel" || set === undefined) return;
     const ordinal = Number(metadata.name.slice(metadata.name.lastIndexOf("-") + 1));
     for (let earlier = 0; earlier < ordinal; earlier += 1) {
@@ -102,7 +104,7 @@ class WorkloadChecker implements Checker {
       (other) =>
         other.metadata.uid !== pod.metadata.uid &&
         other.spec?.["nodeName"] === node &&
-        controllerOf(other.metadata, "DaemonSet") === daemonUid &&
+        controllerOf(other, "DaemonSet") === daemonUid &&
         other.metadata.deletionTimestamp === undefined &&
         !isTerminal(other),
     );
@@ -115,17 +117,14 @@ class WorkloadChecker implements Checker {
   }
 
   #jobPodCreated({ metadata }: Stored, jobUid: string): void {
-    const job = find(this.#view.history.all("batch/jobs"), jobUid);
+    const job = objectOfUid(this.#view.history.all("batch/jobs").values(), jobUid);
     if (job === undefined) return;
     const { parallelism = 1 } = (job.spec ?? {}) as JobSpec;
     if (isFinished((job.status ?? {}) as JobStatus)) {
       this.#report("46 finished", `pod ${metadata.name} was made for ${job.metadata.name}, which is finished`);
     }
     const active = [...this.#view.history.all("pods").values()].filter(
-      (pod) =>
-        controllerOf(pod.metadata, "Job") === jobUid &&
-        pod.metadata.deletionTimestamp === undefined &&
-        !isTerminal(pod),
+      (pod) => controllerOf(pod, "Job") === jobUid && pod.metadata.deletionTimestamp === undefined && !isTerminal(pod),
     );
     if (active.length > parallelism) {
       this.#report(
@@ -155,19 +154,6 @@ class WorkloadChecker implements Checker {
   }
 }
 
-function controllerOf({ ownerReferences = [] }: Stored["metadata"], kind: string): string | undefined {
-  return ownerReferences.find((owner) => owner.controller === true && owner.kind === kind)?.uid;
-}
-
-function find(objects: ReadonlyMap<string, Stored>, uid: string): Stored | undefined {
-  for (const object of objects.values()) if (object.metadata.uid === uid) return object;
-  return undefined;
-}
-
 function isFinished({ conditions = [] }: JobStatus): boolean {
   return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
-}
-
-function isTerminal({ status }: Stored): boolean {
-  return status?.["phase"] === "Failed" || status?.["phase"] === "Succeeded";
 }
