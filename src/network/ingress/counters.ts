@@ -1,7 +1,7 @@
 import type { Runtime } from "./runtime.ts";
 import { backendName, type Slots } from "./slots.ts";
 import { bucketEndsUs, userRegisters } from "./traffic-rules.ts";
-import type { TrafficNumbers } from "./traffic-numbers.ts";
+import { readCountedKey, type TrafficNumbers } from "./traffic-numbers.ts";
 
 /** What HAProxy counted for a backend since its start. */
 export interface BackendCounters {
@@ -28,7 +28,7 @@ export interface RouteCounters {
   readonly buckets: readonly number[];
 }
 
-/** Who came by one Ingress' routes to a backend in the last minutes, and was sent to one side if users are split. */
+/** From which addresses requests came by one Ingress' routes in the last minutes, to one side if users are split. */
 export interface RouteUsers {
   readonly ingress: string;
   readonly backend: string;
@@ -108,57 +108,44 @@ export function backendCounters(answer: string, slots: Slots): BackendCounters[]
   });
 }
 
-/** Finds what numbers stand for. Routes that are gone have none: they are nobody's any more. */
-function routeReader(numbers: TrafficNumbers): (route: string, version: string) => RouteName | undefined {
-  const versions = new Map([...numbers.versions].map(([version, number]) => [String(number), version]));
-  const routes = new Map([...numbers.routes].map(([key, number]) => [String(number), key.split(" ", 2)]));
-  return (route, version) => {
-    const [ingress, backend] = routes.get(route) ?? [];
-    if (ingress === undefined || backend === undefined) return undefined;
-    return { ingress, backend, version: versions.get(version) ?? "" };
-  };
+/** What numbers stand for. Routes that are gone have none: they are nobody's any more. */
+function namesByNumber({ counted }: TrafficNumbers): ReadonlyMap<number, ReturnType<typeof readCountedKey>> {
+  return new Map([...counted].map(([key, number]) => [number, readCountedKey(key)]));
 }
 
-type RouteName = Pick<RouteCounters, "ingress" | "backend" | "version">;
-
-function grown<T>(found: Map<string, T>, key: string, make: () => T): T {
+function grown<T>(found: Map<number, T>, key: number, make: () => T): T {
   const known = found.get(key) ?? make();
   found.set(key, known);
   return known;
 }
 
-/** `CLASS.BUCKET.VERSION.PLACE.ROUTE`. */
-const trafficLine = /key=(\d+)\.(\d+)\.(\d+)\.[a-zA-Z]\d+\.(\d+) .*?conn_cnt=(\d+)/g;
-
 /** The answer of `show table traffic`. */
 export function routeCounters(table: string, numbers: TrafficNumbers): RouteCounters[] {
-  const nameOf = routeReader(numbers);
-  const found = new Map<string, RouteCounters & { readonly answers: number[]; readonly buckets: number[] }>();
-  for (const [, status, bucket, version = "", route = "", count] of table.matchAll(trafficLine)) {
-    const name = nameOf(route, version);
-    const index = Number(status) - 1;
+  const names = namesByNumber(numbers);
+  const found = new Map<number, RouteCounters & { readonly answers: number[]; readonly buckets: number[] }>();
+  for (const [, key, count] of table.matchAll(/ key=(\d+) .*?conn_cnt=(\d+)/g)) {
+    const number = Math.floor(Number(key) / 512);
+    const [index, bucket] = [(Math.floor(Number(key) / 64) % 8) - 1, Number(key) % 64];
+    const name = names.get(number);
     if (name === undefined || index < 0 || classes.length <= index) continue;
-    const row = grown(found, `${route} ${name.version}`, () => {
+    const row = grown(found, number, () => {
       const buckets = Array.from({ length: bucketEndsUs.length + 1 }, () => 0);
       return { ...name, answers: Array.from(classes, () => 0), buckets };
     });
     row.answers[index] = (row.answers[index] ?? 0) + Number(count);
-    row.buckets[Number(bucket)] = (row.buckets[Number(bucket)] ?? 0) + Number(count);
+    row.buckets[bucket] = (row.buckets[bucket] ?? 0) + Number(count);
   }
   return [...found.values()];
 }
 
-/** `REGISTER.RANK.VERSION.PLACE.ROUTE`. */
-const visitorLine = /key=(\d+)\.(\d+)\.(\d+)\.[a-zA-Z]\d+\.(\d+) /g;
-
 /** The answer of `show table visitors`. */
 export function routeUsers(table: string, numbers: TrafficNumbers): RouteUsers[] {
-  const nameOf = routeReader(numbers);
-  const found = new Map<string, RouteUsers & { readonly registers: number[] }>();
-  for (const [, register, rank, version = "", route = ""] of table.matchAll(visitorLine)) {
-    const name = nameOf(route, version);
+  const names = namesByNumber(numbers);
+  const found = new Map<number, RouteUsers & { readonly registers: number[] }>();
+  for (const [, register, rank, number] of table.matchAll(/ key=(\d+)\.(\d+)\.(\d+) /g)) {
+    const name = names.get(Number(number));
     if (name === undefined || userRegisters <= Number(register)) continue;
-    const row = grown(found, `${route} ${name.version}`, () => {
+    const row = grown(found, Number(number), () => {
       return { ...name, registers: Array.from({ length: userRegisters }, () => 0) };
     });
     row.registers[Number(register)] = Math.max(row.registers[Number(register)] ?? 0, Number(rank));

@@ -35,7 +35,7 @@ export function diff(actual: Actual, wanted: DataPlane): Step[] {
     (step.file === "splits.map" || step.file === "special.map") &&
     limitOf(step.value) < limitOf(actual.maps[step.file].get(step.key));
   // A pod's requests are counted as its version's from the first one.
-  const isName = (step: Step): boolean => "file" in step && step.file === "versions.map";
+  const isName = (step: Step): boolean => "file" in step && step.file === "counted.map";
   const names = adding.filter(isName);
   const rest = adding.filter((step) => !isUrgent(step) && !isName(step));
   return [...adding.filter(isUrgent), ...names, ...opening, ...rest, ...removing.toReversed(), ...closing];

@@ -56,8 +56,8 @@ export const mirrorAnswerBytesMax = 4 << 20;
 export const mirrorAnswerHeadBytesMax = 16_384;
 /** Characters of one line of a followed command. */
 export const followedLineMax = 65_536;
-/** Versions of workloads that keep their number after the last pod, so that what was counted of them stays. */
-export const versionsMax = 2_000;
+/** Routes with their versions that keep their number, also after the last pod, so that what was counted of them stays. */
+export const countedMax = 2_000;
 /** Failed requests told as samples, and characters of each. */
 export const samplesMax = 5;
 export const sampleCharactersMax = 300;

@@ -23,40 +23,39 @@ export const usersWindowSeconds = 300;
 const usersEntries = "64k";
 
 export const trafficTables = [
-  // `CLASS.BUCKET.VERSION.ROUTE`: conn_cnt = requests.
+  // 512 times the number of what is counted, 64 times the class of the status, and the bucket: conn_cnt = requests.
   "backend traffic",
-  `  stick-table type string len 48 size ${trafficEntries} store conn_cnt`,
-  // `REGISTER.RANK.VERSION.ROUTE`: there is an entry while some user of the last minutes has it.
+  `  stick-table type integer size ${trafficEntries} store conn_cnt`,
+  // `REGISTER.RANK.NUMBER`: there is an entry while some user of the last minutes has it.
   "backend visitors",
-  `  stick-table type string len 48 size ${usersEntries} expire ${usersWindowSeconds}s`,
+  `  stick-table type string len 32 size ${usersEntries} expire ${usersWindowSeconds}s`,
 ];
 
 export const trafficRequestRules = ["  http-request set-var(txn.begun) date(0,us)"];
 
 export const trafficResponseRules = [
-  "  http-response set-var(txn.version) bc_dst,concat(/,txn.to),map_str(versions.map,0)",
-  "  http-response set-var(txn.took) date(0,us),sub(txn.begun),map_int(buckets.map,0)",
-  "  http-response track-sc2 status,div(100),concat(.,txn.took,.),concat(,txn.version,.),concat(,txn.route) table traffic",
+  "  http-response set-var(txn.took) date(0,us),sub(txn.begun),map_int_int(buckets.map,0)",
+  "  http-response set-var(txn.class) status,div(100)",
+  "  http-response track-sc2 bc_dst,concat(/,txn.number),map_str_int(counted.map,0),mul(8),add(txn.class),mul(64),add(txn.took)" +
+    " table traffic",
 ];
 
 const due = "{ var(txn.who) -m found }";
 
 /**
  * Defaults of the backends, so that these rules come when the frontend is done with the route, however it left. Who asks is looked at
- * once a minute and connection, and when route, side or user are others. Their version is that of all pods there, if it is one: without
- * a split nobody's is the same for long while there are two.
+ * once a minute and connection, and when the route or the side is another. Their version is that of all pods there, if it is one:
+ * without a split nobody's is the same for long while there are two.
  */
 export const trafficDefaults = [
   "defaults counted from usual",
-  "  http-request set-var(txn.seen) var(txn.begun),div(60000000),concat(.,txn.to,.),concat(,txn.route,.),concat(,txn.hash)",
+  "  http-request set-var(txn.number) var(txn.route),field(2,.)",
+  "  http-request set-var(txn.seen) var(txn.begun),div(60000000),concat(.,txn.to,.),concat(,txn.number)",
   "  http-request set-var(txn.who) src,xxh32(7) unless { var(txn.seen),strcmp(sess.seen) eq 0 }",
   `  http-request set-var(sess.seen) var(txn.seen) if ${due}`,
-  // The user that a split asks for, where there is one; else nothing is set, and it is the address.
-  `  http-request set-var(txn.who) var(txn.hash) if ${due}`,
   `  http-request set-var(txn.rank) var(txn.who),map_int(ranks.map,${rankMax}) if ${due}`,
-  `  http-request set-var(txn.version) var(txn.to),bytes(1),map_str(versions.map,0) if ${due}`,
-  `  http-request set-var(txn.mark) var(txn.who),and(${userRegisters - 1}),concat(.,txn.rank,.),` +
-    `concat(,txn.version,.),concat(,txn.route) if ${due}`,
+  `  http-request set-var(txn.count) var(txn.to),concat(/,txn.number),map_str(counted.map,0) if ${due}`,
+  `  http-request set-var(txn.mark) var(txn.who),and(${userRegisters - 1}),concat(.,txn.rank,.),concat(,txn.count) if ${due}`,
 ];
 
 /** Ends the name of a backend's section, and follows it. What is stored here is tracked by nobody: splits keep their counters. */

@@ -1,7 +1,7 @@
 import { heldPlace } from "./hold-rules.ts";
 import type { Route, RouteTable, Server, Split } from "./route-table.ts";
 import { backendName, certificateFile, type Slots } from "./slots.ts";
-import { noNumbers, routeKey, type TrafficNumbers } from "./traffic-numbers.ts";
+import { backendsBehind, countedKey, noNumbers, routeKey, routesOf, type TrafficNumbers } from "./traffic-numbers.ts";
 import { bucketLines, rankLines } from "./traffic-rules.ts";
 import { serviceLines } from "./service-rules.ts";
 import { isAtRest, isSpecial, placeOf, splitLine, testerPattern, userPattern } from "./split.ts";
@@ -24,8 +24,8 @@ export const mapFiles = [
   // Requests that are copied, of 10,000, by method and place.
   "mirror.map",
   "testers.map",
-  // What is counted: versions by address and backend, and two tables of numbers.
-  "versions.map",
+  // What is counted: numbers by pod and route, and two tables of ranges.
+  "counted.map",
   "buckets.map",
   "ranks.map",
   // What pods ask of Services, by address and port.
@@ -68,7 +68,7 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
       "holds.map": new Map(heldIds(table).map((id) => [heldPlace(nameOf(id)), "1"])),
       "routes.map": routeLines(table, nameOf, numbers),
       ...serviceLines(table, nameOf, placesOf(table, nameOf)),
-      "versions.map": versionLines(table, nameOf, numbers),
+      "counted.map": countedLines(table, nameOf, numbers),
       "buckets.map": bucketLines,
       "ranks.map": rankLines,
     },
@@ -91,8 +91,8 @@ function routeLines(table: RouteTable, nameOf: (id: string) => string, numbers: 
   const places = new Map(placesOf(table, nameOf));
   for (const id of heldIds(table)) places.set(id, heldPlace(nameOf(id)));
   const leadsTo = (route: Route): string => {
-    const number = numbers.routes.get(routeKey(route));
-    return `${places.get(route.backend) ?? nameOf(route.backend)}${number === undefined ? "" : `.${number}`}`;
+    const number = numbers.routes.get(routeKey(route)) ?? 0;
+    return `${places.get(route.backend) ?? nameOf(route.backend)}.${number}`;
   };
   const lines = new Map(table.sites.map((site) => [`${site}/`, "none"]));
   for (const route of table.prefix) lines.set(`${route.site}${route.path}/`, leadsTo(route));
@@ -101,19 +101,23 @@ function routeLines(table: RouteTable, nameOf: (id: string) => string, numbers: 
 }
 
 /**
- * The versions of pods by `ADDRESS/PLACE` (on its node's own address a pod is told from others by the place), and by the number of a
- * backend where all are of one.
+ * Under which number requests are counted: by `ADDRESS/ROUTE` of the pod that answered, and by `PLACE/ROUTE` who asked, the version
+ * being that of all pods of the place. The number of a route is the one in `routes.map`.
  */
-function versionLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
+function countedLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
   const lines = new Map<string, string>();
-  const split = placesOf(table, nameOf);
-  for (const { id, servers } of table.backends.values()) {
-    const numberOf = (version: string | undefined): string => String(numbers.versions.get(version ?? "") ?? 0);
-    const [one, ...others] = new Set(servers.map(({ version }) => numberOf(version)));
-    if (one !== undefined && others.length === 0) lines.set(nameOf(id).slice(1), one);
-    const places = new Set([nameOf(id), split.get(id) ?? nameOf(id)]);
-    for (const { address, version } of servers)
-      for (const place of places) lines.set(`${address}/${place}`, numberOf(version));
+  const places = placesOf(table, nameOf);
+  for (const [key, route] of routesOf(table)) {
+    const add = (who: string, version: string | undefined): void => {
+      const number = numbers.counted.get(countedKey(route, version));
+      if (number !== undefined) lines.set(`${who}/${numbers.routes.get(key) ?? 0}`, String(number));
+    };
+    for (const id of backendsBehind(table, route)) {
+      const servers = table.backends.get(id)?.servers ?? [];
+      const [one, ...others] = new Set(servers.map(({ version }) => version));
+      add(places.get(id) ?? nameOf(id), others.length === 0 ? one : undefined);
+      for (const { address, version } of servers) add(address, version);
+    }
   }
   return lines;
 }
