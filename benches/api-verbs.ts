@@ -1,7 +1,7 @@
-import { parseArgs } from "node:util";
 import type { LoadAnswer, Protocol, Shape } from "./api/orders.ts";
 import { pod } from "./api/objects.ts";
 import { benchNamespace, Client, startBare, startCluster } from "./api/stage.ts";
+import { storyFlags, tellStories } from "./api/stories.ts";
 import { inParallel } from "./cluster/connection.ts";
 import { proportionalMegabytes } from "./cluster/running-cluster.ts";
 import { report } from "./report.ts";
@@ -11,16 +11,7 @@ import { report } from "./report.ts";
  * the size of the documents that clients begin with; memory for each pod. On a cluster of its own or that of `--kubeconfig`, which
  * must allow webhooks on this machine.
  */
-const { values: flags } = parseArgs({
-  options: {
-    folder: { type: "string", default: "/var/tmp" },
-    kubeconfig: { type: "string" },
-    only: { type: "string", default: "verbs,rules,webhook,discovery,memory" },
-    seconds: { type: "string", default: "1" },
-    widths: { type: "string", default: "1,16,128" },
-    pods: { type: "string", default: "10000" },
-  },
-});
+const flags = storyFlags("verbs,rules,webhook,discovery,memory", { seconds: "1", widths: "1,16,128", pods: "10000" });
 const durationMs = Number(flags.seconds) * 1_000;
 const widths = flags.widths.split(",").map(Number);
 const client = new Client();
@@ -199,13 +190,8 @@ async function memory(): Promise<void> {
   report({ bench: "api-verbs", figure: `memory for ${count} pods, right after their creation`, value, unit: "MB" });
 }
 
-const stories: Readonly<Record<string, () => Promise<void>>> = { verbs, rules, webhook, discovery, memory };
 try {
-  for (const name of flags.only.split(",")) {
-    const story = stories[name];
-    if (story === undefined) throw new Error(`There is no story ${name}; there are ${Object.keys(stories).join(", ")}`);
-    await story();
-  }
+  await tellStories(flags.only, { verbs, rules, webhook, discovery, memory });
 } finally {
   await client.close();
   cluster.close();

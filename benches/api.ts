@@ -1,8 +1,8 @@
 import { fsyncSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { LoadAnswer, Protocol, Shape } from "./api/orders.ts";
 import { benchNamespace, Client, startBare, startCluster, withProcessorTime, type Bare } from "./api/stage.ts";
+import { storyFlags, tellStories } from "./api/stories.ts";
 import type { Target } from "./api/target.ts";
 import { pod } from "./api/objects.ts";
 import { inParallel } from "./cluster/connection.ts";
@@ -12,16 +12,11 @@ import { report } from "./report.ts";
  * The API over HTTPS: a whole server with all its stages and loops (or that of `--kubeconfig`) in a process of its own, a bare Node
  * server in another, the client's thread in a third. `--only` names stories.
  */
-const { values: flags } = parseArgs({
-  options: {
-    folder: { type: "string", default: "/var/tmp" },
-    kubeconfig: { type: "string" },
-    only: { type: "string", default: "create,get,update,pod-create,pod-get,pod-get-2,list,fan-out" },
-    seconds: { type: "string", default: "3" },
-    width: { type: "string", default: "64" },
-    pods: { type: "string", default: "5000" },
-    watchers: { type: "string", default: "1000" },
-  },
+const flags = storyFlags("create,get,update,pod-create,pod-get,pod-get-2,list,fan-out", {
+  seconds: "3",
+  width: "64",
+  pods: "5000",
+  watchers: "1000",
 });
 const durationMs = Number(flags.seconds) * 1_000;
 const width = Number(flags.width);
@@ -171,7 +166,7 @@ function bareSync(): void {
   rmSync(folder, { recursive: true });
 }
 
-const stories: Readonly<Record<string, () => Promise<void>>> = {
+const stories = {
   create: () => small("create"),
   get: () => small("get"),
   update: () => small("update"),
@@ -183,11 +178,7 @@ const stories: Readonly<Record<string, () => Promise<void>>> = {
 };
 try {
   bareSync();
-  for (const name of flags.only.split(",")) {
-    const story = stories[name];
-    if (story === undefined) throw new Error(`There is no story ${name}; there are ${Object.keys(stories).join(", ")}`);
-    await story();
-  }
+  await tellStories(flags.only, stories);
 } finally {
   await client.close();
   cluster.close();

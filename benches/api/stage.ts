@@ -2,11 +2,11 @@ import { fork, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { createCertificates } from "../../src/world/node/certificates.ts";
-import { createCrypto } from "../../src/world/node/crypto.ts";
-import { connect, type ApiConnection } from "../cluster/connection.ts";
+import { loopbackIdentity } from "../../tests/api/loopback-identity.ts";
+import { connect, connectTo, type ApiConnection } from "../cluster/connection.ts";
 import * as running from "../cluster/running-cluster.ts";
 import type { BarePorts } from "./bare-server.ts";
+import type { LoneAnswer } from "./lone-server.ts";
 import type {
   ChangeSeen,
   FetchAnswer,
@@ -84,26 +84,14 @@ export interface Bare {
 }
 
 export async function startBare(folder: string): Promise<Bare> {
-  const { privateKey, publicKey } = createCrypto().generateKey();
-  const certificate = await createCertificates().issue(
-    {
-      subject: { commonName: "bench" },
-      publicKey,
-      dnsNames: ["localhost"],
-      addresses: ["127.0.0.1"],
-      usages: ["server", "ca"],
-      notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + 3_600_000,
-    },
-    { selfSignedWith: privateKey },
-  );
+  const { certificate, key } = await loopbackIdentity();
   const place = mkdtempSync(join(folder, "bench-bare-"));
   const child: ChildProcess = fork(join(import.meta.dirname, "bare-server.ts"));
   const ports = new Promise<BarePorts>((resolve, reject) => {
     child.once("message", (message) => resolve(message as BarePorts));
     child.once("exit", () => reject(new Error("The bare server ended")));
   });
-  child.send({ certificate, key: privateKey, file: join(place, "log") });
+  child.send({ certificate, key, file: join(place, "log") });
   const { http1, http2 } = await ports;
   const at = { host: "127.0.0.1", serverName: "localhost", ca: certificate };
   return {
@@ -117,6 +105,50 @@ export async function startBare(folder: string): Promise<Bare> {
       rmSync(place, { recursive: true, force: true });
     },
   };
+}
+
+export interface LoneFlags {
+  readonly folder: string;
+  /** Puts objects into the store of a folder before the server opens it. */
+  readonly prepare?: (folder: string) => Promise<unknown>;
+}
+
+export interface Lone extends Cluster {
+  readonly pid: number;
+  /** Collects its garbage: what memory is left is in use. */
+  collect(): Promise<void>;
+}
+
+/**
+ * The API server alone, without loops and admission: what is told of it is its own, and a store of 300,000 objects is served
+ * within seconds. It runs with the flags of a real one.
+ */
+export async function startLone({ folder, prepare }: LoneFlags): Promise<Lone> {
+  const place = mkdtempSync(join(folder, "bench-lone-"));
+  await prepare?.(place);
+  const execArgv = ["--no-parallel-scavenge", "--max-semi-space-size=8", "--expose-gc"];
+  const child: ChildProcess = fork(join(import.meta.dirname, "lone-server.ts"), { execArgv });
+  const answer = new Promise<LoneAnswer>((resolve, reject) => {
+    child.once("message", (message) => resolve(message as LoneAnswer));
+    child.once("exit", () => reject(new Error("The server ended")));
+  });
+  child.send({ folder: place });
+  const { baseUrl, certificate: ca } = await answer;
+  const api = connectTo(baseUrl, { ca });
+  const target = { host: "127.0.0.1", serverName: "localhost", ca, port: Number(new URL(baseUrl).port) };
+  await api.call("POST", "/api/v1/namespaces", { metadata: { name: benchNamespace } });
+  const close = (): void => {
+    child.removeAllListeners("exit");
+    child.kill("SIGKILL");
+    api.close();
+    rmSync(place, { recursive: true, force: true });
+  };
+  const collect = (): Promise<void> =>
+    new Promise((resolve) => {
+      child.once("message", () => resolve());
+      child.send("collect");
+    });
+  return { api, target, pid: child.pid!, dataDir: place, collect, close };
 }
 
 /** A whole cluster under load: a given one, or one with a simulated node that is made for it. */

@@ -45,6 +45,15 @@ export function connect(kubeconfigPath: string, connectionsMax = 64): ApiConnect
     cert: decoded(user["client-certificate-data"]),
     key: decoded(user["client-key-data"]),
   };
+  return connectTo(cluster.server, identity, connectionsMax);
+}
+
+/** The same to a server by its URL; without `cert` as nobody in particular. */
+export function connectTo(
+  server: string,
+  identity: { readonly ca: string; readonly cert?: string; readonly key?: string },
+  connectionsMax = 64,
+): ApiConnection {
   const agent = new https.Agent({ keepAlive: true, maxSockets: connectionsMax, ...identity });
   const watchers = new https.Agent({ keepAlive: false, ...identity });
 
@@ -55,7 +64,7 @@ export function connect(kubeconfigPath: string, connectionsMax = 64): ApiConnect
       const headers: Record<string, string | number> = { accept: "application/json" };
       if (bytes !== undefined)
         Object.assign(headers, { "content-type": type, "content-length": Buffer.byteLength(bytes) });
-      const request = https.request(`${cluster.server}${path}`, { agent, method, headers }, (response) => {
+      const request = https.request(`${server}${path}`, { agent, method, headers }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
@@ -74,7 +83,7 @@ export function connect(kubeconfigPath: string, connectionsMax = 64): ApiConnect
     },
     watch: (path, seen) =>
       new Promise((resolve, reject) => {
-        const request = https.request(`${cluster.server}${path}`, { agent: watchers }, (response) => {
+        const request = https.request(`${server}${path}`, { agent: watchers }, (response) => {
           if (response.statusCode !== 200) {
             reject(new Error(`watch ${path}: ${response.statusCode}`));
             return;

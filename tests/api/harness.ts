@@ -5,11 +5,10 @@ import type { User } from "#apiserver/user.ts";
 import type { Store } from "#store/store.ts";
 import type { ByteStream, HttpResponse, Transport } from "#world/http.ts";
 import { openMemoryStore } from "../../src/store/memory/memory-store.ts";
-import { createCertificates } from "../../src/world/node/certificates.ts";
 import { realClock, realTimers } from "../../src/world/node/clock.ts";
-import { createCrypto } from "../../src/world/node/crypto.ts";
 import { nodeHttp } from "../../src/world/node/http.ts";
 import { realRandom } from "../../src/world/node/random.ts";
+import { loopbackIdentity } from "./loopback-identity.ts";
 
 export const admin: User = { name: "admin", uid: "", groups: ["system:masters", "system:authenticated"], extra: {} };
 
@@ -65,26 +64,16 @@ export const startInProcess: Start = async (options = {}) => {
 };
 
 /** The server behind a port with TLS, on loopback. */
-export const startOverHttps: Start = async (options = {}) => {
+export const startOverHttps = async (
+  options: Partial<ApiServerOptions> = {},
+): Promise<TestServer & { readonly certificate: string }> => {
   const { api, store } = openApi(options);
-  const { privateKey, publicKey } = createCrypto().generateKey();
-  const certificate = await createCertificates().issue(
-    {
-      subject: { commonName: "test" },
-      publicKey,
-      dnsNames: ["localhost"],
-      addresses: ["127.0.0.1"],
-      usages: ["server", "ca"],
-      notBefore: Date.now() - 60_000,
-      notAfter: Date.now() + 3_600_000,
-    },
-    { selfSignedWith: privateKey },
-  );
+  const { certificate, key } = await loopbackIdentity();
   const server = await nodeHttp.listen(
     {
       host: "127.0.0.1",
       port: 0,
-      tls: { certificate, key: privateKey, clientCa: certificate },
+      tls: { certificate, key, clientCa: certificate },
       bodyBytesMax: 3 * 1024 * 1024,
     },
     api.handler,
@@ -93,6 +82,7 @@ export const startOverHttps: Start = async (options = {}) => {
   const transport = nodeHttp.transport({ baseUrl, ca: certificate });
   return {
     name: "over HTTPS",
+    certificate,
     api,
     store,
     transport,

@@ -56,8 +56,11 @@ export function pour(
     end() {
       if (done) return;
       over();
-      into.end();
-      if (!into.writableFinished) watchStall(into, way.drains.writableLength);
+      const left = way.drains.writableLength;
+      // What ends the answer follows when the rest has left: see `endWith` of http1.ts.
+      if (way.drains.writableNeedDrain) way.drains.once("drain", () => into.end());
+      else into.end();
+      if (!into.writableFinished) watchStall(into, left);
     },
     abort() {
       if (done) return;
@@ -68,7 +71,7 @@ export function pour(
 }
 
 /** Small answers fit into the kernel's buffers: only larger ones can stall. In bytes. */
-export const smallAnswerBytes = 64 * 1024;
+const smallAnswerBytes = 64 * 1024;
 
 /** Cuts a client off that does not take the rest of its answer: a minute, and a minute more for each MB. */
 export function watchStall(into: Writable, length: number): void {

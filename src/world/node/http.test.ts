@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
 import { test } from "node:test";
 import tls from "node:tls";
+import { Worker } from "node:worker_threads";
 import type { ByteSink, HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "../http.ts";
 import { AddressInUseError } from "../http.ts";
 import type { Connection } from "../sockets.ts";
@@ -307,6 +309,70 @@ test("an upgrade hands the connection over; where there is none the client is to
     assert.ok(!result.upgraded);
     assert.equal(result.response.status, 400);
   });
+});
+
+/** Posts again and again on one connection, each time when the answer has come; on a thread of its own, or nothing overlaps. */
+const postInTurn = `
+const { parentPort, workerData: { port, ca, count, length } } = require("node:worker_threads");
+const https = require("node:https");
+const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca });
+const body = Buffer.alloc(length, 0x78);
+const once = () => new Promise((resolve, reject) => {
+  const options = { host: "127.0.0.1", port, agent, method: "POST", headers: { "content-length": length } };
+  const request = https.request(options, (response) => {
+    let received = 0;
+    response.on("data", (chunk) => (received += chunk.length));
+    response.on("end", () => resolve(received));
+    response.on("error", reject);
+  });
+  request.on("error", reject);
+  request.end(body);
+});
+(async () => {
+  for (let i = 1; i < count; i += 1) await once();
+  parentPort.postMessage(await once());
+  agent.destroy();
+})();
+`;
+
+test("large requests follow large answers on one connection", async () => {
+  // Node breaks a connection off whose parser it pauses for an answer that has not drained, while more than a record is read.
+  const bytes = Buffer.alloc(1_000_000, 0x78);
+  const handlers: Readonly<Record<string, HttpHandler>> = {
+    whole: {
+      handle: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return { status: 200, headers: {}, body: bytes };
+      },
+    },
+    streamed: {
+      handle: () => {
+        let into: ByteSink | undefined;
+        const more = (): void => {
+          into?.write(bytes);
+          into?.end();
+        };
+        return {
+          status: 200,
+          headers: {},
+          body: { open: (sink) => ((into = sink), more()), drained() {}, close() {} },
+        };
+      },
+    },
+  };
+  for (const [name, handler] of Object.entries(handlers)) {
+    await serving(
+      handler,
+      async ({ port }) => {
+        const workerData = { port, ca: authority.certificate, count: 60, length: 1_000_000 };
+        const worker = new Worker(postInTurn, { eval: true, workerData });
+        const [received] = (await once(worker, "message")) as [number];
+        assert.equal(received, bytes.length, name);
+        await worker.terminate();
+      },
+      2_000_000,
+    );
+  }
 });
 
 test("a taken port is said as such", async () => {

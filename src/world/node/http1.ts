@@ -3,17 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
-import {
-  bodyTooLarge,
-  answerOf,
-  internalError,
-  isStream,
-  isWhole,
-  pour,
-  smallAnswerBytes,
-  watchStall,
-  type Way,
-} from "./http-body.ts";
+import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
 function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
@@ -107,13 +97,32 @@ function respond(response: ServerResponse, answer: HttpResponse, headOnly: boole
     return;
   }
   const whole = isWhole(body) ? body : Buffer.concat(body);
-  if (whole.length <= smallAnswerBytes && response.socket !== null) gathered.add(response.socket);
+  if (whole.length <= gatheredBytesMax && response.socket !== null) gathered.add(response.socket);
   response.writeHead(answer.status, [...flatHeaders(answer.headers), "content-length", String(whole.length)]);
   if (headOnly) response.end();
-  else response.end(whole);
+  else endWith(response, whole);
   if (!response.writableFinished) watchStall(response, whole.length);
 }
 
+/**
+ * Ends a large answer only when all but its end has left. A client that had all of it could send the next request before Node is
+ * told that the answer has gone; Node then pauses the parser, and breaks the connection off when a second TLS record follows
+ * ("Parse Error: Paused").
+ */
+function endWith(response: ServerResponse, whole: Uint8Array): void {
+  if (whole.length <= gatheredBytesMax) {
+    response.end(whole);
+    return;
+  }
+  const rest = whole.subarray(-heldBackBytes);
+  if (response.write(whole.subarray(0, -heldBackBytes))) response.end(rest);
+  else response.once("drain", () => response.end(rest));
+}
+
+/** Small answers, which wait for each other: they never fill a socket. In bytes. */
+const gatheredBytesMax = 32 * 1024;
+/** What a large answer keeps back until the rest has left, in bytes. */
+const heldBackBytes = 16;
 /** Larger pieces go to one client each: to copy them into a frame would cost more than three writes. In bytes. */
 const framedBytesMax = 128 * 1024;
 let lastChunk: Uint8Array | undefined;
