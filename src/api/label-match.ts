@@ -23,10 +23,11 @@ export function requirementMatches(
       return value !== undefined && values.includes(value);
     case "NotIn":
       return value === undefined || !values.includes(value);
+    // What every object inherits (`constructor`) is no label.
     case "Exists":
-      return value !== undefined;
+      return typeof value === "string";
     case "DoesNotExist":
-      return value === undefined;
+      return typeof value !== "string";
     case "Gt":
     case "Lt": {
       if (value === undefined || !isInteger(value) || values.length !== 1 || !isInteger(values[0]!)) return false;

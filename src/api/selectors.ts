@@ -59,10 +59,11 @@ function compile({ key, operator, values }: Requirement): Test {
         return value === undefined || !set.has(value);
       };
     }
+    // What every object inherits (`constructor`) is no label.
     case "Exists":
-      return (labels) => labels?.[key] !== undefined;
+      return (labels) => typeof labels?.[key] === "string";
     case "DoesNotExist":
-      return (labels) => labels?.[key] === undefined;
+      return (labels) => typeof labels?.[key] !== "string";
     case "GreaterThan":
       return numberTest(key, first, (value, bound) => value > bound);
     case "LessThan":

@@ -1,6 +1,7 @@
 import { selectableFields } from "#api/field-selectors.ts";
 import type { ApiObject, Kind } from "#api/kind.ts";
 import { parseJson, parseJsonText } from "#codec/json.ts";
+import { recordOf } from "#codec/record.ts";
 import type { Entry } from "#store/store.ts";
 import { decodedBytesMax } from "../limits.ts";
 import { jsonOf, labelsText } from "./stored.ts";
@@ -17,7 +18,7 @@ class Attachment {
 }
 
 const decoder = new TextDecoder();
-const noLabels: Readonly<Record<string, string>> = Object.freeze({});
+const noLabels: Readonly<Record<string, string>> = Object.freeze(recordOf({}) as Record<string, string>);
 
 /** Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound. */
 export class ObjectCache {
