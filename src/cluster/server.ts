@@ -17,6 +17,8 @@ import { createClusterRoleAggregationController } from "#controllers/clusterrole
 import { createCanaryController } from "#delivery/canary/controller.ts";
 import { createIngressStatusController } from "#network/ingress/controller.ts";
 import { createNodeRangeController } from "#network/pod-network/controller.ts";
+import { createServiceTrafficController } from "#network/service-traffic/controller.ts";
+import { dnsServiceAddress } from "#apiserver/bootstrap/system-objects.ts";
 import type { Resource } from "#api/resource.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
@@ -151,6 +153,10 @@ export function createServer(options: ServerOptions): Server {
     createClusterRoleAggregationController({ ...shared, resources }),
     createNodeRangeController(shared, options.podRange, nodeRangeBits),
     createIngressStatusController(shared),
+    createServiceTrafficController(shared, {
+      clusterPods: options.podRange,
+      dnsAddress: dnsServiceAddress(options.serviceRange),
+    }),
     createCanaryController({
       ...shared,
       askWebhook: (config, document, seconds) =>

@@ -1,4 +1,5 @@
 import type { CanaryStatus } from "#api/delivery/canary.ts";
+import { throughProxyCondition } from "#api/delivery/through-proxy.ts";
 import type { Condition } from "#api/generated/meta-v1.ts";
 import type { Action, EventText } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
@@ -20,6 +21,7 @@ export function planCanary(scene: Scene, now: number): Plan {
     view,
     { status: "True", reason: "Acting", message: "The Canary steers its Deployment" },
     now,
+    serviceTrafficOf(scene),
   );
   const effects = effectActions(scene, next);
   const reason = event?.message ?? next.message ?? "the numbers have changed";
@@ -69,16 +71,22 @@ function eventOf(
   return { event: { about, type: event.type, eventReason: event.reason, message: event.message.slice(0, 1000) } };
 }
 
+/** What the network says of requests inside the cluster to the Service: without it users come through the ingress only. */
+function serviceTrafficOf({ service }: Scene): Condition[] {
+  return (service.service.status?.conditions ?? []).filter(({ type }) => type === throughProxyCondition);
+}
+
 function withCondition(
   status: CanaryStatus,
   view: CanaryView,
   { status: is, reason, message }: { status: "True" | "False"; reason: string; message: string },
   now: number,
+  others: readonly Condition[] = [],
 ): CanaryStatus {
   const before = status.conditions?.find(({ type }) => type === "Ready");
   const lastTransitionTime = before?.status === is ? before.lastTransitionTime : timeText(now);
   const condition: Condition = { type: "Ready", status: is, reason, message, lastTransitionTime };
-  return { ...status, observedGeneration: view.generation, conditions: [condition] };
+  return { ...status, observedGeneration: view.generation, conditions: [condition, ...others] };
 }
 
 function becauseOf({ namespace, name, resourceVersion }: CanaryView): string {

@@ -16,7 +16,10 @@ export const classesDeclaration: InformerDeclaration<IngressClass, IngressClass>
 export const splitsDeclaration: InformerDeclaration<TrafficSplit, TrafficSplit> = {
   resource: trafficsplits,
   project: (split) => split,
-  indexes: { service: ({ metadata, spec }) => [`${metadata.namespace}/${spec.service}`] },
+  indexes: {
+    service: ({ metadata, spec }) => [`${metadata.namespace}/${spec.service}`],
+    candidate: ({ metadata, spec }) => [`${metadata.namespace}/${spec.to.service}`],
+  },
 };
 export const holdsDeclaration: InformerDeclaration<TrafficHold, TrafficHold> = {
   resource: trafficholds,

@@ -11,7 +11,7 @@ import { Coalesced } from "../coalesced.ts";
 import { admittedPodsMax } from "../limits.ts";
 import type { Observed } from "../observed.ts";
 import { compilePolicies, type Allowance, type PolicyPod } from "./compile.ts";
-import { shieldedAddresses } from "./reach.ts";
+import { shieldOf } from "./reach.ts";
 import { policyTable } from "./table.ts";
 
 export interface PolicyOptions {
@@ -42,10 +42,8 @@ export interface PolicyLoop {
 
 /** What NetworkPolicies say, for who sends connections on in the name of others. */
 export interface PolicyView {
-  /** Addresses of pods, of all nodes, to which not everybody may talk. */
-  readonly shielded: ReadonlySet<string>;
-  /** Addresses of all pods that policies know. */
-  readonly known: ReadonlySet<string>;
+  /** Whether not everybody may talk to a pod, of whatever node; undefined when no such pod is known. */
+  isShielded(address: string): boolean | undefined;
   /** This node's pods by address, with what they may reach; undefined: everything. */
   readonly own: ReadonlyMap<string, readonly Allowance[] | undefined>;
 }
@@ -59,7 +57,11 @@ export const policiesDeclaration: InformerDeclaration<NetworkPolicy, NetworkPoli
   resource: networkpolicies,
   project: (policy) => policy,
 };
-export const podsDeclaration: InformerDeclaration<Pod, PodPolicyView> = { resource: pods, project: podPolicyView };
+export const podsDeclaration: InformerDeclaration<Pod, PodPolicyView> = {
+  resource: pods,
+  project: podPolicyView,
+  indexes: { address: ({ address, counts }) => (address === undefined || !counts ? [] : [address]) },
+};
 
 /** Keeps the kernel's rules equal to what NetworkPolicies say. Without any policy there is no table, and no pod is watched. */
 export function createPolicyLoop(options: PolicyOptions): PolicyLoop {
@@ -162,7 +164,9 @@ function judge(
 ): { readonly table: RuleTable; readonly view: PolicyView } {
   const views = new Map(allPods.entries().map(({ key, view }) => [key, view]));
   for (const [key, { pod, address }] of admitted) views.set(key, { ...pod, ...views.get(key), address });
-  const found = policyPods(views.values());
+  const found: PolicyPod[] = [...views.values()].flatMap(({ counts, address, ...rest }) =>
+    counts && address !== undefined && isForwardable(address) ? [{ ...rest, address }] : [],
+  );
   const namespaces = new Map(observed.namespaces.entries().map(({ name, view }) => [name, view]));
   const plan = compilePolicies({ policies, pods: found, namespaces, nodeName });
   const nodePods: Cidr | undefined = observed.nodes.get(nodeName)?.podRange;
@@ -170,18 +174,22 @@ function judge(
   return {
     table: policyTable(plan, { table, known: [...new Set(known)], ...(nodePods === undefined ? {} : { nodePods }) }),
     view: {
-      shielded: shieldedAddresses(policies, found),
-      known: new Set(found.map(({ address }) => address)),
+      isShielded: shieldsOf(policies, found),
       own: new Map(known.map((address) => [address, plan.egress.get(address)])),
     },
   };
 }
 
-/** The pods that policies are about: running ones with an address of their own. */
-export function policyPods(views: Iterable<PodPolicyView>): PolicyPod[] {
-  return [...views].flatMap(({ counts, address, ...rest }) =>
-    counts && address !== undefined && isForwardable(address) ? [{ ...rest, address }] : [],
-  );
+/** Looked up when somebody asks: in most clusters nobody does. */
+function shieldsOf(policies: readonly NetworkPolicy[], pods: readonly PolicyPod[]): PolicyView["isShielded"] {
+  let known: ReadonlyMap<string, boolean> | undefined;
+  return (address) => {
+    if (known === undefined) {
+      const isShielded = shieldOf(policies);
+      known = new Map(pods.map((pod) => [pod.address, isShielded(pod)]));
+    }
+    return known.get(address);
+  };
 }
 
 function podPolicyView({ metadata, spec, status }: Pod): PodPolicyView {

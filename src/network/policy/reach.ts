@@ -2,12 +2,13 @@ import { parseIpv4 } from "#base/cidr.ts";
 import type { NetworkPolicy } from "#api/generated/networking-v1.ts";
 import { readyPolicy, type Allowance, type PolicyPod } from "./compile.ts";
 
-/** Addresses of all nodes' pods that some policy shields: who may talk to them is restricted. */
-export function shieldedAddresses(policies: readonly NetworkPolicy[], pods: readonly PolicyPod[]): Set<string> {
+/** Tells of a pod whether some policy shields it: whether not everybody may talk to it. */
+export function shieldOf(
+  policies: readonly NetworkPolicy[],
+): (pod: Pick<PolicyPod, "namespace" | "labels">) => boolean {
   const shielding = policies.map(readyPolicy).filter(({ ingress }) => ingress);
-  const isShielded = ({ namespace, labels }: PolicyPod): boolean =>
-    shielding.some(({ policy, selects }) => policy.metadata.namespace === namespace && selects(labels));
-  return new Set(pods.filter(isShielded).map(({ address }) => address));
+  const byNamespace = Map.groupBy(shielding, ({ policy }) => policy.metadata.namespace ?? "");
+  return ({ namespace, labels }) => (byNamespace.get(namespace) ?? []).some(({ selects }) => selects(labels));
 }
 
 /** Whether allowances of a pod let it open TCP connections to an address and port. */

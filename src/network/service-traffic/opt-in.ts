@@ -1,12 +1,7 @@
+import { throughProxyAnnotation } from "#api/delivery/through-proxy.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import type { Service, ServicePort } from "#api/generated/core-v1.ts";
 import { isForwardable, isPort } from "../addresses.ts";
-
-/** On a Service: `"true"` sends what pods ask of it through their node's proxy, `"false"` never does. */
-export const throughProxyAnnotation = "steersman.dev/through-proxy";
-
-/** Of a Service's status: whether that is so, and why not. */
-export const throughProxyCondition = "ThroughProxy";
 
 /** Whether pods' requests to a Service go through their node's proxy. */
 export interface ThroughProxy {
@@ -70,4 +65,9 @@ function mayBeHttp({ port, protocol, appProtocol }: ServicePort): boolean {
 export function splitOfService(splits: readonly TrafficSplit[]): TrafficSplit | undefined {
   const keyOf = ({ metadata }: TrafficSplit): string => `${metadata.creationTimestamp ?? ""} ${metadata.name}`;
   return splits.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))[0];
+}
+
+/** `namespace/name` of the Service that the chosen users of a split get. */
+export function candidateOf({ metadata, spec }: TrafficSplit): string {
+  return `${metadata.namespace}/${spec.to.service}`;
 }

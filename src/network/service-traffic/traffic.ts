@@ -1,6 +1,6 @@
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import type { Service } from "#api/generated/core-v1.ts";
-import { overlaps, type Cidr } from "#base/cidr.ts";
+import type { Cidr } from "#base/cidr.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { ElementChange } from "#world/kernel-rules.ts";
@@ -10,7 +10,8 @@ import type { PolicyView } from "../policy/loop.ts";
 import { serviceKey, serviceOfSlice } from "../service-proxy/compile.ts";
 import { targetsOf, type Place, type Target } from "../service-proxy/endpoints.ts";
 import { clientElements, proxiedElements } from "./elements.ts";
-import { splitOfService, throughProxy, type ThroughProxy } from "./opt-in.ts";
+import { endpointsBehind, isClosed, servicesBehind } from "./behind.ts";
+import { candidateOf, splitOfService, throughProxy, type ThroughProxy } from "./opt-in.ts";
 import type { RoutedService } from "./routes.ts";
 
 export interface ServiceTrafficOptions {
@@ -46,8 +47,6 @@ export class ServiceTraffic {
   readonly #judged = new Map<string, Judged>();
   /** Services that have left, and until when the proxy keeps their routes for connections that are there. */
   readonly #leaving = new Map<string, { readonly judged: Judged; readonly untilMs: number }>();
-  /** Service of a candidate to the Services whose users it takes. */
-  readonly #sources = new Map<string, string>();
   #held: ReadonlySet<string> = new Set();
   #isKnown = false;
   #listeners: TrafficListener[] = [];
@@ -171,20 +170,12 @@ export class ServiceTraffic {
   }
 
   #lookAtEndpoints(key: string): void {
-    const source = this.#sources.get(key);
-    if (this.#judged.has(key) || this.#isAsked(key)) this.#look(key);
-    if (source !== undefined) this.#look(source);
-  }
-
-  #isAsked(key: string): boolean {
-    const service = this.#options.observed.services.get(key);
-    return service !== undefined && this.#verdictOf(service) !== undefined;
+    for (const one of servicesBehind(key, this.#options.splits)) this.#look(one);
   }
 
   #look(key: string): void {
     const service = this.#options.observed.services.get(key);
     const split = splitOfService(this.#splitsOf(key));
-    if (split !== undefined) this.#sources.set(candidateOf(split), key);
     const verdict = service === undefined ? undefined : this.#verdictOf(service);
     const before = this.#judged.get(key);
     if (service === undefined || verdict === undefined || verdict.ports.length === 0) {
@@ -211,25 +202,14 @@ export class ServiceTraffic {
   }
 
   #verdictOf(service: Service): ThroughProxy | undefined {
-    const { dnsAddress } = this.#options;
-    const key = serviceKey(service);
-    const splits = this.#splitsOf(key);
-    return throughProxy(service, {
-      splits,
-      dnsAddress,
-      shielded: () =>
-        [key, ...splits.map(candidateOf)].map((one) => this.#shieldedOf(one)).find((one) => one !== undefined),
-    });
-  }
-
-  #shieldedOf(key: string): string | undefined {
-    const { observed, policy, clusterPods } = this.#options;
+    const { dnsAddress, observed, policy, clusterPods } = this.#options;
+    const splits = this.#splitsOf(serviceKey(service));
     const view = policy.view();
-    const addresses = observed.slices
-      .by("service", key)
-      .flatMap(({ endpoints }) => endpoints.flatMap((endpoint) => endpoint.addresses.slice(0, 1)));
-    if (view === "open") return undefined;
-    return addresses.find((address) => view === undefined || isShielded(view, address, clusterPods));
+    const isShielded = (address: string): boolean | undefined =>
+      view === undefined || (view !== "open" && view.isShielded(address));
+    const shielded = (): string | undefined =>
+      endpointsBehind(service, splits, observed.slices).find((address) => isClosed(address, isShielded, clusterPods));
+    return throughProxy(service, { splits, dnsAddress, shielded });
   }
 
   #splitsOf(key: string): TrafficSplit[] {
@@ -239,16 +219,6 @@ export class ServiceTraffic {
   #tellRules(key: string): void {
     for (const listener of this.#listeners) listener.rules(key);
   }
-}
-
-/** A pod that policies do not know yet counts as shielded. */
-export function isShielded(view: Pick<PolicyView, "shielded" | "known">, address: string, clusterPods: Cidr): boolean {
-  if (view.shielded.has(address)) return true;
-  return !view.known.has(address) && overlaps(clusterPods, address);
-}
-
-export function candidateOf({ metadata, spec }: TrafficSplit): string {
-  return `${metadata.namespace}/${spec.to.service}`;
 }
 
 function destinationOf({ spec }: Service, port: number): string {
