@@ -118,15 +118,21 @@ export class Extender {
     return points;
   }
 
-  /** Whether evicting these pods on that node would help as it sees it. */
-  async allowsPreemption(pod: Pod, node: string, victims: readonly { readonly uid: string }[]): Promise<boolean> {
-    const { preemptVerb, ignorable } = this.settings;
-    if (preemptVerb === undefined) return true;
-    const pods = victims.map(({ uid }) => ({ UID: uid }));
-    const NodeNameToMetaVictims = { [node]: { Pods: pods, NumPDBViolations: 0 } };
-    const asked = await this.#ask(preemptVerb, { Pod: pod, NodeNameToMetaVictims });
-    if (!asked.ok) return ignorable;
-    return node in recordOf(asked.body, "nodenametometavictims");
+  /** Uids of those of the victims that would have to go as it sees it; undefined: it does not help, whoever goes there. */
+  async preempt(pod: Pod, node: string, victims: readonly Pod[]): Promise<ReadonlySet<string> | undefined> {
+    const { preemptVerb, ignorable, nodeCacheCapable } = this.settings;
+    const all = new Set(victims.map(({ metadata }) => metadata.uid ?? ""));
+    if (preemptVerb === undefined) return all;
+    // Who knows the cluster gets names only, others whole pods.
+    const given = nodeCacheCapable
+      ? { NodeNameToMetaVictims: { [node]: { Pods: [...all].map((uid) => ({ UID: uid })), NumPDBViolations: 0 } } }
+      : { NodeNameToVictims: { [node]: { Pods: victims, NumPDBViolations: 0 } } };
+    const asked = await this.#ask(preemptVerb, { Pod: pod, ...given });
+    if (!asked.ok) return ignorable ? all : undefined;
+    const answer = recordOf(asked.body, "nodenametometavictims")[node];
+    if (answer === undefined) return undefined;
+    const uids = listOf(answer, "pods").map((one) => textOf(one, "uid"));
+    return new Set(uids.filter((uid) => all.has(uid)));
   }
 
   /** Binds the pod in our place; undefined when it did, else what went wrong. */

@@ -43,14 +43,20 @@ export class Extending {
     return binder === undefined ? undefined : { problem: await binder.bind(found, node) };
   }
 
-  /** Whether all extenders that it concerns agree that these victims would help the pod. */
-  async allowsPreemption(pod: PodView, node: string, victims: readonly PodView[]): Promise<boolean> {
-    if (!this.#extenders.some(({ settings }) => settings.preemptVerb !== undefined)) return true;
+  /** Those of the victims that all extenders whom the pod concerns want to go; undefined when one says that it would not help. */
+  async victims(pod: PodView, node: string, victims: readonly PodView[]): Promise<readonly PodView[] | undefined> {
+    if (!this.#extenders.some(({ settings }) => settings.preemptVerb !== undefined)) return victims;
     const found = await this.#whole(pod);
-    if (typeof found === "string") return false;
-    for (const extender of this.#extenders)
-      if (extender.isInterestedIn(found) && !(await extender.allowsPreemption(found, node, victims))) return false;
-    return true;
+    if (typeof found === "string") return undefined;
+    const wholes = (await Promise.all(victims.map((one) => this.#whole(one)))).filter((one) => typeof one !== "string");
+    let left = wholes;
+    for (const extender of this.#extenders) {
+      if (!extender.isInterestedIn(found)) continue;
+      const uids = await extender.preempt(found, node, left);
+      if (uids === undefined) return undefined;
+      left = left.filter(({ metadata }) => uids.has(metadata.uid ?? ""));
+    }
+    return victims.filter(({ uid }) => left.some(({ metadata }) => metadata.uid === uid));
   }
 
   async #whole(pod: PodView): Promise<Pod | string> {

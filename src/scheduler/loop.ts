@@ -530,14 +530,14 @@ class Loop implements Scheduler {
     else if (before === explanation.message) return;
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
     void this.#write(async () => {
-      if (preemption.kind === "possible") {
-        const { node, victims } = preemption;
-        if (!(await this.#extending.allowsPreemption(pod, node, victims)))
-          return this.#cluster.forgetNomination(pod.key);
+      if (preemption.kind !== "possible") return this.#tellWhy(pod, explanation, preemption);
+      const victims = await this.#extending.victims(pod, preemption.node, preemption.victims);
+      if (victims === undefined) {
+        this.#cluster.forgetNomination(pod.key);
+        return this.#tellWhy(pod, explanation, { kind: "impossible", message: "" });
       }
       await this.#tellWhy(pod, explanation, preemption);
-      if (preemption.kind === "possible")
-        for (const victim of preemption.victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
+      for (const victim of victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
   }
 
