@@ -132,7 +132,25 @@ function placementAt(pods: number): number {
   return (processorMs() - cpu) / rounds;
 }
 
+/** The first pod of one more Job finds its node while each of so many pods has a Job of its own. */
+function placementAmongJobs(jobs: number): number {
+  const cluster = new Cluster();
+  for (let i = 0; i < 100; i += 1) cluster.setNode(nodeView(makeNode(`node-${i}`, { cpu: "640", pods: "5000" })));
+  const placer = new Placer(cluster);
+  const place = (i: number): void => {
+    const view = podView(makePod(`pod-${i}`, { requests: { cpu: "10m" }, owner: `job-${i}` }));
+    const placement = placer.place(view, i);
+    if (placement.kind !== "placed") throw new Error(`${view.key} found no node`);
+    cluster.placePod(view, placement.node);
+  };
+  for (let i = 0; i < jobs; i += 1) place(i);
+  const cpu = processorMs();
+  for (let i = 0; i < changes; i += 1) place(jobs + i);
+  return (processorMs() - cpu) / changes;
+}
+
 let firstMs: number | undefined;
+let firstAmongJobsMs: number | undefined;
 let firstPlacementMs: number | undefined;
 for (const pods of sizes) {
   const { ms, writes } = await controllersAt(pods);
@@ -148,4 +166,8 @@ for (const pods of sizes) {
     "ms",
     firstPlacementMs,
   );
+  const amongJobsMs = placementAmongJobs(pods);
+  firstAmongJobsMs ??= amongJobsMs;
+  const figure = `scheduler: processor time of placing the pod of one more Job among ${pods} Jobs`;
+  say(figure, amongJobsMs, "ms", firstAmongJobsMs);
 }

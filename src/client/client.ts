@@ -44,6 +44,8 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly subresource?: string;
+  /** As in `ListOptions`, of the answer. */
+  readonly shared?: boolean;
 }
 
 export interface DeleteOptions extends WriteOptions {

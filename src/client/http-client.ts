@@ -102,7 +102,6 @@ export function deleteBody(options: DeleteOptions): unknown {
 interface ExchangeOptions extends WriteOptions {
   readonly contentType?: string;
   readonly accept?: string;
-  readonly shared?: boolean;
 }
 
 type Exchange = (method: string, path: string, body: unknown, options: ExchangeOptions) => Promise<unknown>;

@@ -166,7 +166,10 @@ async function write(
   if (known.name !== undefined) {
     try {
       const patch = { count: known.count, lastTimestamp: seconds(lastMs), message: event.message };
-      await options.client.patch(eventResource, { namespace, name: known.name }, patch, { type: "merge" });
+      await options.client.patch(eventResource, { namespace, name: known.name }, patch, {
+        type: "merge",
+        shared: true,
+      });
       return;
     } catch (error) {
       // The event has expired: write a new one that goes on counting.
@@ -174,7 +177,7 @@ async function write(
     }
   }
   const object = eventObject(options, event, known, namespace);
-  await options.client.create<Event>(eventResource, { namespace }, object);
+  await options.client.create<Event>(eventResource, { namespace }, object, { shared: true });
   known.name = object.metadata?.name;
 }
 

@@ -166,20 +166,25 @@ async function attempt(options: ExecutorOptions, action: Write, because: string 
   }
 }
 
+/** Of what is answered only the revision is read. */
+const shared = true;
+
 function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
   const { resource, namespace } = action;
   switch (action.verb) {
     case "create":
-      return client.create(resource, { namespace }, action.object as never, { cause });
+      return client.create(resource, { namespace }, action.object as never, { cause, shared });
     case "update":
       if (action.subresource === "status") return replaceStatus(client, action, cause);
       return client.update(resource, { namespace, name: action.name }, action.object as never, {
         cause,
+        shared,
         ...subresource(action),
       });
     case "patch":
       return client.patch(resource, { namespace, name: action.name }, action.patch, {
         cause,
+        shared,
         type: action.type,
         ...subresource(action),
       });
@@ -187,6 +192,7 @@ function send(client: Client, action: Write, cause: Cause): Promise<unknown> {
       // Not `client.delete`: the answer tells the revision at which a graceful deletion began.
       return client.request("DELETE", pathOf(resource, { namespace, name: action.name }), deleteBody(action), {
         cause,
+        shared,
       });
   }
 }
@@ -206,7 +212,7 @@ function replaceStatus(client: Client, action: UpdateAction, cause: Cause): Prom
     return value === undefined ? [] : [{ op: "replace", path: `/metadata/${field}`, value }];
   });
   const patch = [...pinned, { op: "add", path: "/status", value: status }];
-  return client.patch(resource, { namespace, name }, patch, { cause, type: "json", subresource: "status" });
+  return client.patch(resource, { namespace, name }, patch, { cause, shared, type: "json", subresource: "status" });
 }
 
 function subresource(action: { readonly subresource?: string }): { subresource?: string } {

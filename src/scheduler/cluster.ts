@@ -1,5 +1,6 @@
 import type { PodAffinityTerm } from "#api/generated/core-v1.ts";
 import { type Namespaces, PodCounter, termSelects } from "./counters.ts";
+import { GroupCounters } from "./group-counters.ts";
 import { limits } from "./limits.ts";
 import type { NodeView } from "./node-view.ts";
 import type { HostPort, PodShape, PodView } from "./pod-view.ts";
@@ -47,6 +48,7 @@ export class Cluster {
   readonly #topologies = new Map<string, Topology>();
   readonly #counters = new Map<string, PodCounter>();
   readonly #countersOf = new WeakMap<PodShape, { readonly known: number; readonly counters: readonly PodCounter[] }>();
+  readonly #groups = new GroupCounters(() => (this.countersDropped += 1));
   readonly #namespaces = new Map<string, Labels>();
   readonly #imageNodes = new Map<string, number>();
   readonly #nominated = new Map<string, { readonly pod: PodView; readonly slot: number }>();
@@ -196,6 +198,8 @@ export class Cluster {
     this.scoredCpu[slot]! += sign * scoredCpu;
     this.scoredMemory[slot]! += sign * scoredMemory;
     for (const counter of this.#countersFor(pod.shape)) counter.add(pod, slot, sign);
+    if (sign > 0) this.#groups.placed(pod, slot);
+    else this.#groups.removed(pod, slot);
     this.#touch(slot);
   }
 
@@ -312,6 +316,11 @@ export class Cluster {
     return counter;
   }
 
+  /** That of a controller's pods. */
+  groupCounter(group: string): PodCounter {
+    return this.#groups.of(group, this.#capacity);
+  }
+
   /** Whoever used them must ask again: `countersDropped` tells. Terms that pods hold stay. */
   #dropCounters(): void {
     for (const id of this.#counters.keys()) if (!this.#held.has(id)) this.#counters.delete(id);
@@ -369,6 +378,7 @@ export class Cluster {
       column.requested = grow(column.requested);
     }
     for (const counter of this.#counters.values()) counter.bySlot = grow(counter.bySlot);
+    for (const counter of this.#groups.all()) counter.bySlot = grow(counter.bySlot);
     for (const topology of this.#topologies.values()) {
       const domains = new Int32Array(this.#capacity).fill(-1);
       domains.set(topology.domains);

@@ -276,7 +276,7 @@ function spreadOf(constraint: TopologySpreadConstraint, shape: PodShape, cluster
 function defaultSpreads(shape: PodShape, cluster: Cluster): Spread[] {
   const { group } = shape;
   if (group === undefined) return [];
-  const counter = cluster.counter(`group ${group}`, true, (other) => (other.group === group ? 1 : 0));
+  const counter = cluster.groupCounter(group);
   return defaultSpread.map((spread) => ({
     ...spread,
     minDomains: 1,

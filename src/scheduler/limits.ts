@@ -28,6 +28,8 @@ export const limits = {
   explainedNodesMax: 100,
   /** Nodes on which preemption is tried for one pod: at 100 some 5 ms. Upstream: a tenth of the cluster, at least 100. */
   preemptionNodesMax: 100,
+  /** Controllers for whose pods the cluster keeps a count by node: 8 bytes a node each. */
+  groupCountersMax: 1_024,
   /** Terms of affinity or spreading that the cluster counts pods for. */
   countersMax: 4_096,
 } as const;

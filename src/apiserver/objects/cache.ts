@@ -59,7 +59,7 @@ export class ObjectCache {
   shared(entry: Entry): ApiObject {
     const object = this.decoded(entry);
     const attachment = attachmentOf(entry);
-    attachment.hasLargeIntegers ??= hasLargeIntegers(object);
+    attachment.hasLargeIntegers ??= objectHasLargeIntegers(object);
     return attachment.hasLargeIntegers ? (JSON.parse(decoder.decode(jsonOf(entry.value))) as ApiObject) : object;
   }
 
@@ -154,6 +154,12 @@ const mayBeLarge = /[0-9]{16}/;
 function parseOnce(entry: Entry): ApiObject {
   const text = decoder.decode(jsonOf(entry.value));
   return mayBeLarge.test(text) ? parseStored(entry) : (JSON.parse(text) as ApiObject);
+}
+
+/** In metadata, most of which says who owns which field, only one number is of users' choice. */
+function objectHasLargeIntegers(object: ApiObject): boolean {
+  for (const field in object) if (field !== "metadata" && hasLargeIntegers(object[field])) return true;
+  return typeof object.metadata["deletionGracePeriodSeconds"] === "bigint";
 }
 
 function hasLargeIntegers(value: unknown): boolean {

@@ -8,6 +8,7 @@ import { accepted, contentTypes, type Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { warningHeader } from "../status.ts";
 import { representEntry, representValue } from "./represent.ts";
+import { givesValues, sharedValue } from "./values.ts";
 
 /** By content type; frozen, so that what is derived from them can be kept too. */
 const sharedHeaders = new Map<string, Headers>();
@@ -43,6 +44,10 @@ function canProtobuf(representation: Representation | undefined, served: Served 
 export function entryResponse(call: Call, served: Served, status: number, entry: Entry): HttpResponse | Failure {
   const representation = representationFor(call, served);
   if (representation instanceof Failure) return representation;
+  if (givesValues(call, served, representation)) {
+    const value = sharedValue(call.parts.objects, served, entry);
+    return { status, headers: headersFor(call, contentTypes.json), body: noBytes, value };
+  }
   const body = representEntry(call, served, entry, representation);
   return {
     status,
@@ -80,6 +85,7 @@ function prettyWhenAsked(call: Call, representation: Representation, body: Uint8
   return prettyJson(body);
 }
 
+const noBytes = new Uint8Array(0);
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
