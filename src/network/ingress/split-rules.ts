@@ -21,25 +21,38 @@ const split = "{ var(txn.split) -m found }";
 const known = "{ var(txn.user) -m found }";
 const fresh = "{ var(txn.fresh) -m found }";
 const special = "{ var(txn.special) -m found }";
-const isCookie = "{ var(txn.to) -m beg c C }";
-/** The user's hash lies below the limit of the split. */
-const chosen = "{ var(txn.split),field(1,:),sub(txn.hash) -m int gt 0 }";
-const hashed = "  http-request set-var(txn.hash) var(txn.split),field(2,:),concat(|,txn.user,),xxh32";
+/** Where the chosen go is a backend's own name: by it they are told from the others. */
+const isChosen = "{ var(txn.to) -m beg b }";
 
+/** Of the right text of the request a regular expression of the split takes the user, and puts the hash key before it. */
 const taken = "concat(',',txn.to,),map_regm(users.map)";
 
-/** Who asks: of the right text of the request a regular expression of the split takes the user. */
-const keyRules = [
-  `  http-request set-var(txn.user) "req.fhdr(cookie),${taken}" if ${isCookie}`,
+const cookieRule = (letters: string): string =>
+  `  http-request set-var(txn.user) "req.fhdr(cookie),${taken}" if { var(txn.to) -m beg ${letters} }`;
+const headerAndClaimRules = [
   `  http-request set-var(txn.user) "req.hdrs,${taken}" if { var(txn.to) -m beg h H }`,
   `  http-request set-var(txn.user) "http_auth_bearer,field(2,.),ub64dec,${taken}" if { var(txn.to) -m beg j J }`,
 ];
+/** Whose address it is follows from who asks us. */
+const addressRules = (address: string): string[] => [
+  `  http-request set-var(txn.address) ${address} if { var(txn.to) -m beg a A }`,
+  "  http-request set-var(txn.user) var(txn.split),field(2,:),concat(|,txn.address,) if { var(txn.address) -m found }",
+];
+/** Who has no cookie gets one. */
+const freshRules = (letters: string): string[] => [
+  `  http-request set-var(txn.fresh) uuid() if { var(txn.to) -m beg ${letters} } !${known}`,
+  `  http-request set-var(txn.user) var(txn.split),field(2,:),concat(|,txn.fresh,) if ${fresh}`,
+  `  http-request set-var(txn.after) bool(true) if ${fresh}`,
+];
 
-const whoRules = [
-  ...keyRules,
-  "  http-request set-var(txn.user) src if { var(txn.to) -m beg a A }",
-  `  http-request set-var(txn.fresh) uuid() if ${isCookie} !${known}`,
-  `  http-request set-var(txn.user) var(txn.fresh) if ${fresh}`,
+const splitRule = "  http-request set-var(txn.split) var(txn.to),map_str(splits.map)";
+const hashRule = "  http-request set-var(txn.hash) var(txn.user),xxh32";
+
+const sideRules = [
+  `  http-request set-var(txn.side) var(txn.split),field(5,:) if ${known}`,
+  // The user's hash lies below the limit of the split.
+  "  http-request set-var(txn.to) var(txn.split),field(3,:) if { var(txn.split),field(1,:),sub(txn.hash) -m int gt 0 }",
+  `  http-request set-var(txn.side) var(txn.split),field(6,:) if ${isChosen}`,
 ];
 
 /** A user is counted on the side where it is; without a side nobody is. */
@@ -49,13 +62,10 @@ const countRules = [
   "  http-request sc-inc-gpc0(1) if { sc_inc_gpc0(0) eq 1 }",
 ];
 
-/** Where the chosen go is a backend's own name: by it they are told from the others. */
-const sideRules = [
-  `  http-request set-var(txn.side) var(txn.split),field(5,:) if ${known}`,
-  `  http-request set-var(txn.to) var(txn.split),field(3,:) if ${chosen}`,
-  "  http-request set-var(txn.side) var(txn.split),field(6,:) if { var(txn.to) -m beg b }",
-  // For the sample, should it fail: what a log line itself could remember is remembered of every request.
-  `  http-request set-var-fmt(txn.what) "%[method] %[path,bytes(0,200)]" if { var(txn.to) -m beg b }`,
+/** For the sample, should a request of the chosen fail: what a log line itself could remember is remembered of every request. */
+const sampleRules = [
+  `  http-request set-var-fmt(txn.what) "%[method] %[path,bytes(0,200)]" if ${isChosen}`,
+  `  http-request set-log-level info if ${isChosen}`,
 ];
 
 /** Since when we know a user, as a cookie tells; who has none is new. */
@@ -65,25 +75,26 @@ const sinceRules = [
 ];
 
 /** The same for a split that asks for something rare, with what it asks for. */
-const specialRules = (unknownSinceRules: readonly string[]): string[] => [
+const specialRules = (whoRules: readonly string[], unknownSinceRules: readonly string[]): string[] => [
   "  http-request set-var(txn.special) var(txn.to),map_str(special.map)",
   `  http-request allow unless ${special}`,
   "  http-request set-var(txn.path) path",
   // Excluded paths: nobody is anybody there.
   "  http-request set-var(txn.excluded) var(txn.to),concat(,txn.path,/),map_beg(excluded.map)",
-  "  http-request unset-var(txn.fresh) if { var(txn.excluded) -m found }",
   "  http-request allow if { var(txn.excluded) -m found }",
-  "  http-request set-log-level info",
+  "  http-request set-var(txn.after) bool(true)",
   "  http-request set-var(txn.split) var(txn.special)",
   "  http-request set-var(txn.place) var(txn.to)",
   "  http-request set-var(txn.start) date(0,ms)",
-  `${hashed} if ${known}`,
+  ...whoRules,
+  hashRule,
   // Only new users: a cookie tells since when we know this one.
   `  http-request set-var(txn.new_since) var(txn.place),map_str_int(new.map) if ${known}`,
   "  http-request set-var(txn.since) req.cook_val(steersman-since) if { var(txn.new_since) -m found }",
   ...unknownSinceRules,
   "  http-request unset-var(txn.hash) if { var(txn.since),sub(txn.new_since) -m int lt 0 }",
   ...sideRules,
+  ...sampleRules,
   // Testers go where the chosen go, and are not counted.
   "  http-request set-var(txn.headers) req.hdrs if { var(txn.place),map_str(tested.map) -m found }",
   "  http-request set-var(txn.tester) var(txn.place),concat(|,txn.headers,),map_reg(testers.map)" +
@@ -93,33 +104,52 @@ const specialRules = (unknownSinceRules: readonly string[]): string[] => [
   ...countRules,
 ];
 
-export const specialRequestRules = specialRules(sinceRules);
+export const specialRequestRules = specialRules(
+  [cookieRule("C"), ...headerAndClaimRules, ...addressRules("src"), ...freshRules("C")],
+  sinceRules,
+);
 
-const usualRules = [
-  "  http-request set-var(txn.split) var(txn.to),map_str(splits.map)",
-  `${hashed} if ${known}`,
-  ...sideRules,
-  ...countRules,
-  `  http-request set-log-level info if ${split}`,
+const usualRules = [hashRule, ...sideRules, ...countRules];
+
+/**
+ * For a request that has its route; one that is left over has none yet, or a special one. First those by cookie whom we know: they are
+ * nearly all, and leave before anybody else is asked for.
+ */
+export const splitRequestRules = [
+  splitRule,
+  cookieRule("c"),
+  ...usualRules,
+  `  http-request allow if ${known} !${isChosen}`,
+  ...sampleRules,
+  `  http-request allow if ${known}`,
+  ...headerAndClaimRules,
+  ...addressRules("src"),
+  ...freshRules("c"),
+  ...usualRules,
+  ...sampleRules,
   `  http-request allow if ${split}`,
 ];
-
-/** For a request that has its route; one that is left over has none yet, or a special one. */
-export const splitRequestRules = [...whoRules, ...usualRules];
 
 /**
  * For a request that a user's request to another pod has caused: it tells the user as that one did, when the pod passes on what it
  * got, and the first client's address. Who is not told gets what everybody gets, and no cookie. `afterAddress`: before the first `allow`.
  */
 export function passedOnRequestRules(afterAddress: string): string[] {
+  const [addressRule = "", userRule = ""] = addressRules("req.hdr(x-forwarded-for,1)");
   return [
-    ...keyRules,
-    "  http-request set-var(txn.user) req.hdr(x-forwarded-for,1) if { var(txn.to) -m beg a A }",
+    splitRule,
+    cookieRule("c"),
+    ...headerAndClaimRules,
+    addressRule,
     afterAddress,
+    userRule,
     ...usualRules,
-    ...specialRules([
-      "  http-request unset-var(txn.hash) if { var(txn.new_since) -m found } !{ var(txn.since) -m found }",
-    ]),
+    ...sampleRules,
+    `  http-request allow if ${split}`,
+    ...specialRules(
+      [cookieRule("C"), ...headerAndClaimRules, userRule],
+      ["  http-request unset-var(txn.hash) if { var(txn.new_since) -m found } !{ var(txn.since) -m found }"],
+    ),
   ];
 }
 
@@ -128,9 +158,9 @@ const counted = "{ var(txn.side) -m found }";
 const attributes = "Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax";
 
 export const splitResponseRules = [
-  "  http-response set-log-level silent if { status lt 400 } !{ var(txn.copy) -m found }",
+  "  http-response set-log-level silent if { var(txn.what) -m found } { status lt 400 }",
   // After every answer, also those of HAProxy itself when no server gives one.
-  `  http-after-response allow if { status lt 400 } !${fresh} !${special}`,
+  "  http-after-response allow if { status lt 400 } !{ var(txn.after) -m found }",
   `  http-after-response set-var(txn.status) status if { status ge 400 } ${counted}`,
   "  http-after-response set-var(txn.failed) var(txn.split),field(4,:),concat(:,txn.status,),map_beg(errors.map)" +
     " if { var(txn.status) -m found }",

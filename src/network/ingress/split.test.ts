@@ -140,13 +140,15 @@ test("whatever a TrafficSplit says, nothing of it reaches the configuration, and
         excludedPaths: [`/${path}`],
         errors: { statuses: [`5${status}`, "500"] },
         testers: { header: three, value },
+        mirror: { threshold: 5_000, methods: ["GET", status, one] },
       };
       // Each field alone, so that another's fault does not hide it, and all at once.
       const each = Object.entries(spec).map(([key, field]) => ({ [key]: field }));
       for (const more of [...each, spec]) {
-        const { file, lines } = planeOf(compiled([split("web", more)]));
+        const { file, lines } = planeOf(compiled([split("web", { run: "r-1", ...more })]));
         assert.equal(file, alone.file);
-        for (const line of lines) assert.match(line, /^[^\s;\\"'#\0]+ [A-Za-z0-9_:/.-]+$|^[^\s;\\"'\0]+ \\1$/);
+        for (const line of lines)
+          assert.match(line, /^[^\s;\\"'#\0]+ [A-Za-z0-9_:/.-]+$|^[^\s;\\"'\0]+ [A-Za-z0-9]+\|\\1$/);
       }
     }),
     { numRuns: 2_000 },

@@ -121,8 +121,9 @@ export function limitOf(line: string | undefined): number {
  * The regular expression that takes a user out of `TEXT,PLACE`: no cookie and no claim goes beyond a comma. Without backslash,
  * semicolon and space, which mean something to HAProxy's command line; names are letters, digits, `-` and `_` only.
  */
-export function userPattern(place: string, { kind, name }: Split["user"]): string {
-  const ends = `(?=.*,${place}$)`;
+export function userPattern(place: string, { user: { kind, name }, hashKey }: Pick<Split, "user" | "hashKey">): string {
+  // The comment lets another key be another line: what a line says cannot be changed to something with a backslash.
+  const ends = `(?#${hashKey})(?=.*,${place}$)`;
   switch (kind) {
     case "cookie":
       // What RFC 6265 calls cookie-octets.

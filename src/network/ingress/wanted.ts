@@ -146,7 +146,7 @@ function splitLines(splits: readonly Split[], nameOf: (id: string) => string): M
       const place = placeOf(split, nameOf(from));
       const target = to === undefined ? undefined : nameOf(to);
       maps[isSpecial(split) ? "special.map" : "splits.map"].set(place, splitLine(split, place, nameOf(from), target));
-      if (split.user.kind !== "address") maps["users.map"].set(userPattern(place, split.user), "\\1");
+      if (split.user.kind !== "address") maps["users.map"].set(userPattern(place, split), `${split.hashKey}|\\1`);
       if (split.user.kind === "cookie") maps["cookies.map"].set(place, split.user.name);
       if (split.newSince !== undefined) maps["new.map"].set(place, String(split.newSince));
       if (split.slowerThanMs !== undefined) maps["slow.map"].set(place, String(split.slowerThanMs));
