@@ -36,7 +36,7 @@ import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
 import { Access, type AccessSettings } from "./access.ts";
 import { Progress } from "./health.ts";
-import { kubeStatePage } from "./kube-state.ts";
+import { kubeStatePage, prepareKubeState } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import {
   auditFamilies,
@@ -135,7 +135,7 @@ export function createServer(options: ServerOptions): Server {
     [
       ...targetDocuments(() => informers),
       ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
-      ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers) }],
+      ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers, clock) }],
     ],
   );
   const transportOf = (part: string): Transport => {
@@ -144,6 +144,7 @@ export function createServer(options: ServerOptions): Server {
   };
   const client = createClient(transportOf("controllers"), { userAgent: "steersman-controllers", timers });
   const informers = createInformers({ client, clock, timers, random, onProblem });
+  prepareKubeState(informers);
   const pace = createPace(clock, timers);
   const shared = { client, clock, timers, random, informers, pace, onProblem, onWorked: workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();

@@ -13,7 +13,7 @@ import { isActive, podDeclaration } from "../views/pod.ts";
 import type { ReplicaSetView } from "../views/workload.ts";
 
 /** A ReplicationController differs from a ReplicaSet in the form of its selector alone: it is read as one. */
-const declaration: InformerDeclaration<ReplicationController, ReplicaSetView> = {
+export const replicationControllerDeclaration: InformerDeclaration<ReplicationController, ReplicaSetView> = {
   resource: replicationcontrollers,
   indexes: objectIndexes,
   project: (object) => {
@@ -37,7 +37,7 @@ const declaration: InformerDeclaration<ReplicationController, ReplicaSetView> = 
 /** Keeps spec.replicas pods for each ReplicationController. */
 export function createReplicationControllerController(dependencies: Dependencies): Controller {
   const { client, informers, random } = dependencies;
-  const controllers = informers.of(declaration);
+  const controllers = informers.of(replicationControllerDeclaration);
   const pods = informers.of(podDeclaration);
   return createLoop(dependencies, {
     name: "replicationcontroller",

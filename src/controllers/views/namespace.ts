@@ -19,6 +19,7 @@ export interface ConfigMapView extends ObjectView {
 }
 
 export interface SecretView extends ObjectView {
+  readonly type: string;
   /** Of all its data; says nothing about it. */
   readonly digest: string;
 }
@@ -55,7 +56,11 @@ export const configMapDeclaration: InformerDeclaration<ConfigMap, ConfigMapView>
 export const secretDeclaration: InformerDeclaration<Secret, SecretView> = {
   resource: secrets,
   indexes: objectIndexes,
-  project: (secret) => ({ ...objectView(secret.metadata), digest: digestOf(secret.data) }),
+  project: (secret) => ({
+    ...objectView(secret.metadata),
+    type: secret.type ?? "Opaque",
+    digest: digestOf(secret.data),
+  }),
 };
 
 function digestOf(...parts: readonly unknown[]): string {

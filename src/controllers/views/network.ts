@@ -25,6 +25,9 @@ export interface ServiceView extends ObjectView {
   readonly ports: readonly ServicePortView[];
   /** `IPv4`, `IPv6`. */
   readonly families: readonly string[];
+  readonly clusterIp: string;
+  readonly externalName: string;
+  readonly loadBalancerIp: string;
 }
 
 export interface SliceView extends ObjectView {
@@ -78,6 +81,9 @@ export function projectService(service: Service): ServiceView {
       targetPort:
         port.targetPort === undefined || port.targetPort === 0 || port.targetPort === "" ? port.port : port.targetPort,
     })),
+    clusterIp: spec?.clusterIP ?? "",
+    externalName: spec?.externalName ?? "",
+    loadBalancerIp: spec?.loadBalancerIP ?? "",
     families: spec?.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ["IPv4"] : spec.ipFamilies,
   };
 }

@@ -17,6 +17,8 @@ export interface NodeView extends ObjectView {
   /** Where its agent listens; "" and 0 while unknown. */
   readonly address: string;
   readonly agentPort: number;
+  readonly podRange: string;
+  readonly providerId: string;
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
 }
@@ -57,6 +59,8 @@ export function projectNode(node: Node): NodeView {
     info: node.status?.nodeInfo ?? {},
     address: node.status?.addresses?.find(({ type }) => type === "InternalIP")?.address ?? "",
     agentPort: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0,
+    podRange: node.spec?.podCIDR ?? "",
+    providerId: node.spec?.providerID ?? "",
     capacity: node.status?.capacity ?? {},
     allocatable: node.status?.allocatable ?? {},
   };

@@ -19,6 +19,10 @@ export interface ContainerState {
   readonly restarts: number;
   readonly state: "running" | "waiting" | "terminated" | "";
   readonly reason: string;
+  /** When it began to run; 0 when it does not. */
+  readonly startedMs: number;
+  /** Why it ended the last time; "" when it never did. */
+  readonly lastReason: string;
 }
 
 /** Requests in thousandths (of a core, of a byte), by resource. */
@@ -43,6 +47,7 @@ export interface PodView extends ObjectView {
   readonly subdomain: string;
   readonly restartPolicy: string;
   readonly priority: number;
+  readonly priorityClass: string;
   /** Condition Ready is True. */
   readonly ready: boolean;
   /** Since when condition Ready has its value. */
@@ -135,6 +140,7 @@ export function projectPod(pod: Pod): PodView {
     subdomain: spec.subdomain ?? "",
     restartPolicy: spec.restartPolicy ?? "Always",
     priority: spec.priority ?? 0,
+    priorityClass: spec.priorityClassName ?? "",
     ready: ready?.status === "True",
     readyChangedMs: timeOf(ready?.lastTransitionTime) ?? 0,
     conditions,
@@ -191,7 +197,7 @@ function namedPorts(pod: Pod): PodView["ports"] {
   );
 }
 
-function containerState({ name, image, ready, restartCount, state }: ContainerStatus): ContainerState {
+function containerState({ name, image, ready, restartCount, state, lastState }: ContainerStatus): ContainerState {
   const { running, waiting, terminated } = state ?? {};
   return {
     name,
@@ -207,6 +213,8 @@ function containerState({ name, image, ready, restartCount, state }: ContainerSt
             ? "terminated"
             : "",
     reason: waiting?.reason ?? terminated?.reason ?? "",
+    startedMs: timeOf(running?.startedAt ?? terminated?.startedAt) ?? 0,
+    lastReason: lastState?.terminated?.reason ?? "",
   };
 }
 

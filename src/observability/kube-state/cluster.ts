@@ -12,6 +12,9 @@ export interface StateNode extends StateObject {
     readonly kubeletVersion?: string;
     readonly systemUUID?: string;
   };
+  readonly address: string;
+  readonly podRange: string;
+  readonly providerId: string;
   readonly capacity: Readonly<Record<string, string>>;
   readonly allocatable: Readonly<Record<string, string>>;
 }
@@ -22,6 +25,9 @@ export interface StateNamespace extends StateObject {
 
 export interface StateService extends StateObject {
   readonly type: string;
+  readonly clusterIp: string;
+  readonly externalName: string;
+  readonly loadBalancerIp: string;
 }
 
 const units: Readonly<Record<string, string>> = {
@@ -41,7 +47,11 @@ export function nodeStates(into: FamilyBuilder, nodes: Iterable<StateNode>): voi
       os_image: info.osImage ?? "",
       container_runtime_version: info.containerRuntimeVersion ?? "",
       kubelet_version: info.kubeletVersion ?? "",
+      kubeproxy_version: info.kubeletVersion ?? "",
+      provider_id: node.providerId,
+      pod_cidr: node.podRange,
       system_uuid: info.systemUUID ?? "",
+      internal_ip: node.address,
     };
     into.gauge("kube_node_info", "Information about a cluster node.", { ...labels, ...told }, 1);
     into.gauge("kube_node_created", "Unix creation timestamp", labels, node.createdMs / 1000);
@@ -108,9 +118,10 @@ export function namespaceStates(into: FamilyBuilder, namespaces: Iterable<StateN
 }
 
 export function serviceStates(into: FamilyBuilder, services: Iterable<StateService>): void {
-  for (const { namespace, name, uid, createdMs, type } of services) {
+  for (const { namespace, name, uid, createdMs, type, clusterIp, externalName, loadBalancerIp } of services) {
     const labels = { namespace, service: name, uid };
-    into.gauge("kube_service_info", "Information about service.", labels, 1);
+    const told = { cluster_ip: clusterIp, external_name: externalName, load_balancer_ip: loadBalancerIp };
+    into.gauge("kube_service_info", "Information about service.", { ...labels, ...told }, 1);
     into.gauge("kube_service_created", "Unix creation timestamp", labels, createdMs / 1000);
     into.gauge("kube_service_spec_type", "Type about service.", { ...labels, type }, 1);
   }

@@ -6,6 +6,8 @@ export interface StateContainer {
   readonly ready: boolean;
   readonly restarts: number;
   readonly state: "running" | "waiting" | "terminated" | "";
+  readonly startedMs: number;
+  readonly lastReason: string;
   /** Of a waiting or terminated container. */
   readonly reason: string;
 }
@@ -20,7 +22,12 @@ export interface StatePod extends StateObject {
   readonly hostNetwork: boolean;
   readonly restartPolicy: string;
   readonly startedMs: number | undefined;
-  readonly conditions: readonly { readonly type: string; readonly status: string }[];
+  readonly priorityClass: string;
+  readonly conditions: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly lastTransitionTime?: string;
+  }[];
   readonly containers: readonly StateContainer[];
   /** In thousandths. */
   readonly requests: {
@@ -49,13 +56,20 @@ const reasons: ReadonlySet<string> = new Set([
   "OOMKilled",
 ]);
 
+const podReasons = ["Evicted", "NodeAffinity", "NodeLost", "Shutdown", "UnexpectedAdmissionError"];
+
 /** kube-state-metrics' series of pods. */
-export function podStates(into: FamilyBuilder, pods: Iterable<StatePod>): void {
+export function podStates(
+  into: FamilyBuilder,
+  pods: Iterable<StatePod>,
+  addressOf: (node: string) => string | undefined,
+): void {
   for (const pod of pods) {
     const labels = { namespace: pod.namespace, pod: pod.name, uid: pod.uid };
     const owner = { created_by_kind: pod.controller?.kind ?? "", created_by_name: pod.controller?.name ?? "" };
-    const place = { host_ip: "", pod_ip: pod.ips[0] ?? "", node: pod.node, host_network: String(pod.hostNetwork) };
-    into.gauge("kube_pod_info", "Information about pod.", { ...labels, ...place, ...owner }, 1);
+    const place = { host_ip: addressOf(pod.node) ?? "", pod_ip: pod.ips[0] ?? "", node: pod.node };
+    const about = { priority_class: pod.priorityClass, host_network: String(pod.hostNetwork) };
+    into.gauge("kube_pod_info", "Information about pod.", { ...labels, ...place, ...owner, ...about }, 1);
     into.gauge("kube_pod_created", "Unix creation timestamp", labels, pod.createdMs / 1000);
     into.gauge("kube_pod_start_time", "Start time in unix timestamp for a pod.", labels, seconds(pod.startedMs));
     into.gauge(
@@ -80,6 +94,11 @@ export function podStates(into: FamilyBuilder, pods: Iterable<StatePod>): void {
       pod,
       "PodScheduled",
     );
+    const scheduled = pod.conditions.find(({ type, status }) => type === "PodScheduled" && status === "True");
+    const scheduledMs = Date.parse(scheduled?.lastTransitionTime ?? "");
+    into.gauge("kube_pod_status_scheduled_time", "When the pod had its node.", labels, scheduledMs / 1000);
+    if (podReasons.includes(pod.reason))
+      into.gauge("kube_pod_status_reason", "The pod status reasons", { ...labels, reason: pod.reason }, 1);
     const owned = {
       owner_kind: pod.controller?.kind ?? "",
       owner_name: pod.controller?.name ?? "",
@@ -91,7 +110,7 @@ export function podStates(into: FamilyBuilder, pods: Iterable<StatePod>): void {
 }
 
 function containerStates(into: FamilyBuilder, pod: StatePod, labels: Readonly<Record<string, string>>): void {
-  for (const { name, image, ready, restarts, state, reason } of pod.containers) {
+  for (const { name, image, ready, restarts, state, reason, startedMs, lastReason } of pod.containers) {
     const named = { ...labels, container: name };
     into.gauge("kube_pod_container_info", "Information about a container in a pod.", { ...named, image }, 1);
     into.gauge(
@@ -109,6 +128,13 @@ function containerStates(into: FamilyBuilder, pod: StatePod, labels: Readonly<Re
     for (const each of ["running", "waiting", "terminated"] as const) {
       const help = `Describes whether the container is currently in ${each} state.`;
       into.gauge(`kube_pod_container_status_${each}`, help, named, Number(state === each));
+    }
+    const started = startedMs === 0 ? undefined : startedMs / 1000;
+    into.gauge("kube_pod_container_state_started", "Start time in unix timestamp for a container.", named, started);
+    if (lastReason !== "") {
+      const told = { ...named, reason: reasons.has(lastReason) ? lastReason : "Other" };
+      const help = "Describes the last reason the container was in terminated state.";
+      into.gauge("kube_pod_container_status_last_terminated_reason", help, told, 1);
     }
     if (state === "waiting" || state === "terminated") {
       const help = `Describes the reason the container is currently in ${state} state.`;

@@ -13,7 +13,7 @@ export interface StateWorkload extends StateObject {
 interface Kind {
   readonly prefix: string;
   readonly label: string;
-  readonly spec: readonly (readonly [ending: string, field: string, help: string])[];
+  readonly spec: readonly (readonly [ending: string, field: string, help: string, unsaid?: number])[];
   readonly status: readonly (readonly [ending: string, field: string, help: string])[];
   readonly hasConditions: boolean;
   readonly hasOwner: boolean;
@@ -34,6 +34,7 @@ export const deploymentKind: Kind = {
       "spec_paused",
       "paused",
       "Whether the deployment is paused and will not be processed by the deployment controller.",
+      0,
     ],
   ],
   status: [
@@ -162,6 +163,85 @@ export const budgetKind: Kind = {
   hasOwner: false,
 };
 
+export const replicationControllerKind: Kind = {
+  prefix: "kube_replicationcontroller",
+  label: "replicationcontroller",
+  spec: [["spec_replicas", "replicas", "Number of desired pods for a ReplicationController."]],
+  status: [
+    ["status_replicas", "replicas", "The number of replicas per ReplicationController."],
+    ["status_fully_labeled_replicas", "fullyLabeledReplicas", "The number of fully labeled replicas."],
+    ["status_ready_replicas", "readyReplicas", "The number of ready replicas per ReplicationController."],
+    ["status_available_replicas", "availableReplicas", "The number of available replicas."],
+    observed,
+  ],
+  hasConditions: false,
+  hasOwner: true,
+};
+
+interface StrategyState extends StateObject {
+  readonly surge: number;
+  readonly unavailable: number;
+}
+
+/** How far rolling updates may leave the wanted number. */
+export function strategyStates(into: FamilyBuilder, deployments: Iterable<StrategyState>): void {
+  const prefix = "kube_deployment_spec_strategy_rollingupdate";
+  for (const { namespace, name, surge, unavailable } of deployments) {
+    const labels = { namespace, deployment: name };
+    into.gauge(`${prefix}_max_surge`, "Pods above the wanted number during a rolling update.", labels, surge);
+    into.gauge(`${prefix}_max_unavailable`, "Unavailable pods during a rolling update.", labels, unavailable);
+  }
+}
+
+/** Between which templates a StatefulSet's pods are. */
+export function revisionStates(into: FamilyBuilder, sets: Iterable<StateWorkload>): void {
+  for (const { namespace, name, status } of sets) {
+    for (const [ending, field] of [
+      ["current", "currentRevision"],
+      ["update", "updateRevision"],
+    ] as const) {
+      const revision = (status as Numbers)[field];
+      if (typeof revision !== "string" || revision === "") continue;
+      const help = `The template that pods of the ${ending} revision are made from.`;
+      into.gauge(`kube_statefulset_status_${ending}_revision`, help, { namespace, statefulset: name, revision }, 1);
+    }
+  }
+}
+
+/** What alerts ask of Jobs beside their numbers. */
+export function jobStates(into: FamilyBuilder, jobs: Iterable<StateWorkload>): void {
+  for (const { namespace, name, status } of jobs) {
+    const labels = { namespace, job_name: name };
+    const told = status as {
+      readonly startTime?: string;
+      readonly completionTime?: string;
+      readonly conditions?: readonly Condition[];
+    };
+    into.gauge("kube_job_info", "Information about job.", labels, 1);
+    into.gauge("kube_job_status_start_time", "When the Job began.", labels, secondsOf(told.startTime));
+    into.gauge("kube_job_status_completion_time", "When the Job was complete.", labels, secondsOf(told.completionTime));
+    for (const [type, name] of [
+      ["Complete", "kube_job_complete"],
+      ["Failed", "kube_job_failed"],
+    ] as const) {
+      const is = (told.conditions ?? []).find((one) => one.type === type)?.status.toLowerCase();
+      if (is === undefined) continue;
+      into.states(
+        name,
+        `Whether the Job is ${type.toLowerCase()}.`,
+        labels,
+        "condition",
+        ["true", "false", "unknown"],
+        is,
+      );
+    }
+  }
+}
+
+function secondsOf(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : Date.parse(time) / 1000;
+}
+
 /** kube-state-metrics' series of one kind of workload. Numbers that are left out in a status are zero. */
 export function workloadStates(into: FamilyBuilder, kind: Kind, objects: Iterable<StateWorkload>): void {
   for (const object of objects) {
@@ -173,8 +253,8 @@ export function workloadStates(into: FamilyBuilder, kind: Kind, objects: Iterabl
       labels,
       object.generation,
     );
-    for (const [ending, field, help] of kind.spec) {
-      into.gauge(`${kind.prefix}_${ending}`, help, labels, numberAt(object.spec, field));
+    for (const [ending, field, help, unsaid] of kind.spec) {
+      into.gauge(`${kind.prefix}_${ending}`, help, labels, numberAt(object.spec, field) ?? unsaid);
     }
     for (const [ending, field, help] of kind.status) {
       into.gauge(`${kind.prefix}_${ending}`, help, labels, numberAt(object.status, field) ?? 0);
