@@ -32,6 +32,9 @@ test("when the clock steps back, no instant of a CronJob comes twice, and the ne
   cluster.stepClock(-12 * minute);
   await cluster.time.advance(11 * minute);
   assert.deepEqual(jobNames(cluster), before, "the same instants again");
+  const told = cluster.api.list("events").map(({ reason, message }) => `${String(reason)}: ${String(message)}`);
+  const said = told.filter((one) => /^ClockSetBack: .* s from now: the clock has been set back/.test(one));
+  assert.ok(said.length >= 1 && said.length <= 3, told.join("\n"));
   await cluster.time.advance(12 * minute);
   assert.ok(jobNames(cluster).length > before.length, "time went on and nothing came any more");
   assert.equal(new Set(jobNames(cluster)).size, jobNames(cluster).length);

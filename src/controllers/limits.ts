@@ -22,6 +22,8 @@ export const limits = {
   /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */
   cronLookBackMs: 86_400_000,
   cronLookAheadMs: 3_600_000,
+  /** Times so far ahead say nothing: clocks differ. Milliseconds. */
+  clockSkewMs: 5_000,
   /** Recommendations and changes remembered of one autoscaler. */
   recommendationsMax: 1_000,
   changesMax: 1_000,

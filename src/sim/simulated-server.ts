@@ -38,6 +38,7 @@ export class SimulatedServer {
   readonly #options: SimulatedServerOptions;
   #life: Life | undefined;
   #lives = 0;
+  #steppedMs = 0;
 
   constructor(options: SimulatedServerOptions) {
     this.#options = options;
@@ -67,10 +68,11 @@ export class SimulatedServer {
     this.#lives += 1;
     const process = new ProcessLife(time);
     const { timers } = process;
-    const opened = openSimulatedStore({ disk, clock: time, timers });
+    const clock = { now: () => time.now() + this.#steppedMs, monotonic: () => time.monotonic() };
+    const opened = openSimulatedStore({ disk, clock, timers });
     const store = watchedStore(opened, witness);
     const server = createServer({
-      world: { clock: time, timers, random: this.#options.random.split(`life ${this.#lives}`), crypto, certificates },
+      world: { clock, timers, random: this.#options.random.split(`life ${this.#lives}`), crypto, certificates },
       store,
       serviceRange: "10.96.0.0/16",
       podRange: "10.244.0.0/16",
@@ -87,6 +89,11 @@ export class SimulatedServer {
     server.start().catch((error: unknown) => {
       if (!process.isOver) this.#options.onProblem("the server did not start", error);
     });
+  }
+
+  /** Sets the clock of the server's machine so much before or behind the nodes' ones. Milliseconds. */
+  setClock(aheadMs: number): void {
+    this.#steppedMs = aheadMs;
   }
 
   /** The process ends at once, as by SIGKILL or a power loss. Whoever carries its connections must break them. */

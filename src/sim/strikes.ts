@@ -13,6 +13,8 @@ const agentAwaySecondsMax = 40;
 const machineAwaySecondsMax = 150;
 const cutOffSecondsMax = 90;
 const frozenSecondsMax = 90;
+/** How far the server's clock may be from the nodes' ones. Milliseconds. */
+const clockStepMsMax = 240_000;
 /** Waits of a user whose request was not answered, and how often it is made again. Milliseconds. */
 const retryMs = 1_000;
 const attemptsMax = 600;
@@ -69,6 +71,7 @@ export class Striker {
     story.add("faults stop");
     cluster.setNetwork(calmNetwork, calmNetwork);
     cluster.thaw();
+    cluster.server.setClock(0);
     cluster.server.start();
     for (const host of cluster.hosts) {
       cluster.reconnect(host.name);
@@ -129,6 +132,11 @@ export class Striker {
         say(`what ${name} watches stands still`);
         cluster.freeze(name);
         return this.#later(random, frozenSecondsMax, () => cluster.thaw(name), `${name} sees what happened meanwhile`);
+      }
+      case "clock-stepped": {
+        const aheadMs = Math.round((2 * random.float() - 1) * clockStepMsMax);
+        say(`the server's clock is set ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? "back" : "ahead"}`);
+        return cluster.server.setClock(aheadMs);
       }
       case "agent-cut-off":
         say(`${host.name} is cut off`);

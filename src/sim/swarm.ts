@@ -28,6 +28,7 @@ export const strikeKinds = [
   "agent-cut-off",
   "container-crash",
   "caches-frozen",
+  "clock-stepped",
 ] as const;
 export type StrikeKind = (typeof strikeKinds)[number];
 
@@ -42,6 +43,7 @@ const spacing: Readonly<Record<StrikeKind, readonly [number, number]>> = {
   "agent-cut-off": [10_000, 120_000],
   "container-crash": [3_000, 60_000],
   "caches-frozen": [10_000, 120_000],
+  "clock-stepped": [20_000, 200_000],
 };
 
 /** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show. */

@@ -72,7 +72,8 @@ function dueTimes(cronJob: CronJobView, now: number): Due {
   let from = timeOf(cronJob.status.lastScheduleTime) ?? cronJob.createdMs;
   if (startingDeadlineSeconds !== undefined) from = Math.max(from, now - startingDeadlineSeconds * 1000 - 1);
   // The clock was put back: what was started then lies ahead, and nothing is started twice.
-  if (from > now) return { next: from };
+  if (from > now)
+    return { next: from, ...(from - now > limits.clockSkewMs ? { problem: steppedBack(from, now) } : {}) };
   let latest: number | undefined;
   let missed = 0;
   let next = nextTime(parsed.schedule, clock, from);
@@ -99,6 +100,14 @@ function dueTimes(cronJob: CronJobView, now: number): Due {
     ...(next === undefined ? {} : { next }),
     ...(problem === undefined ? {} : { problem }),
   };
+}
+
+function steppedBack(fromMs: number, now: number): Problem {
+  const seconds = Math.round((fromMs - now) / 1000);
+  const message =
+    `the last start belongs to ${timeText(fromMs)}, ${seconds} s from now: ` +
+    "the clock has been set back, and no Job starts before that time has come again";
+  return { eventReason: "ClockSetBack", message };
 }
 
 interface Start {

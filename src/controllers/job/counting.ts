@@ -65,6 +65,13 @@ export function countPods(job: JobView, pods: readonly PodView[]): Count {
   return tally.result(pods);
 }
 
+/** Whether a pod of an index came after another one, which has ended. */
+function isAfter(pod: PodView, ended: PodView): boolean {
+  if (!isFinished(pod)) return true;
+  const more = indexFailures(pod) - indexFailures(ended) || pod.createdMs - ended.createdMs;
+  return more > 0 || (more === 0 && pod.uid > ended.uid);
+}
+
 class Tally {
   readonly #job: JobView;
   readonly #completions: number;
@@ -156,13 +163,21 @@ class Tally {
       terminating: pods.filter((pod) => pod.deletionMs !== undefined && !isFinished(pod)),
       failJob: this.#failJob,
       failures: this.#failures,
-      accounted: this.#accounted,
+      accounted: this.#accounted.filter((pod) => !this.#isRemembered(pod, pods)),
       status: this.#statusOf(counted, this.#failed, {
         ...(succeeded.length === 0 ? {} : { succeeded }),
         ...(failed.length === 0 ? {} : { failed }),
       }),
       finalStatus: this.#statusOf(allSucceeded, allFailed, {}),
     };
+  }
+
+  /** How often an index has failed is written on its newest failed pod alone: it stays until another has the number. */
+  #isRemembered(pod: PodView, pods: readonly PodView[]): boolean {
+    const index = indexOf(pod);
+    const isOver = this.#completed.has(index) || this.#failedIndexes.has(index) || pod.phase === "Succeeded";
+    if (this.#job.spec.backoffLimitPerIndex === undefined || this.#job.spec.suspend === true || isOver) return false;
+    return !pods.some((other) => other.uid !== pod.uid && indexOf(other) === index && isAfter(other, pod));
   }
 
   #statusOf(

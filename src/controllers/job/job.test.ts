@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pods } from "#api/generated/resources.ts";
+import { createClient } from "#client/http-client.ts";
 import { createModelCluster, type ModelCluster } from "../testing/model-cluster.ts";
 import { conditionsOf, endPod, isEnded, live, podNames } from "../testing/story.ts";
 import { formatIndexes, parseIndexes } from "./indexes.ts";
@@ -214,6 +216,29 @@ test("each index has its own limit of failures, and the others go on", async () 
     "FailureTarget=True FailedIndexes",
   ]);
   await cluster.quiesce();
+});
+
+test("an index keeps count of its failures when somebody deletes its failed pod, and ignored ones do not count", async () => {
+  const cluster = await createModelCluster({ only });
+  const rules = [{ action: "Ignore", onExitCodes: { operator: "In", values: [9] } }];
+  const indexed = { completionMode: "Indexed", completions: 1, backoffLimitPerIndex: 1, podFailurePolicy: { rules } };
+  cluster.api.put("jobs", job(indexed));
+  const client = createClient(cluster.api.transport, { userAgent: "test" });
+  const made = new Set<string>();
+  for (const exitCode of [9, 9, 1, 1]) {
+    await live(cluster, 700);
+    const running = cluster.api.list("pods").filter((pod) => !isEnded(pod));
+    assert.equal(running.length, 1, `after ${made.size} pods`);
+    made.add(running[0]!.metadata.name);
+    endPod(cluster, running[0]!, "Failed", exitCode);
+    await live(cluster, 2);
+    await client.delete(pods, { namespace: "default", name: running[0]!.metadata.name });
+  }
+  await live(cluster, 700);
+  assert.equal(status(cluster)["failedIndexes"], "0");
+  assert.equal(made.size, 4);
+  assert.equal(heldPods(cluster), 0);
+  assert.equal(status(cluster)["failed"], 2);
 });
 
 test("a success policy ends the Job early, and what still runs goes", async () => {

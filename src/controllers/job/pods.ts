@@ -18,6 +18,7 @@ import {
   trackingFinalizer,
   type Count,
 } from "./counting.ts";
+import { judgeFailure } from "./failure-policy.ts";
 
 const resource = podResource as Resource<unknown>;
 const owner = jobs as Resource<unknown>;
@@ -75,10 +76,15 @@ function createIndexed(
       lookAgainMs = Math.min(lookAgainMs, waitMs);
       continue;
     }
-    const failures = earlier.length === 0 ? 0 : Math.max(...earlier.map(indexFailures)) + 1;
+    // A failure that the policy ignores is no failure of its index.
+    const failures = Math.max(0, ...earlier.map((pod) => indexFailures(pod) + (isIgnored(job, pod) ? 0 : 1)));
     actions.push(createPod(job, index, failures, reason, ids));
   }
   return { actions, ...(Number.isFinite(lookAgainMs) ? { lookAgainMs } : {}) };
+}
+
+function isIgnored(job: JobView, pod: PodView): boolean {
+  return pod.phase === "Failed" && judgeFailure(job.spec.podFailurePolicy, pod).action === "Ignore";
 }
 
 /** What is left of the back-off after the newest failure: 10 s, doubling with each failure, at most 10 min. */
