@@ -32,6 +32,8 @@ export const listSliceBytes = 512 * 1024;
 export const listFirstSliceBytes = 16 * 1024;
 /** Work on one request goes on for this long before other requests get their turn, in milliseconds. */
 export const sliceMs = 5;
+/** A write of a larger object gives others their turn between its steps, in bytes. */
+export const turnsBytesMin = 128 * 1024;
 /** Bytes of stored objects whose decoded form is kept beside them: about four times as much memory. */
 export const decodedBytesMax = 8 * 1024 * 1024;
 /** Selectors on a resource with fewer objects look at all of them; with more, indexes are made. */

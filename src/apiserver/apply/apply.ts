@@ -1,3 +1,4 @@
+import { decode } from "#codec/decode.ts";
 import { isEqualValue, isRecord, PlainRecord, recordOf } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import { compareObjects } from "./compare.ts";
@@ -15,7 +16,9 @@ import { fieldsOf, withNamedFields } from "./fields-of.ts";
 import { defaultResetFields, type ResetFields } from "./ignored.ts";
 import { fieldsOfLastApplied, withLastApplied } from "./last-applied.ts";
 import { mergeApplied, removeFields } from "./merge.ts";
-import { emptyObject, takeFromOthers } from "./update.ts";
+import { emptyObject } from "./empty-object.ts";
+import { takeFromOthers } from "./update.ts";
+import { Comparisons, type ToVersion } from "./versions.ts";
 
 export interface Apply {
   readonly schema: StructSchema;
@@ -34,6 +37,10 @@ export interface Apply {
   readonly time: number;
   /** Fields that this write cannot set; by default `status` on the main resource and `spec` on /status. */
   readonly resetFields?: ResetFields;
+  /** Where the kind has several versions: what others own is compared in the version in which they wrote. */
+  readonly toVersion?: ToVersion | undefined;
+  /** The way back from such a version. */
+  readonly fromVersion?: ((apiVersion: string, object: Record<string, unknown>) => Record<string, unknown>) | undefined;
 }
 
 export type ApplyResult =
@@ -53,6 +60,19 @@ export type ApplyResult =
  * what this manager applied before and applies no more. https://kubernetes.io/docs/reference/using-api/server-side-apply/
  */
 export function applyObject(apply: Apply): ApplyResult {
+  return allAtOnce(applySteps(apply));
+}
+
+/** Goes through steps without a pause. */
+export function allAtOnce<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** `applyObject` with a pause after each step: a large object takes tens of milliseconds, which others need not wait for. */
+export function* applySteps(apply: Apply): Generator<void, ApplyResult> {
   const { schema, applied } = apply;
   const reset = apply.resetFields ?? defaultResetFields(apply.subresource);
   if (isRecord(applied["metadata"]) && applied["metadata"]["managedFields"] !== undefined) {
@@ -60,6 +80,7 @@ export function applyObject(apply: Apply): ApplyResult {
   }
   const { set, errors } = fieldsOf(schema, applied, reset);
   if (errors.length > 0) return invalid(`failed to create typed patch object: errors:\n  ${errors.join("\n  ")}`);
+  yield;
   const live = apply.live ?? new PlainRecord();
   const entries = entriesBefore(apply, reset);
   const writer: Writer = {
@@ -69,17 +90,25 @@ export function applyObject(apply: Apply): ApplyResult {
     subresource: apply.subresource,
   };
   const own = entries.find((entry) => isSameWriter(entry, writer));
-  const object = mergeAndPrune(schema, live, applied, { own, set, others: entries.filter((entry) => entry !== own) });
+  const others = entries.filter((entry) => entry !== own);
+  const object = mergeAndPrune(apply, live, reset, { own, set, others });
+  yield;
   const comparison = compareObjects(schema, apply.live ?? emptyObject(schema), object, reset);
+  yield;
   const taken = union(comparison.added, comparison.modified);
-  const conflicts = apply.force ? [] : conflictsOf(apply, entries, own, taken, reset);
+  const { apiVersion, toVersion } = apply;
+  const change = { apiVersion, before: apply.live, after: object, reset, toVersion };
+  const comparisons = new Comparisons(change, comparison);
+  const conflicts = apply.force ? [] : conflictsOf(apply, entries, own, comparisons, reset);
   if (conflicts.length > 0) return { ok: false, code: 409, message: conflictMessage(conflicts), conflicts };
-  const rest = takeFromOthers(entries, own, taken, comparison.removed);
+  const rest = takeFromOthers(entries, own, comparisons);
+  yield;
   const isSame =
     taken.isEmpty && comparison.removed.isEmpty && own !== undefined && isSameSet(readFields(own.fieldsV1), set);
   const sameVersion = own !== undefined && own.apiVersion === apply.apiVersion;
   if (isSame && sameVersion) rest.push(own);
   else if (!set.isEmpty) rest.push(makeEntry(writer, set, apply.time));
+  yield;
   const managedFields = arrangeEntries(rest);
   const annotated = apply.manager === "kubectl" && apply.subresource === "" ? withLastApplied(object, applied) : object;
   const result = withManagedFields(annotated, managedFields);
@@ -120,35 +149,81 @@ function entriesBefore(apply: Apply, reset: ResetFields): ManagedFieldsEntry[] {
   return set.isEmpty ? [] : [makeEntry(writer, set, apply.time)];
 }
 
+interface Owners {
+  readonly own: ManagedFieldsEntry | undefined;
+  readonly set: FieldSet;
+  readonly others: readonly ManagedFieldsEntry[];
+}
+
 function mergeAndPrune(
-  schema: StructSchema,
+  apply: Apply,
   live: Record<string, unknown>,
-  applied: Record<string, unknown>,
-  owners: { own: ManagedFieldsEntry | undefined; set: FieldSet; others: readonly ManagedFieldsEntry[] },
+  reset: ResetFields,
+  owners: Owners,
 ): Record<string, unknown> {
-  const merged = mergeApplied(schema, live, applied) as Record<string, unknown>;
-  if (owners.own === undefined) return merged;
-  const last = readFields(owners.own.fieldsV1);
+  const { schema, apiVersion } = apply;
+  const merged = mergeApplied(schema, live, apply.applied) as Record<string, unknown>;
+  const { own, set } = owners;
+  if (own === undefined) return merged;
+  if (own.apiVersion !== undefined && own.apiVersion !== apiVersion && apply.toVersion !== undefined)
+    return prunedAcrossVersions(apply, merged, reset, { ...owners, own });
+  const last = readFields(own.fieldsV1);
   // Usually the same fields are applied again, and nothing can be left over.
-  if (difference(last, owners.set).isEmpty) return merged;
-  let owned = withNamedFields(owners.set, schema);
-  for (const other of owners.others) owned = union(owned, withNamedFields(readFields(other.fieldsV1), schema));
-  const gone = difference(withNamedFields(last, schema), owned);
+  if (difference(last, set).isEmpty) return merged;
+  const gone = difference(withNamedFields(last, schema), ownedIn(schema, owners, apply, apiVersion));
   gone.member = false;
   return removeFields(schema, merged, gone) as Record<string, unknown>;
+}
+
+/** What this apply and others own in a version; all that others own where versions are not told apart. */
+function ownedIn(schema: StructSchema, { set, others }: Owners, apply: Apply, apiVersion: string): FieldSet {
+  let owned = apiVersion === apply.apiVersion ? withNamedFields(set, schema) : new FieldSet();
+  for (const other of others) {
+    if (apply.toVersion !== undefined && other.apiVersion !== apiVersion) continue;
+    owned = union(owned, withNamedFields(readFields(other.fieldsV1), schema));
+  }
+  return owned;
+}
+
+/**
+ * Removes what this manager applied in another version and applies no more: there it is removed, and what that takes away in the
+ * version of this apply goes, but for what somebody owns in it.
+ */
+function prunedAcrossVersions(
+  apply: Apply,
+  merged: Record<string, unknown>,
+  reset: ResetFields,
+  owners: Owners & { readonly own: ManagedFieldsEntry },
+): Record<string, unknown> {
+  const { own } = owners;
+  const lastVersion = own.apiVersion ?? "";
+  const there = apply.toVersion?.(lastVersion, merged);
+  if (there === undefined || apply.fromVersion === undefined) return merged;
+  const last = withNamedFields(readFields(own.fieldsV1), there.schema);
+  const gone = difference(last, ownedIn(there.schema, owners, apply, lastVersion));
+  gone.member = false;
+  // Converting wants the parts that every object of a type has, also empty ones.
+  const pruned = decode(there.schema, removeFields(there.schema, there.object, gone), { defaults: false }).object;
+  const { removed } = compareObjects(apply.schema, merged, apply.fromVersion(lastVersion, pruned), reset);
+  const goes = difference(removed, ownedIn(apply.schema, owners, apply, apply.apiVersion));
+  goes.member = false;
+  return removeFields(apply.schema, merged, goes) as Record<string, unknown>;
 }
 
 function conflictsOf(
   apply: Apply,
   entries: readonly ManagedFieldsEntry[],
   own: ManagedFieldsEntry | undefined,
-  taken: FieldSet,
+  comparisons: Comparisons,
   reset: ResetFields,
 ): Conflict[] {
   const conflicts: Conflict[] = [];
   let fields = new FieldSet();
   for (const entry of entries) {
-    if (entry === own || !meets(entry.fieldsV1, taken)) continue;
+    const comparison = entry === own ? undefined : comparisons.of(entry);
+    if (comparison === undefined) continue;
+    const taken = union(comparison.added, comparison.modified);
+    if (!meets(entry.fieldsV1, taken)) continue;
     const contested = intersection(readFields(entry.fieldsV1), taken);
     fields = union(fields, contested);
     conflicts.push(...conflictsWith(entry, contested));

@@ -11,7 +11,7 @@ import { compareObjects } from "./compare.ts";
 import { createdFields } from "./created.ts";
 import { union, writeFields } from "./field-set.ts";
 import { defaultResetFields } from "./ignored.ts";
-import { emptyObject } from "./update.ts";
+import { emptyObject } from "./empty-object.ts";
 
 const scalars: Readonly<Record<ScalarType, readonly unknown[]>> = {
   string: ["", "a", "b", 'with "quotes"', "80"],

@@ -1,8 +1,7 @@
-import { decode } from "#codec/decode.ts";
-import { PlainRecord } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import { compareObjects } from "./compare.ts";
 import { createdFields } from "./created.ts";
+import { emptyObject } from "./empty-object.ts";
 import {
   arrangeEntries,
   changeEntry,
@@ -15,6 +14,7 @@ import {
 } from "./entries.ts";
 import { covers, difference, meets, readFields, union, writeFields, type FieldSet } from "./field-set.ts";
 import { defaultResetFields, type ResetFields } from "./ignored.ts";
+import { Comparisons, type ToVersion } from "./versions.ts";
 
 export interface UpdateOwnership {
   readonly schema: StructSchema;
@@ -33,6 +33,8 @@ export interface UpdateOwnership {
   readonly time: number;
   /** Fields that this write cannot set; by default `status` on the main resource and `spec` on /status. */
   readonly resetFields?: ResetFields;
+  /** Where the kind has several versions: entries lose fields as their own version sees the change. */
+  readonly toVersion?: ToVersion | undefined;
 }
 
 /**
@@ -44,7 +46,8 @@ export function updateManagedFields(update: UpdateOwnership): readonly unknown[]
   if (before !== undefined && (managed === undefined || managed.length === 0)) return managed;
   const reset = update.resetFields ?? defaultResetFields(update.subresource);
   if (before === undefined && (managed === undefined || managed.length === 0)) return created(update, reset);
-  const { added, modified, removed } = compareObjects(schema, before ?? emptyObject(schema), update.after, reset);
+  const comparison = compareObjects(schema, before ?? emptyObject(schema), update.after, reset);
+  const { added, modified, removed } = comparison;
   const taken = union(added, modified);
   if (taken.isEmpty && removed.isEmpty) return managed;
   const writer: Writer = {
@@ -55,7 +58,12 @@ export function updateManagedFields(update: UpdateOwnership): readonly unknown[]
   };
   const entries = readEntries(managed);
   const own = entries.find((entry) => isSameWriter(entry, writer));
-  const rest = takeFromOthers(entries, own, taken, removed);
+  const { apiVersion, after, toVersion } = update;
+  const rest = takeFromOthers(
+    entries,
+    own,
+    new Comparisons({ apiVersion, before, after, reset, toVersion }, comparison),
+  );
   if (own === undefined) {
     if (!taken.isEmpty) rest.push(makeEntry(writer, taken, update.time));
   } else {
@@ -73,21 +81,23 @@ function created(update: UpdateOwnership, reset: ResetFields): readonly unknown[
   return [entryWith({ manager, operation: "Update", apiVersion, subresource }, fields, time)];
 }
 
-/** All entries but `own`, without the fields that they lost; entries that lost all are gone. */
+/** All entries but `own`, without the fields that they lost; entries that lost all are gone, and those of versions that are. */
 export function takeFromOthers(
   entries: readonly ManagedFieldsEntry[],
   own: ManagedFieldsEntry | undefined,
-  taken: FieldSet,
-  removed: FieldSet,
+  comparisons: Comparisons,
 ): ManagedFieldsEntry[] {
   const rest: ManagedFieldsEntry[] = [];
   for (const entry of entries) {
     if (entry === own) continue;
-    if (!meets(entry.fieldsV1, taken) && !meets(entry.fieldsV1, removed)) {
+    const comparison = comparisons.of(entry);
+    if (comparison === undefined) continue;
+    const taken = union(comparison.added, comparison.modified);
+    if (!meets(entry.fieldsV1, taken) && !meets(entry.fieldsV1, comparison.removed)) {
       rest.push(entry);
       continue;
     }
-    const left = difference(difference(readFields(entry.fieldsV1), taken), removed);
+    const left = difference(difference(readFields(entry.fieldsV1), taken), comparison.removed);
     if (!left.isEmpty) rest.push(changeEntry(entry, writeFields(left)));
   }
   return rest;
@@ -106,16 +116,4 @@ function changeOwn(
   const fields = union(difference(readFields(own.fieldsV1), removed), taken);
   if (fields.isEmpty) return undefined;
   return changeEntry(own, writeFields(fields), taken.isEmpty ? undefined : time);
-}
-
-const emptyObjects = new WeakMap<StructSchema, Record<string, unknown>>();
-
-/** What an object of the type is before anybody wrote to it. */
-export function emptyObject(schema: StructSchema): Record<string, unknown> {
-  let empty = emptyObjects.get(schema);
-  if (empty === undefined) {
-    empty = decode(schema, new PlainRecord(), { defaults: false }).object;
-    emptyObjects.set(schema, empty);
-  }
-  return empty;
 }

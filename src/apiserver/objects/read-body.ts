@@ -71,6 +71,14 @@ export function readObject(call: Call, expected: Expected): ApiObject | Failure 
   return decodeObject(call, expected, raw.value, raw.duplicates);
 }
 
+/** The same with a turn for others between reading and decoding: for large bodies. */
+export async function readObjectInTurns(call: Call, expected: Expected): Promise<ApiObject | Failure> {
+  const raw = readRaw(call, expected.custom);
+  if (raw instanceof Failure) return raw;
+  await call.parts.timers.yield();
+  return decodeObject(call, expected, raw.value, raw.duplicates);
+}
+
 /** Holds plain data against the expected type: kind, unknown and duplicate fields, canonical form, defaults. */
 export function decodeObject(
   call: Call,

@@ -2,18 +2,20 @@ import type { ApiObject } from "#api/kind.ts";
 import { decode } from "#codec/decode.ts";
 import { isRecord } from "#codec/record.ts";
 import type { HttpResponse } from "#world/http.ts";
-import { applyObject } from "../apply/apply.ts";
+import { allAtOnce, applySteps } from "../apply/apply.ts";
 import type { Call } from "../call.ts";
 import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
+import { otherVersions } from "../objects/other-versions.ts";
 import { decodeObject } from "../objects/read-body.ts";
 import type { Served } from "../registry.ts";
 import { createdResponse, createObject } from "./create.ts";
 import { expectedOf } from "./expected.ts";
 import type { WriteOptions } from "./options.ts";
 import type { PatchBody } from "./patch.ts";
+import { inTurns, isLarge } from "./turns.ts";
 import { mayNotCreate } from "./update-strategy.ts";
 import { updatedResponse, updateObject } from "./update.ts";
 import { shown } from "../objects/shown.ts";
@@ -37,6 +39,7 @@ export async function applyPatch(
   // Unknown and duplicate fields are judged as in any body; what is applied is only what was given.
   const judged = decodeObject(call, expectedOf(served), { ...body.value }, body.duplicates);
   if (judged instanceof Failure) return judged;
+  if (isLarge(call)) await call.parts.timers.yield();
   const applied = decode(served.schema, body.value, { defaults: false, sparse: true }).object;
   const { namespace, name } = call.info;
   for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
@@ -76,7 +79,7 @@ async function applyToStored(
     async (old) => {
       const current = await servedVersion(call, served, old);
       if (current instanceof Failure) return current;
-      const merged = mergedObject(call, served, current, applied, options);
+      const merged = await mergedObject(call, served, current, applied, options);
       return merged instanceof Failure ? merged : storedVersion(call, served, storage, merged);
     },
     { verb: "apply", managed: true },
@@ -103,7 +106,7 @@ async function applyNew(
   const refusal = mayNotCreate(call);
   const refused = refusal instanceof Promise ? await refusal : refusal;
   if (refused !== undefined) return refused;
-  const merged = mergedObject(call, served, undefined, applied, options);
+  const merged = await mergedObject(call, served, undefined, applied, options);
   if (merged instanceof Failure) return merged;
   merged.metadata.name = name;
   const created = await createObject(call, served, merged, options, { managed: true });
@@ -111,14 +114,14 @@ async function applyNew(
 }
 
 /** The configuration over the live object, with defaults, its new owners in managedFields. */
-function mergedObject(
+async function mergedObject(
   call: Call,
   served: Served,
   live: ApiObject | undefined,
   applied: Record<string, unknown>,
   options: WriteOptions,
-): ApiObject | Failure {
-  const result = applyObject({
+): Promise<ApiObject | Failure> {
+  const steps = applySteps({
     schema: served.schema,
     live,
     applied,
@@ -127,11 +130,16 @@ function mergedObject(
     subresource: call.info.subresource,
     apiVersion: served.apiVersion,
     time: call.parts.clock.now(),
+    ...otherVersions(call.parts.registry, served),
   });
+  const key = keyOf(served.prefix, call.info.namespace, call.info.name);
+  const giveTurns = isLarge(call, call.parts.store.latest(key));
+  const result = giveTurns ? await inTurns(steps, call.parts.timers) : allAtOnce(steps);
   if (!result.ok) {
     if (result.code === 400) return badRequest(result.message);
     return new Failure(409, "Conflict", result.message, { causes: result.conflicts });
   }
+  if (giveTurns) await call.parts.timers.yield();
   const merged = decode(served.schema, result.object, { defaults: true });
   const object = merged.object as ApiObject;
   served.kind.rules.defaults?.(object);

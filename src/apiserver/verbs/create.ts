@@ -9,7 +9,7 @@ import { alreadyExists, badRequest, Failure, generateNameConflict, invalid } fro
 import { isSegment, keyOf } from "../keys.ts";
 import { generateNameAttemptsMax } from "../limits.ts";
 import { storedVersion } from "../objects/convert.ts";
-import { readObject } from "../objects/read-body.ts";
+import { readObject, readObjectInTurns } from "../objects/read-body.ts";
 import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
 import type { Served } from "../registry.ts";
 import { customErrors } from "../custom/validate.ts";
@@ -18,12 +18,14 @@ import { commitPut, encodeBounded } from "./commit.ts";
 import { trackUpdate } from "./managers.ts";
 import { expectedOf } from "./expected.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
+import { isLarge } from "./turns.ts";
 
 /** POST to a collection. */
 export async function create(call: Call, served: Served): Promise<HttpResponse | Failure> {
   const options = writeOptions(call);
   if (options instanceof Failure) return options;
-  const object = readObject(call, expectedOf(served));
+  const expected = expectedOf(served);
+  const object = isLarge(call) ? await readObjectInTurns(call, expected) : readObject(call, expected);
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
   const created = await createObject(call, served, object, options);
@@ -79,6 +81,8 @@ async function attemptCreate(
   settings: CreateSettings,
 ): Promise<Created | Failure> {
   const { managedFields } = object.metadata;
+  const { timers } = call.parts;
+  const giveTurns = isLarge(call);
   const problem = beforeCreate(call, served, object);
   if (problem !== undefined) return problem;
   const { kind } = served;
@@ -92,8 +96,10 @@ async function attemptCreate(
   };
   kind.rules.prepareCreate?.(object, context);
   if (served.custom?.hasStatus === true) delete object.status;
+  if (giveTurns) await timers.yield();
   if (settings.managed === true && managedFields !== undefined) object.metadata.managedFields = managedFields;
-  else trackUpdate(call, storage, undefined, object, options.fieldManager, "");
+  else trackUpdate(call, served, undefined, object, options.fieldManager, "");
+  if (giveTurns) await timers.yield();
 
   const request = admissionRequest(call, {
     operation: "CREATE",
@@ -116,13 +122,16 @@ async function attemptCreate(
   const errors = [...validateObject(kind, admitted, undefined, context), ...broken];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
   if (!isSegment(name)) return badRequest(`the name ${JSON.stringify(name)} cannot stand in a path`);
+  if (giveTurns) await timers.yield();
+  const encoded = encodeBounded(admitted);
+  if (encoded instanceof Failure) return encoded;
+  if (giveTurns) await timers.yield();
+  // From here to the commit nobody else may come between: quotas are judged against what is stored.
   const refusal = admitValidating(call, request);
   const validationFailure = refusal instanceof Promise ? await refusal : refusal;
   if (validationFailure !== undefined) return validationFailure;
   call.warnings.push(...(kind.rules.warnings?.(admitted, undefined) ?? []));
 
-  const encoded = encodeBounded(admitted);
-  if (encoded instanceof Failure) return encoded;
   const key = keyOf(storage.prefix, namespace, name);
   if (options.dryRun) {
     return call.parts.store.latest(key) === undefined ? { object: admitted } : alreadyExists(served.resource, name);

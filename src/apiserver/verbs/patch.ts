@@ -14,6 +14,7 @@ import type { Served } from "../registry.ts";
 import { applyPatch } from "./apply.ts";
 import { expectedOf } from "./expected.ts";
 import { writeOptions } from "./options.ts";
+import { isLarge } from "./turns.ts";
 import { updatedResponse, updateObject } from "./update.ts";
 
 const jsonPatch = "application/json-patch+json";
@@ -31,6 +32,7 @@ export async function patch(call: Call, served: Served): Promise<HttpResponse | 
   if (options instanceof Failure) return options;
   const body = readPatchBody(call, type);
   if (body instanceof Failure) return body;
+  if (isLarge(call)) await call.parts.timers.yield();
   if (type === applyYaml) return applyPatch(call, served, body, options);
   if (options.force !== undefined)
     return badRequest(

@@ -8,9 +8,9 @@ import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts"
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { storedVersion } from "../objects/convert.ts";
-import { readObject } from "../objects/read-body.ts";
+import { readObject, readObjectInTurns } from "../objects/read-body.ts";
 import { entryInVersion, valueInVersion } from "../objects/respond-converted.ts";
-import { sameButRevision } from "../objects/stored.ts";
+import { sameButRevision, type Encoded } from "../objects/stored.ts";
 import type { Served } from "../registry.ts";
 import { customErrors } from "../custom/validate.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
@@ -20,12 +20,15 @@ import { expectedOf } from "./expected.ts";
 import { trackUpdate } from "./managers.ts";
 import { isCreatedByPut, mayNotCreate, missingRevision } from "./update-strategy.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
+import { isLarge } from "./turns.ts";
 
 /** PUT of an object or of one of its subresources that has the object's own kind (status, ephemeralcontainers, resize...). */
 export async function update(call: Call, served: Served): Promise<HttpResponse | Failure> {
   const options = writeOptions(call);
   if (options instanceof Failure) return options;
-  let read: ApiObject | Failure | undefined = objectToStore(call, served);
+  let read: ApiObject | Failure | undefined = isLarge(call)
+    ? checkedObject(call, served, await readObjectInTurns(call, expectedOf(served)))
+    : objectToStore(call, served);
   if (read instanceof Failure) return read;
   const storage = call.parts.registry.storageServed(served);
   if (call.info.subresource === "" && isCreatedByPut(served) && !exists(call, served)) {
@@ -46,7 +49,10 @@ export async function update(call: Call, served: Served): Promise<HttpResponse |
 
 /** The object in the body, which must be the one that the URL names. */
 function objectToStore(call: Call, served: Served): ApiObject | Failure {
-  const object = readObject(call, expectedOf(served));
+  return checkedObject(call, served, readObject(call, expectedOf(served)));
+}
+
+function checkedObject(call: Call, served: Served, object: ApiObject | Failure): ApiObject | Failure {
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
   const { name, namespace } = call.info;
@@ -149,7 +155,10 @@ async function attemptUpdate(
   transform: Transform,
   settings: UpdateSettings,
 ): Promise<Attempt> {
+  const { timers } = call.parts;
+  const giveTurns = isLarge(call, current);
   const old = call.parts.objects.decoded(current);
+  if (giveTurns) await timers.yield();
   const made = transform(old);
   const object = made instanceof Promise ? await made : made;
   if (object instanceof Failure) return object;
@@ -165,10 +174,14 @@ async function attemptUpdate(
   const name = old.metadata.name ?? "";
   const dryRun = options.dryRun;
   const verb = settings.verb ?? "update";
-  if (settings.direct === true) return store(call, served, { current, old, object, dryRun, verb });
+  if (settings.direct === true) {
+    const encoded = encodeBounded(object);
+    return encoded instanceof Failure ? encoded : store(call, served, { current, old, object, encoded, dryRun, verb });
+  }
+  if (giveTurns) await timers.yield();
   prepareUpdate(served, object, old, context);
-  if (settings.managed !== true)
-    trackUpdate(call, call.parts.registry.storageServed(served), old, object, options.fieldManager, subresource);
+  if (settings.managed !== true) trackUpdate(call, served, old, object, options.fieldManager, subresource);
+  if (giveTurns) await timers.yield();
   const request = admissionRequest(call, {
     operation: "UPDATE",
     served,
@@ -187,24 +200,29 @@ async function attemptUpdate(
   const broken = custom instanceof Promise ? await custom : custom;
   const errors = [...validateObject(served.kind, admitted, old, context), ...broken];
   if (errors.length > 0) return invalid(served.resource.group, served.resource.kind, name, errors);
+  if (giveTurns) await timers.yield();
+  const encoded = encodeBounded(admitted);
+  if (encoded instanceof Failure) return encoded;
+  if (giveTurns) await timers.yield();
+  // From here to the commit nobody else may come between: quotas are judged against what is stored.
   const refusal = admitValidating(call, request);
   const validationFailure = refusal instanceof Promise ? await refusal : refusal;
   if (validationFailure !== undefined) return validationFailure;
   call.warnings.push(...(served.kind.rules.warnings?.(admitted, old) ?? []));
-  return store(call, served, { current, old, object: admitted, dryRun, verb });
+  return store(call, served, { current, old, object: admitted, encoded, dryRun, verb });
 }
 
 interface StoreOrder {
   readonly current: Entry;
   readonly old: ApiObject;
   readonly object: ApiObject;
+  readonly encoded: Encoded;
   readonly dryRun: boolean;
   readonly verb: string;
 }
 
-async function store(call: Call, served: Served, { current, old, object, dryRun, verb }: StoreOrder): Promise<Attempt> {
-  const encoded = encodeBounded(object);
-  if (encoded instanceof Failure) return encoded;
+async function store(call: Call, served: Served, order: StoreOrder): Promise<Attempt> {
+  const { current, old, object, encoded, dryRun, verb } = order;
   const expect = current.modified;
   if (isGone(object)) {
     if (dryRun) return { object };
