@@ -167,8 +167,8 @@ async function informers(): Promise<void> {
   const elapsedMs = performance.now() - started;
   clearInterval(watch);
   await client.unwatch();
-  // As many streams, of a quarter of the bytes: the rate is the same sooner.
-  const floorBytes = Math.ceil(objects / 4) * 1_000_500;
+  // As many streams of fewer bytes: the rate is the same sooner.
+  const floorBytes = Math.min(objects, 20) * 1_000_500;
   const order = {
     target: bare.http1,
     protocol: "HTTP/1.1",
