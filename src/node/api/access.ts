@@ -45,14 +45,13 @@ export class Access {
     this.#onProblem = options.onProblem;
   }
 
-  /** Fails closed: no answer from the API means no. */
-  async judge(request: HttpRequest, peer: Peer, verb: string, subresource: string): Promise<Verdict> {
+  /** Whether one of these subresources of this node is the caller's. Fails closed: no answer from the API means no. */
+  async judge(request: HttpRequest, peer: Peer, verb: string, wanted: readonly string[]): Promise<Verdict> {
     try {
       const caller = await this.#callerOf(request, peer);
       if (caller === undefined) return { allowed: false, status: 401, message: "Unauthorized" };
       // The group that RBAC may never restrict: asking would only cost the round trip.
       if (caller.groups.includes("system:masters")) return { allowed: true };
-      const wanted = subresource === "proxy" ? ["proxy"] : [subresource, "proxy"];
       for (const one of wanted) if (await this.#mayDo(caller, verb, one)) return { allowed: true };
       const what = `user=${caller.name}, verb=${verb}, resource=nodes, subresource(s)=[${wanted.join(" ")}]`;
       return { allowed: false, status: 403, message: `Forbidden (${what})` };

@@ -12,7 +12,7 @@ import type { UsageSampler } from "../metrics/sampler.ts";
 import { podCgroup } from "../pods/qos.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
 import type { Access } from "./access.ts";
-import { routeOf, subresourceOf, verbOf, type PodPath, type Route } from "./routes.ts";
+import { routeOf, subresourcesOf, verbOf, type PodPath, type Route } from "./routes.ts";
 import { resourceMetrics, statsSummary, type StatsInputs } from "./stats.ts";
 import { answer, type Streaming } from "./streams.ts";
 
@@ -67,7 +67,7 @@ async function admitted(parts: ApiParts, request: HttpRequest, peer: Peer): Prom
     request,
     peer,
     known ? verbOf(route) : "get",
-    known ? subresourceOf(route) : "proxy",
+    known ? subresourcesOf(route) : ["proxy"],
   );
   if (!verdict.allowed) throw new ApiError(verdict.status, verdict.message);
   if (route.to === "none") throw new ApiError(404, "404 page not found");

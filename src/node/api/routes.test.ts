@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { routeOf, subresourceOf, verbOf } from "./routes.ts";
+import { routeOf, subresourcesOf, verbOf } from "./routes.ts";
 
 const now = Date.parse("2026-01-01T00:01:00Z");
 
@@ -8,15 +8,17 @@ function show(method: string, target: string): string {
   const route = routeOf(method, target, now);
   if (route.to === "none") return "none";
   if (route.to === "bad") return `bad: ${route.message}`;
-  return `${route.to} ${verbOf(route)} nodes/${subresourceOf(route)}`;
+  return `${route.to} ${verbOf(route)} nodes/${subresourcesOf(route).join(",")}`;
 }
 
 test("paths lead where kubelet's do, with the right that each needs", () => {
   const cases: [string, string, string][] = [
-    ["GET", "/healthz", "healthz get nodes/healthz"],
-    ["GET", "/pods", "pods get nodes/pods"],
+    ["GET", "/healthz", "healthz get nodes/healthz,proxy"],
+    ["GET", "/pods", "pods get nodes/pods,proxy"],
     ["GET", "/stats/summary", "stats-summary get nodes/stats"],
     ["GET", "/stats/ingress", "ingress-activity get nodes/stats"],
+    ["GET", "/metrics", "agent-metrics get nodes/metrics"],
+    ["GET", "/metrics/cadvisor", "cadvisor-metrics get nodes/metrics"],
     ["GET", "/metrics/resource", "resource-metrics get nodes/metrics"],
     ["GET", "/containerLogs/ns/p/c?follow=true", "logs get nodes/proxy"],
     ["GET", "/exec/ns/p/c?command=ls&output=1", "exec create nodes/proxy"],

@@ -157,23 +157,26 @@ function isTrue(value: string | null): boolean {
   return value === "1" || value === "true" || value === "True";
 }
 
-/** The subresource of nodes that a route stands for; without it `proxy` opens all. */
-export function subresourceOf(route: Route): string {
+/**
+ * The subresources of nodes of which each opens a route. `proxy` is for what has none of its own, and for what had none before
+ * KEP-2862: it never opened statistics and metrics.
+ */
+export function subresourcesOf(route: Route): readonly string[] {
   switch (route.to) {
     case "healthz":
-      return "healthz";
+      return ["healthz", "proxy"];
     case "pods":
-      return "pods";
+      return ["pods", "proxy"];
     case "stats-summary":
     case "usage":
     case "ingress-activity":
-      return "stats";
+      return ["stats"];
     case "resource-metrics":
     case "agent-metrics":
     case "cadvisor-metrics":
-      return "metrics";
+      return ["metrics"];
     default:
-      return "proxy";
+      return ["proxy"];
   }
 }
 
