@@ -183,8 +183,13 @@ async function podsGoFirst({ api, cleanUp }: Scene): Promise<void> {
 
 async function replicaSetIsCollected({ api, at }: Scene): Promise<void> {
   await api.create(at("apps/v1", "deployments"), deployment("collected", 2));
-  await until("its replica set", async () => arrayAt(await api.get(at("apps/v1", "replicasets"))).length === 1);
+  await until("its pods", async () => arrayAt(await api.get(at("v1", "pods"))).length === 2);
+  const [set] = arrayAt(await api.get(at("apps/v1", "replicasets")));
+  const [owner] = arrayAt(set, "metadata.ownerReferences");
+  assert.deepEqual([owner?.kind, owner?.name, owner?.controller], ["Deployment", "collected", true]);
   await api.expect("DELETE", at("apps/v1", "deployments", "collected"), { propagationPolicy: "Background" });
+  const gone = await api.request("GET", at("apps/v1", "deployments", "collected"));
+  assert.equal(gone.status, 404, "the owner waits for nobody");
   await until("nothing to be left", async () => {
     const sets = arrayAt(await api.get(at("apps/v1", "replicasets")));
     const pods = arrayAt(await api.get(at("v1", "pods")));
@@ -193,21 +198,47 @@ async function replicaSetIsCollected({ api, at }: Scene): Promise<void> {
 }
 
 async function secondOwnerKeeps({ api, core }: Scene): Promise<void> {
-  const owner = async (name: string): Promise<Json> => {
-    const made = await api.create(core("configmaps"), { metadata: { name } });
-    return { apiVersion: "v1", kind: "ConfigMap", name, uid: pick(made, "metadata.uid"), blockOwnerDeletion: true };
-  };
-  const [going, staying] = [await owner("going"), await owner("staying")];
-  await api.create(core("configmaps"), { metadata: { name: "only", ownerReferences: [going] } });
-  await api.create(core("configmaps"), { metadata: { name: "both", ownerReferences: [going, staying] } });
-  await api.expect("DELETE", core("configmaps", "going"), { propagationPolicy: "Foreground" });
-  await until("the owner to go", async () => (await api.request("GET", core("configmaps", "going"))).status === 404);
-  assert.equal((await api.request("GET", core("configmaps", "only"))).status, 404);
-  const left = await until("one reference to be left", async () => {
-    const references = arrayAt(await api.get(core("configmaps", "both")), "metadata.ownerReferences");
-    return references.length === 1 && references;
+  const controllers = core("replicationcontrollers");
+  const make = (name: string, replicas: number): Promise<Json> =>
+    api.create(controllers, {
+      metadata: { name },
+      spec: {
+        replicas,
+        selector: { app: name },
+        template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: "main", image: "a" }] } },
+      },
+    });
+  const [going, staying] = [await make("going", 4), await make("staying", 0)];
+  const podsOf = async (): Promise<Json[]> => arrayAt(await api.get(core("pods")));
+  const pods = await until("four pods", async () => {
+    const found = await podsOf();
+    return found.length === 4 && found;
   });
-  assert.equal(left[0]!.name, "staying");
+  const names = pods.map((each) => String(pick(each, "metadata.name"))).toSorted();
+  const shared = names.slice(0, 2);
+  const reference = {
+    apiVersion: "v1",
+    kind: "ReplicationController",
+    name: "staying",
+    uid: pick(staying, "metadata.uid"),
+  };
+  for (const name of shared)
+    await api.patch(core("pods", name), { metadata: { ownerReferences: [reference] } }, "strategic-merge");
+  const owners = arrayAt(await api.get(core("pods", shared[0]!)), "metadata.ownerReferences");
+  assert.equal(owners.length, 2);
+  const asked = await api.expect("DELETE", `${controllers}/going`, {
+    propagationPolicy: "Foreground",
+    preconditions: { uid: pick(going, "metadata.uid") },
+  });
+  assert.ok((pick(asked, "metadata.finalizers") as string[]).includes("foregroundDeletion"));
+  await until("the owner to go", async () => (await api.request("GET", `${controllers}/going`)).status === 404);
+  const left = await podsOf();
+  assert.deepEqual(left.map((each) => String(pick(each, "metadata.name"))).toSorted(), shared);
+  for (const each of left) {
+    assert.equal(pick(each, "metadata.deletionTimestamp"), undefined);
+    const [only, ...more] = arrayAt(each, "metadata.ownerReferences");
+    assert.deepEqual([only?.name, only?.uid, more.length], ["staying", pick(staying, "metadata.uid"), 0]);
+  }
 }
 
 const unknownAndDuplicate = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"strict"},"spec":{

@@ -75,12 +75,24 @@ async function replicaSet(scene: Scene): Promise<void> {
 
 async function secret(scene: Scene): Promise<void> {
   const { api, core } = scene;
-  await createQuota(scene, { secrets: "2" });
-  await usedBecomes(scene, { secrets: "0" });
-  await api.create(core("secrets"), { metadata: { name: "counted" }, stringData: { a: "b" } });
+  const make = (name: string): Json => ({ metadata: { name }, stringData: { a: "b" } });
+  await api.create(core("secrets"), make("earlier"));
+  await createQuota(scene, { secrets: "2", configmaps: "9" });
   await usedBecomes(scene, { secrets: "1" });
+  const { configmaps } = pick(await api.get(core("resourcequotas", "test-quota")), "status.used") as Json;
+  const counted = await api.create(core("secrets"), make("counted"));
+  await usedBecomes(scene, { secrets: "2", configmaps });
+  const excess = await api.request("POST", core("secrets"), make("excess"));
+  assert.equal(excess.status, 403);
+  assert.match(
+    String(excess.body.message),
+    /exceeded quota: test-quota, requested: secrets=1, used: secrets=2, limited: secrets=2/,
+  );
+  await api.expect("PUT", core("secrets", "counted"), { ...counted, stringData: { a: "c" } });
+  await usedBecomes(scene, { secrets: "2" });
   await api.expect("DELETE", core("secrets", "counted"));
-  await usedBecomes(scene, { secrets: "0" });
+  await usedBecomes(scene, { secrets: "1", configmaps });
+  assert.equal((await api.request("POST", core("secrets"), make("excess"))).status, 201, "there is room again");
 }
 
 async function service(scene: Scene): Promise<void> {
