@@ -363,6 +363,34 @@ test("a killed agent changes nothing, and the next one keeps everybody where the
   assert.deepEqual(lost, []);
 });
 
+test("connections to pods are used again, also to pods that came while the proxy ran", { skip }, async () => {
+  /** Of all servers of Services: requests on connections that were there. */
+  const reused = async (): Promise<number> => {
+    const [header = "", ...lines] = (await runtimeOf().command("show stat -1 4 -1")).split("\n");
+    const at = header.replace("# ", "").split(",").indexOf("reuse");
+    return lines.reduce((sum, line) => sum + (/^b8\d+,s/.test(line) ? Number(line.split(",")[at]) : 0), 0);
+  };
+  // A Service of its own, so that its server is one that HAProxy did not start with.
+  const late = service("late", { clusterIP: "10.96.0.70" });
+  stage.feed("services", { ...late, metadata: { ...late.metadata, annotations: { [throughProxy]: "true" } } });
+  stage.feed("endpointslices", slice("late", 8080, [old.address]));
+  const lateUrl = "http://10.96.0.70/";
+  await until(
+    "it goes through the proxy",
+    async () => (await askOnce(caller.namespace, {}, lateUrl)).forwardedFor !== undefined,
+  );
+  const before = await reused();
+  const { pathname, hostname } = new URL(lateUrl);
+  await caller.namespace.script(`
+    import { Agent, get } from "node:http";
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let index = 0; index < 10; index++)
+      await new Promise((resolve, reject) =>
+        get({ host: "${hostname}", path: "${pathname}", agent }, (response) => response.resume().on("end", resolve)).on("error", reject));
+    process.exit();`);
+  assert.ok((await reused()) - before >= 9, "each request but the first");
+});
+
 test("a client stays with its pod where the Service wants that", { skip }, async () => {
   stage.feed("endpointslices", slice("web", 8080, [old.address, fresh.address]));
   await until("both answer", async () => {

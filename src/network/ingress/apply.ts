@@ -1,6 +1,6 @@
 import type { Actual, ActualServer } from "./actual.ts";
 import { diff, type Step } from "./diff.ts";
-import { linesPerCommand } from "./limits.ts";
+import { idleServerSeconds, linesPerCommand } from "./limits.ts";
 import { RuntimeError, type Runtime } from "./runtime.ts";
 import { certificateList, emptyMaps, type DataPlane } from "./wanted.ts";
 
@@ -59,7 +59,9 @@ async function carryOut(runtime: Runtime, step: Step): Promise<void> {
       const { address, port, weight } = step.to;
       return runtime.expect(
         /registered/,
-        `add server ${step.backend}/${step.server} ${address}:${port} weight ${weight}`,
+        // HAProxy 2.6 keeps no idle connection to a server that was added, unless it is told what holds for all others.
+        `add server ${step.backend}/${step.server} ${address}:${port} weight ${weight}` +
+          ` pool-max-conn -1 pool-purge-delay ${idleServerSeconds}s`,
       );
     }
     case "move-server": {

@@ -17,6 +17,8 @@ export const podStickySeconds = 10_800;
 export const podStickyClientsMax = 102_400;
 /** Servers of one backend; endpoints beyond get no requests. */
 export const serversPerBackendMax = 250;
+/** Seconds that HAProxy keeps idle connections to a server: what it does for servers in its configuration. */
+export const idleServerSeconds = 5;
 /** Bytes of one certificate chain with its key. */
 export const certificateBytesMax = 64 << 10;
 /** Milliseconds for one command of the runtime API. */
