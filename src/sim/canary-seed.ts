@@ -1,6 +1,14 @@
 import { SeededRandom } from "#base/seeded-random.ts";
 import { canaries, type Canary, type CanaryStatus } from "#api/delivery/canary.ts";
-import { bucketsTotal, trafficcounts, trafficsplits, type TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
+import {
+  bucketsTotal,
+  trafficcounts,
+  trafficsplits,
+  type MirrorCount,
+  type RequestCount,
+  type TrafficCountSpec,
+  type TrafficSplitSpec,
+} from "#api/delivery/traffic-split.ts";
 import { deployments, ingresses, services } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import { ApiStatusError } from "#client/status-error.ts";
@@ -26,6 +34,8 @@ const releases = 4;
 const usersCount = 600;
 /** Of the users of a bad version; the limit is a tenth. */
 const badShare = 0.4;
+const mirrorStep = { mirror: "30%", for: "3s", minRequests: 60 };
+const steps = [{ share: "20%", for: "3s" }, { share: "50%", for: "2s" }, { share: "100%" }];
 const retryMs = 500;
 const attemptsMax = 2_000;
 
@@ -48,6 +58,20 @@ export function runCanarySeed(
   tell?: (line: string) => void,
 ): Promise<CanarySeedResult> {
   return new CanarySeed(seed, machine, tell).run();
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What one node's ingress remembers of a run. */
+interface Counted extends Record<"chosen" | "others", { users: Set<number>; inErrors: Set<number> }> {
+  mirrored: { copies: Mutable<RequestCount>; originals: Mutable<RequestCount>; dropped: MirrorCount["dropped"] };
+}
+
+function addCopy({ copies, originals }: Counted["mirrored"], isFailed: boolean, isOriginalFailed: boolean): void {
+  copies.requests += 1;
+  originals.requests += 1;
+  if (isFailed) copies.inErrors += 1;
+  if (isOriginalFailed) originals.inErrors += 1;
 }
 
 class CanarySeed {
@@ -152,7 +176,8 @@ class CanarySeed {
       deployment: name,
       ingress: name,
       users: { cookie: "sid" },
-      steps: [{ share: "20%", for: "3s" }, { share: "50%", for: "2s" }, { share: "100%" }],
+      // Half of the clusters copy requests first: a bad version comes no further there.
+      steps: [...(this.#random.split("steps").chance(0.5) ? [mirrorStep] : []), ...steps],
     };
     const drafts: readonly (readonly [Resource<unknown>, object])[] = [
       [services as Resource<unknown>, { metadata: at, spec: { selector: labels, ports: [port] } }],
@@ -192,7 +217,7 @@ class CanarySeed {
   async #serve(host: SimulatedHost): Promise<void> {
     const random = this.#random.split(`ingress of ${host.name}`);
     const { client } = this.#cluster;
-    let counters = new Map<string, Record<"chosen" | "others", { users: Set<number>; inErrors: Set<number> }>>();
+    let counters = new Map<string, Counted>();
     while (!this.#isOver) {
       await this.#timers.sleep(300 + random.float() * 1_200);
       if (!host.isPowered) continue;
@@ -200,9 +225,14 @@ class CanarySeed {
       try {
         const split = await client.find(trafficsplits, at);
         if (split?.spec.run === undefined) continue;
-        const { run, threshold, hashKey, to } = split.spec;
+        const { run, threshold, hashKey, to, mirror } = split.spec;
         const side = () => ({ users: new Set<number>(), inErrors: new Set<number>() });
-        const counted = counters.get(run) ?? { chosen: side(), others: side() };
+        const none = () => ({ requests: 0, inErrors: 0 });
+        const counted = counters.get(run) ?? {
+          chosen: side(),
+          others: side(),
+          mirrored: { copies: none(), originals: none(), dropped: 0 },
+        };
         counters.set(run, counted);
         const isBad = this.#imageOf(to.replicaSet).includes("bad");
         for (let visit = 0; visit < 60; visit++) {
@@ -210,10 +240,20 @@ class CanarySeed {
           const isChosen = new SeededRandom(`${hashKey} ${user}`).below(bucketsTotal) < threshold;
           const { users, inErrors } = counted[isChosen ? "chosen" : "others"];
           users.add(user);
-          if (new SeededRandom(`fate ${to.replicaSet} ${user}`).chance(isChosen && isBad ? badShare : 0.01))
-            inErrors.add(user);
+          const meetsError = (onNew: boolean): boolean =>
+            new SeededRandom(`fate ${to.replicaSet} ${user}`).chance(onNew && isBad ? badShare : 0.01);
+          if (meetsError(isChosen)) inErrors.add(user);
+          if (mirror === undefined || isChosen || random.below(bucketsTotal) >= mirror.threshold) continue;
+          // A proxy that is busy gives up some.
+          if (random.chance(0.1)) counted.mirrored.dropped += 1;
+          else addCopy(counted.mirrored, meetsError(true), meetsError(false));
         }
-        await this.#tell(host.name, split.metadata.uid ?? "", { run, threshold }, counted);
+        const told = {
+          run,
+          threshold,
+          ...(mirror === undefined ? {} : { mirrored: structuredClone(counted.mirrored) }),
+        };
+        await this.#tell(host.name, split.metadata.uid ?? "", told, counted);
       } catch {
         // The server is away: the next round tells.
       }
@@ -223,8 +263,8 @@ class CanarySeed {
   async #tell(
     node: string,
     uid: string,
-    held: { readonly run: string; readonly threshold: number },
-    counted: Record<"chosen" | "others", { users: Set<number>; inErrors: Set<number> }>,
+    held: Pick<TrafficCountSpec, "run" | "threshold" | "mirrored">,
+    counted: Counted,
   ): Promise<void> {
     const { client } = this.#cluster;
     const [chosen, others] = [counted.chosen, counted.others].map(({ users, inErrors }) => ({
@@ -238,7 +278,8 @@ class CanarySeed {
       spec: { split: name, node, ...held, chosen, others, at: new Date(this.#time.now()).toISOString() },
     };
     try {
-      await client.patch(trafficcounts, { namespace, name: count }, object, { type: "merge" });
+      const patch = { ...object, spec: { mirrored: null, ...object.spec } };
+      await client.patch(trafficcounts, { namespace, name: count }, patch, { type: "merge" });
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
       const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficCount" };
@@ -288,7 +329,10 @@ class CanarySeed {
     )
       this.#report("a bad version is never promoted", JSON.stringify(this.#status()));
     const allowed = (Number.parseFloat(share) * bucketsTotal) / 100;
-    const { threshold = 0 } = this.#split() ?? {};
+    const { threshold = 0, mirror } = this.#split() ?? {};
+    // The state is written before what follows from it, in both directions.
+    if (mirror !== undefined && threshold > 0)
+      this.#report("nothing is copied to a version that users have", `threshold ${threshold} at ${phase}`);
     if (threshold > allowed)
       this.#report("users are sent no further than the state says", `threshold ${threshold} at ${phase} with ${share}`);
   }
