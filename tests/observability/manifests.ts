@@ -93,3 +93,35 @@ spec:
     image: localhost/steersman-busybox:1
     command: [sh, -c, "while :; do (printf 'HTTP/1.0 200 OK\\\\r\\\\n\\\\r\\\\n'; yes 'garbage{{{') | nc -l -p 8080; done"]
 `;
+
+/** A web server behind an Ingress: `shop.example`. */
+export const shop = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop, app.kubernetes.io/version: "1.4"}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: main
+        image: localhost/steersman-busybox:1
+        command: [sh, -c, "mkdir -p /tmp/www; echo shop > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www"]
+        readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: front}
+spec:
+  rules:
+  - host: shop.example
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}]}
+`;

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
 import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
-import { autoscaled, exposer, hostile } from "./manifests.ts";
+import { autoscaled, exposer, hostile, shop } from "./manifests.ts";
+import type { Asked } from "./ask-ingress.ts";
 import { readExposition } from "./exposition.ts";
 
 const skip = isRoot ? false : "real containers need root";
@@ -17,7 +18,7 @@ before(async () => {
   const archives = await makeImages();
   cluster = startRealCluster();
   assert.equal(cluster.steer("image", "load", ...archives).code, 0);
-  for (const manifest of [autoscaled, exposer, hostile]) {
+  for (const manifest of [autoscaled, exposer, hostile, shop]) {
     const applied = cluster.tryKubectl(["apply", "-f", "-"], { input: manifest });
     assert.equal(applied.code, 0, applied.stderr);
   }
@@ -150,6 +151,66 @@ function isNamedIn(document: string, series: string): boolean {
   return kind !== undefined && document.includes(`${kind}_created`) && document.includes(` ${rest}`);
 }
 
+test("whoever may only pass requests on to a node may not read its metrics", { skip }, () => {
+  cluster.kubectl("create", "serviceaccount", "proxier");
+  cluster.kubectl("create", "clusterrole", "proxier", "--verb=get", "--resource=nodes/proxy");
+  cluster.kubectl(
+    "create",
+    "clusterrolebinding",
+    "proxier",
+    "--clusterrole=proxier",
+    "--serviceaccount=default:proxier",
+  );
+  const token = cluster.kubectl("create", "token", "proxier").trim();
+  const [node = ""] = cluster.kubectl("get", "nodes", "-o", "name").trim().split("\n");
+  const where = "{.status.addresses[0].address}:{.status.daemonEndpoints.kubeletEndpoint.Port}";
+  const agent = cluster.kubectl("get", node, "-o", `jsonpath=${where}`);
+  const status = (path: string): string => {
+    const args = ["-sk", "-o", "/dev/null", "-w", "%{http_code}", "-H", `Authorization: Bearer ${token}`];
+    return cluster.run("curl", [...args, `https://${agent}${path}`]).stdout;
+  };
+  assert.equal(status("/pods"), "200");
+  for (const path of ["/metrics", "/metrics/cadvisor", "/stats/summary"]) assert.equal(status(path), "403", path);
+});
+
+function askShop(count: number): Asked[] {
+  const [address = ""] = cluster
+    .kubectl("get", "nodes", "-o", 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}')
+    .split(" ");
+  const script = join(import.meta.dirname, "ask-ingress.ts");
+  const { stdout, stderr } = cluster.run(process.execPath, [script, address, "shop.example", String(count)]);
+  assert.notEqual(stdout, "", stderr);
+  return JSON.parse(stdout) as Asked[];
+}
+
+test(
+  "golden signals of a Service come from the ingress, by version, and Prometheus computes with them",
+  { skip },
+  async () => {
+    await eventually("the ingress serves it", () => askShop(1)[0]?.status === 200, 60_000);
+    const [bucket, labels] = [
+      "steersman_ingress_request_duration_seconds_bucket",
+      'service="shop",ingress="front",version="1.4"',
+    ];
+    const slowest = await eventually(
+      "two scrapes with requests between them are known",
+      async () => {
+        askShop(20);
+        const [found] = await query(`histogram_quantile(0.9, sum by (le, version) (rate(${bucket}{${labels}}[2m])))`);
+        const value = Number(found?.value[1]);
+        return value > 0 && { value, version: found?.metric["version"] };
+      },
+      120_000,
+    );
+    assert.equal(slowest.version, "1.4");
+    assert.ok(slowest.value < 30, `${slowest.value} s`);
+    const [rate] = await query(`sum(rate(steersman_ingress_requests_total{${labels},code="2xx"}[2m]))`);
+    assert.ok(Number(rate?.value[1]) > 0);
+    const [users] = await query(`steersman_ingress_users{${labels}}`);
+    assert.equal(users?.value[1], "1", "all came from one address");
+  },
+);
+
 test("a client cannot invent label values", { skip }, () => {
   for (const path of [
     "/apis/invented.example/v1/inventions",
@@ -160,7 +221,15 @@ test("a client cannot invent label values", { skip }, () => {
     assert.notEqual(cluster.tryKubectl(["get", "--raw", path]).code, 0);
   }
   cluster.tryKubectl(["get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/invented_metric"]);
-  assert.doesNotMatch(raw("/metrics"), /invent/);
+  cluster.run("curl", [
+    "-sk",
+    "-H",
+    "Host: invented.example",
+    "-A",
+    "invented",
+    `https://127.0.0.1/invented?invented=1`,
+  ]);
+  for (const path of endpoints()) assert.doesNotMatch(raw(path), /invent/, path);
 });
 
 test(
