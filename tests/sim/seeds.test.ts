@@ -5,6 +5,7 @@ import { machine } from "./machine.ts";
 
 /** Seeds that once showed a defect come first, by the name of what they showed. */
 const remembered = [
+  { seed: "1", showed: "NetworkPolicies went before a pod that their namespace's loop had not seen" },
   { seed: "3", showed: "a create whose answer was lost was made twice" },
   { seed: "604", showed: "an agent answered late echoes of its own status writes with further writes, for ever" },
   { seed: "20035", showed: "a Job waited for ever for a pod that was deleted before it had a node" },

@@ -2,10 +2,9 @@ import type { EndpointAddress, EndpointSubset } from "#api/generated/core-v1.ts"
 import type { Endpoint, EndpointPort } from "#api/generated/discovery-v1.ts";
 import { endpoints as endpointsResource } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
-import type { Action } from "#reconcile/action.ts";
 import type { Plan } from "#reconcile/controller.ts";
 import { groupKey, isIpv6, type PortGroup } from "../endpointslice/endpoints-of.ts";
-import { deleteSlice, planGroup, type SliceOwner } from "../endpointslice/slices.ts";
+import { deleteSlice, planGroups, type SliceOwner } from "../endpointslice/slices.ts";
 import { limits } from "../limits.ts";
 import { aboutOf, controllerReference, referenceOf } from "../ownership.ts";
 import {
@@ -43,19 +42,7 @@ export function planMirror(
       actions: existing.map((slice) => deleteSlice(owner, slice, "its Endpoints are not to be copied")),
     };
   }
-  const byPorts = Map.groupBy(existing, (slice) => groupKey(slice.slice.addressType, slice.slice.ports ?? []));
-  const writes: Action[] = [];
-  const deletions: Action[] = [];
-  for (const group of groupsOf(source.subsets)) {
-    const key = groupKey(group.addressType, group.ports);
-    const changes = planGroup(owner, group, byPorts.get(key) ?? [], ids);
-    writes.push(...changes.writes);
-    deletions.push(...changes.deletions);
-    byPorts.delete(key);
-  }
-  for (const slice of [...byPorts.values()].flat())
-    deletions.push(deleteSlice(owner, slice, "no address has these ports any more"));
-  return { because, actions: [...writes, ...deletions] };
+  return { because, actions: planGroups(owner, groupsOf(source.subsets), existing, ids) };
 }
 
 function isMirrored(source: EndpointsView, service: ServiceView | undefined): boolean {

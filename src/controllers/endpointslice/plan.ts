@@ -1,13 +1,12 @@
 import { versionOfLabels } from "#api/discovery/endpoint-versions.ts";
 import { services } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
-import type { Action } from "#reconcile/action.ts";
 import type { Plan } from "#reconcile/controller.ts";
 import { aboutOf, controllerReference, referenceOf } from "../ownership.ts";
 import { managedByLabel, serviceNameLabel, type ServiceView, type SliceView } from "../views/network.ts";
 import type { PodView } from "../views/pod.ts";
-import { groupKey, groupsOf, type PortGroup } from "./endpoints-of.ts";
-import { deleteSlice, planGroup, type SliceOwner } from "./slices.ts";
+import { groupsOf, type PortGroup } from "./endpoints-of.ts";
+import { planGroups, type SliceOwner } from "./slices.ts";
 
 export interface ObservedService {
   readonly service: ServiceView;
@@ -28,25 +27,8 @@ export function planEndpointSlices(observed: ObservedService, ids: { float(): nu
   if (!service.hasSelector || service.type === "ExternalName" || service.deletionMs !== undefined) return undefined;
   const because = referenceOf(serviceResource, service);
   const groups = withPlaceholders(service, groupsOf(service, observed.pods, observed.zoneOf));
-  const existing = Map.groupBy(
-    observed.slices.filter((slice) => slice.deletionMs === undefined),
-    (slice) => groupKey(slice.slice.addressType, slice.slice.ports ?? []),
-  );
-  const owner = ownerOf(observed);
-  const actions: Action[] = [];
-  const deletions: Action[] = [];
-  for (const group of groups) {
-    const key = groupKey(group.addressType, group.ports);
-    const changes = planGroup(owner, group, existing.get(key) ?? [], ids);
-    actions.push(...changes.writes);
-    deletions.push(...changes.deletions);
-    existing.delete(key);
-  }
-  for (const leftover of existing.values()) {
-    for (const slice of leftover) deletions.push(deleteSlice(owner, slice, "no endpoint has these ports any more"));
-  }
-  // New places first: at no instant is a Service with endpoints without any.
-  return { actions: [...actions, ...deletions], because };
+  const existing = observed.slices.filter((slice) => slice.deletionMs === undefined);
+  return { actions: planGroups(ownerOf(observed), groups, existing, ids), because };
 }
 
 /** A Service without endpoints keeps one empty slice for each address family, so that consumers know that it is known. */

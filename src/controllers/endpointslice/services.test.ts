@@ -116,6 +116,30 @@ test("pods whose named port has another number stand in a slice of their own", a
   assert.deepEqual(ports.sort(), [8080, 9090]);
 });
 
+test("one slice serves a Service from before its first pod, through other ports, until after its last", async () => {
+  const cluster = await start();
+  const only = (): ModelObject => {
+    const [slice, ...others] = cluster.api.list("endpointslices");
+    assert.equal(others.length, 0);
+    return slice!;
+  };
+  const { uid } = only().metadata;
+  const writesOf = async (change: () => void): Promise<number> => {
+    cluster.api.writes.length = 0;
+    change();
+    await cluster.quiesce();
+    return cluster.api.writes.filter(({ path }) => path.includes("/endpointslices")).length;
+  };
+  assert.equal(await writesOf(() => pod(cluster, "a", { ip: "10.0.0.1" })), 1);
+  assert.deepEqual(only()["ports"], [{ name: "http", port: 8080, protocol: "TCP" }]);
+  const service = cluster.api.get("services", "default/web")!;
+  const ports = [{ name: "http", port: 80, targetPort: 9090, protocol: "TCP" }];
+  assert.equal(await writesOf(() => cluster.api.put("services", { ...service, spec: { ...service.spec, ports } })), 1);
+  assert.deepEqual(only()["ports"], [{ name: "http", port: 9090, protocol: "TCP" }]);
+  assert.equal(await writesOf(() => cluster.api.remove("pods", "default/a")), 1);
+  assert.deepEqual([only().metadata.uid, endpointsOf(only())], [uid, []]);
+});
+
 test("250 pods fill three slices of at most 100; one change writes one slice", async () => {
   const cluster = await start();
   for (let number = 0; number < 250; number++)

@@ -8,7 +8,7 @@ import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
 import type { SliceView } from "../views/network.ts";
-import type { PortGroup } from "./endpoints-of.ts";
+import { groupKey, type PortGroup } from "./endpoints-of.ts";
 
 const slices = endpointslices as Resource<unknown>;
 /** When the first of the changes that a slice tells of happened: programs measure by it how long news take. */
@@ -29,13 +29,51 @@ export interface SliceOwner {
   readonly versionOf: (endpoint: Endpoint) => string;
 }
 
-export interface Changes {
+interface Changes {
   readonly writes: readonly Action[];
   readonly deletions: readonly Action[];
 }
 
+/**
+ * Brings slices to groups of endpoints. A group that has none takes over those whose ports nobody has any more: its first endpoints
+ * are one write then, not a slice made and one removed. New places come first: at no instant is what has endpoints without any.
+ */
+export function planGroups(
+  owner: SliceOwner,
+  groups: readonly PortGroup[],
+  existing: readonly SliceView[],
+  ids: { float(): number },
+): Action[] {
+  const byKey = Map.groupBy(existing, (slice) => groupKey(slice.slice.addressType, slice.slice.ports ?? []));
+  const wanted = groups.map((group) => ({ group, own: byKey.get(keyOf(group)) }));
+  for (const { group } of wanted) byKey.delete(keyOf(group));
+  const free = new Set([...byKey.values()].flat());
+  const places = new Map(groups.flatMap((group) => group.endpoints.map((one) => [identityOf(one), group] as const)));
+  const writes: Action[] = [];
+  const deletions: Action[] = [];
+  for (const { group, own } of wanted) {
+    const slices = own ?? [...free].filter((slice) => mayTakeOver(slice, group, places));
+    for (const slice of slices) free.delete(slice);
+    const changes = planGroup(owner, group, slices, ids);
+    writes.push(...changes.writes);
+    deletions.push(...changes.deletions);
+  }
+  for (const slice of free) deletions.push(deleteSlice(owner, slice, "no endpoint has these ports any more"));
+  return [...writes, ...deletions];
+}
+
+function keyOf({ addressType, ports }: PortGroup): string {
+  return groupKey(addressType, ports);
+}
+
+/** What the slice holds is this group's, or nobody's any more: what goes to another one is to have its new place first. */
+function mayTakeOver({ slice }: SliceView, group: PortGroup, places: ReadonlyMap<string, PortGroup>): boolean {
+  if (slice.addressType !== group.addressType) return false;
+  return (slice.endpoints ?? []).every((endpoint) => (places.get(identityOf(endpoint)) ?? group) === group);
+}
+
 /** Keeps endpoints in the slices where they stand, fills those that change anyway, makes and removes as few as possible. */
-export function planGroup(
+function planGroup(
   owner: SliceOwner,
   group: PortGroup,
   existing: readonly SliceView[],
@@ -60,7 +98,7 @@ export function planGroup(
   const spare = new Set(kept.length - empty.length + missing.size > 0 ? empty : empty.slice(1));
   for (const place of kept) {
     if (spare.has(place)) deletions.push(deleteSlice(owner, place.slice, "it holds no endpoint any more"));
-    else writes.push(...updateSlice(owner, place.slice, place.endpoints));
+    else writes.push(...updateSlice(owner, place.slice, group.ports, place.endpoints));
   }
   const rest = [...missing.values()];
   const isFirst = kept.length === 0;
@@ -131,13 +169,19 @@ function createSlice(
   };
 }
 
-function updateSlice(owner: SliceOwner, old: SliceView, endpoints: readonly Endpoint[]): Action[] {
+function updateSlice(
+  owner: SliceOwner,
+  old: SliceView,
+  ports: readonly EndpointPort[],
+  endpoints: readonly Endpoint[],
+): Action[] {
   const { labels } = owner;
   const before = old.slice.endpoints ?? [];
   const versions = versionsOf(owner, endpoints);
   const { annotations, ...metadata } = old.slice.metadata;
   const { [triggerAnnotation]: _trigger, [endpointVersionsAnnotation]: told, ...others } = annotations ?? {};
-  if (isEqual(before, endpoints) && isEqual(old.labels, labels) && told === versions) return [];
+  const hasPorts = groupKey("", old.slice.ports ?? []) === groupKey("", ports);
+  if (isEqual(before, endpoints) && isEqual(old.labels, labels) && told === versions && hasPorts) return [];
   const known = new Map(before.map((endpoint) => [identityOf(endpoint), endpoint]));
   const changed = endpoints.filter((endpoint) => known.get(identityOf(endpoint)) !== endpoint);
   return [
@@ -152,8 +196,9 @@ function updateSlice(owner: SliceOwner, old: SliceView, endpoints: readonly Endp
         kind: "EndpointSlice",
         metadata: { ...metadata, labels, ...annotationsOf(owner.triggerOf(changed), versions, others) },
         endpoints: [...endpoints],
+        ...(hasPorts ? {} : { ports: [...ports] }),
       },
-      reason: changeReason(before, endpoints),
+      reason: hasPorts ? changeReason(before, endpoints) : `${changeReason(before, endpoints)}, with other ports`,
       failureEvent: failure(owner, "update"),
     },
   ];

@@ -5,7 +5,7 @@ import type { PartialObjectMetadata } from "#api/generated/meta-v1.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import type { MetadataInformers } from "../views/metadata.ts";
 import { namespaceDeclaration } from "../views/namespace.ts";
-import { planNamespace, type Content } from "./plan.ts";
+import { isPods, planNamespace, type Content } from "./plan.ts";
 
 /** Empties and ends namespaces that are being deleted. */
 export function createNamespaceController(dependencies: Dependencies, metadata: MetadataInformers): Controller {
@@ -37,15 +37,25 @@ export function createNamespaceController(dependencies: Dependencies, metadata: 
       const namespace = namespaces.get(key);
       if (namespace?.deletionMs === undefined) return undefined;
       listen();
-      const content = contentOf(key, metadata);
-      // What the informers do not show is asked for: Events, which nobody remembers, and what is too new to be known.
-      const plan = planNamespace(
-        { namespace, content: content.length > 0 ? content : await freshContent(dependencies, key) },
-        now,
-      );
-      return plan;
+      return planNamespace({ namespace, content: await contentLeft(dependencies, metadata, key) }, now);
     },
   });
+}
+
+/**
+ * What is left, as the informers show it. The server is asked for what they do not show: whether pods are left before anything
+ * goes that may protect them, and in the end Events, which nobody remembers, and what is too new to be known.
+ */
+async function contentLeft(
+  dependencies: Dependencies,
+  metadata: MetadataInformers,
+  namespace: string,
+): Promise<Content[]> {
+  const shown = contentOf(namespace, metadata);
+  const resources = uniqueResources(dependencies.resources());
+  if (shown.length === 0) return freshContent(dependencies, namespace, resources);
+  if (shown.some(({ resource }) => isPods(resource))) return shown;
+  return [...(await freshContent(dependencies, namespace, resources.filter(isPods))), ...shown];
 }
 
 function contentOf(namespace: string, metadata: MetadataInformers): Content[] {
@@ -56,9 +66,13 @@ function contentOf(namespace: string, metadata: MetadataInformers): Content[] {
   });
 }
 
-async function freshContent({ client, resources }: Dependencies, namespace: string): Promise<Content[]> {
+async function freshContent(
+  { client }: Dependencies,
+  namespace: string,
+  resources: readonly Resource<unknown>[],
+): Promise<Content[]> {
   const content: Content[] = [];
-  for (const resource of uniqueResources(resources())) {
+  for (const resource of resources) {
     const page = await client.list(resource as Resource<PartialObjectMetadata>, {
       namespace,
       limit: 500,

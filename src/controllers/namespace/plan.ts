@@ -40,12 +40,16 @@ export function planNamespace({ namespace, content }: ObservedNamespace, now: nu
     // The status first: its write makes the judged revision old, so the finalizer goes in the next pass.
     return status.length > 0 ? { actions: status, because } : { actions: [finalize(namespace)], because };
   }
-  const pods = content.find((left) => left.resource.group === "" && left.resource.resource === "pods");
+  const pods = content.find((left) => isPods(left.resource));
   const doomed = pods === undefined ? content : [pods];
   const deletions = doomed.flatMap((left) =>
     left.objects.filter((object) => object.deletionMs === undefined).map((object) => deletion(left, object)),
   );
   return { actions: [...status, ...deletions], because, lookAgainMs: limits.namespaceCheckMaxMs };
+}
+
+export function isPods({ group, resource: plural }: Resource<unknown>): boolean {
+  return group === "" && plural === "pods";
 }
 
 function deletion(left: Content, object: ObjectView): Action {
