@@ -108,6 +108,37 @@ const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: "Max selects the policy that changes most, also when it shrinks",
+    behavior: {
+      scaleDown: {
+        selectPolicy: "Max",
+        stabilizationWindowSeconds: 0,
+        policies: [
+          { type: "Pods", value: 1, periodSeconds: 60 },
+          { type: "Percent", value: 50, periodSeconds: 60 },
+        ],
+      },
+    },
+    replicas: 8,
+    load: () => 0.1,
+    seconds: 180,
+    everySeconds: 15,
+    want: [
+      [0, 4],
+      [60, 2],
+      [120, 1],
+    ],
+  },
+  {
+    name: "Disabled forbids growth too",
+    behavior: { scaleUp: { selectPolicy: "Disabled" } },
+    replicas: 2,
+    load: () => 50,
+    seconds: 60,
+    everySeconds: 15,
+    want: [],
+  },
+  {
     name: "Disabled forbids a direction",
     behavior: { scaleDown: { selectPolicy: "Disabled", stabilizationWindowSeconds: 0 } },
     replicas: 10,
