@@ -12,3 +12,5 @@ export const yamlDepthMax = 200;
 export const yamlAliasNodesMax = 100_000;
 /** Nesting of protobuf messages. */
 export const protobufDepthMax = 500;
+/** Pieces of YAML text (a key, a colon, a value …) that are read before a pause: some ten milliseconds. */
+export const yamlPiecesPerStep = 16_000;

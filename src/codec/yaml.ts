@@ -1,7 +1,8 @@
-import { isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, stringify } from "yaml";
-import type { Alias, Document, Node, Pair, YAMLMap } from "yaml";
+import { allAtOnce } from "#base/steps.ts";
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser, Scalar, stringify } from "yaml";
+import type { Alias, CST, Document, Node, Pair, YAMLMap } from "yaml";
 import { parseJsonText, stringifyJson } from "./json.ts";
-import { strictErrorsMax, yamlAliasNodesMax, yamlCharactersMax, yamlDepthMax } from "./limits.ts";
+import { strictErrorsMax, yamlAliasNodesMax, yamlCharactersMax, yamlDepthMax, yamlPiecesPerStep } from "./limits.ts";
 import { isRecord, PlainRecord } from "./record.ts";
 
 export type YamlResult =
@@ -25,6 +26,11 @@ const tooDeep = "yaml: exceeded max depth";
  * become strings, and no more than JSON can hold. Aliases, nesting and size are bounded.
  */
 export function parseYaml(source: string | Uint8Array, limits: YamlLimits = {}): YamlResult {
+  return allAtOnce(yamlSteps(source, limits));
+}
+
+/** `parseYaml` with pauses: a megabyte takes a tenth of a second. */
+export function* yamlSteps(source: string | Uint8Array, limits: YamlLimits = {}): Generator<void, YamlResult> {
   const text = typeof source === "string" ? source : new TextDecoder("utf-8").decode(source);
   if (/^\s*\{/.test(text)) {
     // JSON is YAML, and its own parser is thirty times faster: no bound of ours on its size.
@@ -36,7 +42,7 @@ export function parseYaml(source: string | Uint8Array, limits: YamlLimits = {}):
   }
   if (isNestedTooDeep(text)) return { ok: false, message: tooDeep };
   try {
-    return readDocuments(text);
+    return yield* readDocuments(text);
   } catch (error) {
     if (error instanceof YamlError) return { ok: false, message: error.message };
     if (error instanceof RangeError) return { ok: false, message: tooDeep };
@@ -74,8 +80,10 @@ function isNestedTooDeep(text: string): boolean {
   return deepest > yamlDepthMax * 2;
 }
 
-function readDocuments(text: string): YamlResult {
-  const parsed = parseAllDocuments(text, {
+/** As the library's `parseAllDocuments`, piece by piece. */
+function* parsedDocuments(text: string): Generator<void, Document.Parsed[]> {
+  const parser = new Parser();
+  const composer = new Composer({
     schema: "failsafe",
     version: "1.1",
     merge: false,
@@ -84,9 +92,27 @@ function readDocuments(text: string): YamlResult {
     prettyErrors: false,
     logLevel: "silent",
   });
+  const tokens: CST.Token[] = [];
+  let pieces = 0;
+  for (const piece of new Lexer().lex(text)) {
+    tokens.push(...parser.next(piece));
+    pieces += 1;
+    if (pieces % yamlPiecesPerStep === 0) yield;
+  }
+  tokens.push(...parser.end());
+  if (pieces > yamlPiecesPerStep) yield;
+  const documents: Document.Parsed[] = [];
+  for (const token of tokens) documents.push(...composer.next(token));
+  documents.push(...composer.end(false, text.length));
+  if (pieces > yamlPiecesPerStep) yield;
+  return documents;
+}
+
+function* readDocuments(text: string): Generator<void, YamlResult> {
+  const parsed = yield* parsedDocuments(text);
   const documents: unknown[] = [];
   const reader = new NodeReader(text);
-  for (const document of Array.isArray(parsed) ? parsed : []) {
+  for (const document of parsed) {
     const problem = document.errors[0];
     if (problem !== undefined) {
       return { ok: false, message: `yaml: line ${reader.lineAt(problem.pos[0])}: ${problem.message}` };

@@ -1,3 +1,4 @@
+import { allAtOnce } from "#base/steps.ts";
 import { decode } from "#codec/decode.ts";
 import { isEqualValue, isRecord, PlainRecord, recordOf } from "#codec/record.ts";
 import type { StructSchema } from "#codec/schema.ts";
@@ -61,14 +62,6 @@ export type ApplyResult =
  */
 export function applyObject(apply: Apply): ApplyResult {
   return allAtOnce(applySteps(apply));
-}
-
-/** Goes through steps without a pause. */
-export function allAtOnce<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
 }
 
 /** `applyObject` with a pause after each step: a large object takes tens of milliseconds, which others need not wait for. */

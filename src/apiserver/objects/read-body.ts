@@ -1,4 +1,5 @@
 import type { ApiObject } from "#api/kind.ts";
+import { allAtOnce } from "#base/steps.ts";
 import { decode } from "#codec/decode.ts";
 import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
@@ -7,8 +8,9 @@ import type { Call } from "../call.ts";
 import { badRequest, Failure, requestTooLarge, unsupportedEncoding, unsupportedMediaType } from "../failure.ts";
 import { requestBytesMax } from "../limits.ts";
 import { contentTypes, type Media } from "../negotiate.ts";
+import { inTurns } from "../turns.ts";
 import { readProtobufBody } from "./protobuf.ts";
-import { readYaml } from "./yaml.ts";
+import { readYamlSteps } from "./yaml.ts";
 import { shown } from "./shown.ts";
 
 /** The type that a body must have. */
@@ -44,6 +46,10 @@ export function bodyRefusal({ request }: Call): Failure | undefined {
 
 /** Reads the request's body as one object: plain data, not yet held against a schema. */
 export function readRaw(call: Call, custom: boolean): RawBody | Failure {
+  return allAtOnce(readRawSteps(call, custom));
+}
+
+function* readRawSteps(call: Call, custom: boolean): Generator<void, RawBody | Failure> {
   const refused = bodyRefusal(call);
   if (refused !== undefined) return refused;
   const { body } = call.request;
@@ -53,7 +59,7 @@ export function readRaw(call: Call, custom: boolean): RawBody | Failure {
     return unsupportedMediaType(custom ? known : [...known, contentTypes.protobuf]);
   }
   if (media === "protobuf") return readProtobufBody(body, call.parts.registry);
-  const parsed = media === "json" ? parseJson(body) : readYaml(body);
+  const parsed = media === "json" ? parseJson(body) : yield* readYamlSteps(body);
   if (!parsed.ok) {
     return badRequest(
       `the object provided is unrecognized (must be of type ${call.served?.resource.kind ?? "object"}): ${parsed.message}`,
@@ -73,9 +79,10 @@ export function readObject(call: Call, expected: Expected): ApiObject | Failure 
 
 /** The same with a turn for others between reading and decoding: for large bodies. */
 export async function readObjectInTurns(call: Call, expected: Expected): Promise<ApiObject | Failure> {
-  const raw = readRaw(call, expected.custom);
+  const { timers } = call.parts;
+  const raw = await inTurns(readRawSteps(call, expected.custom), timers);
   if (raw instanceof Failure) return raw;
-  await call.parts.timers.yield();
+  await timers.yield();
   return decodeObject(call, expected, raw.value, raw.duplicates);
 }
 

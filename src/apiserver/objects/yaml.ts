@@ -1,10 +1,16 @@
+import { allAtOnce } from "#base/steps.ts";
 import type { JsonResult } from "#codec/json.ts";
-import { parseYaml, stringifyYaml } from "#codec/yaml.ts";
+import { stringifyYaml, yamlSteps } from "#codec/yaml.ts";
 import { bytesOf } from "./bytes.ts";
 
 /** Reads one YAML document as `parseJson` reads JSON. */
 export function readYaml(body: Uint8Array): JsonResult {
-  const parsed = parseYaml(body);
+  return allAtOnce(readYamlSteps(body));
+}
+
+/** The same with pauses. */
+export function* readYamlSteps(body: Uint8Array): Generator<void, JsonResult> {
+  const parsed = yield* yamlSteps(body);
   if (!parsed.ok) return { ok: false, message: parsed.message, offset: 0 };
   return { ok: true, value: parsed.documents[0], duplicates: parsed.duplicates };
 }

@@ -18,7 +18,7 @@ import { commitPut, encodeBounded } from "./commit.ts";
 import { trackUpdate } from "./managers.ts";
 import { expectedOf } from "./expected.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
-import { isLarge } from "./turns.ts";
+import { isLarge } from "../turns.ts";
 
 /** POST to a collection. */
 export async function create(call: Call, served: Served): Promise<HttpResponse | Failure> {

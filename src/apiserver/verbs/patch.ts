@@ -1,11 +1,12 @@
 import type { ApiObject } from "#api/kind.ts";
+import { allAtOnce } from "#base/steps.ts";
 import { parseJson, type JsonResult } from "#codec/json.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject, bodyRefusal } from "../objects/read-body.ts";
-import { readYaml } from "../objects/yaml.ts";
+import { readYamlSteps } from "../objects/yaml.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { applyMergePatch } from "../patch/merge-patch.ts";
 import type { PatchResult } from "../patch/result.ts";
@@ -14,7 +15,7 @@ import type { Served } from "../registry.ts";
 import { applyPatch } from "./apply.ts";
 import { expectedOf } from "./expected.ts";
 import { writeOptions } from "./options.ts";
-import { isLarge } from "./turns.ts";
+import { inTurns, isLarge } from "../turns.ts";
 import { updatedResponse, updateObject } from "./update.ts";
 
 const jsonPatch = "application/json-patch+json";
@@ -30,9 +31,10 @@ export async function patch(call: Call, served: Served): Promise<HttpResponse | 
   if (type instanceof Failure) return type;
   const options = writeOptions(call);
   if (options instanceof Failure) return options;
-  const body = readPatchBody(call, type);
+  const { timers } = call.parts;
+  const body = isLarge(call) ? await inTurns(readPatchSteps(call, type), timers) : readPatchBody(call, type);
   if (body instanceof Failure) return body;
-  if (isLarge(call)) await call.parts.timers.yield();
+  if (isLarge(call)) await timers.yield();
   if (type === applyYaml) return applyPatch(call, served, body, options);
   if (options.force !== undefined)
     return badRequest(
@@ -59,10 +61,14 @@ export interface PatchBody {
 }
 
 export function readPatchBody(call: Call, type: PatchType): PatchBody | Failure {
+  return allAtOnce(readPatchSteps(call, type));
+}
+
+function* readPatchSteps(call: Call, type: PatchType): Generator<void, PatchBody | Failure> {
   const refused = bodyRefusal(call);
   if (refused !== undefined) return refused;
   const { body } = call.request;
-  const parsed: JsonResult = type === applyYaml ? readYaml(body) : parseJson(body);
+  const parsed: JsonResult = type === applyYaml ? yield* readYamlSteps(body) : parseJson(body);
   if (!parsed.ok) return badRequest(`error decoding patch: ${parsed.message}`);
   return { value: parsed.value, duplicates: parsed.duplicates };
 }

@@ -20,7 +20,7 @@ import { expectedOf } from "./expected.ts";
 import { trackUpdate } from "./managers.ts";
 import { isCreatedByPut, mayNotCreate, missingRevision } from "./update-strategy.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
-import { isLarge } from "./turns.ts";
+import { isLarge } from "../turns.ts";
 
 /** PUT of an object or of one of its subresources that has the object's own kind (status, ephemeralcontainers, resize...). */
 export async function update(call: Call, served: Served): Promise<HttpResponse | Failure> {

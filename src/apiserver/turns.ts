@@ -1,7 +1,7 @@
 import type { Entry } from "#store/store.ts";
 import type { Timers } from "#world/clock.ts";
-import type { Call } from "../call.ts";
-import { turnsBytesMin } from "../limits.ts";
+import type { Call } from "./call.ts";
+import { turnsBytesMin } from "./limits.ts";
 
 /** Whether what a request brings, or what it changes, is so large that others get their turn between the steps. */
 export function isLarge(call: Call, stored?: Entry): boolean {
