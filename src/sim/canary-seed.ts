@@ -13,18 +13,12 @@ import { deployments, ingresses, services } from "#api/generated/resources.ts";
 import type { Draft, Resource } from "#api/resource.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Timers } from "#world/clock.ts";
-import { History, type Change } from "./history.ts";
+import type { Change } from "./history.ts";
 import { limits } from "./limits.ts";
+import { Play } from "./play.ts";
 import type { RealMachine, Violation } from "./run-seed.ts";
-import { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
-import { Story } from "./story.ts";
-import { Striker } from "./strikes.ts";
-import { describeSwarm, drawSwarm } from "./swarm.ts";
-import { Trace } from "./trace.ts";
-import { VirtualTime } from "./virtual-time.ts";
 
-const epochMs = Date.UTC(2026, 0, 1);
 const nodesCount = 3;
 const namespace = "default";
 const name = "shop";
@@ -36,8 +30,6 @@ const usersCount = 600;
 const badShare = 0.4;
 const mirrorStep = { mirror: "30%", for: "3s", minRequests: 60 };
 const steps = [{ share: "20%", for: "3s" }, { share: "50%", for: "2s" }, { share: "100%" }];
-const retryMs = 500;
-const attemptsMax = 2_000;
 
 export interface CanarySeedResult {
   readonly seed: string;
@@ -77,96 +69,56 @@ function addCopy({ copies, originals }: Counted["mirrored"], isFailed: boolean, 
 class CanarySeed {
   readonly #seed: string;
   readonly #random: SeededRandom;
-  readonly #time: VirtualTime;
   readonly #timers: Timers;
-  readonly #story: Story;
-  readonly #history: History;
-  readonly #cluster: SimulatedCluster;
-  readonly #striker: Striker;
+  readonly #play: Play;
   readonly #outcomes: string[] = [];
-  #violation: Violation | undefined;
-  #isOver = false;
 
   constructor(seed: string, machine: RealMachine, tell: ((line: string) => void) | undefined) {
     this.#seed = seed;
-    this.#random = new SeededRandom(`canary ${seed}`);
-    this.#time = new VirtualTime({ epochMs, settle: machine.settle });
-    this.#timers = this.#time.processTimers();
-    const now = (): number => this.#time.monotonic();
-    this.#story = new Story(now, tell);
-    this.#history = new History(now, (changes) => this.#changed(changes));
-    const swarm = drawSwarm(this.#random.split("swarm"));
-    this.#story.add(`canary seed ${seed}: ${describeSwarm(swarm)}`);
-    this.#cluster = new SimulatedCluster({
-      time: this.#time,
-      random: this.#random.split("cluster"),
-      hashes: machine.hashes,
-      trace: new Trace(limits.traceKept),
-      history: this.#history,
-      nodes: nodesCount,
-      commitMsMax: swarm.commitMsMax,
-      witness: { acknowledged: () => undefined },
-      observeStream: () => () => () => undefined,
-      observeRequest: () => undefined,
-      onAct: () => undefined,
-      opened: () => undefined,
-      onProblem: (problem, error) => {
-        if (error instanceof TypeError || error instanceof RangeError)
-          this.#report("the program", `${problem}: ${error.stack}`);
-      },
-      defects: {},
-    });
-    const random = this.#random.split("strikes");
-    this.#striker = new Striker({ cluster: this.#cluster, swarm, random, timers: this.#timers, story: this.#story });
+    const changed = (changes: readonly Change[]): void => this.#changed(changes);
+    this.#play = new Play({ title: "canary", seed, machine, nodes: nodesCount, changed, tell });
+    this.#random = this.#play.random;
+    this.#timers = this.#play.timers;
   }
 
   async run(): Promise<CanarySeedResult> {
-    try {
-      await this.#play();
-    } catch (error) {
-      this.#report("the program", error instanceof Error ? (error.stack ?? error.message) : String(error));
-    }
-    this.#isOver = true;
-    const story = this.#story.last(limits.storyKept);
-    return { seed: this.#seed, violation: this.#violation, outcomes: this.#outcomes, story };
+    await this.#play.run(() => this.#release());
+    const { story, violation } = this.#play;
+    return { seed: this.#seed, violation, outcomes: this.#outcomes, story: story.last(limits.storyKept) };
   }
 
-  async #play(): Promise<void> {
-    const { server, hosts, client } = this.#cluster;
-    server.start();
-    for (const host of hosts) host.startAgent();
-    const areReady = (): boolean =>
-      hosts.every((host) => isReady(this.#history.get(`/registry/core/nodes/${host.name}`)));
-    if (!(await this.#until(areReady, limits.startMsMax)))
-      return this.#report("start", "the nodes did not become Ready");
+  async #release(): Promise<void> {
+    const play = this.#play;
+    const { hosts, client } = play.cluster;
+    if (!(await play.start())) return;
     const made = this.#make();
     for (const host of hosts) void this.#serve(host);
-    if (!(await this.#until(() => this.#status().phase === "Stable", limits.convergenceMsMax)))
-      return this.#report("start", "the Canary does not act");
+    if (!(await this.#play.until(() => this.#status().phase === "Stable", limits.convergenceMsMax)))
+      return this.#play.report("start", "the Canary does not act");
     await made;
-    this.#striker.begin();
+    this.#play.striker.begin();
     let isBad = false;
-    for (let release = 2; release < 2 + releases && this.#violation === undefined; release++) {
+    for (let release = 2; release < 2 + releases && this.#play.violation === undefined; release++) {
       isBad = this.#random.chance(0.5);
       const image = imageOf(release, isBad);
-      this.#story.add(`the user releases ${image}`);
-      void this.#insist(() => client.patch(deployments, at, podsOf(image), { type: "strategic" }));
+      this.#play.story.add(`the user releases ${image}`);
+      void this.#play.insist(() => client.patch(deployments, at, podsOf(image), { type: "strategic" }));
       // Most are let come to their end; some are overtaken.
       const patienceMs = this.#random.chance(0.3) ? this.#random.float() * 20_000 : 200_000;
-      await this.#until(() => this.#isAtRest(image), patienceMs);
-      if (release === 1 + releases) this.#striker.end();
+      await this.#play.until(() => this.#isAtRest(image), patienceMs);
+      if (release === 1 + releases) this.#play.striker.end();
       else this.#outcomes.push(this.#isAtRest(image) ? (this.#status().phase ?? "") : "overtaken");
     }
     const last = imageOf(1 + releases, isBad);
-    if (!(await this.#until(() => this.#isAtRest(last), limits.convergenceMsMax)))
-      return this.#report("convergence", `${last} came to no end: ${JSON.stringify(this.#status())}`);
+    if (!(await this.#play.until(() => this.#isAtRest(last), limits.convergenceMsMax)))
+      return this.#play.report("convergence", `${last} came to no end: ${JSON.stringify(this.#status())}`);
     const { phase = "", message = "" } = this.#status();
     this.#outcomes.push(phase);
     // Also a good version goes back when the faults leave it without ready pods, but never for its users' sake.
     const isDeserved = phase === "RolledBack" ? isBad || / ready (for|within) /.test(message) : !isBad;
-    if (!isDeserved) this.#report("verdict", `${last} ended ${phase}: ${message}`);
-    await this.#until(() => false, limits.quietMs / 4);
-    if (!this.#isAtRest(last)) this.#report("stillness", `${last} is under way again`);
+    if (!isDeserved) this.#play.report("verdict", `${last} ended ${phase}: ${message}`);
+    await this.#play.until(() => false, limits.quietMs / 4);
+    if (!this.#isAtRest(last)) this.#play.report("stillness", `${last} is under way again`);
   }
 
   async #make(): Promise<void> {
@@ -197,28 +149,15 @@ class CanarySeed {
       [canaries as Resource<unknown>, { metadata: at, spec, apiVersion: "delivery.steersman.dev/v1", kind: "Canary" }],
     ];
     for (const [resource, draft] of drafts)
-      await this.#insist(() => this.#cluster.client.create(resource, { namespace }, draft as Draft<unknown>));
-  }
-
-  /** As a user does whose request was not answered: again, until it is there. */
-  async #insist(ask: () => Promise<unknown>): Promise<void> {
-    for (let attempt = 0; attempt < attemptsMax && !this.#isOver; attempt++) {
-      try {
-        await ask();
-        return;
-      } catch (error) {
-        if (error instanceof ApiStatusError && error.code === 409) return;
-        await this.#timers.sleep(retryMs);
-      }
-    }
+      await this.#play.insist(() => this.#play.cluster.client.create(resource, { namespace }, draft as Draft<unknown>));
   }
 
   /** The ingress of a node: obeys the split that it saw last, counts users, and tells. A restart forgets the counters. */
   async #serve(host: SimulatedHost): Promise<void> {
     const random = this.#random.split(`ingress of ${host.name}`);
-    const { client } = this.#cluster;
+    const { client } = this.#play.cluster;
     let counters = new Map<string, Counted>();
-    while (!this.#isOver) {
+    while (!this.#play.isOver) {
       await this.#timers.sleep(300 + random.float() * 1_200);
       if (!host.isPowered) continue;
       if (random.chance(0.01)) counters = new Map();
@@ -266,7 +205,7 @@ class CanarySeed {
     held: Pick<TrafficCountSpec, "run" | "threshold" | "mirrored">,
     counted: Counted,
   ): Promise<void> {
-    const { client } = this.#cluster;
+    const { client } = this.#play.cluster;
     const [chosen, others] = [counted.chosen, counted.others].map(({ users, inErrors }) => ({
       users: users.size,
       inErrors: inErrors.size,
@@ -275,7 +214,7 @@ class CanarySeed {
     const owner = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficSplit", name, uid };
     const object = {
       metadata: { name: count, ownerReferences: [owner] },
-      spec: { split: name, node, ...held, chosen, others, at: new Date(this.#time.now()).toISOString() },
+      spec: { split: name, node, ...held, chosen, others, at: new Date(this.#play.time.now()).toISOString() },
     };
     try {
       const patch = { ...object, spec: { mirrored: null, ...object.spec } };
@@ -292,12 +231,12 @@ class CanarySeed {
   }
 
   #canary(): Canary | undefined {
-    const found = [...this.#history.all("delivery.steersman.dev/canaries").values()];
+    const found = [...this.#play.history.all("delivery.steersman.dev/canaries").values()];
     return found.find(({ metadata }) => metadata.name === name) as object as Canary | undefined;
   }
 
   #imageOf(replicaSet: string | undefined): string {
-    const set = this.#history.get(`/registry/apps/replicasets/${namespace}/${replicaSet}`);
+    const set = this.#play.history.get(`/registry/apps/replicasets/${namespace}/${replicaSet}`);
     const template = set?.spec?.["template"] as { spec: { containers: { image: string }[] } } | undefined;
     return template?.spec.containers[0]?.image ?? "";
   }
@@ -305,7 +244,7 @@ class CanarySeed {
   /** The release of an image has come to its end, well or not, and no pod is left over. */
   #isAtRest(image: string): boolean {
     const { phase, stable, candidate } = this.#status();
-    const deployment = this.#history.get(`/registry/apps/deployments/${namespace}/${name}`);
+    const deployment = this.#play.history.get(`/registry/apps/deployments/${namespace}/${name}`);
     const template = deployment?.spec?.["template"] as { spec: { containers: { image: string }[] } } | undefined;
     if (template?.spec.containers[0]?.image !== image) return false;
     const isPromoted = phase === "Stable" && this.#imageOf(stable) === image;
@@ -314,38 +253,28 @@ class CanarySeed {
   }
 
   #split(): TrafficSplitSpec | undefined {
-    const [split] = this.#history.all("delivery.steersman.dev/trafficsplits").values();
+    const [split] = this.#play.history.all("delivery.steersman.dev/trafficsplits").values();
     return split?.spec as TrafficSplitSpec | undefined;
   }
 
   #changed(changes: readonly Change[]): void {
-    if (changes.some(({ resource }) => resource !== "coordination.k8s.io/leases" && resource !== "nodes"))
-      this.#striker.wrote();
     if (!changes.some(({ resource }) => resource.startsWith("delivery.steersman.dev/"))) return;
     const { stable, share = "0%", phase } = this.#status();
     if (
       this.#imageOf(stable).includes("bad") ||
       (phase === "Promoting" && this.#imageOf(this.#status().candidate).includes("bad"))
     )
-      this.#report("a bad version is never promoted", JSON.stringify(this.#status()));
+      this.#play.report("a bad version is never promoted", JSON.stringify(this.#status()));
     const allowed = (Number.parseFloat(share) * bucketsTotal) / 100;
     const { threshold = 0, mirror } = this.#split() ?? {};
     // The state is written before what follows from it, in both directions.
     if (mirror !== undefined && threshold > 0)
-      this.#report("nothing is copied to a version that users have", `threshold ${threshold} at ${phase}`);
+      this.#play.report("nothing is copied to a version that users have", `threshold ${threshold} at ${phase}`);
     if (threshold > allowed)
-      this.#report("users are sent no further than the state says", `threshold ${threshold} at ${phase} with ${share}`);
-  }
-
-  async #until(done: () => boolean, limitMs: number): Promise<boolean> {
-    const isDone = await this.#time.runUntil(() => this.#violation !== undefined || done(), limitMs);
-    return isDone && this.#violation === undefined;
-  }
-
-  #report(invariant: string, what: string): void {
-    if (this.#violation !== undefined) return;
-    this.#violation = { invariant, what, atMs: this.#time.monotonic() };
-    this.#story.add(`broken: ${invariant}: ${what}`);
+      this.#play.report(
+        "users are sent no further than the state says",
+        `threshold ${threshold} at ${phase} with ${share}`,
+      );
   }
 }
 
@@ -357,9 +286,4 @@ function podsOf(image: string): { readonly spec: object } {
   const containers = [{ name: "shop", image, resources: { requests: { cpu: "50m", memory: "32Mi" } } }];
   const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers } };
   return { spec: { template } };
-}
-
-function isReady(object: { readonly status?: object } | undefined): boolean {
-  const status = object?.status as { conditions?: { type: string; status: string }[] } | undefined;
-  return (status?.conditions ?? []).some(({ type, status: is }) => type === "Ready" && is === "True");
 }

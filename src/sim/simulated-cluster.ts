@@ -1,8 +1,9 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
+import type { NodeConnector } from "#apiserver/node-connector.ts";
 import type { User } from "#apiserver/user.ts";
 import type { Client } from "#client/client.ts";
 import { createClient } from "#client/http-client.ts";
-import type { HttpRequest } from "#world/http.ts";
+import type { HttpRequest, Transport } from "#world/http.ts";
 import type { Store } from "#store/store.ts";
 import { calmNetwork, FaultyTransport, type NetworkFaults, type StreamObserver } from "./faulty-transport.ts";
 import type { History } from "./history.ts";
@@ -23,6 +24,8 @@ export interface SimulatedClusterOptions {
   readonly trace: Trace;
   readonly history: History;
   readonly nodes: number;
+  /** How the server reaches the nodes' agents; absent: it does not. */
+  readonly connector?: NodeConnector;
   readonly commitMsMax: number;
   readonly witness: StoreWitness;
   readonly observeStream: (client: string) => StreamObserver;
@@ -88,6 +91,7 @@ export class SimulatedCluster {
       ca: { certificate, key: ca.privateKey },
       serviceAccountKey: crypto.generateKey(),
       disk: this.disk,
+      connector: options.connector,
       witness: options.witness,
       between: (part, direct, life) =>
         this.#transport(
@@ -103,25 +107,13 @@ export class SimulatedCluster {
     });
     this.hosts = Array.from({ length: options.nodes }, (_, index) => {
       const name = `node-${index + 1}`;
-      const user: User = {
-        name: `system:node:${name}`,
-        uid: "",
-        groups: ["system:nodes", "system:authenticated"],
-        extra: {},
-      };
       return new SimulatedHost({
         ...world,
         name,
         index,
         random: random.split("hosts"),
         onAct: options.onAct,
-        transport: (life) =>
-          this.#transport(
-            name,
-            life,
-            () => (this.#cutOff.has(name) ? { ...calmNetwork, lostRequest: 1 } : this.#agentNetwork),
-            () => this.server.transportFor(user),
-          ),
+        transport: (life) => this.transportOf(name, life),
       });
     });
     const userLife = new ProcessLife(time);
@@ -132,6 +124,22 @@ export class SimulatedCluster {
       () => this.server.transportFor(admin),
     );
     this.client = createClient(userTransport, { userAgent: "simulated-user", timers: userLife.timers });
+  }
+
+  /** The way from a process of a node to the server, in the node's name; `part` tells processes of one node apart. */
+  transportOf(name: string, life: ProcessLife, part = ""): Transport {
+    const groups = ["system:nodes", "system:authenticated"];
+    const user: User = { name: `system:node:${name}`, uid: "", groups, extra: {} };
+    return this.#transport(
+      `${name}${part}`,
+      life,
+      () => (this.isCutOff(name) ? { ...calmNetwork, lostRequest: 1 } : this.#agentNetwork),
+      () => this.server.transportFor(user),
+    );
+  }
+
+  isCutOff(name: string): boolean {
+    return this.#cutOff.has(name);
   }
 
   setNetwork(loops: NetworkFaults, agents: NetworkFaults): void {
@@ -147,7 +155,8 @@ export class SimulatedCluster {
 
   /** Breaks the connections of one client, or of all. */
   breakStreams(name?: string): void {
-    for (const [owner, transport] of this.#transports) if (name === undefined || name === owner) transport.breakAll();
+    const isMeant = (owner: string): boolean => name === undefined || owner === name || owner.startsWith(`${name} `);
+    for (const [owner, transport] of this.#transports) if (isMeant(owner)) transport.breakAll();
   }
 
   /** What one client watches stands still for it until `thaw`. */

@@ -1,5 +1,6 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
 import type { User } from "#apiserver/user.ts";
+import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { createServer, type Server } from "#cluster/server.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Store } from "#store/store.ts";
@@ -21,6 +22,8 @@ export interface SimulatedServerOptions {
   readonly disk: SimulatedStoreDisk;
   /** Between the loops of the server and its API. */
   readonly between: (part: string, direct: Transport, life: ProcessLife) => Transport;
+  /** How the server reaches the nodes' agents; absent: it does not. */
+  readonly connector?: NodeConnector | undefined;
   readonly witness: StoreWitness;
   readonly opened: (store: Store) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
@@ -64,7 +67,7 @@ export class SimulatedServer {
 
   start(): void {
     if (this.#life !== undefined) return;
-    const { time, crypto, certificates, disk, ca, serviceAccountKey, witness } = this.#options;
+    const { time, crypto, certificates, disk, ca, serviceAccountKey, witness, connector } = this.#options;
     this.#lives += 1;
     const process = new ProcessLife(time);
     const { timers } = process;
@@ -81,6 +84,7 @@ export class SimulatedServer {
       apiPort: 6443,
       clientCa: ca,
       serviceAccountKey,
+      ...(connector === undefined ? {} : { nodes: () => connector }),
       between: (part, direct) => this.#options.between(part, direct, process),
       log: this.#log(process),
     });
