@@ -48,8 +48,8 @@ const place = "w0001";
 export class SimulatedIngress {
   readonly #options: SimulatedIngressOptions;
   readonly #waiting = new Set<Waiting>();
-  #held = false;
-  #servers: readonly string[] = [];
+  /** What the agent made of the proxy; nothing since the machine started: it does not serve. */
+  #plane: { readonly held: boolean; readonly servers: readonly string[] } | undefined;
   #startedMs = 0;
   /** When a request was served last. */
   lastServedMs = Number.NEGATIVE_INFINITY;
@@ -63,18 +63,22 @@ export class SimulatedIngress {
     this.#beat();
   }
 
+  /** It serves, and an agent looks after it. */
+  get isWell(): boolean {
+    return this.#plane !== undefined && this.#life !== undefined;
+  }
+
   get waiting(): number {
     return this.#waiting.size;
   }
 
   /** A request of a client at this host. */
   ask(): Promise<Answer> {
-    const { time, host } = this.#options;
-    if (!host.isPowered) return Promise.resolve({ kind: "broken" });
-    if (!this.#held) return Promise.resolve(this.#serve());
+    if (this.#plane === undefined) return Promise.resolve({ kind: "broken" });
+    if (!this.#plane.held) return Promise.resolve(this.#serve());
     this.#admitted += 1;
     return new Promise((answer) => {
-      this.#waiting.add({ sinceMs: time.monotonic(), answer });
+      this.#waiting.add({ sinceMs: this.#options.time.monotonic(), answer });
       this.#tell();
     });
   }
@@ -106,7 +110,8 @@ export class SimulatedIngress {
 
   #serve(): Answer {
     const { time, random } = this.#options;
-    const address = this.#servers[random.below(Math.max(1, this.#servers.length))];
+    const servers = this.#plane?.servers ?? [];
+    const address = servers[random.below(Math.max(1, servers.length))];
     if (address === undefined) return { kind: "refused" };
     this.lastServedMs = time.monotonic();
     return { kind: "served", address };
@@ -123,10 +128,8 @@ export class SimulatedIngress {
     if (!host.isPowered) {
       for (const { answer } of this.#waiting) answer({ kind: "broken" });
       this.#waiting.clear();
-      // A machine that comes back begins with what its configuration says: nothing yet.
       this.#startedMs = now;
-      this.#servers = [];
-      this.#held = false;
+      this.#plane = undefined;
     }
     for (const one of this.#waiting) {
       if (now - one.sinceMs < holdTimeoutMs) continue;
@@ -190,9 +193,9 @@ export class SimulatedIngress {
       });
       demands.listen(0);
       const found = table.backends.get(backend);
-      this.#servers = (found?.servers ?? []).map(({ address }) => address);
-      this.#held = found?.held === true;
-      if (this.#held) return;
+      const servers = (found?.servers ?? []).map(({ address }) => address);
+      this.#plane = { held: found?.held === true, servers };
+      if (this.#plane.held) return;
       for (const { answer } of this.#waiting) answer(this.#serve());
       this.#waiting.clear();
     };

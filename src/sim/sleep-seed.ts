@@ -18,8 +18,8 @@ const labels = { app: name };
 /** The window without requests, and how much of it may be missing while messages are late. Milliseconds. */
 const windowMs = 10_000;
 const slackMs = 6_000;
-const strikingMs = 400_000;
-const calmRounds = 6;
+const strikingMs = 250_000;
+const calmRounds = 3;
 /** A held request of calm times is answered within. Milliseconds. */
 const answerMsMax = 30_000;
 
@@ -93,32 +93,36 @@ class SleepSeed {
     play.striker.begin();
     const endMs = play.time.monotonic() + strikingMs;
     const random = this.#random.split("visits");
-    while (play.time.monotonic() < endMs && play.violation === undefined) {
-      void this.#visit(random.below(nodesCount));
-      // Many come at once, many just when it is about to sleep, some long after.
-      const pauseMs = random.chance(0.4)
-        ? random.float() * 1_500
-        : random.chance(0.7)
-          ? windowMs - 1_000 + random.float() * 5_000
-          : random.float() * 45_000;
-      await play.until(() => false, pauseMs);
-    }
+    while (play.time.monotonic() < endMs && play.violation === undefined) await this.#stretch(random);
     play.striker.end();
-    const { hosts } = play.cluster;
-    const isCalm = (): boolean => hosts.every((host) => host.isPowered && host.hasAgent) && this.#waiting() === 0;
-    if (!(await play.until(isCalm, limits.convergenceMsMax)))
+    if (!(await play.until(() => this.#waiting() === 0, limits.convergenceMsMax)))
       return play.report("a request that waits gets its pod", `${this.#waiting()} wait for ever`);
     for (let round = 0; round < calmRounds && play.violation === undefined; round++) await this.#calmRound(random);
+  }
+
+  /** A while in which people ask in one manner: often at one node, just when it is about to sleep, or seldom. */
+  async #stretch(random: SeededRandom): Promise<void> {
+    const manner = random.below(3);
+    const favourite = random.below(nodesCount);
+    const visits = manner === 0 ? 15 + random.below(30) : 1 + random.below(4);
+    for (let visit = 0; visit < visits && this.#play.violation === undefined; visit++) {
+      void this.#visit(manner === 0 ? favourite : random.below(nodesCount));
+      const pausesMs = [random.float() * 3_000, windowMs - 1_000 + random.float() * 5_000, random.float() * 45_000];
+      await this.#play.until(() => false, pausesMs[manner] ?? 0);
+    }
   }
 
   async #calmRound(random: SeededRandom): Promise<void> {
     const play = this.#play;
     if (!(await play.until(() => this.#phase() === "Asleep" && this.#replicas() === 0, limits.convergenceMsMax)))
       return play.report("without requests it sleeps", `${this.#phase()} with ${this.#replicas()} replicas`);
-    const visits = Array.from({ length: 1 + random.below(5) }, () => this.#visit(random.below(nodesCount)));
+    // Some machines stay away for good.
+    const well = this.#ingresses.flatMap(({ isWell }, index) => (isWell ? [index] : []));
+    const anyOf = (): number => well[random.below(well.length)] ?? 0;
+    const visits = Array.from({ length: 1 + random.below(5) }, () => this.#visit(anyOf()));
     // Again, about when it would fall asleep.
     await play.until(() => false, answerMsMax);
-    const late = this.#visit(random.below(nodesCount));
+    const late = this.#visit(anyOf());
     await play.until(() => false, answerMsMax);
     if (this.#waiting() > 0)
       return play.report("a request that waits gets its pod", `${this.#waiting()} wait for more than 30 s`);
@@ -129,6 +133,7 @@ class SleepSeed {
   async #visit(node: number): Promise<Answer> {
     const answer = await this.#ingresses[node]!.ask();
     this.#answers[answer.kind] += 1;
+    if (answer.kind !== "served") this.#play.story.add(`a request at node-${node + 1} is ${answer.kind}`);
     return answer;
   }
 
