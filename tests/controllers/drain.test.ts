@@ -66,7 +66,7 @@ test("a drain waits for the budget and ends with an empty node", () =>
         (pods) => (least = Math.min(least, pods.filter((pod) => isReady(pod) && !isTerminating(pod)).length)),
       );
     }, 50);
-    const drain = cluster.start("sh", ["-c", `exec "$0" drain ${node} --ignore-daemonsets --timeout=60s`, kubectl()]);
+    const drain = cluster.start("sh", ["-c", `exec "$0" drain ${node} --ignore-daemonsets --timeout=300s`, kubectl()]);
     const code = await new Promise<number | null>((resolve) => drain.on("exit", resolve));
     clearInterval(watch);
     assert.equal(code, 0);

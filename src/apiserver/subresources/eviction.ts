@@ -5,7 +5,7 @@ import { schemaOf } from "#api/schemas.ts";
 import { selectorOfObject } from "#api/selectors.ts";
 import { cloneValue } from "#codec/record.ts";
 import type { Call, Outcome } from "../call.ts";
-import { badRequest, Failure, notFound } from "../failure.ts";
+import { badRequest, conflict, Failure, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { headBelow } from "../objects/pending.ts";
@@ -50,17 +50,21 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
       allowance = await allow(call, pod, dryRun);
     if (allowance instanceof Failure) return allowance;
     // The pod whose state was judged is the one that goes: its revision is pinned where health decided (k/k#142201).
+    const pinned = asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? revisionOf(pod) : undefined);
+    const uid = asked?.preconditions?.uid ?? judgedUid;
+    const isSamePod = pod.metadata?.uid === judgedUid;
+    const mayRetry = allowance.judgedHealth && isSamePod && asked?.preconditions?.resourceVersion === undefined;
+    const told = dryRun ? revisionOf(pod) : await announce(call, served, { uid, resourceVersion: pinned });
+    if (told instanceof Failure && told.reason === "Conflict" && mayRetry) continue;
+    if (told instanceof Failure) return told;
     const options: DeletionOptions = {
       gracePeriodSeconds: asked?.gracePeriodSeconds,
       propagation: asked?.propagationPolicy as DeletionOptions["propagation"],
-      uid: asked?.preconditions?.uid ?? judgedUid,
-      resourceVersion:
-        asked?.preconditions?.resourceVersion ?? (allowance.judgedHealth ? pod.metadata?.resourceVersion : undefined),
+      uid,
+      resourceVersion: pinned === undefined ? undefined : told,
       dryRun,
     };
     const removed = await removeObject(call, served, { namespace, name }, options);
-    const isSamePod = pod.metadata?.uid === judgedUid;
-    const mayRetry = allowance.judgedHealth && isSamePod && asked?.preconditions?.resourceVersion === undefined;
     if (removed instanceof Failure && removed.reason === "Conflict" && mayRetry) continue;
     if (removed instanceof Failure) return removed;
     return valueResponse(call, undefined, 201, {
@@ -72,6 +76,48 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
     });
   }
   return tooManyDisruptions("the pod changes too fast to be judged");
+}
+
+function revisionOf({ metadata }: ApiObject): string | undefined {
+  return metadata.resourceVersion;
+}
+
+/**
+ * Says in the pod's conditions that it is evicted, for whoever judges its end (a Job's failure policy); answers the revision that it
+ * has then. https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+ */
+async function announce(
+  call: Call,
+  served: Served,
+  judged: { readonly uid: string | undefined; readonly resourceVersion: string | undefined },
+): Promise<string | undefined | Failure> {
+  const { namespace, name } = call.info;
+  const { uid, resourceVersion } = judged;
+  const updated = await updateObject(
+    call,
+    served,
+    { dryRun: false, fieldManager: "kube-apiserver", force: undefined },
+    (old) => {
+      if (uid !== undefined && old.metadata.uid !== uid) return conflict(served.resource, name);
+      if (resourceVersion !== undefined && revisionOf(old) !== resourceVersion) return conflict(served.resource, name);
+      const next = cloneValue(old) as ApiObject & Pod;
+      if (old.metadata.deletionTimestamp !== undefined) return next;
+      const others = (next.status?.conditions ?? []).filter(({ type }) => type !== "DisruptionTarget");
+      const evicted = {
+        type: "DisruptionTarget",
+        status: "True",
+        reason: "EvictionByEvictionAPI",
+        message: "Eviction API: evicting",
+        lastProbeTime: null,
+        lastTransitionTime: timestamp(call.parts.clock.now()),
+      };
+      next.status = { ...next.status, conditions: [...others, evicted as never] };
+      return next;
+    },
+    { verb: "evict", direct: true, at: { namespace, name } },
+  );
+  if (updated instanceof Failure) return updated;
+  return revisionOf("entry" in updated ? call.parts.objects.decoded(updated.entry) : updated.object);
 }
 
 interface Allowance {

@@ -137,22 +137,44 @@ export function deletePod(set: StatefulSetView, pod: PodView, reason: string): D
   return { verb: "delete", resource: pods, namespace: pod.namespace, name: pod.name, uid: pod.uid, reason, event };
 }
 
-/** With retention `whenScaled: Delete`, claims of a surplus pod go with it: it becomes their owner before it is deleted. */
-export function handOverClaims(
+/**
+ * Owners of a pod's claims as the set's retention has it now: the set, when claims go with it; the pod, when it is beyond the
+ * replicas and claims go when the set shrinks. Who else owns them stays.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
+ */
+export function ownClaims(
   set: StatefulSetView,
   pod: PodView,
+  isSurplus: boolean,
   claimNamed: (name: string) => ObjectView | undefined,
 ): Action[] {
-  if (set.spec.persistentVolumeClaimRetentionPolicy?.whenScaled !== "Delete") return [];
+  const { whenDeleted, whenScaled } = set.spec.persistentVolumeClaimRetentionPolicy ?? {};
+  const isOfPod = isSurplus && whenScaled === "Delete";
+  const isOfSet = whenDeleted === "Delete" && !isOfPod;
   const ordinal = ordinalOf(set, pod);
   return (set.spec.volumeClaimTemplates ?? []).flatMap((template) => {
     const claim = claimNamed(claimName(template, set, ordinal));
-    if (claim === undefined || claim.deletionMs !== undefined || claim.owners.some((owner) => owner.uid === pod.uid))
-      return [];
-    const reference = { apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid, blockOwnerDeletion: true };
+    if (claim === undefined || claim.deletionMs !== undefined) return [];
+    const others = claim.owners.filter(
+      ({ kind, name, uid }) => uid !== set.uid && !(kind === "Pod" && name === pod.name),
+    );
+    // Somebody else's claim is left to them: nothing has two controllers.
+    const isForeign = others.some(({ controller }) => controller === true);
+    const hasSet = claim.owners.some(({ uid }) => uid === set.uid);
+    const hasPod = claim.owners.some(({ uid }) => uid === pod.uid);
+    const isLeft = claim.owners.length === others.length + Number(isOfSet && hasSet) + Number(isOfPod && hasPod);
+    if (isLeft && hasSet === isOfSet && hasPod === isOfPod) return [];
+    if (isForeign) return [];
+    const ofPod = { apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid, blockOwnerDeletion: true };
+    const ownerReferences = [
+      ...others,
+      ...(isOfSet ? [controllerReference(resource, set)] : []),
+      ...(isOfPod ? [ofPod] : []),
+    ];
     const { uid, resourceVersion, namespace, name } = claim;
-    const patch = { metadata: { uid, resourceVersion, ownerReferences: [...claim.owners, reference] } };
-    const reason = `the set shrinks and its claims are to be deleted with their pod ${pod.name}`;
+    const patch = { metadata: { uid, resourceVersion, ownerReferences } };
+    const owner = isOfPod ? `pod ${pod.name}, which is beyond the replicas` : isOfSet ? "the set" : "nobody";
+    const reason = `by the set's retention of claims, ${name} goes with ${owner}`;
     return [{ verb: "patch" as const, resource: claims, namespace, name, type: "merge" as const, patch, reason }];
   });
 }

@@ -159,6 +159,29 @@ test("claims go with pods that are scaled away where their retention says so, an
   );
 });
 
+test("a set that changes its mind about its claims changes their owners, and leaves those of others alone", async () => {
+  const cluster = await createModelCluster({ only: ["statefulset", "garbage-collection"] });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  const owners = (): unknown[] =>
+    cluster.api
+      .list("persistentvolumeclaims")
+      .map(({ metadata }) => (metadata.ownerReferences ?? []).map((owner) => (owner as { kind?: string }).kind));
+  assert.deepEqual(owners(), [[], [], []]);
+  const claim = cluster.api.get("persistentvolumeclaims", "default/data-db-2")!;
+  cluster.api.put("configmaps", { metadata: { name: "other", namespace: "default" } });
+  const uid = cluster.api.get("configmaps", "default/other")!.metadata.uid;
+  const other = { apiVersion: "v1", kind: "ConfigMap", name: "other", uid, controller: true };
+  cluster.api.put("persistentvolumeclaims", { ...claim, metadata: { ...claim.metadata, ownerReferences: [other] } });
+  change(cluster, { persistentVolumeClaimRetentionPolicy: { whenScaled: "Retain", whenDeleted: "Delete" } });
+  await live(cluster, 6);
+  assert.deepEqual(owners(), [["StatefulSet"], ["StatefulSet"], ["ConfigMap"]]);
+  change(cluster, { persistentVolumeClaimRetentionPolicy: { whenScaled: "Retain", whenDeleted: "Retain" } });
+  await live(cluster, 6);
+  assert.deepEqual(owners(), [[], [], ["ConfigMap"]]);
+  await cluster.quiesce();
+});
+
 test("below the partition a lost pod comes back with its old template", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.put("statefulsets", set());

@@ -6,7 +6,7 @@ import { limits } from "../limits.ts";
 import { revisionLabel, templateOf } from "../revision-history.ts";
 import { isAvailable, isFinished, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
-import { createPod, deletePod, handOverClaims, missingClaims, ordinalOf, podName } from "./identity.ts";
+import { createPod, deletePod, missingClaims, ownClaims, ordinalOf, podName } from "./identity.ts";
 
 export interface Input {
   readonly set: StatefulSetView;
@@ -28,13 +28,26 @@ export function wantedOf(set: StatefulSetView): number {
 /** The next changes of pods, in the order that the set promises; empty when it waits or has nothing to do. */
 export function nextSteps(input: Input): Action[] {
   const { set } = input;
-  const isOrdered = set.spec.podManagementPolicy !== "Parallel";
   const byOrdinal = new Map(input.pods.map((pod) => [ordinalOf(set, pod), pod]));
   const first = startOf(set);
   const end = first + wantedOf(set);
+  const isSurplus = (pod: PodView): boolean => ordinalOf(set, pod) < first || ordinalOf(set, pod) >= end;
+  // Before any pod goes its claims must know whether they go with it.
+  const owned = input.pods.flatMap((pod) => ownClaims(set, pod, isSurplus(pod), input.claimNamed));
+  return [...owned, ...podSteps(input, byOrdinal, isSurplus)];
+}
+
+function podSteps(
+  input: Input,
+  byOrdinal: ReadonlyMap<number, PodView>,
+  isSurplus: (pod: PodView) => boolean,
+): Action[] {
+  const isOrdered = input.set.spec.podManagementPolicy !== "Parallel";
+  const first = startOf(input.set);
+  const end = first + wantedOf(input.set);
   const grown = growth(input, byOrdinal, first, end, isOrdered);
   if (grown.actions.length > 0 || grown.mustWait) return grown.actions;
-  const condemned = input.pods.filter((pod) => ordinalOf(set, pod) < first || ordinalOf(set, pod) >= end);
+  const condemned = input.pods.filter(isSurplus);
   const shrunk = shrinking(input, condemned, byOrdinal, isOrdered);
   if (shrunk.actions.length > 0 || shrunk.mustWait) return shrunk.actions;
   return rolling(input, byOrdinal, first, end);
@@ -91,7 +104,7 @@ function shrinking(
   byOrdinal: ReadonlyMap<number, PodView>,
   isOrdered: boolean,
 ): Stage {
-  const { set, claimNamed } = input;
+  const { set } = input;
   const highestFirst = [...condemned].sort((a, b) => ordinalOf(set, b) - ordinalOf(set, a));
   const unhealthy = [...byOrdinal.entries()].sort(([a], [b]) => a - b).find(([, pod]) => mayRecover(pod))?.[1];
   const actions: Action[] = [];
@@ -102,7 +115,6 @@ function shrinking(
     }
     // A set in trouble is not made smaller in order before the trouble below is over, unless this pod is it.
     if (isOrdered && unhealthy !== undefined && pod !== unhealthy) return { actions, mustWait: true };
-    actions.push(...handOverClaims(set, pod, claimNamed));
     actions.push(
       deletePod(set, pod, `pod ${pod.name} is beyond the ${wantedOf(set)} replicas and the highest is first`),
     );
