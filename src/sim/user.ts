@@ -139,7 +139,8 @@ export class SimulatedUser {
       if (this.#isOver) return;
       if (random.chance(0.5) && kept.scalesLeft > 0) {
         kept.scalesLeft -= 1;
-        kept.replicas = random.below(4);
+        // Without any pod the newest revision would become that of all.
+        kept.replicas = 1 + random.below(3);
       } else kept.image = `registry.test/kept:${2 + random.below(100)}`;
       story.add(`the user wants ${kept.replicas} replicas of keep with ${kept.image}`);
       const at = { namespace: "default", name: "keep" };
