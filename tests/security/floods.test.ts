@@ -1,9 +1,11 @@
 /**
- * HTTP/2 connections that flood: pings, settings, headers without end, windows that stay shut (CVE-2019-9512, CVE-2019-9514,
- * CVE-2019-9515, CVE-2023-45288). Each costs its own connection; memory stays bounded, and others are answered meanwhile.
+ * Connections that hold up or flood. Of HTTP/1.1: hundreds that never end their handshake, headers or body. Of HTTP/2: pings,
+ * settings, headers without end, resets (CVE-2019-9512, CVE-2019-9514, CVE-2019-9515, CVE-2023-44487, CVE-2023-45288). Each costs
+ * its own connection; memory stays bounded, and others are answered meanwhile.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import net from "node:net";
 import tls from "node:tls";
 import { send, startOverHttps } from "../api/harness.ts";
 
@@ -119,5 +121,34 @@ test("a flood of pings is answered or cut off, and costs no memory", async () =>
   assert.ok(sent > 0);
   assert.ok(process.memoryUsage().rss - before < memoryBytesMax);
   socket.destroy();
+  assert.equal((await send(server, "GET", "/livez")).status, 200);
+});
+
+test("hundreds of connections that never come to an end keep nobody out", async () => {
+  const sockets: (tls.TLSSocket | net.Socket)[] = [];
+  const head = `POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
+  const connect = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const options = { port, host: "127.0.0.1", ALPNProtocols: ["http/1.1"], rejectUnauthorized: false };
+      const socket = tls.connect(options, () => {
+        socket.write(text);
+        resolve();
+      });
+      // The server may cut it off at any time.
+      socket.on("error", reject);
+      sockets.push(socket);
+    });
+  for (let round = 0; round < 6; round += 1) {
+    const each = [head, `${head}content-length: 1000\r\n\r\n{`, `${head}transfer-encoding: chunked\r\n\r\n5\r\n{`];
+    await Promise.all(each.flatMap((text) => Array.from({ length: 8 }, () => connect(text))));
+    for (let index = 0; index < 20; index += 1) {
+      // Half a greeting.
+      const socket = net.connect(port, "127.0.0.1", () => socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02])));
+      socket.on("error", () => undefined);
+      sockets.push(socket);
+    }
+    assert.equal((await send(server, "GET", "/livez")).status, 200);
+  }
+  for (const socket of sockets) socket.destroy();
   assert.equal((await send(server, "GET", "/livez")).status, 200);
 });

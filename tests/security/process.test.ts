@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -121,4 +122,35 @@ test("a signal opens no inspector, and there is no path to one (CVE-2019-11248)"
   const logs = join(cluster.dataDir, "logs");
   for (const name of readdirSync(logs))
     assert.doesNotMatch(readFileSync(join(logs, name), "utf8"), /Debugger listening/);
+});
+
+test("a new start of the server alone puts the audit policy and the encryption in force", async () => {
+  const file = join(cluster.dataDir, "run/server.pid");
+  const pidOf = (): number => (existsSync(file) ? Number(readFileSync(file, "utf8").split(" ")[0]) : 0);
+  // Reads are not in the log by default.
+  const rules = [{ level: "Metadata", verbs: ["get"], resources: [{ group: "", resources: ["configmaps"] }] }];
+  const policy = { apiVersion: "audit.k8s.io/v1", kind: "Policy", rules: [...rules, { level: "None" }] };
+  const resources = [{ resources: ["configmaps"], providers: [{ cluster: {} }] }];
+  const encryption = { apiVersion: "apiserver.config.k8s.io/v1", kind: "EncryptionConfiguration", resources };
+  for (const [name, settings] of Object.entries({ "audit-policy": policy, encryption }))
+    writeFileSync(join(cluster.dataDir, `config/${name}.yaml`), JSON.stringify(settings), { mode: 0o600 });
+  // With a file that cannot be followed it would refuse to start.
+  tokenFile("other,eve,2");
+  const before = pidOf();
+  process.kill(before, "SIGTERM");
+  const end = Date.now() + 120_000;
+  const answers = (): boolean =>
+    pidOf() > 0 && pidOf() !== before && cluster.tryKubectl(["get", "--raw", "/readyz"]).code === 0;
+  while (!answers()) {
+    assert.ok(Date.now() < end, "the server does not come back");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  cluster.kubectl("create", "configmap", "sealed", "--from-literal=a=sealed-4d1e");
+  assert.equal(cluster.kubectl("get", "configmap", "sealed", "-o", "jsonpath={.data.a}"), "sealed-4d1e");
+  const audit = readFileSync(join(cluster.dataDir, "logs/audit.log"), "utf8");
+  const read = audit.split("\n").find((line) => line.includes('"name":"sealed"') && line.includes('"verb":"get"'));
+  assert.match(read ?? "", /"level":"Metadata"/);
+  const files = readdirSync(cluster.dataDir).filter((name) => name.startsWith("store.db"));
+  assert.ok(files.length > 0);
+  for (const name of files) assert.ok(!readFileSync(join(cluster.dataDir, name)).includes('"a":"sealed-4d1e"'), name);
 });
