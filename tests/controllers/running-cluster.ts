@@ -8,6 +8,7 @@ import { ApiStatusError } from "#client/status-error.ts";
 import { createControllers } from "#controllers/all.ts";
 import { createInformer } from "#reconcile/informer.ts";
 import type { Store } from "#store/store.ts";
+import type { Clock } from "#world/clock.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { admin, openApi } from "../api/harness.ts";
 
@@ -25,10 +26,11 @@ export interface RunningCluster {
   stop(): Promise<void>;
 }
 
-const { clock, timers, random } = realWorld;
+const { timers, random } = realWorld;
 export const rootCa = "-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n";
 
-export async function startCluster(): Promise<RunningCluster> {
+/** `clock` is that of the controllers; the machine's own unless it is given. */
+export async function startCluster(clock: Clock = realWorld.clock): Promise<RunningCluster> {
   const problems: string[] = [];
   const { api, store } = openApi({ log: (message, error) => problems.push(`${message}: ${String(error)}`) });
   const client = createClient(api.transportFor(admin), { userAgent: "test", timers });
@@ -86,6 +88,7 @@ export async function startCluster(): Promise<RunningCluster> {
 /** Gives pods to a node, says that they run, and finishes those that are to go. */
 function startAgents(cluster: RunningCluster): { stop(): void } {
   const { client } = cluster;
+  const { clock } = realWorld;
   let addresses = 0;
   const informer = createInformer<Pod, Pod>({ client, clock, timers, random, resource: pods, project: (pod) => pod });
   const act = async (pod: Pod): Promise<void> => {
