@@ -35,13 +35,22 @@ export function renderTop({ nodes, workloads }: Top): string {
   }
   const head = ["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"];
   lines.push("", table([head, ...workloads.slice(0, workloadsMax).map(row)]));
+  if (workloads.length === 0) lines.push("No workload has pods yet.");
+  if (workloadsMax < workloads.length) lines.push(`and ${workloads.length - workloadsMax} workloads that use less`);
+  const notes = [
+    ...(nodes.length === 0 ? [] : ["█ used  ░ asked for by pods, not used"]),
+    ...(workloads.some(({ used }) => used === undefined) ? ["? not measured yet"] : []),
+    ...(workloads.some(({ requested }) => Object.keys(requested).length < 2) ? ["- nothing asked for"] : []),
+  ];
+  if (notes.length > 0) lines.push("", notes.join("   "));
   return `${lines.join("\n")}\n`;
 }
 
 function row({ metadata, workload, pods, used, requested, cpuHistory }: WorkloadUsage): string[] {
   const of = (name: keyof AmountText, text: (value: number) => string): string[] => {
     const asked = numberOf(requested[name]) ?? 0;
-    return [text(numberOf(used[name]) ?? 0), asked === 0 ? "-" : text(asked)];
+    const use = numberOf(used?.[name]);
+    return [use === undefined ? "?" : text(use), asked === 0 ? "-" : text(asked)];
   };
   const figures = [...of("cpu", coresText), ...of("memory", bytesText)];
   return [metadata.namespace, workload, String(pods), ...figures, sparkline(cpuHistory)];

@@ -21,7 +21,8 @@ export interface WorkloadUsage {
   readonly workload: string;
   readonly pods: number;
   readonly requested: AmountText;
-  readonly used: AmountText;
+  /** Missing while nothing was measured. */
+  readonly used?: AmountText;
   /** CPU in cores over the last half hour, oldest first; empty without a history. */
   readonly cpuHistory: readonly number[];
 }

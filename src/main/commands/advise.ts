@@ -38,8 +38,8 @@ async function readAdvices(dataDir: string, window: string): Promise<Advices> {
   } catch (error) {
     if (!(error instanceof ApiStatusError)) throw error;
     throw new UserError(
-      `The history of metrics is not there: ${error.message}`,
-      "It is kept by a cluster started without --metrics=off.",
+      `There is no advice without a history of metrics: ${error.message}.`,
+      "A cluster with real nodes keeps one unless it was made with --metrics=off; it answers a minute after the start.",
     );
   }
 }

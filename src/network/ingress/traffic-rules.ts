@@ -44,15 +44,16 @@ const due = "{ var(txn.who) -m found }";
 
 /**
  * Defaults of the backends, so that these rules come when the frontend is done with the route, however it left. Who asks is looked at
- * once a minute and connection, and when the route or the side is another. Their version is that of all pods there, if it is one:
+ * once a minute and connection, and when the backend or the side is another. Their version is that of all pods there, if it is one:
  * without a split nobody's is the same for long while there are two.
  */
 export const trafficDefaults = [
   "defaults counted from usual",
   "  http-request set-var(txn.number) var(txn.route),field(2,.)",
-  "  http-request set-var(txn.seen) var(txn.begun),div(60000000),concat(.,txn.to,.),concat(,txn.number)",
-  "  http-request set-var(txn.who) src,xxh32(7) unless { var(txn.seen),strcmp(sess.seen) eq 0 }",
-  `  http-request set-var(sess.seen) var(txn.seen) if ${due}`,
+  "  http-request set-var(txn.who) src,xxh32(7)" +
+    " unless { var(txn.begun),sub(sess.until) -m int lt 0 } { var(txn.to),strcmp(sess.to) eq 0 }",
+  `  http-request set-var(sess.until) var(txn.begun),add(60000000) if ${due}`,
+  `  http-request set-var(sess.to) var(txn.to) if ${due}`,
   `  http-request set-var(txn.rank) var(txn.who),map_int(ranks.map,${rankMax}) if ${due}`,
   `  http-request set-var(txn.count) var(txn.to),concat(/,txn.number),map_str(counted.map,0) if ${due}`,
   `  http-request set-var(txn.mark) var(txn.who),and(${userRegisters - 1}),concat(.,txn.rank,.),concat(,txn.count) if ${due}`,

@@ -32,7 +32,7 @@ export function useParts(options: UseOptions): readonly Part[] {
     if (!/^[1-9][0-9]{0,3}[mhd]$/.test(window)) {
       return failure(400, "BadRequest", `window is "${window}": say for example 6h or 7d`);
     }
-    if (history === undefined) throw new HistoryError("no history of metrics is kept (--metrics=off)");
+    if (history === undefined) throw new HistoryError("this cluster keeps no history of metrics");
     const [seen, used] = await Promise.all([scene(), percentiles(history, window)]);
     return advise(seen, used, window);
   };
@@ -116,7 +116,7 @@ function workloadUsage({
     workload,
     pods,
     requested: texts(requested),
-    used: texts(used),
+    ...(used === undefined ? {} : { used: texts(used) }),
     cpuHistory: history.map((cores) => Math.round(cores * 1e6) / 1e6),
   };
 }

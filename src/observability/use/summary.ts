@@ -6,7 +6,8 @@ export interface WorkloadUse {
   readonly workload: string;
   readonly pods: number;
   readonly requested: Amount;
-  readonly used: Amount;
+  /** Undefined: none of its pods was measured. */
+  readonly used: Amount | undefined;
   /** CPU in cores over the last half hour, oldest first; empty without a history. */
   readonly history: readonly number[];
 }
@@ -39,13 +40,19 @@ export function workloadUses({ pods }: Scene, history: ReadonlyMap<string, reado
       workload,
       pods: members.length,
       requested: members.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing),
-      used: members
-        .flatMap(({ containers }) => containers)
-        .reduce((sum, { used }) => plus(sum, used ?? nothing), nothing),
+      used: usedBy(members),
       history: addedUp(members.map((pod) => history.get(`${pod.namespace}/${pod.name}`) ?? [])),
     };
   });
-  return all.sort((left, right) => right.used.cpu - left.used.cpu || right.used.memory - left.used.memory);
+  const of = ({ used }: WorkloadUse): Amount => used ?? nothing;
+  return all.sort((left, right) => of(right).cpu - of(left).cpu || of(right).memory - of(left).memory);
+}
+
+function usedBy(pods: readonly SeenPod[]): Amount | undefined {
+  const measured = pods.flatMap(({ containers }) =>
+    containers.flatMap(({ used }) => (used === undefined ? [] : [used])),
+  );
+  return measured.length === 0 ? undefined : measured.reduce(plus);
 }
 
 function addedUp(lines: readonly (readonly number[])[]): number[] {
