@@ -140,6 +140,22 @@ test("a role binding gives its role in its namespace only, and says so", () => {
   assert.ok(!rbac.authorize(wants({ path: "/x" })).allowed);
 });
 
+test("what was found for a resource holds for all its objects and for no other question", () => {
+  const { rbac } = cluster([{ verbs: ["get"], apiGroups: ["a b"], resources: ["c"] }]);
+  for (const name of ["x", "y", "x"]) {
+    assert.equal(rbac.authorize(wants({ group: "a b", resource: "c", name })).allowed, true, name);
+  }
+  // A review may ask with any text: these differ although they read the same.
+  assert.equal(rbac.authorize(wants({ group: "a", resource: "b c", name: "x" })).allowed, false);
+  assert.equal(rbac.authorize(wants({ group: "a b", resource: "c", name: "x" })).allowed, true);
+});
+
+test("where rules name objects, each is asked for by itself", () => {
+  const { rbac } = cluster([{ ...pods, resourceNames: ["x"] }]);
+  const answers = ["x", "y", "x"].map((name) => rbac.authorize(wants({ resource: "pods", name })).allowed);
+  assert.deepEqual(answers, [true, false, true]);
+});
+
 test("what changes counts with the next request", () => {
   const { objects, rbac } = cluster([]);
   const wanted = wants({ resource: "pods" });
