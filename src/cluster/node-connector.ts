@@ -1,6 +1,7 @@
 import { parseIpv4 } from "#base/cidr.ts";
 import type { Node } from "#api/generated/core-v1.ts";
 import { nodes as nodeResource } from "#api/generated/resources.ts";
+import { readWhole } from "#apiserver/connect/read-whole.ts";
 import { answerInstead } from "#apiserver/connect/upgrade.ts";
 import { addressFilter } from "#apiserver/connect/addresses.ts";
 import type { Destination, NodeConnector } from "#apiserver/node-connector.ts";
@@ -13,6 +14,8 @@ const connectTimeoutMs = 5000;
 /** Transports kept open, one a node; the least recently made goes first. */
 const transportsMax = 1000;
 const portDefault = 10250;
+/** Bytes of the body of a refused upgrade that are passed on. */
+const refusalBytesMax = 64 * 1024;
 
 export interface NodeConnectorOptions {
   readonly http: Http;
@@ -133,7 +136,7 @@ async function joinUpgrade(transportTo: () => Transport, request: HttpRequest, c
     return;
   }
   if (!result.upgraded) {
-    answerInstead(connection, await whole(result.response));
+    answerInstead(connection, await refusalOf(result.response));
     return;
   }
   const head = Object.entries(result.headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -141,22 +144,13 @@ async function joinUpgrade(transportTo: () => Transport, request: HttpRequest, c
   joinConnections(connection, result.connection);
 }
 
-/** An agent's refusal is short: read it, so that the client learns why. */
-function whole(response: HttpResponse): Promise<HttpResponse> {
-  const { body } = response;
-  if (!("open" in body)) return Promise.resolve(response);
-  const chunks: Uint8Array[] = [];
-  return new Promise((resolve) => {
-    const finish = (): void => resolve({ ...response, body: chunks });
-    body.open({
-      write: (chunk) => {
-        chunks.push(chunk);
-        return true;
-      },
-      end: finish,
-      abort: finish,
-    });
-  });
+/** A refusal is short: it is read, so that the client learns why. Where it would lead the client elsewhere, or on and on, it is not. */
+async function refusalOf(response: HttpResponse): Promise<HttpResponse> {
+  const isRedirect = 300 <= response.status && response.status < 400;
+  const body = await readWhole(response, refusalBytesMax);
+  if (isRedirect) return badGateway("the other side redirects, which is not followed");
+  if (body === undefined) return badGateway("the other side refused at too great length");
+  return { ...response, body };
 }
 
 function badGateway(message: string): HttpResponse {
