@@ -4,6 +4,8 @@ export const countStaleMs = 15_000;
 export const unreadyGraceMs = 10_000;
 /** Milliseconds that a new version gets to its first ready pods when its Deployment says nothing. */
 export const startDeadlineMs = 600_000;
+/** Milliseconds that nodes get to hear that the old pods are gone: until then users are kept from these by the threshold. */
+export const promotionSettleMs = 3_000;
 /** Milliseconds that nodes get to say that they hold threshold 0 before the new pods go anyway. */
 export const rollbackAckMs = 10_000;
 /** Milliseconds between two passes over one Canary: merges the nodes' reports. */

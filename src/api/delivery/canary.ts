@@ -108,6 +108,8 @@ export interface CanaryStatus {
   readonly releasedAt?: string;
   /** Since when the new version has no ready pod. */
   readonly unreadySince?: string;
+  /** Since when the promoted version has all pods. */
+  readonly aloneSince?: string;
   readonly verdict?: "Pass" | "Fail" | "NotEnoughData" | "BothSidesFail";
   readonly message?: string;
   readonly users?: SideStatus;

@@ -101,6 +101,7 @@ function* combinations(): Generator<{ before: CanaryStatus; given: Facts }> {
                         phaseSince: since,
                         ...(verdict === "Fail" ? { lastRollback } : {}),
                         ...(ready || ageMs < 5_000 ? {} : { unreadySince: since }),
+                        ...(acknowledged ? { aloneSince: since } : {}),
                       });
                 const given = facts({
                   current: current as string | undefined as never,
@@ -237,7 +238,10 @@ test("once promoting, a version is never taken back half", () => {
   for (const { before, given } of combinations()) {
     if (before.phase !== "Promoting") continue;
     const { status: after } = advance(before, given);
-    assert.equal(after.phase, given.candidateAlone ? "Stable" : "Promoting");
+    // Only when nodes have had the time to hear that the old pods are gone.
+    const isSettled = before.aloneSince !== undefined && given.now - Date.parse(before.aloneSince) >= 3_000;
+    assert.equal(after.phase, given.candidateAlone && isSettled ? "Stable" : "Promoting");
+    assert.equal(after.phase === "Promoting" && after.aloneSince !== undefined, given.candidateAlone && !isSettled);
     if (after.phase === "Stable") assert.equal(after.stable, "web-b");
   }
 });

@@ -1,6 +1,6 @@
 import type { CanaryStatus, Rollback } from "#api/delivery/canary.ts";
 import { bucketsTotal } from "#api/delivery/traffic-split.ts";
-import { rollbackAckMs, unreadyGraceMs } from "../limits.ts";
+import { promotionSettleMs, rollbackAckMs, unreadyGraceMs } from "../limits.ts";
 import type { ChecksJudgement } from "./checks.ts";
 import type { Settings, Step } from "./settings.ts";
 import type { Judgement } from "./verdict.ts";
@@ -239,9 +239,15 @@ function nextStep(status: CanaryStatus, facts: Facts): Transition {
 }
 
 function whenPromoting(status: CanaryStatus, facts: Facts): Transition {
-  if (!facts.candidateAlone) return { status };
+  const { aloneSince, ...waiting } = status;
+  if (!facts.candidateAlone) return { status: aloneSince === undefined ? status : waiting };
+  // Old pods that end still answer, and a node may learn of threshold 0 before it learns that they are gone.
+  if (aloneSince === undefined)
+    return { status: { ...status, aloneSince: timeOf(facts.now) }, lookAgainMs: promotionSettleMs };
+  const leftMs = Date.parse(aloneSince) + promotionSettleMs - facts.now;
+  if (leftMs > 0) return { status, lookAgainMs: leftMs };
   const message = `${status.candidate} is the stable version`;
-  const { candidate: stable, step: _step, verdict: _verdict, users: _users, control: _control, ...others } = status;
+  const { candidate: stable, step: _step, verdict: _verdict, users: _users, control: _control, ...others } = waiting;
   const { checks: _checks, ...rest } = others;
   return enter(
     rest,
