@@ -3,7 +3,8 @@
 // verdict in 1,000 simulated releases. Prints one JSON line per figure. The floor of the cost is HAProxy configured by hand for this one
 // canary, in the same run: a hash and a threshold from a map, users and those in errors in stick tables, the cookie set when missing,
 // failed requests tried again. The bare proxy beside it only forwards.
-//   node benches/canary.ts [requests] [users] [verdict|users|losses|cut|cost]
+// And what a copied request costs HAProxy, and a copy its node's agent.
+//   node benches/canary.ts [requests] [users] [verdict|users|losses|cut|cost|mirror]
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer as createHttpServer, request } from "node:http";
@@ -14,8 +15,11 @@ import { SeededRandom } from "#base/seeded-random.ts";
 import { judge } from "#delivery/canary/verdict.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
+import { copyBytes, readMirrorLine, type CopyLine } from "#network/ingress/mirror-line.ts";
+import { Mirrors, mirrorsOf } from "#network/ingress/mirror.ts";
 import type { RouteTable } from "#network/ingress/route-table.ts";
 import { Runtime } from "#network/ingress/runtime.ts";
+import { sendCopy } from "#network/ingress/send-copy.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
@@ -132,6 +136,10 @@ const defaultCertificate = (): Promise<string> =>
   Promise.resolve(spawnSync("openssl", certificate.split(" "), { encoding: "utf8" }).stdout);
 const shared = { disk: realDisk, runtime, folder, listen };
 const haproxy = new Haproxy({ ...shared, processes: realProcesses, clock: realClock, timers, defaultCertificate });
+const onProblem = (problem: string, error: unknown): void =>
+  void process.stderr.write(`${problem}: ${String(error)}\n`);
+const sending = { sockets: nodeSockets, clock: realClock, timers };
+const mirrors = new Mirrors({ ...sending, runtime, onProblem });
 const plane = new IngressDataPlane({ ...shared, haproxy, onGone: () => undefined });
 
 /** A canary's share as the ingress is told it; without one nobody is split. Without a port the new version has no pods. */
@@ -140,6 +148,7 @@ async function apply(
   run = "bench-1",
   oldPort = ports.old,
   newPort: number | undefined = oldPort === ports.old ? ports.new : undefined,
+  copied?: number,
 ): Promise<void> {
   const backend = (id: string, port: number | undefined) =>
     [id, { id, servers: port === undefined ? [] : [{ address: "127.0.0.1", port, weight: 100 }] }] as const;
@@ -152,6 +161,7 @@ async function apply(
     excluded: [],
     errorStatuses: ["5"],
     run,
+    ...(copied === undefined ? {} : { mirror: { threshold: copied, methods: ["GET", "HEAD"] } }),
   } as const;
   const table: RouteTable = {
     sites: ["a.com"],
@@ -162,6 +172,7 @@ async function apply(
     splits: threshold === undefined ? [] : [split],
   };
   await plane.apply(table);
+  mirrors.hold(mirrorsOf(table, plane.slots), plane.reloads);
 }
 
 interface Load {
@@ -343,6 +354,53 @@ async function measureCost(): Promise<void> {
   print("throughput without a canary, of the bare proxy", ratio("plain", "bare"), "%");
 }
 
+/** Of requests that are copied, in HAProxy; of a copy that is sent, and of one that is dropped, in the agent. */
+async function measureMirror(): Promise<void> {
+  const pid = Number(/^Pid: (\d+)$/m.exec(await runtime.command("show info"))?.[1]);
+  const parts = { "no request copied": 0, "a tenth copied": 1_000, "each copied": 10_000 } as const;
+  const cpuUs = new Map<string, number[]>();
+  for (let round = 0; round < costRounds; round++) {
+    for (const [name, copied] of Object.entries(parts)) {
+      await apply(0, "mirror", ports.old, ports.new, copied);
+      const before = cpuSeconds(pid);
+      await load(
+        ports.http,
+        costRequests,
+        (index) => index % costUsers,
+        () => undefined,
+      );
+      cpuUs.set(name, [...(cpuUs.get(name) ?? []), ((cpuSeconds(pid) - before) / costRequests) * 1e6]);
+    }
+  }
+  for (const [name, values] of cpuUs) {
+    const middle = values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+    print(`processor time of HAProxy a request, ${name}`, middle, "us");
+  }
+  mirrors.stop();
+  const headers = "host: a.com\r\nuser-agent: Mozilla/5.0 (X11; Linux x86_64)\r\ncookie: theme=dark; sid=user-1\r\n";
+  const line = `r/others 200 - 1|1 b0001 r/others GET ${btoa("/a?b=c")} ${btoa(headers)} - .`;
+  const copyOf = (): CopyLine => {
+    const read = readMirrorLine(line);
+    if (read.kind !== "copy") throw new Error("The line is no copy");
+    return read.copy;
+  };
+  const copies = 2_000;
+  const one = async (): Promise<void> => {
+    for (let index = 0; index < copies / connections; index++)
+      await sendCopy(sending, { address: "127.0.0.1", port: ports.new }, copyBytes(copyOf())!).answer;
+  };
+  for (const isWarm of [false, true]) {
+    const sent = process.cpuUsage();
+    await Promise.all(Array.from({ length: connections }, one));
+    const { user, system } = process.cpuUsage(sent);
+    if (isWarm) print("processor time of the agent a copy that is sent", (user + system) / copies, "us");
+  }
+  const read = process.cpuUsage();
+  for (let index = 0; index < copies * 10; index++) copyOf();
+  const { user, system } = process.cpuUsage(read);
+  print("processor time of the agent a copy that is dropped", (user + system) / copies / 10, "us");
+}
+
 interface Version {
   readonly port: number;
   /** Ends as a pod does: takes nothing new, lets what is under way end, and closes connections that nobody uses. */
@@ -480,7 +538,9 @@ try {
   if (isAsked("losses")) await measureLosses();
   if (isAsked("cut")) await measureCut();
   if (isAsked("cost")) await measureCost();
+  if (isAsked("mirror")) await measureMirror();
 } finally {
+  mirrors.stop();
   plane.close();
   await haproxy.stop();
   for (const cleanUp of cleanUps) cleanUp();

@@ -152,6 +152,31 @@ test(
   },
 );
 
+test("a bad version goes back by copies of requests alone: no user ever sees it", { skip }, async () => {
+  const withFirst = (value: object): string[] => {
+    const patch = JSON.stringify([{ op: "replace", path: "/spec/steps/0", value }]);
+    return ["patch", "canary", "web", "--type=json", `-p=${patch}`];
+  };
+  const mirror = { mirror: "50%", for: "3s", minRequests: 50 };
+  assert.match(
+    cluster.tryKubectl(withFirst({ ...mirror, share: "2%" })).stderr,
+    /either a share of the users, or mirrors/,
+  );
+  cluster.kubectl(...withFirst(mirror));
+  setImage(3);
+  const { lastRollback, message } = await inPhase("RolledBack");
+  assert.match(message ?? "", /of \d+ copied requests end in errors in the new version/);
+  assert.match(lastRollback?.samples?.[0] ?? "", /^copy of GET \/\S*: 500 in \d+ ms/);
+  const { lost, histories } = await users.report();
+  assert.deepEqual(lost, {});
+  assert.deepEqual(
+    Object.keys(histories).filter((history) => history.includes("3")),
+    [],
+  );
+  cluster.kubectl("rollout", "undo", "deployment/web");
+  await inPhase("Stable");
+});
+
 test("a bad version goes back within seconds, says why, and its users lose no request", { skip }, async () => {
   cluster.kubectl("patch", "canary", "web", "--type=json", '-p=[{"op":"remove","path":"/spec/steps/0"}]');
   setImage(3);

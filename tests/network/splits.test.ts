@@ -143,18 +143,27 @@ test(
   "the share of users follows the threshold, and who has the new version keeps it while it grows",
   { skip },
   async () => {
-    let before = new Set<number>();
-    for (const threshold of [0, 100, 1_000, 5_000, 10_000]) {
-      await apply({ threshold });
-      const now = await chosen(3_000);
-      const expected = (3_000 * threshold) / 10_000;
-      const deviation = 4 * Math.sqrt(expected * (1 - threshold / 10_000));
-      assert.ok(Math.abs(now.size - expected) <= deviation, `${now.size} of 3000 at ${threshold}`);
-      assert.ok(before.isSubsetOf(now), "somebody fell back");
-      before = now;
+    const special: Spec = { testers: { header: "X-Canary", value: "always" } };
+    for (const [count, more] of [
+      [3_000, {}],
+      [1_000, special],
+    ] as const) {
+      let before = new Set<number>();
+      for (const threshold of [0, 100, 1_000, 5_000, 10_000]) {
+        await apply({ ...more, threshold });
+        const now = await chosen(count);
+        const expected = (count * threshold) / 10_000;
+        const deviation = 4 * Math.sqrt(expected * (1 - threshold / 10_000));
+        assert.ok(Math.abs(now.size - expected) <= deviation, `${now.size} of ${count} at ${threshold}`);
+        assert.ok(before.isSubsetOf(now), "somebody fell back");
+        before = now;
+      }
     }
     await apply({ threshold: 1_000 });
-    assert.deepEqual(await chosen(500), await chosen(500));
+    const usual = await chosen(500);
+    assert.deepEqual(await chosen(500), usual);
+    await apply({ ...special, threshold: 1_000 });
+    assert.deepEqual(await chosen(500), usual, "what else a split asks for chooses nobody anew");
   },
 );
 
