@@ -73,6 +73,35 @@ test("a source of numbers that says nothing never lets a version pass", async ()
   await world.stop();
 });
 
+test("numbers that cannot be, of nodes that are not there, or of one node twice neither pass nor fail a version", async () => {
+  const world = await createWorld();
+  world.traffic.reports = false;
+  world.setImage("web:2");
+  await world.live(20, () => world.status().phase === "Step");
+  const split = world.api.get("trafficsplits", "default/web")!;
+  const tale = (name: string, node: string, chosen: object): unknown =>
+    world.api.put("trafficcounts", {
+      metadata: { name, namespace: "default", ownerReferences: [{ uid: split.metadata.uid }] },
+      spec: {
+        ...{ split: "web", node, threshold: 0, run: split.spec?.["run"], chosen, others: { users: 500, inErrors: 0 } },
+        at: new Date(world.time.clock.now()).toISOString(),
+      },
+    });
+  for (const [name, node, chosen] of [
+    ["web.n1", "n1", { users: 10, inErrors: 1_000 }],
+    ["web.ghost", "ghost", { users: 1_000, inErrors: 0 }],
+    ["web.ghost2", "ghost2", { users: 1_000, inErrors: 1_000 }],
+    ["again.n1", "n1", { users: 1_000, inErrors: 0 }],
+  ] as const) {
+    tale(name, node, chosen);
+    await world.live(20);
+    assert.equal(world.status().phase, "Step", name);
+    assert.equal(world.status().verdict, "NotEnoughData", name);
+    assert.equal(world.status().users?.users, 0, name);
+  }
+  await world.stop();
+});
+
 test("not enough data can mean failure after a deadline", async () => {
   const world = await createWorld({ notEnoughData: { then: "fail", after: "20s" } });
   world.traffic.reports = false;

@@ -21,7 +21,8 @@ export function factsOf(scene: Scene, status: CanaryStatus, now: number): Facts 
   };
   const step = settings.steps[Math.min(status.step ?? 0, settings.steps.length - 1)]!;
   const run = runOf(scene, status);
-  const counts = scene.counts.filter(({ spec }) => spec.run === run);
+  const told = scene.counts.filter(({ spec }) => spec.run === run);
+  const counts = told.filter(isSound);
   const fresh = new Set(counts.filter(({ spec }) => isFresh(spec.at, now)).map(({ spec }) => spec.node));
   const evidence = {
     chosen: sum(counts.map(({ spec }) => spec.chosen)),
@@ -50,13 +51,21 @@ export function factsOf(scene: Scene, status: CanaryStatus, now: number): Facts 
     ready: named(status.candidate)?.ready ?? 0,
     wanted: podsAt(step, deployment.replicas),
     candidateAlone: alone(status.candidate),
-    acknowledged: isAcknowledged(scene, counts),
+    acknowledged: isAcknowledged(scene, told),
     approved: view.annotations[approvedAnnotation],
     paused: deployment.paused,
     startDeadlineMs: deployment.deadlineSeconds === undefined ? startDeadlineMs : deployment.deadlineSeconds * 1000,
     firstErrorMs: firstError(counts),
     samples: counts.flatMap(({ spec }) => spec.samples ?? []).slice(-samplesMax),
   };
+}
+
+/** Numbers that cannot be are no numbers: their node has told nothing. */
+function isSound({ spec: { chosen, others, mirrored } }: TrafficCount): boolean {
+  const sides = [chosen, others].map(({ users, inErrors }) => [inErrors, users] as const);
+  const copies = mirrored === undefined ? [] : [mirrored.copies, mirrored.originals];
+  const all = [...sides, ...copies.map(({ requests, inErrors }) => [inErrors, requests] as const)];
+  return all.every(([part, whole]) => 0 <= part && part <= whole && Number.isSafeInteger(whole));
 }
 
 /** A report from the future is a clock that is wrong, not a fresh one. */

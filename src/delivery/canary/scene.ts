@@ -71,7 +71,7 @@ export function sceneOf(
     replicaSets: observed.replicaSets
       .by("controller", deployment.uid)
       .filter(({ deletionMs }) => deletionMs === undefined),
-    counts: observed.counts.by("split", view.key),
+    counts: observed.counts.by("split", view.key).filter((count) => isOfNode(count, observed)),
     checkResults,
     readyNodes: observed.nodes.list().flatMap(({ name: node, ready }) => (ready ? [node] : [])),
   };
@@ -145,6 +145,11 @@ function olderRival(view: CanaryView, service: string, observed: Observed): stri
 
 function isOlder(a: CanaryView, b: CanaryView): boolean {
   return a.createdMs < b.createdMs || (a.createdMs === b.createdMs && a.name < b.name);
+}
+
+/** One of each Node and no more: numbers of a node that nobody knows, or of one twice, are somebody's tale. */
+function isOfNode({ metadata, spec }: TrafficCount, { nodes }: Observed): boolean {
+  return metadata.name === `${spec.split}.${spec.node}` && nodes.get(spec.node) !== undefined;
 }
 
 function isOwned({ controller }: { readonly controller: { readonly uid: string } | undefined }, uid: string): boolean {
