@@ -22,6 +22,8 @@ export const limits = {
   /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */
   cronLookBackMs: 86_400_000,
   cronLookAheadMs: 3_600_000,
+  /** A pod that was to be disrupted so long ago and was not deleted stays, as upstream. Milliseconds. */
+  staleDisruptionMs: 120_000,
   /** Times so far ahead say nothing: clocks differ. Milliseconds. */
   clockSkewMs: 5_000,
   /** Recommendations and changes remembered of one autoscaler. */

@@ -46,13 +46,16 @@ function describe(object: Stored): string {
   const owner = metadata.ownerReferences?.find((one) => one.controller === true);
   const isNamedByController =
     metadata.generateName !== undefined || (owner !== undefined && owner.kind !== "StatefulSet");
-  const name = isNamedByController ? `of ${owner?.kind} ${labelOf(object) ?? owner?.name}` : metadata.name;
+  // A pod's own name was made up as well, after its generation's.
+  const ofOwner = owner?.kind === "Pod" ? owner.name.replace(/-[a-z0-9]{5}$/, "") : owner?.name;
+  const name = isNamedByController ? `of ${owner?.kind} ${labelOf(object) ?? ofOwner}` : metadata.name;
   const found: string[] = counts.flatMap((count) =>
     status[count] === undefined ? [] : [`${count}=${String(status[count])}`],
   );
   const conditions = (status["conditions"] ?? []) as readonly Condition[];
-  // Why something progresses is history.
-  for (const { type, status: value } of conditions) if (type !== "Progressing") found.push(`${type}=${value}`);
+  // Why something progresses is history, and so is a disruption that never came.
+  for (const { type, status: value } of conditions)
+    if (type !== "Progressing" && (type !== "DisruptionTarget" || value === "True")) found.push(`${type}=${value}`);
   const containers = (object.spec?.["containers"] ?? []) as readonly { readonly image?: string }[];
   found.push(...containers.map(({ image }) => `image=${image}`));
   const endpoints = (object["endpoints"] ?? []) as readonly { readonly conditions?: { readonly ready?: boolean } }[];

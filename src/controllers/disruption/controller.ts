@@ -9,8 +9,12 @@ import { podDeclaration, type PodView } from "../views/pod.ts";
 import { budgetDeclaration } from "../views/policy.ts";
 import { deploymentDeclaration, replicaSetDeclaration, statefulSetDeclaration } from "../views/workload.ts";
 import { planBudget } from "./plan.ts";
+import { isAnnounced, planStaleDisruption } from "./stale.ts";
 
-/** Keeps the status of PodDisruptionBudgets. */
+/** Before the key of a pod in the queue; budgets have none. */
+const podPrefix = "pod ";
+
+/** Keeps the status of PodDisruptionBudgets, and takes back announced disruptions that never came. */
 export function createDisruptionController(dependencies: Dependencies): Controller {
   const { informers } = dependencies;
   const budgets = informers.of(budgetDeclaration);
@@ -67,6 +71,7 @@ export function createDisruptionController(dependencies: Dependencies): Controll
         pods.handle((_key, old, current) => {
           const pod = current ?? old;
           if (pod === undefined) return;
+          if (current !== undefined && isAnnounced(current)) enqueue(podPrefix + pod.key);
           for (const budget of budgets.by("namespace", pod.namespace)) {
             const matches = [old, current].some((view) => view !== undefined && budget.selector.matches(view.labels));
             if (matches) enqueue(budget.key);
@@ -75,6 +80,10 @@ export function createDisruptionController(dependencies: Dependencies): Controll
       ];
     },
     pass(key, { now }) {
+      if (key.startsWith(podPrefix)) {
+        const pod = pods.get(key.slice(podPrefix.length));
+        return pod === undefined ? undefined : planStaleDisruption(pod, now);
+      }
       const budget = budgets.get(key);
       if (budget === undefined) return undefined;
       const selected = withoutHeld(selectedPods(pods, budget), replicaSets);

@@ -58,3 +58,27 @@ test("a granted eviction counts until its pod goes, and lapses when it never doe
   assert.equal(cluster.api.list("pods").filter(isReady).length, 3);
   assert.deepEqual(cluster.problems, []);
 });
+
+test("a disruption that was announced and never came is taken back after two minutes", async () => {
+  const cluster = await start({ minAvailable: 2 });
+  const announced = (name: string, deletionTimestamp?: string): void => {
+    const pod = cluster.api.get("pods", `default/${name}`)!;
+    const lastTransitionTime = `${new Date(cluster.time.clock.now()).toISOString().slice(0, 19)}Z`;
+    const others = (pod.status!["conditions"] ?? []) as object[];
+    const target = { type: "DisruptionTarget", status: "True", reason: "PreemptionByScheduler", lastTransitionTime };
+    const metadata = { ...pod.metadata, ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }) };
+    cluster.api.put("pods", { ...pod, metadata, status: { ...pod.status, conditions: [...others, target] } });
+  };
+  const target = (name: string): string | undefined => {
+    const pod = cluster.api.get("pods", `default/${name}`);
+    const conditions = (pod?.status!["conditions"] ?? []) as { type: string; status: string }[];
+    return conditions.find(({ type }) => type === "DisruptionTarget")?.status;
+  };
+  announced("web-1");
+  announced("web-2", "2026-01-01T00:00:00Z");
+  await cluster.time.advance(110_000);
+  assert.deepEqual([target("web-1"), target("web-2")], ["True", "True"]);
+  await cluster.time.advance(20_000);
+  assert.deepEqual([target("web-1"), target("web-2")], ["False", "True"]);
+  await cluster.quiesce();
+});
