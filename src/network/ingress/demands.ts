@@ -1,10 +1,10 @@
-import { trafficdemands, type TrafficDemandSpec, type TrafficHold } from "#api/delivery/traffic-hold.ts";
+import { trafficdemands, type TrafficHold } from "#api/delivery/traffic-hold.ts";
 import type { Client } from "#client/client.ts";
-import { ApiStatusError } from "#client/status-error.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { holdRing } from "./hold-rules.ts";
 import { demandRetryMs, waitingMs } from "./limits.ts";
 import type { Runtime } from "./runtime.ts";
+import { tell } from "./tell.ts";
 
 export interface DemandsOptions {
   readonly runtime: Pick<Runtime, "follow">;
@@ -134,23 +134,14 @@ export class Demands {
     const { namespace = "", name: hold = "", uid = "" } = metadata;
     if (this.#writing.has(uid)) return;
     this.#writing.add(uid);
-    const name = `${hold}.${nodeName}`;
-    const cause = {
-      actor: `network/${nodeName}`,
-      rule: `a request for Service ${service} came through the ingress of ${nodeName} while its pods slept (sleep ${sleep})`,
-    };
-    const owner = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficHold", name: hold, uid };
     const at = new Date(clock.now()).toISOString();
-    const spec: TrafficDemandSpec = { hold, holdUid: uid, sleep, node: nodeName, service, at };
-    const object = { metadata: { name, ownerReferences: [owner] }, spec };
     try {
-      try {
-        await client.patch(trafficdemands, { namespace, name }, object, { type: "merge", cause });
-      } catch (error) {
-        if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
-        const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficDemand" } as const;
-        await client.create(trafficdemands, { namespace }, { ...kind, ...object }, { cause });
-      }
+      await tell(client, trafficdemands, {
+        about: { kind: "TrafficHold", namespace, name: hold, uid },
+        nodeName,
+        rule: `a request for Service ${service} came through the ingress of ${nodeName} while its pods slept (sleep ${sleep})`,
+        spec: { hold, holdUid: uid, sleep, node: nodeName, service, at },
+      });
       this.#told.set(uid, sleep);
     } catch (error) {
       onProblem(`ingress: cannot ask for pods of Service ${namespace}/${service}`, error);

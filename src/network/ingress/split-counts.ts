@@ -1,6 +1,5 @@
 import { trafficcounts, type MirrorCount, type SideCount, type TrafficCountSpec } from "#api/delivery/traffic-split.ts";
 import type { Client } from "#client/client.ts";
-import { ApiStatusError } from "#client/status-error.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import {
   countHeartbeatMs,
@@ -11,6 +10,7 @@ import {
   samplesMax,
 } from "./limits.ts";
 import type { Runtime } from "./runtime.ts";
+import { tell } from "./tell.ts";
 
 /** A TrafficSplit as HAProxy holds it now. */
 export interface HeldSplit {
@@ -117,33 +117,16 @@ export class SplitCounts {
     this.#told.set(keyOf(split), { urgent, rest, atMs: now });
   }
 
-  async #write(split: HeldSplit, spec: TrafficCountSpec): Promise<void> {
+  #write({ namespace, name, uid }: HeldSplit, spec: TrafficCountSpec): Promise<void> {
     const { client, nodeName } = this.#options;
-    const { namespace } = split;
-    const name = `${split.name}.${nodeName}`;
-    const cause = {
-      actor: `network/${nodeName}`,
+    return tell(client, trafficcounts, {
+      about: { kind: "TrafficSplit", namespace, name, uid },
+      nodeName,
       rule: `the ingress of ${nodeName} counted the users of a TrafficSplit`,
-    };
-    const owner = {
-      apiVersion: "delivery.steersman.dev/v1",
-      kind: "TrafficSplit",
-      name: split.name,
-      uid: split.uid,
-    };
-    const object = {
-      metadata: { name, ownerReferences: [owner] },
       spec: { ...spec, samples: [...(spec.samples ?? [])] },
-    };
-    try {
       // What an earlier run copied is none of this one.
-      const patch = { ...object, spec: { mirrored: null, ...object.spec } };
-      await client.patch(trafficcounts, { namespace, name }, patch, { type: "merge", cause });
-    } catch (error) {
-      if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
-      const kind = { apiVersion: "delivery.steersman.dev/v1", kind: "TrafficCount" } as const;
-      await client.create(trafficcounts, { namespace }, { ...kind, ...object }, { cause });
-    }
+      cleared: ["mirrored"],
+    });
   }
 }
 
