@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { renderAdvices } from "./advise.ts";
-import { bar, sparkline } from "./top.ts";
+import { bar, renderTop, sparkline } from "./top.ts";
 
 test("bars and sparklines", () => {
   assert.equal(bar(1, 2, 4), "▕█████░░░░░          ▏");
@@ -18,4 +18,9 @@ test("what was never measured is shown as a question", () => {
   const text = renderAdvices({ workloads: [web], cluster });
   assert.match(text, /deployment\/web +web +2 +500m +\? +\? +\? +\? +- +\?/);
   assert.match(text, /The requests fill 1 node; as advised they would fill 1 node\./);
+  assert.match(text, /\?: not measured yet/);
+  const use = { metadata, workload: "deployment/web", pods: 2, requested: { cpu: "500m" }, cpuHistory: [] };
+  const screen = renderTop({ nodes: [], workloads: [use] });
+  assert.match(screen, /deployment\/web +2 +\? +500m +\? +-/);
+  assert.match(screen, /\? not measured yet   - nothing asked for/);
 });
