@@ -125,6 +125,12 @@ export interface Lone extends Cluster {
  */
 export async function startLone({ folder, prepare }: LoneFlags): Promise<Lone> {
   const place = mkdtempSync(join(folder, "bench-lone-"));
+  // A bench whose time is over leaves nothing behind; the server ends with it.
+  const cutOff = (): void => {
+    rmSync(place, { recursive: true, force: true });
+    process.exit(1);
+  };
+  process.once("SIGTERM", cutOff);
   await prepare?.(place);
   const execArgv = ["--no-parallel-scavenge", "--max-semi-space-size=8", "--expose-gc"];
   const child: ChildProcess = fork(join(import.meta.dirname, "lone-server.ts"), { execArgv });
@@ -138,6 +144,7 @@ export async function startLone({ folder, prepare }: LoneFlags): Promise<Lone> {
   const target = { host: "127.0.0.1", serverName: "localhost", ca, port: Number(new URL(baseUrl).port) };
   await api.call("POST", "/api/v1/namespaces", { metadata: { name: benchNamespace } });
   const close = (): void => {
+    process.off("SIGTERM", cutOff);
     child.removeAllListeners("exit");
     child.kill("SIGKILL");
     api.close();
