@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { schemaOf } from "#api/schemas.ts";
 import { decodeProtobuf } from "#codec/protobuf.ts";
-import { send, startOverHttps, wholeBody } from "./harness.ts";
+import { defineWidgets, send, startOverHttps, wholeBody } from "./harness.ts";
 
 const server = await startOverHttps();
 after(() => server.close());
@@ -13,42 +13,28 @@ const widgets = "/apis/example.com/v1/namespaces/default/widgets";
 /** 2^53 + 1, and the ends of int64: no double holds them. */
 const numbers = ["9007199254740993", "9223372036854775807"];
 
-await send(server, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
-  metadata: { name: "widgets.example.com" },
-  spec: {
-    group: "example.com",
-    scope: "Namespaced",
-    names: { plural: "widgets", kind: "Widget" },
-    versions: [
-      {
-        name: "v1",
-        served: true,
-        storage: true,
-        subresources: {
-          scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
-          status: {},
-        },
-        schema: {
-          openAPIV3Schema: {
-            type: "object",
-            properties: {
-              spec: {
-                type: "object",
-                "x-kubernetes-preserve-unknown-fields": true,
-                properties: {
-                  count: { type: "integer", format: "int64" },
-                  ratio: { type: "number" },
-                  replicas: { type: "integer" },
-                },
-              },
-            },
+await defineWidgets(server, {
+  subresources: {
+    scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
+    status: {},
+  },
+  schema: {
+    openAPIV3Schema: {
+      type: "object",
+      properties: {
+        spec: {
+          type: "object",
+          "x-kubernetes-preserve-unknown-fields": true,
+          properties: {
+            count: { type: "integer", format: "int64" },
+            ratio: { type: "number" },
+            replicas: { type: "integer" },
           },
         },
       },
-    ],
+    },
   },
 });
-while ((await send(server, "GET", widgets)).status === 404);
 
 const patches = [
   ["merge-patch+json", (body: string) => `{"spec":${body}}`],

@@ -9,13 +9,12 @@ import { schemaOf } from "#api/schemas.ts";
 import { parseJsonText, stringifyJson } from "#codec/json.ts";
 import type { Schema } from "#codec/schema.ts";
 import { answered, anything, oddKey, oddText, valueOf } from "./arbitrary.ts";
-import { send, startInProcess } from "./harness.ts";
+import { defineWidgets, send, startInProcess } from "./harness.ts";
 
 const server = await startInProcess();
 after(() => server.close());
 const seed = 20_261_123;
 
-const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const labelled = { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "c", image: "i" }] } };
 const widgetSchema = {
   type: "object",
@@ -49,29 +48,13 @@ const widgetSchema = {
     status: { type: "object", properties: { replicas: { type: "integer", minimum: 0 } } },
   },
 };
-const defined = await send(server, "POST", definitions, {
-  metadata: { name: "widgets.example.com" },
-  spec: {
-    group: "example.com",
-    scope: "Namespaced",
-    names: { plural: "widgets", kind: "Widget" },
-    versions: [
-      {
-        name: "v1",
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: widgetSchema },
-        subresources: {
-          status: {},
-          scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
-        },
-      },
-    ],
+await defineWidgets(server, {
+  schema: { openAPIV3Schema: widgetSchema },
+  subresources: {
+    status: {},
+    scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" },
   },
 });
-assert.equal(defined.status, 201, defined.text);
-while ((await send(server, "GET", "/apis/example.com/v1/widgets")).status === 404)
-  await new Promise((resolve) => setImmediate(resolve));
 
 interface Way {
   readonly collection: string;

@@ -126,6 +126,22 @@ export async function send(
   };
 }
 
+/** Puts the kind Widget of example.com/v1 into force: it is served when this resolves. `version`: its schema and subresources. */
+export async function defineWidgets(server: TestServer, version: object): Promise<void> {
+  const defined = await send(server, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", {
+    metadata: { name: "widgets.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "widgets", kind: "Widget" },
+      versions: [{ name: "v1", served: true, storage: true, ...version }],
+    },
+  });
+  assert.equal(defined.status, 201, defined.text);
+  while ((await send(server, "GET", "/apis/example.com/v1/widgets")).status === 404)
+    await new Promise((resolve) => setImmediate(resolve));
+}
+
 export function wholeBody({ body }: HttpResponse): Promise<Uint8Array> {
   if (body instanceof Uint8Array) return Promise.resolve(body);
   if (!("open" in body)) return Promise.resolve(Buffer.concat(body));

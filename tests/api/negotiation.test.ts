@@ -3,35 +3,20 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
 import { gunzipSync, gzip, gzipSync } from "node:zlib";
-import { send, startOverHttps, wholeBody, type Answer } from "./harness.ts";
+import { defineWidgets, send, startOverHttps, wholeBody, type Answer } from "./harness.ts";
 
 const server = await startOverHttps({ gzip: promisify(gzip) });
 after(() => server.close());
 
-const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const widgets = "/apis/example.com/v1/namespaces/default/widgets";
 const maps = "/api/v1/namespaces/default/configmaps";
 const protobuf = "application/vnd.kubernetes.protobuf";
 
 await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
-await send(server, "POST", definitions, {
-  metadata: { name: "widgets.example.com" },
-  spec: {
-    group: "example.com",
-    scope: "Namespaced",
-    names: { plural: "widgets", kind: "Widget" },
-    versions: [
-      {
-        name: "v1",
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-        subresources: { status: {} },
-      },
-    ],
-  },
+await defineWidgets(server, {
+  schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+  subresources: { status: {} },
 });
-while ((await send(server, "GET", widgets)).status === 404);
 
 const widget = (name: string): object => ({
   apiVersion: "example.com/v1",
