@@ -66,6 +66,8 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
   },
   {
     what: "a controller deletes without naming the uid",
+    seed: "many deletions",
+    swarm: { safetyMs: 200_000 },
     notices: /^30 preconditions/,
     defects: changeBody((_target, method, body) =>
       method === "DELETE" ? { ...body, preconditions: undefined } : undefined,

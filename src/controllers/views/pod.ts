@@ -4,6 +4,7 @@ import type { ContainerStatus, Pod, PodCondition, Toleration } from "#api/genera
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
+import { limits } from "../limits.ts";
 
 /** How one container ended, as the Job's failure policy judges it. */
 export interface ContainerEnd {
@@ -99,7 +100,10 @@ export function isFinished(pod: PodView): boolean {
 
 /** Ready for at least `minReadySeconds`. */
 export function isAvailable(pod: PodView, minReadySeconds: number, now: number): boolean {
-  return pod.ready && (minReadySeconds === 0 || pod.readyChangedMs + minReadySeconds * 1000 <= now);
+  const { ready, readyChangedMs } = pod;
+  // Ready since a time that lies ahead: the clock was set back since, and the pod must not count as lost for that.
+  const isFromAhead = readyChangedMs > now + limits.clockSkewMs;
+  return ready && (minReadySeconds === 0 || isFromAhead || readyChangedMs + minReadySeconds * 1000 <= now);
 }
 
 /** Milliseconds until a ready pod becomes available; undefined when it is, or when it is not ready. */
