@@ -1,6 +1,7 @@
 import { addressAt, type Cidr } from "#base/cidr.ts";
 import type { Pod } from "#api/generated/core-v1.ts";
 import type { IngressActivity } from "#api/observability/activity.ts";
+import type { IngressTraffic } from "#api/observability/traffic.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#reconcile/informers.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -13,7 +14,7 @@ import type { Sockets } from "#world/sockets.ts";
 import { createClusterDns } from "./dns/loop.ts";
 import type { IngressListen } from "./ingress/configuration.ts";
 import type { HeldCount } from "./ingress/demands.ts";
-import { noTraffic, type TrafficReading } from "./ingress/counters.ts";
+import { noTraffic } from "./ingress/counters.ts";
 import { createIngressLoop } from "./ingress/loop.ts";
 import type { Problem } from "./ingress/route-table.ts";
 import { observe } from "./observed.ts";
@@ -77,7 +78,7 @@ export interface Network {
   /** What of the Ingresses this node does not serve, and why. */
   ingressProblems(): readonly Problem[];
   /** Requests through this node's ingress. Rejects with `RuntimeError` when its proxy does not answer. */
-  ingressTraffic(): Promise<TrafficReading>;
+  ingressTraffic(): Promise<IngressTraffic>;
   /** Requests that this node's ingress held. */
   ingressHeld(): readonly HeldCount[];
   /** For how long no request came to this node's ingress, by Service. Rejects when it is not known. */

@@ -7,7 +7,8 @@ import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
-import { readTraffic, type TrafficReading } from "#network/ingress/counters.ts";
+import type { IngressTraffic } from "#api/observability/traffic.ts";
+import { readTraffic } from "#network/ingress/counters.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
 import type { Backend, Certificate, Route, RouteTable } from "#network/ingress/route-table.ts";
@@ -198,7 +199,7 @@ test(
 
     await t.test("requests are counted by backend", async () => {
       const read = async () => readTraffic(stage.runtime, stage.plane);
-      const ownErrors = ({ backends }: TrafficReading): number | undefined =>
+      const ownErrors = ({ backends }: IngressTraffic): number | undefined =>
         backends.find(({ backend }) => backend === "d/none:80")?.ownAnswers[4];
       let counted = await read();
       // A request is counted when it has ended in HAProxy: a moment after its answer is here.

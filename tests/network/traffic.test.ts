@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { Agent, createServer, request, type Server } from "node:http";
 import { after, before, test } from "node:test";
 import { splitOf } from "#network/ingress/split.ts";
-import { readTraffic, type TrafficReading } from "#network/ingress/counters.ts";
+import type { IngressTraffic } from "#api/observability/traffic.ts";
+import { readTraffic } from "#network/ingress/counters.ts";
 import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import { exposeFamilies } from "#telemetry/metrics.ts";
@@ -97,7 +98,7 @@ function ask({ host = "shop.com", path = "/", from = "127.0.0.1", cookie, agent 
   });
 }
 
-const read = (): Promise<TrafficReading> => readTraffic(proxy.runtime, proxy.plane);
+const read = (): Promise<IngressTraffic> => readTraffic(proxy.runtime, proxy.plane);
 
 async function series(): Promise<ReadonlyMap<string, number>> {
   return readExposition(exposeFamilies(trafficFamilies(await read()))).series;

@@ -1,51 +1,10 @@
+import type { BackendTraffic, IngressTraffic, RouteTraffic, RouteUsers } from "#api/observability/traffic.ts";
 import type { Runtime } from "./runtime.ts";
 import { backendName, type Slots } from "./slots.ts";
 import { bucketEndsUs, userRegisters } from "./traffic-rules.ts";
 import { readCountedKey, type TrafficNumbers } from "./traffic-numbers.ts";
 
-/** What HAProxy counted for a backend since its start. */
-export interface BackendCounters {
-  /** `namespace/service:port`, for the chosen of a split followed by `@` and its name. */
-  readonly backend: string;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly connectionFailures: number;
-  readonly retries: number;
-  /** Answers that no server gave, by the first digit of their status: index 0 is 1xx, 4 is 5xx. */
-  readonly ownAnswers: readonly number[];
-}
-
-/** Requests that came by one Ingress' routes to a backend and were answered by pods of one version. */
-export interface RouteCounters {
-  /** `namespace/name`. */
-  readonly ingress: string;
-  readonly backend: string;
-  /** "" when it is not known. */
-  readonly version: string;
-  /** Answers by the first digit of their status: index 0 is 1xx, 4 is 5xx. */
-  readonly answers: readonly number[];
-  /** By the bucket of their time until the answer began; one more than `bucketEndsUs` has ends. */
-  readonly buckets: readonly number[];
-}
-
-/** From which addresses requests came by one Ingress' routes in the last minutes, to one side if users are split. */
-export interface RouteUsers {
-  readonly ingress: string;
-  readonly backend: string;
-  /** Of the pods there, when it is one: without a split nobody's version is the same for long while there are two. */
-  readonly version: string;
-  /** The registers of a sketch (`traffic-rules.ts`). */
-  readonly registers: readonly number[];
-}
-
-export interface TrafficReading {
-  readonly backends: readonly BackendCounters[];
-  readonly routes: readonly RouteCounters[];
-  readonly users: readonly RouteUsers[];
-  readonly bucketEndsUs: readonly number[];
-}
-
-export const noTraffic: TrafficReading = { backends: [], routes: [], users: [], bucketEndsUs };
+export const noTraffic: IngressTraffic = { backends: [], routes: [], users: [], bucketEndsUs };
 
 /** What numbers and places in the counters stand for. */
 export interface TrafficNames {
@@ -54,7 +13,7 @@ export interface TrafficNames {
 }
 
 /** Reads all counters. Rejects with `RuntimeError` when HAProxy does not answer: to say nothing was counted would be a lie. */
-export async function readTraffic(runtime: Runtime, { slots, numbers }: TrafficNames): Promise<TrafficReading> {
+export async function readTraffic(runtime: Runtime, { slots, numbers }: TrafficNames): Promise<IngressTraffic> {
   const [stat, traffic, visitors] = await Promise.all([
     runtime.command("show stat -1 6 -1"),
     runtime.command("show table traffic"),
@@ -71,7 +30,7 @@ export async function readTraffic(runtime: Runtime, { slots, numbers }: TrafficN
 const classes = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx"] as const;
 
 /** Of the statistics of backends and servers, columns by their names in the first line. */
-export function backendCounters(answer: string, slots: Slots): BackendCounters[] {
+export function backendCounters(answer: string, slots: Slots): BackendTraffic[] {
   const [header = "", ...lines] = answer.split("\n");
   const columns = new Map(
     header
@@ -81,7 +40,7 @@ export function backendCounters(answer: string, slots: Slots): BackendCounters[]
   );
   const ids = new Map([...slots.backends].map(([id, slot]) => [backendName(slot), id]));
   const byServers = new Map<string, number[]>();
-  const found: { readonly name: string; readonly counters: BackendCounters }[] = [];
+  const found: { readonly name: string; readonly counters: BackendTraffic }[] = [];
   for (const line of lines) {
     const values = line.split(",");
     const numberOf = (name: string): number => Number(values[columns.get(name) ?? -1] ?? 0) || 0;
@@ -120,9 +79,9 @@ function grown<T>(found: Map<number, T>, key: number, make: () => T): T {
 }
 
 /** The answer of `show table traffic`. */
-export function routeCounters(table: string, numbers: TrafficNumbers): RouteCounters[] {
+export function routeCounters(table: string, numbers: TrafficNumbers): RouteTraffic[] {
   const names = namesByNumber(numbers);
-  const found = new Map<number, RouteCounters & { readonly answers: number[]; readonly buckets: number[] }>();
+  const found = new Map<number, RouteTraffic & { readonly answers: number[]; readonly buckets: number[] }>();
   for (const [, key, count] of table.matchAll(/ key=(\d+) .*?conn_cnt=(\d+)/g)) {
     const number = Math.floor(Number(key) / 512);
     const [index, bucket] = [(Math.floor(Number(key) / 64) % 8) - 1, Number(key) % 64];

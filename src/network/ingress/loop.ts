@@ -1,4 +1,5 @@
 import type { IngressActivity } from "#api/observability/activity.ts";
+import type { IngressTraffic } from "#api/observability/traffic.ts";
 import type { Client } from "#client/client.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -17,7 +18,7 @@ import { compile } from "./compile.ts";
 import type { IngressListen } from "./configuration.ts";
 import { readActivity, serviceOf } from "./activity.ts";
 import { classesDeclaration, holdsDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
-import { readTraffic, type TrafficReading } from "./counters.ts";
+import { readTraffic } from "./counters.ts";
 import { IngressDataPlane } from "./data-plane.ts";
 import { Demands, type HeldCount } from "./demands.ts";
 import { Haproxy } from "./haproxy.ts";
@@ -62,7 +63,7 @@ export interface IngressLoop {
   /** What of the Ingresses is not served, as of the last round. */
   problems(): readonly Problem[];
   /** Requests since HAProxy's start. Rejects with `RuntimeError` when it does not answer. */
-  traffic(): Promise<TrafficReading>;
+  traffic(): Promise<IngressTraffic>;
   /** Requests that were held, by place. */
   held(): readonly HeldCount[];
   /** For how long no request came for each Service. Rejects when HAProxy does not tell. */

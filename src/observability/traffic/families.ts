@@ -1,50 +1,13 @@
+import type { BackendTraffic, IngressTraffic, RouteTraffic, RouteUsers } from "#api/observability/traffic.ts";
 import type { Family, LabelValues, Sample } from "#telemetry/metrics.ts";
 import { routesToldMax } from "../limits.ts";
 import { distinctUsers, joinSketches } from "./sketch.ts";
-
-/** What a node's ingress counted since its proxy started. */
-export interface Traffic {
-  readonly backends: readonly BackendTraffic[];
-  readonly routes: readonly RouteTraffic[];
-  readonly users: readonly RouteUsers[];
-  /** Microseconds at which the buckets of `RouteTraffic` end; a last one has no end. */
-  readonly bucketEndsUs: readonly number[];
-}
-
-export interface BackendTraffic {
-  /** `namespace/service:port`, perhaps with `@` and who split it. */
-  readonly backend: string;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly connectionFailures: number;
-  readonly retries: number;
-  /** Answers that no pod gave, by the first digit of their status: index 0 is 1xx. */
-  readonly ownAnswers: readonly number[];
-}
-
-export interface RouteTraffic {
-  /** `namespace/name`. */
-  readonly ingress: string;
-  readonly backend: string;
-  readonly version: string;
-  /** By the first digit of the status: index 0 is 1xx. */
-  readonly answers: readonly number[];
-  readonly buckets: readonly number[];
-}
-
-export interface RouteUsers {
-  readonly ingress: string;
-  readonly backend: string;
-  readonly version: string;
-  /** Of a sketch of who asked. */
-  readonly registers: readonly number[];
-}
 
 /** What dashboards see: `le` in seconds. Each is one of the finer ends that the proxy counts by. */
 const shownBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The golden signals of every Service behind an Ingress, without code in the application. */
-export function trafficFamilies({ backends, routes, users, bucketEndsUs }: Traffic): readonly Family[] {
+export function trafficFamilies({ backends, routes, users, bucketEndsUs }: IngressTraffic): readonly Family[] {
   const rows = bounded(byLabels(routes));
   const own = backends.map((one) => ({ labels: { ...serviceLabels(one.backend), ingress: "", version: "" }, one }));
   const prefix = "steersman_ingress_";
