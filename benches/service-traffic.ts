@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { service, slice } from "../tests/network/objects.ts";
+import { service, slice, splitByHeader } from "../tests/network/objects.ts";
 import { node, TestNode } from "../tests/network/test-node.ts";
 import { report } from "./report.ts";
 
@@ -30,17 +30,6 @@ interface Round {
 }
 
 const web = service("web", { clusterIP: "10.96.0.20" });
-const split = {
-  metadata: { namespace: "default", name: "web", uid: "s" },
-  spec: {
-    service: "web",
-    to: { service: "web-canary" },
-    users: { header: "X-User" },
-    hashKey: "0123456789abcdef",
-    threshold: 5_000,
-    run: "r-1",
-  },
-};
 
 function microseconds(text: string): number {
   const [, value = "0", unit = "us"] = /([\d.]+)(us|ms|s)/.exec(text) ?? [];
@@ -72,7 +61,7 @@ try {
   stage.feed("services", service("web-canary", { clusterIP: "None" }));
   stage.feed("endpointslices", slice("web", 8080, [pod.address]));
   stage.feed("endpointslices", slice("web-canary", 8080, [pod.address]));
-  stage.feed("trafficsplits", split);
+  stage.feed("trafficsplits", splitByHeader);
   const isProxied = (): boolean =>
     stage.namespace.run("nft", ["list", "map", "ip", "steer_test", "proxied"]).includes("10.96.0.20");
   const goThrough = async (way: Way): Promise<void> => {

@@ -6,10 +6,9 @@ import { after, afterEach, before, test } from "node:test";
 import type { MirrorCount, TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
 import { Mirrors, mirrorsOf } from "#network/ingress/mirror.ts";
 import type { RouteTable } from "#network/ingress/route-table.ts";
-import { splitOf } from "#network/ingress/split.ts";
 import { realClock } from "#world/node/clock.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
-import { freePort, skipWithoutHaproxy as skip, TestProxy, timers, until } from "./test-proxy.ts";
+import { freePort, skipWithoutHaproxy as skip, splitOfWeb, TestProxy, timers, until } from "./test-proxy.ts";
 
 interface Arrived {
   readonly method: string;
@@ -90,20 +89,7 @@ after(async () => {
 });
 
 function tableOf(spec: Partial<TrafficSplitSpec>, newPort: number): RouteTable {
-  const split = splitOf({
-    apiVersion: "delivery.steersman.dev/v1",
-    kind: "TrafficSplit",
-    metadata: { name: "web", namespace: "d" },
-    spec: {
-      service: "web",
-      to: { service: "web-canary" },
-      users: { cookie: "sid" },
-      hashKey: "0123456789abcdef",
-      threshold: 0,
-      ...spec,
-    },
-  });
-  assert.ok(typeof split !== "string", String(split));
+  const split = splitOfWeb(spec);
   const backend = (id: string, port: number) =>
     [id, { id, servers: [{ address: "127.0.0.1", port, weight: 100 }] }] as const;
   return {

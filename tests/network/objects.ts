@@ -43,3 +43,18 @@ export function ready(text: string): Endpoint {
 export function ending(text: string): Endpoint {
   return { ...ready(text), conditions: { ready: false, serving: true, terminating: true } };
 }
+
+/** A split of the users of the Service web, told by a header that pods pass on. */
+export const splitByHeader = {
+  apiVersion: "delivery.steersman.dev/v1",
+  kind: "TrafficSplit",
+  metadata: { namespace: "default", name: "web", uid: "s" },
+  spec: {
+    service: "web",
+    to: { service: "web-canary" },
+    users: { header: "X-User" },
+    hashKey: "0123456789abcdef",
+    threshold: 5_000,
+    run: "r-1",
+  },
+};

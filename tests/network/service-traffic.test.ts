@@ -10,7 +10,7 @@ import { Runtime } from "#network/ingress/runtime.ts";
 import { realTimers } from "#world/node/clock.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import type { Namespace } from "./namespaces.ts";
-import { service, slice } from "./objects.ts";
+import { service, slice, splitByHeader as split } from "./objects.ts";
 import { node, TestNode } from "./test-node.ts";
 
 const hasHaproxy = spawnSync("haproxy", ["-v"]).status === 0;
@@ -38,19 +38,6 @@ let fresh: Pod;
 let caller: Pod;
 let stranger: Pod;
 
-const split = {
-  apiVersion: "delivery.steersman.dev/v1",
-  kind: "TrafficSplit",
-  metadata: { namespace: "default", name: "web", uid: "s" },
-  spec: {
-    service: "web",
-    to: { service: "web-canary" },
-    users: { header: "X-User" },
-    hashKey: "0123456789abcdef",
-    threshold: 5_000,
-    run: "r-1",
-  },
-};
 const web = service("web", { clusterIP: "10.96.0.20" });
 const candidate = service("web-canary", { clusterIP: "None" });
 const shop = {

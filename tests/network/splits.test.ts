@@ -8,7 +8,7 @@ import { readSides, samplesOf } from "#network/ingress/split-counts.ts";
 import type { RouteTable, Split } from "#network/ingress/route-table.ts";
 import type { Runtime } from "#network/ingress/runtime.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
-import { freePort, skipWithoutHaproxy, TestProxy, timers } from "./test-proxy.ts";
+import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
@@ -44,20 +44,7 @@ after(async () => {
 type Spec = Partial<TrafficSplit["spec"]>;
 
 async function apply(spec: Spec, isThere = true): Promise<void> {
-  const split = splitOf({
-    apiVersion: "delivery.steersman.dev/v1",
-    kind: "TrafficSplit",
-    metadata: { name: "web", namespace: "d" },
-    spec: {
-      service: "web",
-      to: { service: "web-canary" },
-      users: { cookie: "sid" },
-      hashKey: "0123456789abcdef",
-      threshold: 0,
-      ...spec,
-    },
-  });
-  assert.ok(typeof split !== "string", String(split));
+  const split = splitOfWeb(spec);
   await proxy.plane.apply(
     tableOf({ ...split, backends: [isThere ? { from: "d/web:80", to: "d/new:80" } : { from: "d/web:80" }] }),
   );

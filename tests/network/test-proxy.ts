@@ -1,10 +1,14 @@
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
+import type { TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
+import type { Split } from "#network/ingress/route-table.ts";
 import { Runtime } from "#network/ingress/runtime.ts";
+import { splitOf } from "#network/ingress/split.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
@@ -64,6 +68,25 @@ export class TestProxy {
   #makePlane(): IngressDataPlane {
     return new IngressDataPlane({ ...this.#shared, haproxy: this.haproxy, onGone: () => undefined });
   }
+}
+
+/** A split of the users of d/web. */
+export function splitOfWeb(spec: Partial<TrafficSplitSpec>): Omit<Split, "backends"> {
+  const split = splitOf({
+    apiVersion: "delivery.steersman.dev/v1",
+    kind: "TrafficSplit",
+    metadata: { name: "web", namespace: "d" },
+    spec: {
+      service: "web",
+      to: { service: "web-canary" },
+      users: { cookie: "sid" },
+      hashKey: "0123456789abcdef",
+      threshold: 0,
+      ...spec,
+    },
+  });
+  assert.ok(typeof split !== "string", String(split));
+  return split;
 }
 
 /** Waits for a state; fails with `what` when it does not come. */

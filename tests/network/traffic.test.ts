@@ -3,14 +3,13 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { Agent, createServer, request, type Server } from "node:http";
 import { after, before, test } from "node:test";
-import { splitOf } from "#network/ingress/split.ts";
 import type { IngressTraffic } from "#api/observability/traffic.ts";
 import { readTraffic } from "#network/ingress/counters.ts";
 import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import { exposeFamilies } from "#telemetry/metrics.ts";
 import { readExposition } from "../observability/exposition.ts";
-import { freePort, skipWithoutHaproxy, TestProxy, until } from "./test-proxy.ts";
+import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy, until } from "./test-proxy.ts";
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
@@ -196,20 +195,7 @@ test("users are counted once, by address, on the side where they are while they 
   // A sketch: 30 of 512 registers collide once or twice.
   assert.ok(27 <= byAddress && byAddress <= 33, `${byAddress} of 30`);
 
-  const split = splitOf({
-    apiVersion: "delivery.steersman.dev/v1",
-    kind: "TrafficSplit",
-    metadata: { name: "web", namespace: "d" },
-    spec: {
-      service: "web",
-      to: { service: "web-new" },
-      users: { cookie: "sid" },
-      hashKey: "0123456789",
-      threshold: 5000,
-      run: "r1",
-    },
-  });
-  assert.ok(typeof split !== "string", String(split));
+  const split = splitOfWeb({ to: { service: "web-new" }, threshold: 5000, run: "r1" });
   const sides = { ...split, backends: [{ from: "d/web:80", to: "d/web-new:80@web" }] };
   const backends = new Map([
     ...table().backends,

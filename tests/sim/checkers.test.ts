@@ -12,7 +12,7 @@ import { workloadChecker } from "#sim/checkers/workloads.ts";
 import { writeChecker } from "#sim/checkers/writes.ts";
 import type { Change, Stored } from "#sim/history.ts";
 import type { RuntimeAct } from "#sim/simulated-runtime.ts";
-import { calmNetwork } from "#sim/faulty-transport.ts";
+import { calmSwarm } from "./play.ts";
 
 type Step =
   | { readonly at?: number; readonly put: string; readonly object: Record<string, unknown>; readonly isSame?: boolean }
@@ -46,17 +46,9 @@ function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     all,
     resources: () => new Set([...objects.keys()].map(resourceOf)),
   };
-  const swarm = {
-    safetyMs: 0,
-    commitMsMax: 0,
-    crashAfterWrite: 0,
-    loopNetwork: calmNetwork,
-    agentNetwork: calmNetwork,
-    strikes: {},
-  };
   const hosts = ["node-1", "node-2"].map((name) => ({ name, agentLives: 1 }));
   const checker = make(
-    { history, swarm, hosts, server: { informers: undefined }, isCalm: () => true, now: () => nowMs },
+    { history, swarm: calmSwarm, hosts, server: { informers: undefined }, isCalm: () => true, now: () => nowMs },
     (name, what) => broken.push(`${name}: ${what}`),
   );
   const watches = new Map<string, (chunk: Uint8Array) => void>();

@@ -3,6 +3,16 @@ import type { CheckerFactory } from "#sim/checkers/checker.ts";
 import { calmNetwork } from "#sim/faulty-transport.ts";
 import type { History, Stored } from "#sim/history.ts";
 
+/** Of a run in which nothing goes wrong. */
+export const calmSwarm = {
+  safetyMs: 0,
+  commitMsMax: 0,
+  crashAfterWrite: 0,
+  loopNetwork: calmNetwork,
+  agentNetwork: calmNetwork,
+  strikes: {},
+};
+
 export type Body = Record<string, unknown>;
 export interface Step {
   readonly at?: number;
@@ -35,15 +45,14 @@ export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     all: (resource) => new Map([...objects].filter(([key]) => resourceOf(key) === resource)),
     resources: () => new Set([...objects.keys()].map(resourceOf)),
   };
-  const swarm = {
-    safetyMs: 0,
-    commitMsMax: 0,
-    crashAfterWrite: 0,
-    loopNetwork: calmNetwork,
-    agentNetwork: calmNetwork,
-    strikes: {},
+  const view = {
+    history,
+    swarm: calmSwarm,
+    hosts: [],
+    server: { informers: undefined },
+    isCalm: () => true,
+    now: () => nowMs,
   };
-  const view = { history, swarm, hosts: [], server: { informers: undefined }, isCalm: () => true, now: () => nowMs };
   const checker = make(view, (name, what) => broken.push(`${name}: ${what}`));
   for (const step of steps) {
     nowMs = step.at ?? nowMs;
