@@ -306,6 +306,16 @@ const operand = fc.letrec((tie) => ({
 
 check("null has no methods of the types that may be null", "int(duration(null))", /error: no such overload/);
 
+check(
+  "what a list holds may be anything as soon as one of it may",
+  "[1, 2][[0, dyn(x)][1]]",
+  /error: no such overload/,
+  null,
+);
+check("so may what a choice gives", "[1, 2][(size(labels) > 0 ? dyn(x) : 0)]", /error: no such overload/, null);
+check("and two lists together", "[1, 2][([0] + [dyn(x)])[1]]", /error: no such overload/, null);
+check("and the values of a map", "[1, 2][{'a': 1, 'b': dyn(x)}['b']]", /error: no such overload/, null);
+
 test("any well-formed expression is answered", () => {
   fc.assert(
     fc.property(operand.value, fc.jsonValue(), (text, x) => {

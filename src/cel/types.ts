@@ -120,8 +120,8 @@ export type Bindings = Map<string, Type>;
 export function assign(to: Type, from: Type, bindings: Bindings): boolean {
   if (to.kind === "parameter") {
     const bound = bindings.get(to.name);
-    if (bound === undefined || (bound.kind === "dyn" && from.kind !== "dyn")) {
-      if (bound === undefined) bindings.set(to.name, from);
+    if (bound === undefined) {
+      bindings.set(to.name, from);
       return true;
     }
     if (from.kind === "null" && isNullable(bound)) return true;
@@ -129,12 +129,9 @@ export function assign(to: Type, from: Type, bindings: Bindings): boolean {
       bindings.set(to.name, from);
       return true;
     }
-    if (isOpen(bound)) {
-      if (!assign(bound, from, bindings)) return assign(from, bound, bindings);
-      bindings.set(to.name, from);
-      return true;
-    }
-    return assign(bound, from, bindings);
+    if (!assign(bound, from, bindings) && !assign(from, bound, bindings)) return false;
+    bindings.set(to.name, join(bound, from));
+    return true;
   }
   if (isAny(to) || isAny(from) || from.kind === "parameter") return true;
   if (from.kind === "null") return isNullable(to);
@@ -155,23 +152,6 @@ function isAny(type: Type): boolean {
 /** Whether a value of this type may be null. */
 export function isNullable(type: Type): boolean {
   return ["null", "object", "opaque", "timestamp", "duration", "dyn"].includes(type.kind);
-}
-
-/** Types with parts that are not known yet: the empty list and map. */
-function isOpen(type: Type): boolean {
-  switch (type.kind) {
-    case "dyn":
-    case "parameter":
-      return true;
-    case "list":
-      return isOpen(type.element);
-    case "map":
-      return isOpen(type.value);
-    case "optional":
-      return isOpen(type.of);
-    default:
-      return false;
-  }
 }
 
 /** `type` with its parameters replaced; those that nothing has bound may be anything. */
@@ -199,11 +179,25 @@ export function isSameType(left: Type, right: Type): boolean {
   return left === right || formatType(left) === formatType(right);
 }
 
-/** The type that holds values of both: their own when they agree, otherwise anything. */
+/** The type that holds values of both: anything as soon as one side may be anything, else calls would trust what nobody looked at. */
 export function join(left: Type, right: Type): Type {
   if (left === right) return left;
-  if (isOpen(left) && assign(left, right, new Map())) return right;
+  if (left.kind === "dyn" || right.kind === "dyn") return dyn;
+  if (left.kind === "list" && right.kind === "list") {
+    if (left.max === 0) return right;
+    return right.max === 0 ? left : list(join(left.element, right.element), larger(left.max, right.max));
+  }
+  if (left.kind === "map" && right.kind === "map") {
+    if (left.max === 0) return right;
+    if (right.max === 0) return left;
+    return map(join(left.key, right.key), join(left.value, right.value), larger(left.max, right.max));
+  }
+  if (left.kind === "optional" && right.kind === "optional") return optional(join(left.of, right.of));
   if (assign(left, right, new Map())) return left;
   if (assign(right, left, new Map())) return right;
   return dyn;
+}
+
+function larger(left: number | undefined, right: number | undefined): number | undefined {
+  return left === undefined || right === undefined ? undefined : Math.max(left, right);
 }

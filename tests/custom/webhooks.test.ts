@@ -8,6 +8,7 @@ interface Review {
   readonly request: {
     readonly uid: string;
     readonly operation: string;
+    readonly userInfo: { readonly username: string };
     readonly dryRun?: boolean;
     readonly kind: { readonly version: string };
     readonly requestKind: { readonly version: string };
@@ -23,7 +24,8 @@ const seen: Review["request"][] = [];
 before(async () => {
   hook = await startOutside(({ body }) => {
     const { request } = JSON.parse(body) as Review;
-    seen.push(request);
+    // Controllers of the server write too, when it suits them.
+    if (request.userInfo.username === "root") seen.push(request);
     const response = { uid: request.uid, allowed: true, warnings: [`seen as ${request.kind.version}`] };
     return { body: { apiVersion: "admission.k8s.io/v1", kind: "AdmissionReview", response } };
   });
