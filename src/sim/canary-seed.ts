@@ -98,11 +98,14 @@ class CanarySeed {
     await made;
     this.#play.striker.begin();
     let isBad = false;
+    let wanted = "";
     for (let release = 2; release < 2 + releases && this.#play.violation === undefined; release++) {
       isBad = this.#random.chance(0.5);
       const image = imageOf(release, isBad);
       this.#play.story.add(`the user releases ${image}`);
-      void this.#play.insist(() => client.patch(deployments, at, podsOf(image), { type: "strategic" }));
+      wanted = image;
+      // Who tries again wants what he wants by now, not what the next release has overtaken.
+      void this.#play.insist(() => client.patch(deployments, at, podsOf(wanted), { type: "strategic" }));
       // Most are let come to their end; some are overtaken.
       const patienceMs = this.#random.chance(0.3) ? this.#random.float() * 20_000 : 200_000;
       await this.#play.until(() => this.#isAtRest(image), patienceMs);

@@ -40,6 +40,8 @@ export interface DemandingWorkloads {
 const namespace = "default";
 export const briefNamespace = "brief";
 const bigCpu = "4500m";
+/** Of these, which matter alike, some find no room once the rivals are there: who came first decides. */
+export const contenders: ReadonlySet<string> = new Set(["filler", "guarded"]);
 const scalesMax = 4;
 const volumesCount = 16;
 const firstImage = "registry.test/kept:1";
