@@ -70,9 +70,10 @@ export class MemoryApi implements Client {
   }
 
   /** Resolves when an Event of this reason was written about an object, now or before. */
-  async untilEvent(reason: string, name: string): Promise<void> {
-    while (!this.events.some((event) => event.reason === reason && event.involvedObject.name === name))
-      await once(this.#changes, "change");
+  async untilEvent(reason: string, name: string, message = ""): Promise<void> {
+    const isIt = (event: (typeof this.events)[number]): boolean =>
+      event.reason === reason && event.involvedObject.name === name && event.message.includes(message);
+    while (!this.events.some(isIt)) await once(this.#changes, "change");
   }
 
   async get<T>(resource: Resource<T>, at: ObjectName): Promise<T> {
