@@ -4,7 +4,7 @@
  * Run: ./steer test [PATTERN]   (a pattern picks test files by path and leaves the checks out)
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { run } from "node:test";
 import { ensureNodePackages, ensurePackages } from "#main/debian.ts";
@@ -84,13 +84,28 @@ function runCheck(check: (typeof checks)[number], tally: Tally): void {
 }
 
 async function runFiles(files: readonly string[], concurrency: number, tally: Tally): Promise<void> {
+  const drawsInputs = (path: string): boolean => readFileSync(join(root, path), "utf8").includes('"fast-check"');
+  const fixed = ["--import", join(root, "tools/fixed-fuzz.ts")];
+  await runAlike(files.filter(drawsInputs), { concurrency, execArgv: fixed }, tally);
+  await runAlike(
+    files.filter((path) => !drawsInputs(path)),
+    { concurrency },
+    tally,
+  );
+}
+
+async function runAlike(
+  files: readonly string[],
+  options: { readonly concurrency: number; readonly execArgv?: string[] },
+  tally: Tally,
+): Promise<void> {
   if (files.length === 0) return;
   const stream = run({
     files: files.map((path) => join(root, path)),
-    concurrency,
     timeout: fileTimeoutMs,
     forceExit: true,
     cwd: root,
+    ...options,
   });
   for await (const event of stream) {
     if (event.type === "test:pass") countPass(event.data, tally);
