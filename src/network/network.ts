@@ -22,7 +22,7 @@ import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
 import { createPolicyLoop } from "./policy/loop.ts";
 import { createServiceProxy } from "./service-proxy/loop.ts";
 import { ServiceTraffic } from "./service-traffic/traffic.ts";
-import { haproxyUserId } from "./ingress/haproxy.ts";
+import { haproxyUser } from "./ingress/haproxy.ts";
 import type { ProxyFacts } from "./service-proxy/facts.ts";
 import { splitsDeclaration } from "./ingress/declarations.ts";
 
@@ -160,7 +160,7 @@ export function createNetwork(options: NetworkOptions): Network {
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {
       await disk.makeDirectory(options.dataDir, 0o700);
-      proxyUserId = await haproxyUserId(disk);
+      proxyUserId = (await haproxyUser(disk))?.id;
       for (const part of parts) part.start();
       traffic?.start();
       informers.start();

@@ -1,14 +1,15 @@
 /** Every verb of a scheduler's extender over HTTPS, against a running cluster: binding and preemption, silence, other resources. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
 import { condition } from "../conformance/apps-objects.ts";
-import { Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
+import { type Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { startWithScheduler } from "./configured-scheduler.ts";
 
 const licence = "example.com/licence";
 const seat = "example.com/seat";
@@ -72,7 +73,6 @@ before(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  mkdirSync(join(cluster.dataDir, "config"), { recursive: true });
   const configuration = `
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
@@ -92,10 +92,7 @@ extenders:
   tlsConfig: {caData: ${certificate.toString("base64")}}
   managedResources: [{name: ${seat}, ignoredByScheduler: true}]
 `;
-  writeFileSync(join(cluster.dataDir, "config", "scheduler.yaml"), configuration);
-  const up = cluster.steer("up");
-  assert.equal(up.code, 0, up.stderr);
-  api = new Api(cluster.kubeconfig);
+  api = startWithScheduler(cluster, configuration);
 });
 
 after(() => {

@@ -1,14 +1,13 @@
 /** Profiles and extenders from `config/scheduler.yaml`, against a running cluster. The extender is played by this test. */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
 import { condition } from "../conformance/apps-objects.ts";
-import { Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
+import { type Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { startWithScheduler } from "./configured-scheduler.ts";
 
 /** What the extender says; requests are kept by verb. */
 let allowed: (node: string) => boolean = () => true;
@@ -44,7 +43,6 @@ before(async () => {
   const { port } = extender.address() as AddressInfo;
   cluster = startSimulatedCluster(3);
   assert.equal(cluster.steer("down").code, 0);
-  mkdirSync(join(cluster.dataDir, "config"), { recursive: true });
   const configuration = `
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
@@ -67,10 +65,7 @@ extenders:
   httpTimeout: 3s
   managedResources: [{name: example.com/licence, ignoredByScheduler: true}]
 `;
-  writeFileSync(join(cluster.dataDir, "config", "scheduler.yaml"), configuration);
-  const up = cluster.steer("up");
-  assert.equal(up.code, 0, up.stderr);
-  api = new Api(cluster.kubeconfig);
+  api = startWithScheduler(cluster, configuration);
 });
 
 after(() => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startSecured, type Answered, type SecuredServer } from "./cluster.ts";
-import { kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
+import { authorizationBy, kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
 
 let judge: OutsideServer;
 let secured: SecuredServer;
@@ -34,26 +34,7 @@ before(async () => {
   secured = await startSecured({
     "tokens.csv": 'root,root,1,"system:masters"\nann,ann,2\nbob,bob,3\n',
     "judge.kubeconfig": kubeconfigFor(judge),
-    "authorization.yaml": JSON.stringify({
-      apiVersion: "apiserver.config.k8s.io/v1",
-      kind: "AuthorizationConfiguration",
-      authorizers: [
-        {
-          type: "Webhook",
-          name: "judge",
-          webhook: {
-            timeout: "3s",
-            failurePolicy: "Deny",
-            authorizedTTL: "0s",
-            unauthorizedTTL: "0s",
-            subjectAccessReviewVersion: "v1",
-            matchConditionSubjectAccessReviewVersion: "v1",
-            connectionInfo: { type: "KubeConfigFile", kubeConfigFile: "judge.kubeconfig" },
-          },
-        },
-        { type: "RBAC", name: "rbac" },
-      ],
-    }),
+    "authorization.yaml": authorizationBy({ authorizedTTL: "0s", unauthorizedTTL: "0s" }, ["RBAC"]),
   });
   for (const name of ["validated", "mutated", "hooked"])
     await put("/api/v1/namespaces", { metadata: { name, labels: { story: name } } });

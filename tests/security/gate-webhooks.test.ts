@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { HttpResponse } from "#world/http.ts";
 import { startSecured, whoIs, type SecuredServer } from "./cluster.ts";
-import { kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
+import { authorizationBy, kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
 
 let tokens: OutsideServer;
 let judge: OutsideServer;
@@ -49,32 +49,10 @@ function mayThey(request: Seen): Reply {
   return { body: { ...review, status: { allowed, reason: allowed ? "auditors look" : "no auditor" } } };
 }
 
-function authorization(webhook: object): string {
-  return JSON.stringify({
-    apiVersion: "apiserver.config.k8s.io/v1",
-    kind: "AuthorizationConfiguration",
-    authorizers: [
-      {
-        type: "Webhook",
-        name: "judge",
-        webhook: {
-          timeout: "3s",
-          failurePolicy: "Deny",
-          subjectAccessReviewVersion: "v1",
-          matchConditionSubjectAccessReviewVersion: "v1",
-          connectionInfo: { type: "KubeConfigFile", kubeConfigFile: "judge.kubeconfig" },
-          matchConditions: [
-            { expression: "has(request.resourceAttributes)" },
-            { expression: "!('system:nodes' in request.groups)" },
-          ],
-          ...webhook,
-        },
-      },
-      { type: "Node", name: "node" },
-      { type: "RBAC", name: "rbac" },
-    ],
-  });
-}
+const matchConditions = [
+  { expression: "has(request.resourceAttributes)" },
+  { expression: "!('system:nodes' in request.groups)" },
+];
 
 const table = ["# who may come in", 'static-1,ops,uid-1,"team-a,team-b"', "static-2,plain,uid-2", ""].join("\n");
 
@@ -83,7 +61,7 @@ function files(webhook: object = {}): Record<string, string> {
     "tokens.csv": table,
     "token-webhook.kubeconfig": kubeconfigFor(tokens, "/review?v=1", { token: "server-secret" }),
     "judge.kubeconfig": kubeconfigFor(judge),
-    "authorization.yaml": authorization(webhook),
+    "authorization.yaml": authorizationBy({ matchConditions, ...webhook }, ["Node", "RBAC"]),
   };
 }
 
@@ -259,7 +237,7 @@ test("settings that cannot be followed are refused", async () => {
     [{ "tokens.csv": "t,a,1\nt,b,2" }, /line 2 has a token that another line has/],
     [{ "token-webhook.kubeconfig": kubeconfigFor({ ...tokens, url: "http://127.0.0.1" }) }, /must be an https URL/],
     [{ "token-webhook.kubeconfig": kubeconfigFor(tokens, "/", { exec: { command: "x" } }) }, /exec: unknown field/],
-    [{ "authorization.yaml": authorization({}) }, /judge.kubeconfig is not there/],
+    [{ "authorization.yaml": authorizationBy({ matchConditions }, ["Node", "RBAC"]) }, /judge.kubeconfig is not there/],
   ];
   for (const [broken, problem] of wrong) await assert.rejects(secured.follow(broken), problem);
 });

@@ -84,6 +84,24 @@ async function identity(): Promise<{ certificate: string; key: string; ca: strin
   return { certificate, key: own.privateKey, ca };
 }
 
+/** An authorization configuration that asks the webhook of `judge.kubeconfig` first, then the authorizers of these types. */
+export function authorizationBy(webhook: object, others: readonly string[]): string {
+  const asked = {
+    timeout: "3s",
+    failurePolicy: "Deny",
+    subjectAccessReviewVersion: "v1",
+    matchConditionSubjectAccessReviewVersion: "v1",
+    connectionInfo: { type: "KubeConfigFile", kubeConfigFile: "judge.kubeconfig" },
+    ...webhook,
+  };
+  const judge = { type: "Webhook", name: "judge", webhook: asked };
+  return JSON.stringify({
+    apiVersion: "apiserver.config.k8s.io/v1",
+    kind: "AuthorizationConfiguration",
+    authorizers: [judge, ...others.map((type) => ({ type, name: type.toLowerCase() }))],
+  });
+}
+
 /** A kubeconfig for a webhook there. */
 export function kubeconfigFor({ url, ca }: OutsideServer, path = "/", user: object = {}): string {
   return JSON.stringify({

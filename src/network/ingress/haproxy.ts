@@ -56,7 +56,7 @@ export class Haproxy {
       if (/^c\d+\.pem$/.test(name) && !plane.certificates.has(name)) await disk.remove(this.#path(name));
     }
     await this.#writeChanged(holdScriptFile, holdScript(this.#options.holdTimeoutMs));
-    this.#user ??= haproxyUser(disk);
+    this.#user ??= haproxyUser(disk).then((user) => user?.name);
     await this.#writeChanged(configurationFile, configuration(listen, slots, plane, await this.#user));
     await this.#writeChanged(slotsFile, writeSlots(slots));
   }
@@ -150,17 +150,12 @@ export class Haproxy {
   }
 }
 
-/** The number of HAProxy's user; undefined when it keeps ours. */
-export async function haproxyUserId(disk: Disk): Promise<number | undefined> {
+/** The user that Debian's package makes for HAProxy, and its number; undefined: HAProxy keeps ours. */
+export async function haproxyUser(disk: Disk): Promise<{ readonly name: string; readonly id: number } | undefined> {
+  // A machine without the file has no such user.
   const users = await disk.readText("/etc/passwd").catch(() => "");
   const id = /^haproxy:[^:]*:(\d+):/m.exec(users)?.[1];
-  return id === undefined ? undefined : Number(id);
-}
-
-/** Debian's package makes a user for HAProxy; without one it keeps ours. */
-async function haproxyUser(disk: Disk): Promise<string | undefined> {
-  const users = await disk.readText("/etc/passwd").catch(() => "");
-  return /^haproxy:/m.test(users) ? "haproxy" : undefined;
+  return id === undefined ? undefined : { name: "haproxy", id: Number(id) };
 }
 
 function lastLines(text: string): string {
