@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { startSecured, whoIs, type SecuredServer } from "./cluster.ts";
+import { issuersFile, placeOf, serveIssuer } from "./issuer.ts";
 import { published, segment, signingKey, startOutside, token, type OutsideServer } from "./outside.ts";
 
 const rsa = signingKey("rsa-1", "RS256");
@@ -15,25 +16,9 @@ let issuer: OutsideServer;
 let other: OutsideServer;
 let secured: SecuredServer;
 
-/** An issuer that publishes these keys. */
-function serving(keys: () => readonly Record<string, unknown>[]): Promise<OutsideServer> {
-  let made: OutsideServer | undefined;
-  const starting = startOutside(({ path }) => {
-    if (path === "/.well-known/openid-configuration")
-      return { body: { issuer: made?.url, jwks_uri: `${made?.url}/keys` } };
-    return path === "/keys" ? { body: { keys: keys() } } : { status: 404 };
-  });
-  return starting.then((server) => (made = server));
-}
-
-function configuration(jwt: readonly object[]): Record<string, string> {
-  const document = { apiVersion: "apiserver.config.k8s.io/v1", kind: "AuthenticationConfiguration", jwt };
-  return { "authentication.yaml": JSON.stringify(document) };
-}
-
-function trusted({ url, ca }: OutsideServer, more: object = {}): object {
+function trusted(server: OutsideServer, more: object = {}): object {
   return {
-    issuer: { url, certificateAuthority: ca, audiences: ["steersman"] },
+    ...placeOf(server),
     claimMappings: { username: { claim: "sub", prefix: "corp:" }, groups: { claim: "groups", prefix: "corp:" } },
     ...more,
   };
@@ -47,9 +32,9 @@ function claims(server: OutsideServer, more: object = {}): object {
 const published1: Record<string, unknown>[] = [published(rsa), published(pss), published(ecdsa)];
 
 before(async () => {
-  issuer = await serving(() => published1);
-  other = await serving(() => [published(signingKey("rsa-1", "RS256"))]);
-  secured = await startSecured(configuration([trusted(issuer), trusted(other)]));
+  issuer = await serveIssuer(() => published1);
+  other = await serveIssuer(() => [published(signingKey("rsa-1", "RS256"))]);
+  secured = await startSecured(issuersFile([trusted(issuer), trusted(other)]));
 });
 
 after(async () => {
@@ -202,11 +187,11 @@ test("keys rotate: a new one counts without a restart", async () => {
 });
 
 test("an issuer that is down harms nobody else, and is found when it comes", async () => {
-  const late = await serving(() => [published(rsa)]);
+  const late = await serveIssuer(() => [published(rsa)]);
   let isDown = true;
   const { answer } = late;
   late.answer = (request) => (isDown ? { status: 503, body: { secret: "inner-detail" } } : answer(request));
-  await secured.follow(configuration([trusted(issuer), trusted(late)]));
+  await secured.follow(issuersFile([trusted(issuer), trusted(late)]));
   assert.equal(await whoIs(secured, { token: token(rsa, claims(late)) }), 401);
   assert.doesNotMatch(secured.logged.join(), /inner-detail/);
   assert.notEqual(await whoIs(secured, { token: token(rsa, claims(issuer)) }), 401);
@@ -241,7 +226,7 @@ for (const { what, document, log } of refusedIssuers) {
     const odd = await startOutside(() => ({ body: {} }));
     odd.answer = ({ path }) =>
       path.includes("openid") ? { body: document(odd.url) } : { body: { keys: [published(rsa)] } };
-    await secured.follow(configuration([trusted(odd)]));
+    await secured.follow(issuersFile([trusted(odd)]));
     assert.equal(await whoIs(secured, { token: token(rsa, claims(odd)) }), 401);
     assert.match(secured.logged.join("\n"), log);
     await odd.close();
@@ -249,19 +234,19 @@ for (const { what, document, log } of refusedIssuers) {
 }
 
 test("redirections are not followed, and a short RSA key is no key", async () => {
-  const odd = await serving(() => [published(signingKey("short", "RS256", 1024))]);
-  await secured.follow(configuration([trusted(odd)]));
+  const odd = await serveIssuer(() => [published(signingKey("short", "RS256", 1024))]);
+  await secured.follow(issuersFile([trusted(odd)]));
   assert.equal(await whoIs(secured, { token: token(rsa, claims(odd)) }), 401);
   assert.match(secured.logged.join("\n"), /publishes no usable key/);
   odd.answer = () => ({ status: 302, headers: { location: `${issuer.url}/.well-known/openid-configuration` } });
-  await secured.follow(configuration([trusted(odd)]));
+  await secured.follow(issuersFile([trusted(odd)]));
   assert.equal(await whoIs(secured, { token: token(rsa, claims(odd)) }), 401);
   assert.match(secured.logged.join("\n"), /it answered 302/);
   await odd.close();
 });
 
 test("loopback is not dialled unless it was allowed, also for issuers", async () => {
-  const strict = await startSecured(configuration([trusted(issuer)]), { dialAllow: [] });
+  const strict = await startSecured(issuersFile([trusted(issuer)]), { dialAllow: [] });
   const before = issuer.seen.length;
   assert.equal(await whoIs(strict, { token: token(rsa, claims(issuer)) }), 401);
   assert.equal(issuer.seen.length, before);
@@ -271,7 +256,7 @@ test("loopback is not dialled unless it was allowed, also for issuers", async ()
 
 test("an issuer whose certificate another CA signed is not believed", async () => {
   const wrong = { issuer: { url: issuer.url, certificateAuthority: other.ca, audiences: ["steersman"] } };
-  await secured.follow(configuration([trusted(issuer, wrong)]));
+  await secured.follow(issuersFile([trusted(issuer, wrong)]));
   assert.equal(await whoIs(secured, { token: token(rsa, claims(issuer)) }), 401);
 });
 
@@ -292,7 +277,7 @@ test("expressions make users of claims, and rules turn them away", async () => {
       { expression: "user.groups.all(group, !group.startsWith('system:'))" },
     ],
   };
-  await secured.follow(configuration([trusted(issuer, mapped)]));
+  await secured.follow(issuersFile([trusted(issuer, mapped)]));
   const good = {
     hd: "example.com",
     email: "jane@example.com",
@@ -319,7 +304,7 @@ test("expressions make users of claims, and rules turn them away", async () => {
 });
 
 test("settings that cannot be followed are refused with everything that is wrong, and the former ones stay", async () => {
-  await secured.follow(configuration([trusted(issuer)]));
+  await secured.follow(issuersFile([trusted(issuer)]));
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ issuer: { url: "http://x", audiences: ["a"] } }, /jwt\[0\].issuer.url: URL scheme must be https/],
     [{ issuer: { url: "https://x", audiences: [] } }, /issuer.audiences: at least one is required/],
@@ -338,8 +323,8 @@ test("settings that cannot be followed are refused with everything that is wrong
     [{ unknown: true }, /jwt\[0\].unknown: unknown field/],
   ];
   for (const [change, problem] of wrong) {
-    await assert.rejects(secured.follow(configuration([trusted(issuer, change)])), problem);
+    await assert.rejects(secured.follow(issuersFile([trusted(issuer, change)])), problem);
   }
-  await assert.rejects(secured.follow(configuration([trusted(issuer), trusted(issuer)])), /Duplicate value/);
+  await assert.rejects(secured.follow(issuersFile([trusted(issuer), trusted(issuer)])), /Duplicate value/);
   assert.notEqual(await whoIs(secured, { token: token(rsa, claims(issuer)) }), 401);
 });

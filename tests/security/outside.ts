@@ -23,14 +23,28 @@ export interface OutsideServer {
   readonly url: string;
   /** PEM of the CA that signed its certificate. */
   readonly ca: string;
+  /** For further servers under the same CA. */
+  readonly authority: Authority;
   readonly seen: Seen[];
   answer: (request: Seen) => Reply | undefined;
   close(): Promise<void>;
 }
 
-/** An HTTPS server on a free port of loopback. */
-export async function startOutside(answer: (request: Seen) => Reply | undefined): Promise<OutsideServer> {
-  const { certificate, key, ca } = await identity();
+/** A CA that signs certificates of servers. */
+export interface Authority {
+  /** PEM */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** An HTTPS server on a free port of loopback, under a CA of its own or under `authority`. */
+export async function startOutside(
+  answer: (request: Seen) => Reply | undefined,
+  given?: Authority,
+): Promise<OutsideServer> {
+  const authority = given ?? (await makeAuthority());
+  const { certificate, key } = await identity(authority);
+  const ca = authority.certificate;
   const seen: Seen[] = [];
   const server = https.createServer({ cert: certificate, key }, (incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -50,6 +64,7 @@ export async function startOutside(answer: (request: Seen) => Reply | undefined)
   const made: OutsideServer = {
     url: `https://127.0.0.1:${port}`,
     ca,
+    authority,
     seen,
     answer,
     close: () => {
@@ -60,28 +75,33 @@ export async function startOutside(answer: (request: Seen) => Reply | undefined)
   return made;
 }
 
-async function identity(): Promise<{ certificate: string; key: string; ca: string }> {
-  const certificates = createCertificates();
-  const crypto = createCrypto();
-  const period = { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 };
-  const caKey = crypto.generateKey();
-  const ca = await certificates.issue(
-    { subject: { commonName: "outside-ca" }, publicKey: caKey.publicKey, usages: ["ca"], ...period },
-    { selfSignedWith: caKey.privateKey },
+function period(): { readonly notBefore: number; readonly notAfter: number } {
+  return { notBefore: Date.now() - 60_000, notAfter: Date.now() + 3_600_000 };
+}
+
+async function makeAuthority(): Promise<Authority> {
+  const { publicKey, privateKey } = createCrypto().generateKey();
+  const certificate = await createCertificates().issue(
+    { subject: { commonName: "outside-ca" }, publicKey, usages: ["ca"], ...period() },
+    { selfSignedWith: privateKey },
   );
-  const own = crypto.generateKey();
-  const certificate = await certificates.issue(
+  return { certificate, key: privateKey };
+}
+
+async function identity(authority: Authority): Promise<{ certificate: string; key: string }> {
+  const own = createCrypto().generateKey();
+  const certificate = await createCertificates().issue(
     {
       subject: { commonName: "outside" },
       publicKey: own.publicKey,
       dnsNames: ["localhost"],
       addresses: ["127.0.0.1"],
       usages: ["server"],
-      ...period,
+      ...period(),
     },
-    { certificate: ca, key: caKey.privateKey },
+    authority,
   );
-  return { certificate, key: own.privateKey, ca };
+  return { certificate, key: own.privateKey };
 }
 
 /** An authorization configuration that asks the webhook of `judge.kubeconfig` first, then the authorizers of these types. */

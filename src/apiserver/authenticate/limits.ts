@@ -46,6 +46,21 @@ export const jwtGroupsMax = 10_000;
 /** Cost units that all expressions for one token may use. */
 export const jwtCostMax = 10_000_000;
 
+/** A claim that lies with another server is waited for this long, in milliseconds. */
+export const claimTimeoutMs = 5_000;
+
+/** A claim that was fetched is remembered this long, in milliseconds; the end of what held it counts before. */
+export const claimKeepMs = 60_000;
+
+/** That a claim could not be fetched is remembered this long, in milliseconds. */
+export const claimFailureKeepMs = 1_000;
+
+/** Tokens whose fetched claim is remembered; the oldest goes first. */
+export const claimsKeptMax = 1_000;
+
+/** Issuers nobody configured whose keys are kept because they signed claims that lie elsewhere; the oldest goes first. */
+export const claimIssuersMax = 16;
+
 /** Verdicts of the token webhook that are remembered; the oldest goes first. */
 export const reviewedTokensMax = 10_000;
 

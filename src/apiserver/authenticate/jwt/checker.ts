@@ -6,8 +6,9 @@ import type { JwtIssuer } from "../../configuration/authentication.ts";
 import type { Remote } from "../../remote/remote.ts";
 import { toBase64Url } from "../base64.ts";
 import { BoundedCache } from "../bounded-cache.ts";
-import { issuerLeewayMs, jwtKeepMs, jwtsMax } from "../limits.ts";
-import { IssuerKeys } from "./key-set.ts";
+import { claimIssuersMax, issuerLeewayMs, jwtKeepMs, jwtsMax } from "../limits.ts";
+import { DistributedClaim, type Completed } from "./distributed-claims.ts";
+import { IssuerKeys, type SignatureCheck } from "./key-set.ts";
 import { compileMapping, type Mapped } from "./mapping.ts";
 import { claimsProblem, issuerOf, readToken, type UnverifiedToken } from "./token.ts";
 
@@ -27,6 +28,8 @@ interface Trusted {
   readonly issuer: JwtIssuer;
   readonly keys: IssuerKeys;
   readonly map: (claims: Readonly<Record<string, unknown>>) => Mapped;
+  /** The groups where a claim holds them: they may lie with another server. */
+  readonly distributed: DistributedClaim | undefined;
 }
 
 interface Kept {
@@ -41,17 +44,31 @@ interface Kept {
  * chooses how it is judged. Throws for expressions that cannot be compiled: at the start, not at a request.
  */
 export function createJwtChecker(issuers: readonly JwtIssuer[], parts: JwtParts): JwtChecker {
-  const trusted = new Map(issuers.map((issuer): [string, Trusted] => [issuer.url, trust(issuer, parts)]));
+  const trusted = new Map<string, Trusted>();
+  for (const issuer of issuers)
+    trusted.set(
+      issuer.url,
+      trust(issuer, parts, (url) => trusted.get(url)?.keys),
+    );
   const kept = new BoundedCache<Kept>(jwtsMax);
   const { clock } = parts;
 
-  function accept(token: UnverifiedToken, { issuer, map }: Trusted): Authentication {
-    const mapped = map(token.claims);
-    return mapped.ok ? { ok: true, user: mapped.user } : invalid(issuer, mapped.detail);
+  /** What a token makes of its bearer whose signature holds. */
+  function accept(
+    digest: string,
+    token: UnverifiedToken,
+    { issuer, map, distributed }: Trusted,
+  ): Authentication | Promise<Authentication> {
+    const judge = (completed: Completed): Authentication => {
+      if (!completed.ok) return invalid(issuer, completed.detail);
+      const mapped = map(completed.claims);
+      return mapped.ok ? keep(digest, token, { ok: true, user: mapped.user }) : invalid(issuer, mapped.detail);
+    };
+    const completed = distributed?.complete(digest, token.claims) ?? { ok: true, claims: token.claims };
+    return completed instanceof Promise ? completed.then(judge) : judge(completed);
   }
 
   function keep(digest: string, token: UnverifiedToken, result: Authentication): Authentication {
-    if (!result.ok) return result;
     const leftMs = Number(token.claims["exp"]) * 1000 - clock.now();
     kept.set(digest, { result, until: clock.monotonic() + Math.min(jwtKeepMs, leftMs) });
     return result;
@@ -73,20 +90,32 @@ export function createJwtChecker(issuers: readonly JwtIssuer[], parts: JwtParts)
       const expected = { audiences: issuer.audiences, nowMs: clock.now(), leewayMs: issuerLeewayMs };
       const problem = claimsProblem(token.claims, expected);
       if (problem !== undefined) return invalid(issuer, problem);
+      const judge = (checked: SignatureCheck): Authentication | Promise<Authentication> =>
+        checked.ok ? accept(digest, token, source) : invalid(issuer, checked.detail);
       const checked = keys.check(token);
-      if (!(checked instanceof Promise))
-        return checked.ok ? keep(digest, token, accept(token, source)) : invalid(issuer, checked.detail);
-      return checked.then((result) =>
-        result.ok ? keep(digest, token, accept(token, source)) : invalid(issuer, result.detail),
-      );
+      return checked instanceof Promise ? checked.then(judge) : judge(checked);
     },
   };
 }
 
-function trust(issuer: JwtIssuer, parts: JwtParts): Trusted {
+function trust(issuer: JwtIssuer, parts: JwtParts, configuredKeys: (url: string) => IssuerKeys | undefined): Trusted {
   const mapping = compileMapping(issuer);
   if (!mapping.ok) throw new Error(`Cannot trust the issuer ${issuer.url}: ${mapping.problem}`);
-  return { issuer, keys: new IssuerKeys(issuer, parts), map: mapping.map };
+  const { groups, audiences, ca } = issuer;
+  const others = new BoundedCache<IssuerKeys>(claimIssuersMax);
+  // Whoever signs a claim that lies elsewhere is vouched for by the token that names the place, for this claim alone.
+  const keysOf = (url: string): IssuerKeys | undefined => {
+    const known = configuredKeys(url) ?? others.get(url);
+    if (known !== undefined || !URL.canParse(url) || !url.startsWith("https://")) return known;
+    const keys = new IssuerKeys({ url, ...(ca !== undefined && { ca }) }, parts);
+    others.set(url, keys);
+    return keys;
+  };
+  const distributed =
+    groups === undefined || !("claim" in groups)
+      ? undefined
+      : new DistributedClaim(groups.claim, { clock: parts.clock, remote: parts.remote, audiences, ca, keysOf });
+  return { issuer, keys: new IssuerKeys(issuer, parts), map: mapping.map, distributed };
 }
 
 function invalid({ url }: JwtIssuer, detail: string): Authentication {

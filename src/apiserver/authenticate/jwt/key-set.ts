@@ -2,8 +2,7 @@ import { isRecord } from "#codec/record.ts";
 import type { Clock } from "#world/clock.ts";
 import type { JsonWebKeys, VerifyingKey } from "#world/json-web-keys.ts";
 import type { JwtIssuer } from "../../configuration/authentication.ts";
-import type { Destination } from "../../node-connector.ts";
-import type { Remote } from "../../remote/remote.ts";
+import { destinationOf, type Remote } from "../../remote/remote.ts";
 import { issuerKeysMax, issuerTimeoutMs, keysAskAgainMs, keysKeepMs } from "../limits.ts";
 import type { UnverifiedToken } from "./token.ts";
 
@@ -14,6 +13,9 @@ interface PublishedKey {
 
 export type SignatureCheck = { readonly ok: true } | { readonly ok: false; readonly detail: string };
 
+/** What is needed to find an issuer's keys. */
+export type KeyOwner = Pick<JwtIssuer, "url" | "discoveryUrl" | "ca">;
+
 const holds: SignatureCheck = { ok: true };
 
 /**
@@ -21,7 +23,7 @@ const holds: SignatureCheck = { ok: true };
  * us ask again, so that a rotation needs nobody's attention; how often is bounded, whatever tokens arrive.
  */
 export class IssuerKeys {
-  readonly #issuer: JwtIssuer;
+  readonly #issuer: KeyOwner;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #webKeys: JsonWebKeys;
   readonly #remote: Remote;
@@ -33,7 +35,7 @@ export class IssuerKeys {
   #asking: Promise<void> | undefined;
 
   constructor(
-    issuer: JwtIssuer,
+    issuer: KeyOwner,
     parts: { readonly clock: Pick<Clock, "monotonic">; readonly webKeys: JsonWebKeys; readonly remote: Remote },
   ) {
     this.#issuer = issuer;
@@ -114,13 +116,6 @@ export class IssuerKeys {
 
   #get(text: string): ReturnType<Remote["get"]> {
     const url = new URL(text);
-    const { ca } = this.#issuer;
-    const destination: Destination = {
-      scheme: "https",
-      host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: url.port === "" ? 443 : Number(url.port),
-      ...(ca !== undefined && { ca }),
-    };
-    return this.#remote.get(destination, `${url.pathname}${url.search}`, issuerTimeoutMs);
+    return this.#remote.get(destinationOf(url, this.#issuer.ca), `${url.pathname}${url.search}`, issuerTimeoutMs);
   }
 }
