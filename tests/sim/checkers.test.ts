@@ -12,6 +12,7 @@ import { workloadChecker } from "#sim/checkers/workloads.ts";
 import { writeChecker } from "#sim/checkers/writes.ts";
 import type { Change, Stored } from "#sim/history.ts";
 import type { RuntimeAct } from "#sim/simulated-runtime.ts";
+import type { Swarm } from "#sim/swarm.ts";
 import { calmSwarm } from "./play.ts";
 
 type Step =
@@ -31,7 +32,7 @@ const pods = "/registry/core/pods/default";
 const revisionFirst = 1_000_000_000_001;
 
 /** Plays steps to one checker; answers the invariants that it says are broken. */
-function play(make: CheckerFactory, steps: readonly Step[]): string[] {
+function play(make: CheckerFactory, steps: readonly Step[], strikes: Swarm["strikes"] = {}): string[] {
   const objects = new Map<string, Stored>();
   const broken: string[] = [];
   let nowMs = 0;
@@ -48,7 +49,14 @@ function play(make: CheckerFactory, steps: readonly Step[]): string[] {
   };
   const hosts = ["node-1", "node-2"].map((name) => ({ name, agentLives: 1 }));
   const checker = make(
-    { history, swarm: calmSwarm, hosts, server: { informers: undefined }, isCalm: () => true, now: () => nowMs },
+    {
+      history,
+      swarm: { ...calmSwarm, strikes },
+      hosts,
+      server: { informers: undefined },
+      isCalm: () => true,
+      now: () => nowMs,
+    },
     (name, what) => broken.push(`${name}: ${what}`),
   );
   const watches = new Map<string, (chunk: Uint8Array) => void>();
@@ -124,7 +132,13 @@ const watched = "/api/v1/pods?resourceVersion=1000000000000&watch=true";
 const event = (type: string, revision: number): string =>
   `${JSON.stringify({ type, object: { metadata: { name: "a", resourceVersion: String(revision) } } })}\n`;
 
-const cases: readonly { story: string; checker: CheckerFactory; steps: readonly Step[]; broken?: RegExp }[] = [
+const cases: readonly {
+  story: string;
+  checker: CheckerFactory;
+  steps: readonly Step[];
+  strikes?: Swarm["strikes"];
+  broken?: RegExp;
+}[] = [
   {
     story: "an object that lives and goes is fine",
     checker: objectChecker,
@@ -264,6 +278,19 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
   {
     story: "an old ReplicaSet is scaled down while its pods are needed",
     checker: deploymentChecker,
+    steps: [
+      { put: web, object: deployment(noSurge) },
+      { put: set("rs"), object: replicaSet(2) },
+      { put: `${pods}/a`, object: pod("rs") },
+      { put: `${pods}/b`, object: pod("rs") },
+      { at: 60_000, put: set("rs"), object: replicaSet(0, 2) },
+    ],
+    broken: /^35 availability/,
+  },
+  {
+    story: "an old ReplicaSet is scaled down while its pods are needed, where clocks differ",
+    checker: deploymentChecker,
+    strikes: { "clock-stepped": 1_000 },
     steps: [
       { put: web, object: deployment(noSurge) },
       { put: set("rs"), object: replicaSet(2) },
@@ -499,9 +526,9 @@ const workloadCases: typeof cases = [
   },
 ];
 
-for (const { story, checker, steps, broken } of [...cases, ...workloadCases]) {
+for (const { story, checker, steps, strikes, broken } of [...cases, ...workloadCases]) {
   test(broken === undefined ? `nothing is wrong: ${story}` : `noticed: ${story}`, () => {
-    const found = play(checker, steps);
+    const found = play(checker, steps, strikes);
     if (broken === undefined) assert.deepEqual(found, []);
     else assert.match(found[0] ?? "nothing was noticed", broken);
   });

@@ -105,6 +105,26 @@ test("a Deployment becomes a ReplicaSet and its pods, and says so in its status 
   assert.deepEqual(cluster.problems, []);
 });
 
+test("scaling down amid a rollout that is stuck takes no available pod that must stay", async () => {
+  const cluster = await createModelCluster({ only });
+  const strategy = { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: "67%" } };
+  cluster.api.put("deployments", deployment("web:1", { replicas: 6, strategy }));
+  await rollOut(cluster);
+  change(cluster, template("web:2"));
+  const ready = (): number => cluster.api.list("pods").filter(isReady).length;
+  const settle = async (): Promise<void> => {
+    for (let round = 0; round < 5; round++) {
+      await cluster.time.advance(500);
+      agentsWork(cluster, 0);
+    }
+  };
+  await settle();
+  assert.equal(ready(), 2, "67 % of six may be missing, and web:2 never becomes ready");
+  change(cluster, { replicas: 4 });
+  await settle();
+  assert.deepEqual([ready(), imagesOf(cluster)], [2, ["web:1", "web:1", "web:2", "web:2"]]);
+});
+
 test("every automatic write says who, why and because of what", async () => {
   const cluster = await createModelCluster({ only });
   cluster.api.put("deployments", deployment("web:1"));

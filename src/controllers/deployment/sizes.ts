@@ -145,7 +145,24 @@ function proportional(active: readonly ReplicaSetView[], bounds: Bounds): Resize
   }
   const first = order[0];
   if (first !== undefined && toAdd !== added) sizes.set(first, Math.max(0, sizes.get(first)! + toAdd - added));
+  if (toAdd < 0) spareAvailable(sizes, bounds);
   return resizes(sizes, (set, size) => `spec.replicas is now ${bounds.replicas}; the share of ${set.name} is ${size}`);
+}
+
+/** Shares know nothing of health: where they would take available pods that must stay, pods that are not available go instead. */
+function spareAvailable(sizes: Map<ReplicaSetView, number>, bounds: Bounds): void {
+  const minAvailable = bounds.replicas - bounds.maxUnavailable;
+  const leftOf = (set: ReplicaSetView): number => Math.min(availableOf(set), sizes.get(set)!);
+  let lacking = minAvailable - total([...sizes.keys()], leftOf);
+  for (const set of sizes.keys()) {
+    for (const other of sizes.keys()) {
+      const more = Math.min(lacking, availableOf(set) - leftOf(set), sizes.get(other)! - leftOf(other));
+      if (more <= 0 || other === set) continue;
+      sizes.set(set, sizes.get(set)! + more);
+      sizes.set(other, sizes.get(other)! - more);
+      lacking -= more;
+    }
+  }
 }
 
 function shareOf(set: ReplicaSetView, bounds: Bounds, toAdd: number, added: number): number {

@@ -5,6 +5,8 @@ import type { Checker, Report, View } from "./checker.ts";
 import { controllerOf, isReady, isTerminal, isTrue, objectOfUid, staleMsOf } from "./facts.ts";
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
+/** A clock that is set back further than this is noticed by whoever judges how long a pod has been ready. Milliseconds. */
+const clockSkewMsMax = 5_000;
 
 interface PodState {
   readonly pod: Stored;
@@ -124,15 +126,17 @@ class DeploymentChecker implements Checker {
       ({ pod, endsSinceMs }) => controllerOf(pod) === set.metadata.uid && endsSinceMs === undefined,
     );
     const going = Math.max(0, own.length - replicasOf(set));
+    const isSteppy = this.#view.swarm.strikes["clock-stepped"] !== undefined;
+    // Since when a pod is ready its node's clock told, the server's one tells how long that is.
+    const clockSkewMs = isSteppy ? clockSkewMsMax : 0;
     const minReadyMs = 1000 * Math.max(...this.#liveSpecs(deployment).map((spec) => spec.minReadySeconds ?? 0));
     const unready = own.filter(
-      ({ readySinceMs }) => readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs(),
+      ({ readySinceMs }) =>
+        readySinceMs === undefined || atMs - readySinceMs < minReadyMs + this.#staleMs() + clockSkewMs,
     ).length;
     const left = available.length - Math.max(0, going - unready);
     // What is not available may always go.
     if (left >= least || going <= unready) return;
-    // How long a pod has been ready is told by two clocks: where they part, a loop may think less of it than is true.
-    if (this.#view.swarm.strikes["clock-stepped"] !== undefined) return;
     const taken = `which takes ${going} pods, ${unready} of them not available`;
     const what = `${set.metadata.name} was scaled to ${replicasOf(set)} at ${revision}, ${taken}`;
     this.#report(
