@@ -113,7 +113,13 @@ class NodeAgent implements Agent {
     const reporter = new NodeReporter(context, () => this.#devices?.resources() ?? {});
     const { pluginFolder } = context.settings;
     if (options.plugins !== undefined && pluginFolder !== undefined)
-      this.#devices = new NodeDevices(context, options.plugins, pluginFolder, () => reporter.look());
+      this.#devices = new NodeDevices(
+        context,
+        options.plugins,
+        pluginFolder,
+        () => this.#pods.list(),
+        () => reporter.look(),
+      );
     const parts = {
       context,
       observer: new RuntimeObserver(context.runtime),

@@ -33,6 +33,13 @@ export interface PluginDevice {
   readonly id: string;
   /** `Healthy`, or anything else. */
   readonly health: string;
+  /** Which parts of the machine's memory it is near to; absent: the plugin does not say. */
+  readonly topology?: DeviceTopology | undefined;
+}
+
+/** Nodes of non-uniform memory access, by their numbers in the kernel. */
+export interface DeviceTopology {
+  readonly nodes: readonly { readonly id: number }[];
 }
 
 /** One device plugin, asked over its socket. Calls reject when it does not answer in time. */
@@ -86,6 +93,44 @@ export interface ClaimDriver {
   close(): void;
 }
 
+/** A device plugin's devices as monitoring agents are told of them. */
+export interface ReportedDevices {
+  readonly resourceName: string;
+  readonly ids: readonly string[];
+  readonly topology?: DeviceTopology | undefined;
+}
+
+/** A claim's devices as monitoring agents are told of them. */
+export interface ReportedClaim {
+  readonly name: string;
+  readonly namespace: string;
+  readonly resources: readonly {
+    readonly cdiDevices: readonly { readonly name: string }[];
+    readonly driver: string;
+    readonly pool: string;
+    readonly device: string;
+  }[];
+}
+
+/** What a pod's containers were given. */
+export interface ReportedPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly containers: readonly {
+    readonly name: string;
+    readonly devices: readonly ReportedDevices[];
+    readonly claims: readonly ReportedClaim[];
+  }[];
+}
+
+/** Answers monitoring agents: which pod holds which device of this node. */
+export interface PodResources {
+  pods(): readonly ReportedPod[];
+  /** undefined: no such pod is on this node. */
+  pod(namespace: string, name: string): ReportedPod | undefined;
+  allocatable(): readonly ReportedDevices[];
+}
+
 /** Versions of the drivers' service that are spoken, best first. */
 export const claimDriverVersions = ["v1", "v1beta1"] as const;
 export type ClaimDriverVersion = (typeof claimDriverVersions)[number];
@@ -97,6 +142,8 @@ export interface NodePlugins {
     socketPath: string,
     register: (request: DevicePluginRequest) => Promise<void>,
   ): Promise<{ close(): Promise<void> }>;
+  /** Serves the pod resources API (`v1`). */
+  servePodResources(socketPath: string, resources: PodResources): Promise<{ close(): Promise<void> }>;
   devicePlugin(socketPath: string): DevicePlugin;
   registration(socketPath: string): PluginRegistration;
   claimDriver(socketPath: string, version: ClaimDriverVersion): ClaimDriver;

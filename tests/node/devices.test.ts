@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { Node, Pod } from "#api/generated/core-v1.ts";
 import { nodes, pods, resourceclaims } from "#api/generated/resources.ts";
-import { call, encode, PluginServer, TestDevicePlugin, texts } from "./plugins.ts";
+import { call, encode, encodeBytes, messages, PluginServer, TestDevicePlugin, texts, type Message } from "./plugins.ts";
 import { busybox, cannotRun, TestNode } from "./test-node.ts";
 
 const resource = "example.test/clock";
@@ -67,6 +67,34 @@ test("a container gets what the plugin says, and the devices it would rather giv
   const [container] = await node.runtime.listContainers({ "io.kubernetes.pod.name": "two" });
   assert.equal(container?.annotations["example.test/given"], "c-b");
   assert.ok(plugin.calls.includes("PreStartContainer"));
+});
+
+/** What the node's pod resources API answers, as monitoring agents ask it. */
+function report(method: string, request: Message = {}): Promise<Buffer> {
+  return call(`${node.pluginFolder}/pod-resources/kubelet.sock`, `/v1.PodResourcesLister/${method}`, request);
+}
+
+/** `resource: id@memory node` of each device in the field of a message; a zero is not written. */
+function devicesIn(bytes: Buffer, field: number): string[] {
+  return messages(bytes, field).map((one) => {
+    const near = messages(one, 3).flatMap((topology) => messages(topology, 1));
+    return `${texts(one, 1)[0]}: ${texts(one, 2).join()}@${near.map((memory) => texts(memory, 1)[0] ?? "0").join()}`;
+  });
+}
+
+test("monitoring agents are told who holds which device, and where it is", { skip: cannotRun }, async () => {
+  const [listed] = messages(await report("List"), 1);
+  assert.deepEqual([texts(listed!, 1), texts(listed!, 2), texts(listed!, 3, 1)], [["two"], ["default"], ["main"]]);
+  const [container] = messages(listed!, 3);
+  assert.deepEqual(devicesIn(container!, 2), [`${resource}: c@0`, `${resource}: b@1`]);
+  assert.deepEqual(await report("Get", { 1: "two", 2: "default" }), encodeBytes(1, listed!));
+  await assert.rejects(report("Get", { 1: "other", 2: "default" }), /pod other in namespace default not found/);
+  plugin.set("c", "Unhealthy");
+  await untilAmounts("3", "2");
+  const healthy = [`${resource}: a@0`, `${resource}: b@1`];
+  assert.deepEqual(devicesIn(await report("GetAllocatableResources"), 1), healthy, "held or not");
+  plugin.set("c", "Healthy");
+  await untilAmounts("3", "3");
 });
 
 test("what there is not makes a pod fail; what a pod held is free after it", { skip: cannotRun }, async () => {
@@ -201,6 +229,16 @@ test("a driver prepares a claim for all its pods, and undoes it after the last",
     assert.equal((await node.exec(pod, "other", "sh", "-c", "echo $GPU; ls /dev/gpu")).includes("No such file"), true);
   }
   assert.deepEqual([...(verdict ?? [])], [...encode({ 1: 1 })], "the driver was told that it is registered");
+  const [main, other] = messages(await report("Get", { 1: "first", 2: "default" }), 1).flatMap((pod) =>
+    messages(pod, 3),
+  );
+  const [told] = messages(main!, 5);
+  assert.deepEqual([texts(told!, 2), texts(told!, 3)], [["shared"], ["default"]]);
+  assert.deepEqual(
+    [texts(told!, 4, 1, 1), texts(told!, 4, 2), texts(told!, 4, 3), texts(told!, 4, 4)],
+    [[`${kind}=one`], [driver], ["n1"], ["one"]],
+  );
+  assert.deepEqual(messages(other!, 5), [], "the other container does not use it");
   const calls = (): string[] => server.calls.map(({ method }) => method.split("/").at(-1)!);
   assert.equal(server.calls[0]?.method, "/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/NodePrepareResources");
   node.api.remove(pods, { namespace: "default", name: "first" }, 1);

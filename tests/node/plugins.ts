@@ -56,6 +56,16 @@ export function decode(bytes: Buffer): Map<number, (Buffer | number)[]> {
   return fields;
 }
 
+/** A message with bytes, as they are, in one field. */
+export function encodeBytes(field: number, bytes: Buffer): Buffer {
+  return Buffer.concat([varint(field * 8 + 2), varint(bytes.length), bytes]);
+}
+
+/** The messages in a field, still bytes. */
+export function messages(bytes: Buffer, field: number): Buffer[] {
+  return (decode(bytes).get(field) ?? []) as Buffer[];
+}
+
 export function texts(bytes: Buffer, ...path: readonly number[]): string[] {
   const [field, ...rest] = path;
   const values = decode(bytes).get(field!) ?? [];
@@ -197,7 +207,9 @@ export class TestDevicePlugin {
   }
 
   #list(): Message {
-    return { 1: Object.entries(this.#devices).map(([id, health]) => ({ 1: id, 2: health })) };
+    // Of each two devices one is near to the memory of node 0, and one to that of node 1.
+    const near = (index: number): Message => ({ 1: { 1: index % 2 } });
+    return { 1: Object.entries(this.#devices).map(([id, health], at) => ({ 1: id, 2: health, 3: near(at) })) };
   }
 
   #answer(method: string, request: Buffer): Answer {

@@ -1,15 +1,26 @@
-import type { DevicePlugin, DevicePluginOptions, DevicePluginRequest, NodePlugins } from "#world/node-plugins.ts";
+import type {
+  DevicePlugin,
+  DevicePluginOptions,
+  DevicePluginRequest,
+  DeviceTopology,
+  NodePlugins,
+} from "#world/node-plugins.ts";
 import type { Timer } from "#world/clock.ts";
 import type { NodeContext } from "../context.ts";
 import { pluginGoneMs } from "../limits.ts";
 
 const apiVersion = "v1beta1";
 
+interface KnownDevice {
+  readonly isHealthy: boolean;
+  readonly topology: DeviceTopology | undefined;
+}
+
 interface Registered {
   readonly plugin: DevicePlugin;
   readonly options: DevicePluginOptions;
-  /** Ids, and whether they are healthy. */
-  devices: ReadonlyMap<string, boolean>;
+  /** By id. */
+  devices: ReadonlyMap<string, KnownDevice>;
   isGone: boolean;
   watch: { cancel(): void } | undefined;
 }
@@ -58,13 +69,20 @@ export class DevicePlugins {
 
   /** Devices there are, and those of them that may be given. */
   amounts(resource: string): { readonly capacity: number; readonly allocatable: number } {
-    const devices = this.#registered.get(resource)?.devices ?? new Map<string, boolean>();
-    const healthy = [...devices.values()].filter((isHealthy) => isHealthy).length;
-    return { capacity: devices.size, allocatable: healthy };
+    return {
+      capacity: this.#registered.get(resource)?.devices.size ?? 0,
+      allocatable: this.healthy(resource).length,
+    };
   }
 
   healthy(resource: string): string[] {
-    return [...(this.#registered.get(resource)?.devices ?? [])].flatMap(([id, isHealthy]) => (isHealthy ? [id] : []));
+    const devices = this.#registered.get(resource)?.devices ?? new Map<string, KnownDevice>();
+    return [...devices].flatMap(([id, { isHealthy }]) => (isHealthy ? [id] : []));
+  }
+
+  /** What the plugin said of where a device is; undefined: nothing, or it is not back yet. */
+  topology(resource: string, id: string): DeviceTopology | undefined {
+    return this.#registered.get(resource)?.devices.get(id)?.topology;
   }
 
   /** The plugin that serves a resource; undefined: none does, or it has gone. */
@@ -100,7 +118,9 @@ export class DevicePlugins {
     this.#registered.set(resource, registered);
     registered.watch = plugin.watch({
       devices: (all) => {
-        registered.devices = new Map(all.map(({ id, health }) => [id, health === "Healthy"]));
+        registered.devices = new Map(
+          all.map(({ id, health, topology }) => [id, { isHealthy: health === "Healthy", topology }]),
+        );
         this.#changed();
       },
       end: (error) => this.#ended(resource, registered, error),
@@ -112,7 +132,9 @@ export class DevicePlugins {
     if (this.#registered.get(resource) !== registered) return;
     this.#context.onProblem(`the device plugin of ${resource} is gone`, error ?? new Error("it ended its stream"));
     registered.isGone = true;
-    registered.devices = new Map([...registered.devices.keys()].map((id) => [id, false]));
+    registered.devices = new Map(
+      [...registered.devices].map(([id, { topology }]) => [id, { isHealthy: false, topology }]),
+    );
     registered.plugin.close();
     this.#forgetting.set(
       resource,

@@ -3,7 +3,7 @@ import type { ResourceClaim } from "#api/generated/resource-v1.ts";
 import { resourceclaims } from "#api/generated/resources.ts";
 import { parseYaml } from "#codec/yaml.ts";
 import type { RuntimeMount } from "#world/container-runtime.ts";
-import type { DeviceEdits, NodePlugins, PreparedDevice } from "#world/node-plugins.ts";
+import type { DeviceEdits, NodePlugins, PodResources, PreparedDevice, ReportedDevices } from "#world/node-plugins.ts";
 import type { NodeContext } from "../context.ts";
 import { cdiSpecsMax, pluginRetryMs } from "../limits.ts";
 import {
@@ -15,8 +15,10 @@ import {
 } from "./checkpoint.ts";
 import { resolveCdi, type CdiSpec } from "./cdi.ts";
 import { ClaimDrivers } from "./claim-drivers.ts";
+import { devicesOfContainer } from "./claim-use.ts";
 import { nextDemand, type DeviceDemand } from "./demand.ts";
 import { DevicePlugins } from "./device-plugins.ts";
+import { reportedDevice, reportedPod, type DeviceFacts } from "./pod-resources.ts";
 
 /** The pod can never run here: it has to fail. */
 export class PodRefusedError extends Error {
@@ -45,6 +47,10 @@ export class NodeDevices {
   readonly #context: NodeContext;
   readonly #plugins: DevicePlugins;
   readonly #drivers: ClaimDrivers;
+  readonly #wire: NodePlugins;
+  readonly #reportFolder: string;
+  readonly #pods: () => readonly Pod[];
+  #reports: { close(): Promise<void> } | undefined;
   #state: DeviceCheckpoint = emptyCheckpoint;
   /** Claims that drivers prepared since this process began, by uid. */
   readonly #prepared = new Set<string>();
@@ -53,9 +59,21 @@ export class NodeDevices {
   #readsCdi: boolean | undefined;
   #isStopped = false;
 
-  /** `folder` is what pods and plugins know as /var/lib/kubelet; `changed` is called when the node's amounts changed. */
-  constructor(context: NodeContext, wire: NodePlugins, folder: string, changed: () => void) {
+  /**
+   * `folder` is what pods and plugins know as /var/lib/kubelet; `pods` answers the node's; `changed` is called when the node's
+   * amounts changed.
+   */
+  constructor(
+    context: NodeContext,
+    wire: NodePlugins,
+    folder: string,
+    pods: () => readonly Pod[],
+    changed: () => void,
+  ) {
     this.#context = context;
+    this.#wire = wire;
+    this.#reportFolder = `${folder}/pod-resources`;
+    this.#pods = pods;
     const heard = (): void => {
       void this.#remember();
       changed();
@@ -69,12 +87,45 @@ export class NodeDevices {
     if ((await disk.stat(this.#path())) !== undefined) this.#state = parseCheckpoint(await disk.readText(this.#path()));
     await this.#plugins.start();
     await this.#drivers.start();
+    await disk.makeDirectory(this.#reportFolder, 0o755);
+    this.#reports = await this.#wire.servePodResources(`${this.#reportFolder}/kubelet.sock`, this.#podResources());
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#plugins.stop();
     this.#drivers.stop();
+    // Nobody waits for the end of a process' sockets.
+    void this.#reports?.close();
+  }
+
+  /** Pods that have ended hold nothing, and are not told of. */
+  #podResources(): PodResources {
+    const facts = (): DeviceFacts => ({
+      ...this.#state,
+      topology: (resource, id) => this.#plugins.topology(resource, id),
+    });
+    const hasNotEnded = ({ status }: Pod): boolean => status.phase !== "Succeeded" && status.phase !== "Failed";
+    return {
+      pods: () => {
+        const known = facts();
+        return this.#pods()
+          .filter(hasNotEnded)
+          .map((pod) => reportedPod(pod, known));
+      },
+      pod: (namespace, name) => {
+        const isIt = ({ metadata }: Pod): boolean => metadata.namespace === namespace && metadata.name === name;
+        const pod = this.#pods().find(isIt);
+        return pod === undefined ? undefined : reportedPod(pod, facts());
+      },
+      allocatable: () => this.#allocatable(facts()),
+    };
+  }
+
+  #allocatable({ topology }: DeviceFacts): ReportedDevices[] {
+    return [...this.#plugins.resources()].flatMap((resource) =>
+      this.#plugins.healthy(resource).map((id) => reportedDevice(resource, id, topology)),
+    );
   }
 
   /** What the node has of each resource that plugins serve, or served: nothing, until they are back. */
@@ -105,7 +156,7 @@ export class NodeDevices {
     }
     const names = [
       ...held.flatMap(({ edits }) => edits.cdiDevices.map(({ name }) => name)),
-      ...(await this.#claimDevices(pod, container)),
+      ...devicesOfContainer(pod, container, this.#state.claims).flatMap(({ device }) => device.cdiDeviceIds),
     ];
     const readsCdi = names.length === 0 || (await this.#runtimeReadsCdi());
     const resolved = readsCdi ? [] : [resolveCdi(names, await this.#cdiSpecs())];
@@ -241,24 +292,6 @@ export class NodeDevices {
     return this.#write({ ...this.#state, claims: [...others, claim] });
   }
 
-  /** Names of the devices that a container's claims give it. */
-  async #claimDevices(pod: Pod, container: Container | EphemeralContainer): Promise<string[]> {
-    const uses = container.resources?.claims ?? [];
-    if (uses.length === 0) return [];
-    const { namespace } = pod.metadata;
-    return uses.flatMap(({ name, request }) => {
-      const named = pod.spec.resourceClaims?.find((one) => one.name === name);
-      const made = pod.status.resourceClaimStatuses?.find((one) => one.name === name);
-      const claimName = named?.resourceClaimName ?? made?.resourceClaimName;
-      const held = this.#state.claims.find(
-        (one) => one.namespace === namespace && one.name === claimName && one.podUids.includes(pod.metadata.uid ?? ""),
-      );
-      return Object.values(held?.drivers ?? {}).flatMap((devices) =>
-        devices.filter((device) => isOfRequest(device, request)).flatMap(({ cdiDeviceIds }) => cdiDeviceIds),
-      );
-    });
-  }
-
   /** containerd reads the specifications itself from 2.0 on; before, it would ignore them without a word. */
   async #runtimeReadsCdi(): Promise<boolean> {
     if (this.#readsCdi === undefined) {
@@ -314,10 +347,4 @@ function refusal(text: string): PodRefusedError {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** A device belongs to its request, also by the request's chosen alternative: `gpu/large` is of `gpu`. */
-function isOfRequest({ requestNames }: PreparedDevice, request: string | undefined): boolean {
-  if (request === undefined || request === "" || requestNames.length === 0) return true;
-  return requestNames.some((name) => name === request || name.startsWith(`${request}/`));
 }

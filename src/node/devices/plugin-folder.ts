@@ -1,6 +1,6 @@
 /** Where plugins look for the node, as upstream documents it; pods name these folders in hostPath volumes. */
 const kubeletFolder = "/var/lib/kubelet";
-const shared = ["device-plugins", "plugins", "plugins_registry"];
+const shared = ["device-plugins", "plugins", "plugins_registry", "pod-resources"];
 
 /**
  * Where a path of the node really is: several nodes may share a machine, so the folders in which plugins and the node meet are

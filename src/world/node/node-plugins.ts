@@ -10,10 +10,11 @@ import type {
   PluginDevice,
   PluginInfo,
   PluginRegistration,
+  PodResources,
   PreparedDevice,
 } from "../node-plugins.ts";
 import { GrpcChannel } from "./grpc.ts";
-import { serveGrpc } from "./grpc-server.ts";
+import { serveGrpc, type UnaryMethod } from "./grpc-server.ts";
 import * as wire from "./proto/plugins.ts";
 import { decodeMessage, encodeMessage, type Message } from "./proto/wire.ts";
 
@@ -24,7 +25,7 @@ const preStartMs = 30_000;
 
 /** The plugins of this machine, over the sockets that they and we make. */
 export function unixSocketPlugins(): NodePlugins {
-  return { serveRegistration, devicePlugin, registration, claimDriver };
+  return { serveRegistration, servePodResources, devicePlugin, registration, claimDriver };
 }
 
 function serveRegistration(
@@ -36,6 +37,26 @@ function serveRegistration(
     return encodeMessage(wire.empty, {});
   };
   return serveGrpc(socketPath, new Map([["/v1beta1.Registration/Register", method]]));
+}
+
+/** https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/#monitoring-device-plugin-resources */
+function servePodResources(socketPath: string, resources: PodResources): Promise<{ close(): Promise<void> }> {
+  const find = (bytes: Uint8Array): Uint8Array => {
+    const { namespace, name } = decodeMessage<{ namespace: string; name: string }>(wire.podResourcesRequest, bytes);
+    const pod = resources.pod(namespace, name);
+    if (pod === undefined) throw new Error(`pod ${name} in namespace ${namespace} not found`);
+    return encodeMessage(wire.podResourcesAnswer, { pod });
+  };
+  const methods: Readonly<Record<string, (request: Uint8Array) => Uint8Array>> = {
+    List: () => encodeMessage(wire.podResourcesList, { pods: resources.pods() }),
+    GetAllocatableResources: () => encodeMessage(wire.allocatableResources, { devices: resources.allocatable() }),
+    Get: find,
+  };
+  const served = Object.entries(methods).map(([name, answer]): [string, UnaryMethod] => [
+    `/v1.PodResourcesLister/${name}`,
+    (request) => Promise.try(answer, request),
+  ]);
+  return serveGrpc(socketPath, new Map(served));
 }
 
 /** Calls of one service on one socket. */

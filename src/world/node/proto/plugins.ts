@@ -1,7 +1,8 @@
 import { message } from "./wire.ts";
 
-// The published protocols between a node and its plugins: device plugins (v1beta1), plugin registration (v1) and drivers of
-// resource claims (v1, of which v1beta1 has the same messages). Names are those of node-plugins.ts; numbers are the published ones.
+// The published protocols between a node and its plugins: device plugins (v1beta1), plugin registration (v1), drivers of resource
+// claims (v1, of which v1beta1 has the same messages), and pod resources (v1) for those who watch devices. Names are those of
+// node-plugins.ts; numbers are the published ones.
 
 export const empty = message();
 
@@ -13,7 +14,9 @@ export const registerRequest = message(
   [3, "resourceName", "string"],
   [4, "options", () => devicePluginOptions],
 );
-const device = message([1, "id", "string"], [2, "health", "string"]);
+const memoryNode = message([1, "id", "int"]);
+const topology = message([1, "nodes", () => memoryNode, "repeated"]);
+const device = message([1, "id", "string"], [2, "health", "string"], [3, "topology", () => topology]);
 export const listAndWatchResponse = message([1, "devices", () => device, "repeated"]);
 
 const preferredRequest = message(
@@ -62,3 +65,35 @@ export const prepareResponse = message([1, "claims", () => preparedEntry, "repea
 const unpreparedClaim = message([1, "error", "string"]);
 const unpreparedEntry = message([1, "uid", "string"], [2, "claim", () => unpreparedClaim]);
 export const unprepareResponse = message([1, "claims", () => unpreparedEntry, "repeated"]);
+
+const reportedDevices = message(
+  [1, "resourceName", "string"],
+  [2, "ids", "string", "repeated"],
+  [3, "topology", () => topology],
+);
+const claimResource = message(
+  [1, "cdiDevices", () => cdiDevice, "repeated"],
+  [2, "driver", "string"],
+  [3, "pool", "string"],
+  [4, "device", "string"],
+);
+const reportedClaim = message(
+  [2, "name", "string"],
+  [3, "namespace", "string"],
+  [4, "resources", () => claimResource, "repeated"],
+);
+// Exclusive processors (3) and pinned memory (4) are not there: no container of ours has any.
+const reportedContainer = message(
+  [1, "name", "string"],
+  [2, "devices", () => reportedDevices, "repeated"],
+  [5, "claims", () => reportedClaim, "repeated"],
+);
+const reportedPod = message(
+  [1, "name", "string"],
+  [2, "namespace", "string"],
+  [3, "containers", () => reportedContainer, "repeated"],
+);
+export const podResourcesList = message([1, "pods", () => reportedPod, "repeated"]);
+export const allocatableResources = message([1, "devices", () => reportedDevices, "repeated"]);
+export const podResourcesRequest = message([1, "name", "string"], [2, "namespace", "string"]);
+export const podResourcesAnswer = message([1, "pod", () => reportedPod]);
