@@ -364,6 +364,48 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
       ),
       ["spec.metrics[0].resource: Required value: must populate information for the given metric source"],
     ],
+    [
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 0, metrics: [" +
+          "{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 0}}}, " +
+          "{type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: 0}}}, " +
+          "{type: Object, object: {metric: {name: m}, describedObject: {kind: Service, name: s}, target: {type: Value, value: '-1'}}}, " +
+          "{type: External, external: {metric: {name: m}, target: {type: Value, value: 1, averageValue: 1}}}, " +
+          "{type: ContainerResource, containerResource: {name: cpu, container: '', target: {type: Sideways}}}]}",
+      ),
+      [
+        "spec.maxReplicas: Invalid value: 0: must be greater than 0",
+        "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+        "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater than 0",
+        'spec.metrics[1].pods.target.averageValue: Invalid value: "0": must be greater than zero',
+        'spec.metrics[2].object.target.value: Invalid value: "-1": must be greater than zero',
+        "spec.metrics[3].external.target.value: Forbidden: may not set both a target value for metric and a per-pod target",
+        "spec.metrics[4].containerResource.container: Required value: must specify a container",
+        'spec.metrics[4].containerResource.target.type: Invalid value: "Sideways": must be either Utilization, Value, or AverageValue',
+        "spec.metrics[4].containerResource.target.averageUtilization: Required value: " +
+          "must set either a target raw value or a target utilization",
+      ],
+    ],
+    [
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, behavior: {" +
+          "scaleUp: {tolerance: '-0.1', stabilizationWindowSeconds: 3601, selectPolicy: Some}, " +
+          "scaleDown: {stabilizationWindowSeconds: -1, policies: [{type: Half, value: 0, periodSeconds: 1801}]}}}",
+      ),
+      [
+        "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600",
+        'spec.behavior.scaleUp.selectPolicy: Unsupported value: "Some": supported values: "Disabled", "Max", "Min"',
+        'spec.behavior.scaleUp.tolerance: Invalid value: "-100m": must be greater than or equal to 0',
+        "spec.behavior.scaleDown.stabilizationWindowSeconds: Invalid value: -1: must be greater than or equal to zero",
+        'spec.behavior.scaleDown.policies[0].type: Unsupported value: "Half": supported values: "Percent", "Pods"',
+        "spec.behavior.scaleDown.policies[0].value: Invalid value: 0: must be greater than zero",
+        "spec.behavior.scaleDown.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800",
+      ],
+    ],
   ],
   PodDisruptionBudget: [
     [

@@ -10,7 +10,7 @@ import { scaleToZeroAnnotation } from "../delivery/traffic-hold.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validateLabelSelector } from "./label-selector.ts";
 import { isPathSegmentName } from "./names.ts";
-import { validatePositiveQuantity } from "./quantities.ts";
+import { validateNonNegativeQuantity, validatePositiveQuantity } from "./quantities.ts";
 
 const stabilizationMaxSeconds = 3600;
 const periodMaxSeconds = 1800;
@@ -135,6 +135,7 @@ function validateRules(errors: FieldErrors, field: string, rules: HPAScalingRule
   if (rules.selectPolicy !== undefined && !selectPolicies.includes(rules.selectPolicy)) {
     errors.notSupported(`${field}.selectPolicy`, rules.selectPolicy, selectPolicies);
   }
+  if (rules.tolerance !== undefined) validateNonNegativeQuantity(errors, `${field}.tolerance`, rules.tolerance);
   if ((rules.policies ?? []).length === 0) errors.required(`${field}.policies`, "must specify at least one Policy");
   rules.policies?.forEach((policy, index) => {
     const at = `${field}.policies[${index}]`;

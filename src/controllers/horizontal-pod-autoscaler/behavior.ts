@@ -62,7 +62,10 @@ export function toleranceOf(behavior: HorizontalPodAutoscalerBehavior | undefine
   return { up: of(behavior?.scaleUp), down: of(behavior?.scaleDown) };
 }
 
-/** Adds a recommendation and drops what no window sees any more. A run of equal ones keeps its ends. */
+/**
+ * Adds a recommendation and drops what no window sees any more. A run of equal ones keeps its ends. Times are those of a clock that
+ * nobody sets.
+ */
 export function remember(
   history: History,
   behavior: HorizontalPodAutoscalerBehavior | undefined,
@@ -181,7 +184,9 @@ function growthLimit(input: BehaviorInput, { select, policies }: Rules): number 
   if (select === "Disabled") return input.current;
   const proposed = policies.map((policy) => {
     const from = periodStart(input, policy);
-    return policy.type === "Pods" ? from + policy.value : Math.ceil(from * (1 + policy.value / 100));
+    if (policy.type === "Pods") return from + policy.value;
+    // A part of no pods is none: without the first pod a target would never leave zero.
+    return Math.max(from <= 0 ? 1 : 0, Math.ceil(from * (1 + policy.value / 100)));
   });
   return select === "Min" ? Math.min(...proposed) : Math.max(...proposed);
 }

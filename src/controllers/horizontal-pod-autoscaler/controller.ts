@@ -4,7 +4,6 @@ import { pathOf, type Resource } from "#api/resource.ts";
 import { parseLabelSelector, type Selector } from "#api/selectors.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { Client } from "#client/client.ts";
-import { timeOf } from "#reconcile/object-view.ts";
 import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
@@ -14,7 +13,7 @@ import { replicaSetDeclaration } from "../views/workload.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { noHistory, rememberChange, type History } from "./behavior.ts";
 import { outsideMetrics, planAutoscaler, type ObservedScale } from "./plan.ts";
-import { mayScaleToZero, sleepAfterMs, type ObservedSleep, type Traffic } from "./sleep.ts";
+import { hasPassed, mayScaleToZero, sleepAfterMs, type ObservedSleep, type Traffic } from "./sleep.ts";
 import { readSleepTarget, readTraffic, servicesOf } from "./sleep-source.ts";
 import { readMetric } from "./sources.ts";
 import { autoscalerDeclaration, demandDeclaration, holdDeclaration, type AutoscalerView } from "./view.ts";
@@ -22,25 +21,29 @@ import { autoscalerDeclaration, demandDeclaration, holdDeclaration, type Autosca
 /** What the loop remembers of an autoscaler between two looks. */
 interface Memory {
   history: History;
-  statusWrittenMs: number;
+  /** Complaints of the last look. */
+  told: readonly string[];
+  /** Times here are those of a clock that nobody sets. */
+  statusWrittenMs: number | undefined;
   /** A change under way: it counts once it is seen. */
   change: { readonly from: number; readonly to: number; readonly atMs: number } | undefined;
   selector: Selector | undefined;
-  /** Before this time (milliseconds since 1970) the ingresses need not be asked for requests. */
+  /** Before this time the ingresses need not be asked for requests. */
   quietAskMs: number;
 }
 
 const newMemory: Memory = {
   history: noHistory,
-  statusWrittenMs: 0,
+  told: [],
+  statusWrittenMs: undefined,
   change: undefined,
   selector: undefined,
-  quietAskMs: 0,
+  quietAskMs: -Infinity,
 };
 
 /** Brings workloads to the size that their metrics ask for. */
 export function createHorizontalPodAutoscalerController(dependencies: Dependencies): Controller {
-  const { informers, client, resources } = dependencies;
+  const { informers, client, clock, resources } = dependencies;
   const autoscalers = informers.of(autoscalerDeclaration);
   const pods = informers.of(podDeclaration);
   const replicaSets = informers.of(replicaSetDeclaration);
@@ -58,6 +61,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     const memory = memories.get(key) ?? { ...newMemory };
     memories.set(key, memory);
     const { namespace } = autoscaler;
+    const steadyMs = clock.monotonic();
     const scale = await readScale(dependencies, autoscaler);
     const parsed = scale.kind === "found" && scale.selector !== "" ? parseLabelSelector(scale.selector) : undefined;
     memory.selector = parsed?.ok === true ? parsed.selector : undefined;
@@ -65,7 +69,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     const { selector: memorised } = memory;
     const matching = memorised === undefined ? [] : inNamespace.filter((pod) => memorised.matches(pod.labels));
     const selected = withoutHeld(matching, replicaSets);
-    settleChange(memory, autoscaler, scale, context.now);
+    settleChange(memory, autoscaler, scale);
     const { metrics: specs = [] } = autoscaler.spec;
     const question = {
       namespace,
@@ -95,14 +99,17 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
         history: memory.history,
         sleep,
         refusal,
+        told: memory.told,
+        steadyMs,
         statusWrittenMs: memory.statusWrittenMs,
       },
       context.now,
     );
     if (plan === undefined) return undefined;
     memory.history = plan.history;
-    if (plan.change !== undefined) memory.change = { ...plan.change, atMs: context.now };
-    if (plan.actions.some(({ verb }) => verb === "update")) memory.statusWrittenMs = context.now;
+    memory.told = plan.told;
+    if (plan.change !== undefined) memory.change = { ...plan.change, atMs: steadyMs };
+    if (plan.actions.some(({ verb }) => verb === "update")) memory.statusWrittenMs = steadyMs;
     return { actions: plan.actions, because: plan.because, lookAgainMs: lookAgainMs(autoscaler, sleep, scale) };
   };
 
@@ -128,12 +135,12 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
     const isDue =
       hold !== undefined &&
       scale.replicas === 1 &&
-      (isFalling || (now >= memory.quietAskMs && now - (timeOf(hold.spec.since) ?? now) >= afterMs));
+      (isFalling || (clock.monotonic() >= memory.quietAskMs && hasPassed(hold.spec.since, afterMs, now)));
     const { labels, release } = await readSleepTarget(client, autoscaler, scale);
     const found = servicesOf(services.by("namespace", namespace), labels);
     const traffic = isDue ? await readTraffic(client, namespace, found) : unasked;
-    if (traffic.kind === "quiet") memory.quietAskMs = now + Math.max(0, afterMs - traffic.quietMs);
-    else if (isDue) memory.quietAskMs = now + limits.autoscalerMs;
+    if (traffic.kind === "quiet") memory.quietAskMs = clock.monotonic() + Math.max(0, afterMs - traffic.quietMs);
+    else if (isDue) memory.quietAskMs = clock.monotonic() + limits.autoscalerMs;
     return { ...known, services: found, traffic, release };
   };
 
@@ -187,12 +194,12 @@ function asked({ spec, annotations }: AutoscalerView): object {
 }
 
 /** A change counts for the policies once the target has the size that was asked for. */
-function settleChange(memory: Memory, { spec }: AutoscalerView, scale: ObservedScale, now: number): void {
+function settleChange(memory: Memory, { spec }: AutoscalerView, scale: ObservedScale): void {
   const { change } = memory;
   if (change === undefined || scale.kind !== "found") return;
   memory.change = undefined;
   if (scale.replicas === change.to) {
-    memory.history = rememberChange(memory.history, spec.behavior, change.to - change.from, Math.min(change.atMs, now));
+    memory.history = rememberChange(memory.history, spec.behavior, change.to - change.from, change.atMs);
   }
 }
 

@@ -48,14 +48,19 @@ export interface ObservedAutoscaler {
   readonly sleep: ObservedSleep | undefined;
   /** The server's words when the last change of the scale was refused. */
   readonly refusal: string | undefined;
-  /** When measured values were last written to the status, milliseconds since 1970. */
-  readonly statusWrittenMs: number;
+  /** Complaints of the last look. */
+  readonly told: readonly string[];
+  /** Milliseconds of a clock that nobody sets: windows, periods and pauses are measured by it. */
+  readonly steadyMs: number;
+  /** When measured values were last written to the status, by that clock; undefined: not by this program yet. */
+  readonly statusWrittenMs: number | undefined;
 }
 
 export interface AutoscalerPlan {
   readonly actions: readonly Action[];
   readonly because: string;
   readonly history: History;
+  readonly told: readonly string[];
   /** The change that `actions` ask for. */
   readonly change: { readonly from: number; readonly to: number } | undefined;
 }
@@ -82,7 +87,7 @@ export function planAutoscaler(observed: ObservedAutoscaler, now: number): Autos
   const decision = decide(observed, now);
   const actions: Action[] = [];
   for (const { eventReason, message } of decision.warnings) {
-    if (wasSaid(autoscaler, message)) continue;
+    if (observed.told.includes(message) || wasSaid(autoscaler, message)) continue;
     actions.push({ verb: "event", about: aboutOf(autoscaler), type: "Warning", eventReason, message });
   }
   const scaling = scaleAction(observed, decision);
@@ -92,14 +97,16 @@ export function planAutoscaler(observed: ObservedAutoscaler, now: number): Autos
       : holdActions(autoscaler, observed.sleep, decision.sleep.hold, now);
   const isRefused = observed.refusal !== undefined;
   const status = statusOf(autoscaler, decision, scaling !== undefined && !isRefused ? now : undefined);
-  const withMetrics = scaling !== undefined || now - observed.statusWrittenMs >= limits.autoscalerStatusMs;
+  const { steadyMs, statusWrittenMs = -Infinity } = observed;
+  const withMetrics = scaling !== undefined || steadyMs - statusWrittenMs >= limits.autoscalerStatusMs;
   const told = mustWrite(autoscaler.status, status, withMetrics) ? [statusAction(autoscaler, status, decision)] : [];
   const scalings = scaling === undefined ? [] : [scaling];
   // A refused change is told before it is tried again: what follows a refusal is not carried out.
   // A sleep has ended once there are to be pods, not before.
   actions.push(...(isRefused ? [...told, ...scalings, ...holds] : [...scalings, ...holds, ...told]));
   const change = scaling === undefined ? undefined : { from: decision.current, to: decision.desired };
-  return { actions, because: causeOf(observed), history: decision.history, change };
+  const complaints = decision.warnings.map(({ message }) => message);
+  return { actions, because: causeOf(observed), history: decision.history, told: complaints, change };
 }
 
 /** What woke a target is the cause of all that is written then. */
@@ -137,7 +144,9 @@ function decide(observed: ObservedAutoscaler, now: number): Decision {
   // One pod is the least that metrics may ask for: whether there is none is up to the requests.
   const min = sleep?.wanted === true ? 1 : minReplicas;
   const begun =
-    history.recommendations.length === 0 ? remember(history, autoscaler.spec.behavior, current, now) : history;
+    history.recommendations.length === 0
+      ? remember(history, autoscaler.spec.behavior, current, observed.steadyMs)
+      : history;
   const unmeasured = { ...kept, current, history: begun, warnings: [] };
   if (current === 0 && sleep !== undefined && (sleep.wanted || (sleep.hold?.spec.phase ?? "Awake") !== "Awake"))
     return decideAsleep(observed, { ...unmeasured, desired: 0 }, sleep, { max, now });
@@ -227,7 +236,8 @@ function decideByMetrics(
   const judged = specs.map((spec, index) => judgeMetric(spec, readings[index] ?? unread, scene));
   const good = judged.filter((each) => each.ok);
   const bad = judged.filter((each) => !each.ok);
-  const metrics = good.map(({ status }) => status);
+  // One for each metric of the spec, in its order: clients read them side by side.
+  const metrics = judged.map((each): MetricStatus => (each.ok ? each.status : { type: "" }));
   const [first] = bad;
   const highest = good.reduce<Extract<Judged, { ok: true }> | undefined>(
     (best, each) => (best === undefined || each.replicas > best.replicas ? each : best),
@@ -236,16 +246,18 @@ function decideByMetrics(
   const failures = bad.map(({ reason, message }) => ({ eventReason: reason, message }));
   // With a metric unknown nothing may shrink: the unknown one might be the busy one.
   if (highest === undefined || (first !== undefined && highest.replicas < current)) {
-    const summary = first === undefined ? "no metrics are set" : first.message;
+    const nothing = "no metrics are set";
     const reason = first?.reason ?? "InvalidMetricSourceType";
-    conditions.set("ScalingActive", false, reason, `the HPA was unable to compute the replica count: ${summary}`);
-    const message = `invalid metrics (${bad.length} invalid out of ${specs.length}), first error is: ${summary}`;
+    const told = `the HPA was unable to compute the replica count: ${first?.message ?? nothing}`;
+    conditions.set("ScalingActive", false, reason, told);
+    const message = `invalid metrics (${bad.length} invalid out of ${specs.length}), first error is: ${first?.summary ?? nothing}`;
     return { ...start, metrics, warnings: [...failures, { eventReason: "FailedComputeMetricsReplicas", message }] };
   }
   const found = `the HPA was able to successfully calculate a replica count from ${highest.name}`;
   conditions.set("ScalingActive", true, "ValidMetricFound", found);
-  const history = remember(start.history, behavior, highest.replicas, now);
-  const input = { behavior, current, min, max, history, now };
+  const { steadyMs } = observed;
+  const history = remember(start.history, behavior, highest.replicas, steadyMs);
+  const input = { behavior, current, min, max, history, now: steadyMs };
   const stable = stabilize({ ...input, desired: highest.replicas });
   if (observed.refusal === undefined) conditions.set("AbleToScale", true, stable.reason, stable.message);
   const verdict = bound({ ...input, desired: stable.replicas });

@@ -1,4 +1,4 @@
-import type { MetricSpec, MetricStatus, MetricValueStatus } from "#api/generated/autoscaling-v2.ts";
+import type { MetricSpec, MetricStatus, MetricTarget, MetricValueStatus } from "#api/generated/autoscaling-v2.ts";
 import { formatQuantity, parseQuantity, quantityFromMillis, quantityToMillis } from "#codec/quantity.ts";
 import type { PodView } from "../views/pod.ts";
 import { podMetricReplicas, wholeMetricReplicas, type PodTarget, type Proposal, type Tolerance } from "./ratio.ts";
@@ -7,8 +7,11 @@ import type { PodValue, Reading } from "./reading.ts";
 /** What one metric of an autoscaler comes to. */
 export type Judged =
   | { readonly ok: true; readonly replicas: number; readonly name: string; readonly status: MetricStatus }
-  /** `reason` is the condition's: `FailedGetResourceMetric`. */
-  | { readonly ok: false; readonly reason: string; readonly message: string };
+  /**
+   * `reason` is the condition's (`FailedGetResourceMetric`), `message` its and the event's, `summary` what is told of all metrics
+   * together.
+   */
+  | { readonly ok: false; readonly reason: string; readonly message: string; readonly summary: string };
 
 export interface Scene {
   readonly pods: readonly PodView[];
@@ -31,11 +34,7 @@ export function judgeMetric(spec: MetricSpec, reading: Reading, scene: Scene): J
     case "External":
       return judgeExternal(spec, reading, scene);
     default:
-      return {
-        ok: false,
-        reason: "InvalidMetricSourceType",
-        message: `unknown metric source type ${JSON.stringify(spec.type)}`,
-      };
+      return failure("InvalidMetricSourceType", `unknown metric source type ${JSON.stringify(spec.type)}`);
   }
 }
 
@@ -45,10 +44,12 @@ function judgeResource(spec: MetricSpec, reading: Reading, scene: Scene): Judged
   const container = isContainer ? spec.containerResource?.container : undefined;
   const reason = isContainer ? "FailedGetContainerResourceMetric" : "FailedGetResourceMetric";
   if (source === undefined) return missing(spec, reason);
-  const { name, target } = source;
+  const { name } = source;
+  const target = targetOf(source);
   const isUtilization = target.averageUtilization !== undefined;
   const what = isUtilization ? `failed to get ${name} utilization` : `failed to get ${name} usage`;
-  const failed = (message: string): Judged => ({ ok: false, reason, message: `${what}: ${message}` });
+  const whole = `failed to get ${name} ${isContainer ? "container" : "resource"} metric value`;
+  const failed = (message: string): Judged => failure(reason, `${what}: ${message}`, whole);
   if (reading.kind !== "pods")
     return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
   let podTarget: PodTarget;
@@ -81,14 +82,10 @@ function judgePods(spec: MetricSpec, reading: Reading, scene: Scene): Judged {
   const source = spec.pods;
   const reason = "FailedGetPodsMetric";
   if (source === undefined) return missing(spec, reason);
-  const failed = (message: string): Judged => ({
-    ok: false,
-    reason,
-    message: `failed to get pods metric value: ${message}`,
-  });
+  const failed = (message: string): Judged => failure(reason, message, "failed to get pods metric value");
   if (reading.kind !== "pods")
     return failed(reading.kind === "failed" ? reading.message : "the answer is not about pods");
-  const value = thousandths(source.target.averageValue);
+  const value = thousandths(targetOf(source).averageValue);
   if (value === undefined) return failed("the target has no average value");
   const proposal = byPods(scene, reading.values, { kind: "average", value }, false);
   if (!proposal.ok) return failed(proposal.message);
@@ -103,16 +100,15 @@ function judgeObject(spec: MetricSpec, reading: Reading, scene: Scene): Judged {
   const source = spec.object;
   const reason = "FailedGetObjectMetric";
   if (source === undefined) return missing(spec, reason);
-  const failed = (message: string): Judged => ({
-    ok: false,
-    reason,
-    message: `failed to get object metric value: ${message}`,
-  });
+  const failed = (message: string): Judged => failure(reason, message, "failed to get object metric value");
   if (reading.kind !== "value")
     return failed(reading.kind === "failed" ? reading.message : "the answer is not about one object");
-  const whole = byWhole(scene, reading.value, source.target);
-  if (!whole.ok) return failed(whole.message);
   const { metric, describedObject } = source;
+  const { type, value, averageValue } = targetOf(source);
+  // Both may be set here: the type says which counts.
+  const chosen = type === "Value" ? { value } : type === "AverageValue" ? { averageValue } : {};
+  const whole = byWhole(scene, reading.value, chosen);
+  if (!whole.ok) return failed(whole.message);
   return accepted(whole.proposal, `${describedObject.kind} metric ${metric.name}`, {
     type: "Object",
     object: { metric, describedObject, current: whole.current },
@@ -123,14 +119,14 @@ function judgeExternal(spec: MetricSpec, reading: Reading, scene: Scene): Judged
   const source = spec.external;
   const reason = "FailedGetExternalMetric";
   if (source === undefined) return missing(spec, reason);
-  const { metric, target } = source;
-  const what = `failed to get ${metric.name} external metric value`;
-  const failed = (message: string): Judged => ({ ok: false, reason, message: `${what}: ${message}` });
+  const { metric } = source;
+  const failed = (message: string): Judged =>
+    failure(reason, message, `failed to get ${metric.name} external metric value`);
   if (reading.kind !== "values")
     return failed(reading.kind === "failed" ? reading.message : "the answer is not an external metric");
   if (reading.values.length === 0) return failed("no metrics returned from external metrics API");
   const sum = reading.values.reduce((total, value) => total + value, 0);
-  const whole = byWhole(scene, sum, target);
+  const whole = byWhole(scene, sum, targetOf(source));
   if (!whole.ok) return failed(whole.message);
   const external = { metric, current: whole.current };
   return accepted(whole.proposal, `external metric ${metric.name}`, { type: "External", external });
@@ -147,7 +143,7 @@ type Whole =
 function byWhole(
   scene: Scene,
   usage: number,
-  target: { readonly value?: string; readonly averageValue?: string },
+  target: { readonly value?: string | undefined; readonly averageValue?: string | undefined },
 ): Whole {
   const kind = target.averageValue === undefined ? "value" : "average";
   const value = thousandths(target.averageValue ?? target.value);
@@ -169,8 +165,17 @@ function accepted(proposal: Extract<Proposal, { ok: true }>, name: string, statu
   return { ok: true, replicas: proposal.replicas, name, status };
 }
 
+function failure(reason: string, message: string, whole?: string): Judged {
+  return { ok: false, reason, message, summary: whole === undefined ? message : `${whole}: ${message}` };
+}
+
 function missing(spec: MetricSpec, reason: string): Judged {
-  return { ok: false, reason, message: `the spec has a metric of type ${spec.type} without its source` };
+  return failure(reason, `the spec has a metric of type ${spec.type} without its source`);
+}
+
+/** An autoscaler that an older program or a restore left behind may lack what validation asks for today. */
+function targetOf(source: { readonly target?: MetricTarget }): Partial<MetricTarget> {
+  return source.target ?? {};
 }
 
 type Requests =

@@ -103,6 +103,12 @@ const cases: readonly [what: string, scene: Scene, to: number | undefined, hold:
     undefined,
     "patch Awake 4",
   ],
+  [
+    "the clock was set back since the ingresses were told",
+    { replicas: 1, hold: holdAt("FallingAsleep", 4, -3600), traffic: quiet(63) },
+    0,
+    undefined,
+  ],
   ["gone to zero", { replicas: 0, hold: holdAt("FallingAsleep", 4, 3) }, undefined, "patch Asleep 4"],
   ["asleep", { replicas: 0, hold: holdAt("Asleep", 4, 900) }, undefined, undefined],
   ["a request", { replicas: 0, hold: holdAt("Asleep", 4, 900), demand: demandFor(4) }, 1, "patch Awake 4"],

@@ -47,6 +47,12 @@ export function sleepAfterMs({ spec }: Pick<AutoscalerView, "spec">): number {
   return Math.max(limits.sleepAfterMinMs, downWindowMs(spec.behavior));
 }
 
+/** Whether so long ago was written down; what lies ahead was written before the clock was set back. */
+export function hasPassed(since: string, afterMs: number, now: number): boolean {
+  const sinceMs = timeOf(since) ?? now;
+  return now - sinceMs >= afterMs || sinceMs > now + limits.clockSkewMs;
+}
+
 /** What one look at a sleeper comes to. */
 export interface SleepVerdict {
   /** The target's size, where sleeping or waking decides it, and why. */
@@ -104,7 +110,7 @@ export function judgeAwake(
   const why = `no request came through any node's ingress for ${quiet} s, ${afterMs / 1000} s are asked for`;
   if (hold === undefined || phase === "Awake") return { hold: { phase: "FallingAsleep", sleep: number + 1, why } };
   // Every ingress has had the time to hear that requests are held from now on: none finds a pod that is ending.
-  const isHeard = now - (timeOf(hold.spec.since) ?? now) >= limits.sleepNoticeMs;
+  const isHeard = hasPassed(hold.spec.since, limits.sleepNoticeMs, now);
   return { hold: { phase, sleep: number, why }, ...(isHeard ? { replicas: 0, reason: why } : {}) };
 }
 

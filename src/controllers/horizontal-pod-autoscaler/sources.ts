@@ -26,18 +26,21 @@ export async function readMetric(client: Client, spec: MetricSpec, question: Que
     return await read(client, spec, question);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { kind: "failed", message: `${intent(spec)}${message}` };
+    return { kind: "failed", message: `${intent(spec, question)}${message}` };
   }
 }
 
-function intent(spec: MetricSpec): string {
+function intent(spec: MetricSpec, { namespace }: Question): string {
   const name = spec.resource?.name ?? spec.containerResource?.name;
   if (name !== undefined) {
     return `unable to get metrics for resource ${name}: unable to fetch metrics from resource metrics API: `;
   }
-  const metric = (spec.pods ?? spec.object ?? spec.external)?.metric.name ?? "";
-  const api = spec.external === undefined ? "custom" : "external";
-  return `unable to get metric ${metric}: unable to fetch metrics from ${api} metrics API: `;
+  const metric = (spec.pods ?? spec.object ?? spec.external)?.metric?.name ?? "";
+  if (spec.external === undefined)
+    return `unable to get metric ${metric}: unable to fetch metrics from custom metrics API: `;
+  const selector = spec.external.metric?.selector === undefined ? "nil" : formatSelectorOf(spec.external.metric);
+  const named = `${namespace}/${metric}/${selector}`;
+  return `unable to get external metric ${named}: unable to fetch metrics from external metrics API: `;
 }
 
 async function read(client: Client, spec: MetricSpec, question: Question): Promise<Reading> {

@@ -115,7 +115,9 @@ export function observedOf(draft: StageDraft): ObservedAutoscaler {
     history: draft.history ?? noHistory,
     sleep: undefined,
     refusal: undefined,
-    statusWrittenMs: 0,
+    told: [],
+    steadyMs: noon,
+    statusWrittenMs: undefined,
     ...draft.more,
   };
 }
@@ -173,6 +175,7 @@ export function play({ spec, replicas: begin, seconds, everySeconds, load }: Pla
         ),
       ],
       history,
+      more: { steadyMs: now },
       ...(spec === undefined ? {} : { spec }),
     };
     const plan = planAutoscaler(observedOf(draft), now);
