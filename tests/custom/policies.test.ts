@@ -336,3 +336,26 @@ story("a policy that runs too long denies", async (server) => {
   assert.equal(denied.status, 422);
   assert.match(String(denied.body["message"]), /running out of cost budget, no further validation rules will be run/);
 });
+
+test("policies that take long let others have their turn", async () => {
+  let now = 0;
+  // Whoever looks at it has used up a turn.
+  const server = await startServer({ monotonic: () => (now += 10) });
+  try {
+    const validations = Array.from({ length: 30 }, (_, index) => ({ expression: `size(object.data) != ${index}` }));
+    await validating(server, { matchConstraints: onConfigMaps, validations });
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    const writing = send(server, "POST", configMaps, configMap({}));
+    count();
+    assert.equal((await writing).status, 422);
+    isOver = true;
+    assert.ok(30 <= turns, `${turns} turns`);
+  } finally {
+    await server.close();
+  }
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import type { LocalAuthorizer } from "#apiserver/authorizer.ts";
+import type { Clock } from "#world/clock.ts";
 import { createCertificates } from "../../src/world/node/certificates.ts";
 import { realClock, realTimers } from "../../src/world/node/clock.ts";
 import { realRandom } from "../../src/world/node/random.ts";
@@ -15,8 +16,8 @@ const authorizer: LocalAuthorizer = {
   rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: false }),
 };
 
-/** A server with all admission steps, and the namespace default. */
-export async function startServer(): Promise<TestServer> {
+/** A server with all admission steps, which look at this clock, and the namespace default. */
+export async function startServer(clock: Pick<Clock, "monotonic"> = realClock): Promise<TestServer> {
   const timers = realTimers({ keepAlive: true });
   const server = await startInProcess({
     authorizer,
@@ -24,7 +25,7 @@ export async function startServer(): Promise<TestServer> {
       createAdmission({
         objects,
         authorizer,
-        clock: realClock,
+        clock,
         rbac: { policyRules: () => [], rulesOfRole: () => [] } as never,
         random: realRandom,
         timers,

@@ -34,7 +34,7 @@ export interface AdmissionOptions {
   readonly objects: ObjectReader;
   readonly random: Pick<Random, "float">;
   readonly clock: Pick<Clock, "monotonic">;
-  readonly timers: Pick<Timers, "after">;
+  readonly timers: Pick<Timers, "after" | "yield">;
   readonly certificates: Pick<Certificates, "readSigningRequest">;
   readonly authorizer: Pick<Authorizer, "authorize">;
   readonly rbac: Pick<Rbac, "policyRules" | "rulesOfRole">;
@@ -48,7 +48,7 @@ export interface AdmissionOptions {
 /** All admission steps in their order: every mutate step runs before every validate step. */
 export function createAdmission(options: AdmissionOptions): readonly AdmissionPlugin[] {
   const { objects, authorizer, certificates } = options;
-  const forExpressions = { objects, authorizer, clock: options.clock };
+  const forExpressions = { objects, authorizer, clock: options.clock, timers: options.timers };
   const webhooks = options.webhooks && {
     ...options.webhooks,
     matchConditions: options.webhooks.matchConditions ?? matchConditions(forExpressions),

@@ -98,8 +98,10 @@ function conditionsHold(
   const values = [fromJson(spec, dyn)];
   let left = conditionsCostMax;
   let isBroken = false;
+  // They share the time that one may take.
+  const isLate = lateFromNow(clock);
   for (const condition of conditions) {
-    const result = condition.evaluate(values, left, lateFromNow(clock));
+    const result = condition.evaluate(values, left, isLate);
     left -= result.cost;
     if (!result.ok) isBroken = true;
     else if (result.value !== true) return false;

@@ -2,6 +2,7 @@ import type { AuthorizerQuestion } from "#cel/library/authorizer.ts";
 import type { AdmissionRequest } from "../../admission.ts";
 import type { Authorizer, Decision } from "../../authorizer.ts";
 import { questionsMax } from "./limits.ts";
+import type { Steps, TurnTimers } from "./turns.ts";
 
 /**
  * Thrown out of an expression that asks an authorizer outside: expressions are evaluated in one turn, so whoever evaluates waits
@@ -41,13 +42,39 @@ export function decisionOn(
   throw new Unanswered(decision.then((settled) => void kept.set(question, settled)));
 }
 
-/** Runs `evaluate` again with each answer that it has to wait for. It must leave nothing behind when it does not end. */
-export function whenAnswered<T>(evaluate: () => T): T | Promise<T> {
+/**
+ * Goes through the steps that `evaluate` makes, with a turn for others between them, and makes new ones with each answer that they
+ * have to wait for. Steps must leave nothing behind when they do not end. A promise only where somebody has to wait.
+ */
+export function whenAnswered<T>(evaluate: () => Steps<T>, timers: TurnTimers): T | Promise<T> {
+  const steps = evaluate();
+  const first = nextOf(steps);
+  if (!(first instanceof Unanswered) && first.done === true) return first.value;
+  return goOn(evaluate, steps, first, timers);
+}
+
+async function goOn<T>(
+  evaluate: () => Steps<T>,
+  begun: Steps<T>,
+  first: IteratorResult<void, T> | Unanswered,
+  timers: TurnTimers,
+): Promise<T> {
+  let steps = begun;
+  for (let step = first; ; step = nextOf(steps)) {
+    if (step instanceof Unanswered) {
+      await step.answer;
+      steps = evaluate();
+    } else if (step.done === true) return step.value;
+    else await timers.yield();
+  }
+}
+
+function nextOf<T>(steps: Steps<T>): IteratorResult<void, T> | Unanswered {
   try {
-    return evaluate();
+    return steps.next();
   } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
-    return error.answer.then(() => whenAnswered(evaluate));
+    if (error instanceof Unanswered) return error;
+    throw error;
   }
 }
 

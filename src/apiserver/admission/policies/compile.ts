@@ -1,11 +1,12 @@
 import type { MatchCondition, Variable } from "#api/generated/admissionregistration-v1.ts";
 import type { Environment } from "#cel/environment.ts";
-import { lateFromNow } from "#cel/late.ts";
 import { compileExpression, type Compiled, type Result } from "#cel/program.ts";
 import { bool, dyn, type ObjectField, type ObjectType, type Type } from "#cel/types.ts";
 import { mutationEnvironment, mutationTypes, policyVariables, validationEnvironment } from "./environment.ts";
 import { callCostMax } from "./limits.ts";
-import { VariablesValue, type Budget } from "./variables.ts";
+import type { ConditionsResult } from "../webhooks/conditions.ts";
+import type { Steps, Turn } from "./turns.ts";
+import { Postponed, VariablesValue, type Budget } from "./variables.ts";
 import type { Value } from "#cel/value.ts";
 
 /** The expressions of a policy with what they see: its variables, one after the other, then all of them for the rest. */
@@ -42,23 +43,50 @@ function variablesType(fields: ReadonlyMap<string, ObjectField>): ObjectType {
 /** Evaluates expressions of one policy with one set of inputs. */
 export class PolicyEvaluation {
   readonly #values: readonly Value[];
+  readonly #variables: VariablesValue;
   readonly #budget: Budget;
+  readonly #turn: Turn;
 
-  constructor(expressions: PolicyExpressions, inputs: readonly Value[], budget: Budget) {
-    this.#values = [...inputs, new VariablesValue(expressions.variables, inputs, budget)];
+  constructor(expressions: PolicyExpressions, inputs: readonly Value[], budget: Budget, turn: Turn) {
+    this.#variables = new VariablesValue(expressions.variables, inputs, budget);
+    this.#values = [...inputs, this.#variables];
     this.#budget = budget;
+    this.#turn = turn;
   }
 
-  run(compiled: Compiled): Result {
+  /** One expression, and a turn for others when it has taken long. */
+  *run(compiled: Compiled): Steps<Result> {
+    const result = yield* this.#evaluated(compiled);
+    yield* this.#turn.pause();
+    return result;
+  }
+
+  *#evaluated(compiled: Compiled): Steps<Result> {
     if (!compiled.ok)
       return { ok: false, message: `compilation error: ${compiled.message}`, cost: 0, isOverBudget: false };
-    const { left, clock } = this.#budget;
-    const isLate = clock && lateFromNow(clock);
-    const result = compiled.program.evaluate(this.#values, Math.min(callCostMax, left), isLate);
+    const result = yield* this.#withVariables(() => {
+      const isLate = this.#variables.begin();
+      return compiled.program.evaluate(this.#values, Math.min(callCostMax, this.#budget.left), isLate);
+    });
     this.#budget.left -= result.cost;
     if (result.ok || !result.isOverBudget) return result;
     const message = "validation failed due to running out of cost budget, no further validation rules will be run";
     return { ...result, message };
+  }
+
+  /** Does it; again each time when a variable that takes long was prepared for it, which happens once for each. */
+  *#withVariables<T>(act: () => T): Steps<T> {
+    for (;;) {
+      try {
+        return act();
+      } catch (error) {
+        if (!(error instanceof Postponed)) throw error;
+        const { name } = error;
+        yield;
+        // It may read others first, all of which come before it in the policy.
+        yield* this.#withVariables(() => this.#variables.prepare(name));
+      }
+    }
   }
 }
 
@@ -80,13 +108,13 @@ export function compileConditions(
 }
 
 /** One that is false ends it, whatever is wrong with others; without one, an error counts. */
-export function conditionsHold(
+export function* conditionsHold(
   conditions: readonly CompiledCondition[],
   evaluation: PolicyEvaluation,
-): { readonly holds: boolean } | { readonly error: string } {
+): Steps<ConditionsResult> {
   let error: string | undefined;
   for (const { expression, test } of conditions) {
-    const result = evaluation.run(test);
+    const result = yield* evaluation.run(test);
     if (!result.ok) error ??= `expression '${expression}' resulted in error: ${result.message}`;
     else if (result.value === false) return { holds: false };
   }

@@ -11,11 +11,13 @@ import type { ObjectReader } from "../../object-reader.ts";
 import { inVersion } from "../../objects/convert.ts";
 import { decisionOn } from "./answers.ts";
 import { policyVariables } from "./environment.ts";
+import type { TurnTimers } from "./turns.ts";
 
 export interface PolicyParts {
   readonly objects: ObjectReader;
   readonly authorizer: Pick<Authorizer, "authorize">;
   readonly clock: Pick<Clock, "monotonic">;
+  readonly timers: TurnTimers;
 }
 
 /** The values that expressions see of one request; parameters differ between evaluations. */

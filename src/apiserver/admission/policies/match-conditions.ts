@@ -9,6 +9,7 @@ import {
 } from "./compile.ts";
 import { Inputs, type PolicyParts } from "./inputs.ts";
 import { conditionsCostMax, conditionsMax } from "./limits.ts";
+import { Turn } from "./turns.ts";
 
 interface Remembered {
   readonly expressions: PolicyExpressions;
@@ -28,12 +29,11 @@ export function matchConditions(parts: PolicyParts): MatchConditions {
     known.set(key, made);
     return made;
   };
-  return (conditions, request, seen) => {
+  return function* (conditions, request, seen) {
     const { expressions, conditions: tests } = compiled(conditions);
     const inputs = new Inputs(parts, request, { resource: request.kind.storage, ...seen });
-    return conditionsHold(
-      tests,
-      new PolicyEvaluation(expressions, inputs.values(undefined), { left: conditionsCostMax, clock: parts.clock }),
-    );
+    const budget = { left: conditionsCostMax, clock: parts.clock };
+    const turn = new Turn(parts.clock);
+    return yield* conditionsHold(tests, new PolicyEvaluation(expressions, inputs.values(undefined), budget, turn));
   };
 }

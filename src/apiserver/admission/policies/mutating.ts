@@ -34,6 +34,7 @@ import { CompiledPolicies } from "./compiled-policies.ts";
 import { mutationTypes, patchType } from "./environment.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
 import { policyCostMax } from "./limits.ts";
+import { Turn, type Steps } from "./turns.ts";
 
 interface CompiledPolicy {
   readonly expressions: PolicyExpressions;
@@ -76,26 +77,31 @@ export function mutatingPolicies(parts: PolicyParts): AdmissionPlugin {
       );
       const { object } = request;
       const before = seenOf.get(request);
-      return whenAnswered(() => {
+      function* steps(): Steps<Verdict> {
         request.object = object;
         const seen: Seen = new Map(before);
         seenOf.set(request, seen);
-        const first = request.isReinvocation === true ? allow : round(parts, request, bindings, compiled, seen, false);
+        const all = { ...parts, turn: new Turn(parts.clock) };
+        const first =
+          request.isReinvocation === true ? allow : yield* round(all, request, bindings, compiled, seen, false);
         // One more turn for those that want to see what others did after them.
-        return first.allowed ? round(parts, request, bindings, compiled, seen, true) : first;
-      });
+        return first.allowed ? yield* round(all, request, bindings, compiled, seen, true) : first;
+      }
+      return whenAnswered(steps, parts.timers);
     },
   };
 }
 
-function round(
-  parts: PolicyParts,
+type TurnParts = PolicyParts & { readonly turn: Turn };
+
+function* round(
+  parts: TurnParts,
   request: AdmissionRequest,
   bindings: readonly MutatingAdmissionPolicyBinding[],
   compiled: Compiler,
   seen: Seen,
   isAgain: boolean,
-): Verdict {
+): Steps<Verdict> {
   for (const binding of bindings) {
     const id = binding.metadata.name ?? "";
     const left = seen.get(id);
@@ -107,7 +113,7 @@ function round(
       binding.spec.policyName ?? "",
     );
     if (policy === undefined) continue;
-    const problem = mutate(parts, request, policy, binding, compiled);
+    const problem = yield* mutate(parts, request, policy, binding, compiled);
     if (problem !== undefined && policy.spec.failurePolicy !== "Ignore")
       return denied(request, policy, binding, problem);
     if (policy.spec.reinvocationPolicy === "IfNeeded" && request.object !== undefined) seen.set(id, request.object);
@@ -116,13 +122,13 @@ function round(
 }
 
 /** Undefined when all went well, or the policy does not care. */
-function mutate(
-  parts: PolicyParts,
+function* mutate(
+  parts: TurnParts,
   request: AdmissionRequest,
   policy: MutatingAdmissionPolicy,
   binding: MutatingAdmissionPolicyBinding,
   compiled: Compiler,
-): string | undefined {
+): Steps<string | undefined> {
   const resource = matched(request, policy.spec.matchConstraints, parts.objects);
   if (resource === undefined || matched(request, binding.spec.matchResources, parts.objects) === undefined)
     return undefined;
@@ -134,13 +140,13 @@ function mutate(
     for (const [index, { mutation, made }] of mutations.entries()) {
       // Each change is made with what the one before has left.
       const inputs = new Inputs(parts, request, seenObjects(request, resource));
-      const evaluation = new PolicyEvaluation(expressions, inputs.values(param), budget);
+      const evaluation = new PolicyEvaluation(expressions, inputs.values(param), budget, parts.turn);
       if (index === 0) {
-        const result = conditionsHold(conditions, evaluation);
+        const result = yield* conditionsHold(conditions, evaluation);
         if ("error" in result) return result.error;
         if (!result.holds) break;
       }
-      const result = evaluation.run(made);
+      const result = yield* evaluation.run(made);
       if (!result.ok) return `expression '${expressionOf(mutation)}' resulted in error: ${result.message}`;
       const problem = change(request, resource, mutation, inputs.object, result.value);
       if (problem !== undefined) return problem;

@@ -7,7 +7,7 @@ import type {
 import { validatingadmissionpolicies, validatingadmissionpolicybindings } from "#api/generated/resources.ts";
 import type { Compiled } from "#cel/program.ts";
 import { bool, nullType, string } from "#cel/types.ts";
-import type { AdmissionPlugin, AdmissionRequest } from "../../admission.ts";
+import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../../admission.ts";
 import { getStored, listStored } from "../../authorize/stored.ts";
 import { allow } from "../request.ts";
 import { whenAnswered } from "./answers.ts";
@@ -24,6 +24,7 @@ import { CompiledPolicies } from "./compiled-policies.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
 import { annotationLengthMax, messageLengthMax, policyCostMax } from "./limits.ts";
 import { Outcomes, type Problem } from "./outcomes.ts";
+import { Turn, type Steps } from "./turns.ts";
 
 interface CompiledPolicy {
   readonly expressions: PolicyExpressions;
@@ -61,22 +62,33 @@ export function validatingPolicies(parts: PolicyParts): AdmissionPlugin {
     validate(request) {
       const bindings = listStored<ValidatingAdmissionPolicyBinding>(parts.objects, validatingadmissionpolicybindings);
       if (bindings.length === 0 || isExempt(request)) return allow;
-      return whenAnswered(() => {
-        const outcomes = new Outcomes(request);
-        for (const binding of bindings) judge(parts, request, binding, compiled, outcomes);
-        return outcomes.verdict();
-      });
+      return whenAnswered(() => judgeAll(parts, request, bindings, compiled), parts.timers);
     },
   };
 }
 
-function judge(
+type Compiler = CompiledPolicies<ValidatingAdmissionPolicy, CompiledPolicy>;
+
+/** What all bindings say; others get their turn between the expressions. */
+function* judgeAll(
   parts: PolicyParts,
   request: AdmissionRequest,
+  bindings: readonly ValidatingAdmissionPolicyBinding[],
+  compiled: Compiler,
+): Steps<Verdict> {
+  const outcomes = new Outcomes(request);
+  const turn = new Turn(parts.clock);
+  for (const binding of bindings) yield* judge({ ...parts, turn }, request, binding, compiled, outcomes);
+  return outcomes.verdict();
+}
+
+function* judge(
+  parts: PolicyParts & { readonly turn: Turn },
+  request: AdmissionRequest,
   binding: ValidatingAdmissionPolicyBinding,
-  compiled: CompiledPolicies<ValidatingAdmissionPolicy, CompiledPolicy>,
+  compiled: Compiler,
   outcomes: Outcomes,
-): void {
+): Steps<void> {
   const policy = getStored<ValidatingAdmissionPolicy>(
     parts.objects,
     validatingadmissionpolicies,
@@ -100,33 +112,31 @@ function judge(
   const inputs = new Inputs(parts, request, seenObjects(request, resource));
   const made = compiled.of(policy);
   for (const param of params.all) {
-    const evaluation = new PolicyEvaluation(made.expressions, inputs.values(param), {
-      left: policyCostMax,
-      clock: parts.clock,
-    });
-    const conditions = conditionsHold(made.conditions, evaluation);
+    const budget = { left: policyCostMax, clock: parts.clock };
+    const evaluation = new PolicyEvaluation(made.expressions, inputs.values(param), budget, parts.turn);
+    const conditions = yield* conditionsHold(made.conditions, evaluation);
     if ("error" in conditions) failure(conditions.error);
     else if (conditions.holds) {
-      validate(made, evaluation, report, failure);
-      annotate(made, evaluation, names.policy, outcomes, failure);
+      yield* validate(made, evaluation, report, failure);
+      yield* annotate(made, evaluation, names.policy, outcomes, failure);
     }
   }
 }
 
-function validate(
+function* validate(
   { validations }: CompiledPolicy,
   evaluation: PolicyEvaluation,
   report: (problem: Problem) => void,
   failure: (message: string) => void,
-): void {
+): Steps<void> {
   for (const [index, { validation, test, message }] of validations.entries()) {
-    const result = evaluation.run(test);
+    const result = yield* evaluation.run(test);
     if (!result.ok) {
       failure(`expression '${validation.expression}' resulted in error: ${result.message}`);
       if (result.isOverBudget) return;
     } else if (result.value !== true) {
       const text =
-        messageOf(message, evaluation) ??
+        (yield* messageOf(message, evaluation)) ??
         (validation.message?.trim() || `failed expression: ${validation.expression.trim()}`);
       report({ message: text, reason: validation.reason ?? "Invalid", index });
     }
@@ -134,23 +144,23 @@ function validate(
 }
 
 /** The message that an expression makes, when it is a good one. */
-function messageOf(message: Compiled | undefined, evaluation: PolicyEvaluation): string | undefined {
+function* messageOf(message: Compiled | undefined, evaluation: PolicyEvaluation): Steps<string | undefined> {
   if (message === undefined) return undefined;
-  const result = evaluation.run(message);
+  const result = yield* evaluation.run(message);
   if (!result.ok || typeof result.value !== "string") return undefined;
   const text = result.value.trim();
   return text === "" || text.includes("\n") || messageLengthMax < text.length ? undefined : text;
 }
 
-function annotate(
+function* annotate(
   { annotations }: CompiledPolicy,
   evaluation: PolicyEvaluation,
   policy: string,
   outcomes: Outcomes,
   failure: (message: string) => void,
-): void {
+): Steps<void> {
   for (const { annotation, value } of annotations) {
-    const result = evaluation.run(value);
+    const result = yield* evaluation.run(value);
     if (!result.ok) failure(`expression '${annotation.valueExpression}' resulted in error: ${result.message}`);
     else if (typeof result.value === "string" && result.value.trim() !== "")
       outcomes.annotate(`${policy}/${annotation.key}`, result.value.trim().slice(0, annotationLengthMax));

@@ -1,5 +1,6 @@
 import type { MatchCondition } from "#api/generated/admissionregistration-v1.ts";
 import type { AdmissionRequest } from "../../admission.ts";
+import type { Steps } from "../policies/turns.ts";
 
 /** Whether all match conditions hold. `error`: one could not be evaluated and none was false. */
 export type ConditionsResult = { readonly holds: boolean } | { readonly error: string };
@@ -9,4 +10,4 @@ export type MatchConditions = (
   conditions: readonly MatchCondition[],
   request: AdmissionRequest,
   seen: { readonly object: unknown; readonly oldObject: unknown },
-) => ConditionsResult;
+) => Steps<ConditionsResult>;

@@ -3,6 +3,7 @@ import type { ApiObject } from "#api/kind.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import type { AdmissionRequest, Verdict } from "../../admission.ts";
 import { inVersion } from "../../objects/convert.ts";
+import type { Steps, TurnTimers } from "../policies/turns.ts";
 import { callWebhook, type CallerParts } from "./call.ts";
 import type { MatchConditions } from "./conditions.ts";
 import { webhookTimeoutSeconds, webhookWarningLengthMax, webhookWarningsMax } from "./limits.ts";
@@ -10,6 +11,7 @@ import { matchedResource, type Matching } from "./match.ts";
 import { readReview, reviewOf, reviewVersions, type ReviewAnswer } from "./review.ts";
 
 export interface WebhookParts extends CallerParts {
+  readonly timers: CallerParts["timers"] & TurnTimers;
   readonly uuid: () => string;
   readonly matchConditions: MatchConditions | undefined;
   readonly log: (message: string, detail: unknown) => void;
@@ -26,7 +28,11 @@ export interface Asked {
 }
 
 /** What is to be asked, `undefined` when the webhook does not care, or the end of the request. */
-export function asking(parts: WebhookParts, request: AdmissionRequest, webhook: Webhook): Asked | Verdict | undefined {
+export function* asking(
+  parts: WebhookParts,
+  request: AdmissionRequest,
+  webhook: Webhook,
+): Steps<Asked | Verdict | undefined> {
   const resource = matchedResource(request, webhook as Matching, parts.objects);
   if (resource === undefined) return undefined;
   const object = inResource(request, resource, request.object);
@@ -34,7 +40,10 @@ export function asking(parts: WebhookParts, request: AdmissionRequest, webhook: 
   const asked = { webhook, resource, object, oldObject };
   const conditions = webhook.matchConditions ?? [];
   if (conditions.length > 0) {
-    const result = parts.matchConditions?.(conditions, request, asked) ?? { error: "expressions cannot be evaluated" };
+    const result =
+      parts.matchConditions === undefined
+        ? { error: "expressions cannot be evaluated" }
+        : yield* parts.matchConditions(conditions, request, asked);
     if ("error" in result) return conditionFailed(parts, request, webhook, result.error);
     if (!result.holds) return undefined;
   }

@@ -14,6 +14,7 @@ import { listStored } from "../../authorize/stored.ts";
 import { toStorage } from "../../objects/convert.ts";
 import { applyJsonPatch } from "../../patch/json-patch.ts";
 import { whenAnswered } from "../policies/answers.ts";
+import type { Steps } from "../policies/turns.ts";
 import { allow } from "../request.ts";
 import { ask, asking, failed, type Asked, type WebhookParts } from "./dispatch.ts";
 import { isExempt } from "./match.ts";
@@ -45,7 +46,7 @@ async function mutate(
     for (const [index, webhook] of webhooks.entries()) {
       const id = `${metadata?.name ?? ""}/${index}/${webhook.name}`;
       if (request.isReinvocation === true && !isAskedAgain(webhook, seen.get(id), request)) continue;
-      const asked = await whenAnswered(() => asking(parts, request, webhook));
+      const asked = await whenAnswered(() => asking(parts, request, webhook), parts.timers);
       if (asked === undefined) continue;
       if ("allowed" in asked) return asked;
       const reply = await ask(parts, request, asked);
@@ -107,7 +108,7 @@ export function validatingWebhooks(parts: WebhookParts): AdmissionPlugin {
       const all = listStored<ValidatingWebhookConfiguration>(parts.objects, validatingwebhookconfigurations);
       if (all.length === 0 || isExempt(request)) return allow;
       const webhooks = all.flatMap((configuration) => configuration.webhooks ?? []);
-      const asked = whenAnswered(() => allAsked(parts, request, webhooks));
+      const asked = whenAnswered(() => allAsked(parts, request, webhooks), parts.timers);
       const go = (found: readonly Asked[] | Verdict): Verdict | Promise<Verdict> =>
         "allowed" in found ? found : found.length === 0 ? allow : validate(parts, request, found);
       return asked instanceof Promise ? asked.then(go) : go(asked);
@@ -116,14 +117,14 @@ export function validatingWebhooks(parts: WebhookParts): AdmissionPlugin {
 }
 
 /** The webhooks that are to be asked, or the end of the request. */
-function allAsked(
+function* allAsked(
   parts: WebhookParts,
   request: AdmissionRequest,
   webhooks: readonly ValidatingWebhook[],
-): readonly Asked[] | Verdict {
+): Steps<readonly Asked[] | Verdict> {
   const asked: Asked[] = [];
   for (const webhook of webhooks) {
-    const each = asking(parts, request, webhook);
+    const each = yield* asking(parts, request, webhook);
     if (each === undefined) continue;
     if ("allowed" in each) return each;
     asked.push(each);
