@@ -87,6 +87,8 @@ export interface KindRules<T = ApiObject> {
   defaults?(object: T): void;
   /** Before a create is admitted: drop what clients may not set (status), set what the server owns. */
   prepareCreate?(object: T, context: RuleContext): void;
+  /** After a create was admitted, before it is validated: what follows from the object as it will be. */
+  completeCreate?(object: T): void;
   /** Before an update is admitted: keep what this (sub)resource may not change, e.g. the status on the main resource. */
   prepareUpdate?(object: T, old: T, context: RuleContext): void;
   validate?(object: T, context: RuleContext): FieldError[];

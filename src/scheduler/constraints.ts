@@ -212,7 +212,9 @@ export class Constraints {
         present[domain] = 1;
         domainCount += 1;
       }
-      if (!spread.honorsAffinity || evaluation.selected[slot] === 1) counts[domain]! += spread.counter.bySlot[slot]!;
+      if (spread.honorsAffinity && evaluation.selected[slot] === 0) continue;
+      if (spread.honorsTaints && evaluation.tolerated[slot] === 0) continue;
+      counts[domain]! += spread.counter.bySlot[slot]!;
     }
     const weight = Math.log(domainCount + 2);
     for (let slot = 0; slot < slotCount; slot += 1) {

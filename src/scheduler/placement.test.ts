@@ -58,6 +58,17 @@ const required = (key: string, operator: string, values?: string[]): Partial<Pod
 });
 const gpu = { key: "dedicated", value: "gpu", effect: "NoSchedule" };
 const web = { matchLabels: { app: "web" } };
+const spreadWeb = (more: object): Partial<Pod["spec"]> => ({
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: "topology.kubernetes.io/zone",
+      whenUnsatisfiable: "DoNotSchedule",
+      labelSelector: web,
+      ...more,
+    },
+  ],
+});
 
 const scenarios: readonly Scenario[] = [
   {
@@ -365,6 +376,69 @@ const scenarios: readonly Scenario[] = [
       },
     },
     expect: "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints.",
+  },
+  {
+    name: "zones that the pod's own selector excludes do not count for spreading",
+    nodes: { a1: { zone: "a", labels: { disk: "ssd" } }, b1: { zone: "b" } },
+    pods: { x: { node: "a1", labels: { app: "web" } } },
+    pod: { labels: { app: "web" }, spec: { nodeSelector: { disk: "ssd" }, ...spreadWeb({}) } },
+    expect: "a1",
+  },
+  {
+    name: "unless the policy for affinity says Ignore",
+    nodes: { a1: { zone: "a", labels: { disk: "ssd" } }, b1: { zone: "b" } },
+    pods: { x: { node: "a1", labels: { app: "web" } } },
+    pod: {
+      labels: { app: "web" },
+      spec: { nodeSelector: { disk: "ssd" }, ...spreadWeb({ nodeAffinityPolicy: "Ignore" }) },
+    },
+    expect:
+      "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, " +
+      "1 node(s) didn't match pod topology spread constraints.",
+  },
+  {
+    name: "zones with taints that the pod does not tolerate count for spreading",
+    nodes: { a1: { zone: "a" }, b1: { zone: "b", taints: [gpu] } },
+    pods: { x: { node: "a1", labels: { app: "web" } } },
+    pod: { labels: { app: "web" }, spec: spreadWeb({}) },
+    expect:
+      "0/2 nodes are available: 1 node(s) didn't match pod topology spread constraints, " +
+      "1 node(s) had untolerated taint(s).",
+  },
+  {
+    name: "unless the policy for taints says Honor",
+    nodes: { a1: { zone: "a" }, b1: { zone: "b", taints: [gpu] } },
+    pods: { x: { node: "a1", labels: { app: "web" } } },
+    pod: { labels: { app: "web" }, spec: spreadWeb({ nodeTaintsPolicy: "Honor" }) },
+    expect: "a1",
+  },
+  {
+    name: "where spreading is only wished, pods on nodes that the policies leave out do not count either",
+    nodes: { a1: { zone: "a" }, a2: { zone: "a", taints: [gpu] }, b1: { zone: "b" } },
+    pods: {
+      x: { node: "a2", labels: { app: "web" } },
+      y: { node: "a2", labels: { app: "web" } },
+      z: { node: "b1", labels: { app: "web" } },
+    },
+    pod: {
+      labels: { app: "web" },
+      spec: spreadWeb({ whenUnsatisfiable: "ScheduleAnyway", nodeTaintsPolicy: "Honor" }),
+    },
+    expect: "a1",
+  },
+  {
+    name: "matchLabelKeys narrow what is spread to pods with the same values",
+    nodes: { a1: { zone: "a" }, b1: { zone: "b", unschedulable: true } },
+    pods: { x: { node: "a1", labels: { app: "web", revision: "1" } } },
+    pod: { labels: { app: "web", revision: "2" }, spec: spreadWeb({ matchLabelKeys: ["revision"] }) },
+    expect: "a1",
+  },
+  {
+    name: "a node that has the pod's large image is better than an emptier one",
+    nodes: { n1: { images: { "app:1": 800 << 20 } }, n2: {} },
+    pods: { a: { node: "n1", requests: { cpu: "100m", memory: "200Mi" } } },
+    pod: { requests: { cpu: "100m", memory: "200Mi" } },
+    expect: "n1",
   },
 ];
 

@@ -47,6 +47,7 @@ export function created(manifest: string): ApiObject {
   object.metadata.creationTimestamp = "2026-07-01T11:00:00Z";
   kind.rules.prepareCreate?.(object, contextOf());
   kind.rules.defaults?.(object);
+  kind.rules.completeCreate?.(object);
   return object;
 }
 

@@ -8,6 +8,7 @@ import { qosClassOf } from "../pod-resources.ts";
 import { collect } from "../validation/field-errors.ts";
 import { validateNewPod, validatePod } from "../validation/pod.ts";
 import { validatePodUpdate } from "../validation/pod-update.ts";
+import { mergeLabelKeys } from "./label-keys.ts";
 import { summarizePod } from "./pod-summary.ts";
 import { preparePodUpdate } from "./pod-update.ts";
 
@@ -39,6 +40,11 @@ export const podRules: KindRules<Pod> = {
   },
   prepareCreate(pod) {
     pod.status = { phase: "Pending", qosClass: qosClassOf(pod) };
+  },
+  // Admission may have changed containers, labels and gates.
+  completeCreate(pod) {
+    pod.status.qosClass = qosClassOf(pod);
+    mergeLabelKeys(pod);
     // A pod that must wait says so from the first moment, before any scheduler looks at it.
     if ((pod.spec.schedulingGates ?? []).length > 0) {
       pod.status.conditions = [

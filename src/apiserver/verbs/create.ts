@@ -116,6 +116,7 @@ async function attemptCreate(
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
   kind.rules.defaults?.(admitted);
+  kind.rules.completeCreate?.(admitted);
 
   const custom = customErrors(call.parts, served, admitted);
   const broken = custom instanceof Promise ? await custom : custom;

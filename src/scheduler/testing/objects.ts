@@ -10,6 +10,8 @@ export interface NodeWords {
   readonly taints?: readonly Taint[];
   readonly unschedulable?: boolean;
   readonly zone?: string;
+  /** Names of images that it has, with their sizes in bytes. */
+  readonly images?: Readonly<Record<string, number>>;
 }
 
 const nodeInfo: Node["status"]["nodeInfo"] = {
@@ -37,6 +39,7 @@ export function makeNode(name: string, words: NodeWords = {}): Node {
     },
     status: {
       allocatable: { cpu: words.cpu ?? "4", memory: words.memory ?? "8Gi", pods: words.pods ?? "110", ...words.other },
+      images: Object.entries(words.images ?? {}).map(([image, sizeBytes]) => ({ names: [image], sizeBytes })),
       daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
       nodeInfo,
     },
