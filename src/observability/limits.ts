@@ -14,6 +14,8 @@ export const podsNamedMax = 30;
 export const historyAnswerMs = 35_000;
 /** Pods that a query names one by one. */
 export const podsQueriedMax = 200;
+/** Series of one metric that custom and external metrics tell; of more, none. */
+export const seriesMax = 5_000;
 /** How much of the past `workloadusages` show, and the length of one of their values. */
 export const sparkMs = 30 * 60_000;
 export const sparkStepMs = 90_000;

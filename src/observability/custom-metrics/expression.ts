@@ -1,5 +1,7 @@
 import type { Requirement, Selector } from "#api/selectors.ts";
 
+/** What a selector adds to a query: longer ones make longer requests than Prometheus takes. Characters. */
+const selectorLengthMax = 4_000;
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const perSecond = "_per_second";
 /** Time over which a rate is taken: four scrapes. */
@@ -32,6 +34,17 @@ export function oneOf(label: string, values: readonly string[]): string {
   return `${label}=~${quoted(values.map(literal).join("|"))}`;
 }
 
+/** Why a selector cannot be asked of the history; undefined: it can. */
+export function selectorProblem(selector: Selector | undefined): string | undefined {
+  const requirements = selector?.requirements ?? [];
+  const compared = requirements.find(({ operator }) => operator === "GreaterThan" || operator === "LessThan");
+  if (compared !== undefined) return `labels of metrics are texts: ${compared.key} cannot be compared as a number`;
+  const length = requirements.reduce((sum, { key, values }) => sum + key.length + values.join(",").length, 0);
+  return length <= selectorLengthMax
+    ? undefined
+    : `the selector of the metric has ${length} characters, ${selectorLengthMax} are the most`;
+}
+
 /** A label selector as matchers; characters that Prometheus' label names cannot have become underscores, as in discovery. */
 export function selectorMatchers(selector: Selector | undefined): readonly string[] {
   return (selector?.requirements ?? []).flatMap(matcherOf);
@@ -52,7 +65,7 @@ function matcherOf({ key, operator, values }: Requirement): readonly string[] {
       return [`${label}=""`];
     case "GreaterThan":
     case "LessThan":
-      return [];
+      throw new Error(`${key} is compared: selectorProblem says so before`);
   }
 }
 

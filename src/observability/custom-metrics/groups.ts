@@ -13,8 +13,8 @@ import {
 import { formatQuantity, quantityFromMillis } from "#codec/quantity.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { answerFromHistory, type History, type Point } from "../history/history.ts";
-import { podsQueriedMax } from "../limits.ts";
-import { equals, isMetricName, metricExpression, oneOf, selectorMatchers } from "./expression.ts";
+import { podsQueriedMax, seriesMax } from "../limits.ts";
+import { equals, isMetricName, metricExpression, oneOf, selectorMatchers, selectorProblem } from "./expression.ts";
 
 const customGroup = "custom.metrics.k8s.io";
 const externalGroup = "external.metrics.k8s.io";
@@ -61,7 +61,8 @@ async function custom(options: CustomMetricsOptions, version: string, request: V
   if (!isMetricName(metric)) return unknownMetric(metric);
   const selectorText = request.query.get("metricLabelSelector") ?? "";
   const parsed = parseLabelSelector(selectorText);
-  if (!parsed.ok) return failure(400, "BadRequest", parsed.message);
+  const problem = parsed.ok ? selectorProblem(parsed.selector) : parsed.message;
+  if (!parsed.ok || problem !== undefined) return failure(400, "BadRequest", problem ?? "");
   const place = request.namespace === "" ? [] : [equals("namespace", request.namespace)];
   const matchers = [...place, ...selectorMatchers(parsed.selector)];
   const kind = isNamespace ? namespaceKind : kindOf(options, request.resource);
@@ -71,6 +72,7 @@ async function custom(options: CustomMetricsOptions, version: string, request: V
   if (names !== undefined && names.length === 0) return unknownMetric(metric);
   const chosen = isNamespace || names === undefined ? [] : [oneOf(label, names)];
   const points = await options.history.query(metricExpression(metric, [...matchers, ...chosen], [label]));
+  if (points.length > seriesMax) return tooMany(metric, points.length);
   const items = points
     .filter(({ labels }) => (labels[label] ?? "") !== "")
     .map((point) => customItem(version, kind, request.namespace, metric, selectorText, point));
@@ -135,9 +137,12 @@ async function external({ history }: CustomMetricsOptions, request: VirtualReque
   const metric = request.resource;
   if (!isMetricName(metric) || request.namespace === "") return unknownMetric(metric);
   const labels: Selector | undefined = request.labels;
+  const problem = selectorProblem(labels);
+  if (problem !== undefined) return failure(400, "BadRequest", problem);
   // Series of the namespace, and those that belong to none: never another tenant's.
   const matchers = [oneOf("namespace", [request.namespace, ""]), ...selectorMatchers(labels)];
   const points = await history.query(metricExpression(metric, matchers, []));
+  if (points.length > seriesMax) return tooMany(metric, points.length);
   const items = points.map((point): ApiObject => {
     const { __name__: _name, ...metricLabels } = point.labels;
     return {
@@ -163,6 +168,11 @@ function listedAs(group: string, version: string, resource: string, kind: string
 
 function quantityText(value: number): string {
   return formatQuantity(quantityFromMillis(Math.round(value * 1000)));
+}
+
+function tooMany(metric: string, count: number): VirtualAnswer {
+  const most = `${metric} has ${count} series, ${seriesMax} are the most that are told: say which by a selector`;
+  return failure(400, "BadRequest", most);
 }
 
 function unknownMetric(metric: string): VirtualAnswer {
