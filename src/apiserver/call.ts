@@ -2,6 +2,7 @@ import type { AdmissionPlugin } from "./admission.ts";
 import type { TokenIssuer } from "./authenticate/token-issuer.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
+import type { Measures } from "./measures.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { CountedFor } from "./fairness/counted-for.ts";
@@ -70,6 +71,8 @@ export interface Parts {
   readonly webhooks?: WebhookCaller | undefined;
   /** Absent: nothing is written down. */
   readonly audit: Auditing | undefined;
+  /** Absent: nobody measures. */
+  readonly measures: Measures | undefined;
   /** Who answers group versions that are not ours; made after the parts that it needs. */
   readonly aggregation: () =>
     | {
@@ -115,6 +118,8 @@ export interface Call {
   served: Served | undefined;
   readonly warnings: string[];
   readonly auditAnnotations: Record<string, string>;
+  /** Milliseconds for which it waited for its turn and for webhooks. */
+  outsideMs?: number;
   /** The revision that it made, once it made one. */
   revision?: number;
   /** Called when the answer stands or, where it goes on for long, when it has been sent: with its length in bytes. */

@@ -2,6 +2,7 @@ import type { Kind } from "#api/kind.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Store } from "#store/store.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
 import { wantsWebSocket } from "#streams/websocket.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { HttpHandler, HttpRequest, HttpResponse, Peer, Transport } from "#world/http.ts";
@@ -32,7 +33,10 @@ import { KeptLists } from "./objects/kept-lists.ts";
 import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
 import { noteAnswered, pipelineStages, runStages } from "./pipeline.ts";
-import type { RequestCounts } from "./request-counts.ts";
+import { endingConnection } from "./connect/ending-connection.ts";
+import { healthFamilies } from "./discovery/health.ts";
+import { Measures, storageFamilies } from "./measures.ts";
+import type { Counted, RequestCounts } from "./request-counts.ts";
 import { SelectionIndexes } from "./reads/selection-index.ts";
 import { Registry } from "./registry.ts";
 import { anonymous } from "./stages/authenticate.ts";
@@ -74,6 +78,8 @@ export interface ApiServerOptions {
   readonly audit?: AuditOptions;
   /** Absent: nobody counts requests. */
   readonly counts?: RequestCounts;
+  /** Where what happens inside is measured; absent: it is not. */
+  readonly metrics?: Metrics;
   readonly log?: (message: string, error: unknown) => void;
 }
 
@@ -95,7 +101,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const registry = new Registry(options.kinds);
   const virtual = new Map((options.virtual ?? []).map((group) => [apiVersionOf(group), group]));
   for (const group of virtual.values()) registerVirtual(registry, group);
-  const objects = new ObjectCache();
+  const objects = new ObjectCache(timers);
   const pending = new PendingKeys();
   const hub = new WatchHub({ store, objects, timers, clock, changed: (prefix) => pending.changed(prefix) });
   const reader = objectReader({ store, registry, objects, hub, pending });
@@ -127,10 +133,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     webhooks: options.webhooks === undefined ? undefined : given(options.webhooks),
     gzip: options.gzip,
     audit: options.audit === undefined ? undefined : new Audit(options.audit),
+    measures: options.metrics === undefined ? undefined : new Measures(options.metrics, clock),
     aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
   };
-  const fairness = new Fairness(reader, { clock, timers });
+  const fairness = new Fairness(reader, { clock, timers }, parts.measures);
+  options.metrics?.collect(() => [
+    ...fairness.families(),
+    ...storageFamilies(store, registry),
+    ...healthFamilies(parts.health),
+  ]);
   const answer = answerer(parts, fairness);
   const fromOutside = options.counts === undefined ? answer : counted(answer, options.counts, clock);
   const definitions = new CustomDefinitions(parts);
@@ -144,9 +156,26 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         const info = routeOf(request.method, request.target);
         if (!(info instanceof Failure)) noteAnswered(newCall(parts, info, request, peer, undefined), response);
       },
-      upgrade: (request, peer, connection) => {
-        Promise.resolve(answer(request, peer, undefined, connection)).then(
+      upgrade: (request, peer, given) => {
+        const { counts } = options;
+        const startedMs = clock.monotonic();
+        counts?.began(request);
+        let routed: Counted;
+        let ended: (() => void) | undefined;
+        let isOver = false;
+        const over = (): void => {
+          isOver = true;
+          ended?.();
+        };
+        const connection = counts === undefined ? given : endingConnection(given, over);
+        Promise.resolve(answer(request, peer, undefined, connection, (info) => (routed = info))).then(
           (response) => {
+            if (counts !== undefined) {
+              const isStreamed = "open" in response.body;
+              // Streams are counted as connections, whatever they go over.
+              counts.ended(request, routed, isStreamed ? handedOver : response, startedMs, 0);
+              if (!isOver && (isStreamed || response === handedOver)) ended = counts.connected(routed);
+            }
             if (response === handedOver) return;
             const { body } = response;
             const isStream = response.status === 200 && "open" in body;
@@ -176,6 +205,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       parts.indexes.close();
       parts.deadlines.close();
       hub.close();
+      objects.close();
     },
   };
 }
@@ -187,19 +217,22 @@ type Answer = (
   peer: Peer,
   user: User | undefined,
   upgrade?: Connection,
-  routed?: (info: RequestInfo | Failure) => void,
+  /** Told what the request was read as, before it has its answer. */
+  routed?: (info: RequestInfo | Failure, call: Call | undefined) => void,
 ) => HttpResponse | Promise<HttpResponse>;
 
 function counted(answer: Answer, counts: RequestCounts, clock: Clock): Answer {
   return (request, peer, user) => {
     const startedMs = clock.monotonic();
-    let info: RequestInfo | Failure | undefined;
+    let info: Counted;
+    let call: Call | undefined;
     counts.began(request);
-    const response = answer(request, peer, user, undefined, (routed) => (info = routed));
-    const count = (settled: HttpResponse): HttpResponse => {
-      counts.ended(request, info, settled.status, startedMs);
-      return settled;
-    };
+    const response = answer(request, peer, user, undefined, (routed, made) => {
+      info = routed;
+      call = made;
+    });
+    const count = (settled: HttpResponse): HttpResponse =>
+      counts.ended(request, info, settled, startedMs, call?.outsideMs ?? 0);
     return response instanceof Promise ? response.then(count) : count(response);
   };
 }
@@ -210,13 +243,16 @@ function answerer(parts: Parts, fairness: Fairness): Answer {
     let info;
     try {
       info = routeOf(request.method, request.target);
-      routed?.(info);
     } catch (error) {
       parts.log("a request's target broke the router", error);
       return statusResponse(internalFailure);
     }
-    if (info instanceof Failure) return statusResponse(info);
+    if (info instanceof Failure) {
+      routed?.(info, undefined);
+      return statusResponse(info);
+    }
     const call = newCall(parts, info, request, peer, user);
+    routed?.(info, call);
     if (upgrade !== undefined) upgrades.set(call, upgrade);
     return runStages(stages, call);
   };

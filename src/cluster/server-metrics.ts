@@ -1,101 +1,8 @@
-import { builtInResources } from "#api/generated/resources.ts";
-import { apiVersionOf } from "#api/resource.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
-import { Failure } from "#apiserver/failure.ts";
-import type { RequestCounts } from "#apiserver/request-counts.ts";
-import type { ApiServer } from "#apiserver/server.ts";
-import type { RequestInfo } from "#apiserver/stages/route.ts";
 import type { Controller } from "#reconcile/controller.ts";
-import type { Scheduler, SchedulerOptions } from "#scheduler/loop.ts";
-import { durationBuckets, requestBuckets, type Family, type Metrics } from "#telemetry/metrics.ts";
-import type { Clock } from "#world/clock.ts";
-
-const verbs: Readonly<Record<string, string>> = {
-  get: "GET",
-  list: "LIST",
-  watch: "WATCH",
-  create: "POST",
-  update: "PUT",
-  patch: "PATCH",
-  delete: "DELETE",
-  deletecollection: "DELETECOLLECTION",
-};
-/** Subresources that stay open: counted, but their duration says nothing. */
-const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward", "proxy", "log"]);
-const builtIn: ReadonlySet<string> = new Set(
-  builtInResources.map((resource) => `${apiVersionOf(resource)}/${resource.resource}`),
-);
-const subresources: ReadonlySet<string> = new Set(
-  builtInResources.flatMap((resource) => resource.subresources.map(({ name }) => name)),
-);
-
-/** Counts what comes in from outside under upstream's names; labels come from what is served, never from the client. */
-export function requestCounts(metrics: Metrics, clock: Clock, serves: ApiServer["serves"]): RequestCounts {
-  const named = ["verb", "group", "version", "resource", "subresource", "scope", "component"];
-  const total = metrics.counter(
-    "apiserver_request_total",
-    "Counter of apiserver requests broken out for each verb, group, version, resource, scope, component, and HTTP response code.",
-    [...named, "code"],
-  );
-  const duration = metrics.histogram(
-    "apiserver_request_duration_seconds",
-    "Response latency distribution in seconds for each verb, group, version, resource, subresource, scope and component.",
-    named,
-    requestBuckets,
-  );
-  let reading = 0;
-  let writing = 0;
-  metrics.collect(() => [inflight(reading, writing)]);
-  return {
-    began: ({ method }) => {
-      if (isRead(method)) reading += 1;
-      else writing += 1;
-    },
-    ended: ({ method }, info, status, startedMs) => {
-      if (isRead(method)) reading -= 1;
-      else writing -= 1;
-      const isRequest = info !== undefined && !(info instanceof Failure);
-      const labels = isRequest ? labelsOf(info, serves) : unknownLabels;
-      total.add([...labels, String(status)]);
-      const isOpen = !isRequest || info.verb === "watch" || connecting.has(info.subresource);
-      if (!isOpen) duration.observe(labels, (clock.monotonic() - startedMs) / 1000);
-    },
-  };
-}
-
-function isRead(method: string): boolean {
-  return method === "GET" || method === "HEAD";
-}
-
-const unknownLabels: readonly string[] = ["GET", "", "", "", "", "", "apiserver"];
-
-function labelsOf(info: RequestInfo, serves: ApiServer["serves"]): readonly string[] {
-  const verb = verbs[info.verb] ?? "OTHER";
-  if (!info.isResource) return [verb, "", "", "", "", "", "apiserver"];
-  const isBuiltIn = builtIn.has(`${info.apiVersion}/${info.resource}`);
-  // Whether it succeeded says nothing: another server may answer whatever it is asked.
-  const found = isBuiltIn ? "resource" : serves(info.apiVersion, info.resource);
-  if (found === undefined) return [verb, "", "", "", "", "", "apiserver"];
-  const scope =
-    info.name !== "" || info.verb === "create" ? "resource" : info.namespace === "" ? "cluster" : "namespace";
-  const subresource = subresources.has(info.subresource) ? info.subresource : info.subresource === "" ? "" : "other";
-  // Names below a metrics group are metrics' names, of which there is no end.
-  const resource = found === "group" ? "metrics" : info.resource;
-  const isConnect = connecting.has(info.subresource) && info.subresource !== "log";
-  return [isConnect ? "CONNECT" : verb, info.group, info.version, resource, subresource, scope, "apiserver"];
-}
-
-function inflight(reading: number, writing: number): Family {
-  return {
-    name: "apiserver_current_inflight_requests",
-    type: "gauge",
-    help: "Number of requests in flight of this apiserver, by kind.",
-    samples: [
-      { labels: { request_kind: "readOnly" }, value: reading },
-      { labels: { request_kind: "mutating" }, value: writing },
-    ],
-  };
-}
+import type { SchedulerObserver } from "#scheduler/attempts.ts";
+import type { Scheduler } from "#scheduler/loop.ts";
+import { durationBuckets, growingBuckets, type Family, type Metrics } from "#telemetry/metrics.ts";
 
 /** Upstream's buckets that our loops can fall into, in seconds. */
 const workBuckets: readonly number[] = [0.0001, 0.001, 0.01, 0.1, 1, 10];
@@ -117,47 +24,138 @@ export function queueFamilies(loops: readonly Controller[]): readonly Family[] {
       "Total number of retries handled by workqueue",
       ({ queue }) => queue.retries,
     ),
+    family(
+      "workqueue_unfinished_work_seconds",
+      "gauge",
+      "How many seconds of work has been done that is in progress and hasn't been observed by work_duration.",
+      ({ queue }) => queue.underWay.sum,
+    ),
+    family(
+      "workqueue_longest_running_processor_seconds",
+      "gauge",
+      "How many seconds has the longest running processor for workqueue been running.",
+      ({ queue }) => queue.underWay.longest,
+    ),
     family("steersman_controller_writes_total", "counter", "Writes that a loop carried out.", ({ writes }) => writes),
   ];
 }
 
-/** How long passes over one name take, by loop. */
-export function workDurations(metrics: Metrics): (name: string, seconds: number) => void {
-  const help = "How long in seconds processing an item from workqueue takes.";
-  const durations = metrics.histogram("workqueue_work_duration_seconds", help, ["name"], workBuckets);
-  return (name, seconds) => durations.observe([name], seconds);
+/** How long names wait, and how long passes over one name take, by loop. */
+export function workDurations(metrics: Metrics): {
+  readonly onWorked: (name: string, seconds: number) => void;
+  readonly onTaken: (name: string, waitedSeconds: number) => void;
+} {
+  const of = (family: string, help: string): ((name: string, seconds: number) => void) => {
+    const histogram = metrics.histogram(family, help, ["name"], workBuckets);
+    const known = new Map<string, ReturnType<typeof histogram.series>>();
+    return (name, seconds) => {
+      let series = known.get(name);
+      if (series === undefined) known.set(name, (series = histogram.series([name])));
+      series.observe(seconds);
+    };
+  };
+  return {
+    onTaken: of(
+      "workqueue_queue_duration_seconds",
+      "How long in seconds an item stays in workqueue before being requested.",
+    ),
+    onWorked: of("workqueue_work_duration_seconds", "How long in seconds processing an item from workqueue takes."),
+  };
 }
 
-/** What the scheduler tells of its attempts, under upstream's names. */
-export function schedulerCounts(metrics: Metrics): NonNullable<SchedulerOptions["onAttempt"]> {
+/** What the scheduler tells of its work, under upstream's names. */
+export function schedulerCounts(metrics: Metrics): SchedulerObserver {
   const attempts = metrics.counter(
     "scheduler_schedule_attempts_total",
     "Number of attempts to schedule pods, by the result. 'unschedulable' means a pod could not be scheduled.",
     ["profile", "result"],
   );
+  const attemptSeconds = metrics.histogram(
+    "scheduler_scheduling_attempt_duration_seconds",
+    "Scheduling attempt latency in seconds (scheduling algorithm + binding)",
+    ["profile", "result"],
+    growingBuckets(0.001, 2, 15),
+  );
+  const searchSeconds = metrics
+    .histogram(
+      "scheduler_scheduling_algorithm_duration_seconds",
+      "Scheduling algorithm latency in seconds",
+      [],
+      growingBuckets(0.001, 2, 15),
+    )
+    .series([]);
   const sli = metrics.histogram(
     "scheduler_pod_scheduling_sli_duration_seconds",
-    "E2e latency for a pod being scheduled, from its creation until it is bound.",
-    [],
+    "E2e latency for a pod being scheduled, from its creation until it is bound, by the number of attempts.",
+    ["attempts"],
     durationBuckets,
   );
-  return (result, seconds) => {
-    attempts.add(["default-scheduler", result]);
-    if (result === "scheduled") sli.observe([], seconds);
+  const podAttempts = metrics
+    .histogram(
+      "scheduler_pod_scheduling_attempts",
+      "Number of attempts to successfully schedule a pod.",
+      [],
+      growingBuckets(1, 2, 5),
+    )
+    .series([]);
+  const steps = metrics.histogram(
+    "scheduler_framework_extension_point_duration_seconds",
+    "Latency for running all plugins of a specific extension point.",
+    ["extension_point", "profile", "status"],
+    growingBuckets(0.0001, 2, 12),
+  );
+  const preemptions = metrics
+    .counter("scheduler_preemption_attempts_total", "Total preemption attempts in the cluster till now", [])
+    .series([]);
+  const victims = metrics
+    .histogram("scheduler_preemption_victims", "Number of selected preemption victims", [], growingBuckets(1, 2, 7))
+    .series([]);
+  return {
+    attempted: ({ result, schedulerName, seconds, sinceCreationSeconds, attempts: count }) => {
+      attempts.add([schedulerName, result]);
+      attemptSeconds.observe([schedulerName, result], seconds);
+      if (result !== "scheduled") return;
+      sli.observe([count < attemptsToldMax ? String(count) : `${attemptsToldMax}+`], sinceCreationSeconds);
+      podAttempts.observe(count);
+    },
+    searched: (seconds) => searchSeconds.observe(seconds),
+    stepped: (step, schedulerName, isSuccess, seconds) =>
+      steps.observe(
+        [step, schedulerName, isSuccess ? "Success" : step === "PostFilter" ? "Unschedulable" : "Error"],
+        seconds,
+      ),
+    preempted: (count) => {
+      preemptions.add();
+      if (count > 0) victims.observe(count);
+    },
   };
 }
 
-export function schedulerFamilies(scheduler: Scheduler): readonly Family[] {
-  const { active, waiting } = scheduler.pending;
+/** More attempts than these are told together, as upstream does. */
+const attemptsToldMax = 16;
+
+export function schedulerFamilies({ pending, incoming, known }: Scheduler): readonly Family[] {
   return [
     {
       name: "scheduler_pending_pods",
       type: "gauge",
       help: "Number of pending pods, by the queue type.",
-      samples: [
-        { labels: { queue: "active" }, value: active },
-        { labels: { queue: "unschedulable" }, value: waiting },
-      ],
+      samples: Object.entries(pending).map(([queue, value]) => ({ labels: { queue }, value })),
+    },
+    {
+      name: "scheduler_queue_incoming_pods_total",
+      type: "counter",
+      help: "Number of pods added to scheduling queues by event and queue type.",
+      samples: Array.from(incoming, ([key, value]) => {
+        const [queue = "", event = ""] = key.split(" ");
+        return { labels: { event, queue }, value };
+      }),
+    },
+    {
+      name: "scheduler_cache_size",
+      type: "gauge",
+      help: "Number of nodes, pods, and assumed (bound) pods in the scheduler cache.",
+      samples: Object.entries(known).map(([type, value]) => ({ labels: { type }, value })),
     },
   ];
 }

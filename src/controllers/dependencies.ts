@@ -22,6 +22,7 @@ export interface Dependencies {
   /** Every resource that the server serves now, custom ones too: for garbage collection and namespace deletion. */
   readonly resources: () => readonly Resource<unknown>[];
   readonly onWorked?: (name: string, seconds: number) => void;
+  readonly onTaken?: (name: string, waitedSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -52,7 +53,7 @@ export function createExecutorFor(dependencies: Dependencies, name: string, even
 
 /** A controller from its loop and the shared dependencies. */
 export function createLoop(dependencies: Dependencies, loop: Loop): Controller {
-  const { clock, timers, random, informers, pace, onProblem, onWorked } = dependencies;
+  const { clock, timers, random, informers, pace, onProblem, onWorked, onTaken } = dependencies;
   const { eventSource, ...rest } = loop;
   return createController({
     ...rest,
@@ -63,6 +64,7 @@ export function createLoop(dependencies: Dependencies, loop: Loop): Controller {
     pace,
     executor: createExecutorFor(dependencies, loop.name, eventSource ?? `${loop.name}-controller`),
     ...(onWorked === undefined ? {} : { onWorked }),
+    ...(onTaken === undefined ? {} : { onTaken }),
     ...(onProblem === undefined ? {} : { onProblem }),
   });
 }

@@ -37,8 +37,13 @@ export interface Controller {
   readonly idle: boolean;
   /** Writes carried out since the start. */
   readonly writes: number;
-  /** Names that wait, names that were added, and second tries, since the start. */
-  readonly queue: { readonly depth: number; readonly adds: number; readonly retries: number };
+  /** Names that wait; names that were added, and second tries, since the start; for how long names are worked on, in seconds. */
+  readonly queue: {
+    readonly depth: number;
+    readonly adds: number;
+    readonly retries: number;
+    readonly underWay: { readonly sum: number; readonly longest: number };
+  };
 }
 
 export interface ControllerOptions {
@@ -64,6 +69,8 @@ export interface ControllerOptions {
   readonly spacingMs?: number;
   /** Told how long each pass with its writes took. */
   readonly onWorked?: (name: string, seconds: number) => void;
+  /** Told how long each name waited before its pass. */
+  readonly onTaken?: (name: string, waitedSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -94,6 +101,7 @@ class Loop implements Controller {
       random: options.random,
       now: () => options.clock.monotonic(),
       onReady: () => this.#pump(),
+      onTaken: (seconds) => options.onTaken?.(this.name, seconds),
     });
   }
 
@@ -102,7 +110,8 @@ class Loop implements Controller {
   }
 
   get queue(): Controller["queue"] {
-    return { depth: this.#queue.length, adds: this.#queue.adds, retries: this.#queue.retries };
+    const { length: depth, adds, retries, underWay } = this.#queue;
+    return { depth, adds, retries, underWay };
   }
 
   start(): void {

@@ -12,6 +12,8 @@ export interface WorkQueue {
   /** Names added, and retries, since the start. */
   readonly adds: number;
   readonly retries: number;
+  /** How long the keys that were taken and not given back have been worked on: all together, and the longest. Seconds. */
+  readonly underWay: { readonly sum: number; readonly longest: number };
   add(key: string): void;
   /** Adds the key after `delayMs` milliseconds; an earlier pending delay wins. */
   addAfter(key: string, delayMs: number): void;
@@ -32,11 +34,14 @@ export interface WorkQueueOptions {
   readonly now: () => number;
   /** Called when a key can be taken. */
   readonly onReady: () => void;
+  /** Told how long a key has waited when it is taken. */
+  readonly onTaken?: (waitedSeconds: number) => void;
 }
 
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
-  const waiting = new Set<string>();
-  const working = new Set<string>();
+  /** Since when, in milliseconds. */
+  const waiting = new Map<string, number>();
+  const working = new Map<string, number>();
   const dirty = new Set<string>();
   const failures = new Map<string, number>();
   const delayed = new Map<string, { readonly atMs: number; readonly timer: Timer }>();
@@ -51,7 +56,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       return;
     }
     if (waiting.has(key)) return;
-    waiting.add(key);
+    waiting.set(key, options.now());
     adds += 1;
     options.onReady();
   };
@@ -78,6 +83,15 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     get retries() {
       return retries;
     },
+    get underWay() {
+      const now = options.now();
+      let [sum, longest] = [0, 0];
+      for (const sinceMs of working.values()) {
+        sum += now - sinceMs;
+        longest = Math.max(longest, now - sinceMs);
+      }
+      return { sum: sum / 1000, longest: longest / 1000 };
+    },
     add,
     addAfter,
     retry(key, atLeastMs = 0) {
@@ -90,9 +104,11 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     failures: (key) => failures.get(key) ?? 0,
     take() {
       if (closed) return undefined;
-      for (const key of waiting) {
+      for (const [key, sinceMs] of waiting) {
+        const now = options.now();
         waiting.delete(key);
-        working.add(key);
+        working.set(key, now);
+        options.onTaken?.((now - sinceMs) / 1000);
         return key;
       }
       return undefined;

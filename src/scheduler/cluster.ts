@@ -80,6 +80,11 @@ export class Cluster {
     return this.#nodeCount;
   }
 
+  /** Pods that have a node. */
+  get podCount(): number {
+    return this.#placed.size;
+  }
+
   get capacity(): number {
     return this.#capacity;
   }

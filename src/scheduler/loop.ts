@@ -18,6 +18,7 @@ import { timeText } from "#reconcile/object-view.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { type Attempt, Attempts, type SchedulerObserver, type Step } from "./attempts.ts";
 import { ClaimBinding } from "./claim-binding.ts";
 import { DeviceBinding } from "./devices/device-binding.ts";
 import { Devices } from "./devices/devices.ts";
@@ -30,7 +31,7 @@ import type { Extender } from "./extender.ts";
 import { Extending } from "./extending.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
-import { type PodShape, type PodView, podView } from "./pod-view.ts";
+import { isAnotherQuestion, type PodShape, type PodView, podView } from "./pod-view.ts";
 import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue } from "./queue.ts";
 import type { Labels } from "#api/label-match.ts";
 import {
@@ -58,8 +59,7 @@ export interface SchedulerOptions {
   readonly extenders?: readonly Extender[];
   /** Of the elected leader: a scheduler of an earlier term cannot bind. */
   readonly epoch?: () => Cause["epoch"];
-  /** Told of every attempt, with the seconds since the pod was created. */
-  readonly onAttempt?: (result: "scheduled" | "unschedulable" | "error", sinceCreationSeconds: number) => void;
+  readonly observer?: SchedulerObserver;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
@@ -71,8 +71,12 @@ export interface Scheduler {
   readonly idle: boolean;
   /** Pods bound since the start. */
   readonly binds: number;
-  /** Pods that can be tried now, and those that wait for something to happen. */
-  readonly pending: { readonly active: number; readonly waiting: number };
+  /** Pods that can be tried now; those in back-off; those that wait for something to happen; those that are gated. */
+  readonly pending: Readonly<Record<"active" | "backoff" | "unschedulable" | "gated", number>>;
+  /** How often pods came into a part of the queue, by `QUEUE EVENT`. */
+  readonly incoming: ReadonlyMap<string, number>;
+  /** What the loop knows: nodes, pods with a node, and those of them that the API does not have there yet. */
+  readonly known: Readonly<Record<"nodes" | "pods" | "assumed_pods", number>>;
   /** Why the last attempt for each pod that waits failed, by `namespace/name`. */
   readonly explanations: ReadonlyMap<string, Explanation>;
   /** Why the last attempt for this pod (`namespace/name`) failed; undefined when it did not. */
@@ -122,6 +126,8 @@ class Loop implements Scheduler {
   readonly #explanations = new Map<string, Explanation>();
   /** Pods that were given a node here and are not yet seen there; by key, with their uid. */
   readonly #assumed = new Map<string, string>();
+  readonly #gated = new Set<string>();
+  readonly #attempts = new Attempts();
   #lastExplained:
     | { change: number; shape: PodShape; priority: number; why: string | undefined; explanation: Explanation }
     | undefined;
@@ -168,7 +174,15 @@ class Loop implements Scheduler {
   }
 
   get pending(): Scheduler["pending"] {
-    return { active: this.#queue.activeLength, waiting: Math.max(0, this.#queue.length - this.#queue.activeLength) };
+    return { ...this.#queue.counts(), gated: this.#gated.size };
+  }
+
+  get incoming(): Scheduler["incoming"] {
+    return this.#queue.incoming;
+  }
+
+  get known(): Scheduler["known"] {
+    return { nodes: this.#cluster.nodeCount, pods: this.#cluster.podCount, assumed_pods: this.#assumed.size };
   }
 
   get explanations(): ReadonlyMap<string, Explanation> {
@@ -235,6 +249,8 @@ class Loop implements Scheduler {
 
   #podGone(key: string): void {
     this.#assumed.delete(key);
+    this.#gated.delete(key);
+    this.#attempts.end(key);
     this.#claimBinding.forget(key);
     this.#queue.remove(key);
     this.#explanations.delete(key);
@@ -266,6 +282,8 @@ class Loop implements Scheduler {
       this.#devices.forget(assumed);
       this.#cluster.removePod(pod.key);
     }
+    if (pod.gated && !pod.deleting) this.#gated.add(pod.key);
+    else this.#gated.delete(pod.key);
     if (pod.gated || pod.deleting || !this.#placers.has(pod.schedulerName)) {
       this.#queue.remove(pod.key);
       return;
@@ -299,6 +317,7 @@ class Loop implements Scheduler {
       this.#happened = 0;
       const key = this.#queue.take(nowMs);
       if (key === undefined) break;
+      this.#attempts.begin(key, nowMs, this.#queue.attempts(key));
       try {
         this.#try(key, nowMs);
       } catch (error) {
@@ -336,6 +355,7 @@ class Loop implements Scheduler {
     const placer = this.#placerOf(pod);
     if (this.#extending.isOn) return this.#tryExtended(pod, placer, nowMs);
     const placement = placer.place(pod, (this.#turn += 1));
+    this.#options.observer?.searched((this.#options.clock.monotonic() - nowMs) / 1000);
     if (placement.kind === "placed") this.#assume(pod, placement);
     else this.#cannot(pod, placement, nowMs);
   }
@@ -405,10 +425,12 @@ class Loop implements Scheduler {
     const node = this.#nodes.get(placement.node);
     const rule = `pod ${pod.key} is to run on ${placement.node} and its claims wait for a node`;
     const cause = this.#cause(pod, rule);
+    const beganMs = this.#options.clock.monotonic();
     const problem =
       node === undefined
         ? "the node is gone"
         : ((await this.#deviceBinding.write(pod, cause)) ?? (await this.#claimBinding.ready(pod, node, cause)));
+    this.#stepped("PreBind", pod, problem === undefined, beganMs);
     if (this.#stopped || this.#assumed.get(pod.key) !== pod.uid) return;
     if (problem === undefined) return this.#write(() => this.#bind(pod, placement));
     this.#event(pod, "Warning", "FailedScheduling", problem);
@@ -443,6 +465,7 @@ class Loop implements Scheduler {
       target: { apiVersion: "v1", kind: "Node", name: node },
     };
     const rule = `${feasible} of ${nodes} nodes fit; ${node} comes first with ${Math.round(score)} points`;
+    const beganMs = this.#options.clock.monotonic();
     try {
       const extended = await this.#extending.bind(pod, node);
       if (extended?.problem !== undefined) {
@@ -452,7 +475,9 @@ class Loop implements Scheduler {
       if (extended !== undefined) return this.#bound(pod, node);
       const path = pathOf(podResource, { namespace, name, subresource: "binding" });
       await this.#options.client.request("POST", path, binding, { cause: this.#cause(pod, rule) });
+      this.#stepped("Bind", pod, true, beganMs);
     } catch (error) {
+      this.#stepped("Bind", pod, false, beganMs);
       await this.#bindFailed(pod, error);
       return;
     }
@@ -466,8 +491,18 @@ class Loop implements Scheduler {
     this.#event(pod, "Normal", "Scheduled", `Successfully assigned ${pod.key} to ${node}`);
   }
 
-  #tell(pod: PodView, result: "scheduled" | "unschedulable" | "error"): void {
-    this.#options.onAttempt?.(result, Math.max(0, this.#options.clock.now() - pod.createdMs) / 1000);
+  #tell({ key, schedulerName, createdMs }: PodView, result: Attempt["result"]): void {
+    const { observer, clock } = this.#options;
+    const begun = this.#attempts.end(key);
+    if (begun === undefined) return;
+    const seconds = (clock.monotonic() - begun.atMs) / 1000;
+    const sinceCreationSeconds = Math.max(0, clock.now() - createdMs) / 1000;
+    observer?.attempted({ result, schedulerName, seconds, sinceCreationSeconds, attempts: begun.count });
+  }
+
+  #stepped(step: Step, { schedulerName }: PodView, isSuccess: boolean, beganMs: number): void {
+    const { observer, clock } = this.#options;
+    observer?.stepped(step, schedulerName, isSuccess, (clock.monotonic() - beganMs) / 1000);
   }
 
   async #bindFailed(pod: PodView, error: unknown): Promise<void> {
@@ -519,7 +554,10 @@ class Loop implements Scheduler {
 
   #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
     const placer = this.#placerOf(pod);
+    const beganMs = this.#options.clock.monotonic();
     const preemption = preempt(pod, this.#cluster, placer, verdicts, this.#budgets.list(), this.#turn);
+    this.#stepped("PostFilter", pod, preemption.kind === "possible", beganMs);
+    this.#options.observer?.preempted(preemption.kind === "possible" ? preemption.victims.length : 0);
     if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);
     const explanation = this.#explain(pod, evaluation, verdicts, preemption);
     this.#tell(pod, "unschedulable");
@@ -645,12 +683,6 @@ class Loop implements Scheduler {
   #problem(problem: string, error: unknown): void {
     this.#options.onProblem?.(`scheduler: ${problem}`, error);
   }
-}
-
-/** Something that decides about its place has changed since. */
-function isAnotherQuestion(old: PodView, pod: PodView): boolean {
-  if (old.shape !== pod.shape || old.uid !== pod.uid) return true;
-  return old.deviceClaims.some(({ claimName }, index) => claimName !== pod.deviceClaims[index]?.claimName);
 }
 
 /** The object went away, or is another one by now. */

@@ -202,3 +202,9 @@ export function portsCollide(a: HostPort, b: HostPort): boolean {
   if (a.port !== b.port || a.protocol !== b.protocol) return false;
   return a.address === b.address || a.address === "0.0.0.0" || b.address === "0.0.0.0";
 }
+
+/** Something that decides about its place has changed since. */
+export function isAnotherQuestion(old: PodView, pod: PodView): boolean {
+  if (old.shape !== pod.shape || old.uid !== pod.uid) return true;
+  return old.deviceClaims.some(({ claimName }, index) => claimName !== pod.deviceClaims[index]?.claimName);
+}

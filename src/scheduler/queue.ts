@@ -29,6 +29,14 @@ export const hints = {
   labels: bit(verdict.affinity) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
 } as const;
 
+/** What brings pods into a part of the queue, in upstream's words where it has some; `ClusterEvent`: something that may help them. */
+export type IncomingEvent =
+  | "UnscheduledPodAdd"
+  | "ScheduleAttemptFailure"
+  | "BackoffComplete"
+  | "UnschedulableTimeout"
+  | "ClusterEvent";
+
 /** Nothing but the pod's claims kept it from running. */
 export const rejectedByClaims: Hint = bit(verdict.claims);
 
@@ -64,6 +72,8 @@ interface Due {
  * which come back when something happened that may help them. Bounded by the number of pending pods.
  */
 export class SchedulingQueue {
+  /** How often pods came into each part of the queue, by what brought them: `active UnscheduledPodAdd`. */
+  readonly incoming = new Map<`${"active" | "backoff" | "unschedulable"} ${IncomingEvent}`, number>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #active = new Heap<Waiting>((a, b) =>
     a.priority === b.priority ? a.arrival < b.arrival : a.priority > b.priority,
@@ -99,7 +109,19 @@ export class SchedulingQueue {
       missed: 0,
     };
     this.#waiting.set(key, waiting);
-    this.#activate(waiting);
+    this.#activate(waiting, "UnscheduledPodAdd");
+  }
+
+  /** Pods in each part; those that are being tried are in none. */
+  counts(): { active: number; backoff: number; unschedulable: number } {
+    const counts = { active: 0, backoff: 0, unschedulable: 0 };
+    for (const { state } of this.#waiting.values()) if (state !== "taken") counts[state] += 1;
+    return counts;
+  }
+
+  /** Attempts for a pod so far. */
+  attempts(key: string): number {
+    return this.#waiting.get(key)?.attempts ?? 0;
   }
 
   remove(key: string): void {
@@ -110,8 +132,9 @@ export class SchedulingQueue {
     this.#waiting.delete(key);
   }
 
-  #activate(waiting: Waiting): void {
+  #activate(waiting: Waiting, event: IncomingEvent): void {
     waiting.state = "active";
+    this.#count("active", event);
     this.#activeCount += 1;
     this.#active.push(waiting);
   }
@@ -139,11 +162,17 @@ export class SchedulingQueue {
       this.#due.pop();
       const { waiting } = due;
       if ((waiting.state === "backoff" || waiting.state === "unschedulable") && waiting.dueMs === due.atMs)
-        this.#activate(waiting);
+        this.#activate(waiting, waiting.state === "backoff" ? "BackoffComplete" : "UnschedulableTimeout");
     }
   }
 
-  #later(waiting: Waiting, state: "backoff" | "unschedulable", atMs: number): void {
+  #count(part: "active" | "backoff" | "unschedulable", event: IncomingEvent): void {
+    const key = `${part} ${event}` as const;
+    this.incoming.set(key, (this.incoming.get(key) ?? 0) + 1);
+  }
+
+  #later(waiting: Waiting, state: "backoff" | "unschedulable", atMs: number, event: IncomingEvent): void {
+    this.#count(state, event);
     waiting.state = state;
     waiting.dueMs = atMs;
     this.#due.push({ atMs, waiting });
@@ -154,14 +183,16 @@ export class SchedulingQueue {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined || waiting.state !== "taken") return;
     waiting.rejections = rejections;
-    if ((waiting.missed & rejections) !== 0) this.#later(waiting, "backoff", this.#backoffEnd(waiting));
-    else this.#later(waiting, "unschedulable", nowMs + limits.unschedulableMaxMs);
+    if ((waiting.missed & rejections) !== 0)
+      this.#later(waiting, "backoff", this.#backoffEnd(waiting), "ScheduleAttemptFailure");
+    else this.#later(waiting, "unschedulable", nowMs + limits.unschedulableMaxMs, "ScheduleAttemptFailure");
   }
 
   /** Something else failed: the pod is tried again after its back-off. */
   retry(key: string): void {
     const waiting = this.#waiting.get(key);
-    if (waiting !== undefined && waiting.state === "taken") this.#later(waiting, "backoff", this.#backoffEnd(waiting));
+    if (waiting !== undefined && waiting.state === "taken")
+      this.#later(waiting, "backoff", this.#backoffEnd(waiting), "ScheduleAttemptFailure");
   }
 
   #backoffEnd(waiting: Waiting): number {
@@ -177,8 +208,8 @@ export class SchedulingQueue {
       if (waiting.state === "taken") waiting.missed |= hint;
       if (waiting.state !== "unschedulable" || (waiting.rejections & hint) === 0) continue;
       const endMs = this.#backoffEnd(waiting);
-      if (endMs <= nowMs) this.#activate(waiting);
-      else this.#later(waiting, "backoff", endMs);
+      if (endMs <= nowMs) this.#activate(waiting, "ClusterEvent");
+      else this.#later(waiting, "backoff", endMs, "ClusterEvent");
     }
   }
 

@@ -27,6 +27,22 @@ test("counters and histograms are exposed as Prometheus reads them", async () =>
   );
 });
 
+test("a series that somebody holds on to is the one that is exposed", async () => {
+  const metrics = createMetrics();
+  const counter = metrics.counter("c_total", "C.", ["name"]);
+  const histogram = metrics.histogram("h", "H.", ["name"], [1]);
+  const held = counter.series(["a"]);
+  held.add();
+  counter.add(["a"], 2);
+  held.add(4);
+  histogram.series(["a"]).observe(0.5);
+  histogram.observe(["a"], 2);
+  const page = await metrics.expose();
+  assert.match(page, /^c_total\{name="a"\} 7$/m);
+  assert.match(page, /^h_bucket\{name="a",le="1"\} 1$/m);
+  assert.match(page, /^h_count\{name="a"\} 2$/m);
+});
+
 test("a family never grows beyond its bound, and loses no count", async () => {
   const metrics = createMetrics();
   const counter = metrics.counter("c_total", "C.", ["name"]);

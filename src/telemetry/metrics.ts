@@ -21,10 +21,19 @@ export interface Family {
 export interface Counter {
   /** Adds 1, or `by`; labels in the order of their names. */
   add(values: readonly string[], by?: number): void;
+  /** The one series of these values, for whoever adds often: finding it costs more than adding. */
+  series(values: readonly string[]): { add(by?: number): void };
 }
 
 export interface Histogram {
   observe(values: readonly string[], value: number): void;
+  /** The one series of these values, for whoever observes often. */
+  series(values: readonly string[]): { observe(value: number): void };
+}
+
+/** Ends of buckets that begin with `first` and grow by `factor`. */
+export function growingBuckets(first: number, factor: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => first * factor ** index);
 }
 
 /** Series of one family; what comes beyond it is counted together, with every label `other`. */
@@ -35,7 +44,7 @@ export const requestBuckets: readonly number[] = [
   0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
 ];
 /** From a millisecond to fifteen minutes, doubling, in seconds. */
-export const durationBuckets: readonly number[] = Array.from({ length: 20 }, (_, index) => 0.001 * 2 ** index);
+export const durationBuckets: readonly number[] = growingBuckets(0.001, 2, 20);
 
 /** All series of one process: kept ones, and families that are made when somebody looks. */
 export interface Metrics {
@@ -43,7 +52,7 @@ export interface Metrics {
   histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Histogram;
   /** Families made at each scrape. */
   collect(families: () => readonly Family[] | Promise<readonly Family[]>): void;
-  /** Everything in Prometheus' text format, version 0.0.4. */
+  /** Everything in Prometheus' text format, version 0.0.4; families without a sample by their names. */
   expose(): Promise<string>;
 }
 
@@ -69,11 +78,16 @@ export function createMetrics(): Metrics {
     counter(name, help, labels) {
       const series = new SeriesTable<CounterSeries>(labels, (text) => ({ text, value: 0 }));
       writers.push((lines) => {
-        if (series.size === 0) return;
         lines.push(head(name, help, "counter"));
         for (const { text, value } of series.all()) lines.push(`${name}${braces(text)} ${value}`);
       });
-      return { add: (values, by = 1) => void (series.of(values).value += by) };
+      return {
+        add: (values, by = 1) => void (series.of(values).value += by),
+        series: (values) => {
+          const one = series.of(values);
+          return { add: (by = 1) => void (one.value += by) };
+        },
+      };
     },
     histogram(name, help, labels, buckets) {
       const series = new SeriesTable<HistogramSeries>(labels, (text) => ({
@@ -83,18 +97,24 @@ export function createMetrics(): Metrics {
         count: 0,
       }));
       writers.push((lines) => {
-        if (series.size === 0) return;
         lines.push(head(name, help, "histogram"));
         for (const one of series.all()) writeHistogram(lines, name, buckets, one);
       });
+      const observe = (one: HistogramSeries, value: number): void => {
+        if (!Number.isFinite(value)) return;
+        one.sum += value;
+        one.count += 1;
+        for (let at = 0; at < buckets.length; at++) {
+          if (buckets[at]! < value) continue;
+          one.counts[at]! += 1;
+          return;
+        }
+      };
       return {
-        observe(values, value) {
-          if (!Number.isFinite(value)) return;
+        observe: (values, value) => observe(series.of(values), value),
+        series: (values) => {
           const one = series.of(values);
-          one.sum += value;
-          one.count += 1;
-          const at = buckets.findIndex((bucket) => value <= bucket);
-          if (at !== -1) one.counts[at]! += 1;
+          return { observe: (value) => observe(one, value) };
         },
       };
     },
@@ -123,10 +143,6 @@ class SeriesTable<T> {
   constructor(labels: readonly string[], make: (text: string) => T) {
     this.#labels = labels;
     this.#make = make;
-  }
-
-  get size(): number {
-    return this.#series.size;
   }
 
   all(): IterableIterator<T> {
@@ -166,7 +182,6 @@ function writeHistogram(lines: string[], name: string, buckets: readonly number[
 }
 
 function writeFamily(lines: string[], { name, type, help, samples }: Family): void {
-  if (samples.length === 0) return;
   lines.push(head(name, help, type));
   for (const { labels, value, atMs, suffix = "" } of samples) {
     if (!Number.isFinite(value)) continue;

@@ -108,6 +108,8 @@ for (const [what, way] of Object.entries(ways)) {
   test(`invented ${what} add no series`, async () => {
     const word = (index: number): string => `invented${what.length}x${index}`;
     await ask(way(word(0)));
+    // Asking for the page is a request too, and is counted from the next page on.
+    await requestSeries();
     const before = (await requestSeries()).length;
     for (let index = 1; index <= inventedPerWay; index++) await ask(way(word(index)));
     const series = await requestSeries();
@@ -115,7 +117,7 @@ for (const [what, way] of Object.entries(ways)) {
       series.filter((line) => /invented/i.test(line)),
       [],
     );
-    assert.ok(series.length <= before + 40, `${before} became ${series.length}`);
+    assert.ok(series.length <= before + 20, `${before} became ${series.length}`);
     assert.ok(series.length < seriesMax);
   });
 }

@@ -1,3 +1,4 @@
+import type { Family } from "#telemetry/metrics.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, HealthCheck } from "../call.ts";
 import { bytesOf } from "../objects/bytes.ts";
@@ -8,6 +9,15 @@ type Endpoint = HealthCheck["endpoints"][number];
 const endpoints: ReadonlySet<string> = new Set(["livez", "readyz", "healthz"]);
 
 const ping: HealthCheck = { name: "ping", endpoints: ["livez", "readyz", "healthz"], check: () => undefined };
+
+/** What the checks say now, under upstream's name. */
+export function healthFamilies(checks: readonly HealthCheck[]): Family[] {
+  const samples = [ping, ...checks].flatMap(({ name, endpoints, check }) =>
+    endpoints.map((type) => ({ labels: { name, type }, value: check() === undefined ? 1 : 0 })),
+  );
+  const help = "This metric records the result of a single healthcheck.";
+  return [{ name: "kubernetes_healthcheck", type: "gauge", help, samples }];
+}
 
 /** /livez, /readyz, /healthz, whole or one check; undefined for other paths. */
 export function health(call: Call, path: string): HttpResponse | undefined {

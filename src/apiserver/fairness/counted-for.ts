@@ -1,11 +1,14 @@
 import type { Headers } from "#world/http.ts";
+import type { FlowCounts } from "../measures.ts";
 
 /** What requests were counted for. Clients and people see schema and level in the answer's headers. */
 export class CountedFor {
   readonly #own: Headers;
+  readonly counts: FlowCounts | undefined;
   readonly #marked = new WeakMap<Headers, Headers>();
 
-  constructor(schemaUid: string, levelUid: string) {
+  constructor(schemaUid: string, levelUid: string, counts: FlowCounts | undefined) {
+    this.counts = counts;
     this.#own = {
       "x-kubernetes-pf-flowschema-uid": schemaUid,
       "x-kubernetes-pf-prioritylevel-uid": levelUid,

@@ -13,6 +13,7 @@ export class CountedStream implements ByteStream {
 
   open(sink: ByteSink): void {
     this.#inner.open({
+      ...(sink.returnsMemory === true && { returnsMemory: true }),
       write: (chunk) => {
         this.#bytes += chunk.length;
         return sink.write(chunk);

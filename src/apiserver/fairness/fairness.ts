@@ -1,15 +1,17 @@
 import type { FlowSchema, PriorityLevelConfiguration } from "#api/generated/flowcontrol-v1.ts";
 import { flowschemas, prioritylevelconfigurations } from "#api/generated/resources.ts";
 import { listStored } from "../authorize/stored.ts";
+import type { Family } from "#telemetry/metrics.ts";
 import type { Call, Outcome } from "../call.ts";
 import { tooManyRequests } from "../failure.ts";
 import { retryAfterSeconds } from "../limits.ts";
+import type { FlowCounts, Measures } from "../measures.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import type { User } from "../user.ts";
 import { classify, flowOf, inOrder, schemasOf, type SchemaOfUser } from "./classify.ts";
 import { CountedFor } from "./counted-for.ts";
 import { FairLevel, type FairWorld, type Seat, type Share } from "./fair-level.ts";
-import { queueLengthDefault, queueLengthMax, seatsTotal } from "./limits.ts";
+import { flowCountsMax, queueLengthDefault, queueLengthMax, seatsTotal } from "./limits.ts";
 import { SeatPool } from "./seat-pool.ts";
 import { widthOf } from "./width.ts";
 
@@ -30,11 +32,15 @@ export class Fairness {
   #byUser = new WeakMap<User, readonly SchemaOfUser[]>();
   #counted = new WeakMap<FlowSchema, CountedFor>();
   #levels = new Map<string, Level>();
+  readonly #measures: Measures | undefined;
+  /** By level and schema: what is counted outlives a change of either. */
+  readonly #flowCounts = new Map<string, FlowCounts>();
   #isStale = true;
 
-  constructor(objects: ObjectReader, world: FairWorld) {
+  constructor(objects: ObjectReader, world: FairWorld, measures?: Measures) {
     this.#objects = objects;
     this.#world = world;
+    this.#measures = measures;
     const stale = (): void => {
       this.#isStale = true;
     };
@@ -53,12 +59,64 @@ export class Fairness {
     const level = schema === undefined ? undefined : this.#levels.get(schema.spec.priorityLevelConfiguration.name);
     if (schema === undefined || level === undefined) return undefined;
     call.flow = this.#countedFor(schema, level);
+    const { counts } = call.flow;
     const { seats } = level;
-    if (seats === undefined) return undefined;
+    if (seats === undefined) {
+      counts?.dispatched(0);
+      return undefined;
+    }
     // The same user in two schemas of a level is two flows.
     const flow = `${schema.metadata.name ?? ""}\n${flowOf(schema, call.info, call.user)}`;
-    const turn = seats.enter(flow, widthOf(call));
-    return turn instanceof Promise ? turn.then((seat) => seated(call, seat)) : seated(call, turn);
+    const width = widthOf(call);
+    const turn = seats.enter(flow, width);
+    if (!(turn instanceof Promise)) {
+      if (turn === "refused") counts?.rejected(seats.share.queueLength === 0 ? "concurrency-limit" : "queue-full");
+      return seated(call, turn, width, 0);
+    }
+    const sinceMs = this.#world.clock.monotonic();
+    if (counts !== undefined) counts.waiting += 1;
+    return turn.then((seat) => {
+      const waitedMs = this.#world.clock.monotonic() - sinceMs;
+      call.outsideMs = (call.outsideMs ?? 0) + waitedMs;
+      if (counts !== undefined) counts.waiting -= 1;
+      if (seat === "refused") counts?.rejected("time-out");
+      return seated(call, seat, width, waitedMs);
+    });
+  }
+
+  /** What each flow schema and level does now. */
+  families(): Family[] {
+    const level = (name: string, help: string, value: (share: Share) => number): Family => ({
+      name: `apiserver_flowcontrol_${name}`,
+      type: "gauge",
+      help,
+      samples: [...this.#levels].flatMap(([priority_level, { seats }]) =>
+        seats === undefined ? [] : [{ labels: { priority_level }, value: value(seats.share) }],
+      ),
+    });
+    const flow = (name: string, help: string, value: (counts: FlowCounts) => number): Family => ({
+      name: `apiserver_flowcontrol_${name}`,
+      type: "gauge",
+      help,
+      samples: Array.from(this.#flowCounts.values(), (counts) => {
+        return {
+          labels: { priority_level: counts.names.level, flow_schema: counts.names.schema },
+          value: value(counts),
+        };
+      }),
+    });
+    return [
+      level("nominal_limit_seats", "Nominal number of execution seats of each priority level", (one) => one.nominal),
+      level("lower_limit_seats", "Number of seats that a priority level never lends", (one) => one.least),
+      level(
+        "upper_limit_seats",
+        "Number of seats that a priority level may have with those it borrows",
+        (one) => one.most,
+      ),
+      flow("current_executing_requests", "Number of requests that have seats now", (one) => one.executing),
+      flow("current_executing_seats", "Seats that requests have now", (one) => one.seats),
+      flow("current_inqueue_requests", "Number of requests that wait in queues now", (one) => one.waiting),
+    ];
   }
 
   #schemasOf(user: User): readonly SchemaOfUser[] {
@@ -72,8 +130,19 @@ export class Fairness {
   #countedFor(schema: FlowSchema, level: Level): CountedFor {
     const known = this.#counted.get(schema);
     if (known !== undefined) return known;
-    const made = new CountedFor(schema.metadata.uid ?? "", level.uid);
+    const made = new CountedFor(schema.metadata.uid ?? "", level.uid, this.#flowCountsOf(schema));
     this.#counted.set(schema, made);
+    return made;
+  }
+
+  #flowCountsOf({ metadata, spec }: FlowSchema): FlowCounts | undefined {
+    const [level, schema] = [spec.priorityLevelConfiguration.name, metadata.name ?? ""];
+    const known = this.#flowCounts.get(`${level}/${schema}`);
+    if (known !== undefined || this.#measures === undefined) return known;
+    // Beyond the bound nobody counts them one by one.
+    if (flowCountsMax <= this.#flowCounts.size) return undefined;
+    const made = this.#measures.flow(level, schema);
+    this.#flowCounts.set(`${level}/${schema}`, made);
     return made;
   }
 
@@ -82,6 +151,11 @@ export class Fairness {
     this.#byUser = new WeakMap();
     this.#counted = new WeakMap();
     this.#schemas = inOrder(listStored<FlowSchema>(this.#objects, flowschemas));
+    const names = new Set(
+      this.#schemas.map(({ metadata, spec }) => `${spec.priorityLevelConfiguration.name}/${metadata.name ?? ""}`),
+    );
+    for (const [name, { executing, waiting }] of this.#flowCounts)
+      if (!names.has(name) && executing + waiting === 0) this.#flowCounts.delete(name);
     const stored = listStored<PriorityLevelConfiguration>(this.#objects, prioritylevelconfigurations);
     const shares = (level: PriorityLevelConfiguration): number => level.spec.limited?.nominalConcurrencyShares ?? 0;
     const total = Math.max(
@@ -125,9 +199,26 @@ function shareOf({ spec }: PriorityLevelConfiguration, nominal: number): Share {
   };
 }
 
-function seated(call: Call, seat: Seat | "refused"): Outcome {
+function seated(call: Call, seat: Seat | "refused", width: number, waitedMs: number): Outcome {
   if (seat === "refused") return tooMany();
-  call.finished = (bytes) => seat.leave(bytes);
+  const counts = call.flow?.counts;
+  if (counts === undefined) {
+    call.finished = (bytes) => seat.leave(bytes);
+    return undefined;
+  }
+  counts.dispatched(waitedMs / 1000);
+  counts.executing += 1;
+  counts.seats += width;
+  let isSeated = true;
+  call.finished = (bytes) => {
+    // Whoever sends a list may finish twice: when it took too long, and when it ended.
+    if (isSeated) {
+      isSeated = false;
+      counts.executing -= 1;
+      counts.seats -= width;
+    }
+    seat.leave(bytes);
+  };
   return undefined;
 }
 

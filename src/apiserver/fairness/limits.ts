@@ -16,3 +16,5 @@ export const bytesPerSeatMs = 100_000;
 export const streamSeatMs = 10_000;
 /** Watches of one user; those of exempt levels have only the server's own bound. */
 export const watchesOfUserMax = 20_000;
+/** Flow schemas that are counted one by one. */
+export const flowCountsMax = 500;

@@ -9,11 +9,18 @@ export const anonymous: User = { name: "system:anonymous", uid: "", groups: ["sy
 /** Sets the call's user. Calls from inside the process carry theirs already. */
 export function authenticate(call: Call): Outcome | Promise<Outcome> {
   if (call.inProcess) return undefined;
+  const sinceMs = call.parts.measures?.now();
   const result = call.parts.authenticator.authenticate(call.request, call.peer);
-  return result instanceof Promise ? result.then((settled) => accept(call, settled)) : accept(call, result);
+  return result instanceof Promise
+    ? result.then((settled) => accept(call, settled, sinceMs))
+    : accept(call, result, sinceMs);
 }
 
-function accept(call: Call, result: Authentication): Outcome {
+function accept(call: Call, result: Authentication, sinceMs: number | undefined): Outcome {
+  if (sinceMs !== undefined) {
+    const word = result.ok ? "success" : result.reason === "none" ? "failure" : "error";
+    call.parts.measures?.checked("authentication", word, sinceMs);
+  }
   if (result.ok) {
     call.user = result.user;
     return undefined;

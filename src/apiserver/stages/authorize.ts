@@ -9,10 +9,14 @@ const connecting: ReadonlySet<string> = new Set(["exec", "attach", "portforward"
 export function authorize(call: Call): Outcome | Promise<Outcome> {
   const attributes = call.info.path === recordsPath ? recordAttributes(call) : attributesOf(call);
   if (attributes instanceof Failure) return attributes;
-  const decision = call.parts.authorizer.authorize(attributes);
-  return decision instanceof Promise
-    ? decision.then((settled) => judge(attributes, settled))
-    : judge(attributes, decision);
+  const { authorizer, measures } = call.parts;
+  const sinceMs = measures?.now();
+  const judged = (decision: Decision): Outcome => {
+    if (sinceMs !== undefined) measures?.checked("authorization", decision.allowed ? "allowed" : "denied", sinceMs);
+    return judge(attributes, decision);
+  };
+  const decision = authorizer.authorize(attributes);
+  return decision instanceof Promise ? decision.then(judged) : judged(decision);
 }
 
 function judge(attributes: Attributes, { allowed, reason }: Decision): Outcome {

@@ -2,6 +2,7 @@ import type { ApiObject } from "#api/kind.ts";
 import type { AdmissionRequest, Operation, Verdict } from "../admission.ts";
 import type { Call } from "../call.ts";
 import { Failure, forbidden } from "../failure.ts";
+import type { AdmissionTimes } from "../measures.ts";
 import type { Served } from "../registry.ts";
 
 export interface AdmissionSubject {
@@ -37,7 +38,7 @@ export function admitMutating(
   call: Call,
   request: AdmissionRequest,
 ): Failure | undefined | Promise<Failure | undefined> {
-  const first = runPhase(call, request, "mutate", 0);
+  const first = runPhase(call, request, "mutate");
   // Only steps that wait for somebody outside can want a second turn.
   return first instanceof Promise ? first.then((refused) => refused ?? mutateAgain(call, request)) : first;
 }
@@ -45,22 +46,41 @@ export function admitMutating(
 function mutateAgain(call: Call, request: AdmissionRequest): Failure | undefined | Promise<Failure | undefined> {
   if (request.wantsReinvocation !== true) return undefined;
   request.isReinvocation = true;
-  return runPhase(call, request, "mutate", 0);
+  return runPhase(call, request, "mutate");
 }
 
 export function admitValidating(
   call: Call,
   request: AdmissionRequest,
 ): Failure | undefined | Promise<Failure | undefined> {
-  return runPhase(call, request, "validate", 0);
+  return runPhase(call, request, "validate");
 }
 
-/** Goes through the steps without awaiting those that answer at once: most do. */
 function runPhase(
   call: Call,
   request: AdmissionRequest,
   phase: "mutate" | "validate",
+): Failure | undefined | Promise<Failure | undefined> {
+  const times = call.parts.measures?.admission(request.operation, phase);
+  const refused = runFrom(call, request, phase, 0, times);
+  if (times === undefined) return refused;
+  if (!(refused instanceof Promise)) {
+    times.over(refused !== undefined);
+    return refused;
+  }
+  return refused.then((settled) => {
+    times.over(settled !== undefined);
+    return settled;
+  });
+}
+
+/** Goes through the steps without awaiting those that answer at once: most do. */
+function runFrom(
+  call: Call,
+  request: AdmissionRequest,
+  phase: "mutate" | "validate",
   from: number,
+  times: AdmissionTimes | undefined,
 ): Failure | undefined | Promise<Failure | undefined> {
   const plugins = call.parts.admission;
   for (let i = from; i < plugins.length; i++) {
@@ -69,8 +89,13 @@ function runPhase(
     const verdict = plugin[phase]?.(request);
     if (verdict === undefined) continue;
     if (verdict instanceof Promise) {
-      return verdict.then((settled) => refusal(request, settled) ?? runPhase(call, request, phase, i + 1));
+      return verdict.then((settled) => {
+        // Only webhooks and what looks at much answer later: the server's own work is told apart from theirs.
+        if (times !== undefined) call.outsideMs = (call.outsideMs ?? 0) + times.plugin(plugin, !settled.allowed);
+        return refusal(request, settled) ?? runFrom(call, request, phase, i + 1, times);
+      });
     }
+    times?.plugin(plugin, !verdict.allowed);
     const refused = refusal(request, verdict);
     if (refused !== undefined) return refused;
   }

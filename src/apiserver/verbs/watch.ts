@@ -43,7 +43,14 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
   const isCounted = !call.inProcess && !call.user.groups.includes("system:masters");
   if (isCounted && !call.parts.watchesByUser.open(call.user.name))
     return tooManyRequests("too many watches of one user, please try again later", retryAfterSeconds);
+  const { measures } = call.parts;
+  const { resource } = served;
   const watcher = new Watcher({
+    // The server's own loops are no clients.
+    counted:
+      measures === undefined || call.inProcess
+        ? undefined
+        : { sent: measures.watchEvents(resource), brokenOff: () => measures.watchTerminated(resource) },
     hub,
     objects,
     timers,

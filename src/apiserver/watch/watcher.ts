@@ -33,6 +33,8 @@ export interface WatcherOptions {
   /** Called once when what exists has been handed over, or nobody waits for it any more: with its length in bytes. */
   readonly begun: (bytes: number) => void;
   readonly closed: () => void;
+  /** Counts what is sent, and whether the client did not keep up; absent: nobody does. */
+  readonly counted?: { readonly sent: { add(by?: number): void }; readonly brokenOff: () => void } | undefined;
 }
 
 /** Initial events that are put together before the client must have taken some, in bytes. */
@@ -152,6 +154,7 @@ export class Watcher implements ByteStream {
     );
     if (frame === undefined) return;
     this.#sentColumns = true;
+    this.#options.counted?.sent.add();
     this.#queue(frame);
   }
 
@@ -201,6 +204,7 @@ export class Watcher implements ByteStream {
       }
       const withColumns = form.representation.as === "Table" && !this.#sentColumns;
       this.#sentColumns = true;
+      this.#options.counted?.sent.add();
       for (const piece of entryFramePieces({ objects, clock }, "ADDED", value, form, withColumns)) {
         bytes += piece.length;
         this.#initialBytes += piece.length;
@@ -286,6 +290,7 @@ export class Watcher implements ByteStream {
   /** The client does not keep up: it must not miss a change silently, so the stream breaks. */
   #breakOff(): void {
     const sink = this.#sink;
+    this.#options.counted?.brokenOff();
     this.#release();
     sink?.abort(new Error("the watch's client does not keep up"));
   }
