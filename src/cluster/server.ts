@@ -35,11 +35,17 @@ import type { JsonWebKeys } from "#world/json-web-keys.ts";
 import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
 import { Access, type AccessSettings } from "./access.ts";
-import { Progress } from "./health.ts";
+import { Progress, storeChecks } from "./health.ts";
 import { kubeStatePage, prepareKubeState } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
-import { requestCounts } from "./request-metrics.ts";
-import { auditFamilies, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
+import {
+  auditFamilies,
+  requestCounts,
+  queueFamilies,
+  schedulerCounts,
+  schedulerFamilies,
+  workDurations,
+} from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import type { SchedulerSettings } from "./scheduler-settings.ts";
 import { targetDocuments } from "./targets.ts";
@@ -124,7 +130,7 @@ export function createServer(options: ServerOptions): Server {
   const counts = requestCounts(metrics, clock, (apiVersion, resource) => api.serves(apiVersion, resource));
   const api: ApiServer = createApi(
     options,
-    { ...(nodes && { nodes }), virtual, counts, metrics, health: progress.checks },
+    { ...(nodes && { nodes }), virtual, counts, health: [...storeChecks(store, clock), ...progress.checks] },
     (made) => (access = made),
     [
       ...targetDocuments(() => informers),
@@ -140,7 +146,7 @@ export function createServer(options: ServerOptions): Server {
   const informers = createInformers({ client, clock, timers, random, onProblem });
   prepareKubeState(informers);
   const pace = createPace(clock, timers);
-  const shared = { client, clock, timers, random, informers, pace, onProblem, ...workDurations(metrics) };
+  const shared = { client, clock, timers, random, informers, pace, onProblem, onWorked: workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();
   const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
   const serverLoops = [
@@ -176,7 +182,7 @@ export function createServer(options: ServerOptions): Server {
       source: "default-scheduler",
       onProblem,
     }),
-    observer: schedulerCounts(metrics),
+    onAttempt: schedulerCounts(metrics),
     onProblem,
   });
   metrics.collect(() => schedulerFamilies(scheduler));
@@ -217,7 +223,7 @@ export function createServer(options: ServerOptions): Server {
 
 function createApi(
   options: ServerOptions,
-  made: Pick<ApiServerOptions, "nodes" | "virtual" | "counts" | "metrics" | "health">,
+  made: Pick<ApiServerOptions, "nodes" | "virtual" | "counts" | "health">,
   onAccess: (access: Access) => void,
   documents: readonly [string, PlainDocument][],
 ): ApiServer {

@@ -25,6 +25,8 @@ interface Flight {
   readonly group: Group;
   readonly waiting: readonly Waiting[];
   readonly bytes: number;
+  /** When it was handed to the journal, on the monotonic clock. */
+  readonly since: number;
 }
 
 /**
@@ -61,6 +63,10 @@ export class SequencedStore implements Store {
 
   get visible(): Revision {
     return this.#sequencer.visible;
+  }
+
+  get waitingSince(): number | undefined {
+    return this.#flights[0]?.since;
   }
 
   get compacted(): Revision {
@@ -161,7 +167,8 @@ export class SequencedStore implements Store {
     if (this.#failure !== undefined) return;
     const group = this.#sequencer.seal();
     if (group === undefined) return;
-    const flight: Flight = { group, waiting: this.#waiting, bytes: this.#journal.gatheredBytes };
+    const since = this.#clock.monotonic();
+    const flight: Flight = { group, waiting: this.#waiting, bytes: this.#journal.gatheredBytes, since };
     this.#waiting = [];
     this.#flights.push(flight);
     this.#flightBytes += flight.bytes;

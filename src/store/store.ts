@@ -97,6 +97,8 @@ export interface StoreRecord {
 export interface Store {
   /** The newest revision that reads and followers may see. */
   readonly visible: Revision;
+  /** Since when the oldest accepted write waits for the disk, on the monotonic clock in milliseconds; undefined: none waits. */
+  readonly waitingSince: number | undefined;
   /** Events are kept for revisions above this one; a follow from an older one is refused. */
   readonly compacted: Revision;
   /** The newest accepted state of a key, also when not durable yet: what a write is judged against. */
