@@ -8,7 +8,10 @@ import type { Random } from "#world/random.ts";
 import type { EventText } from "./action.ts";
 import { limits } from "./limits.ts";
 
-/** Writes Events beside the work: never awaited, bounded, combined, behind what matters more. A lost Event changes nothing. */
+/**
+ * Writes Events beside the work: never awaited, bounded, combined, behind what matters more. A lost Event changes nothing, but
+ * where nobody answers it is written again, a few times.
+ */
 export interface EventRecorder {
   record(event: EventText): void;
 }
@@ -40,6 +43,10 @@ interface Waiting {
   count: number;
   readonly firstMs: number;
   lastMs: number;
+  /** Writes that nobody answered. */
+  tries: number;
+  /** Of the Event that such a write may have made. */
+  name: string | undefined;
 }
 
 interface Similar {
@@ -73,6 +80,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         await write(options, next.key, next.news, series);
       } catch (error) {
         options.onProblem?.(`cannot write the event ${next.news.event.eventReason}`, error);
+        if (options.timers !== undefined && mayBeTriedAgain(error, next.news)) {
+          putBack(waiting, next.key, next.news);
+          await options.timers.sleep(limits.eventRetryMs);
+        }
       }
       const pauseMs = pauseAfter(options.clock.monotonic() - startMs);
       if (pauseMs > 0) await options.timers?.sleep(pauseMs);
@@ -92,7 +103,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         known.lastMs = nowMs;
       } else {
         if (waiting.size >= limits.eventsWaitingMax) takeFirst(waiting);
-        waiting.set(key, { event: combined, count: 1, firstMs: nowMs, lastMs: nowMs });
+        const fresh = { count: 1, firstMs: nowMs, lastMs: nowMs, tries: 0, name: undefined };
+        waiting.set(key, { event: combined, ...fresh });
       }
       if (!writing) void drain();
     },
@@ -105,6 +117,19 @@ function takeFirst(waiting: Map<string, Waiting>): { readonly key: string; reado
     return { key, news };
   }
   return undefined;
+}
+
+/** Nobody answered, or the server was unwell; what it refused it will refuse again. */
+function mayBeTriedAgain(error: unknown, { tries }: Waiting): boolean {
+  const isRefused = error instanceof ApiStatusError && error.code < 500 && error.code !== 429;
+  return !isRefused && tries + 1 < limits.eventTriesMax;
+}
+
+/** Behind the others; what happened meanwhile counts with it. */
+function putBack(waiting: Map<string, Waiting>, key: string, news: Waiting): void {
+  const later = waiting.get(key);
+  const { event, count, lastMs } = later ?? { event: news.event, count: 0, lastMs: news.lastMs };
+  waiting.set(key, { ...news, event, count: news.count + count, lastMs, tries: news.tries + 1 });
 }
 
 /** A server that takes long to answer has more important things to do than to write what happened. Milliseconds. */
@@ -160,38 +185,53 @@ async function write(
     known = { name: undefined, count: 0, firstMs, lastMs };
   }
   remember(allSeries, key, known);
-  known.count += news.count;
-  known.lastMs = lastMs;
+  const count = known.count + news.count;
   const namespace = event.about.namespace ?? "default";
   if (known.name !== undefined) {
     try {
-      const patch = { count: known.count, lastTimestamp: seconds(lastMs), message: event.message };
+      const patch = { count, lastTimestamp: seconds(lastMs), message: event.message };
       await options.client.patch(eventResource, { namespace, name: known.name }, patch, {
         type: "merge",
         shared: true,
       });
+      known.count = count;
+      known.lastMs = lastMs;
       return;
     } catch (error) {
       // The event has expired: write a new one that goes on counting.
       if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
     }
   }
-  const object = eventObject(options, event, known, namespace);
-  await options.client.create<Event>(eventResource, { namespace }, object, { shared: true });
-  known.name = object.metadata?.name;
+  const isFirst = news.name === undefined;
+  news.name ??= nameOf(options, event);
+  const object = eventObject(options, event, { name: news.name, count, firstMs: known.firstMs, lastMs }, namespace);
+  try {
+    await options.client.create<Event>(eventResource, { namespace }, object, { shared: true });
+  } catch (error) {
+    // The write whose answer was lost has made it.
+    const isThere = !isFirst && error instanceof ApiStatusError && error.reason === "AlreadyExists";
+    if (!isThere) throw error;
+  }
+  Object.assign(known, { name: news.name, count, lastMs });
 }
 
-function eventObject(options: EventRecorderOptions, event: EventText, series: Series, namespace: string): Draft<Event> {
+function nameOf({ clock, random }: EventRecorderOptions, { about }: EventText): string {
   // Nanoseconds, of which the clock knows the milliseconds and chance the rest.
-  const suffix = (
-    BigInt(options.clock.now()) * 1_000_000n +
-    BigInt(Math.floor(options.random.float() * 1_000_000))
-  ).toString(16);
+  const suffix = BigInt(clock.now()) * 1_000_000n + BigInt(Math.floor(random.float() * 1_000_000));
+  return `${about.name}.${suffix.toString(16)}`;
+}
+
+function eventObject(
+  options: EventRecorderOptions,
+  event: EventText,
+  series: Series & { readonly name: string },
+  namespace: string,
+): Draft<Event> {
   const { about } = event;
   return {
     apiVersion: "v1",
     kind: "Event",
-    metadata: { name: `${about.name}.${suffix}`, namespace },
+    metadata: { name: series.name, namespace },
     involvedObject: {
       apiVersion: about.apiVersion,
       kind: about.kind,

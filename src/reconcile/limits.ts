@@ -26,6 +26,9 @@ export const limits = {
   eventBusyMs: 20,
   eventPauseFactor: 4,
   eventPauseMaxMs: 500,
+  /** An Event that nobody answered is written so often, and after such a pause: the numbers of client-go. Milliseconds. */
+  eventTriesMax: 12,
+  eventRetryMs: 10_000,
   /** Distinct texts of one object, type and reason within the window before they are combined into one Event. */
   eventSimilarMax: 10,
   eventWindowMs: 600_000,

@@ -4,6 +4,7 @@ import { configmaps, leases } from "#api/generated/resources.ts";
 import type { ConfigMap } from "#api/generated/core-v1.ts";
 import type { Resource } from "#api/resource.ts";
 import { createClient } from "#client/http-client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
 import { createModelApi, type ModelApi } from "#client/testing/model-api.ts";
 import { createTestRandom, createVirtualTime, type VirtualTime } from "#client/testing/virtual-time.ts";
 import type { Action } from "./action.ts";
@@ -312,6 +313,32 @@ test("events give way to a busy server; what repeats meanwhile is one write, and
   const [, second] = api.list("events").toSorted((one, other) => Number(one["count"]) - Number(other["count"]));
   assert.deepEqual([api.writes.length, second!["count"]], [2, 5]);
   assert.ok(Date.parse(String(second!["lastTimestamp"])) - startMs < 1_000);
+});
+
+test("an event that nobody answers is written again, once all in all; one that is refused is not", async () => {
+  const { time, client, random, api } = scene();
+  const lossy = client as { create: typeof client.create };
+  const { create } = client;
+  let writes = 0;
+  lossy.create = async (...order) => {
+    writes += 1;
+    if (writes === 1) throw new Error("connection refused");
+    const made = await create(...order);
+    if (writes === 2) throw new Error("connection reset");
+    return made;
+  };
+  const events = createEventRecorder({ client, clock: time.clock, timers: time.timers, random, source: "test" });
+  const about = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "web", uid: "u" };
+  events.record({ about, type: "Normal", eventReason: "Pulled", message: "same" });
+  await time.advance(60_000);
+  assert.deepEqual([writes, api.list("events").map(({ count }) => count)], [3, [1]]);
+  lossy.create = () => {
+    writes += 1;
+    return Promise.reject(new ApiStatusError({ code: 403, reason: "Forbidden", message: "no" }));
+  };
+  events.record({ about, type: "Normal", eventReason: "Made", message: "other" });
+  await time.advance(60_000);
+  assert.equal(writes, 4);
 });
 
 test("one leads at a time; each term has a greater number; a leader that stops hands over at once", async () => {

@@ -221,6 +221,16 @@ const nonsense: readonly Nonsense[] = [
     event: /controlled by multiple HPAs: \[default\/other default\/web\]/,
   },
   {
+    what: "two autoscalers whose bounds exclude one another",
+    draft: {
+      readings: [podReading([900, 900])],
+      spec: { minReplicas: 4, maxReplicas: 5 },
+      more: { rivals: ["default/other", "default/web"] },
+    },
+    condition: "ScalingActive=False AmbiguousSelector",
+    event: /controlled by multiple HPAs/,
+  },
+  {
     what: "a target without a scale",
     draft: { readings: [], more: { scale: { kind: "failed", message: 'deployments.apps "web" not found' } } },
     condition: "AbleToScale=False FailedGetScale",

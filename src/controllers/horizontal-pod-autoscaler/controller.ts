@@ -1,4 +1,5 @@
 import type { Scale } from "#api/generated/autoscaling-v1.ts";
+import type { CrossVersionObjectReference } from "#api/generated/autoscaling-v2.ts";
 import { scaleToZeroAnnotation } from "#api/delivery/traffic-hold.ts";
 import { pathOf, type Resource } from "#api/resource.ts";
 import { parseLabelSelector, type Selector } from "#api/selectors.ts";
@@ -90,8 +91,7 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
         scale,
         selectorProblem: parsed?.ok === false ? parsed.message : undefined,
         rivals: rivalsOf(
-          key,
-          namespace,
+          autoscaler,
           selected.map(({ labels }) => labels),
         ),
         pods: selected,
@@ -146,12 +146,12 @@ export function createHorizontalPodAutoscalerController(dependencies: Dependenci
 
   /** Other autoscalers of the namespace whose targets select some of these pods, with this one, by name. */
   const rivalsOf = (
-    key: string,
-    namespace: string,
+    { key, namespace, spec }: AutoscalerView,
     labels: readonly Readonly<Record<string, string>>[],
   ): readonly string[] => {
     const others = autoscalers.by("namespace", namespace).filter((other) => {
       if (other.key === key) return false;
+      if (isSameTarget(other.spec.scaleTargetRef, spec.scaleTargetRef)) return true;
       const selector = memories.get(other.key)?.selector;
       return selector !== undefined && labels.some((each) => selector.matches(each));
     });
@@ -191,6 +191,12 @@ const unasked: Traffic = { kind: "unasked" };
 /** What an autoscaler is asked to do. */
 function asked({ spec, annotations }: AutoscalerView): object {
   return { spec, scaleToZero: annotations[scaleToZeroAnnotation] };
+}
+
+/** One object, in whatever version it is named. */
+function isSameTarget(a: CrossVersionObjectReference, b: CrossVersionObjectReference): boolean {
+  const groupOf = ({ apiVersion = "" }: CrossVersionObjectReference): string => apiVersion.split("/").at(-2) ?? "";
+  return a.kind === b.kind && a.name === b.name && groupOf(a) === groupOf(b);
 }
 
 /** A change counts for the policies once the target has the size that was asked for. */

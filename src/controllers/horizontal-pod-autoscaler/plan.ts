@@ -162,6 +162,8 @@ function decide(observed: ObservedAutoscaler, now: number): Decision {
 function decideSize(observed: ObservedAutoscaler, unmeasured: Omit<Decision, "desired">, bounds: Bounds): Decision {
   const { current } = unmeasured;
   const { min, max } = bounds;
+  // Two whose bounds exclude one another would pull for ever: neither moves what is not its alone.
+  if (observed.rivals.length > 0) return decideByMetrics(observed, { ...unmeasured, desired: current }, bounds);
   if (current > max)
     return { ...unmeasured, desired: max, reason: "Current number of replicas above Spec.MaxReplicas" };
   if (current < min)

@@ -72,6 +72,8 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
       }),
       volumes.handle((key, _old, current) => {
         enqueue(key);
+        // Whoever names it may have been looked at before it was known.
+        for (const claim of claims.by("volume", key)) enqueue(claim.key);
         if (current?.spec.claimRef === undefined) enqueueWaiting(current, claims, enqueue);
         else enqueue(keyOf(current.spec.claimRef.namespace ?? "", current.spec.claimRef.name ?? ""));
       }),
@@ -89,15 +91,14 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
   });
 }
 
-/** A volume came free: claims of its class that wait may have it now. One that is gone may be missed by its claim. */
+/** A volume came free: claims of its class that wait may have it now. */
 function enqueueWaiting(
   volume: VolumeView | undefined,
   claims: { by(index: string, value: string): readonly ClaimView[] },
   enqueue: (key: string) => void,
 ): void {
   if (volume === undefined) return;
-  for (const claim of claims.by("class", volume.className))
-    if (isUnbound(claim) || claim.spec.volumeName === volume.name) enqueue(claim.key);
+  for (const claim of claims.by("class", volume.className)) if (isUnbound(claim)) enqueue(claim.key);
 }
 
 function isUnbound(claim: ClaimView): boolean {

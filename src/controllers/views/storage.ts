@@ -37,7 +37,12 @@ export interface StorageClassView extends ObjectView {
 
 export const claimDeclaration: InformerDeclaration<PersistentVolumeClaim, ClaimView> = {
   resource: persistentvolumeclaims,
-  indexes: { ...objectIndexes, class: (claim) => [claim.className] },
+  indexes: {
+    ...objectIndexes,
+    class: (claim) => [claim.className],
+    /** By the volume that it names. */
+    volume: ({ spec: { volumeName } }) => (volumeName === undefined || volumeName === "" ? [] : [volumeName]),
+  },
   project: (claim) => ({
     ...objectView(claim.metadata),
     spec: claim.spec,
