@@ -46,10 +46,11 @@ const scalesMax = 4;
 const volumesCount = 16;
 const firstImage = "registry.test/kept:1";
 
-export function drawDemandingWorkloads(random: SeededRandom): DemandingWorkloads {
+/** `share` is the probability of each. */
+export function drawDemandingWorkloads(random: SeededRandom, share: number): DemandingWorkloads {
   const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
     const own = random.split(name);
-    return own.chance(0.3) ? make(own) : undefined;
+    return own.chance(share) ? make(own) : undefined;
   };
   return {
     kept: drawn("kept", (own) => ({

@@ -24,10 +24,11 @@ const driver = "gpu.test";
 const devicesOfNode = 3;
 const namespace = "default";
 
-export function drawFurtherWorkloads(random: SeededRandom): FurtherWorkloads {
+/** `share` is the probability of each. */
+export function drawFurtherWorkloads(random: SeededRandom, share: number): FurtherWorkloads {
   const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
     const own = random.split(name);
-    return own.chance(0.35) ? make(own) : undefined;
+    return own.chance(share) ? make(own) : undefined;
   };
   return {
     devices: drawn("devices", (own) => ({ replicas: 1 + own.below(3) })),

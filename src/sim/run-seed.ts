@@ -18,6 +18,8 @@ import { VirtualTime } from "./virtual-time.ts";
 
 const epochMs = Date.UTC(2026, 0, 1);
 const nodesCount = 3;
+/** Of all seeds, those with every workload and every fault at once. */
+const shareWithAll = 0.08;
 
 /** What a run needs of the real machine: nothing that differs from run to run. */
 export interface RealMachine {
@@ -85,6 +87,7 @@ class SeedRun {
   readonly #problems: string[] = [];
   #violation: Violation | undefined;
   #striker: Striker | undefined;
+  readonly #hasAll: boolean;
   #isCalm = false;
   #writes = 0;
   #lastWriteMs = 0;
@@ -100,7 +103,8 @@ class SeedRun {
     const now = (): number => this.#time.monotonic();
     this.#story = new Story(now, options.tell);
     this.#history = new History(now, (changes) => this.#changed(changes));
-    this.#swarm = options.swarm ?? drawSwarm(this.#random.split("swarm"));
+    this.#hasAll = options.swarm === undefined && this.#random.split("all").chance(shareWithAll);
+    this.#swarm = options.swarm ?? drawSwarm(this.#random.split("swarm"), this.#hasAll);
     this.#cluster = new SimulatedCluster({
       time: this.#time,
       random: this.#random.split("cluster"),
@@ -173,6 +177,7 @@ class SeedRun {
       history: this.#history,
       nodes: hosts.map(({ name }) => name),
       wishMs,
+      wantsAll: this.#hasAll,
     });
     const striker = new Striker({
       cluster: this.#cluster,

@@ -1,6 +1,7 @@
 import { missingOfDemanding } from "./demanding-workloads.ts";
 import { missingOfFurther } from "./further-workloads.ts";
 import type { History, Stored } from "./history.ts";
+import { missingOfSenseless } from "./senseless-workloads.ts";
 import type { SideWorkloads } from "./side-workloads.ts";
 import type { SimulatedHost } from "./simulated-host.ts";
 import type { Desired } from "./user.ts";
@@ -49,7 +50,7 @@ export function missing(history: History, hosts: readonly SimulatedHost[], desir
   }
   found.push(...missingEndpoints(history, pods));
   found.push(...missingOfSide(history, hosts, desired.side), ...missingOfFurther(history, desired.further));
-  found.push(...missingOfDemanding(history, desired.demanding));
+  found.push(...missingOfDemanding(history, desired.demanding), ...missingOfSenseless(history, desired.senseless));
   return found;
 }
 

@@ -14,10 +14,11 @@ export interface SideWorkloads {
     | undefined;
 }
 
-export function drawSideWorkloads(random: SeededRandom): SideWorkloads {
+/** `share` is the probability of each. */
+export function drawSideWorkloads(random: SeededRandom, share: number): SideWorkloads {
   const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
     const own = random.split(name);
-    return own.chance(0.4) ? make(own) : undefined;
+    return own.chance(share) ? make(own) : undefined;
   };
   return {
     statefulSet: drawn("stateful set", (own) => ({

@@ -46,18 +46,23 @@ const spacing: Readonly<Record<StrikeKind, readonly [number, number]>> = {
   "clock-stepped": [20_000, 200_000],
 };
 
-/** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show. */
-export function drawSwarm(random: SeededRandom): Swarm {
+/** In these seeds the server crashes after every write, as long as faults strike. */
+const shareOfEachWrite = 0.05;
+
+/** Draws a swarm: each fault is in about half of the seeds, so that no fault hides what another would show; or all are there. */
+export function drawSwarm(random: SeededRandom, hasAll = false): Swarm {
   const strikes: Partial<Record<StrikeKind, number>> = {};
   for (const kind of strikeKinds) {
     const own = random.split(kind);
     const [least, most] = spacing[kind];
-    if (own.chance(0.5)) strikes[kind] = least + own.float() * (most - least);
+    if (own.chance(hasAll ? 1 : 0.5)) strikes[kind] = least + own.float() * (most - least);
   }
+  const crashesAfterEach = random.split("each write").chance(shareOfEachWrite);
+  const crashAfterWrite = random.chance(hasAll ? 1 : 0.3) ? random.float() * 0.05 : 0;
   return {
     safetyMs: limits.safetyMsMin + random.float() * (limits.safetyMsMax - limits.safetyMsMin),
     commitMsMax: random.pick([1, 5, 30, 200]),
-    crashAfterWrite: random.chance(0.3) ? random.float() * 0.05 : 0,
+    crashAfterWrite: crashesAfterEach ? 1 : crashAfterWrite,
     loopNetwork: drawNetwork(random.split("loop network")),
     agentNetwork: drawNetwork(random.split("agent network")),
     strikes,

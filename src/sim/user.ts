@@ -1,5 +1,6 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
 import {
+  configmaps,
   cronjobs,
   daemonsets,
   deployments,
@@ -30,6 +31,14 @@ import {
 } from "./further-workloads.ts";
 import type { History } from "./history.ts";
 import {
+  describeSenselessWorkloads,
+  drawSenselessWorkloads,
+  makeCycle,
+  senselessDrafts,
+  stuckNamespace,
+  type SenselessWorkloads,
+} from "./senseless-workloads.ts";
+import {
   daemonSetDraft,
   describeSideWorkloads,
   drawSideWorkloads,
@@ -47,6 +56,7 @@ export interface Desired {
   readonly side: SideWorkloads;
   readonly further: FurtherWorkloads;
   readonly demanding: DemandingWorkloads;
+  readonly senseless: SenselessWorkloads;
 }
 
 export interface UserOptions {
@@ -58,6 +68,8 @@ export interface UserOptions {
   readonly nodes: readonly string[];
   /** Mean time between two wishes. Milliseconds. */
   readonly wishMs: number;
+  /** All that may run does. */
+  readonly wantsAll: boolean;
 }
 
 export const webKey = "/registry/apps/deployments/default/web";
@@ -79,17 +91,20 @@ export class SimulatedUser {
   #isOver = false;
   #images = 1;
   #isBriefDeleted = false;
+  #isStuckDeleted = false;
   isDone = false;
 
   constructor(options: UserOptions) {
     this.#options = options;
+    const share = (usual: number): number => (options.wantsAll ? 1 : usual);
     this.desired = {
       replicas: 1 + options.random.below(6),
       image: "registry.test/web:1",
       paused: false,
-      side: drawSideWorkloads(options.random.split("side")),
-      further: drawFurtherWorkloads(options.random.split("further")),
-      demanding: drawDemandingWorkloads(options.random.split("demanding")),
+      side: drawSideWorkloads(options.random.split("side"), share(0.4)),
+      further: drawFurtherWorkloads(options.random.split("further"), share(0.35)),
+      demanding: drawDemandingWorkloads(options.random.split("demanding"), share(0.3)),
+      senseless: drawSenselessWorkloads(options.random.split("senseless"), share(0.2)),
     };
   }
 
@@ -131,6 +146,34 @@ export class SimulatedUser {
     if (kept !== undefined) this.#planKept(kept, random.split("kept wishes"), 4 * wishMs + 5_000);
     if (brief !== undefined) timers.after(brief.afterMs, () => this.#deleteBrief());
     if (drains !== undefined) this.#planDrain(random.split("drains"), drains.everyMs);
+    this.#beginSenseless();
+  }
+
+  #beginSenseless(): void {
+    const { senseless } = this.desired;
+    const { timers, story, client } = this.#options;
+    const text = describeSenselessWorkloads(senseless);
+    if (text !== "") story.add(`the user creates ${text}`);
+    for (const [resource, draft] of senselessDrafts(senseless))
+      this.#do(() => this.#create(resource, draft as Draft<unknown>));
+    const { cycle, stuck } = senseless;
+    if (cycle !== undefined) this.#do(() => makeCycle(client, (resource, draft) => this.#create(resource, draft)));
+    if (stuck !== undefined) timers.after(stuck.afterMs, () => this.#deleteStuck());
+  }
+
+  #deleteStuck(): void {
+    if (this.#isStuckDeleted) return;
+    this.#isStuckDeleted = true;
+    this.#options.story.add("the user deletes namespace stuck");
+    this.#do(() => this.#delete(namespaces, { name: stuckNamespace }));
+  }
+
+  #endCycle(): void {
+    const propagationPolicy = this.desired.senseless.cycle?.propagation;
+    if (propagationPolicy === undefined || propagationPolicy === "") return;
+    this.#options.story.add(`the user deletes one of those that own one another (${propagationPolicy})`);
+    const at = { namespace: "default", name: "hen" };
+    this.#do(() => this.#delete(configmaps, at, propagationPolicy));
   }
 
   #planKept(kept: NonNullable<DemandingWorkloads["kept"]>, random: SeededRandom, everyMs: number): void {
@@ -203,6 +246,9 @@ export class SimulatedUser {
     try {
       await this.#options.client.request("POST", `/api/v1/namespaces/${namespace}/pods/${name}/eviction`, body);
     } catch (error) {
+      // Pods of several budgets are nobody's to evict: that is an error of the server's by contract.
+      const isTwice = error instanceof ApiStatusError && /more than one PodDisruptionBudget/.test(error.message);
+      if (isTwice) return;
       if (!(error instanceof ApiStatusError) || (error.code !== 429 && error.code !== 404)) throw error;
     }
   }
@@ -235,6 +281,8 @@ export class SimulatedUser {
   end(): void {
     this.#isOver = true;
     if (this.desired.demanding.brief !== undefined) this.#deleteBrief();
+    if (this.desired.senseless.stuck !== undefined) this.#deleteStuck();
+    this.#endCycle();
     this.#wish("the user unpauses", () => {
       this.desired.paused = false;
     });
@@ -366,9 +414,10 @@ export class SimulatedUser {
   async #delete(
     resource: Resource<unknown>,
     name: { readonly namespace?: string; readonly name: string },
+    propagation?: "Background" | "Foreground",
   ): Promise<void> {
     try {
-      await this.#options.client.delete(resource, name);
+      await this.#options.client.delete(resource, name, propagation === undefined ? {} : { propagation });
     } catch (error) {
       if (!(error instanceof ApiStatusError) || error.code !== 404) throw error;
     }
