@@ -23,7 +23,7 @@ export async function collectTop(client: Client): Promise<Top> {
 /** Bars and sparklines for a terminal. */
 export function renderTop({ nodes, workloads }: Top): string {
   const lines: string[] = [];
-  for (const { metadata, pods, allocatable, requested, used } of nodes) {
+  for (const { metadata, pods, allocatable, requested, used, cpuHistory } of nodes) {
     lines.push(`${metadata.name}  ${pods} pods`);
     const line = (name: keyof AmountText, text: (value: number) => string): string => {
       const whole = numberOf(allocatable[name]) ?? 0;
@@ -32,6 +32,10 @@ export function renderTop({ nodes, workloads }: Top): string {
       return `${bar(use, asked, whole)}  ${shares(use, asked, whole, text)}`;
     };
     lines.push(`  cpu     ${line("cpu", coresText)}`, `  memory  ${line("memory", bytesText)}`);
+    if (cpuHistory.length > 0) {
+      const most = coresText(Math.max(...cpuHistory));
+      lines.push(`  30 min  ${sparkline(cpuHistory, numberOf(allocatable.cpu))}  cpu of its pods, ${most} at most`);
+    }
   }
   const head = ["NAMESPACE", "WORKLOAD", "PODS", "CPU", "ASKED", "MEMORY", "ASKED", "CPU, 30 MIN"];
   lines.push("", table([head, ...workloads.slice(0, workloadsMax).map(row)]));
@@ -39,6 +43,9 @@ export function renderTop({ nodes, workloads }: Top): string {
   if (workloadsMax < workloads.length) lines.push(`and ${workloads.length - workloadsMax} workloads that use less`);
   const notes = [
     ...(nodes.length === 0 ? [] : ["█ used  ░ asked for by pods, not used"]),
+    ...(workloads.some(({ cpuHistory }) => cpuHistory.length > 0)
+      ? ["30 min: full height is what is there, or was asked for; or the most used where that is more"]
+      : []),
     ...(workloads.some(({ used }) => used === undefined) ? ["? not measured yet"] : []),
     ...(workloads.some(({ requested }) => Object.keys(requested).length < 2) ? ["- nothing asked for"] : []),
   ];
@@ -53,7 +60,9 @@ function row({ metadata, workload, pods, used, requested, cpuHistory }: Workload
     return [use === undefined ? "?" : text(use), asked === 0 ? "-" : text(asked)];
   };
   const figures = [...of("cpu", coresText), ...of("memory", bytesText)];
-  return [metadata.namespace, workload, String(pods), ...figures, sparkline(cpuHistory)];
+  const most = cpuHistory.length === 0 ? "" : `  ${coresText(Math.max(...cpuHistory))} at most`;
+  const line = sparkline(cpuHistory, numberOf(requested.cpu));
+  return [metadata.namespace, workload, String(pods), ...figures, `${line}${most}`];
 }
 
 function shares(used: number | undefined, requested: number, whole: number, text: (value: number) => string): string {
@@ -73,9 +82,9 @@ export function bar(used: number | undefined, requested: number, whole: number):
 
 const heights = "▁▂▃▄▅▆▇█";
 
-/** Each value as a height, the largest as the highest. */
-export function sparkline(values: readonly number[]): string {
-  const highest = Math.max(...values, 0);
+/** Each value as a height: the largest of them, or `full` where that is more, as the highest. */
+export function sparkline(values: readonly number[], full = 0): string {
+  const highest = Math.max(...values, full);
   if (highest === 0) return values.map(() => heights[0]).join("");
   return values.map((value) => heights[Math.min(7, Math.floor((Math.max(0, value) / highest) * 7.999))]).join("");
 }

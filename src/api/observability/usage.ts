@@ -12,6 +12,8 @@ export interface NodeUsage {
   readonly requested: AmountText;
   /** Missing while nothing was measured. */
   readonly used?: AmountText;
+  /** CPU in cores of its pods over the last half hour, oldest first; empty without a history. */
+  readonly cpuHistory: readonly number[];
 }
 
 /** The same of all pods of a workload together; its name is `deployment.web`. */
@@ -34,10 +36,12 @@ export interface WorkloadAdvice {
   readonly pods: number;
   /** The part of the history that was looked at: `1d`. */
   readonly window: string;
+  /** Nodes of the present mean size that its requests fill less as advised; below zero: more. Missing: nothing was measured. */
+  readonly nodesSaved?: number;
   readonly containers: readonly {
     readonly name: string;
     readonly requested: AmountText;
-    /** Of the pod that used most: the half, the busiest twentieth, the most. Missing: nothing was measured. */
+    /** Of the pod that used most, of those that are gone too: the half, the busiest twentieth, the most. Missing: nothing was measured. */
     readonly used?: { readonly p50: AmountText; readonly p95: AmountText; readonly max: AmountText };
     readonly advised?: AmountText;
   }[];
@@ -50,6 +54,7 @@ export interface ClusterAdvice {
   /** Nodes of the present mean size that the requests fill, now and as advised. */
   readonly nodesNow: number;
   readonly nodesAdvised: number;
+  readonly nodesSaved: number;
   /** The node whose loss would push out most, and the pods (`namespace/name`) that would find no place. */
   readonly worstNodeLoss?: { readonly node: string; readonly homelessPods: readonly string[] };
 }

@@ -24,6 +24,8 @@ export interface Advice {
   /** Of the pod that used most. Undefined: nothing was measured. */
   readonly used: Percentiles | undefined;
   readonly advised: Amount | undefined;
+  /** Nodes of the present mean size that all its pods' requests fill less as advised; below zero: more. */
+  readonly nodesSaved: number | undefined;
 }
 
 export interface NodeLoss {
@@ -38,6 +40,7 @@ export interface Advices {
   /** Nodes of the present mean size that the requests fill, now and as advised. */
   readonly nodesNow: number;
   readonly nodesAdvised: number;
+  readonly nodesSaved: number;
   /** The node whose loss would push out most. */
   readonly worstLoss: NodeLoss | undefined;
 }
@@ -45,36 +48,67 @@ export interface Advices {
 /** By `namespace/pod/container`. */
 export type Measured = ReadonlyMap<string, Percentiles>;
 
+/** What to look at beside what is there. */
+export interface Past {
+  readonly measured: Measured;
+  /** Workloads (`deployment/web`) by `namespace/pod`, also of pods that are gone. */
+  readonly workloads: ReadonlyMap<string, string>;
+}
+
 /** What each workload asked for, what it used, and what to ask for. Pure. */
-export function advise(scene: Scene, measured: Measured, window: string): Advices {
+export function advise(scene: Scene, past: Past, window: string): Advices {
   const groups = Map.groupBy(scene.pods, ({ namespace, workload }) => `${namespace}/${workload}`);
-  const workloads = [...groups.values()].flatMap((pods) => adviseWorkload(pods, measured));
+  const former = usedByFormer(scene, past);
+  const whole = scene.nodes.reduce((sum, { allocatable }) => plus(sum, allocatable), nothing);
+  const size = { cpu: whole.cpu / scene.nodes.length, memory: whole.memory / scene.nodes.length };
+  const workloads = [...groups.values()].flatMap((pods) => adviseWorkload(pods, past.measured, former, size));
   const requested = scene.pods.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
   const advised = workloads.reduce((sum, each) => {
     const one = each.advised ?? { ...nothing, ...each.requested };
     return plus(sum, { cpu: one.cpu * each.pods, memory: one.memory * each.pods });
   }, nothing);
+  const [nodesNow, nodesAdvised] = [nodesFor(requested, scene.nodes), nodesFor(advised, scene.nodes)];
   return {
     window,
-    workloads: workloads.sort((left, right) => saving(right) - saving(left)),
-    nodesNow: nodesFor(requested, scene.nodes),
-    nodesAdvised: nodesFor(advised, scene.nodes),
+    workloads: workloads.sort((left, right) => (right.nodesSaved ?? -Infinity) - (left.nodesSaved ?? -Infinity)),
+    nodesNow,
+    nodesAdvised,
+    nodesSaved: nodesNow - nodesAdvised,
     worstLoss: worstLoss(scene),
   };
 }
 
-function adviseWorkload(pods: readonly SeenPod[], measured: Measured): Advice[] {
+/** What pods used that are gone: a workload that was rolled or sized a moment ago has used something before. By container of a workload. */
+function usedByFormer({ pods }: Scene, { measured, workloads }: Past): Measured {
+  const present = new Set(pods.map(({ namespace, name }) => `${namespace}/${name}`));
+  const former = new Map<string, Percentiles>();
+  for (const [key, used] of measured) {
+    const [namespace = "", pod = "", container = ""] = key.split("/");
+    const workload = present.has(`${namespace}/${pod}`) ? undefined : workloads.get(`${namespace}/${pod}`);
+    if (workload === undefined) continue;
+    const id = `${namespace}/${workload}/${container}`;
+    const known = former.get(id);
+    former.set(id, known === undefined ? used : larger(known, used));
+  }
+  return former;
+}
+
+function adviseWorkload(pods: readonly SeenPod[], measured: Measured, former: Measured, size: Amount): Advice[] {
   const [first] = pods;
   if (first === undefined) return [];
   return first.containers.map(({ name, requests }) => {
-    const all = pods.flatMap((pod) => measured.get(`${pod.namespace}/${pod.name}/${name}`) ?? []);
+    const { namespace, workload } = first;
+    const all = [
+      ...pods.flatMap((pod) => measured.get(`${pod.namespace}/${pod.name}/${name}`) ?? []),
+      ...[former.get(`${namespace}/${workload}/${name}`) ?? []].flat(),
+    ];
     const used = all.length === 0 ? undefined : all.reduce(larger);
     const advised = used && {
       cpu: roundedCpu(used.most95.cpu * cpuMargin),
       memory: roundedMemory(used.most.memory * memoryMargin),
     };
-    const { namespace, workload } = first;
-    return { namespace, workload, container: name, pods: pods.length, requested: requests, used, advised };
+    const nodesSaved = advised && (nodePart({ ...nothing, ...requests }, size) - nodePart(advised, size)) * pods.length;
+    return { namespace, workload, container: name, pods: pods.length, requested: requests, used, advised, nodesSaved };
   });
 }
 
@@ -98,8 +132,9 @@ function roundedMemory(bytes: number): number {
   return Math.max(memoryLeast, Math.ceil(bytes / mebi) * mebi);
 }
 
-function saving({ requested, advised, pods }: Advice): number {
-  return advised === undefined ? -Infinity : ((requested.cpu ?? 0) - advised.cpu) * pods;
+/** The part of a node that an amount fills: of what it fills most of. */
+function nodePart({ cpu, memory }: Amount, size: Amount): number {
+  return size.cpu > 0 && size.memory > 0 ? Math.max(cpu / size.cpu, memory / size.memory) : 0;
 }
 
 function nodesFor(amount: Amount, nodes: readonly SeenNode[]): number {

@@ -8,7 +8,7 @@ import { HistoryError, type History } from "../history/history.ts";
 import { adviceWindow, sampleAgeMaxMs } from "../limits.ts";
 import type { UsageCache } from "../resource-metrics/usage-cache.ts";
 import { advise, type Advice, type Advices } from "./advise.ts";
-import { percentiles, recentCpu } from "./past.ts";
+import { formerWorkloads, percentiles, recentCpu, type RecentCpu } from "./past.ts";
 import { measureScene, type Amount, type Scene, type UsedNode, type UsingPod } from "./scene.ts";
 import { nodeUses, workloadUses, type NodeUse, type WorkloadUse } from "./summary.ts";
 
@@ -25,27 +25,34 @@ export interface UseOptions {
 export function useParts(options: UseOptions): readonly Part[] {
   const { clock, cache, pods, nodes, history } = options;
   const scene = (): Promise<Scene> => measureScene(cache, nodes(), pods(), sampleAgeMaxMs);
-  const past = async (): Promise<ReadonlyMap<string, readonly number[]>> =>
-    history === undefined ? new Map() : recentCpu(history, clock.now());
+  // A history that does not answer takes the lines of the past away, not what is known of now.
+  const past = async (): Promise<RecentCpu> =>
+    history === undefined ? noLines : recentCpu(history, clock.now()).catch(whyNoLines);
   const advices = async ({ query }: VirtualRequest): Promise<Advices | VirtualAnswer> => {
     const window = query.get("window") ?? adviceWindow;
     if (!/^[1-9][0-9]{0,3}[mhd]$/.test(window)) {
       return failure(400, "BadRequest", `window is "${window}": say for example 6h or 7d`);
     }
     if (history === undefined) throw new HistoryError("this cluster keeps no history of metrics");
-    const [seen, used] = await Promise.all([scene(), percentiles(history, window)]);
-    return advise(seen, used, window);
+    const [seen, measured, workloads] = await Promise.all([
+      scene(),
+      percentiles(history, window),
+      formerWorkloads(history, window),
+    ]);
+    return advise(seen, { measured, workloads }, window);
   };
   return [
     {
       kind: nodeUsageKind,
-      answer: async (request) => chosen(request, "NodeUsageList", nodeUses(await scene()).map(nodeUsage)),
+      answer: async (request) => {
+        const [seen, { nodes: lines }] = await Promise.all([scene(), past()]);
+        return chosen(request, "NodeUsageList", nodeUses(seen, lines).map(nodeUsage));
+      },
     },
     {
       kind: workloadUsageKind,
       answer: async (request) => {
-        // A history that does not answer takes the lines of the past away, not what is known of now.
-        const [seen, lines] = await Promise.all([scene(), past().catch(noLines)]);
+        const [seen, { pods: lines }] = await Promise.all([scene(), past()]);
         return chosen(request, "WorkloadUsageList", workloadUses(seen, lines).map(workloadUsage));
       },
     },
@@ -72,9 +79,16 @@ export function useParts(options: UseOptions): readonly Part[] {
   ];
 }
 
-function noLines(error: unknown): ReadonlyMap<string, readonly number[]> {
-  if (error instanceof HistoryError) return new Map();
+const noLines: RecentCpu = { pods: new Map(), nodes: new Map() };
+
+function whyNoLines(error: unknown): RecentCpu {
+  if (error instanceof HistoryError) return noLines;
   throw error;
+}
+
+/** Cores to the millionth. */
+function rounded(history: readonly number[]): number[] {
+  return history.map((cores) => Math.round(cores * 1e6) / 1e6);
 }
 
 /** `deployment/web` as an object's name. */
@@ -89,7 +103,7 @@ function texts({ cpu, memory }: Partial<Amount>): AmountText {
   };
 }
 
-function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiObject & NodeUsage {
+function nodeUsage({ name, pods, allocatable, requested, used, history }: NodeUse): ApiObject & NodeUsage {
   return {
     apiVersion,
     kind: "NodeUsage",
@@ -98,6 +112,7 @@ function nodeUsage({ name, pods, allocatable, requested, used }: NodeUse): ApiOb
     allocatable: texts(allocatable),
     requested: texts(requested),
     ...(used === undefined ? {} : { used: texts(used) }),
+    cpuHistory: rounded(history),
   };
 }
 
@@ -117,12 +132,13 @@ function workloadUsage({
     pods,
     requested: texts(requested),
     ...(used === undefined ? {} : { used: texts(used) }),
-    cpuHistory: history.map((cores) => Math.round(cores * 1e6) / 1e6),
+    cpuHistory: rounded(history),
   };
 }
 
 function workloadAdvice(containers: readonly Advice[], window: string): ApiObject & WorkloadAdvice {
   const [{ namespace, workload, pods }] = containers as [Advice];
+  const saved = containers.flatMap(({ nodesSaved }) => nodesSaved ?? []);
   return {
     apiVersion,
     kind: "WorkloadAdvice",
@@ -130,6 +146,7 @@ function workloadAdvice(containers: readonly Advice[], window: string): ApiObjec
     workload,
     pods,
     window,
+    ...(saved.length === 0 ? {} : { nodesSaved: hundredths(saved.reduce((sum, each) => sum + each, 0)) }),
     containers: containers.map(({ container, requested, used, advised }) => ({
       name: container,
       requested: texts(requested),
@@ -141,7 +158,11 @@ function workloadAdvice(containers: readonly Advice[], window: string): ApiObjec
   };
 }
 
-function clusterAdvice({ window, nodesNow, nodesAdvised, worstLoss }: Advices): ApiObject & ClusterAdvice {
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+function clusterAdvice({ window, nodesNow, nodesAdvised, nodesSaved, worstLoss }: Advices): ApiObject & ClusterAdvice {
   return {
     apiVersion,
     kind: "ClusterAdvice",
@@ -149,6 +170,7 @@ function clusterAdvice({ window, nodesNow, nodesAdvised, worstLoss }: Advices): 
     window,
     nodesNow,
     nodesAdvised,
+    nodesSaved,
     ...(worstLoss === undefined ? {} : { worstNodeLoss: { node: worstLoss.node, homelessPods: worstLoss.homeless } }),
   };
 }

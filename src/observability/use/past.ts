@@ -3,11 +3,42 @@ import { sparkMs, sparkStepMs } from "../limits.ts";
 import type { Measured, Percentiles } from "./advise.ts";
 import type { Amount } from "./scene.ts";
 
-/** CPU in cores of each `namespace/pod` over the last half hour, oldest first. Rejects with `HistoryError`. */
-export async function recentCpu(history: History, nowMs: number): Promise<ReadonlyMap<string, readonly number[]>> {
-  const expression = "sum by (namespace, pod) (rate(container_cpu_usage_seconds_total[2m]))";
-  const lines = await history.queryRange(expression, { endMs: nowMs, lengthMs: sparkMs, stepMs: sparkStepMs });
-  return new Map(lines.map(({ labels, values }) => [`${labels["namespace"] ?? ""}/${labels["pod"] ?? ""}`, values]));
+/** CPU in cores over the last half hour, oldest first: of each `namespace/pod`, and of all pods of each node. */
+export interface RecentCpu {
+  readonly pods: ReadonlyMap<string, readonly number[]>;
+  readonly nodes: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Rejects with `HistoryError`. */
+export async function recentCpu(history: History, nowMs: number): Promise<RecentCpu> {
+  const by = async (...names: string[]): Promise<ReadonlyMap<string, readonly number[]>> => {
+    const expression = `sum by (${names.join(", ")}) (rate(container_cpu_usage_seconds_total[2m]))`;
+    const lines = await history.queryRange(expression, { endMs: nowMs, lengthMs: sparkMs, stepMs: sparkStepMs });
+    return new Map(lines.map(({ labels, values }) => [keyOf(labels, names), values]));
+  };
+  const [pods, nodes] = await Promise.all([by("namespace", "pod"), by("node")]);
+  return { pods, nodes };
+}
+
+/** The workload (`deployment/web`) of each `namespace/pod` that there was in `window`. Rejects with `HistoryError`. */
+export async function formerWorkloads(history: History, window: string): Promise<ReadonlyMap<string, string>> {
+  const [ofPods, ofSets] = await Promise.all(
+    ["kube_pod_owner", 'kube_replicaset_owner{owner_kind="Deployment"}'].map((series) =>
+      history.query(`last_over_time(${series}[${window}])`),
+    ),
+  );
+  const deployments = new Map(
+    (ofSets ?? []).map(({ labels }) => [keyOf(labels, ["namespace", "replicaset"]), labels["owner_name"] ?? ""]),
+  );
+  return new Map(
+    (ofPods ?? []).flatMap(({ labels }): [string, string][] => {
+      const { namespace = "", owner_kind: kind = "", owner_name: owner = "" } = labels;
+      if (owner === "" || owner === "<none>") return [];
+      const deployment = kind === "ReplicaSet" ? deployments.get(`${namespace}/${owner}`) : undefined;
+      const workload = deployment === undefined ? `${kind.toLowerCase()}/${owner}` : `deployment/${deployment}`;
+      return [[keyOf(labels, ["namespace", "pod"]), workload]];
+    }),
+  );
 }
 
 /** What each container used over `window` (`1d`). Rejects with `HistoryError`. */
@@ -30,10 +61,9 @@ export async function percentiles(history: History, window: string): Promise<Mea
 
 async function byContainer(history: History, expression: string): Promise<ReadonlyMap<string, number>> {
   const points = await history.query(expression);
-  return new Map(
-    points.map(({ labels, value }) => [
-      `${labels["namespace"] ?? ""}/${labels["pod"] ?? ""}/${labels["container"] ?? ""}`,
-      value,
-    ]),
-  );
+  return new Map(points.map(({ labels, value }) => [keyOf(labels, ["namespace", "pod", "container"]), value]));
+}
+
+function keyOf(labels: Readonly<Record<string, string>>, names: readonly string[]): string {
+  return names.map((name) => labels[name] ?? "").join("/");
 }

@@ -18,15 +18,17 @@ export interface NodeUse {
   readonly requested: Amount;
   readonly used: Amount | undefined;
   readonly pods: number;
+  /** CPU in cores of its pods over the last half hour, oldest first; empty without a history. */
+  readonly history: readonly number[];
 }
 
-/** What each node has, what was asked of it and what is used. Pure. */
-export function nodeUses({ nodes, pods }: Scene): NodeUse[] {
+/** What each node has, what was asked of it and what is used; `history` by name. Pure. */
+export function nodeUses({ nodes, pods }: Scene, history: ReadonlyMap<string, readonly number[]>): NodeUse[] {
   const byNode = Map.groupBy(pods, ({ node }) => node);
   return nodes.map(({ name, allocatable, used }) => {
     const here = byNode.get(name) ?? [];
     const requested = here.reduce((sum, pod) => plus(sum, requestOf(pod)), nothing);
-    return { name, allocatable, requested, used, pods: here.length };
+    return { name, allocatable, requested, used, pods: here.length, history: history.get(name) ?? [] };
   });
 }
 
