@@ -38,14 +38,8 @@ import { Access, type AccessSettings } from "./access.ts";
 import { Progress, storeChecks } from "./health.ts";
 import { kubeStatePage, prepareKubeState } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
-import {
-  auditFamilies,
-  requestCounts,
-  queueFamilies,
-  schedulerCounts,
-  schedulerFamilies,
-  workDurations,
-} from "./server-metrics.ts";
+import { requestCounts } from "./request-metrics.ts";
+import { auditFamilies, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import type { SchedulerSettings } from "./scheduler-settings.ts";
 import { targetDocuments } from "./targets.ts";
@@ -130,7 +124,7 @@ export function createServer(options: ServerOptions): Server {
   const counts = requestCounts(metrics, clock, (apiVersion, resource) => api.serves(apiVersion, resource));
   const api: ApiServer = createApi(
     options,
-    { ...(nodes && { nodes }), virtual, counts, health: [...storeChecks(store, clock), ...progress.checks] },
+    { ...(nodes && { nodes }), virtual, counts, metrics, health: [...storeChecks(store, clock), ...progress.checks] },
     (made) => (access = made),
     [
       ...targetDocuments(() => informers),
@@ -146,7 +140,7 @@ export function createServer(options: ServerOptions): Server {
   const informers = createInformers({ client, clock, timers, random, onProblem });
   prepareKubeState(informers);
   const pace = createPace(clock, timers);
-  const shared = { client, clock, timers, random, informers, pace, onProblem, onWorked: workDurations(metrics) };
+  const shared = { client, clock, timers, random, informers, pace, onProblem, ...workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();
   const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
   const serverLoops = [
@@ -182,7 +176,7 @@ export function createServer(options: ServerOptions): Server {
       source: "default-scheduler",
       onProblem,
     }),
-    onAttempt: schedulerCounts(metrics),
+    observer: schedulerCounts(metrics),
     onProblem,
   });
   metrics.collect(() => schedulerFamilies(scheduler));
@@ -223,7 +217,7 @@ export function createServer(options: ServerOptions): Server {
 
 function createApi(
   options: ServerOptions,
-  made: Pick<ApiServerOptions, "nodes" | "virtual" | "counts" | "health">,
+  made: Pick<ApiServerOptions, "nodes" | "virtual" | "counts" | "metrics" | "health">,
   onAccess: (access: Access) => void,
   documents: readonly [string, PlainDocument][],
 ): ApiServer {
