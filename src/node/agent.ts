@@ -27,7 +27,7 @@ import { EnvironmentSources } from "./pods/environment-sources.ts";
 import { UsageSampler } from "./metrics/sampler.ts";
 import { refusalOf } from "./pods/admit.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
-import { qosLimits } from "./pods/qos-cgroups.ts";
+import { BurstableAsk, qosLimits } from "./pods/qos-cgroups.ts";
 import { PodOperations } from "./pods/operations.ts";
 import { ReferencedObjects } from "./pods/referenced-objects.ts";
 import { PodWorker } from "./pods/sync.ts";
@@ -104,7 +104,8 @@ class NodeAgent implements Agent {
   #events: { close(): void } | undefined;
   #relist: Timer | undefined;
   #stopped = false;
-  #shares = "";
+  readonly #burstable = new BurstableAsk();
+  #sharesMilli: number | undefined;
 
   constructor(context: NodeContext, options: AgentOptions) {
     this.#context = context;
@@ -202,6 +203,7 @@ class NodeAgent implements Agent {
 
   #podChanged(old: Pod | undefined, current: Pod | undefined): void {
     if (this.#stopped) return;
+    this.#burstable.set((current ?? old)?.metadata.uid ?? "", current);
     if (this.#pods.hasSynced) void this.#weigh();
     if (current === undefined) {
       const worker = this.#workers.get(old?.metadata.uid ?? "");
@@ -244,14 +246,14 @@ class NodeAgent implements Agent {
   /** Gives each class of pods its share of the processors, when that changed. */
   async #weigh(): Promise<void> {
     const { machine, settings, facts, onProblem } = this.#context;
-    const limits = qosLimits(settings.cgroupRoot, this.#pods.list(), facts.cpuCount * 1000);
-    const text = JSON.stringify([...limits]);
-    if (text === this.#shares) return;
-    this.#shares = text;
+    const { milli } = this.#burstable;
+    if (milli === this.#sharesMilli) return;
+    this.#sharesMilli = milli;
     try {
+      const limits = qosLimits(settings.cgroupRoot, milli, facts.cpuCount * 1000);
       for (const [path, limit] of limits) await machine.setCgroup(path, limit);
     } catch (error) {
-      this.#shares = "";
+      this.#sharesMilli = undefined;
       onProblem("cannot weigh the classes of pods", error);
     }
   }

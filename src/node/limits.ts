@@ -49,6 +49,8 @@ export const statusReportMs = 300_000;
 export const statusRetryMs = 1_000;
 /** How long a pod's first status waits for a better one as long as its containers are only being made, milliseconds. */
 export const firstStatusMs = 1_000;
+/** How long the news that a pod runs waits for its end, when it may end by itself and nobody attaches to it, milliseconds. */
+export const shortRunMs = 200;
 
 /** Image pulls at a time. */
 export const parallelPullsMax = 4;

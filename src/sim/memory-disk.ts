@@ -23,6 +23,8 @@ class MissingFileError extends Error {
 /** Files in memory, for simulated machines. Symlinks in the middle of a path are followed. */
 export class MemoryDisk implements Disk {
   readonly #nodes = new Map<string, Node>();
+  /** Names in each folder, so that no folder costs what the others hold. */
+  readonly #names = new Map<string, Set<string>>();
   readonly #clock: Clock;
   #inodes = 0;
 
@@ -72,29 +74,13 @@ export class MemoryDisk implements Disk {
     const target = this.#resolve(to, false);
     if (!this.#nodes.has(source)) throw new MissingFileError(`No file ${from}`);
     await this.remove(to);
-    const moved = this.#nodes.get(source)!;
-    if (moved.kind !== "directory") {
-      this.#nodes.delete(source);
-      this.#nodes.set(target, moved);
-      return;
-    }
-    for (const [path, node] of [...this.#nodes]) {
-      if (path !== source && !path.startsWith(`${source}/`)) continue;
-      this.#nodes.delete(path);
-      this.#nodes.set(target + path.slice(source.length), node);
-    }
+    const moved = this.#below(source).map((path) => [path, this.#nodes.get(path)!] as const);
+    for (const [path] of moved) this.#drop(path);
+    for (const [path, node] of moved) this.#set(target + path.slice(source.length), node);
   }
 
   async remove(path: string): Promise<void> {
-    const resolved = this.#resolve(path, false);
-    const kind = this.#nodes.get(resolved)?.kind;
-    // Only folders have something below them.
-    if (kind === "file" || kind === "symlink") {
-      this.#nodes.delete(resolved);
-      return;
-    }
-    for (const key of [...this.#nodes.keys()])
-      if (key === resolved || key.startsWith(`${resolved}/`)) this.#nodes.delete(key);
+    for (const each of this.#below(this.#resolve(path, false))) this.#drop(each);
   }
 
   async makeDirectory(path: string, mode?: number): Promise<void> {
@@ -109,10 +95,7 @@ export class MemoryDisk implements Disk {
   async list(path: string): Promise<string[]> {
     const resolved = this.#resolve(path, true);
     if (this.#nodes.get(resolved)?.kind !== "directory") throw new MissingFileError(`No folder ${path}`);
-    const prefix = `${resolved}/`;
-    return [...this.#nodes.keys()]
-      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes("/"))
-      .map((key) => key.slice(prefix.length));
+    return [...(this.#names.get(resolved) ?? [])];
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
@@ -150,10 +133,33 @@ export class MemoryDisk implements Disk {
     this.#nodes.set(resolved, { ...node, ...change });
   }
 
+  /** A path and all that lies below it, as far as it is there; folders before what they hold. */
+  #below(path: string): string[] {
+    const names = this.#names.get(path) ?? [];
+    return [...(this.#nodes.has(path) ? [path] : []), ...[...names].flatMap((name) => this.#below(`${path}/${name}`))];
+  }
+
+  #set(path: string, node: Node): void {
+    this.#nodes.set(path, node);
+    const slash = path.lastIndexOf("/");
+    const folder = path.slice(0, slash);
+    const names = this.#names.get(folder);
+    if (names === undefined) this.#names.set(folder, new Set([path.slice(slash + 1)]));
+    else names.add(path.slice(slash + 1));
+  }
+
+  #drop(path: string): void {
+    this.#nodes.delete(path);
+    const slash = path.lastIndexOf("/");
+    const names = this.#names.get(path.slice(0, slash));
+    names?.delete(path.slice(slash + 1));
+    if (names?.size === 0) this.#names.delete(path.slice(0, slash));
+  }
+
   #put(path: string, node: Partial<Node>): void {
     this.#inodes += 1;
     const defaults = { kind: "file" as const, content: new Uint8Array(), target: "", mode: 0o644, uid: 0, gid: 0 };
-    this.#nodes.set(path, { ...defaults, mtimeMs: this.#clock.now(), inode: this.#inodes, ...node });
+    this.#set(path, { ...defaults, mtimeMs: this.#clock.now(), inode: this.#inodes, ...node });
   }
 
   /** Without `.`, `..` and symlinks; the last part's symlink only when asked. */

@@ -1,4 +1,5 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
+import { podUidLabel } from "#node/pods/labels.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import {
   ContainerRuntimeError,
@@ -41,12 +42,15 @@ export interface RuntimeAct {
 }
 
 interface Sandbox {
+  readonly id: string;
+  readonly labels: Labels;
   readonly status: SandboxStatus;
   state: "Ready" | "NotReady";
 }
 
 interface Container {
   readonly id: string;
+  readonly labels: Labels;
   readonly sandboxId: string;
   readonly config: ContainerConfig;
   readonly createdAt: number;
@@ -62,8 +66,8 @@ interface Container {
  * the agent, as containerd does: a new agent finds what the earlier one started.
  */
 export class SimulatedRuntime implements ContainerRuntime {
-  readonly #sandboxes = new Map<string, Sandbox>();
-  readonly #containers = new Map<string, Container>();
+  readonly #sandboxes = new PartsOfPods<Sandbox>();
+  readonly #containers = new PartsOfPods<Container>();
   readonly #images = new Set<string>();
   readonly #handlers = new Set<RuntimeEventHandler>();
   readonly #clock: Clock;
@@ -151,7 +155,7 @@ export class SimulatedRuntime implements ContainerRuntime {
       annotations: config.annotations,
       network: { ip: this.#addressOf(index), additionalIps: [] },
     };
-    this.#sandboxes.set(id, { status, state: "Ready" });
+    this.#sandboxes.add({ id, labels: config.labels, status, state: "Ready" });
     this.#tell(id);
     return id;
   }
@@ -159,16 +163,16 @@ export class SimulatedRuntime implements ContainerRuntime {
   async stopSandbox(id: string): Promise<void> {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) return;
-    for (const container of this.#containers.values())
-      if (container.sandboxId === id) this.#end(container, 137, "Error", "stopped");
+    for (const container of this.#containersIn(sandbox)) this.#end(container, 137, "Error", "stopped");
     sandbox.state = "NotReady";
     this.#tell(id);
   }
 
   async removeSandbox(id: string): Promise<void> {
     await this.stopSandbox(id);
-    for (const container of this.#containers.values())
-      if (container.sandboxId === id) this.#containers.delete(container.id);
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox !== undefined)
+      for (const container of this.#containersIn(sandbox)) this.#containers.delete(container.id);
     this.#sandboxes.delete(id);
     this.#tell(id);
   }
@@ -180,9 +184,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async listSandboxes(labels?: Labels): Promise<SandboxStatus[]> {
-    return [...this.#sandboxes.values()]
-      .filter(({ status }) => matches(status.labels, labels))
-      .map(({ status, state }) => ({ ...status, state }));
+    return this.#sandboxes.matching(labels).map(({ status, state }) => ({ ...status, state }));
   }
 
   async createContainer(sandboxId: string, config: ContainerConfig): Promise<string> {
@@ -191,8 +193,9 @@ export class SimulatedRuntime implements ContainerRuntime {
       throw new ContainerRuntimeError("NotFound", `sandbox ${sandboxId} is not running`);
     }
     const id = this.#newId();
-    this.#containers.set(id, {
+    this.#containers.add({
       id,
+      labels: config.labels,
       sandboxId,
       config,
       createdAt: this.#clock.now(),
@@ -247,9 +250,8 @@ export class SimulatedRuntime implements ContainerRuntime {
   }
 
   async listContainers(labels?: Labels): ReturnType<ContainerRuntime["listContainers"]> {
-    return [...this.#containers.values()]
-      .filter(({ config }) => matches(config.labels, labels))
-      .map((container) => ({ ...describe(container), podSandboxId: container.sandboxId }));
+    const found = this.#containers.matching(labels);
+    return found.map((container) => ({ ...describe(container), podSandboxId: container.sandboxId }));
   }
 
   async updateContainerResources(id: string): Promise<void> {
@@ -315,6 +317,12 @@ export class SimulatedRuntime implements ContainerRuntime {
     return { close: () => void this.#handlers.delete(handler) };
   }
 
+  #containersIn({ id, labels }: Sandbox): readonly Container[] {
+    return this.#containers
+      .matching({ [podUidLabel]: labels[podUidLabel] ?? "" })
+      .filter(({ sandboxId }) => sandboxId === id);
+  }
+
   #container(id: string): Container {
     const container = this.#containers.get(id);
     if (container === undefined) throw new ContainerRuntimeError("NotFound", `container ${id} is not here`);
@@ -353,6 +361,43 @@ export class SimulatedRuntime implements ContainerRuntime {
 
   #newId(): string {
     return Array.from(this.#random.bytes(32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+}
+
+/** Sandboxes or containers, found by their id and by the pod that they are part of: no pod costs what the others have. */
+class PartsOfPods<Part extends { readonly id: string; readonly labels: Labels }> {
+  readonly #parts = new Map<string, Part>();
+  readonly #byPod = new Map<string, Map<string, Part>>();
+
+  get(id: string): Part | undefined {
+    return this.#parts.get(id);
+  }
+
+  values(): Iterable<Part> {
+    return this.#parts.values();
+  }
+
+  add(part: Part): void {
+    this.#parts.set(part.id, part);
+    const uid = part.labels[podUidLabel] ?? "";
+    const own = this.#byPod.get(uid);
+    if (own === undefined) this.#byPod.set(uid, new Map([[part.id, part]]));
+    else own.set(part.id, part);
+  }
+
+  delete(id: string): void {
+    const uid = this.#parts.get(id)?.labels[podUidLabel] ?? "";
+    this.#parts.delete(id);
+    const own = this.#byPod.get(uid);
+    own?.delete(id);
+    if (own?.size === 0) this.#byPod.delete(uid);
+  }
+
+  /** In the order in which they came. */
+  matching(wanted: Labels | undefined): readonly Part[] {
+    const uid = wanted?.[podUidLabel];
+    const among = uid === undefined ? this.#parts : this.#byPod.get(uid);
+    return [...(among?.values() ?? [])].filter(({ labels }) => matches(labels, wanted));
   }
 }
 

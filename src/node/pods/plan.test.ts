@@ -278,6 +278,7 @@ test("the status says what kubectl shows", () => {
     const plan = planPod(of, seen, remembered, new Map(), now);
     const { phase, conditions, containerStatuses } = podStatusOf(of, seen, remembered, plan, {
       now,
+      takenOnMs: now,
       hostIps: ["192.0.2.1"],
     });
     const [first] = containerStatuses ?? [];

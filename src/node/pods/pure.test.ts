@@ -6,7 +6,7 @@ import { podDns, parseResolvConf } from "./dns.ts";
 import { environmentOf, type EnvironmentInputs } from "./environment.ts";
 import { expand } from "./expand.ts";
 import { containerResources, podLimits, qosClassOf } from "./qos.ts";
-import { qosLimits } from "./qos-cgroups.ts";
+import { BurstableAsk, qosLimits } from "./qos-cgroups.ts";
 import { seccompOf } from "./sandbox-config.ts";
 import { statusPatch } from "./status-writer.ts";
 import { restartsAfter } from "./restart.ts";
@@ -121,8 +121,13 @@ test("classes of service and the kernel's numbers", () => {
     cpuQuotaUs: undefined,
     memoryBytes: undefined,
   });
+  const ask = new BurstableAsk();
+  const running = { ...burstable, status: { phase: "Running" } };
+  for (const [uid, one] of Object.entries({ g: guaranteed, a: burstable, b: running, c: burstable })) ask.set(uid, one);
+  ask.set("b", { ...burstable, status: { phase: "Succeeded" } });
+  ask.set("c", undefined);
   assert.deepEqual(
-    [...qosLimits("/r", [guaranteed, burstable], 2000)].map(([path, { cpuShares }]) => `${path} ${cpuShares}`),
+    [...qosLimits("/r", ask.milli, 2000)].map(([path, { cpuShares }]) => `${path} ${cpuShares}`),
     ["/r/kubepods 2048", "/r/kubepods/burstable 256", "/r/kubepods/besteffort 2"],
   );
 });

@@ -1,24 +1,29 @@
 import type { Pod, PodStatus } from "#api/generated/core-v1.ts";
 import { pods } from "#api/generated/resources.ts";
+import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Timer } from "#world/clock.ts";
 import type { NodeContext } from "../context.ts";
-import { firstStatusMs, statusRetryMs } from "../limits.ts";
+import { firstStatusMs, shortRunMs, statusRetryMs } from "../limits.ts";
+
+type StatusContext = Pick<NodeContext, "nodeName" | "timers" | "onProblem"> & {
+  readonly client: Pick<Client, "patch">;
+};
 
 /** Brings one pod's status to the API: the newest one, one write at a time, again until it is there. */
 export class StatusWriter {
-  readonly #context: NodeContext;
+  readonly #context: StatusContext;
   readonly #settled: () => void;
   readonly #answered: (pod: Pod) => void;
   #wanted: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   #written = "";
   #writing = false;
   #stopped = false;
-  /** The first status is about to be written. */
-  #first: Timer | undefined;
+  /** A first status waits for a better one: since the phase that it says. */
+  #first: { readonly phase: string | undefined; readonly timer: Timer } | undefined;
 
   /** `answered` gets the pod as each write left it. */
-  constructor(context: NodeContext, settled: () => void, answered: (pod: Pod) => void) {
+  constructor(context: StatusContext, settled: () => void, answered: (pod: Pod) => void) {
     this.#context = context;
     this.#settled = settled;
     this.#answered = answered;
@@ -39,18 +44,17 @@ export class StatusWriter {
     }
     this.#wanted = { pod, status };
     if (this.#writing) return;
-    // Most pods run a moment after they came: then the status in between is not worth a write.
-    if (this.#written === "" && isBeingMade(status)) {
-      this.#first ??= this.#context.timers.after(firstStatusMs, () => void this.#write());
-      return;
-    }
-    this.#first?.cancel();
-    void this.#write();
+    const waitMs = this.#written === "" ? worthWaitingMs(pod, status) : 0;
+    if (this.#first?.phase === status.phase && waitMs > 0) return;
+    this.#first?.timer.cancel();
+    this.#first = undefined;
+    if (waitMs === 0) void this.#write();
+    else this.#first = { phase: status.phase, timer: this.#context.timers.after(waitMs, () => void this.#write()) };
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#first?.cancel();
+    this.#first?.timer.cancel();
     this.#wanted = undefined;
   }
 
@@ -120,6 +124,31 @@ export function statusPatch(before: PodStatus, after: PodStatus): Record<string,
   return patch;
 }
 
+/**
+ * How long a first status may wait for a better one, milliseconds. Most pods run a moment after they came, and many that may end
+ * by themselves end a moment after: what is in between is not worth a write.
+ */
+function worthWaitingMs(pod: Pod, status: PodStatus): number {
+  if (isBeingMade(status)) return firstStatusMs;
+  return mayEndSoon(pod) && isRunningSmoothly(status) ? shortRunMs : 0;
+}
+
+/** It is not kept alive, and nobody waits for its start to attach to it. */
+function mayEndSoon({ metadata, spec }: Pod): boolean {
+  if (spec.restartPolicy === undefined || spec.restartPolicy === "Always") return false;
+  return metadata.deletionTimestamp === undefined && !spec.containers.some(({ stdin }) => stdin === true);
+}
+
+/** It runs and nothing has gone wrong or ended yet. */
+function isRunningSmoothly({ phase, containerStatuses = [] }: PodStatus): boolean {
+  return (
+    phase === "Running" &&
+    containerStatuses.every(({ state, restartCount }) => {
+      return state.running !== undefined && restartCount === 0;
+    })
+  );
+}
+
 /** Nothing runs and nothing has gone wrong: what users know without being told. */
 function isBeingMade({ phase, containerStatuses = [], initContainerStatuses = [] }: PodStatus): boolean {
   if (phase !== "Pending") return false;
@@ -130,6 +159,8 @@ function isBeingMade({ phase, containerStatuses = [], initContainerStatuses = []
 
 /** Whether the API has this status already, but for conditions that others own. */
 function sameStatus(api: PodStatus, wanted: PodStatus): boolean {
+  // Asked in each round until the first write: mostly one of these tells.
+  if (api.phase !== wanted.phase || api.containerStatuses?.length !== wanted.containerStatuses?.length) return false;
   const own = new Set((wanted.conditions ?? []).map(({ type }) => type));
   const conditions = (api.conditions ?? []).filter(({ type }) => own.has(type));
   const normal = (status: PodStatus): string => JSON.stringify(sorted({ ...status, conditions: undefined }));

@@ -24,7 +24,8 @@ export function podStatusOf(
   observed: ObservedPod,
   memory: PodMemory,
   plan: PodPlan,
-  options: { readonly now: number; readonly hostIps: readonly string[] },
+  /** `takenOnMs`: when the node learned of the pod, which is its start as long as the API knows of none. */
+  options: { readonly now: number; readonly takenOnMs: number; readonly hostIps: readonly string[] },
 ): PodStatus {
   const before = memory.apiStatus;
   const app = pod.spec.containers.map((container) => containerStatus(container, "app", observed, memory, plan));
@@ -45,7 +46,7 @@ export function podStatusOf(
       sandboxReady: observed.sandboxes[0]?.state === "Ready" && ips.length > 0,
     }),
     ...reasonOf(memory, before),
-    startTime: before.startTime ?? apiTime(options.now),
+    startTime: before.startTime ?? apiTime(options.takenOnMs),
     qosClass: before.qosClass ?? qosClassOf(pod),
     containerStatuses: app,
   };

@@ -26,6 +26,7 @@ export class PodWorker {
   readonly #prober: Prober;
   readonly #writer: StatusWriter;
   #pod: Pod;
+  readonly #takenOnMs: number;
   #removed = false;
   #observed: ObservedPod = { sandboxes: [], containers: [] };
   #stale = true;
@@ -51,6 +52,7 @@ export class PodWorker {
   constructor(parts: WorkerParts, pod: Pod, gone: () => void) {
     this.#parts = parts;
     this.#pod = pod;
+    this.#takenOnMs = parts.context.clock.now();
     this.#gone = gone;
     this.#writer = new StatusWriter(
       parts.context,
@@ -195,6 +197,7 @@ export class PodWorker {
     if (!this.#removed) {
       const status = podStatusOf(this.#pod, this.#observed, this.#memory(), plan, {
         now,
+        takenOnMs: this.#takenOnMs,
         hostIps: context.settings.addresses(),
       });
       this.#writer.set(this.#pod, status);
