@@ -11,10 +11,11 @@ import { createHistory } from "#observability/history/history.ts";
 import { historyPart } from "#observability/history/part.ts";
 import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
 import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
-import { activityPart } from "#observability/traffic/activity.ts";
+import { activityPart, type ActiveNode } from "#observability/traffic/activity.ts";
 import { useParts } from "#observability/use/parts.ts";
 import type { UsedNode } from "#observability/use/scene.ts";
 import type { Informers } from "#reconcile/informers.ts";
+import { timeOf } from "#reconcile/object-view.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Transport } from "#world/http.ts";
 
@@ -60,11 +61,6 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
   });
   const history =
     options.history === undefined ? undefined : createHistory({ transport: options.history, clock, timers });
-  const nodeNames = (): readonly string[] =>
-    informers()
-      .of(nodeDeclaration)
-      .list()
-      .map(({ name }) => name);
   const uses = useParts({
     clock,
     cache,
@@ -72,11 +68,21 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     pods: () => pods().list(),
     nodes: () => informers().of(nodeDeclaration).list().map(usedNode),
   });
-  const now = [...uses, activityPart({ timers, nodes: nodeNames, ask })];
+  const now = [
+    ...uses,
+    activityPart({ clock, timers, nodes: () => informers().of(nodeDeclaration).list().map(activeNode), ask }),
+  ];
   if (history === undefined) return [resourceMetrics, createObservabilityGroup(now)];
   const podsOf = (namespace: string) => pods().by("namespace", namespace);
   const customMetrics = createCustomMetrics({ history, pods: podsOf, resources: () => builtInResources });
   return [resourceMetrics, createObservabilityGroup([historyPart(history), ...now]), ...customMetrics];
+}
+
+/** A node that never was ready is silent since it was made. */
+function activeNode({ name, conditions, createdMs }: NodeView): ActiveNode {
+  const ready = conditions.find(({ type }) => type === "Ready");
+  if (ready === undefined) return { name, silentSinceMs: createdMs };
+  return { name, silentSinceMs: ready.status === "Unknown" ? timeOf(ready.lastTransitionTime) : undefined };
 }
 
 function usedNode({ name, allocatable }: NodeView): UsedNode {

@@ -6,6 +6,8 @@ export const sampleAgeMinMs = 900;
 export const nodeAnswerMs = 3_000;
 /** Milliseconds a node that did not answer is left alone. */
 export const nodeRestMs = 5_000;
+/** Milliseconds without a sign of life after which a node that does not answer counts as gone: twice what its pods are tolerated. */
+export const nodeLostMs = 600_000;
 /** Nodes asked at the same time. */
 export const nodesAskedMax = 32;
 /** Pods named to a node one by one; for more of them all of the node's pods are measured. */

@@ -9,6 +9,8 @@ export interface ServiceActivity {
   readonly nodes: number;
   /** Nodes that do not tell; what the others say is not the whole then. */
   readonly missingNodes: readonly string[];
+  /** Nodes that have been silent for so long that they count as gone: nobody waits for what they know. */
+  readonly lostNodes: readonly string[];
 }
 
 /** What an agent's `/stats/ingress` answers: seconds without a request, by `namespace/service`, of all that routes lead to. */

@@ -2,14 +2,21 @@ import { column, nameColumn } from "#api/columns.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { IngressActivity, ServiceActivity } from "#api/observability/activity.ts";
 import type { VirtualAnswer } from "#api/virtual-group.ts";
-import type { Timers } from "#world/clock.ts";
+import type { Clock, Timers } from "#world/clock.ts";
 import { apiVersion, chosen, virtualKind, type Part } from "../group.ts";
-import { nodeAnswerMs, nodesAskedMax } from "../limits.ts";
+import { nodeAnswerMs, nodeLostMs, nodesAskedMax } from "../limits.ts";
+
+export interface ActiveNode {
+  readonly name: string;
+  /** Since when it gives no sign of life, milliseconds since 1970; undefined: it does. */
+  readonly silentSinceMs: number | undefined;
+}
 
 export interface ActivityOptions {
   readonly timers: Timers;
-  /** Names of all nodes: each may have an ingress. */
-  readonly nodes: () => readonly string[];
+  /** All nodes: each may have an ingress. */
+  readonly nodes: () => readonly ActiveNode[];
+  readonly clock: Pick<Clock, "now">;
   /** GET at a node's agent: the text of its answer. Rejects when there is none. */
   readonly ask: (node: string, target: string, signal: AbortSignal) => Promise<string>;
 }
@@ -20,10 +27,21 @@ export function activityPart(options: ActivityOptions): Part {
     kind,
     answer: async (request): Promise<VirtualAnswer> => {
       const { verb, namespace, name } = request;
-      const names = options.nodes();
-      const answers = await askAll(options, names);
-      const missingNodes = names.filter((node) => !answers.has(node)).toSorted();
-      const told = { nodes: answers.size, missingNodes };
+      const nodes = options.nodes();
+      const answers = await askAll(
+        options,
+        nodes.map((node) => node.name),
+      );
+      const now = options.clock.now();
+      // A node object that nobody deletes must not keep workloads awake for ever: its pods were evicted long ago.
+      const isLost = ({ silentSinceMs = now }: ActiveNode): boolean => now - silentSinceMs >= nodeLostMs;
+      const silent = nodes.filter((node) => !answers.has(node.name));
+      const namesOf = (some: readonly ActiveNode[]): string[] => some.map((node) => node.name).toSorted();
+      const told = {
+        nodes: answers.size,
+        missingNodes: namesOf(silent.filter((node) => !isLost(node))),
+        lostNodes: namesOf(silent.filter(isLost)),
+      };
       const quiet = leastOf([...answers.values()]);
       // Where nobody leads to a Service, that is the answer about it, not an error.
       if (verb === "get" && namespace !== "" && !quiet.has(`${namespace}/${name}`))
@@ -84,7 +102,7 @@ function leastOf(answers: readonly IngressActivity[]): Map<string, number> {
 function activity(
   service: string,
   quietSeconds: number | undefined,
-  told: Pick<ServiceActivity, "nodes" | "missingNodes">,
+  told: Pick<ServiceActivity, "nodes" | "missingNodes" | "lostNodes">,
 ): ApiObject & ServiceActivity {
   const [namespace = "", name = ""] = service.split("/");
   return {
