@@ -57,6 +57,8 @@ export interface DeleteAction extends ActionCommon {
   readonly resourceVersion?: string;
   readonly gracePeriodSeconds?: number;
   readonly propagation?: "Background" | "Foreground" | "Orphan";
+  /** A refusal of this one says nothing about the actions after it: they are carried out all the same. */
+  readonly othersGoOn?: boolean;
 }
 
 /** Only an Event for people; changes nothing else. */

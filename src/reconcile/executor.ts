@@ -24,7 +24,7 @@ export type Outcome =
 
 export interface RunResult {
   readonly traces: readonly Trace[];
-  /** The first action that did not succeed; those after it were not begun. */
+  /** The first action that did not succeed; those after it were not begun, unless it says that others go on. */
   readonly stopped?: { readonly action: Action; readonly outcome: Exclude<Outcome, { kind: "done" | "unneeded" }> };
   readonly writes: number;
 }
@@ -33,8 +33,8 @@ export interface RunResult {
 export interface Executor {
   execute(action: Action, because?: string): Promise<Outcome>;
   /**
-   * Actions in order, stopping at the first that fails. Neighbouring creates (or deletes) of one resource start slowly: 1, 2,
-   * 4... at once up to `writesInFlightMax`, so that a refusal is met once and not a thousand times.
+   * Actions in order, stopping at the first that fails and does not let others go on. Neighbouring creates (or deletes) of one
+   * resource start slowly: 1, 2, 4... at once up to `writesInFlightMax`, so that a refusal is met once and not a thousand times.
    */
   run(actions: readonly Action[], because?: string): Promise<RunResult>;
   /**
@@ -119,6 +119,7 @@ async function run(
   const traces: Trace[] = [];
   let writes = 0;
   let size = 1;
+  let stopped: RunResult["stopped"];
   for (let at = 0; at < actions.length;) {
     const first = actions[at]!;
     const room = isBatchable(first) ? size : 1;
@@ -126,18 +127,24 @@ async function run(
     while (batch.length < room && at < actions.length && (batch.length === 0 || isAlike(first, actions[at]!)))
       batch.push(actions[at++]!);
     const outcomes = await Promise.all(batch.map((action) => execute(action, because)));
-    let stopped: RunResult["stopped"];
+    let isOver = false;
     for (const [index, outcome] of outcomes.entries()) {
+      const action = batch[index]!;
       if (outcome.kind === "done") {
         writes++;
         if (outcome.trace !== undefined) traces.push(outcome.trace);
-      } else if (outcome.kind !== "unneeded") stopped ??= { action: batch[index]!, outcome };
+      } else if (outcome.kind !== "unneeded") {
+        const goesOn = action.verb === "delete" && action.othersGoOn === true && outcome.kind === "refused";
+        // What ends the run tells more than what it went on after.
+        if (stopped === undefined || (!isOver && !goesOn)) stopped = { action, outcome };
+        isOver ||= !goesOn;
+      }
     }
-    if (stopped !== undefined) return { traces, stopped, writes };
+    if (isOver) break;
     const next = actions[at];
     size = next !== undefined && isAlike(first, next) ? Math.min(size * 2, limits.writesInFlightMax) : 1;
   }
-  return { traces, writes };
+  return { traces, writes, ...(stopped === undefined ? {} : { stopped }) };
 }
 
 function isBatchable(action: Action): boolean {

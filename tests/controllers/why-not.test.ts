@@ -1,8 +1,8 @@
 /** Why something does not happen: pods without a node, deletions that hang. Against a running cluster, as a person asks. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { condition, objectAt } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
+import { condition, gone, objectAt } from "../conformance/apps-objects.ts";
+import { arrayAt, nameOf, pick, startSuite, until, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
 
 const suite = startSuite();
@@ -91,4 +91,51 @@ test("a deletion that hangs names whom it waits for", () =>
       /finalizer example.com\/mine, which only its controller or a person takes away/,
     );
     await api.patch(core("configmaps", "held"), { metadata: { finalizers: null } });
+  }));
+
+test("a namespace that hangs names what may not be deleted; all else goes", () =>
+  suite.play(async (scene) => {
+    const { api, namespace, cleanUp } = scene;
+    const name = `${namespace}-kept`;
+    const group = "/apis/admissionregistration.k8s.io/v1";
+    const apiVersion = "admissionregistration.k8s.io/v1";
+    await api.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    const maps = `/api/v1/namespaces/${name}/configmaps`;
+    for (const map of ["other", "treasure"])
+      await api.create(maps, { apiVersion: "v1", kind: "ConfigMap", metadata: { name: map } });
+    await api.create(`${group}/validatingadmissionpolicies`, {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicy",
+      metadata: { name },
+      spec: {
+        matchConstraints: {
+          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } },
+          resourceRules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["DELETE"], resources: ["configmaps"] }],
+        },
+        validations: [{ expression: "oldObject.metadata.name != 'treasure'", message: "the treasure is kept" }],
+      },
+    });
+    cleanUp(() => api.expect("DELETE", `${group}/validatingadmissionpolicies/${name}`));
+    await api.create(`${group}/validatingadmissionpolicybindings`, {
+      apiVersion,
+      kind: "ValidatingAdmissionPolicyBinding",
+      metadata: { name },
+      spec: { policyName: name, validationActions: ["Deny"] },
+    });
+    // It holds a moment after it was made.
+    await until("the treasure is kept", async () => {
+      const { status } = await api.request("DELETE", `${maps}/treasure?dryRun=All`);
+      return status === 422 || status === 403;
+    });
+    await api.expect("DELETE", `/api/v1/namespaces/${name}`);
+    await objectAt(scene, "it says so", `/api/v1/namespaces/${name}`, (object) =>
+      /the treasure is kept/.test(String(condition(object, "NamespaceDeletionContentFailure")?.message)),
+    );
+    await until("all else goes", async () => {
+      const left = arrayAt(await api.get(maps)).map(nameOf);
+      return left.length === 1 && left[0] === "treasure";
+    });
+    assert.match(why(scene, `namespace/${name}`), /Its deletion waits for:\n.*the treasure is kept/);
+    await api.expect("DELETE", `${group}/validatingadmissionpolicybindings/${name}`);
+    await gone(scene, `/api/v1/namespaces/${name}`);
   }));

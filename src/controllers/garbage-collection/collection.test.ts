@@ -178,3 +178,44 @@ test("a namespace's pods go before anything else in it, and it says what holds i
   assert.deepEqual([cluster.api.list("networkpolicies").length, cluster.api.list("events").length], [0, 0]);
   assert.equal(cluster.api.get("namespaces", "team"), undefined);
 });
+
+test("what may not be deleted keeps its namespace, says so there, and keeps nothing else back", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("namespaces", { metadata: { name: "team" }, spec: { finalizers: ["kubernetes"] } });
+  for (const name of ["a", "kept", "z"]) cluster.api.put("configmaps", { metadata: { name, namespace: "team" } });
+  cluster.api.put("secrets", { metadata: { name: "token", namespace: "team" } });
+  await cluster.quiesce();
+  cluster.api.refuse = (method, path) =>
+    method === "DELETE" && path.includes("/configmaps/kept")
+      ? { code: 403, reason: "Forbidden", message: 'configmaps "kept" is forbidden: this one is kept' }
+      : undefined;
+  const failure = (): { status: string; message: string } =>
+    (
+      cluster.api.get("namespaces", "team")!.status!["conditions"] as {
+        type: string;
+        status: string;
+        message: string;
+      }[]
+    ).find(({ type }) => type === "NamespaceDeletionContentFailure")!;
+  const { metadata } = cluster.api.get("namespaces", "team")!;
+  cluster.api.put("namespaces", { metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } });
+  await cluster.time.advance(5000);
+  assert.deepEqual(
+    [...cluster.api.list("configmaps"), ...cluster.api.list("secrets")].map((left) => left.metadata.name),
+    ["kept"],
+  );
+  assert.equal(failure().status, "True");
+  assert.match(failure().message, /1 remaining: configmaps "kept" is forbidden: this one is kept/);
+  const before = cluster.api.writes.length;
+  await cluster.time.advance(60_000);
+  const since = cluster.api.writes.slice(before);
+  assert.deepEqual(
+    since.filter(({ status }) => status < 400),
+    [],
+    "what is said once is not said again",
+  );
+  assert.ok(since.length < 60, `${since.length} tries in a minute`);
+  cluster.api.refuse = undefined;
+  await cluster.time.advance(600_000);
+  assert.equal(cluster.api.get("namespaces", "team"), undefined);
+});

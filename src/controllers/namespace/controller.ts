@@ -33,11 +33,11 @@ export function createNamespaceController(dependencies: Dependencies, metadata: 
         ...listen(),
       ];
     },
-    async pass(key, { now }) {
+    async pass(key, context) {
       const namespace = namespaces.get(key);
       if (namespace?.deletionMs === undefined) return undefined;
       listen();
-      return planNamespace({ namespace, content: await contentLeft(dependencies, metadata, key) }, now);
+      return planNamespace({ namespace, content: await contentLeft(dependencies, metadata, key) }, context);
     },
   });
 }

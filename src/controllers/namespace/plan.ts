@@ -3,7 +3,7 @@ import { namespaces } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
-import type { Plan } from "#reconcile/controller.ts";
+import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText, type ObjectView } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
 import { referenceOf } from "../ownership.ts";
@@ -28,10 +28,14 @@ const resource = namespaces as Resource<unknown>;
  * Empties a namespace that is being deleted: first its pods, then, when the last of them is gone, the rest, so that no pod
  * outlives the NetworkPolicies that protect it (CVE-2024-7598). When nothing is left, the namespace's own finalizer goes.
  */
-export function planNamespace({ namespace, content }: ObservedNamespace, now: number): Plan | undefined {
+export function planNamespace(
+  { namespace, content }: ObservedNamespace,
+  { now, refusal }: PassContext,
+): Plan | undefined {
   if (namespace.deletionMs === undefined || !namespace.specFinalizers.includes(namespaceFinalizer)) return undefined;
   const because = referenceOf(resource, namespace);
-  const conditions = conditionsOf(namespace, content, now);
+  const refused = refusal?.action.verb === "delete" ? refusal.message : undefined;
+  const conditions = conditionsOf(namespace, content, refused, now);
   const status =
     isEqual(conditions, namespace.conditions) && namespace.phase === "Terminating"
       ? []
@@ -60,6 +64,8 @@ function deletion(left: Content, object: ObjectView): Action {
     name: object.name,
     uid: object.uid,
     propagation: "Background",
+    // Whoever may keep this one back keeps nothing else back.
+    othersGoOn: true,
     reason: `namespace ${object.namespace} is being deleted; ${left.objects.length} ${left.resource.resource} are left`,
   };
 }
@@ -92,7 +98,13 @@ function updateStatus(namespace: NamespaceView, conditions: NamespaceCondition[]
   return { verb: "update", resource, name, subresource: "status", object, reason: "the namespace is being deleted" };
 }
 
-function conditionsOf(namespace: NamespaceView, content: readonly Content[], now: number): NamespaceCondition[] {
+/** `refused` is what the server said when it did not let something go. */
+function conditionsOf(
+  namespace: NamespaceView,
+  content: readonly Content[],
+  refused: string | undefined,
+  now: number,
+): NamespaceCondition[] {
   const remaining = content.map(
     (left) => `${resourceName(left.resource)} has ${left.objects.length} resource instances`,
   );
@@ -115,12 +127,19 @@ function conditionsOf(namespace: NamespaceView, content: readonly Content[], now
       reason: "ParsedGroupVersions",
       message: "All legacy kube types successfully parsed",
     },
-    {
-      type: "NamespaceDeletionContentFailure",
-      status: "False",
-      reason: "ContentDeleted",
-      message: "All content successfully deleted, may be waiting on finalization",
-    },
+    refused === undefined || content.length === 0
+      ? {
+          type: "NamespaceDeletionContentFailure",
+          status: "False",
+          reason: "ContentDeleted",
+          message: "All content successfully deleted, may be waiting on finalization",
+        }
+      : {
+          type: "NamespaceDeletionContentFailure",
+          status: "True",
+          reason: "ContentDeletionFailed",
+          message: `Failed to delete all resource types, ${content.length} remaining: ${refused}`,
+        },
     remaining.length === 0
       ? {
           type: "NamespaceContentRemaining",
