@@ -14,3 +14,7 @@ export const yamlAliasNodesMax = 100_000;
 export const protobufDepthMax = 500;
 /** Pieces of YAML text (a key, a colon, a value …) that are read before a pause: some ten milliseconds. */
 export const yamlPiecesPerStep = 16_000;
+/** Parts of documents kept as text that are remembered, so that equal ones are one. */
+export const keptTextsMax = 512;
+/** Characters of one of them. */
+export const keptTextLengthMax = 16 * 1024;

@@ -82,7 +82,7 @@ test("for every kind, whatever is sent", () => {
           const byComparing = union(added, modified);
           const byWalking = createdFields(schema, empty, object, reset);
           assert.equal(
-            JSON.stringify(byWalking),
+            byWalking,
             byComparing.isEmpty ? undefined : JSON.stringify(writeFields(byComparing)),
             `${schema.name}: ${JSON.stringify(object)}`,
           );

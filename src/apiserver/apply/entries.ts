@@ -1,5 +1,7 @@
 import { formatTime } from "#codec/time.ts";
-import { isRecord, recordOf } from "#codec/record.ts";
+import { stringifyJson } from "#codec/json.ts";
+import { KeptText } from "#codec/kept-text.ts";
+import { isRecord, PlainRecord, recordOf } from "#codec/record.ts";
 import { readFields, union, writeFields, type FieldSet } from "./field-set.ts";
 import { updateEntriesMax } from "./limits.ts";
 
@@ -58,7 +60,7 @@ export function makeEntry(writer: Writer, fields: FieldSet, timeMs: number | und
   return entryWith(writer, writeFields(fields), timeMs);
 }
 
-/** An entry with fields that stand in their form. */
+/** An entry with fields that stand in their form, or as its text. */
 export function entryWith(writer: Writer, fieldsV1: unknown, timeMs: number | undefined): ManagedFieldsEntry {
   return entryOf({
     manager: writer.manager,
@@ -85,7 +87,63 @@ export function changeEntry(entry: ManagedFieldsEntry, fields: unknown, timeMs?:
 }
 
 function entryOf(entry: ManagedFieldsEntry): ManagedFieldsEntry {
-  return recordOf({ ...entry });
+  const made: Record<string, unknown> =
+    entry.fieldsV1 instanceof KeptText ? new KeptEntry(entry, entry.fieldsV1) : recordOf({ ...entry });
+  return made;
+}
+
+/** An entry like any other whose fields are read from their text when somebody looks at them: hardly anybody does. */
+class KeptEntry extends PlainRecord {
+  readonly #fields: KeptText;
+
+  constructor(members: ManagedFieldsEntry, fields: KeptText) {
+    super();
+    this.#fields = fields;
+    for (const name in members) {
+      if (name === "fieldsV1") Object.defineProperty(this, name, KeptEntry.#looked);
+      else this[name] = (members as Record<string, unknown>)[name];
+    }
+  }
+
+  static fieldsOf(entry: object): KeptText | undefined {
+    return #fields in entry ? entry.#fields : undefined;
+  }
+
+  static readonly #looked: PropertyDescriptor = {
+    get(this: KeptEntry): unknown {
+      return this.#fields.value;
+    },
+    enumerable: true,
+    configurable: true,
+  };
+}
+Reflect.deleteProperty(KeptEntry.prototype, "constructor");
+
+/** The fields of an entry for another that has the same: as text where they are text. */
+export function sameFields(entry: ManagedFieldsEntry): unknown {
+  return keptFields(entry) ?? entry.fieldsV1;
+}
+
+function keptFields(entry: object): KeptText | undefined {
+  return KeptEntry.fieldsOf(entry) ?? KeptText.behind((entry as ManagedFieldsEntry).fieldsV1);
+}
+
+/** The JSON of `managedFields`; fields that are text already stay so. */
+export function entriesText(entries: readonly unknown[]): string {
+  const texts = entries.map((entry) => {
+    const fields = isRecord(entry) ? keptFields(entry) : undefined;
+    return fields === undefined ? stringifyJson(entry) : entryText(entry as ManagedFieldsEntry, fields.text);
+  });
+  return `[${texts.join(",")}]`;
+}
+
+function entryText(entry: ManagedFieldsEntry, fields: string): string {
+  let text = "";
+  for (const name in entry) {
+    const value = name === "fieldsV1" ? fields : stringifyJson((entry as Record<string, unknown>)[name]);
+    text += `${text === "" ? "{" : ","}"${name}":${value}`;
+  }
+  return `${text}}`;
 }
 
 /** Merges the oldest updates when there are too many, and puts the entries into their order. */

@@ -1,3 +1,4 @@
+import { KeptText } from "#codec/kept-text.ts";
 import type { StructSchema } from "#codec/schema.ts";
 import { compareObjects } from "./compare.ts";
 import { createdFields } from "./created.ts";
@@ -9,6 +10,7 @@ import {
   isSameWriter,
   makeEntry,
   readEntries,
+  sameFields,
   type ManagedFieldsEntry,
   type Writer,
 } from "./entries.ts";
@@ -78,7 +80,7 @@ function created(update: UpdateOwnership, reset: ResetFields): readonly unknown[
   const { schema, after, manager, apiVersion, subresource, time } = update;
   const fields = createdFields(schema, emptyObject(schema), after, reset);
   if (fields === undefined) return undefined;
-  return [entryWith({ manager, operation: "Update", apiVersion, subresource }, fields, time)];
+  return [entryWith({ manager, operation: "Update", apiVersion, subresource }, KeptText.of(fields), time)];
 }
 
 /** All entries but `own`, without the fields that they lost; entries that lost all are gone, and those of versions that are. */
@@ -111,7 +113,7 @@ function changeOwn(
 ): ManagedFieldsEntry | undefined {
   // The usual case of a status that is written again and again: the same fields have other values.
   if (covers(own.fieldsV1, taken) && !meets(own.fieldsV1, removed)) {
-    return taken.isEmpty ? own : changeEntry(own, own.fieldsV1, time);
+    return taken.isEmpty ? own : changeEntry(own, sameFields(own), time);
   }
   const fields = union(difference(readFields(own.fieldsV1), removed), taken);
   if (fields.isEmpty) return undefined;

@@ -1,5 +1,6 @@
 import type { ApiObject, ObjectMetadata } from "#api/kind.ts";
 import { stringifyJson } from "#codec/json.ts";
+import { entriesText } from "../apply/entries.ts";
 
 /**
  * A stored value: a header of 20 bytes, then the object's JSON in Go's canonical form, ready to be sent. The header tells
@@ -21,15 +22,36 @@ export interface Encoded {
   readonly stampAt: number;
 }
 
-/** Room for the header, then the text. Nearly all objects are ASCII: their length is known, so that nothing is copied twice. */
-function withHeader(text: string): { value: Uint8Array; isAscii: boolean } {
-  const value = new Uint8Array(headerBytes + text.length);
-  const { read, written } = encoder.encodeInto(text, value.subarray(headerBytes));
-  if (read === text.length && written === text.length) return { value, isAscii: true };
-  const bytes = encoder.encode(text);
-  const larger = new Uint8Array(headerBytes + bytes.length);
-  larger.set(bytes, headerBytes);
-  return { value: larger, isAscii: false };
+/**
+ * Writes texts one after the other behind the room for the header; `ends` gets where each ends. Nearly all objects are ASCII: their
+ * length is known, so that nothing is put together or copied first.
+ */
+function withHeader(texts: readonly string[], ends: number[]): Uint8Array {
+  let length = headerBytes;
+  for (const text of texts) length += text.length;
+  const value = new Uint8Array(length);
+  let at = headerBytes;
+  for (const text of texts) {
+    const { read, written } = encoder.encodeInto(text, value.subarray(at, at + text.length));
+    if (read !== text.length || written !== text.length) return withHeaderAndMore(texts, ends);
+    at += written;
+    ends.push(at);
+  }
+  return value;
+}
+
+/** The same where characters need more bytes than one. */
+function withHeaderAndMore(texts: readonly string[], ends: number[]): Uint8Array {
+  const parts = texts.map((text) => encoder.encode(text));
+  const value = new Uint8Array(parts.reduce((sum, part) => sum + part.length, headerBytes));
+  ends.length = 0;
+  let at = headerBytes;
+  for (const part of parts) {
+    value.set(part, at);
+    at += part.length;
+    ends.push(at);
+  }
+  return value;
 }
 
 /** Go's order of ObjectMeta. managedFields come last and are written apart. */
@@ -50,29 +72,41 @@ const metadataOrder = [
   "finalizers",
 ] as const;
 
+const comma = 44;
+
 /** Encodes an object for the store; its resourceVersion is left for the store to stamp. */
 export function encodeStored(object: ApiObject): Encoded {
-  const head = `{"kind":${JSON.stringify(object.kind ?? "")},"apiVersion":${JSON.stringify(object.apiVersion ?? "")},`;
-  const metadata = `"metadata":${stringifyJson(orderedMetadata(object.metadata))}`;
+  const kind = `{"kind":${JSON.stringify(object.kind ?? "")},"apiVersion":${JSON.stringify(object.apiVersion ?? "")},`;
+  const head = `${kind}"metadata":`;
+  const metadata = stringifyJson(orderedMetadata(object.metadata));
   const managed = managedText(object.metadata.managedFields);
-  const rest = restText(object);
-  const beforeManaged = head + metadata.slice(0, -1);
-  const text = `${beforeManaged}${managed}}${rest}`;
+  const ends: number[] = [];
+  const value = withHeader([head, metadata, managed, restText(object)], ends);
+  const metadataEnd = ends[1]!;
+  const managedEnd = ends[2]!;
+  // What is written apart goes on in the object before it.
+  if (managed !== "") value[metadataEnd - 1] = comma;
+  if (managedEnd + 1 < value.length) value[managedEnd] = comma;
 
   // Everything before the digits is ASCII: names are validated. What follows may need more bytes than characters.
-  const revisionAt = head.length + metadata.indexOf(`"resourceVersion":"${noRevision}"`) + `"resourceVersion":"`.length;
-  const { value, isAscii } = withHeader(text);
-  const managedStart = isAscii ? beforeManaged.length : encoder.encode(beforeManaged).length;
-  const managedLength = isAscii || managed === "" ? managed.length : encoder.encode(managed).length;
+  const revisionAt =
+    headerBytes + head.length + metadata.indexOf(`"resourceVersion":"${noRevision}"`) + `"resourceVersion":"`.length;
+  value[0] = layoutVersion;
+  const start = headerBytes + kind.length;
+  value[2] = start >>> 8;
+  value[3] = start;
+  writeU32(value, 4, revisionAt);
+  writeU32(value, 8, managed === "" ? 0 : metadataEnd - 1);
+  writeU32(value, 12, managed === "" ? 0 : managedEnd - 1);
+  writeU32(value, 16, managedEnd);
+  return { value, stampAt: revisionAt };
+}
 
-  const view = new DataView(value.buffer);
-  view.setUint8(0, layoutVersion);
-  view.setUint16(2, headerBytes + head.length);
-  view.setUint32(4, headerBytes + revisionAt);
-  view.setUint32(8, managed === "" ? 0 : headerBytes + managedStart);
-  view.setUint32(12, managed === "" ? 0 : headerBytes + managedStart + managedLength);
-  view.setUint32(16, headerBytes + managedStart + managedLength + 1);
-  return { value, stampAt: headerBytes + revisionAt };
+function writeU32(value: Uint8Array, at: number, number: number): void {
+  value[at] = number >>> 24;
+  value[at + 1] = number >>> 16;
+  value[at + 2] = number >>> 8;
+  value[at + 3] = number;
 }
 
 function orderedMetadata(metadata: ObjectMetadata): Record<string, unknown> {
@@ -95,12 +129,14 @@ function isEmpty(value: unknown): boolean {
   return true;
 }
 
+/** The last member of the metadata and its end; the comma before it stands where they ended without it. */
 function managedText(managedFields: unknown[] | undefined): string {
   return managedFields === undefined || managedFields.length === 0
     ? ""
-    : `,"managedFields":${stringifyJson(managedFields)}`;
+    : `"managedFields":${entriesText(managedFields)}}`;
 }
 
+/** What follows the metadata as an object of its own, whose brace becomes a comma; only the end where there is nothing. */
 function restText(object: ApiObject): string {
   const rest: Record<string, unknown> = {};
   let any = false;
@@ -111,7 +147,7 @@ function restText(object: ApiObject): string {
     else rest[field] = object[field];
     any = true;
   }
-  return any ? `,${stringifyJson(rest).slice(1)}` : "}";
+  return any ? stringifyJson(rest) : "}";
 }
 
 function u32(value: Uint8Array, at: number): number {
