@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "../cluster/harness.ts";
+
+/** The families that a section of docs/metrics.md names in the first cells of its tables. */
+export function documentedFamilies(heading: string): ReadonlySet<string> {
+  const [, section] = readFileSync(join(projectRoot, "docs/metrics.md"), "utf8").split(`\n## ${heading}\n`);
+  if (section === undefined) throw new Error(`docs/metrics.md has no section ${heading}`);
+  const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("| "));
+  return new Set(rows.flatMap((row) => (row.split("|")[1] ?? "").match(/[a-z]+(?:_[a-z0-9]+)+/g) ?? []));
+}
+
+/** The families of a page, those without a sample among them. */
+export function servedFamilies(page: string): ReadonlySet<string> {
+  return new Set(Array.from(page.matchAll(/^# TYPE (\S+) /gm), ([, name = ""]) => name));
+}
