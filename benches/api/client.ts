@@ -234,8 +234,16 @@ async function probe(order: ProbeOrder): Promise<void> {
 let watching: (() => void)[] = [];
 let watchers = 0;
 let events = 0;
+/** How many each watcher has got. */
+let seen: Watched[] = [];
 let seenAt: number[] = [];
 let isAwaited = false;
+
+interface Watched {
+  events: number;
+  /** The last chunk ended within an event's last two bytes. */
+  isAtBrace: boolean;
+}
 
 function sawEvents(count: number): void {
   events += count;
@@ -251,14 +259,23 @@ function answerChange(): void {
   seenAt = [];
 }
 
-function countEvents(chunk: Buffer): number {
-  let count = 0;
+function countEvents(chunk: Buffer, of: Watched): void {
+  let count = of.isAtBrace && chunk[0] === 0x0a ? 1 : 0;
   for (let at = chunk.indexOf("}\n"); at !== -1; at = chunk.indexOf("}\n", at + 2)) count += 1;
-  return count;
+  of.isAtBrace = chunk.at(-1) === 0x7d;
+  of.events += count;
+  if (count > 0) sawEvents(count);
+}
+
+function newWatched(): Watched {
+  const watched = { events: 0, isAtBrace: false };
+  seen.push(watched);
+  return watched;
 }
 
 function watchHttp1(order: WatchOrder, opened: () => void): void {
   const socket = connectTls(order.target);
+  const watched = newWatched();
   watching.push(() => void socket.destroy());
   let hasHead = false;
   socket.on("data", (chunk: Buffer) => {
@@ -269,10 +286,10 @@ function watchHttp1(order: WatchOrder, opened: () => void): void {
       opened();
       return;
     }
-    const count = countEvents(chunk);
-    if (count > 0) sawEvents(count);
+    countEvents(chunk, watched);
   });
   socket.on("error", fail);
+  socket.on("end", () => fail(new Error(`a watch ended after ${watched.events} events`)));
   socket.on("secureConnect", () => socket.write(getBytes(order.target, order.path)));
 }
 
@@ -281,6 +298,7 @@ function watchAll(order: WatchOrder): void {
   watchers = order.watchers;
   seenAt = [];
   events = 0;
+  seen = [];
   let ready = 0;
   let started = 0;
   const sessions: http2.ClientHttp2Session[] = [];
@@ -309,10 +327,8 @@ function watchAll(order: WatchOrder): void {
         if (answer[":status"] !== 200) fail(new Error(`watch: ${answer[":status"]}`));
         opened();
       });
-      stream.on("data", (chunk: Buffer) => {
-        const count = countEvents(chunk);
-        if (count > 0) sawEvents(count);
-      });
+      const watched = newWatched();
+      stream.on("data", (chunk: Buffer) => countEvents(chunk, watched));
       stream.on("error", fail);
     }
   };
@@ -341,7 +357,7 @@ port.on("message", (order: Order) => {
       answerChange();
       return;
     case "count events":
-      port.postMessage({ events });
+      port.postMessage({ events, least: seen.reduce((least, one) => Math.min(least, one.events), events) });
       return;
     case "unwatch":
       for (const close of watching) close();

@@ -73,6 +73,8 @@ export interface ChangeSeen {
 
 export interface StreamAnswer {
   readonly events: number;
+  /** Of the watcher that got the fewest. */
+  readonly least: number;
 }
 
 export type Order =

@@ -15,6 +15,7 @@ import type {
   LoadOrder,
   Order,
   ProbeOrder,
+  StreamAnswer,
   WatchOrder,
 } from "./orders.ts";
 import { targetOf, type Target } from "./target.ts";
@@ -60,8 +61,9 @@ export class Client {
     return this.#ask({ type: "await change" });
   }
 
-  async events(): Promise<number> {
-    return (await this.#ask<{ events: number }>({ type: "count events" })).events;
+  /** How many events all watchers have got so far; `least`: the one that got the fewest. */
+  events(): Promise<StreamAnswer> {
+    return this.#ask({ type: "count events" });
   }
 
   async unwatch(): Promise<void> {

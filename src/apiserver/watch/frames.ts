@@ -118,6 +118,9 @@ function entryFrame(tools: Tools, type: EventType, entry: Entry, form: FrameForm
 /** Objects of this size are not copied into a frame: it goes out in pieces. In bytes. */
 const wholeFrameBytesMax = 64 * 1024;
 
+/** Of larger ones so much at a time: what waits for hundreds of clients lies encrypted in memory. In bytes. */
+const framePieceBytes = 256 * 1024;
+
 /** The same in pieces, which are one where the object is small. */
 export function entryFramePieces(
   tools: Tools,
@@ -128,7 +131,11 @@ export function entryFramePieces(
 ): readonly Uint8Array[] {
   if (form.representation.media === "protobuf" || entry.value.length <= wholeFrameBytesMax)
     return [entryFrame(tools, type, entry, form, withColumns)];
-  return [heads[type]!, objectBytes(tools, entry, form, withColumns), tail];
+  const pieces = [heads[type]!];
+  const object = objectBytes(tools, entry, form, withColumns);
+  for (let at = 0; at < object.length; at += framePieceBytes) pieces.push(object.subarray(at, at + framePieceBytes));
+  pieces.push(tail);
+  return pieces;
 }
 
 /** An event around the bytes of an object. */

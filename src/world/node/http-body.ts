@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import type { ByteStream, HttpBody, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { stalledAnswerTimeoutMs } from "./http-limits.ts";
+import { createLane } from "./lane.ts";
 
 /** Whether a body is made while it is sent. */
 export function isStream(body: HttpBody): body is ByteStream {
@@ -19,6 +20,12 @@ export interface Way {
   readonly drains: Writable;
 }
 
+/**
+ * Streams go on here when their clients have taken what was sent. Hundreds that take large objects have room in the same turn of
+ * the loop, and everybody else, TLS handshakes among them, would wait until a piece is encrypted for each.
+ */
+const goOn = createLane();
+
 /** Sends a streamed body, with back-pressure; a client that takes nothing for a minute is cut off. */
 export function pour(
   body: ByteStream,
@@ -30,7 +37,10 @@ export function pour(
   const drained = (): void => {
     clearTimeout(stall);
     stall = undefined;
-    if (!done) body.drained();
+    if (done) return;
+    goOn.enter(() => {
+      if (!done) body.drained();
+    });
   };
   const over = (): void => {
     clearTimeout(stall);

@@ -10,8 +10,11 @@ export const keepAliveTimeoutMs = 120_000;
 export const headerBytesMax = 256 * 1024;
 /** A client that takes no byte of an answer for this long is cut off, in milliseconds. */
 export const stalledAnswerTimeoutMs = 60_000;
-/** Time for the TLS handshake, in milliseconds. */
-export const handshakeTimeoutMs = 10_000;
+/**
+ * Time for the TLS handshake, in milliseconds: also that of a client that waits for a busy server. With 10 s a quarter of a gigabyte a
+ * second to 256 streams on a tenth of a processor cut off those that were still connecting.
+ */
+export const handshakeTimeoutMs = 30_000;
 /** Small answers wait for each other no longer than this, in milliseconds. */
 export const answersGatheredMs = 1;
 /** HTTP/2 streams that one connection may have open; Go's server allows 250. */

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import type { ByteStream } from "../http.ts";
+import { pour } from "./http-body.ts";
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("of many streams whose clients have room at once a few go on in each turn, and all of them in the end", async () => {
+  const order: number[] = [];
+  const answers = Array.from({ length: 8 }, (_, place) => {
+    const body: ByteStream = {
+      open: () => undefined,
+      drained: () => {
+        order.push(place);
+        const from = performance.now();
+        while (performance.now() - from < 5);
+      },
+      close: () => undefined,
+    };
+    const into = new PassThrough();
+    pour(body, into);
+    return into;
+  });
+  for (const into of answers) into.emit("drain");
+  assert.ok(order.length <= 1, "the others leave this turn to whoever waits for it");
+  for (let turns = 0; order.length < answers.length; turns += 1) {
+    const before = order.length;
+    assert.ok(turns < 100, "each has its turn");
+    await turn();
+    assert.ok(order.length - before <= 1, "so does each further turn");
+  }
+  assert.deepEqual(
+    order,
+    answers.map((_, place) => place),
+  );
+});
+
+test("a stream whose client leaves while it waits for its turn is closed and not asked for more", async () => {
+  const calls: string[] = [];
+  const streams = ["first", "second"].map((name) => {
+    const body: ByteStream = {
+      open: () => undefined,
+      drained: () => {
+        calls.push(`${name} goes on`);
+        const from = performance.now();
+        while (performance.now() - from < 5);
+      },
+      close: () => calls.push(`${name} closed`),
+    };
+    const into = new PassThrough();
+    pour(body, into);
+    return into;
+  });
+  const [first, second] = streams as [PassThrough, PassThrough];
+  first.emit("drain");
+  second.emit("drain");
+  second.destroy();
+  for (let turns = 0; turns < 10; turns += 1) await turn();
+  assert.deepEqual(calls.toSorted(), ["first goes on", "second closed"]);
+});
