@@ -36,6 +36,10 @@ export const sliceMs = 5;
 export const turnsBytesMin = 128 * 1024;
 /** Bytes of stored objects whose decoded form is kept beside them: about four times as much memory. */
 export const decodedBytesMax = 8 * 1024 * 1024;
+/** The same once the server is at rest: when less than this was decoded … */
+export const decodedBytesAtRestMax = 1024 * 1024;
+/** … in this time, in milliseconds. */
+export const restLookMs = 2_500;
 /** Selectors on a resource with fewer objects look at all of them; with more, indexes are made. */
 export const indexedObjectsMin = 1_000;
 /** Indexes that are kept: labels of a resource, or one field of it. */

@@ -101,7 +101,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const registry = new Registry(options.kinds);
   const virtual = new Map((options.virtual ?? []).map((group) => [apiVersionOf(group), group]));
   for (const group of virtual.values()) registerVirtual(registry, group);
-  const objects = new ObjectCache();
+  const objects = new ObjectCache(timers);
   const pending = new PendingKeys();
   const hub = new WatchHub({ store, objects, timers, clock, changed: (prefix) => pending.changed(prefix) });
   const reader = objectReader({ store, registry, objects, hub, pending });
@@ -205,6 +205,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       parts.indexes.close();
       parts.deadlines.close();
       hub.close();
+      objects.close();
     },
   };
 }

@@ -38,6 +38,8 @@ const nodeFlags = [
 ];
 const serverFlags = ["--max-semi-space-size=8"];
 const agentFlags = ["--max-semi-space-size=4"];
+/** The C library gives each thread a heap of its own, and none of them back: two serve as well and save tens of megabytes. */
+const memoryEnvironment = { MALLOC_ARENA_MAX: "2" };
 
 interface Part {
   readonly name: string;
@@ -126,6 +128,7 @@ function keepRunning(part: Part, failures: number): void {
   const [program = "", ...args] = [...enter, ...part.command];
   const child = spawn(program, args, {
     stdio: part.isForeign === true ? ["ignore", log, log] : ["ignore", log, log, "ipc"],
+    env: part.isForeign === true ? process.env : { ...process.env, ...memoryEnvironment },
     detached: true,
   });
   closeSync(log);

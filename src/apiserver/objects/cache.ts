@@ -3,7 +3,8 @@ import type { ApiObject, Kind } from "#api/kind.ts";
 import { parseJson, parseJsonText } from "#codec/json.ts";
 import { recordOf } from "#codec/record.ts";
 import type { Entry } from "#store/store.ts";
-import { decodedBytesMax } from "../limits.ts";
+import type { Timer, Timers } from "#world/clock.ts";
+import { decodedBytesAtRestMax, decodedBytesMax, restLookMs } from "../limits.ts";
 import { jsonOf, labelsText } from "./stored.ts";
 
 /** What is kept beside a stored entry: everything derived from its bytes, made when first asked for. */
@@ -20,12 +21,23 @@ class Attachment {
 const decoder = new TextDecoder();
 const noLabels: Readonly<Record<string, string>> = Object.freeze(recordOf({}) as Record<string, string>);
 
-/** Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound. */
+/**
+ * Derived forms of stored entries. Decoded objects are the large ones: the oldest of them are dropped beyond a bound, and beyond a
+ * lower one once few are made any more: the loops look at a change soon after it, or not again for long.
+ */
 export class ObjectCache {
   /** What is kept, oldest first from `#first` on. */
   #kept: (Attachment | undefined)[] = [];
   #first = 0;
   #keptBytes = 0;
+  /** Of what was kept since the last look whether the server is at rest. */
+  #newBytes = 0;
+  #look: Timer | undefined;
+  readonly #timers: Pick<Timers, "after">;
+
+  constructor(timers: Pick<Timers, "after">) {
+    this.#timers = timers;
+  }
 
   /**
    * The attachment for a put of so many bytes, so that a write need not be parsed again. The object is shared from now on: never
@@ -113,12 +125,33 @@ export class ObjectCache {
     return bytes;
   }
 
+  /** Drops nothing by itself any more. */
+  close(): void {
+    this.#look?.cancel();
+  }
+
   #keep(attachment: Attachment, object: ApiObject, length: number): void {
     attachment.object = object;
     attachment.length = length;
     this.#kept.push(attachment);
     this.#keptBytes += length;
-    while (decodedBytesMax < this.#keptBytes && this.#first < this.#kept.length - 1) {
+    this.#newBytes += length;
+    this.#dropBeyond(decodedBytesMax);
+    if (decodedBytesAtRestMax < this.#keptBytes) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    this.#look ??= this.#timers.after(restLookMs, () => {
+      this.#look = undefined;
+      const isAtRest = this.#newBytes < decodedBytesAtRestMax;
+      this.#newBytes = 0;
+      if (isAtRest) this.#dropBeyond(decodedBytesAtRestMax);
+      else this.#lookSoon();
+    });
+  }
+
+  #dropBeyond(bytesMax: number): void {
+    while (bytesMax < this.#keptBytes && this.#first < this.#kept.length - 1) {
       const dropped = this.#kept[this.#first]!;
       this.#kept[this.#first++] = undefined;
       this.#keptBytes -= dropped.length;

@@ -38,7 +38,7 @@ const selections = [
 
 function start() {
   const store = openMemoryStore({ clock: realClock, timers });
-  const objects = new ObjectCache();
+  const objects = new ObjectCache(timers);
   const random = new SeededRandom("indexes");
   const below = (count: number): number => random.below(count);
   const put = (i: number): Promise<unknown> => {
