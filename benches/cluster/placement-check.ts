@@ -1,0 +1,217 @@
+/**
+ * Judges where pods were put, by the rules of placement written down once more with nothing of the scheduler's own. It looks at how
+ * all pods stand in the end, so that it does not matter in which order they were bound. Knows the rules that the workloads use.
+ */
+export interface PlacedNode {
+  readonly metadata: { readonly name: string; readonly labels?: Labels };
+  readonly spec: { readonly taints?: readonly Taint[] };
+  readonly status: { readonly allocatable: Readonly<Record<string, string>> };
+}
+
+export interface PlacedPod {
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly labels?: Labels };
+  readonly spec: {
+    readonly nodeName?: string;
+    readonly containers: readonly { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } }[];
+    readonly tolerations?: readonly Toleration[];
+    readonly nodeSelector?: Labels;
+    readonly affinity?: {
+      readonly nodeAffinity?: { readonly requiredDuringSchedulingIgnoredDuringExecution?: NodeTerms };
+      readonly podAffinity?: { readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodTerm[] };
+      readonly podAntiAffinity?: { readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodTerm[] };
+    };
+    readonly topologySpreadConstraints?: readonly Spread[];
+  };
+}
+
+type Labels = Readonly<Record<string, string>>;
+interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: string;
+}
+interface Toleration {
+  readonly key?: string;
+  readonly operator?: string;
+  readonly value?: string;
+  readonly effect?: string;
+}
+interface Expression {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[];
+}
+interface NodeTerms {
+  readonly nodeSelectorTerms: readonly { readonly matchExpressions?: readonly Expression[] }[];
+}
+interface Selector {
+  readonly matchLabels?: Labels;
+  readonly matchExpressions?: readonly Expression[];
+}
+interface PodTerm {
+  readonly topologyKey: string;
+  readonly labelSelector?: Selector;
+  readonly namespaces?: readonly string[];
+  readonly namespaceSelector?: object;
+}
+interface Spread {
+  readonly maxSkew: number;
+  readonly topologyKey: string;
+  readonly whenUnsatisfiable: string;
+  readonly labelSelector?: Selector;
+}
+
+/** What is wrong with where the pods stand, one sentence each; none when every placement is right. */
+export function misplaced(nodes: readonly PlacedNode[], pods: readonly PlacedPod[]): string[] {
+  const byName = new Map(nodes.map((node) => [node.metadata.name, node]));
+  const wrong: string[] = [];
+  const placed: Placed[] = [];
+  for (const pod of pods) {
+    const node = byName.get(pod.spec.nodeName ?? "");
+    if (node !== undefined) placed.push({ pod, node });
+    else wrong.push(`${pod.metadata.name} is on no node that there is: "${pod.spec.nodeName ?? ""}"`);
+  }
+  for (const { pod, node } of placed) {
+    const taint = (node.spec.taints ?? []).find((one) => repels(one, pod));
+    if (taint !== undefined) wrong.push(`${pod.metadata.name} does not tolerate ${taint.key} of ${node.metadata.name}`);
+    if (!wantsNode(pod, node)) wrong.push(`${pod.metadata.name} does not want ${node.metadata.name}`);
+  }
+  return [...wrong, ...overfull(placed), ...neighbours(placed), ...skewed(nodes, placed)];
+}
+
+interface Placed {
+  readonly pod: PlacedPod;
+  readonly node: PlacedNode;
+}
+
+function overfull(placed: readonly Placed[]): string[] {
+  return [...Map.groupBy(placed, ({ node }) => node)].flatMap(([node, here]) => {
+    const { allocatable } = node.status;
+    const asked = (name: string): number =>
+      here
+        .flatMap(({ pod }) => pod.spec.containers)
+        .reduce((sum, { resources }) => sum + amount(resources?.requests?.[name] ?? "0"), 0);
+    const used = { pods: here.length, cpu: asked("cpu"), memory: asked("memory") };
+    return Object.entries(used)
+      .filter(([name, all]) => all > amount(allocatable[name] ?? "0") * (1 + 1e-9))
+      .map(([name, all]) => `${node.metadata.name} has ${allocatable[name] ?? "0"} ${name}, its pods take ${all}`);
+  });
+}
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+};
+
+function amount(text: string): number {
+  const [, digits = "", unit = ""] = /^([0-9.]+)([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = units[unit];
+  if (digits === "" || factor === undefined) throw new Error(`the quantity ${text} is not known here`);
+  return Number(digits) * factor;
+}
+
+function repels({ key, value = "", effect }: Taint, pod: PlacedPod): boolean {
+  if (effect === "PreferNoSchedule") return false;
+  return !(pod.spec.tolerations ?? []).some(
+    (one) =>
+      (one.key === undefined || one.key === key) &&
+      (one.effect === undefined || one.effect === effect) &&
+      (one.operator === "Exists" || (one.value ?? "") === value),
+  );
+}
+
+function wantsNode({ spec }: PlacedPod, node: PlacedNode): boolean {
+  const labels = node.metadata.labels ?? {};
+  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  return (
+    Object.entries(spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value) &&
+    (terms === undefined ||
+      terms.some(({ matchExpressions = [] }) => matchExpressions.every((one) => holds(one, labels))))
+  );
+}
+
+function holds({ key, operator, values = [] }: Expression, labels: Labels): boolean {
+  const value = labels[key];
+  if (operator === "In") return value !== undefined && values.includes(value);
+  if (operator === "NotIn") return value === undefined || !values.includes(value);
+  if (operator === "Exists") return value !== undefined;
+  if (operator === "DoesNotExist") return value === undefined;
+  throw new Error(`the operator ${operator} is not known here`);
+}
+
+function selects(selector: Selector | undefined, labels: Labels = {}): boolean {
+  if (selector === undefined) return false;
+  return (
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+    (selector.matchExpressions ?? []).every((one) => holds(one, labels))
+  );
+}
+
+function meant({ labelSelector, namespaces, namespaceSelector }: PodTerm, owner: PlacedPod, other: PlacedPod): boolean {
+  if (namespaceSelector !== undefined) throw new Error("a selector of namespaces is not known here");
+  const among = namespaces ?? [owner.metadata.namespace];
+  return among.includes(other.metadata.namespace) && selects(labelSelector, other.metadata.labels);
+}
+
+/** Required affinity and anti-affinity between pods. */
+function neighbours(placed: readonly Placed[]): string[] {
+  const wrong: string[] = [];
+  const domains = new Map<string, Map<string, PlacedPod[]>>();
+  const sharing = (topologyKey: string, node: PlacedNode): readonly PlacedPod[] => {
+    let byValue = domains.get(topologyKey);
+    if (byValue === undefined) {
+      const groups = Map.groupBy(placed, (one) => one.node.metadata.labels?.[topologyKey] ?? "");
+      byValue = new Map([...groups].map(([value, group]) => [value, group.map(({ pod }) => pod)]));
+      domains.set(topologyKey, byValue);
+    }
+    const value = node.metadata.labels?.[topologyKey];
+    return value === undefined ? [] : (byValue.get(value) ?? []);
+  };
+  for (const { pod, node } of placed) {
+    const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+    for (const term of podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
+      const other = sharing(term.topologyKey, node).find((one) => one !== pod && meant(term, pod, one));
+      if (other !== undefined) wrong.push(`${pod.metadata.name} is beside ${other.metadata.name}, which it avoids`);
+    }
+    for (const term of podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
+      // The first of those that seek each other may stand alone.
+      const isMeant = (one: PlacedPod): boolean => one !== pod && meant(term, pod, one);
+      const isBeside = sharing(term.topologyKey, node).some(isMeant);
+      if (!isBeside && placed.some((one) => isMeant(one.pod)))
+        wrong.push(`${pod.metadata.name} is not beside any pod that it seeks`);
+    }
+  }
+  return wrong;
+}
+
+/** Hard spread: no domain has more than `maxSkew` pods beyond the one with the fewest. */
+function skewed(nodes: readonly PlacedNode[], placed: readonly Placed[]): string[] {
+  const rules = new Map<string, { readonly rule: Spread; readonly owner: PlacedPod }>();
+  for (const { pod } of placed)
+    for (const rule of pod.spec.topologySpreadConstraints ?? [])
+      if (rule.whenUnsatisfiable === "DoNotSchedule")
+        rules.set(JSON.stringify([pod.metadata.namespace, rule, pod.spec.nodeSelector]), { rule, owner: pod });
+  return [...rules.values()].flatMap(({ rule, owner }) => {
+    const counts = new Map<string, number>();
+    for (const node of nodes) {
+      const value = node.metadata.labels?.[rule.topologyKey];
+      if (value !== undefined && wantsNode(owner, node)) counts.set(value, 0);
+    }
+    for (const { pod, node } of placed) {
+      const value = node.metadata.labels?.[rule.topologyKey] ?? "";
+      const isCounted =
+        pod.metadata.namespace === owner.metadata.namespace && selects(rule.labelSelector, pod.metadata.labels);
+      if (isCounted && counts.has(value)) counts.set(value, counts.get(value)! + 1);
+    }
+    const skew = Math.max(...counts.values()) - Math.min(...counts.values());
+    return skew <= rule.maxSkew
+      ? []
+      : [`pods differ by ${skew} in ${rule.topologyKey}, at most ${rule.maxSkew} is allowed`];
+  });
+}
