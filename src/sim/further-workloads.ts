@@ -16,6 +16,8 @@ export interface FurtherWorkloads {
   /** A Deployment whose pods want a device each. */
   readonly devices: { readonly replicas: number } | undefined;
   readonly cronJob: { readonly policy: "Allow" | "Forbid" | "Replace"; readonly runsForMs: number } | undefined;
+  /** A Deployment whose pods want no node together. */
+  readonly apart: { readonly replicas: number } | undefined;
   /** A Job that depends on the Deployment. */
   readonly waiting: { readonly runsForMs: number } | undefined;
 }
@@ -36,14 +38,16 @@ export function drawFurtherWorkloads(random: SeededRandom, share: number): Furth
       policy: own.pick(["Allow", "Forbid", "Replace"] as const),
       runsForMs: 500 + own.below(100_000),
     })),
+    apart: drawn("apart", (own) => ({ replicas: 1 + own.below(2) })),
     waiting: drawn("waiting job", (own) => ({ runsForMs: 500 + own.below(5_000) })),
   };
 }
 
-export function describeFurtherWorkloads({ devices, cronJob, waiting }: FurtherWorkloads): string {
+export function describeFurtherWorkloads({ devices, cronJob, apart, waiting }: FurtherWorkloads): string {
   return [
     devices === undefined ? [] : [`deployment gpu of ${devices.replicas} pods with a device each`],
     cronJob === undefined ? [] : [`cronjob tick (${cronJob.policy})`],
+    apart === undefined ? [] : [`deployment apart of ${apart.replicas} pods on a node each`],
     waiting === undefined ? [] : ["job late, which depends on deployment web"],
   ]
     .flat()
@@ -52,7 +56,7 @@ export function describeFurtherWorkloads({ devices, cronJob, waiting }: FurtherW
 
 /** What the user creates, in order. */
 export function furtherDrafts(further: FurtherWorkloads, nodes: readonly string[]): [Resource<unknown>, object][] {
-  const { devices, cronJob, waiting } = further;
+  const { devices, cronJob, apart, waiting } = further;
   const drafts: [Resource<unknown>, object][] = [];
   const add = (resource: Resource<unknown>, draft: object): void => void drafts.push([resource, draft]);
   if (devices !== undefined) {
@@ -72,6 +76,7 @@ export function furtherDrafts(further: FurtherWorkloads, nodes: readonly string[
     });
   }
   if (cronJob !== undefined) add(cronjobs as Resource<unknown>, cronJobDraft(cronJob));
+  if (apart !== undefined) add(deployments as Resource<unknown>, apartDraft(apart.replicas));
   if (waiting !== undefined) {
     const spec = { backoffLimit: 1_000, template: jobTemplate("late", waiting.runsForMs) };
     const annotations = { "steersman.dev/depends-on": "deployment/web" };
@@ -98,6 +103,15 @@ function deviceDeployment(replicas: number): object {
       template: { metadata: { labels: { app: "gpu" } }, spec },
     },
   };
+}
+
+function apartDraft(replicas: number): object {
+  const labels = { app: "apart" };
+  const term = { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } };
+  const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+  const containers = [{ name: "apart", image: "registry.test/apart:1" }];
+  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, affinity, containers } };
+  return { metadata: { namespace, name: "apart" }, spec: { replicas, selector: { matchLabels: labels }, template } };
 }
 
 function cronJobDraft({ policy, runsForMs }: NonNullable<FurtherWorkloads["cronJob"]>): object {
@@ -131,7 +145,7 @@ function isTrue(object: Stored | undefined, type: string): boolean {
 }
 
 /** What is still missing, a sentence each. */
-export function missingOfFurther(history: History, { devices, cronJob, waiting }: FurtherWorkloads): string[] {
+export function missingOfFurther(history: History, { devices, cronJob, apart, waiting }: FurtherWorkloads): string[] {
   const found: string[] = [];
   if (devices !== undefined) {
     const ready = history.get("/registry/apps/deployments/default/gpu")?.status?.["availableReplicas"] ?? 0;
@@ -139,6 +153,9 @@ export function missingOfFurther(history: History, { devices, cronJob, waiting }
     const claims = history.all("resource.k8s.io/resourceclaims").size;
     if (claims !== devices.replicas) found.push(`there are ${claims} resource claims for ${devices.replicas} pods`);
   }
+  const spread = history.get("/registry/apps/deployments/default/apart")?.status?.["availableReplicas"] ?? 0;
+  if (apart !== undefined && spread !== apart.replicas)
+    found.push(`deployment apart has ${String(spread)} of ${apart.replicas} pods`);
   if (cronJob !== undefined) {
     for (const [key, job] of history.all("batch/jobs")) {
       const isOurs = job.metadata.ownerReferences?.some(({ kind }) => kind === "CronJob") === true;

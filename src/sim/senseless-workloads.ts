@@ -36,6 +36,8 @@ const namespace = "default";
 export const stuckNamespace = "stuck";
 const twinSets = 1;
 const looseReplicas = 1;
+/** What its autoscaler wants at least; the user made fewer. */
+const leastUnmeasured = 3;
 
 /** `share` is the probability of each. */
 export function drawSenselessWorkloads(random: SeededRandom, share: number): SenselessWorkloads {
@@ -111,7 +113,7 @@ export function senselessDrafts(workloads: SenselessWorkloads): [Resource<unknow
     add(autoscalingV2Horizontalpodautoscalers, autoscalerDraft("low", "torn", 1, 2));
     add(autoscalingV2Horizontalpodautoscalers, autoscalerDraft("high", "torn", 4, 5));
     add(autoscalingV2Horizontalpodautoscalers, autoscalerDraft("astray", "nothing", 1, 5));
-    add(autoscalingV2Horizontalpodautoscalers, autoscalerDraft("blind", "unmeasured", 1, 5));
+    add(autoscalingV2Horizontalpodautoscalers, autoscalerDraft("blind", "unmeasured", leastUnmeasured, 5));
   }
   if (stuck !== undefined) {
     add(namespaces, { metadata: { name: stuckNamespace } });
@@ -242,7 +244,7 @@ function missingOfAutoscalers(history: History): string[] {
     const says = conditions.some((one) => one.status === "False" && one.reason === reason);
     return says ? [] : [`autoscaler ${name} does not say ${reason}: ${JSON.stringify(conditions)}`];
   });
-  return [...found, ...missingReady(history, "unmeasured", 2)];
+  return [...found, ...missingReady(history, "unmeasured", leastUnmeasured)];
 }
 
 function missingReady(history: History, app: string, wanted: number): string[] {

@@ -184,7 +184,11 @@ export class SimulatedUser {
         kept.scalesLeft -= 1;
         // Without any pod the newest revision would become that of all.
         kept.replicas = 1 + random.below(3);
-      } else kept.image = `registry.test/kept:${2 + random.below(100)}`;
+      } else {
+        kept.image = `registry.test/kept:${2 + random.below(100)}`;
+        const stored = this.#options.history.get("/registry/apps/statefulsets/default/keep");
+        if (stored?.status?.["currentRevision"] === undefined) kept.firstImages.push(kept.image);
+      }
       story.add(`the user wants ${kept.replicas} replicas of keep with ${kept.image}`);
       const at = { namespace: "default", name: "keep" };
       const { volumeClaimTemplates: _, ...spec } = (keptDraft(kept) as { spec: Record<string, unknown> }).spec;

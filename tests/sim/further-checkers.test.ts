@@ -2,10 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CheckerFactory } from "#sim/checkers/checker.ts";
+import { autoscalerChecker } from "#sim/checkers/autoscalers.ts";
 import { collectionChecker } from "#sim/checkers/collection.ts";
 import { dependencyChecker } from "#sim/checkers/dependencies.ts";
 import { deviceChecker } from "#sim/checkers/devices.ts";
 import { orderingChecker } from "#sim/checkers/ordering.ts";
+import { ownershipChecker } from "#sim/checkers/ownership.ts";
+import { silentNodeChecker } from "#sim/checkers/silent-nodes.ts";
 import { schedulingChecker } from "#sim/checkers/scheduling.ts";
 import { play, type Body, type Step } from "./play.ts";
 
@@ -68,6 +71,37 @@ const ofLate: Step = { put: `${pod}/late-1`, object: { metadata: owned("Job", "l
 const web = (status: string): Step => ({
   put: "/registry/apps/deployments/default/web",
   object: { status: { conditions: [{ type: "Available", status }] } },
+});
+
+const alone = {
+  podAntiAffinity: {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: { app: "a" } } },
+    ],
+  },
+};
+const ofSet = (name: string, status: string, kind = "ReplicaSet"): Step => ({
+  put: `${pod}/${name}`,
+  object: {
+    metadata: owned(kind, "web"),
+    spec: { nodeName: "n1" },
+    status: {
+      conditions: [
+        { type: "Ready", status },
+        { type: "PodScheduled", status: "True" },
+      ],
+    },
+  },
+});
+const setDeletes = (name: string): Step => ({ ...deletes(name), actor: "controllers/replicaset" });
+const autoscaler = (name: string, minReplicas: number, maxReplicas: number): Step => ({
+  put: `/registry/autoscaling/horizontalpodautoscalers/default/${name}`,
+  object: { spec: { minReplicas, maxReplicas, scaleTargetRef: { kind: "Deployment", name: "web" } } },
+});
+const heard = (status: string, at: number): Step => ({
+  at,
+  put: "/registry/core/nodes/n1",
+  object: { status: { conditions: [{ type: "Ready", status }] } },
 });
 
 const cases: readonly { story: string; checker: CheckerFactory; steps: readonly Step[]; broken?: RegExp }[] = [
@@ -158,6 +192,67 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     checker: schedulingChecker,
     steps: [node(gone), { at: late, ...bound() }],
     broken: /^55 taints/,
+  },
+  {
+    story: "a pod that a gate holds comes to a node",
+    checker: schedulingChecker,
+    steps: [node(), bound({ schedulingGates: [{ name: "wait" }] })],
+    broken: /^55 gates/,
+  },
+  {
+    story: "two pods that want no node together",
+    checker: schedulingChecker,
+    steps: [
+      node(),
+      { put: `${pod}/a`, object: { metadata: { labels: { app: "a" } }, spec: { nodeName: "n1" } } },
+      bound({ affinity: alone }),
+    ],
+    broken: /^55 anti-affinity/,
+  },
+  {
+    story: "a ReplicaSet gives up who is not ready",
+    checker: ownershipChecker,
+    steps: [ofSet("a", "True"), ofSet("b", "False"), setDeletes("b"), setDeletes("a")],
+  },
+  {
+    story: "a ReplicaSet gives up who is ready, and keeps who is not",
+    checker: ownershipChecker,
+    steps: [ofSet("a", "True"), ofSet("b", "False"), setDeletes("a")],
+    broken: /^38 order/,
+  },
+  {
+    story: "a ReplicaSet deletes the pod of another kind's workload",
+    checker: ownershipChecker,
+    steps: [ofSet("a", "True", "StatefulSet"), setDeletes("a")],
+    broken: /^33 foreign pods.*StatefulSet/,
+  },
+  {
+    story: "an autoscaler stays within its bounds",
+    checker: autoscalerChecker,
+    steps: [autoscaler("one", 2, 3), { scales: "web", replicas: 3 }, { scales: "other", replicas: 9 }],
+  },
+  {
+    story: "an autoscaler goes where another may not",
+    checker: autoscalerChecker,
+    steps: [autoscaler("one", 2, 3), autoscaler("two", 4, 5), { scales: "web", replicas: 4 }],
+    broken: /^58 bounds/,
+  },
+  {
+    story: "pods of a silent node are marked in time",
+    checker: silentNodeChecker,
+    steps: [
+      heard("True", 0),
+      ofSet("a", "True"),
+      heard("Unknown", 40_000),
+      ofSet("a", "False"),
+      heard("Unknown", late),
+    ],
+  },
+  {
+    story: "pods of a silent node are said to be ready",
+    checker: silentNodeChecker,
+    steps: [heard("True", 0), ofSet("a", "True"), heard("Unknown", 40_000), heard("Unknown", late)],
+    broken: /^59 silent nodes/,
   },
   {
     story: "who depends starts after",

@@ -27,7 +27,12 @@ export interface Step {
   readonly client?: string;
   /** A user asks to evict this pod. */
   readonly evicts?: string;
+  /** An autoscaler gives this Deployment `replicas` pods. */
+  readonly scales?: string;
+  readonly replicas?: number;
 }
+
+const rule = { "steersman-rule": "as played" };
 
 /** Plays steps to one checker; answers the invariants that it says are broken. */
 export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
@@ -58,13 +63,20 @@ export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     nowMs = step.at ?? nowMs;
     if (step.deletes !== undefined) {
       const body = new TextEncoder().encode(JSON.stringify({ preconditions: { uid: step.uid } }));
-      const headers = { "steersman-actor": encodeURIComponent(step.actor ?? "controllers/statefulset") };
+      const headers = { "steersman-actor": encodeURIComponent(step.actor ?? "controllers/statefulset"), ...rule };
       checker.requested?.(step.client ?? "controllers", { method: "DELETE", target: step.deletes, headers, body });
       continue;
     }
     if (step.evicts !== undefined) {
       const target = `/api/v1/namespaces/default/pods/${step.evicts}/eviction`;
       checker.requested?.("user", { method: "POST", target, headers: {}, body: new Uint8Array(0) });
+      continue;
+    }
+    if (step.scales !== undefined) {
+      const target = `/apis/apps/v1/namespaces/default/deployments/${step.scales}/scale`;
+      const body = new TextEncoder().encode(JSON.stringify({ spec: { replicas: step.replicas } }));
+      const headers = { "steersman-actor": encodeURIComponent("controllers/horizontal-pod-autoscaler"), ...rule };
+      checker.requested?.("controllers", { method: "PUT", target, headers, body });
       continue;
     }
     const key = step.put ?? step.remove ?? "";

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { hashText } from "#base/seeded-random.ts";
 import { crashesOf, playNamed } from "#sim/crash-sweep.ts";
 import type { SeedResult } from "#sim/run-seed.ts";
 import { numberOption, parseOptions, type Flags } from "../options.ts";
@@ -8,7 +9,7 @@ import { projectRoot } from "../places.ts";
 import { simulationMachine } from "../sim-machine.ts";
 
 const flags: Flags = {
-  seeds: { type: "string", meaning: "number of seeds to run, default 100" },
+  seeds: { type: "string", meaning: "number of seeds to run, default 100; each tenth is a crash after one write" },
   seed: { type: "string", meaning: "run this one seed alone; 7@35 is scenario 7 with a crash after write 35" },
   from: { type: "string", meaning: "first seed of many, default 1" },
   "crash-each-write": {
@@ -22,6 +23,8 @@ const flags: Flags = {
 
 const seedsMax = 1_000_000;
 const jobsMax = 64;
+/** Beyond the last write of a scenario its runs count from the first again: any number names one. */
+const writesMax = 10_000;
 
 type TimedResult = SeedResult & { readonly tookMs: number };
 
@@ -37,8 +40,17 @@ export async function run(args: readonly string[]): Promise<number> {
   const names =
     options.values["crash-each-write"] === true
       ? await crashNames(from, count)
-      : Array.from({ length: count }, (_, index) => String(from + index));
+      : Array.from({ length: count }, (_, index) => nameOf(from + index));
   return await runMany(names, Math.min(jobs, count), isVerbose);
+}
+
+/** One run in so many is a calm scenario with one crash, after one of its writes. */
+const crashRunEvery = 10;
+
+/** What the n-th of many runs plays. */
+function nameOf(number: number): string {
+  if (number % crashRunEvery !== 0) return String(number);
+  return `${number}@${1 + (hashText(`write ${number}`) % writesMax)}`;
 }
 
 /** `count` runs: a crash after the first write of the first scenario, after its second, and so on, then the next scenario. */
@@ -85,9 +97,12 @@ async function runMany(seeds: string[], jobs: number, isVerbose: boolean): Promi
   const seconds = (performance.now() - startedMs) / 1000;
   const hours = virtualMs / 3_600_000;
   const clear = process.stdout.isTTY ? "\r" : "";
-  const work = `${hours.toFixed(1)} virtual hours, ${writes} writes, in ${seconds.toFixed(1)} s`;
+  const work = `${hours.toFixed(1)} virtual hours, ${writes} writes`;
   process.stdout.write(`${clear}${total - failed.length} of ${total} seeds passed: ${work}\n`);
-  if (failed.length > 0) process.stdout.write(`failed: ${failed.map(({ seed }) => seed).join(" ")}\n`);
+  for (const { seed, violation } of failed)
+    process.stdout.write(`failed ${seed} (${violation?.invariant}), again: ./steer sim --seed ${seed} -v\n`);
+  const names = failed.length === 0 ? "" : `: ${failed.map(({ seed }) => seed).join(" ")}`;
+  process.stdout.write(`${total} seeds, ${failed.length} failed${names}, ${seconds.toFixed(1)} s\n`);
   return failed.length === 0 ? 0 : 1;
 }
 

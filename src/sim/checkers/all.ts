@@ -1,3 +1,4 @@
+import { autoscalerChecker } from "./autoscalers.ts";
 import { cacheChecker } from "./caches.ts";
 import type { CheckerFactory } from "./checker.ts";
 import { collectionChecker } from "./collection.ts";
@@ -12,6 +13,8 @@ import { nodeChecker } from "./nodes.ts";
 import { objectChecker } from "./objects.ts";
 import { orderingChecker } from "./ordering.ts";
 import { orphanChecker } from "./orphans.ts";
+import { ownershipChecker } from "./ownership.ts";
+import { silentNodeChecker } from "./silent-nodes.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
 import { statefulIdentityChecker } from "./stateful-identity.ts";
@@ -42,4 +45,7 @@ export const allCheckers: readonly CheckerFactory[] = [
   namespaceChecker,
   disruptionChecker,
   waitingPodChecker,
+  ownershipChecker,
+  autoscalerChecker,
+  silentNodeChecker,
 ];

@@ -1,0 +1,65 @@
+import { readCause } from "#client/cause-headers.ts";
+import type { Stored } from "../history.ts";
+import type { Checker, Report, View } from "./checker.ts";
+import { isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
+
+/** Loops that make pods, and the kind whose pods are theirs to delete. */
+const ownersOf: Readonly<Record<string, string>> = {
+  "controllers/replicaset": "ReplicaSet",
+  "controllers/replicationcontroller": "ReplicationController",
+  "controllers/statefulset": "StatefulSet",
+  "controllers/daemonset": "DaemonSet",
+  "controllers/job": "Job",
+};
+
+/**
+ * 33: a loop deletes no pod but those of its own workloads, whatever else their selectors match. 38: a ReplicaSet that shrinks
+ * gives up the pods first that have not been ready for long.
+ */
+export function ownershipChecker(view: View, report: Report): Checker {
+  /** Since when a pod is not ready, by uid. */
+  const unreadyMs = new Map<string, number>();
+  /** Pods that some loop asked to delete. */
+  const asked = new Set<string>();
+  return {
+    name: "ownership",
+    requested(_client, { method, target, headers }) {
+      const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
+      if (method !== "DELETE" || name === undefined) return;
+      const pod = view.history.get(`/registry/core/pods/${namespace}/${name}`);
+      if (pod === undefined) return;
+      asked.add(pod.metadata.uid);
+      const kind = ownersOf[readCause(headers)?.actor ?? ""];
+      if (kind === undefined) return;
+      const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true);
+      if (owner?.kind !== kind)
+        report(
+          "33 foreign pods",
+          `the loop of ${kind}s deletes ${namespace}/${name}, a pod of ${owner?.kind ?? "nobody"}`,
+        );
+      else if (kind === "ReplicaSet") checkOrder(pod, owner.uid);
+    },
+    changed(changes) {
+      for (const { resource, before, current } of changes) {
+        if (resource !== "pods") continue;
+        const { uid } = (current ?? before)!.metadata;
+        if (current === undefined) asked.delete(uid);
+        if (current === undefined || isReady(current)) unreadyMs.delete(uid);
+        else if (!unreadyMs.has(uid)) unreadyMs.set(uid, view.now());
+      }
+    },
+  };
+
+  function checkOrder(pod: Stored, set: string): void {
+    if (!isReady(pod) || pod.metadata.deletionTimestamp !== undefined) return;
+    const sinceMs = view.now() - oldestViewMsOf(view.swarm);
+    for (const { metadata, ...other } of view.history.all("pods").values()) {
+      if (metadata.ownerReferences?.some(({ uid, controller }) => uid === set && controller === true) !== true)
+        continue;
+      if (metadata.deletionTimestamp !== undefined || isTerminal({ metadata, ...other }) || asked.has(metadata.uid))
+        continue;
+      if ((unreadyMs.get(metadata.uid) ?? Infinity) < sinceMs)
+        report("38 order", `${pod.metadata.name} is ready and goes before ${metadata.name}, which is not`);
+    }
+  }
+}
