@@ -24,6 +24,7 @@ import { realClock, realTimers } from "#world/node/clock.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
+import { whenCutOff } from "../tests/cluster/cut-off.ts";
 import { report } from "./report.ts";
 
 const requests = Number(process.argv[2] ?? 1_000_000);
@@ -42,6 +43,14 @@ const titles = {
 const folder = mkdtempSync(`${tmpdir()}/steer-bench-canary-`);
 const timers = realTimers({ keepAlive: true });
 const cleanUps: (() => unknown)[] = [];
+
+async function cleanUpAll(): Promise<void> {
+  mirrors.stop();
+  plane.close();
+  await haproxy.stop();
+  for (const cleanUp of cleanUps) cleanUp();
+  rmSync(folder, { recursive: true, force: true });
+}
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -529,6 +538,7 @@ function measureVerdict(): void {
   print("missed bad versions whose users err at 20 %, limit 10 %, of 1,000", of(0.2, "Pass"), "%", { target: 1 });
 }
 
+const takeBack = whenCutOff(cleanUpAll);
 try {
   const only = process.argv[4];
   const isAsked = (part: string): boolean => only === undefined || only === part;
@@ -540,9 +550,6 @@ try {
   if (isAsked("cost")) await measureCost();
   if (isAsked("mirror")) await measureMirror();
 } finally {
-  mirrors.stop();
-  plane.close();
-  await haproxy.stop();
-  for (const cleanUp of cleanUps) cleanUp();
-  rmSync(folder, { recursive: true, force: true });
+  takeBack();
+  await cleanUpAll();
 }

@@ -1,4 +1,5 @@
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { globSync, readFileSync } from "node:fs";
 import { Resolver } from "node:dns/promises";
 import http from "node:http";
@@ -7,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { clientBinary } from "#main/client-binaries.ts";
 import type { ClusterSettings } from "#cluster/settings.ts";
+import { whenCutOff } from "../tests/cluster/cut-off.ts";
 import { connect, inParallel } from "./cluster/connection.ts";
 import * as running from "./cluster/running-cluster.ts";
 import { followTimeline } from "./cluster/timeline.ts";
@@ -298,21 +300,34 @@ async function inside(): Promise<void> {
 }
 
 /** Runs this program again in a network namespace of its own: no port of the machine is taken, no other cluster is met. */
-function enterNetwork(): number {
+async function enterNetwork(): Promise<number> {
   const name = `steer-bench-${process.pid}`;
   const ip = (...args: string[]): void => {
     const done = spawnSync("ip", args, { encoding: "utf8" });
     if (done.status !== 0) throw new Error(`ip ${args.join(" ")}: ${done.stderr}`);
   };
   ip("netns", "add", name);
+  let child: ChildProcess | undefined;
+  // The program inside is told as well, and has removed its cluster when it ends: only then the network may go.
+  const leave = (): void => ip("netns", "delete", name);
+  const takeBack = whenCutOff(async () => {
+    if (child?.kill("SIGTERM") === true) await once(child, "exit");
+    leave();
+  });
   try {
     ip("-n", name, "link", "set", "lo", "up");
     const again = [process.execPath, ...process.execArgv, import.meta.filename, ...process.argv.slice(2), "--inside"];
-    return spawnSync("nsenter", [`--net=/run/netns/${name}`, ...again], { stdio: "inherit" }).status ?? 1;
+    const started = spawn("nsenter", [`--net=/run/netns/${name}`, ...again], { stdio: "inherit" });
+    child = started;
+    return await new Promise((resolve, reject) => {
+      started.once("exit", (code) => resolve(code ?? 1));
+      started.once("error", reject);
+    });
   } finally {
-    ip("netns", "delete", name);
+    takeBack();
+    leave();
   }
 }
 
 if (flags.inside) await inside();
-else process.exitCode = enterNetwork();
+else process.exitCode = await enterNetwork();

@@ -21,6 +21,7 @@ import { nftablesRules } from "#world/node/kernel-rules.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { realRandom } from "#world/node/random.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
+import { whenCutOff } from "../tests/cluster/cut-off.ts";
 import { report } from "./report.ts";
 
 const count = Number(process.argv[2] ?? 10_000);
@@ -147,9 +148,12 @@ async function benchDns(): Promise<void> {
 
 const name = `steer-bench-${process.pid}`;
 execFileSync("ip", ["netns", "add", name]);
+const leave = (): unknown => execFileSync("ip", ["netns", "del", name]);
+const takeBack = whenCutOff(leave);
 try {
   await benchServices(`/run/netns/${name}`);
 } finally {
-  execFileSync("ip", ["netns", "del", name]);
+  takeBack();
+  leave();
 }
 await benchDns();

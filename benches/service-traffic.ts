@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { service, slice, splitByHeader } from "../tests/network/objects.ts";
 import { node, TestNode } from "../tests/network/test-node.ts";
+import { whenCutOff } from "../tests/cluster/cut-off.ts";
 import { report } from "./report.ts";
 
 const seconds = Number(process.argv[2] ?? 2);
@@ -44,6 +45,11 @@ for (const program of ["haproxy", "wrk"])
   if (spawnSync(program, ["-v"]).error !== undefined) throw new Error(`Cannot measure: ${program} is not installed`);
 
 const stage = new TestNode();
+const leave = async (): Promise<void> => {
+  await stage.cleanUp();
+  await stage[Symbol.asyncDispose]();
+};
+const takeBack = whenCutOff(leave);
 try {
   stage.namespace.ip("addr add 192.168.9.1/32 dev lo");
   await stage.start([
@@ -115,6 +121,6 @@ try {
     }
   }
 } finally {
-  await stage.cleanUp();
-  await stage[Symbol.asyncDispose]();
+  takeBack();
+  await leave();
 }

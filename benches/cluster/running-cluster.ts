@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { whenCutOff } from "../../tests/cluster/cut-off.ts";
 import { connect, type ApiConnection } from "./connection.ts";
 
 /** Clusters that the benches start as a user does, in a data dir of their own, and what their processes use. */
@@ -23,8 +24,16 @@ export interface Place {
   readonly port: number;
 }
 
+const takeBacks = new WeakMap<Place, () => void>();
+
+/** A data dir for a cluster, which goes away with the cluster also when the bench is ended before it is done. */
 export function newPlace(folder: string, port: number): Place {
-  return { dataDir: mkdtempSync(join(folder, "bench-cluster-")), port };
+  const place = { dataDir: mkdtempSync(join(folder, "bench-cluster-")), port };
+  takeBacks.set(
+    place,
+    whenCutOff(() => clear(place)),
+  );
+  return place;
 }
 
 export async function freePort(): Promise<number> {
@@ -86,6 +95,11 @@ export async function up(place: Place, ...flags: string[]): Promise<RunningClust
 
 /** Stops the cluster and removes every trace. */
 export function remove(place: Place): void {
+  takeBacks.get(place)?.();
+  clear(place);
+}
+
+function clear(place: Place): void {
   spawnSync(join(projectRoot, "steer"), ["reset", "--yes", "--data-dir", place.dataDir]);
   rmSync(place.dataDir, { recursive: true, force: true });
 }

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { clientBinary, type ClientVersion } from "#main/client-binaries.ts";
+import { whenCutOff } from "./cut-off.ts";
 
 export const projectRoot = join(import.meta.dirname, "../..");
 export const isRoot = process.getuid?.() === 0;
@@ -59,7 +60,13 @@ export function startRealCluster(...flags: string[]): TestCluster {
 function startCluster(namespace: string | undefined, flags: readonly string[]): TestCluster {
   count += 1;
   const dataDir = mkdtempSync(join(tmpdir(), "steer-test-"));
-  const cluster = describeCluster(dataDir, namespace);
+  const described = describeCluster(dataDir, namespace);
+  const takeBack = whenCutOff(described.remove);
+  const remove = (): void => {
+    takeBack();
+    described.remove();
+  };
+  const cluster = { ...described, remove };
   const up = cluster.steer("up", ...flags);
   if (up.code !== 0) {
     cluster.remove();

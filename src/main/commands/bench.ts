@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { projectRoot } from "../places.ts";
@@ -18,12 +18,12 @@ export async function run(args: readonly string[]): Promise<number> {
   if (name === undefined || !names.includes(name)) {
     throw new UserError(`There is no bench "${name ?? ""}".`, `The benches are: ${names.join(", ")}.`);
   }
-  const result = spawnSync(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", join(folder, `${name}.ts`), ...rest],
-    {
-      stdio: "inherit",
-    },
-  );
-  return result.status ?? 1;
+  const program = ["--disable-warning=ExperimentalWarning", join(folder, `${name}.ts`), ...rest];
+  const bench = spawn(process.execPath, program, { stdio: "inherit" });
+  // Who is told to end waits until the bench has put away what it had set up.
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => bench.kill(signal));
+  return new Promise((resolve, reject) => {
+    bench.once("exit", (code) => resolve(code ?? 1));
+    bench.once("error", reject);
+  });
 }
