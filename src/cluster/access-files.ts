@@ -1,8 +1,12 @@
+import { defaultPolicy, readPolicy, type AuditPolicy } from "#apiserver/audit/policy.ts";
 import { readStaticTokens } from "#apiserver/authenticate/static-tokens.ts";
 import { readAuthentication } from "#apiserver/configuration/authentication.ts";
 import { readAuthorization } from "#apiserver/configuration/authorization.ts";
 import type { Configured } from "#apiserver/configuration/document.ts";
+import { readEncryption, type EncryptionSettings } from "#apiserver/configuration/encryption.ts";
 import { readKubeconfig, type RemoteEndpoint } from "#apiserver/configuration/kubeconfig.ts";
+import type { EncryptionKey, SealingRule } from "#apiserver/encryption/value-cipher.ts";
+import { parseYaml } from "#codec/yaml.ts";
 import type { Disk } from "#world/disk.ts";
 import type { AccessSettings } from "./access.ts";
 
@@ -75,20 +79,38 @@ export async function readAccess(
   dataDir: string,
   forbiddenIssuers: readonly string[],
 ): Promise<AccessSettings> {
-  const file = (name: string): Promise<string | undefined> => readConfigFile(disk, dataDir, name);
-  const authentication = await file(configFiles.authentication);
-  const authorization = await file(configFiles.authorization);
-  const tokens = await file(configFiles.tokens);
+  const authentication = await readAuthenticationPart(disk, dataDir, forbiddenIssuers);
+  return { ...authentication, ...(await readAuthorizationPart(disk, dataDir)) };
+}
+
+/** The part that says who may come in. Throws `ConfigFileError`. */
+export async function readAuthenticationPart(
+  disk: Reading,
+  dataDir: string,
+  forbiddenIssuers: readonly string[],
+): Promise<AccessSettings> {
+  const text = await readConfigFile(disk, dataDir, configFiles.authentication);
+  const tokens = await readConfigFile(disk, dataDir, configFiles.tokens);
   const staticTokens = tokens === undefined ? undefined : readStaticTokens(tokens);
   if (typeof staticTokens === "string")
     throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.tokens}`, staticTokens);
   const tokenWebhook = await readEndpoint(disk, dataDir, configFiles.tokenWebhook);
-  const authorizers =
-    authorization === undefined
-      ? undefined
-      : followed(dataDir, configFiles.authorization, readAuthorization(authorization));
+  return {
+    ...(text !== undefined && {
+      authentication: followed(dataDir, configFiles.authentication, readAuthentication(text, forbiddenIssuers)),
+    }),
+    ...(staticTokens !== undefined && { staticTokens }),
+    ...(tokenWebhook !== undefined && { tokenWebhook }),
+  };
+}
+
+/** The part that says who judges them. Throws `ConfigFileError`. */
+export async function readAuthorizationPart(disk: Reading, dataDir: string): Promise<AccessSettings> {
+  const text = await readConfigFile(disk, dataDir, configFiles.authorization);
+  if (text === undefined) return {};
+  const authorizers = followed(dataDir, configFiles.authorization, readAuthorization(text));
   const authorizerEndpoints = new Map<string, RemoteEndpoint>();
-  for (const each of authorizers ?? []) {
+  for (const each of authorizers) {
     if (each.type !== "Webhook") continue;
     const endpoint = await readEndpoint(disk, dataDir, each.kubeconfig);
     if (endpoint === undefined)
@@ -98,16 +120,29 @@ export async function readAccess(
       );
     authorizerEndpoints.set(each.name, endpoint);
   }
-  return {
-    ...(authentication !== undefined && {
-      authentication: followed(
-        dataDir,
-        configFiles.authentication,
-        readAuthentication(authentication, forbiddenIssuers),
-      ),
-    }),
-    ...(staticTokens !== undefined && { staticTokens }),
-    ...(tokenWebhook !== undefined && { tokenWebhook }),
-    ...(authorizers !== undefined && { authorizers, authorizerEndpoints }),
-  };
+  return { authorizers, authorizerEndpoints };
+}
+
+/** The policy in `audit-policy.yaml`; without one writes are noted, reads are not. Throws `ConfigFileError`. */
+export async function readAuditPolicy(disk: Reading, dataDir: string): Promise<AuditPolicy> {
+  const text = await readConfigFile(disk, dataDir, configFiles.auditPolicy);
+  if (text === undefined) return defaultPolicy;
+  const parsed = parseYaml(text);
+  const policy = parsed.ok ? readPolicy(parsed.documents[0]) : parsed.message;
+  if (typeof policy === "string")
+    throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.auditPolicy}`, policy);
+  return policy;
+}
+
+/** Which kinds lie sealed in the store's file: those of `encryption.yaml`, and Secrets where it does not name them. */
+export async function readEncryptionSettings(
+  disk: Reading,
+  dataDir: string,
+  ownKeys: readonly EncryptionKey[],
+): Promise<EncryptionSettings> {
+  const text = await readConfigFile(disk, dataDir, configFiles.encryption);
+  const always: SealingRule = { resources: ["secrets"], key: ownKeys[0] };
+  if (text === undefined) return { rules: [always], keys: ownKeys };
+  const { rules, keys } = followed(dataDir, configFiles.encryption, readEncryption(text, ownKeys));
+  return { rules: [...rules, always], keys };
 }

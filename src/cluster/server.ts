@@ -41,6 +41,7 @@ import { createMeasurements } from "./measurements.ts";
 import { requestCounts } from "./request-metrics.ts";
 import { auditFamilies, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
+import type { Reloads } from "./reloads.ts";
 import type { SchedulerSettings } from "./scheduler-settings.ts";
 import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
@@ -77,6 +78,8 @@ export interface ServerOptions {
   readonly webKeys?: JsonWebKeys;
   /** Who did what is written down; absent: it is not. */
   readonly audit?: AuditOptions;
+  /** How often changed settings were followed, for the metrics. */
+  readonly reloads?: Reloads;
   /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** What WebSocket handshakes need; absent: watches cannot come as WebSockets. */
@@ -184,6 +187,7 @@ export function createServer(options: ServerOptions): Server {
   metrics.collect(() => [
     buildInfo(versionInfo.gitVersion),
     ...auditFamilies(options.audit),
+    ...(options.reloads?.families() ?? []),
     ...(ownProcess === undefined ? [] : processFamilies(ownProcess)),
   ]);
   return {

@@ -3,15 +3,17 @@ import { flushCompileCache } from "node:module";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
-import { configFolder, readAccess } from "#cluster/access-files.ts";
+import { configFolder, readAccess, readAuditPolicy, readEncryptionSettings } from "#cluster/access-files.ts";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
+import { followAccess, followAudit, followConfig, followEncryption } from "#cluster/follow-config.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
+import { Reloads } from "#cluster/reloads.ts";
 import { openSchedulerSettings } from "#cluster/scheduler-settings.ts";
 import { createServer, issuer, partUser, type Server } from "#cluster/server.ts";
 import { AuditLogFile } from "#apiserver/audit/log-file.ts";
 import { auditSinks, recoverEntries } from "#apiserver/audit/sinks.ts";
-import { resealStale, sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import { resealStale, sealAtRest, type EncryptionKey, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
 import { transportOf } from "#cluster/fresh-certificates.ts";
 import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
@@ -26,7 +28,7 @@ import { nodeCiphers } from "#world/node/ciphers.ts";
 import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
 import type { TlsIdentity, Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
-import { auditPolicy, encryptionSettings, followAccess, keepCertificates, openAuditWebhook } from "./server-config.ts";
+import { keepCertificates, openAuditWebhook } from "./server-config.ts";
 
 /** Larger requests are refused with 413, as upstream. */
 const bodyBytesMax = 3 * 1024 * 1024;
@@ -41,13 +43,14 @@ function fail(message: string, error: unknown): never {
 
 interface OpenedStore {
   readonly store: Store;
-  readonly cipher?: SealedAtRest;
+  readonly sealing?: { readonly cipher: SealedAtRest; readonly ownKeys: readonly EncryptionKey[] };
 }
 
 async function openStore(dataDir: string, settings: ClusterSettings): Promise<OpenedStore> {
   const { clock, timers, random } = realWorld;
   if (settings.store === "memory") return { store: openMemoryStore({ clock, timers }) };
-  const { keys, rules } = await encryptionSettings(dataDir, await openEncryptionKeys(realWorld, dataDir));
+  const ownKeys = await openEncryptionKeys(realWorld, dataDir);
+  const { keys, rules } = await readEncryptionSettings(realWorld.disk, dataDir, ownKeys);
   const cipher = sealAtRest({ ciphers: nodeCiphers, random }, keys, rules);
   const store = await openSqliteStore({
     cipher,
@@ -57,7 +60,7 @@ async function openStore(dataDir: string, settings: ClusterSettings): Promise<Op
     // What was accepted cannot be kept any more: better no server than one that lies.
     failed: (error) => fail("the store failed", error),
   });
-  return { store, cipher };
+  return { store, sealing: { cipher, ownKeys } };
 }
 
 function historyOf(settings: ClusterSettings, ca: string, identity: () => TlsIdentity): { history?: Transport } {
@@ -76,7 +79,7 @@ function keepAccess(server: Server, dataDir: string): { stop(): void } {
 async function main(dataDir: string): Promise<void> {
   const settings = await loadSettings(realWorld.disk, dataDir);
   if (settings === undefined) throw new Error(`Cannot serve ${dataDir}: no cluster was made there`);
-  const [{ store, cipher }, openedPki] = await Promise.all([
+  const [{ store, sealing }, openedPki] = await Promise.all([
     openStore(dataDir, settings),
     openClusterPki(realWorld, dataDir, settings),
   ]);
@@ -94,9 +97,13 @@ async function main(dataDir: string): Promise<void> {
   const recovered = await recoverEntries(store, auditLog);
   if (recovered > 0) log.info("audit entries came back from the store", { count: recovered });
   const auditWebhook = await openAuditWebhook(dataDir, settings.dialAllow, log);
+  const auditing = { policy: await readAuditPolicy(disk, dataDir), sinks: auditSinks(auditLog, auditWebhook) };
+  const access = await readAccess(disk, dataDir, [issuer]);
+  const reloads = new Reloads();
   const server = createServer({
-    audit: { policy: await auditPolicy(dataDir), sinks: auditSinks(auditLog, auditWebhook) },
-    access: await readAccess(disk, dataDir, [issuer]),
+    audit: auditing,
+    access,
+    reloads,
     webKeys: nodeJsonWebKeys,
     scheduler: await openSchedulerSettings(realWorld, dataDir),
     world: realWorld,
@@ -139,11 +146,15 @@ async function main(dataDir: string): Promise<void> {
     const tls = { ...pki.server, clientCa: pki.caCertificate };
     for (const listener of listeners) listener.replaceTls(tls);
   });
-  const following = followAccess(server, dataDir, log);
-  const access = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
-  if (cipher !== undefined && cipher.stale.size > 0) {
+  const following = followConfig(dataDir, { disk, clock, timers, log, reloads }, [
+    ...followAccess(server, disk, dataDir, [issuer], access),
+    followAudit(auditing, disk, dataDir),
+    ...(sealing === undefined ? [] : [followEncryption({ ...sealing, store, timers, log }, disk, dataDir)]),
+  ]);
+  const historyAccess = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
+  if (sealing !== undefined && sealing.cipher.stale.size > 0) {
     // Beside the work: what is not sealed anew when the process ends is found again at the next start.
-    resealStale(store, cipher).then(
+    resealStale(store, sealing.cipher).then(
       (count) => log.info("values were sealed as configured", { count }),
       (error: unknown) => log.error("cannot seal values as configured", error),
     );
@@ -160,7 +171,7 @@ async function main(dataDir: string): Promise<void> {
     process.send?.({ ready: "simulated nodes" });
   }
   const stop = async (): Promise<void> => {
-    access?.stop();
+    historyAccess?.stop();
     following.close();
     fresh.stop();
     await server.stop();

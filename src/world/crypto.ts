@@ -11,12 +11,18 @@ export interface Crypto {
   verifyEs256(publicKey: string, data: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** Authenticated encryption: AES-256-GCM with 32-byte keys and 12-byte nonces. */
+/** Authenticated encryption. What is `bound` is not in the sealed bytes, and must be the same to open them. */
 export interface Ciphers {
-  /** The sealed bytes and their 16-byte tag. A nonce must never be used twice with one key. */
-  sealAes256Gcm(key: Uint8Array, nonce: Uint8Array, data: Uint8Array, bound: Uint8Array): Uint8Array;
+  /**
+   * AES-GCM with a key of 16, 24 or 32 bytes and a nonce of 12: the sealed bytes and their 16-byte tag. A nonce must never be used
+   * twice with one key.
+   */
+  sealAesGcm(key: Uint8Array, nonce: Uint8Array, data: Uint8Array, bound: Uint8Array): Uint8Array;
   /** Undefined when the key, the nonce, the bytes or what they are bound to is not what was sealed. */
-  openAes256Gcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, bound: Uint8Array): Uint8Array | undefined;
+  openAesGcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, bound: Uint8Array): Uint8Array | undefined;
+  /** XSalsa20 and Poly1305 (NaCl's secretbox) with a key of 32 bytes and a nonce of 24, which may be chosen by chance. */
+  sealSecretbox(key: Uint8Array, nonce: Uint8Array, data: Uint8Array, bound: Uint8Array): Uint8Array;
+  openSecretbox(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, bound: Uint8Array): Uint8Array | undefined;
 }
 
 export interface CertificateSubject {

@@ -141,7 +141,12 @@ test("a configuration that cannot be followed is refused, and shows no key", () 
     assert.doesNotMatch(read.problem, /c2hvcnQ=/);
   };
   refused([{ aescbc: { keys: [] } }], /aescbc: is not supported/);
-  refused([{ aesgcm: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 32 bytes/);
+  refused([{ aesgcm: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 16, 24, 32 bytes/);
+  refused([{ secretbox: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 32 bytes/);
+  refused(
+    [{ kms: { apiVersion: "v1", name: "k", endpoint: "unix:///x" } }],
+    /kms: is not supported, in none of its versions/,
+  );
   refused([{ aesgcm: { keys: [] } }], /keys: Required value/);
   refused([{ aesgcm: { keys: [{ name: "new", secret: btoa("x".repeat(32)) }] } }], /another key is called new/);
   refused([], /providers: Required value/);
@@ -150,12 +155,22 @@ test("a configuration that cannot be followed is refused, and shows no key", () 
 
 test("a missing key, and a value that was moved to another name, are refused", async () => {
   await assert.rejects(open(oldKey), /sealed with the key new/);
-  const cipher = sealAtRest(
-    { ciphers: nodeCiphers, random: realRandom },
-    [newKey],
-    [{ resources: ["secrets"], key: newKey }],
-  );
-  const place = "/registry/core/secrets/default/";
-  const sealed = cipher.seal(`${place}a`, new TextEncoder().encode("x"));
-  assert.throws(() => cipher.open(`${place}b`, sealed), /not what was sealed/);
+  const keys: EncryptionKey[] = [
+    newKey,
+    { name: "short", key: new Uint8Array(16).fill(3), provider: "aesgcm" },
+    { name: "box", key: new Uint8Array(32).fill(4), provider: "secretbox" },
+  ];
+  for (const key of keys) {
+    const cipher = sealAtRest({ ciphers: nodeCiphers, random: realRandom }, keys, [{ resources: ["secrets"], key }]);
+    const place = "/registry/core/secrets/default/";
+    const value = new TextEncoder().encode("x");
+    const sealed = cipher.seal(`${place}a`, value);
+    assert.deepEqual([...cipher.open(`${place}a`, sealed)], [...value], key.name);
+    assert.throws(() => cipher.open(`${place}b`, sealed), /not what was sealed/);
+    const changed = sealed.slice();
+    changed[changed.length - 1]! ^= 1;
+    assert.throws(() => cipher.open(`${place}a`, changed), /not what was sealed/);
+    const cut = sealed.subarray(0, sealed.length - 1);
+    assert.throws(() => cipher.open(`${place}a`, cut), /not what was sealed/);
+  }
 });

@@ -9,11 +9,22 @@ export interface EncryptionSettings {
   readonly keys: readonly EncryptionKey[];
 }
 
-const keyBytes = 32;
+type KeyProvider = NonNullable<EncryptionKey["provider"]>;
+
+/** Lengths of keys in bytes. */
+const keyBytes: Readonly<Record<KeyProvider, readonly number[]>> = { aesgcm: [16, 24, 32], secretbox: [32] };
+
+const providerNames = ["aesgcm", "secretbox", "cluster", "identity"] as const;
+
+/** What is not sealed as asked must not be stored. */
+const unsupported: Readonly<Record<string, string>> = {
+  aescbc: "is not supported, as it does not notice changed values: use secretbox or aesgcm",
+  kms: "is not supported, in none of its versions: use cluster for the cluster's own keys, secretbox or aesgcm",
+};
 
 /**
- * Reads `EncryptionConfiguration` (apiserver.config.k8s.io/v1). Providers are `aesgcm` with keys of 32 bytes, `identity`, and
- * `cluster`, the cluster's own keys; others are refused, because what is not sealed as asked must not be stored.
+ * Reads `EncryptionConfiguration` (apiserver.config.k8s.io/v1). Providers are `aesgcm`, `secretbox`, `identity`, and `cluster`, the
+ * cluster's own keys; others are refused.
  */
 export function readEncryption(text: string, ownKeys: readonly EncryptionKey[]): Configured<EncryptionSettings> {
   const apiVersions = [`${configurationGroup}/v1`];
@@ -44,35 +55,39 @@ function readProvider(
   ownKeys: readonly EncryptionKey[],
   keys: Map<string, EncryptionKey>,
 ): EncryptionKey | undefined {
-  const names = ["aesgcm", "cluster", "identity"].filter((name) => provider.has(name));
-  for (const other of ["aescbc", "secretbox", "kms"]) {
-    if (provider.has(other))
-      provider.problem(other, "is not supported: use aesgcm, or cluster for the cluster's own keys");
-  }
-  if (names.length !== 1) provider.problem("", "names exactly one of aesgcm, cluster, identity");
+  const names = providerNames.filter((name) => provider.has(name));
+  for (const [other, problem] of Object.entries(unsupported)) if (provider.has(other)) provider.problem(other, problem);
+  if (names.length !== 1) provider.problem("", `names exactly one of ${providerNames.join(", ")}`);
   const empty = provider.section("cluster") ?? provider.section("identity");
   empty?.end();
-  const section = provider.section("aesgcm");
+  const [name] = names;
+  const section = provider.section("aesgcm") ?? provider.section("secretbox");
   provider.end();
-  if (names[0] === "cluster") return ownKeys[0];
-  if (section === undefined) return undefined;
-  const read = section.sections("keys").map((each) => readKey(each, keys));
+  if (name === "cluster") return ownKeys[0];
+  if (section === undefined || name === undefined || name === "identity") return undefined;
+  const read = section.sections("keys").map((each) => readKey(each, name, keys));
   if (read.length === 0) section.problem("keys", "Required value");
   section.end();
   return read[0];
 }
 
-function readKey(section: Section, keys: Map<string, EncryptionKey>): EncryptionKey {
+function readKey(section: Section, provider: KeyProvider, keys: Map<string, EncryptionKey>): EncryptionKey {
   const name = section.neededText("name");
   if (!/^[\x21-\x7e]{1,255}$/.test(name)) section.problem("name", "has 1 to 255 printable characters");
   const key = fromBase64(section.neededText("secret")) ?? new Uint8Array(0);
   // The text itself is never shown.
-  if (key.length !== keyBytes) section.problem("secret", `must be ${keyBytes} bytes in base64`);
+  const lengths = keyBytes[provider];
+  if (!lengths.includes(key.length)) section.problem("secret", `must be ${lengths.join(", ")} bytes in base64`);
   section.end();
-  const read = { name, key };
+  const read = { name, key, provider };
   const other = keys.get(name);
-  if (other !== undefined && other.key.some((byte, index) => byte !== key[index]))
-    section.problem("name", `another key is called ${name}`);
+  if (other !== undefined && !isSame(other, read)) section.problem("name", `another key is called ${name}`);
   keys.set(name, read);
   return read;
+}
+
+function isSame(left: EncryptionKey, right: EncryptionKey): boolean {
+  if ((left.provider ?? "aesgcm") !== (right.provider ?? "aesgcm") || left.key.length !== right.key.length)
+    return false;
+  return left.key.every((byte, index) => byte === right.key[index]);
 }

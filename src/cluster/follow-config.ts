@@ -1,0 +1,155 @@
+import type { AuditPolicy } from "#apiserver/audit/policy.ts";
+import { resealPrefixes, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import type { EncryptionKey } from "#apiserver/encryption/value-cipher.ts";
+import type { Store } from "#store/store.ts";
+import type { Log } from "#telemetry/log.ts";
+import type { Clock, Timers } from "#world/clock.ts";
+import type { Disk } from "#world/disk.ts";
+import {
+  configFolder,
+  readAuditPolicy,
+  readAuthenticationPart,
+  readAuthorizationPart,
+  readEncryptionSettings,
+} from "./access-files.ts";
+import type { AccessSettings } from "./access.ts";
+import type { FollowedPart, Reloads } from "./reloads.ts";
+import type { Server } from "./server.ts";
+
+/** Changed settings are read this long after the first sign of a change, in milliseconds. */
+const changeSettlesMs = 200;
+
+/** Settings that come from files, and count anew when these change. */
+export interface Following {
+  readonly part: FollowedPart;
+  /** Reads the files, and puts them in force when they say something new: then true. Throws what is wrong with them. */
+  follow(): Promise<boolean>;
+}
+
+export interface FollowParts {
+  readonly disk: Pick<Disk, "watch">;
+  readonly clock: Pick<Clock, "now">;
+  readonly timers: Pick<Timers, "after">;
+  readonly log: Log;
+  readonly reloads: Reloads;
+}
+
+type Reading = Pick<Disk, "readText" | "stat" | "list">;
+
+/**
+ * Settings follow their files without a restart. What cannot be followed is told and counted, and the former settings stay; each
+ * part for itself.
+ */
+export function followConfig(dataDir: string, parts: FollowParts, all: readonly Following[]): { close(): void } {
+  const { disk, clock, timers, log, reloads } = parts;
+  let isPlanned = false;
+  let isClosed = false;
+  let working = Promise.resolve();
+  const follow = async ({ part, follow: once }: Following): Promise<void> => {
+    if (isClosed) return;
+    try {
+      if (!(await once())) return;
+      reloads.note(part, true, clock.now());
+      log.info("changed settings count from now on", { part });
+    } catch (error) {
+      reloads.note(part, false, clock.now());
+      log.error("cannot follow the changed settings, the former ones stay", error, { part });
+    }
+  };
+  const round = (): void => {
+    isPlanned = false;
+    for (const each of all) working = working.then(() => follow(each));
+  };
+  const watch = disk.watch(configFolder(dataDir), () => {
+    if (isPlanned) return;
+    isPlanned = true;
+    // An editor writes in several steps.
+    timers.after(changeSettlesMs, round);
+  });
+  // What changed between the start's look at the files and the watch.
+  round();
+  return {
+    close: () => {
+      isClosed = true;
+      watch.close();
+    },
+  };
+}
+
+/** Who may come in, and who judges them. `started`: what counts already. */
+export function followAccess(
+  server: Pick<Server, "replaceAccess">,
+  disk: Reading,
+  dataDir: string,
+  forbiddenIssuers: readonly string[],
+  started: AccessSettings,
+): readonly Following[] {
+  const { authorizers, authorizerEndpoints, ...authentication } = started;
+  const halves = {
+    authentication,
+    authorization: {
+      ...(authorizers !== undefined && { authorizers }),
+      ...(authorizerEndpoints !== undefined && { authorizerEndpoints }),
+    } as AccessSettings,
+  };
+  const half = (part: "authentication" | "authorization", read: () => Promise<AccessSettings>): Following => ({
+    part,
+    follow: async () => {
+      const next = await read();
+      if (textOf(next) === textOf(halves[part])) return false;
+      const all = { ...halves, [part]: next };
+      server.replaceAccess({ ...all.authentication, ...all.authorization });
+      halves[part] = next;
+      return true;
+    },
+  });
+  return [
+    half("authentication", () => readAuthenticationPart(disk, dataDir, forbiddenIssuers)),
+    half("authorization", () => readAuthorizationPart(disk, dataDir)),
+  ];
+}
+
+/** What is written down: requests that come from now on are judged by the new policy. */
+export function followAudit(auditing: { policy: AuditPolicy }, disk: Reading, dataDir: string): Following {
+  return {
+    part: "audit_policy",
+    follow: async () => {
+      const next = await readAuditPolicy(disk, dataDir);
+      if (textOf(next) === textOf(auditing.policy)) return false;
+      auditing.policy = next;
+      return true;
+    },
+  };
+}
+
+export interface SealingParts {
+  readonly store: Store;
+  readonly cipher: SealedAtRest;
+  readonly ownKeys: readonly EncryptionKey[];
+  readonly timers: Pick<Timers, "yield">;
+  readonly log: Log;
+}
+
+/** What lies sealed, and by what: writes from now on follow the new file, and what lies otherwise is written anew beside the work. */
+export function followEncryption(parts: SealingParts, disk: Reading, dataDir: string): Following {
+  const { store, cipher, ownKeys, timers, log } = parts;
+  return {
+    part: "encryption",
+    follow: async () => {
+      const { keys, rules } = await readEncryptionSettings(disk, dataDir, ownKeys);
+      const changed = cipher.replace(keys, rules);
+      if (changed === undefined) return false;
+      resealPrefixes(store, cipher, changed, timers).then(
+        (count) => log.info("values were sealed as configured", { count }),
+        // What is not sealed anew is found again at the next start.
+        (error: unknown) => log.error("cannot seal values as configured", error),
+      );
+      return true;
+    },
+  };
+}
+
+/** For comparing settings: maps as lists, bytes as numbers. */
+function textOf(settings: unknown): string {
+  return JSON.stringify(settings, (_, value: unknown) => (value instanceof Map ? [...value] : value));
+}
