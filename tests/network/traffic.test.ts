@@ -233,6 +233,83 @@ test("nothing that a client sends becomes a label", { skip }, async () => {
   assert.doesNotMatch(exposeFamilies(trafficFamilies(await read())), /invented/);
 });
 
+/** More backends than HAProxy has places for: it is reloaded. */
+function crowded(count: number): RouteTable {
+  const many = Array.from({ length: count }, (_, index) => `d/other-${index}:80`);
+  const base = serving(serverOf("old", "v1"));
+  return {
+    ...base,
+    prefix: [
+      ...base.prefix,
+      ...many.map((id, index) => ({ site: "shop.com", path: `/${index}`, backend: id, ingress: "d/shop" })),
+    ],
+    backends: new Map<string, Backend>([
+      ...base.backends,
+      ...many.map((id): [string, Backend] => [id, { id, servers: [] }]),
+    ]),
+  };
+}
+
+test(
+  "a reload of HAProxy takes nothing back, also for whoever reads meanwhile and after a restart of the agent",
+  { skip },
+  async () => {
+    const ok = keyOf("requests_total", { ...shop("v1"), code: "2xx" });
+    const sent = keyOf("sent_bytes_total", web);
+    await proxy.plane.apply(serving(serverOf("old", "v1")));
+    for (let count = 0; count < 5; count++) await ask({});
+    const counters = (counted: ReadonlyMap<string, number>): [string, number][] =>
+      [...counted].filter(([key]) => !key.includes("_users{"));
+    const begun = await series();
+    const reloads = proxy.plane.reloads;
+    let last = begun;
+    let isReloading = true;
+    const reading = (async () => {
+      while (isReloading) {
+        // Between two processes nobody answers, which is no answer and not 0.
+        const now = await series().catch(() => undefined);
+        if (now === undefined) continue;
+        for (const [key, value] of counters(last))
+          assert.ok((now.get(key) ?? 0) >= value, `${key} went back from ${value}`);
+        last = now;
+      }
+    })();
+    await proxy.plane.apply(crowded(100));
+    isReloading = false;
+    await reading;
+    assert.equal(proxy.plane.reloads, reloads + 1);
+    await ask({});
+    const after = await series();
+    assert.equal(after.get(ok), (begun.get(ok) ?? 0) + 1);
+    assert.ok((after.get(sent) ?? 0) > (begun.get(sent) ?? 0));
+    for (const [key, value] of counters(begun))
+      assert.ok((after.get(key) ?? 0) >= value, `${key} went back from ${value}`);
+    const users = keyOf("users", shop("v1"));
+    assert.ok((after.get(users) ?? 0) >= (begun.get(users) ?? 0), "users of the last minutes are still known");
+
+    proxy.forget();
+    await proxy.plane.apply(crowded(100));
+    assert.equal(proxy.plane.reloads, 0);
+    assert.equal((await series()).get(ok), after.get(ok), "the agent that starts anew adds the same");
+    await proxy.plane.apply(crowded(200));
+    assert.equal(proxy.plane.reloads, 1);
+    assert.equal((await series()).get(ok), after.get(ok), "a second reload carries what the first one did");
+  },
+);
+
+test(
+  "a HAProxy that died begins anew from nothing, and does not add to what nobody knows any more",
+  { skip },
+  async () => {
+    const ok = keyOf("requests_total", { ...shop("v1"), code: "2xx" });
+    await proxy.haproxy.stop();
+    proxy.forget();
+    await proxy.plane.apply(crowded(200));
+    await ask({});
+    assert.equal((await series()).get(ok), 1);
+  },
+);
+
 test(
   "Prometheus' own parser accepts the page",
   { skip: skip !== false ? skip : spawnSync("promtool", ["--version"]).status === 0 ? false : "needs promtool" },

@@ -1,7 +1,9 @@
 import type { BackendTraffic, IngressTraffic, RouteTraffic, RouteUsers } from "#api/observability/traffic.ts";
-import type { Runtime } from "./runtime.ts";
+import { joinCounts, type Counts } from "./carried.ts";
+import { countersReadMax } from "./limits.ts";
+import { RuntimeError, type Runtime } from "./runtime.ts";
 import { backendName, type Slots } from "./slots.ts";
-import { bucketEndsUs, userRegisters } from "./traffic-rules.ts";
+import { bucketEndsUs, userRegisters, usersWindowSeconds } from "./traffic-rules.ts";
 import { readCountedKey, type TrafficNumbers } from "./traffic-numbers.ts";
 
 export const noTraffic: IngressTraffic = { backends: [], routes: [], users: [], bucketEndsUs };
@@ -10,27 +12,64 @@ export const noTraffic: IngressTraffic = { backends: [], routes: [], users: [], 
 export interface TrafficNames {
   readonly slots: Slots;
   readonly numbers: TrafficNumbers;
+  /** What processes of HAProxy counted that were there before the one with this number. */
+  readonly carriedTo: (pid: string) => Counts;
 }
 
 /** Reads all counters. Rejects with `RuntimeError` when HAProxy does not answer: to say nothing was counted would be a lie. */
-export async function readTraffic(runtime: Runtime, { slots, numbers }: TrafficNames): Promise<IngressTraffic> {
-  const [stat, traffic, visitors] = await Promise.all([
-    runtime.command("show stat -1 6 -1"),
-    runtime.command("show table traffic"),
-    runtime.command("show table visitors"),
-  ]);
+export async function readTraffic(runtime: Runtime, names: TrafficNames): Promise<IngressTraffic> {
+  const { pid, uptimeSeconds, counts } = await readCounts(runtime, names.slots);
+  const carried = names.carriedTo(pid);
+  const { backends, traffic, visitors } = joinCounts(carried, counts);
   return {
-    backends: backendCounters(stat, slots),
-    routes: routeCounters(traffic, numbers),
-    users: routeUsers(visitors, numbers),
+    backends: backends.filter(({ backend }) => names.slots.backends.has(backend)),
+    routes: routeCounters(traffic, names.numbers),
+    // Who came to an earlier process is one of now for as long as to this one.
+    users: routeUsers(uptimeSeconds < usersWindowSeconds ? visitors : counts.visitors, names.numbers),
     bucketEndsUs,
   };
+}
+
+/** What the process at hand has counted; rejects as `readTraffic` does. */
+export async function readCounts(
+  runtime: Pick<Runtime, "command">,
+  slots: Slots,
+): Promise<{ readonly pid: string; readonly uptimeSeconds: number; readonly counts: Counts }> {
+  for (let attempt = 1; ; attempt++) {
+    const before = await runtime.command("show info");
+    const [stat, traffic, visitors] = await Promise.all([
+      runtime.command("show stat -1 6 -1"),
+      runtime.command("show table traffic"),
+      runtime.command("show table visitors"),
+    ]);
+    const pid = pidOf(before);
+    // A part of one process and a part of the next would be neither.
+    if (pid !== pidOf(await runtime.command("show info"))) {
+      if (attempt < countersReadMax) continue;
+      throw new RuntimeError("HAProxy is being reloaded");
+    }
+    const uptimeSeconds = Number(/^Uptime_sec: (\d+)$/m.exec(before)?.[1] ?? 0);
+    const requests = traffic.matchAll(/ key=(\d+) .*?conn_cnt=(\d+)/g);
+    return {
+      pid,
+      uptimeSeconds,
+      counts: {
+        backends: backendCounters(stat, slots),
+        traffic: new Map(requests.map(([, key = "", count]) => [key, Number(count)])),
+        visitors: new Set(visitors.matchAll(/ key=(\d+\.\d+\.\d+) /g).map(([, key = ""]) => key)),
+      },
+    };
+  }
+}
+
+function pidOf(info: string): string {
+  return /^Pid: (\d+)$/m.exec(info)?.[1] ?? "";
 }
 
 const classes = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx"] as const;
 
 /** Of the statistics of backends and servers, columns by their names in the first line. */
-export function backendCounters(answer: string, slots: Slots): BackendTraffic[] {
+function backendCounters(answer: string, slots: Slots): BackendTraffic[] {
   const [header = "", ...lines] = answer.split("\n");
   const columns = new Map(
     header
@@ -78,11 +117,11 @@ function grown<T>(found: Map<number, T>, key: number, make: () => T): T {
   return known;
 }
 
-/** The answer of `show table traffic`. */
-export function routeCounters(table: string, numbers: TrafficNumbers): RouteTraffic[] {
+/** Requests by the keys of the table `traffic`. */
+function routeCounters(counts: Counts["traffic"], numbers: TrafficNumbers): RouteTraffic[] {
   const names = namesByNumber(numbers);
   const found = new Map<number, RouteTraffic & { readonly answers: number[]; readonly buckets: number[] }>();
-  for (const [, key, count] of table.matchAll(/ key=(\d+) .*?conn_cnt=(\d+)/g)) {
+  for (const [key, count] of counts) {
     const number = Math.floor(Number(key) / 512);
     const [index, bucket] = [(Math.floor(Number(key) / 64) % 8) - 1, Number(key) % 64];
     const name = names.get(number);
@@ -91,17 +130,18 @@ export function routeCounters(table: string, numbers: TrafficNumbers): RouteTraf
       const buckets = Array.from({ length: bucketEndsUs.length + 1 }, () => 0);
       return { ...name, answers: Array.from(classes, () => 0), buckets };
     });
-    row.answers[index] = (row.answers[index] ?? 0) + Number(count);
-    row.buckets[bucket] = (row.buckets[bucket] ?? 0) + Number(count);
+    row.answers[index] = (row.answers[index] ?? 0) + count;
+    row.buckets[bucket] = (row.buckets[bucket] ?? 0) + count;
   }
   return [...found.values()];
 }
 
-/** The answer of `show table visitors`. */
-export function routeUsers(table: string, numbers: TrafficNumbers): RouteUsers[] {
+/** Users by the keys of the table `visitors`. */
+function routeUsers(visitors: Counts["visitors"], numbers: TrafficNumbers): RouteUsers[] {
   const names = namesByNumber(numbers);
   const found = new Map<number, RouteUsers & { readonly registers: number[] }>();
-  for (const [, register, rank, number] of table.matchAll(/ key=(\d+)\.(\d+)\.(\d+) /g)) {
+  for (const key of visitors) {
+    const [register, rank, number] = key.split(".");
     const name = names.get(Number(number));
     if (name === undefined || userRegisters <= Number(register)) continue;
     const row = grown(found, Number(number), () => {

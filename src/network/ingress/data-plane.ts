@@ -1,6 +1,17 @@
 import type { Disk } from "#world/disk.ts";
 import { readActual, type Actual } from "./actual.ts";
 import { applyCertificates, applyPlane, type CertificateFaults } from "./apply.ts";
+import {
+  carriedTo,
+  joinCounts,
+  nothingCarried,
+  readCarried,
+  withoutGone,
+  writeCarried,
+  type Carried,
+  type Counts,
+} from "./carried.ts";
+import { readCounts } from "./counters.ts";
 import { configuration, type IngressListen } from "./configuration.ts";
 import { Haproxy, slotsFile } from "./haproxy.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -10,6 +21,7 @@ import { assignSlots, certificateFile, noSlots, readSlots, type Slots } from "./
 import { emptyMaps, wantedDataPlane, type DataPlane } from "./wanted.ts";
 
 const numbersFile = "traffic.json";
+const carriedFile = "carried.json";
 
 export interface DataPlaneOptions {
   readonly haproxy: Haproxy;
@@ -29,6 +41,7 @@ export class IngressDataPlane {
   #actual: Actual | undefined;
   #sent: ReadonlyMap<string, string> = new Map();
   #numbers: TrafficNumbers | undefined;
+  #carried: Carried = nothingCarried;
   #guard: { close(): void } | undefined;
   /** Reloads and starts since our own start. */
   reloads = 0;
@@ -45,6 +58,9 @@ export class IngressDataPlane {
   get numbers(): TrafficNumbers {
     return this.#numbers ?? noNumbers;
   }
+
+  /** What is to be added to the counters of the process with this number. */
+  readonly carriedTo = (pid: string): Counts => carriedTo(pid, this.#carried);
 
   /** Makes HAProxy serve `table`; answers the certificates (by id) that it refused, with its words. */
   async apply(table: RouteTable): Promise<CertificateFaults> {
@@ -93,6 +109,32 @@ export class IngressDataPlane {
     return numbers;
   }
 
+  /**
+   * Keeps what the process that is about to go has counted. What nobody could read begins anew with the next process, from 0, as
+   * counters may: a part of the truth would look like more requests than there were.
+   */
+  async #carry(isRunning: boolean, before: Slots): Promise<void> {
+    const { runtime, disk } = this.#options;
+    let carried = nothingCarried;
+    if (isRunning && this.#numbers !== undefined) {
+      // Nobody keeps a reload waiting for counters.
+      const read = await readCounts(runtime, before).catch(() => undefined);
+      if (read !== undefined) {
+        const earlier = this.carriedTo(read.pid);
+        const all = joinCounts(earlier, read.counts);
+        const after = withoutGone(all, namesOf(this.#numbers), new Set(before.backends.keys()));
+        carried = { pid: read.pid, before: earlier, after };
+      }
+    }
+    // Known before the process changes: whoever reads meanwhile adds what belongs to the one that answers.
+    this.#carried = carried;
+    await disk.writeAtomically(this.#path(carriedFile), writeCarried(carried), 0o600);
+  }
+
+  #path(name: string): string {
+    return `${this.#options.folder}/${name}`;
+  }
+
   close(): void {
     this.#guard?.close();
     this.#guard = undefined;
@@ -105,6 +147,8 @@ export class IngressDataPlane {
     const slots = readSlots(text);
     const numbers = readNumbers(await disk.readText(`${folder}/${numbersFile}`).catch(() => ""));
     this.#numbers ??= numbers;
+    if (numbers !== undefined)
+      this.#carried = readCarried(await disk.readText(this.#path(carriedFile)).catch(() => ""));
     // Without its numbers nobody knows what a HAProxy has counted: its next process begins with none.
     if (slots === undefined || numbers === undefined || !(await haproxy.isRunning())) return noSlots;
     const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
@@ -125,6 +169,7 @@ export class IngressDataPlane {
       await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, this.#sent) });
       // The process that ends is not the one that serves.
       this.close();
+      await this.#carry(isRunning, before);
       if (isRunning) await haproxy.reload();
       else await haproxy.start();
       this.reloads += 1;
@@ -136,6 +181,10 @@ export class IngressDataPlane {
     });
     return readActual(runtime);
   }
+}
+
+function namesOf({ counted }: TrafficNumbers): ReadonlySet<number> {
+  return new Set(counted.values());
 }
 
 function hasPlaces(before: Slots, slots: Slots): boolean {

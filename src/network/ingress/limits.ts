@@ -72,9 +72,16 @@ export const holdRetryAfterSeconds = 5;
 /** Milliseconds between two looks of a held request, while few are held; and between two tellings that requests wait. */
 export const holdLookMs = 20;
 export const holdTellMs = 1_000;
+/** Milliseconds that a reload waits at most for requests that are held: as long as they may be; and how often it is tried. */
+export const reloadWaitMs = holdTimeoutMs + 2_000;
+export const reloadLookMs = 250;
 /** Milliseconds until a demand that could not be written is tried again. */
 export const demandRetryMs = 1_000;
 /** Milliseconds after a telling during which requests count as waiting. */
 export const waitingMs = 3_000;
 /** Milliseconds that an older process of HAProxy lives at most after a reload: its `hard-stop-after`. */
 export const retiringMs = 3_600_000;
+/** Counted answers (route, version, class, duration) that are carried over a reload. Some 20 bytes each in a file. */
+export const carriedEntriesMax = 65_536;
+/** Times that counters are read anew when HAProxy was reloaded meanwhile. */
+export const countersReadMax = 3;
