@@ -42,6 +42,8 @@ interface Story {
   readonly floorPath: string;
   /** Requests a second that were promised; else this part of the floor. */
   readonly target: number | { readonly part: number };
+  /** A bare server that works in another way: its figure is told beside, and judges nothing. */
+  readonly beside?: { readonly what: string; readonly path: string };
 }
 
 function floorOf(bareServer: Bare, protocol: Protocol): Target {
@@ -60,12 +62,17 @@ async function tell(story: Story): Promise<void> {
     return withProcessorTime(pid, () => client.load({ ...order, prefix: `p${Date.now().toString(36)}-`, durationMs }));
   };
   const floor = await run(floorOf(bare, protocol), story.floorPath, bare.pid);
+  const beside = story.beside && (await run(floorOf(bare, protocol), story.beside.path, bare.pid));
   const figure = await run(cluster.target, story.path, cluster.pid);
   if (figure.failures > 0) throw new Error(`${figure.failures} of ${figure.count} failed: ${what}`);
   const target = typeof story.target === "number" ? story.target : story.target.part * floor.perSecond;
   const name = `${what}, ${width} in flight, ${protocol}`;
   report({ bench: "api", figure: name, value: figure.perSecond, unit: "1/s", floor: floor.perSecond, target });
   report({ bench: "api", figure: `${name}: p99`, value: figure.p99Ms, unit: "ms", floor: floor.p99Ms });
+  if (story.beside !== undefined && beside !== undefined) {
+    const value = beside.perSecond;
+    report({ bench: "api", figure: `${name}: ${story.beside.what}`, value, unit: "1/s" });
+  }
   if (figure.microsecondsEach === undefined) return;
   report({
     bench: "api",
@@ -94,12 +101,13 @@ async function small(shape: Shape): Promise<void> {
   await tell({ ...common, path: configMapsPath, floorPath: "/plain", target: 3_000 });
 }
 
-/** Pods of 3.5 KB; the floor parses, encodes and syncs in groups. */
+/** Pods of 3.5 KB; the floor parses, encodes and syncs in groups; beside it one that syncs each pod by itself. */
 async function createPods(): Promise<void> {
   const body = JSON.stringify(pod("NAME"));
   const what = "create of a 3.5 KB pod";
   const story = { what, shape: "create", path: podsPath, body, floorPath: "/durable", protocol: "HTTP/1.1" } as const;
-  await tell({ ...story, target: { part: 0.65 } });
+  const beside = { what: "a bare server that syncs each by itself", path: "/durable/each" };
+  await tell({ ...story, target: { part: 0.65 }, beside });
 }
 
 async function getPod(protocol: Protocol): Promise<void> {

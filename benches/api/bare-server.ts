@@ -9,6 +9,7 @@ import { dirname } from "node:path";
  * The floor: a bare Node server of either protocol, in a process of its own. GET answers bytes; a write is read and answered, below
  * /durable also parsed, encoded and synced to the disk in groups; /list streams; /watch stays open until a change comes. /review
  * allows what it is asked as an admission webhook.
+ * Below /durable/each every write is synced by itself, whoever else waits.
  */
 interface Start {
   readonly certificate: string;
@@ -67,6 +68,17 @@ function sync(): void {
   });
 }
 
+/** The same for a write by itself: as a server does that knows nothing of what others wait for. */
+function durableAlone(bytes: Buffer, done: () => void): void {
+  write(file, bytes, (failure) => {
+    if (failure !== null) throw failure;
+    fdatasync(file, (error) => {
+      if (error !== null) throw error;
+      done();
+    });
+  });
+}
+
 function send(response: Response, status: number, bytes: Buffer): void {
   response.writeHead(status, { "content-type": "application/json", "content-length": bytes.length });
   response.end(bytes);
@@ -110,7 +122,8 @@ function answer(request: Request, response: Response): void {
     if (url.startsWith("/review")) return send(response, 200, allowed(Buffer.concat(chunks).toString()));
     if (!url.startsWith("/durable")) return send(response, 200, bytesOf(length));
     const encoded = Buffer.from(JSON.stringify(JSON.parse(Buffer.concat(chunks).toString())));
-    durable(encoded, () => send(response, 201, encoded));
+    const keep = url.startsWith("/durable/each") ? durableAlone : durable;
+    keep(encoded, () => send(response, 201, encoded));
   });
 }
 
