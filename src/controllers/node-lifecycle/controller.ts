@@ -5,7 +5,7 @@ import { limits } from "../limits.ts";
 import { leaseDeclaration, nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { planNode, type ObservedNode } from "./plan.ts";
-import { evictionRate, isHealthy } from "./zones.ts";
+import { isHealthy, Zones } from "./zones.ts";
 
 const leaseNamespace = "kube-node-lease";
 
@@ -21,6 +21,7 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
   const nodes = informers.of(nodeDeclaration);
   const leases = informers.of(leaseDeclaration);
   const pods = informers.of(podDeclaration);
+  const zones = new Zones();
   const signs = new Map<string, Sign>();
   /** By zone: when the next node may begin to be evicted from, on the monotonic clock. */
   const nextEviction = new Map<string, number>();
@@ -39,9 +40,7 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
   };
   const eviction = (node: NodeView): ObservedNode["eviction"] => {
     if (isHealthy(node)) return { allowed: true };
-    const zones = Map.groupBy(nodes.list(), (other) => other.zone);
-    const zone = zones.get(node.zone) ?? [node];
-    const rate = evictionRate(zone, [...zones.values()]);
+    const rate = zones.evictionRate(node.zone);
     if (rate === "called off") return { allowed: false, isCalledOff: true };
     // Whoever frees the zone enqueues its nodes; this wait is for safety alone.
     if (rate === 0) return { allowed: false, askAgainMs: limits.nodeGraceMs };
@@ -59,6 +58,13 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
     needs: [nodes, leases, pods],
     watch: (enqueue) => [
       nodes.handle((key, old, current) => {
+        // Zones are judged together: a node that fell or rose may free or stop evictions from the others.
+        const affected = zones.change(old, current);
+        if (affected !== "nobody") {
+          const mine = [old?.zone, current?.zone];
+          for (const other of nodes.list())
+            if (!isHealthy(other) && (affected === "everybody" || mine.includes(other.zone))) enqueue(other.name);
+        }
         if (current === undefined) {
           signs.delete(key);
           armed.delete(key);
@@ -67,9 +73,6 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
         if (isHealthy(current)) armed.delete(key);
         silentMs(current);
         enqueue(key);
-        // Zones are judged together: a node that fell or rose may free or stop evictions from the others.
-        if (old === undefined || isHealthy(old) === isHealthy(current)) return;
-        for (const other of nodes.list()) if (!isHealthy(other)) enqueue(other.name);
       }),
       leases.handle((_key, _old, current) => {
         if (current?.namespace !== leaseNamespace) return;
