@@ -3,8 +3,11 @@ import { namespaces, nodes, pods } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Client } from "#client/client.ts";
+import { UnknownResourceError } from "./why.ts";
 
 const namedMax = 10;
+/** Objects of one resource in a namespace that are looked at. */
+const listedMax = 500;
 /** Resources whose objects can hold the deletion of their owner back. */
 const dependentResources = [
   "deployments",
@@ -28,7 +31,7 @@ export async function blockersOf(
   for (const finalizer of object.metadata.finalizers ?? [])
     found.push(...(await heldBy(client, finalizer, object, resourceNamed)));
   if (resource === (namespaces as Resource<unknown>))
-    found.push(...namespaceConditions(object["status"] as NamespaceStatus | undefined));
+    found.push(...(await namespaceBlockers(client, object, resourceNamed)));
   if (resource === (pods as Resource<unknown>)) found.push(...(await runningOn(client, object as ApiObject & Pod)));
   return found;
 }
@@ -91,15 +94,39 @@ function usesClaim(pod: Pod, name: string): boolean {
   );
 }
 
-function namespaceConditions(status: NamespaceStatus | undefined): string[] {
-  return (status?.conditions ?? [])
-    .filter((condition) => condition.status === "True")
-    .map(({ message = "" }) => message);
+/** What the conditions say, and by name what somebody else holds. */
+async function namespaceBlockers(
+  client: Client,
+  { metadata, status }: ApiObject,
+  resourceNamed: (word: string) => Resource<unknown>,
+): Promise<string[]> {
+  const conditions = ((status as NamespaceStatus | undefined)?.conditions ?? []).filter((one) => one.status === "True");
+  const content = conditions.find(({ type }) => type === "NamespaceContentRemaining")?.message ?? "";
+  const held: string[] = [];
+  const listed = async (word: string): Promise<readonly unknown[]> => {
+    try {
+      return (await client.list(resourceNamed(word), { namespace: metadata.name ?? "", limit: listedMax })).items;
+    } catch (error) {
+      // Objects of custom kinds stay unnamed: the condition counts them.
+      if (error instanceof UnknownResourceError) return [];
+      throw error;
+    }
+  };
+  for (const [, word = "", group = ""] of content.matchAll(/([a-z0-9]+)\.([a-z0-9.-]*) has \d+ resource/g)) {
+    const items = await listed(group === "" ? word : `${word}.${group}`);
+    for (const item of items as ApiObject[]) {
+      const { name, finalizers = [] } = item.metadata;
+      if (finalizers.length > 0) held.push(`${word}/${name} (${finalizers.join(", ")})`);
+    }
+  }
+  const told = conditions.map(({ message = "" }) => message);
+  return held.length === 0 ? told : [...told, `what is held: ${named(held)}`];
 }
 
 async function runningOn(client: Client, pod: ApiObject & Pod): Promise<string[]> {
   const { nodeName } = pod.spec;
-  if (nodeName === undefined) return [];
+  // Without grace the node has said that all has ended.
+  if (nodeName === undefined || pod.metadata.deletionGracePeriodSeconds === 0) return [];
   const node = await client.find(nodes, { name: nodeName });
   if (node === undefined) return [`node ${nodeName}, which is gone: the pod is collected soon`];
   const until = pod.metadata.deletionTimestamp ?? "";

@@ -139,3 +139,23 @@ test("a namespace that hangs names what may not be deleted; all else goes", () =
     await api.expect("DELETE", `${group}/validatingadmissionpolicybindings/${name}`);
     await gone(scene, `/api/v1/namespaces/${name}`);
   }));
+
+test("a namespace that cannot go names what is held, and by whom", () =>
+  suite.play(async (scene) => {
+    const { api } = scene;
+    const name = `${scene.namespace}-held`;
+    const maps = `/api/v1/namespaces/${name}/configmaps`;
+    await api.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    await api.create(maps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "held", finalizers: ["example.com/never"] },
+    });
+    await api.expect("DELETE", `/api/v1/namespaces/${name}`);
+    await objectAt(scene, "it says so", `/api/v1/namespaces/${name}`, (object) =>
+      /example.com\/never/.test(String(condition(object, "NamespaceFinalizersRemaining")?.message)),
+    );
+    assert.match(why(scene, `namespace/${name}`), /what is held: configmaps\/held \(example.com\/never\)/);
+    await api.patch(`${maps}/held`, { metadata: { finalizers: null } });
+    await gone(scene, `/api/v1/namespaces/${name}`);
+  }));
