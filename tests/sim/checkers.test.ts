@@ -114,6 +114,16 @@ const deployment = (spec: Body, generation = 1): Body => ({
   spec: { replicas: 2, ...spec },
   status: { observedGeneration: generation },
 });
+const revised = (revision: string, spec: Body = {}): Body => ({
+  metadata: { generation: 1, annotations: { "deployment.kubernetes.io/revision": revision } },
+  spec: { replicas: 0, ...spec },
+  status: {
+    conditions: [
+      { type: "Available", status: "True" },
+      { type: "Progressing", status: "True" },
+    ],
+  },
+});
 const replicaSet = (replicas: number, generation = 1): Body => ({
   metadata: { generation, ...ownedBy("web", "Deployment") },
   spec: { replicas },
@@ -299,6 +309,35 @@ const cases: readonly {
       { at: 60_000, put: set("rs"), object: replicaSet(0, 2) },
     ],
     broken: /^35 availability/,
+  },
+  {
+    story: "the revision of a Deployment goes back",
+    checker: deploymentChecker,
+    steps: [
+      { put: web, object: revised("2") },
+      { put: web, object: revised("1") },
+    ],
+    broken: /^37 revision/,
+  },
+  {
+    story: "more old ReplicaSets stay than the history keeps",
+    checker: deploymentChecker,
+    steps: [
+      { put: web, object: revised("3", { revisionHistoryLimit: 1 }) },
+      { put: set("rs"), object: replicaSet(0) },
+      { put: set("rt"), object: replicaSet(0) },
+      { settled: true },
+    ],
+    broken: /^37 history/,
+  },
+  {
+    story: "a Deployment without pods says that it is available",
+    checker: deploymentChecker,
+    steps: [
+      { put: web, object: { ...deployment({}), status: { conditions: [{ type: "Available", status: "True" }] } } },
+      { settled: true },
+    ],
+    broken: /^39 conditions/,
   },
   {
     story: "a recreated Deployment begins before the end",
@@ -503,6 +542,34 @@ const workloadCases: typeof cases = [
     checker: workloadChecker,
     steps: [sum(complete), { put: `${pods}/a`, object: ofSum() }],
     broken: /^46 finished/,
+  },
+  {
+    story: "an index that is done gets a pod again",
+    checker: workloadChecker,
+    steps: [
+      sum({ completedIndexes: "0-1,4" }),
+      {
+        put: `${pods}/a`,
+        object: {
+          metadata: { ...ownedBy("sum", "Job"), annotations: { "batch.kubernetes.io/job-completion-index": "1" } },
+          spec: {},
+        },
+      },
+    ],
+    broken: /^45 indexes/,
+  },
+  {
+    story: "a pod of a finished Job is held for ever",
+    checker: workloadChecker,
+    steps: [
+      {
+        put: `${pods}/a`,
+        object: { metadata: { ...ownedBy("sum", "Job"), finalizers: ["batch.kubernetes.io/job-tracking"] }, spec: {} },
+      },
+      sum(complete),
+      { settled: true },
+    ],
+    broken: /^46 tracking/,
   },
   {
     story: "a finished Job is not finished any more",

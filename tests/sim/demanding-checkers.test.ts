@@ -47,6 +47,9 @@ const budget = (spec: Body, disruptionsAllowed = 0): Step =>
     spec: { selector: { matchLabels: { app: "web" } }, ...spec },
     status: { disruptionsAllowed },
   });
+const second: Step = put("/registry/policy/poddisruptionbudgets/default/more", {
+  spec: { minAvailable: 0, selector: { matchLabels: { app: "web" } } },
+});
 const ready = { phase: "Running", conditions: [{ type: "Ready", status: "True" }] };
 const web = (name: string, more: Body = {}, metadata: Body = {}): Step =>
   put(`${pods}/${name}`, {
@@ -190,6 +193,31 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     checker: disruptionChecker,
     steps: [budget({ minAvailable: 2 }), web("a"), web("b"), { evicts: "a" }, web("a", {}, ending)],
     broken: /^53 eviction/,
+  },
+  {
+    story: "an eviction beyond a budget of a share",
+    checker: disruptionChecker,
+    steps: [
+      budget({ minAvailable: "100%" }),
+      put("/registry/apps/replicasets/default/rs", { spec: { replicas: 2 } }),
+      web("a", {}, owned("ReplicaSet", "rs")),
+      web("b", {}, owned("ReplicaSet", "rs")),
+      { evicts: "a" },
+      web("a", {}, { ...owned("ReplicaSet", "rs"), ...ending }),
+    ],
+    broken: /^53 eviction/,
+  },
+  {
+    story: "an eviction that two budgets judge",
+    checker: disruptionChecker,
+    steps: [budget({ minAvailable: 0 }), second, web("a"), web("b"), { evicts: "a" }, web("a", {}, ending)],
+    broken: /^53 eviction.*two budgets/,
+  },
+  {
+    story: "a budget that allows less than nothing",
+    checker: disruptionChecker,
+    steps: [budget({ minAvailable: 7 }, -5)],
+    broken: /^53 budgets/,
   },
   {
     story: "preemption of a protected pod where there is nothing else",

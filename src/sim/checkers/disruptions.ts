@@ -10,10 +10,11 @@ import {
   repelling,
   requestOf,
 } from "./facts.ts";
+import { share } from "./rollout-bounds.ts";
 
 interface BudgetSpec {
-  readonly minAvailable?: number;
-  readonly maxUnavailable?: number;
+  readonly minAvailable?: number | string;
+  readonly maxUnavailable?: number | string;
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
 }
 
@@ -53,6 +54,7 @@ class DisruptionChecker implements Checker {
 
   changed(changes: Parameters<NonNullable<Checker["changed"]>>[0]): void {
     for (const { resource, key, before, current } of changes) {
+      if (resource === "policy/poddisruptionbudgets" && current !== undefined) this.#checkCounts(key, current);
       if (resource === "nodes") this.#changedMs.set((current ?? before)?.metadata.name ?? "", this.#view.now());
       if (resource !== "pods") continue;
       const wasThere = before !== undefined && before.metadata.deletionTimestamp === undefined;
@@ -67,20 +69,35 @@ class DisruptionChecker implements Checker {
     }
   }
 
-  #budgetOf(pod: Stored): Stored | undefined {
-    for (const budget of this.#view.history.all("policy/poddisruptionbudgets").values()) {
+  #checkCounts(key: string, { status = {} }: Stored): void {
+    const count = (name: string): number => Number(status[name] ?? 0);
+    const names = ["currentHealthy", "desiredHealthy", "expectedPods", "disruptionsAllowed"];
+    const spare = Math.max(0, count("currentHealthy") - count("desiredHealthy"));
+    if (names.some((name) => count(name) < 0) || count("disruptionsAllowed") > spare)
+      this.#report("53 budgets", `${key} counts ${JSON.stringify(status)}`);
+  }
+
+  #budgetsOf(pod: Stored): Stored[] {
+    return [...this.#view.history.all("policy/poddisruptionbudgets").values()].filter((budget) => {
       const { matchLabels = {} } = (budget.spec as BudgetSpec).selector ?? {};
       const isOurs = Object.entries(matchLabels).every(([label, value]) => pod.metadata.labels?.[label] === value);
-      if (isOurs && budget.metadata.namespace === pod.metadata.namespace) return budget;
-    }
-    return undefined;
+      return isOurs && budget.metadata.namespace === pod.metadata.namespace;
+    });
+  }
+
+  #budgetOf(pod: Stored): Stored | undefined {
+    return this.#budgetsOf(pod)[0];
   }
 
   /** The pod whose end an eviction began is not counted; those that were healthy a moment ago are: nobody may know better. */
   #checkEviction(key: string, pod: Stored): void {
     this.#evicted.delete(key);
-    const budget = this.#budgetOf(pod);
+    const [budget, other] = this.#budgetsOf(pod);
     if (budget === undefined || !isReady(pod) || isTerminal(pod)) return;
+    if (other !== undefined) {
+      if (!this.#deleted.has(key)) this.#report("53 eviction", `${key} was evicted, and two budgets are for it`);
+      return;
+    }
     // Who was refused may delete it: that is no eviction, as long as the budget was not asked.
     const spent = (budget.status?.["disruptedPods"] ?? {}) as Readonly<Record<string, string>>;
     if (this.#deleted.has(key) && spent[pod.metadata.name] === undefined) return;
@@ -92,7 +109,11 @@ class DisruptionChecker implements Checker {
         this.#budgetOf(other)?.metadata.uid === budget.metadata.uid &&
         (this.#readyUntilMs.get(other.metadata.uid) ?? -1) >= sinceMs,
     ).length;
-    const least = minAvailable ?? this.#expectedOf(pod) - (maxUnavailable ?? 0);
+    const expected = this.#expectedOf(pod);
+    const least =
+      minAvailable === undefined
+        ? expected - share(maxUnavailable ?? 0, expected, Math.ceil)
+        : share(minAvailable, expected, Math.ceil);
     if (healthy < least)
       this.#report(
         "53 eviction",

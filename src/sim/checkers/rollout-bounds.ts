@@ -26,6 +26,7 @@ export function rolloutBounds(spec: DeploymentSpec): { readonly most: number; re
   };
 }
 
-function share(value: number | string, of: number, round: (value: number) => number): number {
+/** A number, or a percentage of `of` rounded as told. */
+export function share(value: number | string, of: number, round: (value: number) => number): number {
   return typeof value === "number" ? value : round((Number.parseInt(value, 10) * of) / 100);
 }

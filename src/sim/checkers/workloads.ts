@@ -77,7 +77,11 @@ class WorkloadChecker implements Checker {
     if (daemon !== undefined && node !== undefined && before?.spec?.["nodeName"] === undefined)
       this.#daemonBound(pod, daemon);
     const job = controllerOf(pod, "Job");
-    if (before === undefined && job !== undefined) this.#jobPodCreated(pod, job);
+    if (before === undefined && job !== undefined) {
+      this.#jobPodCreated(pod, job);
+      const stored = objectOfUid(this.#view.history.all("batch/jobs").values(), job);
+      if (stored !== undefined) this.#indexCreated(pod, stored);
+    }
   }
 
   /** A predecessor may stop being ready at any time; that it never was, or is gone, the controller must know. */
@@ -113,6 +117,16 @@ class WorkloadChecker implements Checker {
     this.#report(
       "44 one a node",
       `${pod.metadata.name} was bound to ${String(node)}, beside ${names} of the same DaemonSet`,
+    );
+  }
+
+  /** What is written in a Job's status, its loop knows. */
+  #indexCreated({ metadata }: Stored, job: Stored): void {
+    const index = metadata.annotations?.["batch.kubernetes.io/job-completion-index"];
+    if (index === undefined || !isIn(Number(index), String(job.status?.["completedIndexes"] ?? ""))) return;
+    this.#report(
+      "45 indexes",
+      `pod ${metadata.name} was made for index ${index} of ${job.metadata.name}, which is done`,
     );
   }
 
@@ -156,4 +170,12 @@ class WorkloadChecker implements Checker {
 
 function isFinished({ conditions = [] }: JobStatus): boolean {
   return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+}
+
+/** Whether `1-3,7` has an index. */
+function isIn(index: number, ranges: string): boolean {
+  return ranges.split(",").some((range) => {
+    const [first = "", last = first] = range.split("-");
+    return first !== "" && Number(first) <= index && index <= Number(last);
+  });
 }
