@@ -41,6 +41,9 @@ export const readStories: readonly Story[] = [
         answer: { metadata: { resourceVersion: "{rv}" }, items: [{}, {}, {}] },
       },
       { send: `GET ${maps}?resourceVersionMatch=Exact`, status: 400 },
+      { send: `GET ${maps}?resourceVersionMatch=NotOlderThan`, status: 400 },
+      { send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Newest`, status: 400 },
+      { send: `GET ${maps}?sendInitialEvents=true`, status: 400 },
       { send: `GET ${maps}?resourceVersion=0&resourceVersionMatch=Exact`, status: 400 },
       { send: `GET ${maps}?resourceVersion=1&resourceVersionMatch=Exact`, status: 410, answer: { reason: "Expired" } },
       { send: `DELETE ${maps}?labelSelector=n%3D1`, status: 200 },
@@ -183,6 +186,13 @@ export const readStories: readonly Story[] = [
         answer: { status: { allowed: true } },
       },
       { send: "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body: { spec: {} }, status: 400 },
+      {
+        send: "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+        body: { spec: { namespace: "default" } },
+        status: 201,
+        answer: { status: { resourceRules: [], nonResourceRules: [], incomplete: false } },
+      },
+      { send: "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body: { spec: {} }, status: 400 },
     ],
   },
 ];

@@ -38,12 +38,15 @@ async function validating(server: TestServer, spec: object, binding: object = {}
   });
 }
 
-async function mutating(server: TestServer, name: string, spec: object): Promise<void> {
+async function mutating(server: TestServer, name: string, spec: object, binding: object = {}): Promise<void> {
   await create(server, `${group}/mutatingadmissionpolicies`, {
     metadata: { name },
     spec: { reinvocationPolicy: "Never", ...spec },
   });
-  await create(server, `${group}/mutatingadmissionpolicybindings`, { metadata: { name }, spec: { policyName: name } });
+  await create(server, `${group}/mutatingadmissionpolicybindings`, {
+    metadata: { name },
+    spec: { policyName: name, ...binding },
+  });
 }
 
 function configMap(data: Record<string, string>, labels: Record<string, string> = {}): object {
@@ -263,6 +266,38 @@ story("JSON patches come one after the other, and a policy may look again", asyn
   assert.deepEqual({ ...(made.data as object) }, { own: "0", first: "1", second: "2" });
   assert.deepEqual((made.metadata as { labels: object }).labels, { a: "b", "n/m": "3" });
 });
+
+story(
+  "what changes an object may come from parameters and variables, for all of them that are found",
+  async (server) => {
+    for (const [name, value] of [
+      ["one", "1"],
+      ["two", "2"],
+    ] as const)
+      await create(server, configMaps, { metadata: { name, labels: { role: "parameter" } }, data: { name, value } });
+    const spec = {
+      matchConstraints: onDeployments,
+      paramKind: { apiVersion: "v1", kind: "ConfigMap" },
+      variables: [{ name: "label", expression: "'from-' + params.data.name" }],
+      mutations: [
+        {
+          patchType: "JSONPatch",
+          jsonPatch: {
+            expression: `[JSONPatch{op: "add", path: "/metadata/labels/" + variables.label, value: params.data.value}]`,
+          },
+        },
+      ],
+    };
+    const paramRef = { selector: { matchLabels: { role: "parameter" } }, parameterNotFoundAction: "Deny" };
+    await mutating(server, "p", spec, { paramRef });
+    const web = deployment(1) as { metadata: object };
+    const made = await create(server, deployments, { ...web, metadata: { ...web.metadata, labels: { own: "0" } } });
+    assert.deepEqual((made.metadata as { labels: object }).labels, { own: "0", "from-one": "1", "from-two": "2" });
+    for (const name of ["one", "two"]) await send(server, "DELETE", `${configMaps}/${name}`);
+    const none = await send(server, "POST", deployments, { ...web, metadata: { name: "other" } });
+    assert.match(String(none.body.message), /no params found/);
+  },
+);
 
 story("a policy that cannot change the object denies", async (server) => {
   await mutating(server, "p", {

@@ -146,6 +146,9 @@ async function pageOf(call: Call): Promise<Page | Failure> {
       return badRequest("specifying resource version is not allowed when using continue");
     return continuedPage(call, token, limit);
   }
+  // Of watches only: whoever lists with it expects a stream.
+  if (query.has("sendInitialEvents"))
+    return badRequest("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
   const problem = matchProblem(match, versionText);
   if (problem !== undefined) return problem;
   const revision = askedRevision(versionText);
