@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Node } from "#api/generated/core-v1.ts";
 import { SeededRandom } from "#base/seeded-random.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
 import { isHealthy, Zones } from "./zones.ts";
 
 function node(name: string, zone: string, healthy: boolean): NodeView {
-  const status = healthy ? "True" : "Unknown";
-  return nodeDeclaration.project({
+  const made: object = {
     metadata: { name, uid: name, labels: { "topology.kubernetes.io/zone": zone } },
     spec: {},
-    status: { conditions: [{ type: "Ready", status }] },
-  } as Parameters<typeof nodeDeclaration.project>[0]);
+    status: { conditions: [{ type: "Ready", status: healthy ? "True" : "Unknown" }] },
+  };
+  return nodeDeclaration.project(made as Node);
 }
 
 /** The rule as upstream's documentation words it, looking at all nodes each time. */
