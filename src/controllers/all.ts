@@ -32,6 +32,7 @@ import { createReplicaSetController } from "./replicaset/controller.ts";
 import { createResourceClaimController } from "./resource-claim/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
 import { createSelectorOverlapController } from "./selector-overlap/controller.ts";
+import { createServiceAddressController, createServiceRangeController } from "./service-addresses/controller.ts";
 import { createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
@@ -72,6 +73,8 @@ const factories: readonly ((dependencies: Dependencies) => Controller)[] = [
   createEndpointSliceMirroringController,
   createEndpointsController,
   createServiceAccountController,
+  createServiceAddressController,
+  createServiceRangeController,
   createNodeLifecycleController,
   createTaintEvictionController,
   createPodCollector,

@@ -5,6 +5,14 @@ export interface PoolEntry {
   readonly owner: string;
 }
 
+/** Numbers that can be given, and who has them. */
+export interface Numbers {
+  contains(number: number): boolean;
+  ownerOf(number: number): string | undefined;
+  reserve(number: number, owner: string, until: number): void;
+  pick(random: Pick<Random, "float">): number | undefined;
+}
+
 /**
  * Numbers of a range and who has them: addresses (as 32-bit numbers) or ports. Given numbers stay given until `refresh`
  * finds them nowhere, so the pool may think a free number taken, and never a taken one free.
@@ -12,7 +20,7 @@ export interface PoolEntry {
  * The lower part of the range is used last, so that people can choose numbers from it without meeting given ones
  * (Kubernetes: "Service ClusterIP allocation", avoiding collisions).
  */
-export class NumberPool {
+export class NumberPool implements Numbers {
   readonly first: number;
   readonly last: number;
   readonly #dynamicFirst: number;
@@ -34,6 +42,11 @@ export class NumberPool {
 
   reserve(number: number, owner: string, until: number): void {
     this.#owners.set(number, { owner, reservedUntil: until });
+  }
+
+  /** Takes over what is given in another pool, as far as it lies in the range. */
+  takeOver(other: NumberPool): void {
+    for (const [number, entry] of other.#owners) if (this.contains(number)) this.#owners.set(number, entry);
   }
 
   /** A free number, a random one where there is room; undefined when the range is full. */

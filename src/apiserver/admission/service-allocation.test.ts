@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Service } from "#api/generated/core-v1.ts";
-import { services } from "#api/generated/resources.ts";
+import { ipaddresses, servicecidrs, services } from "#api/generated/resources.ts";
 import { StoredInTests } from "../authorize/stored-in-tests.ts";
 import { reservationMs } from "./limits.ts";
 import { admit, requestFor } from "./request-in-tests.ts";
@@ -181,4 +181,33 @@ test("a load balancer gets node ports unless it wants none, and a health port fo
   const bare = named("b", { type: "LoadBalancer", allocateLoadBalancerNodePorts: false });
   await create(bare);
   assert.equal(bare.spec.ports?.[0]?.nodePort, undefined);
+});
+
+test("ServiceCIDRs give addresses as long as they are not to go, also where they overlap", async () => {
+  const { create, objects } = world("10.96.0.0/29");
+  const later = (now: number): Attempt => ({ now });
+  for (let index = 0; index < 6; index++) assert.equal(await create(named(`s${index}`)), undefined);
+  assert.match((await create(named("late"))) ?? "", /range is full/);
+  const range = (cidrs: string[], more: object = {}): object => ({
+    metadata: { name: "more", ...more },
+    spec: { cidrs },
+    status: {},
+  });
+  objects.put(servicecidrs, range(["10.96.0.0/28", "2001:db8::/112"]) as never);
+  const seen = new Set<string>();
+  for (let index = 0; index < 8; index++) {
+    const service = named(`more-${index}`);
+    assert.equal(await create(service, later(2000)), undefined);
+    seen.add(service.spec.clusterIP ?? "");
+  }
+  assert.equal(seen.size, 8, "the six of the smaller range are not given twice");
+  objects.put(servicecidrs, range(["10.96.0.0/28"], { deletionTimestamp: "2026-01-01T00:00:00Z" }) as never);
+  assert.match((await create(named("asks", { clusterIP: "10.96.0.14" }), later(4000))) ?? "", /not in the valid range/);
+});
+
+test("an IPAddress that people made for something else keeps its address", async () => {
+  const { create, objects } = world();
+  const spec = { parentRef: { resource: "gateways", group: "example.com", namespace: "shop", name: "door" } };
+  objects.put(ipaddresses, { metadata: { name: "10.96.0.77" }, spec } as never);
+  assert.match((await create(named("web", { clusterIP: "10.96.0.77" }), { now: 2000 })) ?? "", /already allocated/);
 });

@@ -1,20 +1,22 @@
-import { formatIpv4, parseCidr, parseIpv4 } from "#base/cidr.ts";
+import { formatIpv4, parseIpv4 } from "#base/cidr.ts";
 import type { Service, ServicePort } from "#api/generated/core-v1.ts";
-import { services } from "#api/generated/resources.ts";
+import type { IPAddress } from "#api/generated/networking-v1.ts";
+import { ipaddresses, servicecidrs, services } from "#api/generated/resources.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
 import { listStored } from "../authorize/stored.ts";
 import { internal, invalid } from "../failure.ts";
 import type { ObjectReader } from "../object-reader.ts";
+import { AddressPools } from "./address-pools.ts";
 import { setIpFamilies } from "./ip-families.ts";
 import { allocationAgeMs, reservationMs } from "./limits.ts";
-import { NumberPool, type PoolEntry } from "./number-pool.ts";
+import { NumberPool, type Numbers, type PoolEntry } from "./number-pool.ts";
 import { allow, isAbout, objectOf, oldObjectOf } from "./request.ts";
 
 export interface ServiceAllocationOptions {
   readonly objects: ObjectReader;
   readonly random: Pick<Random, "float">;
-  /** IPv4, e.g. `10.96.0.0/16`. Its first address and its last are never given. */
+  /** IPv4, e.g. `10.96.0.0/16`; ServiceCIDRs come on top. The first address and the last are never given. */
   readonly serviceRange: string;
   readonly nodePorts: { readonly first: number; readonly last: number };
 }
@@ -39,27 +41,25 @@ export function serviceAllocation(options: ServiceAllocationOptions): AdmissionP
 
 class Allocator {
   readonly #options: ServiceAllocationOptions;
-  readonly #addresses: NumberPool;
+  readonly #addresses: AddressPools;
   readonly #ports: NumberPool;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #changed = true;
 
   constructor(options: ServiceAllocationOptions) {
     this.#options = options;
-    const range = parseCidr(options.serviceRange);
-    if (range === undefined || range.size < 4)
-      throw new Error(`Cannot allocate from "${options.serviceRange}": not an IPv4 network with room`);
-    const room = range.size - 2;
-    this.#addresses = new NumberPool({
-      first: range.first + 1,
-      last: range.first + range.size - 2,
-      keptForPeople: room <= 16 ? 0 : Math.min(Math.max(16, Math.floor(range.size / 16)), 256),
-    });
+    this.#addresses = new AddressPools(options.serviceRange);
     const ports = options.nodePorts.last - options.nodePorts.first + 1;
     const portsKept = ports <= 16 ? 0 : Math.min(Math.max(16, Math.floor(ports / 32)), 128);
     this.#ports = new NumberPool({ ...options.nodePorts, keptForPeople: portsKept });
-    options.objects.onChange(services, () => {
+    for (const resource of [services, ipaddresses])
+      options.objects.onChange(resource, () => {
+        this.#changed = true;
+      });
+    // Rare, and to be followed at once: a range that is to go gives nothing any more.
+    options.objects.onChange(servicecidrs, () => {
       this.#changed = true;
+      this.#refreshedAt = Number.NEGATIVE_INFINITY;
     });
   }
 
@@ -94,7 +94,7 @@ class Allocator {
     if (number === undefined) return undefined;
     const problem = this.#takeAsked(this.#addresses, number, request);
     if (problem !== undefined) {
-      const range = `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${this.#options.serviceRange}`;
+      const range = `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${this.#addresses.text}`;
       const why = problem === "outside" ? range : "provided IP is already allocated";
       return refuse(request, "spec.clusterIPs", `Invalid value: ["${asked}"]: failed to allocate IP ${asked}: ${why}`);
     }
@@ -178,7 +178,7 @@ class Allocator {
     );
   }
 
-  #pick(pool: NumberPool, request: AdmissionRequest): number | undefined {
+  #pick(pool: Numbers, request: AdmissionRequest): number | undefined {
     const number = pool.pick(this.#options.random);
     if (number !== undefined) return number;
     this.#refresh(request.now);
@@ -186,7 +186,8 @@ class Allocator {
   }
 
   /** Before a number is refused, the stored Services are looked at: it may have become free. */
-  #takeAsked(pool: NumberPool, number: number, request: AdmissionRequest): "outside" | "taken" | undefined {
+  #takeAsked(pool: Numbers, number: number, request: AdmissionRequest): "outside" | "taken" | undefined {
+    if (!pool.contains(number)) this.#refresh(request.now);
     if (!pool.contains(number)) return "outside";
     const owner = ownerOf(request);
     const free = (): boolean => pool.ownerOf(number) === undefined || pool.ownerOf(number) === owner;
@@ -196,13 +197,16 @@ class Allocator {
     return undefined;
   }
 
-  #take(pool: NumberPool, number: number, request: AdmissionRequest): void {
+  #take(pool: Numbers, number: number, request: AdmissionRequest): void {
     if (!request.dryRun) pool.reserve(number, ownerOf(request), request.now + reservationMs);
   }
 
   #refresh(now: number): void {
-    const stored = listStored(this.#options.objects, services);
-    this.#addresses.refresh(storedAddresses(stored), now);
+    const { objects } = this.#options;
+    const stored = listStored(objects, services);
+    const ranges = listStored(objects, servicecidrs).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+    this.#addresses.setRanges(ranges.flatMap(({ spec }) => spec.cidrs ?? []));
+    this.#addresses.refresh([...keptAddresses(listStored(objects, ipaddresses)), ...storedAddresses(stored)], now);
     this.#ports.refresh(storedPorts(stored), now);
     this.#refreshedAt = now;
     this.#changed = false;
@@ -217,6 +221,15 @@ function ownerOf(request: AdmissionRequest): string {
 
 function keyOf(service: Service): string {
   return `${service.metadata.namespace}/${service.metadata.name}`;
+}
+
+/** Addresses that people keep for something that is no Service. */
+function* keptAddresses(stored: readonly IPAddress[]): Generator<PoolEntry> {
+  for (const { metadata, spec } of stored) {
+    const number = parseIpv4(metadata.name ?? "");
+    const { resource, namespace, name } = spec.parentRef ?? {};
+    if (number !== undefined && resource !== "services") yield { number, owner: `${resource} ${namespace}/${name}` };
+  }
 }
 
 function* storedAddresses(stored: readonly Service[]): Generator<PoolEntry> {

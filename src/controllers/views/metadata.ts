@@ -10,7 +10,13 @@ import {
   secretDeclaration,
   serviceAccountDeclaration,
 } from "./namespace.ts";
-import { endpointsDeclaration, serviceDeclaration, sliceDeclaration } from "./network.ts";
+import {
+  addressDeclaration,
+  endpointsDeclaration,
+  serviceDeclaration,
+  serviceRangeDeclaration,
+  sliceDeclaration,
+} from "./network.ts";
 import { leaseDeclaration, nodeDeclaration } from "./node.ts";
 import { podDeclaration } from "./pod.ts";
 import { budgetDeclaration, quotaDeclaration } from "./policy.ts";
@@ -49,6 +55,8 @@ function ownInformers(informers: Informers): ReadonlyMap<string, Informer<Object
     informers.of(serviceDeclaration),
     informers.of(endpointsDeclaration),
     informers.of(sliceDeclaration),
+    informers.of(addressDeclaration),
+    informers.of(serviceRangeDeclaration),
     informers.of(claimDeclaration),
     informers.of(volumeDeclaration),
     informers.of(storageClassDeclaration),

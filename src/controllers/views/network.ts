@@ -1,6 +1,8 @@
 import type { Endpoints, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
-import { endpoints, endpointslices, services } from "#api/generated/resources.ts";
+import type { Condition } from "#api/generated/meta-v1.ts";
+import type { IPAddress, ServiceCIDR } from "#api/generated/networking-v1.ts";
+import { endpoints, endpointslices, ipaddresses, servicecidrs, services } from "#api/generated/resources.ts";
 import { nothing, selectorOfLabels, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { keyOf, objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
@@ -47,6 +49,35 @@ export const managedByLabel = "endpointslice.kubernetes.io/managed-by";
 export const serviceDeclaration: InformerDeclaration<Service, ServiceView> = {
   resource: services,
   project: projectService,
+  indexes: { ...objectIndexes, address: ({ clusterIp }) => [clusterIp] },
+};
+
+/** Whose an address is: `services/shop/web`. */
+export interface AddressView extends ObjectView {
+  readonly parent: string;
+}
+
+export interface ServiceRangeView extends ObjectView {
+  readonly cidrs: readonly string[];
+  readonly conditions: readonly Condition[];
+}
+
+export const addressDeclaration: InformerDeclaration<IPAddress, AddressView> = {
+  resource: ipaddresses,
+  project: ({ metadata, spec }) => {
+    const { resource = "", namespace = "", name = "" } = spec.parentRef ?? {};
+    return { ...objectView(metadata), parent: [resource, namespace, name].filter((part) => part !== "").join("/") };
+  },
+  indexes: objectIndexes,
+};
+
+export const serviceRangeDeclaration: InformerDeclaration<ServiceCIDR, ServiceRangeView> = {
+  resource: servicecidrs,
+  project: ({ metadata, spec, status }) => ({
+    ...objectView(metadata),
+    cidrs: spec.cidrs ?? [],
+    conditions: status.conditions ?? [],
+  }),
   indexes: objectIndexes,
 };
 
