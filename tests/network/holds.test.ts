@@ -15,6 +15,7 @@ import { Demands } from "#network/ingress/demands.ts";
 import { Haproxy } from "#network/ingress/haproxy.ts";
 import { heldPlace } from "#network/ingress/hold-rules.ts";
 import { heldPerPlaceMax } from "#network/ingress/limits.ts";
+import { Patience } from "#network/ingress/patience.ts";
 import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { Runtime } from "#network/ingress/runtime.ts";
 import { backendName } from "#network/ingress/slots.ts";
@@ -153,6 +154,17 @@ function table(held: boolean, isThere: boolean, extra = 0): RouteTable {
     certificates: [],
     splits: [],
   };
+}
+
+const patience = new Patience();
+
+/** As the ingress' loop applies a table: answers whether it was the whole. */
+async function applyPatiently(whole: RouteTable): Promise<boolean> {
+  const waits = { isWaiting: demands.isWaiting(), nowMs: realClock.monotonic() };
+  const { table: now, isPart } = patience.tableFor(whole, plane.slots, waits);
+  await plane.apply(now);
+  demands.listen(plane.reloads);
+  return !isPart;
 }
 
 async function fallAsleep(extra = 0): Promise<void> {
@@ -355,6 +367,31 @@ test("quiet is what HAProxy and its ear know, and never what they cannot know", 
   demands = newDemands();
   demands.listen(plane.reloads);
 });
+
+test(
+  "a reload waits until nothing is held; what has no place yet waits for it, and no request is lost",
+  { skip },
+  async () => {
+    await fallAsleep();
+    const { reloads } = plane;
+    const held = Promise.all(Array.from({ length: 20 }, (_, index) => ask(`/${index}`)));
+    await until(() => waiting() === 20, "20 requests wait");
+    const later = (): Promise<Answer> => ask("/0/x", { host: "busy.example" });
+    assert.equal(await applyPatiently(table(true, false, 100)), false);
+    assert.equal((await later()).text, "pod /0/x", "by the route above it");
+    phase = "Awake";
+    assert.equal(
+      await applyPatiently(table(false, true, 100)),
+      false,
+      "the pod is there, and they are still on their way",
+    );
+    assert.deepEqual([...new Set((await held).map(({ status }) => status))], [200]);
+    assert.equal(plane.reloads, reloads);
+    await until(() => applyPatiently(table(false, true, 100)), "the whole is applied");
+    assert.equal(plane.reloads, reloads + 1);
+    assert.equal((await later()).status, 200);
+  },
+);
 
 test("a reload, a limit of time and the end of HAProxy: each held request comes to an end", { skip }, async () => {
   plane.close();

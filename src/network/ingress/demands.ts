@@ -98,6 +98,12 @@ export class Demands {
     return Math.min(now - this.#listeningSinceMs, ...said.map(({ atMs }) => now - atMs));
   }
 
+  /** Whether requests wait somewhere, as HAProxy said a moment ago. */
+  isWaiting(): boolean {
+    const now = this.#options.clock.monotonic();
+    return [...this.#said.values()].some(({ waiting, atMs }) => waiting > 0 && now - atMs <= waitingMs);
+  }
+
   /** By place, what HAProxy said last. */
   counts(): readonly HeldCount[] {
     return [...this.#said.values()];

@@ -3,7 +3,7 @@ import type { IngressTraffic } from "#api/observability/traffic.ts";
 import type { Client } from "#client/client.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
-import type { Clock, Timers } from "#world/clock.ts";
+import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Processes } from "#world/processes.ts";
 import type { Random } from "#world/random.ts";
@@ -24,7 +24,9 @@ import { Demands, type HeldCount } from "./demands.ts";
 import { Haproxy } from "./haproxy.ts";
 import { heldPlace } from "./hold-rules.ts";
 import { backendName } from "./slots.ts";
+import { reloadLookMs } from "./limits.ts";
 import { Mirrors, mirrorsOf } from "./mirror.ts";
+import { Patience } from "./patience.ts";
 import type { Problem, Split } from "./route-table.ts";
 import { Runtime } from "./runtime.ts";
 import { WatchedSecrets } from "./secrets.ts";
@@ -110,11 +112,14 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     secrets.watch(compiled.secrets);
     // A certificate that is only not known yet must not vanish from a HAProxy that serves it.
     if (!secrets.known) return;
-    const faults = await plane.apply(compiled.table);
-    mirrors.hold(mirrorsOf(compiled.table, plane.slots), plane.reloads);
+    const waits = { isWaiting: demands.isWaiting(), nowMs: options.clock.monotonic() };
+    const { table, isPart } = patience.tableFor(compiled.table, plane.slots, waits);
+    if (isPart) again ??= timers.after(reloadLookMs, kickAgain);
+    const faults = await plane.apply(table);
+    mirrors.hold(mirrorsOf(table, plane.slots), plane.reloads);
     demands.listen(plane.reloads);
-    traffic?.hold(servedDestinations(compiled.table));
-    counts.hold(heldOf(compiled.table.splits));
+    traffic?.hold(servedDestinations(table));
+    counts.hold(heldOf(table.splits));
     problems = [
       ...compiled.problems,
       ...[...faults].map(([id, message]) => ({ ingress: id, reason: "InvalidCertificate", message })),
@@ -123,6 +128,12 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
   };
   const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("ingress: cannot serve", error) });
   const kick = (): void => loop.kick();
+  const patience = new Patience();
+  let again: Timer | undefined;
+  const kickAgain = (): void => {
+    again = undefined;
+    kick();
+  };
   const onGone = (): void => {
     // Until it serves again packets go past it.
     traffic?.hold(new Set());
@@ -189,6 +200,7 @@ export function createIngressLoop(options: IngressOptions): IngressLoop {
     stop: async () => {
       for (const subscription of subscriptions) subscription.close();
       await loop.stop();
+      again?.cancel();
       mirrors.stop();
       demands.stop();
       await counts.stop();
