@@ -20,6 +20,8 @@ export const compareMs = 60_000;
 export const compareRetryMs = 1_000;
 /** Comparisons without an answer after which the runtime is started again; each waits `compareRetryMs` for the next. */
 export const comparisonsUnansweredMax = 30;
+/** The same for a runtime that takes calls and does not answer them in time: each comparison has waited for that already. */
+export const comparisonsSilentMax = 3;
 /** A look at every pod and for orphans even when no event asked for it, milliseconds. */
 export const relistMs = 300_000;
 
@@ -102,6 +104,9 @@ export const usageWindowMaxMs = 60_000;
 
 /** Milliseconds: how old counters may be that a scrape is given. */
 export const scrapeAgeMs = 1_000;
+
+/** Pods whose probes are counted; more than a node may have, with those that were there since the last look. */
+export const probedPodsMax = 1_000;
 
 /** How long devices of a plugin that is gone are still counted as there, milliseconds; upstream's five minutes. */
 export const pluginGoneMs = 300_000;

@@ -3,6 +3,7 @@
  * absent when the runtime has none. The simulator implements this interface; so does containerd's adapter.
  */
 export interface ContainerRuntime {
+  /** Rejects with `DeadlineExceeded` after ten seconds: a runtime that does not even say who it is hangs. */
   version(): Promise<RuntimeVersion>;
   status(): Promise<RuntimeStatus>;
   /** Makes and starts a sandbox with its network; answers its id. Rejects with `ContainerRuntimeError`, as every method. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ContainerRuntimeError, type ContainerRuntime } from "#world/container-runtime.ts";
-import { compareMs, compareRetryMs, comparisonsUnansweredMax } from "../limits.ts";
+import { compareMs, compareRetryMs, comparisonsSilentMax, comparisonsUnansweredMax } from "../limits.ts";
 import { RuntimeComparison } from "./comparison.ts";
 
 /** What each comparison finds, in turn; the last one stays. Tells the waits between them and what was done. */
@@ -17,7 +17,13 @@ async function story(findings: readonly (readonly string[] | ContainerRuntimeErr
     if (finding instanceof ContainerRuntimeError) throw finding;
     return finding;
   };
-  const runtime: Pick<ContainerRuntime, "lostEnds"> = { lostEnds: () => Promise.resolve(found()) };
+  const runtime: Pick<ContainerRuntime, "lostEnds" | "version"> = {
+    lostEnds: () => Promise.resolve(found()),
+    version: async () => {
+      found();
+      return { runtimeName: "", runtimeVersion: "" };
+    },
+  };
   const comparison = new RuntimeComparison({
     runtime: runtime as object as ContainerRuntime,
     observer: { outlines: () => Promise.resolve(found()).then(() => new Map()) },
@@ -39,8 +45,10 @@ async function story(findings: readonly (readonly string[] | ContainerRuntimeErr
     onProblem: (problem, error) => problems.push(`${problem}: ${String(error)}`),
   });
   comparison.now();
-  for (; round < rounds; round += 1) {
+  while (round < rounds) {
     await new Promise((resolve) => setImmediate(resolve));
+    // All questions of one comparison meet the same finding.
+    round += 1;
     next?.();
   }
   comparison.stop();
@@ -72,4 +80,13 @@ test("a runtime that starts is waited for, one that is away for long is started 
   assert.equal(told.restarts, 1);
   assert.equal(told.compared, 0);
   assert.deepEqual([...new Set(told.waitedMs)], [compareRetryMs]);
+});
+
+test("a runtime that takes calls and answers none is started again after a few", async () => {
+  const silent = new ContainerRuntimeError("DeadlineExceeded", "Version took longer than 10000 ms");
+  assert.equal((await story([silent], comparisonsSilentMax - 1)).restarts, 0);
+  assert.equal((await story([silent, silent, [], silent, silent, []], 6)).restarts, 0, "it answers in between");
+  const told = await story([silent, silent, silent, []], 5);
+  assert.equal(told.restarts, 1);
+  assert.match(told.problems[0] ?? "", /it hangs/);
 });

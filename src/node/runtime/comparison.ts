@@ -1,6 +1,6 @@
 import type { Timer, Timers } from "#world/clock.ts";
 import { ContainerRuntimeError, type ContainerRuntime } from "#world/container-runtime.ts";
-import { compareMs, compareRetryMs, comparisonsUnansweredMax } from "../limits.ts";
+import { compareMs, compareRetryMs, comparisonsSilentMax, comparisonsUnansweredMax } from "../limits.ts";
 import type { RuntimeObserver } from "./observer.ts";
 
 export interface ComparisonOptions {
@@ -27,6 +27,7 @@ export class RuntimeComparison {
   /** Taken for running though ended, at the last comparison: one that ends just now is no longer so at the next. */
   #suspects: ReadonlySet<string> = new Set();
   #unanswered = 0;
+  #silent = 0;
 
   constructor(options: ComparisonOptions) {
     this.#options = options;
@@ -60,16 +61,22 @@ export class RuntimeComparison {
   async #compare(): Promise<number> {
     const { observer, runtime, has, onProblem } = this.#options;
     try {
+      // The shortest question first: what hangs is to be found before calls that may take minutes.
+      await runtime.version();
       has(await observer.outlines());
       const lost = (await runtime.lostEnds?.()) ?? [];
       const surely = lost.filter((id) => this.#suspects.has(id));
       this.#suspects = new Set(lost);
       this.#unanswered = 0;
+      this.#silent = 0;
       if (surely.length > 0) await this.#restart(`it lost the end of ${surely.join(", ")}`);
       return lost.length > 0 ? compareRetryMs : compareMs;
     } catch (error) {
       if (!(error instanceof ContainerRuntimeError)) onProblem("cannot compare pods with the runtime", error);
       else if (error.code === "Unavailable") this.#unanswered += 1;
+      else if (error.code === "DeadlineExceeded") this.#silent += 1;
+      if (this.#silent >= comparisonsSilentMax)
+        await this.#restart(`it hangs: ${comparisonsSilentMax} times no answer`);
       if (this.#unanswered >= comparisonsUnansweredMax)
         await this.#restart(`it did not answer ${comparisonsUnansweredMax} times`);
       return compareRetryMs;
@@ -80,6 +87,7 @@ export class RuntimeComparison {
     const { restartRuntime, onProblem } = this.#options;
     this.#suspects = new Set();
     this.#unanswered = 0;
+    this.#silent = 0;
     onProblem("the runtime is started again", new Error(reason));
     try {
       await restartRuntime?.();

@@ -27,6 +27,8 @@ const eventService = "/containerd.services.events.v1.Events/";
 const namespaceHeaders = { "containerd-namespace": "k8s.io" };
 /** Milliseconds within which an ordinary call must be answered; kubelet's own default is two minutes. */
 const callMsMax = 120_000;
+/** The same for the question whether it is there at all, which needs nothing of it. */
+const aliveMsMax = 10_000;
 const pullMsMax = 30 * 60_000;
 const importMsMax = 10 * 60_000;
 /** How long CRI may take to show what an event told and images that were loaded; the first wait between two looks and the longest. */
@@ -96,7 +98,13 @@ function filterOf(labels: Labels | undefined): object {
 function sandboxCalls(call: Call) {
   return {
     version: () =>
-      call<RuntimeVersion>(`${runtimeService}Version`, cri.versionRequest, { version: "v1" }, cri.versionResponse),
+      call<RuntimeVersion>(
+        `${runtimeService}Version`,
+        cri.versionRequest,
+        { version: "v1" },
+        cri.versionResponse,
+        aliveMsMax,
+      ),
     status: async (): Promise<RuntimeStatus> => {
       const answer = await call<{ status?: RuntimeStatus }>(
         `${runtimeService}Status`,
