@@ -42,8 +42,11 @@ export interface DemandingWorkloads {
 const namespace = "default";
 export const briefNamespace = "brief";
 const bigCpu = "4500m";
-/** Of these, which matter alike, some find no room once the rivals are there: who came first decides. */
-export const contenders: ReadonlySet<string> = new Set(["filler", "guarded"]);
+/**
+ * Of these, which matter alike, some find no room once the rivals are there: who came first decides. And what two autoscalers want
+ * has the size that the first gave it before it knew of the other.
+ */
+export const contenders: ReadonlySet<string> = new Set(["filler", "guarded", "torn"]);
 const scalesMax = 4;
 const volumesCount = 16;
 const firstImage = "registry.test/kept:1";
