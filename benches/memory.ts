@@ -1,7 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { openLiveMemory, rested } from "./api/live-memory.ts";
 import { pod } from "./api/objects.ts";
 import { benchNamespace, Client, startCluster } from "./api/stage.ts";
 import * as running from "./cluster/running-cluster.ts";
@@ -21,55 +19,7 @@ const { values: flags } = parseArgs({
   },
 });
 const bench = "memory";
-const place = mkdtempSync(join(flags.folder, "bench-memory-"));
-const file = join(place, "live");
-
-/** Runs in the cluster's server: at SIGUSR2 it collects the garbage and writes what is left, in bytes, to the bench's file. */
-function tellLiveBytes(path: string): void {
-  const fs = process.getBuiltinModule("node:fs");
-  const v8 = process.getBuiltinModule("node:v8");
-  const vm = process.getBuiltinModule("node:vm");
-  const threads = process.getBuiltinModule("node:worker_threads");
-  if (!threads.isMainThread || !/\bserver\.\w+$/.test(process.argv[1] ?? "")) return;
-  process.on("SIGUSR2", () => {
-    v8.setFlagsFromString("--expose-gc");
-    const collect = vm.runInNewContext("gc") as () => void;
-    // Twice: what is finalized by the first goes with the second.
-    collect();
-    collect();
-    const { heapUsed, external } = process.memoryUsage();
-    fs.writeFileSync(path, String(heapUsed + external));
-  });
-}
-
-// Inherited by the cluster's server. A file of ours would bring the reader of TypeScript into what is measured.
-const told = encodeURIComponent(`(${tellLiveBytes.toString()})(${JSON.stringify(file)})`);
-process.env["NODE_OPTIONS"] = `--import=data:text/javascript,${told}`;
-
-/** Waits until the process has done nothing worth a word for so many seconds. */
-async function rested(pid: number, seconds: number): Promise<void> {
-  let quiet = 0;
-  for (let waited = 0; quiet < seconds && waited < 6 * seconds; waited += 1) {
-    const before = running.processorMs(pid);
-    await sleep(1_000);
-    quiet = running.processorMs(pid) - before < 100 ? quiet + 1 : 0;
-  }
-}
-
-/** Bytes of the heap and of buffers after a collection. */
-async function liveBytes(pid: number): Promise<number> {
-  rmSync(file, { force: true });
-  process.kill(pid, "SIGUSR2");
-  for (let i = 0; i < 600; i += 1) {
-    await sleep(100);
-    try {
-      return Number(readFileSync(file, "utf8"));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-  }
-  throw new Error("The server did not say what it holds");
-}
+const memory = openLiveMemory(flags.folder);
 
 async function measure(count: number): Promise<void> {
   const rest = Number(flags.rest);
@@ -80,7 +30,7 @@ async function measure(count: number): Promise<void> {
     const pid = cluster.pid!;
     await rested(pid, 5);
     const emptyMegabytes = running.proportionalMegabytes(pid);
-    const emptyLive = await liveBytes(pid);
+    const emptyLive = await memory.of(pid);
     const path = `/api/v1/namespaces/${benchNamespace}/pods`;
     const order = { target, path, protocol: "HTTP/1.1", shape: "create", width: 64, prefix: "p" } as const;
     const body = JSON.stringify(pod("NAME"));
@@ -90,7 +40,7 @@ async function measure(count: number): Promise<void> {
     const stored = (await api.call("GET", `${path}/p1`)).text.length;
     await rested(pid, rest);
     const atRest = running.proportionalMegabytes(pid);
-    const live = await liveBytes(pid);
+    const live = await memory.of(pid);
     const figure = `a pod of ${stored} B among ${count}`;
     const kilobytes = (megabytes: number): number => ((megabytes - emptyMegabytes) * 1_024) / count;
     const unit = "KB";
@@ -113,5 +63,5 @@ async function measure(count: number): Promise<void> {
 try {
   for (const count of flags.pods.split(",")) await measure(Number(count));
 } finally {
-  rmSync(place, { recursive: true, force: true });
+  memory.close();
 }

@@ -37,7 +37,7 @@ interface Load extends LoadOrder {
 function prepared(load: Load, place: number): Prepared {
   const { shape, path, prefix } = load;
   const type = types[shape] ?? "application/json";
-  if (shape === "get") return { method: "GET", path, body: "", type };
+  if (shape === "get") return { method: "GET", path: path.replace("SERIAL", String(load.sent)), body: "", type };
   if (shape === "delete") return { method: "DELETE", path: `${path}/${prefix}${load.sent}`, body: "", type };
   serial += 1;
   const name = shape === "create" ? `${prefix}${load.sent}` : `u${place}`;
@@ -54,14 +54,16 @@ function http1Sender(order: Load, place: number): Promise<{ send: Sender; close:
   socket.on("error", fail);
   let waiting: (status: number) => void = () => undefined;
   readAnswers(socket, (status) => waiting(status));
-  const get = getBytes(target, order.path);
+  const get = order.path.includes("SERIAL") ? undefined : getBytes(target, order.path);
   const send: Sender = (done) => {
     waiting = done;
-    if (order.shape === "get") socket.write(get);
-    else {
-      const { method, path, body, type } = prepared(order, place);
-      socket.write(writeBytes(target, method, path, body, type));
+    if (order.shape === "get" && get !== undefined) {
+      socket.write(get);
+      return;
     }
+    const { method, path, body, type } = prepared(order, place);
+    if (method === "GET") socket.write(getBytes(target, path));
+    else socket.write(writeBytes(target, method, path, body, type));
   };
   return new Promise((resolve) =>
     socket.on("secureConnect", () => resolve({ send, close: () => void socket.destroy() })),

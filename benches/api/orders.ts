@@ -14,7 +14,7 @@ export interface LoadOrder {
   /** The load is over after so many requests, where they come before its time. */
   readonly countMax?: number;
   readonly shape: Shape;
-  /** Of the object for a get, else of the collection. */
+  /** Of the object for a get, with SERIAL where each is another; else of the collection. */
   readonly path: string;
   /** JSON with NAME where the object's name goes, and SERIAL where a part changes. */
   readonly body: string;

@@ -216,16 +216,17 @@ export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
 
 export const benchNamespace = "bench";
 
-async function asAccount(api: ApiConnection, admin: Target): Promise<Target> {
+/** A service account that may do everything, for requests of somebody: one that is fair to users tells it from others. */
+export async function asAccount(api: ApiConnection, admin: Target, name = "load"): Promise<Target> {
   await api.send("POST", "/api/v1/namespaces", { metadata: { name: benchNamespace } });
   const accounts = `/api/v1/namespaces/${benchNamespace}/serviceaccounts`;
-  await api.send("POST", accounts, { metadata: { name: "load" } });
+  await api.send("POST", accounts, { metadata: { name } });
   await api.send("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-    metadata: { name: "bench-load" },
+    metadata: { name: `bench-${name}` },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
-    subjects: [{ kind: "ServiceAccount", name: "load", namespace: benchNamespace }],
+    subjects: [{ kind: "ServiceAccount", name, namespace: benchNamespace }],
   });
-  const { text } = await api.call("POST", `${accounts}/load/token`, { spec: { expirationSeconds: 3_600 } });
+  const { text } = await api.call("POST", `${accounts}/${name}/token`, { spec: { expirationSeconds: 3_600 } });
   const { token } = (JSON.parse(text) as { status: { token: string } }).status;
   return { ...admin, token };
 }

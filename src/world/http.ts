@@ -111,6 +111,8 @@ export interface HttpServerOptions {
   readonly bodyBytesMax: number;
   /** Time for a client to send a request's body, in milliseconds; absent: five minutes. */
   readonly bodyTimeoutMs?: number;
+  /** An HTTP/2 connection without a request is closed after this time, in milliseconds; absent: two minutes. */
+  readonly idleTimeoutMs?: number;
 }
 
 export interface HttpServer {

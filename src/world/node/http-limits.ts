@@ -4,8 +4,10 @@ export const headersTimeoutMs = 60_000;
 export const requestTimeoutMs = 300_000;
 /** How often the two limits above are looked at, in milliseconds. */
 export const connectionCheckIntervalMs = 30_000;
-/** An idle HTTP/1.1 connection is kept this long, in milliseconds. */
+/** A connection without a request is kept this long, in milliseconds. */
 export const keepAliveTimeoutMs = 120_000;
+/** A client that is told why its connection ends has this long to read it, in milliseconds. */
+export const lingerMs = 1_000;
 /** Bytes of all header lines of a request: OIDC tokens and impersonation headers are long. */
 export const headerBytesMax = 256 * 1024;
 /** A client that takes no byte of an answer for this long is cut off, in milliseconds. */

@@ -5,8 +5,9 @@ import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import type { HttpHandler, HttpServer, HttpServerOptions, Peer } from "../http.ts";
 import { StreamConnection } from "./connection.ts";
-import { answerHttp1, refuseUpgrade, requestOfUpgrade } from "./http1.ts";
+import { answerHttp1, endLingering, refuseUpgrade, requestOfUpgrade } from "./http1.ts";
 import { answerHttp2 } from "./http2.ts";
+import { IdleSessions } from "./idle-sessions.ts";
 import * as limits from "./http-limits.ts";
 import { nodeHttp } from "./node-http.ts";
 import { listening } from "./sockets.ts";
@@ -17,7 +18,7 @@ type Tls = NonNullable<HttpServerOptions["tls"]>;
 export async function listenHttp(options: HttpServerOptions, handler: HttpHandler): Promise<HttpServer> {
   const peers = new WeakMap<Duplex, Peer>();
   const sockets = new Set<net.Socket>();
-  const sessions = new Set<http2.Http2Session>();
+  const sessions = new IdleSessions(options.idleTimeoutMs);
   const http1 = http1Server(options, handler, peers);
   const front =
     options.tls === undefined
@@ -44,28 +45,36 @@ export async function listenHttp(options: HttpServerOptions, handler: HttpHandle
     close(graceMs) {
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
-          for (const session of sessions) session.destroy();
+          for (const session of sessions.all()) session.destroy();
           for (const socket of sockets) socket.destroy();
         }, graceMs);
         front.close(() => {
           clearTimeout(timer);
+          sessions.stop();
           resolve();
         });
         if (front !== http1) http1.close(() => undefined);
         http1.closeIdleConnections();
-        for (const session of sessions) session.close();
+        for (const session of sessions.all()) session.close();
       });
     },
   };
 }
 
+/** Of Node's parser; anything else is a bad request. */
+const statusOfError: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
 function http1Server(options: HttpServerOptions, handler: HttpHandler, peers: WeakMap<Duplex, Peer>): http.Server {
+  const bodyTimeoutMs = options.bodyTimeoutMs ?? limits.requestTimeoutMs;
   const server = nodeHttp.createServer({
     maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: Math.min(limits.headersTimeoutMs, options.bodyTimeoutMs ?? limits.requestTimeoutMs),
-    requestTimeout: options.bodyTimeoutMs ?? limits.requestTimeoutMs,
+    headersTimeout: Math.min(limits.headersTimeoutMs, bodyTimeoutMs),
+    requestTimeout: bodyTimeoutMs,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
-    connectionsCheckingInterval: limits.connectionCheckIntervalMs,
+    connectionsCheckingInterval: Math.min(limits.connectionCheckIntervalMs, bodyTimeoutMs / 2),
     requireHostHeader: true,
     shouldUpgradeCallback: (request) => {
       const protocol = (request.headers.upgrade ?? "").toLowerCase();
@@ -87,8 +96,11 @@ function http1Server(options: HttpServerOptions, handler: HttpHandler, peers: We
       socket.destroy();
       return;
     }
-    const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
-    socket.end(`HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n${status}`);
+    const status = statusOfError[error.code ?? ""] ?? "400 Bad Request";
+    endLingering(
+      socket,
+      `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n${status}`,
+    );
   });
   return server;
 }
@@ -97,7 +109,7 @@ function http2Server(
   options: HttpServerOptions,
   handler: HttpHandler,
   peers: WeakMap<Duplex, Peer>,
-  sessions: Set<http2.Http2Session>,
+  sessions: IdleSessions,
 ): http2.Http2Server {
   const server = http2.createServer({
     maxSessionMemory: limits.sessionMemoryMegabytesMax,
@@ -115,11 +127,11 @@ function http2Server(
   });
   server.on("session", (session) => {
     sessions.add(session);
-    session.on("close", () => sessions.delete(session));
     // A broken session takes its streams with it; each of them reports for itself.
     session.on("error", () => undefined);
   });
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+    sessions.began(stream);
     const socket = stream.session?.socket;
     const peer = (socket === undefined ? undefined : sessionPeers.get(stream.session!)) ?? noPeer;
     answerHttp2(handler, options, stream, headers, peer);

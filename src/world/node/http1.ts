@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
+import { lingerMs } from "./http-limits.ts";
 import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
@@ -57,9 +58,20 @@ export function requestOfUpgrade(message: IncomingMessage, socket: Duplex): Http
 
 /** Answers an upgrade that nobody here can do. */
 export function refuseUpgrade(socket: Duplex): void {
-  socket.end(
+  endLingering(
+    socket,
     "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\nUpgrade is not supported here\n",
   );
+}
+
+/**
+ * Says a last word on a connection. Our end alone would leave it open for as long as the client likes, and to destroy it at once could
+ * take the words away from a client that still sends.
+ */
+export function endLingering(socket: Duplex, words: string): void {
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.on("close", () => clearTimeout(timer));
+  socket.end(words);
 }
 
 function handle(handler: HttpHandler, request: HttpRequest, response: ServerResponse, peer: Peer): void {
