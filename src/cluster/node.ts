@@ -1,13 +1,17 @@
 import { nodes as nodeResource } from "#api/generated/resources.ts";
+import { transportCounter } from "#client/counted-transport.ts";
 import { createClient } from "#client/http-client.ts";
 import { createNetwork, type Network } from "#network/network.ts";
 import { createAgent, type Agent } from "#node/agent.ts";
 import { mayLowerOomScore, startContainerd } from "#node/containerd/start.ts";
 import { removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
+import { measuredRuntime } from "#node/metrics/measured-runtime.ts";
+import { NodeMeasures } from "#node/metrics/measures.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
 import { heldFamilies } from "#observability/traffic/held-families.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import type { Log } from "#telemetry/log.ts";
+import { createMetrics, type Metrics } from "#telemetry/metrics.ts";
 import { processFamilies } from "#telemetry/process-metrics.ts";
 import type { ContainerRuntime } from "#world/container-runtime.ts";
 import type { TlsIdentity } from "#world/http.ts";
@@ -79,10 +83,16 @@ export async function startNode(given: NodeOptions): Promise<RunningNode> {
     },
   };
   const client = nodeClient(options);
+  const metrics = createMetrics();
   const network = createNodeNetwork(options);
   // The pod network's configuration and containerd do not wait for each other.
   const [{ runtime, restart }] = await Promise.all([startRuntime(options), network.start()]);
-  const agent = await startAgent(options, runtime, restart, network);
+  const agent = await startAgent(
+    options,
+    { runtime: measuredRuntime(runtime, metrics, world.clock), restart },
+    network,
+    metrics,
+  );
   const listeners = await Promise.all(
     ["127.0.0.1", node.address].map((host) => {
       const tls = { ...identity, clientCa: options.ca };
@@ -115,12 +125,19 @@ export async function startNode(given: NodeOptions): Promise<RunningNode> {
   };
 }
 
-function nodeClient(options: NodeOptions): ReturnType<typeof createClient> {
+/** `counted`: requests are counted there. */
+function nodeClient(
+  options: NodeOptions,
+  counted: ReturnType<typeof transportCounter> = (inner) => inner,
+): ReturnType<typeof createClient> {
   const { world, settings, ca } = options;
   const baseUrl = `https://${settings.serverAddress}:${settings.apiPort}`;
   // Asked each time: it may be renewed.
   const transport = transportOf(world, { baseUrl, ca }, () => options.identity);
-  return createClient(transport, { userAgent: "steersman-agent", timers: world.timers });
+  return createClient(counted(transport, `${settings.serverAddress}:${settings.apiPort}`), {
+    userAgent: "steersman-agent",
+    timers: world.timers,
+  });
 }
 
 function createNodeNetwork(options: NodeOptions): Network {
@@ -190,17 +207,18 @@ async function startRuntime(options: NodeOptions): Promise<StartedRuntime> {
 
 function startAgent(
   options: NodeOptions,
-  runtime: ContainerRuntime,
-  restartRuntime: () => Promise<void>,
+  { runtime, restart }: { readonly runtime: ContainerRuntime; readonly restart: () => Promise<void> },
   network: Network,
+  metrics: Metrics,
 ): Promise<Agent> {
   const { world, parts, settings, node, dataDir, log } = options;
   return createAgent({
     ...world,
     nodeName: node.name,
-    client: nodeClient(options),
+    client: nodeClient(options, transportCounter(metrics, world.clock)),
     runtime,
-    restartRuntime,
+    restartRuntime: restart,
+    measures: new NodeMeasures(metrics),
     machine: parts.machine,
     probeWire: parts.probeWire,
     plugins: parts.plugins,
@@ -231,7 +249,12 @@ function startAgent(
         return undefined;
       });
       const held = heldFamilies(network.ingressHeld());
-      return [...own, ...held, ...(traffic === undefined ? [] : trafficFamilies(traffic))];
+      return [
+        ...(await metrics.families()),
+        ...own,
+        ...held,
+        ...(traffic === undefined ? [] : trafficFamilies(traffic)),
+      ];
     },
     ingressActivity: () => network.ingressActivity(),
     admitPod: (pod, address) => network.admitPod(pod, address),

@@ -11,6 +11,7 @@ import type { PlainDocument } from "#apiserver/call.ts";
 import { createApiServer, type ApiServer, type ApiServerOptions } from "#apiserver/server.ts";
 import type { ObjectReader } from "#apiserver/object-reader.ts";
 import type { User } from "#apiserver/user.ts";
+import { transportCounter } from "#client/counted-transport.ts";
 import { createClient } from "#client/http-client.ts";
 import { createCertificateController } from "#controllers/certificates/controller.ts";
 import { createClusterRoleAggregationController } from "#controllers/clusterrole-aggregation/controller.ts";
@@ -135,8 +136,9 @@ export function createServer(options: ServerOptions): Server {
       ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers, clock) }],
     ],
   );
+  const countTransport = transportCounter(metrics, clock);
   const transportOf = (part: string): Transport => {
-    const direct = api.transportFor(partUser(part));
+    const direct = countTransport(api.transportFor(partUser(part)), "in-process");
     return options.between?.(part, direct) ?? direct;
   };
   const client = createClient(transportOf("controllers"), { userAgent: "steersman-controllers", timers });

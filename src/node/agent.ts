@@ -24,6 +24,7 @@ import { ImagePuller } from "./images/puller.ts";
 import { memoryAvailableBytesMin, orphanGraceSeconds, relistMs } from "./limits.ts";
 import { LogRotation } from "./logs/rotate.ts";
 import { EnvironmentSources } from "./pods/environment-sources.ts";
+import type { NodeMeasures } from "./metrics/measures.ts";
 import { UsageSampler } from "./metrics/sampler.ts";
 import { refusalOf } from "./pods/admit.ts";
 import { gracePeriodAnnotation } from "./pods/labels.ts";
@@ -56,6 +57,8 @@ export interface AgentOptions {
   /** Only for the WebSocket handshake, which asks for it. */
   readonly sha1: (data: Uint8Array) => Uint8Array;
   readonly settings: NodeSettings;
+  /** Told what happens to pods; absent: nobody measures. */
+  readonly measures?: NodeMeasures;
   /** Further series of this process for /metrics. */
   readonly families?: () => Promise<readonly Family[]>;
   /** When this node's ingress was last asked for each Service; default: it has none. */

@@ -7,6 +7,7 @@ import type { Crypto } from "#world/crypto.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Machine, MachineFacts } from "#world/machine.ts";
 import type { Random } from "#world/random.ts";
+import type { NodeMeasures } from "./metrics/measures.ts";
 
 /** What every part of the agent may use. */
 export interface NodeContext {
@@ -24,6 +25,8 @@ export interface NodeContext {
   readonly settings: NodeSettings;
   /** Resolves when the network's policies hold for a new pod's address; its containers wait for that. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
+  /** Absent: nobody measures. */
+  readonly measures?: NodeMeasures;
   /** Failures that the agent lives with. Texts carry names, never contents of objects. */
   readonly onProblem: (problem: string, error: unknown) => void;
 }

@@ -52,6 +52,8 @@ export interface Metrics {
   histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Histogram;
   /** Families made at each scrape. */
   collect(families: () => readonly Family[] | Promise<readonly Family[]>): void;
+  /** What is kept and collected, for whoever shows it among other families. */
+  families(): Promise<readonly Family[]>;
   /** Everything in Prometheus' text format, version 0.0.4; families without a sample by their names. */
   expose(): Promise<string>;
 }
@@ -59,11 +61,13 @@ export interface Metrics {
 export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
 
 interface CounterSeries {
+  readonly labels: LabelValues;
   readonly text: string;
   value: number;
 }
 
 interface HistogramSeries {
+  readonly labels: LabelValues;
   readonly text: string;
   readonly counts: Float64Array;
   sum: number;
@@ -73,10 +77,12 @@ interface HistogramSeries {
 /** Metrics of a process; nothing is kept that was not declared. */
 export function createMetrics(): Metrics {
   const writers: ((lines: string[]) => void)[] = [];
+  const kept: (() => Family)[] = [];
   const collectors: (() => readonly Family[] | Promise<readonly Family[]>)[] = [];
   return {
     counter(name, help, labels) {
-      const series = new SeriesTable<CounterSeries>(labels, (text) => ({ text, value: 0 }));
+      const series = new SeriesTable<CounterSeries>(labels, (text, named) => ({ labels: named, text, value: 0 }));
+      kept.push(() => ({ name, help, type: "counter", samples: [...series.all()] }));
       writers.push((lines) => {
         lines.push(head(name, help, "counter"));
         for (const { text, value } of series.all()) lines.push(`${name}${braces(text)} ${value}`);
@@ -90,12 +96,17 @@ export function createMetrics(): Metrics {
       };
     },
     histogram(name, help, labels, buckets) {
-      const series = new SeriesTable<HistogramSeries>(labels, (text) => ({
+      const series = new SeriesTable<HistogramSeries>(labels, (text, named) => ({
+        labels: named,
         text,
         counts: new Float64Array(buckets.length),
         sum: 0,
         count: 0,
       }));
+      kept.push(() => {
+        const samples = [...series.all()].flatMap((one) => histogramSamples(buckets, one));
+        return { name, help, type: "histogram", samples };
+      });
       writers.push((lines) => {
         lines.push(head(name, help, "histogram"));
         for (const one of series.all()) writeHistogram(lines, name, buckets, one);
@@ -119,6 +130,11 @@ export function createMetrics(): Metrics {
       };
     },
     collect: (families) => void collectors.push(families),
+    async families() {
+      const families = kept.map((family) => family());
+      for (const collector of collectors) families.push(...(await collector()));
+      return families;
+    },
     async expose() {
       const lines: string[] = [];
       for (const write of writers) write(lines);
@@ -137,10 +153,10 @@ export function exposeFamilies(families: readonly Family[]): string {
 
 class SeriesTable<T> {
   readonly #labels: readonly string[];
-  readonly #make: (text: string) => T;
+  readonly #make: (text: string, labels: LabelValues) => T;
   readonly #series = new Map<string, T>();
 
-  constructor(labels: readonly string[], make: (text: string) => T) {
+  constructor(labels: readonly string[], make: (text: string, labels: LabelValues) => T) {
     this.#labels = labels;
     this.#make = make;
   }
@@ -164,7 +180,9 @@ class SeriesTable<T> {
   #add(key: string, values: readonly string[]): T {
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    const made = this.#make(this.#labels.map((name, index) => `${name}="${escaped(values[index] ?? "")}"`).join(","));
+    const text = this.#labels.map((name, index) => `${name}="${escaped(values[index] ?? "")}"`).join(",");
+    const labels = Object.fromEntries(this.#labels.map((name, index) => [name, values[index] ?? ""]));
+    const made = this.#make(text, labels);
     this.#series.set(key, made);
     return made;
   }
@@ -179,6 +197,20 @@ function writeHistogram(lines: string[], name: string, buckets: readonly number[
   });
   lines.push(`${name}_bucket{${prefix}le="+Inf"} ${series.count}`);
   lines.push(`${name}_sum${braces(series.text)} ${series.sum}`, `${name}_count${braces(series.text)} ${series.count}`);
+}
+
+function histogramSamples(buckets: readonly number[], { labels, counts, count, sum }: HistogramSeries): Sample[] {
+  let below = 0;
+  const samples = buckets.map((bucket, index): Sample => {
+    below += counts[index] ?? 0;
+    return { labels: { ...labels, le: String(bucket) }, value: below, suffix: "_bucket" };
+  });
+  return [
+    ...samples,
+    { labels: { ...labels, le: "+Inf" }, value: count, suffix: "_bucket" },
+    { labels, value: sum, suffix: "_sum" },
+    { labels, value: count, suffix: "_count" },
+  ];
 }
 
 function writeFamily(lines: string[], { name, type, help, samples }: Family): void {

@@ -103,6 +103,8 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       const counted = await parts.usage.counters(scrapeAgeMs);
       return exposition(cadvisorPage({ ...context.facts, counted, now: context.clock.now() }));
     }
+    case "probe-metrics":
+      return exposition(context.measures?.probesPage(parts.pods()) ?? "");
     case "resource-metrics":
       return exposition(resourceMetrics(await statsInputs(parts)));
     case "logs":

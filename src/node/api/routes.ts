@@ -17,6 +17,7 @@ export type Route =
   | { readonly to: "resource-metrics" }
   | { readonly to: "agent-metrics" }
   | { readonly to: "cadvisor-metrics" }
+  | { readonly to: "probe-metrics" }
   | {
       readonly to: "logs";
       readonly at: PodPath;
@@ -58,6 +59,7 @@ export function routeOf(method: string, target: string, now: number): RouteResul
   if (method === "GET" && path === "/stats/summary") return { to: "stats-summary" };
   if (method === "GET" && path === "/metrics") return { to: "agent-metrics" };
   if (method === "GET" && path === "/metrics/cadvisor") return { to: "cadvisor-metrics" };
+  if (method === "GET" && path === "/metrics/probes") return { to: "probe-metrics" };
   if (method === "GET" && path === "/stats/usage") return usageRoute(query);
   if (method === "GET" && path === "/stats/ingress") return { to: "ingress-activity" };
   if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
@@ -174,6 +176,7 @@ export function subresourcesOf(route: Route): readonly string[] {
     case "resource-metrics":
     case "agent-metrics":
     case "cadvisor-metrics":
+    case "probe-metrics":
       return ["metrics"];
     default:
       return ["proxy"];
@@ -191,6 +194,7 @@ export function verbOf(route: Route): "get" | "create" {
     "resource-metrics",
     "agent-metrics",
     "cadvisor-metrics",
+    "probe-metrics",
     "logs",
   ];
   return reading.includes(route.to) ? "get" : "create";

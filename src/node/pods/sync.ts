@@ -47,6 +47,8 @@ export class PodWorker {
   #refreshing = false;
   #refreshAgain = false;
   #volumesReady = false;
+  /** Since when we know of a pod that has not run here yet. */
+  #unstartedSinceMs: number | undefined;
   #tornDown = false;
 
   constructor(parts: WorkerParts, pod: Pod, gone: () => void) {
@@ -59,6 +61,7 @@ export class PodWorker {
       () => this.look(),
       (written) => this.update(written),
     );
+    if ((pod.status.phase ?? "Pending") === "Pending") this.#unstartedSinceMs = parts.context.clock.monotonic();
     this.#prober = prober(
       parts,
       () => this.#pod,
@@ -163,8 +166,11 @@ export class PodWorker {
     this.#looking = true;
     do {
       this.#again = false;
+      const { clock, measures } = this.#parts.context;
+      const beganMs = clock.monotonic();
       try {
         await this.#round();
+        measures?.podWorked((clock.monotonic() - beganMs) / 1000);
       } catch (error) {
         // The runtime does not answer: its next `gap` or the timer makes us look again.
         if (!(error instanceof ContainerRuntimeError))
@@ -201,10 +207,18 @@ export class PodWorker {
         hostIps: context.settings.addresses(),
       });
       this.#writer.set(this.#pod, status);
+      this.#tellStart(status.phase);
       if (plan.finished) this.#parts.devices?.ended(this.#pod.metadata.uid ?? "");
     } else if (plan.finished && this.#tornDown) this.#forget();
     const refreshAt = this.#ending === undefined ? volumes.refreshAt(this.#pod.metadata.uid ?? "") : undefined;
     this.#plannedWake(plan.wakeAt, refreshAt, now);
+  }
+
+  #tellStart(phase: string | undefined): void {
+    if (this.#unstartedSinceMs === undefined || phase === "Pending") return;
+    const { clock, measures } = this.#parts.context;
+    if (phase === "Running") measures?.podStarted((clock.monotonic() - this.#unstartedSinceMs) / 1000);
+    this.#unstartedSinceMs = undefined;
   }
 
   /** One Event for each time a container is held back after a crash. */

@@ -9,7 +9,7 @@ export interface WorkerParts extends OperationParts {
   readonly handlers: Handlers;
 }
 
-const probeNames = { startup: "Startup", liveness: "Liveness", readiness: "Readiness" };
+const probeNames = { startup: "Startup", liveness: "Liveness", readiness: "Readiness" } as const;
 
 /** A pod's prober, which writes the Events that `kubectl describe` shows. */
 export function prober(parts: WorkerParts, pod: () => Pod, turned: () => void): Prober {
@@ -19,6 +19,8 @@ export function prober(parts: WorkerParts, pod: () => Pod, turned: () => void): 
     timers: context.timers,
     handlers,
     turned,
+    probed: (kind, container, isSuccess, seconds) =>
+      context.measures?.probed({ pod: pod(), container, type: probeNames[kind] }, isSuccess, seconds),
     failed: (kind, _container, failure) =>
       recordPodEvent(context, pod(), "Warning", "Unhealthy", `${probeNames[kind]} probe failed: ${failure}`),
   });

@@ -32,6 +32,7 @@ export class Prober {
   readonly #handlers: Pick<Handlers, "probe">;
   readonly #turned: () => void;
   readonly #failed: (kind: ProbeKind, container: string, failure: string) => void;
+  readonly #probed: ((kind: ProbeKind, container: string, isSuccess: boolean, seconds: number) => void) | undefined;
   readonly #containers = new Map<string, Probed>();
 
   constructor(options: {
@@ -41,12 +42,15 @@ export class Prober {
     /** A verdict changed: look at the pod again. */
     readonly turned: () => void;
     readonly failed: (kind: ProbeKind, container: string, failure: string) => void;
+    /** Told of every probe and how long it took. */
+    readonly probed?: (kind: ProbeKind, container: string, isSuccess: boolean, seconds: number) => void;
   }) {
     this.#clock = options.clock;
     this.#timers = options.timers;
     this.#handlers = options.handlers;
     this.#turned = options.turned;
     this.#failed = options.failed;
+    this.#probed = options.probed;
   }
 
   get verdicts(): ReadonlyMap<string, ProbeVerdict> {
@@ -130,6 +134,7 @@ export class Prober {
       podIp: probed.podIp,
       timeoutMs,
     });
+    this.#probed?.(kind, probed.container.name, outcome.passed, (this.#clock.monotonic() - began) / 1000);
     if (this.#containers.get(id) !== probed || probed.probes.get(kind) !== running) return;
     // What a program says before it listens is no news, and is told once a period.
     if (!outcome.passed && !early) this.#failed(kind, probed.container.name, outcome.failure);

@@ -10,13 +10,17 @@ export interface HistoryConfig {
 
 const intervalSeconds = 15;
 const timeoutSeconds = 5;
-/** What a hostile pod can cost: bytes and series of a scrape, labels of a series, their lengths, targets of a job. */
+/**
+ * What a hostile pod can cost: bytes and series of a scrape, labels of a series, their lengths, targets of a job. When something was is
+ * the scrape's business: a pod's clock may be anything.
+ */
 const bounds = `    body_size_limit: 8MB
     sample_limit: 10000
     label_limit: 60
     label_name_length_limit: 200
     label_value_length_limit: 1000
-    target_limit: 2000`;
+    target_limit: 2000
+    honor_timestamps: false`;
 
 /**
  * Prometheus' configuration: everything is found by its own discovery against our API. Pods and Services ask to be
@@ -31,6 +35,7 @@ ${serverJob(config, "apiserver", "/metrics", false)}
 ${serverJob(config, "kube-state-metrics", "/metrics/kube-state", true)}
 ${nodeJob(config, "kubelet", "/metrics")}
 ${nodeJob(config, "cadvisor", "/metrics/cadvisor")}
+${nodeJob(config, "probes", "/metrics/probes")}
 ${annotatedJob(config, "pods", "pod", "pod")}
 ${annotatedJob(config, "services", "endpointslice", "service")}
 `;
@@ -88,7 +93,8 @@ function nodeJob(config: HistoryConfig, name: string, path: string): string {
   return `  - job_name: ${name}
     scheme: https
     metrics_path: ${path}
-    honor_labels: ${name === "cadvisor"}
+    honor_labels: ${name === "cadvisor" || name === "probes"}
+    honor_timestamps: false
 ${access(config, "    ")}
 ${discovery(config, "node")}
     relabel_configs:
