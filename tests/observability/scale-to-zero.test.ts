@@ -39,6 +39,21 @@ function ask(address: string, count: number, host = "sleeper.example"): Asked[] 
 const phase = (): string => cluster.kubectl("get", "trafficholds", "sleeper", "-o", "jsonpath={.spec.phase}");
 const pods = (): string => cluster.kubectl("get", "pods", "-l", "app=sleeper", "-o", "name").trim();
 
+const canaryPhase = (): string => cluster.kubectl("get", "canaries", "sleeper", "-o", "jsonpath={.status.phase}");
+const canary = `
+apiVersion: delivery.steersman.dev/v1
+kind: Canary
+metadata: {name: sleeper}
+spec:
+  deployment: sleeper
+  ingress: sleeper
+  users: {header: X-User}
+  steps:
+  - {share: 50%, for: 8s, minUsers: 10}
+  - {share: 100%, minUsers: 1}
+  rollback: {usersInErrors: 10%, confidence: 95%}
+`;
+
 async function asleep(): Promise<void> {
   await eventually("it sleeps, without a pod", () => phase() === "Asleep" && pods() === "", 180_000);
 }
@@ -72,6 +87,49 @@ test("the first requests wait for the pod that they wake, at every node, and non
   const woken = why.slice(why.indexOf("from 0 to 1 replicas: a request for Service sleeper waits"));
   assert.match(woken, /because of delivery\.steersman\.dev\/trafficdemands\/default\/sleeper\.\S+@\d+/);
 });
+
+test(
+  "a release that begins while it sleeps waits for users; the first of them wakes the stable pods too",
+  { skip },
+  async () => {
+    await asleep();
+    const applied = cluster.tryKubectl(["apply", "-f", "-"], { input: canary });
+    assert.equal(applied.code, 0, applied.stderr);
+    await eventually("the canary knows what is stable", () => canaryPhase() === "Stable");
+    cluster.kubectl("set", "image", "deployment/sleeper", "web=localhost/steersman-web:2");
+    await eventually("the new version is ready for users", () => canaryPhase() === "Step", 120_000);
+    const images = cluster.kubectl(
+      "get",
+      "pods",
+      "-l",
+      "app=sleeper",
+      "-o",
+      "jsonpath={.items[*].spec.containers[0].image}",
+    );
+    assert.equal(images, "localhost/steersman-web:2", "nobody asked: the stable version sleeps on");
+    assert.equal(phase(), "Asleep");
+    const answers = ask(addresses[1]!, 150);
+    assert.deepEqual(
+      answers.filter(({ status }) => status !== 200),
+      [],
+    );
+    const versions = new Set(answers.map(({ text }) => /^web version \d/.exec(text)?.[0]));
+    assert.deepEqual([...versions].toSorted(), ["web version 1", "web version 2"]);
+    await eventually("it stays awake for the release", () =>
+      /ScalingLimited +True +ReleaseUnderWay .*while Canary\/sleeper has a release under way/.test(
+        cluster.kubectl("describe", "hpa", "sleeper"),
+      ),
+    );
+    // Each step wants its users.
+    await eventually(
+      "the release comes to its end",
+      () => ask(addresses[1]!, 150).every(({ status }) => status === 200) && canaryPhase() === "Stable",
+      120_000,
+    );
+    await asleep();
+    assert.match(ask(addresses[0]!, 1)[0]?.text ?? "", /^web version 2/);
+  },
+);
 
 test("unknown hosts wake nobody, and what is at zero without asking for it answers 503 at once", { skip }, async () => {
   await asleep();

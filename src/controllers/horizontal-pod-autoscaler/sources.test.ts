@@ -71,6 +71,12 @@ const bad: readonly { what: string; spec: MetricSpec; answer: unknown; says: Reg
     answer: { items: [usage("web-0", { main: "lots" })] },
     says: /"lots", which is no amount/,
   },
+  {
+    what: "no series",
+    spec: external,
+    answer: { items: [] },
+    says: /unable to get external metric default\/queue\/nil: .*no metrics returned from external metrics API/,
+  },
   { what: "NaN", spec: external, answer: { items: [{ value: "NaN" }] }, says: /"NaN", which is no amount/ },
   { what: "below zero", spec: external, answer: { items: [{ value: "-5" }] }, says: /"-5", which is below zero/ },
   { what: "no value", spec: external, answer: { items: [{}] }, says: /missing, which is no amount/ },

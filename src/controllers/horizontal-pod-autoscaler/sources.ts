@@ -78,7 +78,9 @@ async function read(client: Client, spec: MetricSpec, question: Question): Promi
       "GET",
       `${externalMetrics}${within}/${encodeURIComponent(metric.name)}?${query.toString()}`,
     );
-    return { kind: "values", values: itemsOf(answer).map((item) => amountOf(item["value"], "the external metric")) };
+    const items = itemsOf(answer);
+    if (items.length === 0) throw new Error("no metrics returned from external metrics API");
+    return { kind: "values", values: items.map((item) => amountOf(item["value"], "the external metric")) };
   }
   return { kind: "failed", message: "the spec names no source" };
 }
