@@ -27,8 +27,9 @@ export interface Step {
   readonly client?: string;
   /** A user asks to evict this pod. */
   readonly evicts?: string;
-  /** An autoscaler gives this Deployment `replicas` pods. */
+  /** The autoscaler `by` gives this Deployment `replicas` pods. */
   readonly scales?: string;
+  readonly by?: string;
   readonly replicas?: number;
 }
 
@@ -75,7 +76,9 @@ export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     if (step.scales !== undefined) {
       const target = `/apis/apps/v1/namespaces/default/deployments/${step.scales}/scale`;
       const body = new TextEncoder().encode(JSON.stringify({ spec: { replicas: step.replicas } }));
-      const headers = { "steersman-actor": encodeURIComponent("controllers/horizontal-pod-autoscaler"), ...rule };
+      const because = `autoscaling/horizontalpodautoscalers/default/${step.by}@1`;
+      const actor = encodeURIComponent("controllers/horizontal-pod-autoscaler");
+      const headers = { "steersman-actor": actor, "steersman-because": encodeURIComponent(because), ...rule };
       checker.requested?.("controllers", { method: "PUT", target, headers, body });
       continue;
     }
