@@ -191,6 +191,64 @@ const schedulesHaveZones: Conformance = async (scene) => {
   );
 };
 
+/** With OnDelete a new template changes nothing by itself: who comes back is new. */
+function onDelete(kind: "DaemonSet" | "StatefulSet"): Conformance {
+  return async (scene) => {
+    const { api, at, core } = scene;
+    const name = "by-hand";
+    const plural = `${kind.toLowerCase()}s`;
+    const spec = { updateStrategy: { type: "OnDelete" }, ...(kind === "StatefulSet" && { replicas: 3 }) };
+    await api.create(at(apps, plural), workload(kind, name, spec));
+    const [first] = (await podsReady(scene, name, 3)) as [Json];
+    const image = "example/second:2";
+    await api.patch(at(apps, plural, name), { spec: { template: templateOf(name, { image }) } });
+    const isNew = (pod: Json): boolean => pick(pod, "spec.containers.0.image") === image;
+    const path = at(apps, plural, name);
+    await objectAt(
+      scene,
+      "it knows",
+      path,
+      (object) => pick(object, "status.observedGeneration") === pick(object, "metadata.generation"),
+    );
+    await never("a pod is replaced", async () =>
+      (await podsOf(scene, name)).some((pod) => isNew(pod) || isTerminating(pod)),
+    );
+    await api.expect("DELETE", core("pods", nameOf(first)));
+    const now = await until("the deleted one is new", async () => {
+      const pods = await podsReady(scene, name, 3);
+      return pods.some(isNew) && pods;
+    });
+    assert.equal(now.filter(isNew).length, 1);
+  };
+}
+
+const oldRevisionsGo: Conformance = async (scene) => {
+  const { api, at } = scene;
+  for (const [kind, plural] of [
+    ["DaemonSet", "daemonsets"],
+    ["StatefulSet", "statefulsets"],
+  ] as const) {
+    const name = `history-${plural}`;
+    const size = kind === "StatefulSet" ? 1 : 3;
+    const spec = { revisionHistoryLimit: 1, ...(kind === "StatefulSet" && { replicas: 1 }) };
+    await api.create(at(apps, plural), workload(kind, name, spec));
+    for (const image of ["example/a:2", "example/a:3", "example/a:4"]) {
+      await podsReady(scene, name, size);
+      await api.patch(at(apps, plural, name), { spec: { template: templateOf(name, { image }) } });
+      await until(`all have ${image}`, async () => {
+        const pods = await podsReady(scene, name, size);
+        return pods.every((pod) => pick(pod, "spec.containers.0.image") === image);
+      });
+    }
+    const revisions = async (): Promise<unknown[]> =>
+      arrayAt(await api.get(`${at(apps, "controllerrevisions")}?labelSelector=app%3D${name}`)).map(
+        (one) => one.revision,
+      );
+    await until("two of four revisions are left", async () => (await revisions()).length === 2);
+    assert.deepEqual((await revisions()).toSorted(), [3, 4]);
+  }
+};
+
 const features: Readonly<Record<string, Conformance>> = {
   "a DaemonSet that surges leaves no node without a ready pod": daemonsSurge,
   "claims of a StatefulSet stay or go as its retention says": claimsAreKept,
@@ -198,6 +256,9 @@ const features: Readonly<Record<string, Conformance>> = {
   "an eviction is no failure where the policy says so": evictionsDoNotCount,
   "a Job that somebody else manages is left alone": foreignJobsAreLeftAlone,
   "a CronJob follows its time zone": schedulesHaveZones,
+  "a DaemonSet that is updated by hand replaces what is deleted, and nothing else": onDelete("DaemonSet"),
+  "a StatefulSet that is updated by hand replaces what is deleted, and nothing else": onDelete("StatefulSet"),
+  "revisions beyond the history limit go": oldRevisionsGo,
 };
 
 describe("workloads", { concurrency: 6 }, () => {
