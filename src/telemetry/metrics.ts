@@ -199,7 +199,16 @@ function writeHistogram(lines: string[], name: string, buckets: readonly number[
   lines.push(`${name}_sum${braces(series.text)} ${series.sum}`, `${name}_count${braces(series.text)} ${series.count}`);
 }
 
-function histogramSamples(buckets: readonly number[], { labels, counts, count, sum }: HistogramSeries): Sample[] {
+/** The samples of one histogram: `counts` by bucket, `count` of all. */
+export function histogramSamples(
+  buckets: readonly number[],
+  {
+    labels,
+    counts,
+    count,
+    sum,
+  }: Pick<HistogramSeries, "labels" | "count" | "sum"> & { readonly counts: ArrayLike<number> },
+): Sample[] {
   let below = 0;
   const samples = buckets.map((bucket, index): Sample => {
     below += counts[index] ?? 0;

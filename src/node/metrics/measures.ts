@@ -1,5 +1,12 @@
 import type { Pod } from "#api/generated/core-v1.ts";
-import { exposeFamilies, growingBuckets, type Family, type Metrics, type Sample } from "#telemetry/metrics.ts";
+import {
+  exposeFamilies,
+  growingBuckets,
+  histogramSamples,
+  type Family,
+  type Metrics,
+  type Sample,
+} from "#telemetry/metrics.ts";
 import { probedPodsMax } from "../limits.ts";
 
 export interface ProbeSubject {
@@ -99,17 +106,5 @@ function labelsOf({ pod, container, type }: ProbeSubject): Readonly<Record<strin
 }
 
 function durationSamples({ subject, counts, sum, successful, failed }: Probed): Sample[] {
-  const labels = labelsOf(subject);
-  const count = successful + failed;
-  let below = 0;
-  const buckets = counts.map((each, index): Sample => {
-    below += each;
-    return { labels: { ...labels, le: String(probeBuckets[index]) }, value: below, suffix: "_bucket" };
-  });
-  return [
-    ...buckets,
-    { labels: { ...labels, le: "+Inf" }, value: count, suffix: "_bucket" },
-    { labels, value: sum, suffix: "_sum" },
-    { labels, value: count, suffix: "_count" },
-  ];
+  return histogramSamples(probeBuckets, { labels: labelsOf(subject), counts, sum, count: successful + failed });
 }
