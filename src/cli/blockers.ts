@@ -55,6 +55,8 @@ async function heldBy(
         ? [finalizer]
         : [`its claim ${claimRef.namespace}/${claimRef.name}, to which it is bound`];
     }
+    case "networking.k8s.io/service-cidr-finalizer":
+      return ["Services that have addresses of no other range (kubectl get ipaddresses)"];
     case "foregroundDeletion":
       return [`dependents that go first: ${named(await dependents(client, object, resourceNamed))}`];
     case "orphan":

@@ -34,7 +34,7 @@ test("each address says which Service has it, and is free with it", () =>
 
 test("another range gives addresses, and stays while Services have some of it", () =>
   suite.play(async (scene) => {
-    const { api, core, namespace } = scene;
+    const { api, core, namespace, cluster } = scene;
     const range = `${networking}/servicecidrs/${namespace}`;
     const create = (): Promise<{ readonly status: number }> =>
       api.request("POST", core("services"), service("far", { clusterIP: "10.231.7.9" }));
@@ -51,6 +51,8 @@ test("another range gives addresses, and stays while Services have some of it", 
     await until("it is written down", async () => (await api.request("GET", address)).status === 200);
     await api.expect("DELETE", range);
     await objectAt(scene, "the range waits", range, (object) => condition(object, "Ready")?.reason === "Terminating");
+    const why = cluster.steer("why", `servicecidr/${namespace}`);
+    assert.match(why.stdout, /Its deletion waits for:\n +Services that have addresses of no other range/);
     const second = api.request("POST", core("services"), service("farther", { clusterIP: "10.231.7.10" }));
     assert.equal((await second).status, 422, "a range that is to go gives none");
     await api.expect("DELETE", core("services", "far"));
