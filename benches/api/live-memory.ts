@@ -35,6 +35,9 @@ export function openLiveMemory(folder: string): LiveMemory {
   // Inherited by the cluster's server. A file of ours would bring the reader of TypeScript into what is measured.
   const told = encodeURIComponent(`(${tellLiveBytes.toString()})(${JSON.stringify(file)})`);
   process.env["NODE_OPTIONS"] = `--import=data:text/javascript,${told}`;
+  const close = (): void => rmSync(place, { recursive: true, force: true });
+  // Also of a bench whose time is over.
+  process.once("exit", close);
   return {
     async of(pid) {
       rmSync(file, { force: true });
@@ -50,7 +53,7 @@ export function openLiveMemory(folder: string): LiveMemory {
       }
       throw new Error("The server did not say what it holds");
     },
-    close: () => rmSync(place, { recursive: true, force: true }),
+    close,
   };
 }
 
