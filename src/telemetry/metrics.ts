@@ -27,8 +27,8 @@ export interface Counter {
 
 export interface Histogram {
   observe(values: readonly string[], value: number): void;
-  /** The one series of these values, for whoever observes often. */
-  series(values: readonly string[]): { observe(value: number): void };
+  /** The one series of these values, for whoever observes often; `times`: one that stands for so many. */
+  series(values: readonly string[]): { observe(value: number, times?: number): void };
 }
 
 /** Ends of buckets that begin with `first` and grow by `factor`. */
@@ -111,13 +111,13 @@ export function createMetrics(): Metrics {
         lines.push(head(name, help, "histogram"));
         for (const one of series.all()) writeHistogram(lines, name, buckets, one);
       });
-      const observe = (one: HistogramSeries, value: number): void => {
+      const observe = (one: HistogramSeries, value: number, times = 1): void => {
         if (!Number.isFinite(value)) return;
-        one.sum += value;
-        one.count += 1;
+        one.sum += value * times;
+        one.count += times;
         for (let at = 0; at < buckets.length; at++) {
           if (buckets[at]! < value) continue;
-          one.counts[at]! += 1;
+          one.counts[at]! += times;
           return;
         }
       };
@@ -125,7 +125,7 @@ export function createMetrics(): Metrics {
         observe: (values, value) => observe(series.of(values), value),
         series: (values) => {
           const one = series.of(values);
-          return { observe: (value) => observe(one, value) };
+          return { observe: (value, times) => observe(one, value, times) };
         },
       };
     },

@@ -91,7 +91,7 @@ function runFrom(
     if (verdict instanceof Promise) {
       return verdict.then((settled) => {
         // Only webhooks and what looks at much answer later: the server's own work is told apart from theirs.
-        if (times !== undefined) call.outsideMs = (call.outsideMs ?? 0) + times.plugin(plugin, !settled.allowed);
+        if (times !== undefined) call.outsideMs = (call.outsideMs ?? 0) + times.plugin(plugin, !settled.allowed, true);
         return refusal(request, settled) ?? runFrom(call, request, phase, i + 1, times);
       });
     }
