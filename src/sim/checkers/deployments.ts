@@ -5,6 +5,8 @@ import type { Checker, Report, View } from "./checker.ts";
 import { controllerOf, isReady, isTerminal, isTrue, objectOfUid, staleMsOf } from "./facts.ts";
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
+/** A deletion that was asked for longer ago came from somebody else. Milliseconds. */
+const answeredWithinMs = 5_000;
 /** A clock that is set back further than this is noticed by whoever judges how long a pod has been ready. Milliseconds. */
 const clockSkewMsMax = 5_000;
 
@@ -33,6 +35,8 @@ class DeploymentChecker implements Checker {
   readonly #pods = new Map<string, PodState>();
   /** Pods that the ReplicaSet controller asked to delete. */
   readonly #asked = new Set<string>();
+  /** When it asked last: what came of a request that was lost is somebody else's. */
+  readonly #askedMs = new Map<string, number>();
 
   constructor(view: View, report: Report) {
     this.#view = view;
@@ -42,7 +46,9 @@ class DeploymentChecker implements Checker {
   requested(_client: string, { method, target, headers }: Parameters<NonNullable<Checker["requested"]>>[1]): void {
     if (method !== "DELETE" || readCause(headers)?.actor !== "controllers/replicaset") return;
     const name = /\/namespaces\/([^/]+)\/pods\/([^/?]+)/.exec(target);
-    if (name !== null) this.#asked.add(`/registry/core/pods/${name[1]}/${name[2]}`);
+    if (name === null) return;
+    this.#asked.add(`/registry/core/pods/${name[1]}/${name[2]}`);
+    this.#askedMs.set(`/registry/core/pods/${name[1]}/${name[2]}`, this.#view.now());
   }
 
   changed(changes: readonly Change[]): void {
@@ -167,7 +173,7 @@ class DeploymentChecker implements Checker {
     if (before === undefined) this.#created(change, current, set, deployment);
     const isEnding =
       current.metadata.deletionTimestamp !== undefined && before?.metadata.deletionTimestamp === undefined;
-    if (isEnding && this.#asked.has(key)) this.#deleted(change, set);
+    if (isEnding && atMs - (this.#askedMs.get(key) ?? -Infinity) < answeredWithinMs) this.#deleted(change, set);
   }
 
   #forget(nowMs: number): void {
