@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -52,6 +53,20 @@ test("unknown commands and flags, and values out of range", () => {
   refuses(["up", "--simulate", "many"], /--simulate is "many"\. It takes a whole number/, folder);
   refuses(["up", "--simulate", "1", "--port", "99999"], /--port is "99999"/, folder);
   refuses(["up", "--store", "paper", "--simulate", "1"], /--store is "paper"\. It takes sqlite or memory/, folder);
+});
+
+test("packages that cannot be installed leave those that are there as they were", () => {
+  const folder = freshFolder();
+  mkdirSync(join(folder, "node_modules"), { recursive: true });
+  writeFileSync(join(folder, "node_modules/kept"), "");
+  for (const file of ["steer", "package.json", "package-lock.json", ".npmrc"])
+    copyFileSync(join(projectRoot, file), join(folder, file));
+  const nobody = { npm_config_registry: "http://127.0.0.1:9/", npm_config_cache: join(folder, "cache") };
+  const env = { ...process.env, ...nobody, npm_config_fetch_retries: "0" };
+  const result = spawnSync(join(folder, "steer"), ["help"], { encoding: "utf8", timeout: 120_000, env });
+  assert.equal(result.status, 1, result.stderr);
+  assert.match(result.stderr, /npm could not install the packages; .* Check the network/);
+  assert.deepEqual(readdirSync(join(folder, "node_modules")), ["kept"]);
 });
 
 test("commands without a cluster", () => {
