@@ -70,7 +70,12 @@ function withinTime(call: Call, outcome: Promise<Outcome>): Promise<HttpResponse
   return new Promise((resolve) => {
     let isOver = false;
     const end = (response: () => HttpResponse | Promise<HttpResponse>): void => {
-      if (isOver) return;
+      if (isOver) {
+        // What it waited for may have come after the answer.
+        call.finished?.(0);
+        call.finished = undefined;
+        return;
+      }
       isOver = true;
       timer.cancel();
       resolve(response());

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defaultFlowSchemas, defaultPriorityLevels } from "#apiserver/fairness/defaults.ts";
 import { FairLevel, type Seat, type Share } from "#apiserver/fairness/fair-level.ts";
-import { watchesOfUserMax } from "#apiserver/fairness/limits.ts";
+import { largeWriteBytesMax, watchesOfUserMax } from "#apiserver/fairness/limits.ts";
 import { SeatPool } from "#apiserver/fairness/seat-pool.ts";
 import { widthOf } from "#apiserver/fairness/width.ts";
 import { Failure } from "#apiserver/failure.ts";
@@ -212,6 +212,23 @@ test("a level borrows what others lend, never their least, and gives it back to 
   assert.deepEqual([idle.taken, busy.taken], [0, 8], "the least of the other stays free");
 });
 
+test("a flow waits for no more than it leaves to the next: one that fills the queue does not keep others out", async () => {
+  const { level, ask, seated } = table(1);
+  const one = level({ waitingWidth: 8 });
+  ask(one, "first");
+  for (let i = 0; i < 6; i++) ask(one, "crowd");
+  for (let i = 0; i < 3; i++) ask(one, "other");
+  assert.deepEqual(names(seated).slice(1), ["crowd refused", "crowd refused", "other refused"]);
+  assert.equal(one.waiting, 6, "four of the one and two of the other");
+  for (let i = 0; i < 7; i++) {
+    seated.findLast(({ flow }) => !flow.endsWith("refused"))!.leave();
+    await settled();
+  }
+  assert.equal(one.waiting, 0);
+  for (let i = 0; i < 5; i++) ask(one, "crowd");
+  assert.equal(one.waiting, 4, "there is as much room as before");
+});
+
 test("lists take seats by the objects that they look at; watches hold theirs until they have begun", async () => {
   const server = await start();
   for (let i = 0; i < 250; i++)
@@ -291,5 +308,86 @@ test("a watch that has begun takes no seat; one user cannot have all watches of 
   assert.equal(watches.open("joe"), true);
   watches.close("jane");
   assert.equal(watches.open("jane"), true);
+  await server.close();
+});
+
+/** Creates a map for somebody: one that is so large that it waits for its turn, or a small one. */
+function creating(server: TestServer, authorization: string, name: string, characters: number): Promise<Answer> {
+  return send(server, "POST", maps, { metadata: { name }, data: { text: "x".repeat(characters) } }, { authorization });
+}
+
+test("large writes go on a few at a time, of all users by turns, and small ones go past them", async () => {
+  const begun: string[] = [];
+  const releases: (() => void)[] = [];
+  const admission = [
+    {
+      name: "held",
+      mutate: async ({ name, user }: { name: string; user: User }) => {
+        if (user.name === "admin" || name.startsWith("small")) return { allowed: true } as const;
+        begun.push(name);
+        await new Promise<void>((resolve) => releases.push(resolve));
+        return { allowed: true } as const;
+      },
+    },
+  ];
+  const server = await start({ admission });
+  const size = 1_000_000;
+  const atOnce = largeWriteBytesMax / (1024 * 1024);
+  const count = 3 * atOnce;
+  const ofJane = Array.from({ length: count }, (_, at) => creating(server, "jane", `jane-${at}`, size));
+  while (begun.length < atOnce) await settled();
+  const ofJoe = creating(server, "joe", "joe", size);
+  for (const user of ["jane", "joe"])
+    assert.equal((await creating(server, user, `small-of-${user}`, 10)).status, 201, `${user} does not wait`);
+  const first = Array.from({ length: atOnce }, (_, at) => `jane-${at}`);
+  assert.deepEqual(begun, first, "the others of them only wait");
+
+  const answers = Promise.all([...ofJane, ofJoe]);
+  releases.shift()!();
+  while (begun.length === atOnce) await settled();
+  assert.deepEqual(begun, [...first, "joe"], "who had none yet is next");
+  while (begun.length <= count) {
+    releases.shift()?.();
+    await settled();
+  }
+  for (const release of releases) release();
+  for (const { status } of await answers) assert.equal(status, 201);
+  await server.close();
+});
+
+test("a write that is answered while it waits for its turn takes nothing from those after it", async () => {
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  let begun = 0;
+  const admission = [
+    {
+      name: "held",
+      mutate: async ({ name }: { name: string }) => {
+        if (!name.startsWith("held")) return { allowed: true } as const;
+        begun += 1;
+        await held;
+        return { allowed: true } as const;
+      },
+    },
+  ];
+  const server = await start({ admission });
+  const size = 1_000_000;
+  const atOnce = largeWriteBytesMax / (1024 * 1024);
+  const before = Array.from({ length: atOnce }, (_, at) => creating(server, "jane", `held-${at}`, size));
+  while (begun < atOnce) await settled();
+  const body = { data: { text: "x".repeat(size) } };
+  const late = Array.from({ length: atOnce }, (_, at) =>
+    send(
+      server,
+      "POST",
+      `${maps}?timeout=1ms`,
+      { ...body, metadata: { name: `late-${at}` } },
+      { authorization: "joe" },
+    ),
+  );
+  for (const { status } of await Promise.all(late)) assert.equal(status, 504);
+  release();
+  for (const { status } of await Promise.all(before)) assert.equal(status, 201);
+  assert.equal((await creating(server, "jane", "after", size)).status, 201, "their places were given back");
   await server.close();
 });

@@ -18,6 +18,8 @@ interface Waiter {
 interface Flow {
   readonly name: string;
   readonly waiting: Waiter[];
+  /** Seats that they wait for. */
+  waitingWidth: number;
   active: number;
   /** What it has had so far, in seats times milliseconds; where it begins, the others' amount counts as its own. */
   served: number;
@@ -33,6 +35,8 @@ export interface Share {
   readonly most: number;
   /** Requests of one flow that may wait; 0: none. */
   readonly queueLength: number;
+  /** Seats that requests of all flows may wait for; absent: bounded by their number alone. */
+  readonly waitingWidth?: number;
 }
 
 export interface FairWorld {
@@ -51,6 +55,7 @@ export class FairLevel {
   /** What the flows whose turn it is have had. */
   #served = 0;
   #waiting = 0;
+  #waitingWidth = 0;
   taken = 0;
   share: Share;
 
@@ -73,6 +78,9 @@ export class FairLevel {
       return own === undefined ? "refused" : this.#seat(own, wanted);
     }
     if (this.share.queueLength <= (flow?.waiting.length ?? 0)) return "refused";
+    // One flow waits for no more than it leaves to the next, so that there is room for that one too.
+    const { waitingWidth: widthMax = Number.POSITIVE_INFINITY } = this.share;
+    if (widthMax - this.#waitingWidth < (flow?.waitingWidth ?? 0) + wanted) return "refused";
     const own = flow ?? this.#newFlow(name);
     return own === undefined ? "refused" : this.#wait(own, wanted);
   }
@@ -82,8 +90,7 @@ export class FairLevel {
     const flow = this.#next();
     const first = flow?.waiting[0];
     if (flow === undefined || first === undefined || !this.#pool.hasRoom(this, first.width)) return false;
-    flow.waiting.shift();
-    this.#waiting -= 1;
+    this.#take(flow, 0);
     this.#served = Math.max(this.#served, flow.served);
     first.admit(this.#seat(flow, first.width));
     return true;
@@ -91,7 +98,7 @@ export class FairLevel {
 
   #newFlow(name: string): Flow | undefined {
     if (flowsMax <= this.#flows.size) return undefined;
-    const flow = { name, waiting: [], active: 0, served: this.#served };
+    const flow = { name, waiting: [], waitingWidth: 0, active: 0, served: this.#served };
     this.#flows.set(name, flow);
     return flow;
   }
@@ -142,13 +149,22 @@ export class FairLevel {
       const timer = this.#world.timers.after(queueWaitMs, () => {
         const at = flow.waiting.indexOf(waiter);
         if (at === -1) return;
-        flow.waiting.splice(at, 1);
-        this.#waiting -= 1;
+        this.#take(flow, at);
         this.#forget(flow);
         resolve("refused");
       });
       flow.waiting.push(waiter);
       this.#waiting += 1;
+      flow.waitingWidth += width;
+      this.#waitingWidth += width;
     });
+  }
+
+  /** One waits no more. */
+  #take(flow: Flow, at: number): void {
+    const { width } = flow.waiting.splice(at, 1)[0]!;
+    this.#waiting -= 1;
+    flow.waitingWidth -= width;
+    this.#waitingWidth -= width;
   }
 }

@@ -11,6 +11,7 @@ import type { User } from "../user.ts";
 import { classify, flowOf, inOrder, schemasOf, type SchemaOfUser } from "./classify.ts";
 import { CountedFor } from "./counted-for.ts";
 import { FairLevel, type FairWorld, type Seat, type Share } from "./fair-level.ts";
+import { LargeWrites } from "./large-writes.ts";
 import { flowCountsMax, queueLengthDefault, queueLengthMax, seatsTotal } from "./limits.ts";
 import { SeatPool } from "./seat-pool.ts";
 import { widthOf } from "./width.ts";
@@ -26,6 +27,7 @@ export class Fairness {
   readonly #objects: ObjectReader;
   readonly #world: FairWorld;
   readonly #pool = new SeatPool();
+  readonly #largeWrites: LargeWrites;
   readonly #listening: { close(): void }[];
   #schemas: readonly FlowSchema[] = [];
   /** By the user's object, which is the same for the same credential. */
@@ -40,6 +42,7 @@ export class Fairness {
   constructor(objects: ObjectReader, world: FairWorld, measures?: Measures) {
     this.#objects = objects;
     this.#world = world;
+    this.#largeWrites = new LargeWrites(world);
     this.#measures = measures;
     const stale = (): void => {
       this.#isStale = true;
@@ -68,7 +71,7 @@ export class Fairness {
     // The same user in two schemas of a level is two flows.
     const flow = `${schema.metadata.name ?? ""}\n${flowOf(schema, call.info, call.user)}`;
     const width = widthOf(call);
-    const turn = seats.enter(flow, width);
+    const turn = this.#largeWrites.before(call, () => seats.enter(flow, width));
     if (!(turn instanceof Promise)) {
       if (turn === "refused") counts?.rejected(seats.share.queueLength === 0 ? "concurrency-limit" : "queue-full");
       return seated(call, turn, width, 0);

@@ -18,3 +18,9 @@ export const streamSeatMs = 10_000;
 export const watchesOfUserMax = 20_000;
 /** Flow schemas that are counted one by one. */
 export const flowCountsMax = 500;
+/** Bytes of large bodies that are carried out at once, whoever sent them; decoded they take several times as much. */
+export const largeWriteBytesMax = 4 * 1024 * 1024;
+/** Bytes of large bodies that wait for that; a user's own wait only while as many more would find room. */
+export const waitingBytesMax = 768 * 1024 * 1024;
+/** Bytes of a large body that take one seat among the large writes. */
+export const bytesPerWriteSeat = 128 * 1024;
