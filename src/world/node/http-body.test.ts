@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import type { ByteStream } from "../http.ts";
+import type { ByteStream, HttpHandler } from "../http.ts";
 import { pour } from "./http-body.ts";
+import { answerHttp1 } from "./http1.ts";
+import { bodyBytesPerTurn } from "./http-limits.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -58,4 +62,27 @@ test("a stream whose client leaves while it waits for its turn is closed and not
   second.destroy();
   for (let turns = 0; turns < 10; turns += 1) await turn();
   assert.deepEqual(calls.toSorted(), ["first goes on", "second closed"]);
+});
+
+test("a body that is there at once is read in pieces, with a turn for others between them", async () => {
+  const message = new IncomingMessage(new Socket());
+  const pieces = 10;
+  message.headers["content-length"] = String(pieces * bodyBytesPerTurn);
+  const received: number[] = [];
+  const handler: HttpHandler = {
+    handle: ({ body }) => {
+      received.push(body.length);
+      return { status: 200, headers: {}, body: new Uint8Array(0) };
+    },
+  };
+  answerHttp1(handler, 2 * pieces * bodyBytesPerTurn, message, new ServerResponse(message), { address: "", port: 0 });
+  for (let i = 0; i < pieces; i++) message.push(Buffer.alloc(bodyBytesPerTurn));
+  message.push(null);
+  let turns = 0;
+  for (; received.length === 0; turns += 1) {
+    assert.ok(turns < 100, "it is read whole in the end");
+    await turn();
+  }
+  assert.ok(pieces <= turns, `others had ${turns} turns`);
+  assert.deepEqual(received, [pieces * bodyBytesPerTurn]);
 });

@@ -32,3 +32,5 @@ export const wholeAnswerBytesMax = 1024 * 1024;
 export const transportConnectionsMax = 256;
 /** Time to connect where the caller gives none, in milliseconds. */
 export const connectTimeoutDefaultMs = 10_000;
+/** Bytes of one body that are read before others get their turn. */
+export const bodyBytesPerTurn = 64 * 1024;

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
-import { lingerMs } from "./http-limits.ts";
+import { bodyBytesPerTurn, lingerMs } from "./http-limits.ts";
 import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
@@ -34,6 +34,7 @@ export function answerHttp1(
   }
   const chunks: Uint8Array[] = [];
   let length = 0;
+  let turnEndsAt = bodyBytesPerTurn;
   message.on("data", (chunk: Uint8Array) => {
     length += chunk.length;
     if (bodyBytesMax < length) {
@@ -43,6 +44,11 @@ export function answerHttp1(
       return;
     }
     chunks.push(chunk);
+    if (length < turnEndsAt) return;
+    // What many send at once would otherwise be read to its end in one turn of the event loop.
+    turnEndsAt = length + bodyBytesPerTurn;
+    message.pause();
+    setImmediate(() => message.resume());
   });
   message.on("end", () => {
     const first = chunks[0];
