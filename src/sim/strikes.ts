@@ -31,7 +31,7 @@ export interface StrikeOptions {
 export class Striker {
   readonly #options: StrikeOptions;
   readonly #writes: SeededRandom;
-  #isOver = false;
+  #isStriking = false;
   #written = 0;
   /** Nodes whose Node object is to go, or went, and did not come back. */
   readonly #deleted = new Set<string>();
@@ -41,8 +41,10 @@ export class Striker {
     this.#writes = options.random.split("after writes");
   }
 
+  /** Before this it only counts what is written. */
   begin(): void {
     const { cluster, swarm, random } = this.#options;
+    this.#isStriking = true;
     cluster.setNetwork(swarm.loopNetwork, swarm.agentNetwork);
     for (const [kind, everyMs] of Object.entries(swarm.strikes))
       this.#plan(kind as StrikeKind, everyMs, random.split(kind));
@@ -53,9 +55,9 @@ export class Striker {
     const { swarm, timers, cluster } = this.#options;
     this.#written += 1;
     if (this.#written === swarm.crashAtWrite) timers.soon(() => this.#crashOnce(this.#written));
-    if (this.#isOver || !this.#writes.chance(swarm.crashAfterWrite)) return;
+    if (!this.#isStriking || !this.#writes.chance(swarm.crashAfterWrite)) return;
     timers.soon(() => {
-      if (!this.#isOver && cluster.server.isUp) this.#crashServer(this.#writes, "the server crashes after a write");
+      if (this.#isStriking && cluster.server.isUp) this.#crashServer(this.#writes, "the server crashes after a write");
     });
   }
 
@@ -67,7 +69,7 @@ export class Striker {
   /** Ends all faults: what is down starts, except for machines whose Node was deleted for good. */
   end(): void {
     const { cluster, story, random } = this.#options;
-    this.#isOver = true;
+    this.#isStriking = false;
     story.add("faults stop");
     cluster.setNetwork(calmNetwork, calmNetwork);
     cluster.thaw();
@@ -86,7 +88,7 @@ export class Striker {
   #plan(kind: StrikeKind, everyMs: number, random: SeededRandom): void {
     // Exponential: strikes come in clusters, as they do.
     this.#options.timers.after(-Math.log(1 - random.float()) * everyMs, () => {
-      if (this.#isOver) return;
+      if (!this.#isStriking) return;
       this.#strike(kind, random);
       this.#plan(kind, everyMs, random);
     });
@@ -208,7 +210,7 @@ export class Striker {
 
   #later(random: SeededRandom, secondsMax: number, run: () => void, text: string): void {
     this.#options.timers.after(random.float() * secondsMax * 1000, () => {
-      if (this.#isOver) return;
+      if (!this.#isStriking) return;
       this.#options.story.add(text);
       run();
     });
