@@ -4,11 +4,20 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { endpointVersionsAnnotation } from "#api/discovery/endpoint-versions.ts";
+import { noCounts } from "#network/ingress/carried.ts";
+import { readTraffic } from "#network/ingress/counters.ts";
+import { readSlots } from "#network/ingress/slots.ts";
+import { readNumbers } from "#network/ingress/traffic-numbers.ts";
+import { trafficFamilies } from "#observability/traffic/families.ts";
+import { exposeFamilies } from "#telemetry/metrics.ts";
 import { readSides } from "#network/ingress/split-counts.ts";
 import { Runtime } from "#network/ingress/runtime.ts";
 import { realTimers } from "#world/node/clock.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
+import { readExposition } from "../observability/exposition.ts";
 import type { Namespace } from "./namespaces.ts";
 import { service, slice, splitByHeader as split } from "./objects.ts";
 import { node, TestNode } from "./test-node.ts";
@@ -377,6 +386,40 @@ test("connections to pods are used again, also to pods that came while the proxy
     process.exit();`);
   assert.ok((await reused()) - before >= 9, "each request but the first");
 });
+
+test(
+  "any Service that asks for it, also one that nobody splits or routes to, tells its golden signals",
+  { skip },
+  async () => {
+    const url = "http://10.96.0.71/";
+    const plain = service("plain", { clusterIP: "10.96.0.71" });
+    const endpoints = slice("plain", 8080, [old.address]);
+    stage.feed("services", { ...plain, metadata: { ...plain.metadata, annotations: { [throughProxy]: "true" } } });
+    stage.feed("endpointslices", {
+      ...endpoints,
+      metadata: { ...endpoints.metadata, annotations: { [endpointVersionsAnnotation]: "7.1" } },
+    });
+    const asked = async (from: Pod): Promise<Answer> => askOnce(from.namespace, {}, url);
+    await until("it goes through the proxy", async () => (await asked(caller)).forwardedFor !== undefined);
+    const folder = `${stage.folder}/network/haproxy`;
+    const traffic = async (): Promise<ReadonlyMap<string, number>> => {
+      const slots = readSlots(readFileSync(`${folder}/slots.json`, "utf8")) ?? assert.fail();
+      const numbers = readNumbers(readFileSync(`${folder}/traffic.json`, "utf8")) ?? assert.fail();
+      const read = await readTraffic(runtimeOf(), { slots, numbers, carriedTo: () => noCounts });
+      return readExposition(exposeFamilies(trafficFamilies(read))).series;
+    };
+    const labels = 'from="pods",ingress="",namespace="default",port="80",service="plain",version="7.1"';
+    const ok = `steersman_ingress_requests_total{code="2xx",${labels}}`;
+    await until("it has its number", async () => (await asked(caller), (await traffic()).get(ok) !== undefined));
+    const before = await traffic();
+    for (let count = 0; count < 5; count++) await asked(caller);
+    await asked(stranger);
+    const now = await traffic();
+    assert.equal((now.get(ok) ?? 0) - (before.get(ok) ?? 0), 6);
+    assert.equal(now.get(`steersman_ingress_request_duration_seconds_count{${labels}}`), now.get(ok));
+    assert.equal(now.get(`steersman_ingress_users{${labels}}`), 2, "the pods that asked");
+  },
+);
 
 test("a client stays with its pod where the Service wants that", { skip }, async () => {
   stage.feed("endpointslices", slice("web", 8080, [old.address, fresh.address]));

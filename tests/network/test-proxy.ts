@@ -37,9 +37,11 @@ export class TestProxy {
   plane: IngressDataPlane;
   readonly #shared;
 
-  constructor(httpPort: number, httpsPort: number) {
+  /** With `servicesPort` it also serves, on loopback, what pods ask of Services. */
+  constructor(httpPort: number, httpsPort: number, servicesPort?: number) {
     this.httpPort = httpPort;
-    const listen = { addresses: ["127.0.0.1"], httpPort, httpsPort };
+    const services = servicesPort === undefined ? {} : { services: { address: "127.0.0.1", port: servicesPort } };
+    const listen = { addresses: ["127.0.0.1"], httpPort, httpsPort, ...services };
     this.#shared = { disk: realDisk, runtime: this.runtime, folder: this.folder, listen, clock: realClock };
     const certificate =
       "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -keyout -";

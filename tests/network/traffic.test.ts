@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { Agent, createServer, request, type Server } from "node:http";
 import { after, before, test } from "node:test";
-import type { IngressTraffic } from "#api/observability/traffic.ts";
+import { fromPodsMark, type IngressTraffic } from "#api/observability/traffic.ts";
 import { readTraffic } from "#network/ingress/counters.ts";
 import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
@@ -13,6 +13,8 @@ import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy, until } from "./te
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
+/** Where what pods ask of the Service arrives. */
+let servicePort: number;
 const pods = new Map<string, { server: Server; address: string; port: number }>();
 
 /** A pod with an address of its own, as pods have: it answers its name, with `?status=N` that status, with `?after=MS` later. */
@@ -30,7 +32,8 @@ before(async () => {
   if (skip !== false) return;
   await startPod("old", "127.0.0.2");
   await startPod("new", "127.0.0.3");
-  proxy = new TestProxy(await freePort(), await freePort());
+  servicePort = await freePort();
+  proxy = new TestProxy(await freePort(), await freePort(), servicePort);
 });
 
 after(async () => {
@@ -67,20 +70,52 @@ function serving(...servers: Backend["servers"]): RouteTable {
   return table({ backends: new Map([...table().backends, ["d/web:80", { id: "d/web:80", servers }]]) });
 }
 
+const podsBackend = `d/web:80${fromPodsMark}`;
+
+/** The table with a Service that is asked by pods, not by an Ingress alone. */
+function asked(servers: Backend["servers"], change: Partial<RouteTable> = {}): RouteTable {
+  const base = serving(...servers);
+  const destination = `127.0.0.1:${servicePort}`;
+  return {
+    ...base,
+    services: [{ destination, backend: podsBackend, isSticky: false, isLeaving: false }],
+    ...change,
+    backends: new Map<string, Backend>([
+      ...(change.backends ?? base.backends),
+      [podsBackend, { id: podsBackend, servers, isForPods: true }],
+    ]),
+  };
+}
+
 interface Asked {
   readonly host?: string;
+  /** Of the proxy; absent: the Ingress'. */
+  readonly port?: number;
+  readonly user?: string;
   readonly path?: string;
   readonly from?: string;
   readonly cookie?: string;
   readonly agent?: Agent;
 }
 
-function ask({ host = "shop.com", path = "/", from = "127.0.0.1", cookie, agent }: Asked): Promise<string> {
+function ask({
+  host = "shop.com",
+  port = proxy.httpPort,
+  path = "/",
+  from = "127.0.0.1",
+  cookie,
+  user,
+  agent,
+}: Asked): Promise<string> {
   return new Promise((resolve, reject) => {
-    const headers = { host, ...(cookie === undefined ? {} : { cookie }) };
+    const headers = {
+      host,
+      ...(cookie === undefined ? {} : { cookie }),
+      ...(user === undefined ? {} : { "x-user": user }),
+    };
     const options = {
       host: "127.0.0.1",
-      port: proxy.httpPort,
+      port,
       path,
       headers,
       localAddress: from,
@@ -107,7 +142,7 @@ const keyOf = (name: string, labels: Readonly<Record<string, string>>): string =
   const texts = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return `steersman_ingress_${name}{${texts.toSorted().join(",")}}`;
 };
-const web = { namespace: "d", service: "web", port: "80" };
+const web = { namespace: "d", service: "web", port: "80", from: "ingress" };
 const shop = (version: string) => ({ ...web, ingress: "shop", version });
 
 test("requests count by Ingress, Service, version and class of the status", { skip }, async () => {
@@ -132,6 +167,7 @@ test("what no pod answers is an error too", { skip }, async () => {
     namespace: "d",
     service: "gone",
     port: "80",
+    from: "ingress",
     ingress: "",
     version: "",
     code: "5xx",
@@ -225,6 +261,83 @@ test("users are counted once, by address, on the side where they are while they 
   assert.equal(requests("v5"), chosen * 2);
 });
 
+const fromPods = (version: string) => ({ ...web, from: "pods", ingress: "", version });
+
+test(
+  "what pods ask of a Service counts in the same series, and is told from what came by the Ingress",
+  { skip },
+  async () => {
+    await proxy.plane.apply(asked([serverOf("old", "p1")]));
+    const port = servicePort;
+    const atIngress = (await series()).get(keyOf("requests_total", { ...shop("p1"), code: "2xx" })) ?? 0;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let count = 0; count < 5; count++) assert.equal(await ask({ port, agent }), "200 old");
+    agent.destroy();
+    for (let last = 2; last <= 20; last++) await ask({ port, from: `127.0.0.${last}` });
+    assert.equal(await ask({ port, path: "/?status=404" }), "404 old");
+    assert.equal(await ask({ port, path: "/?status=500&after=300", host: "invented.example" }), "500 old");
+    await ask({});
+    const counted = await series();
+    const requests = (code: string): number | undefined =>
+      counted.get(keyOf("requests_total", { ...fromPods("p1"), code }));
+    assert.deepEqual(["2xx", "4xx", "5xx"].map(requests), [24, 1, 1]);
+    assert.equal(counted.get(keyOf("requests_total", { ...shop("p1"), code: "2xx" })), atIngress + 1);
+    const bucket = (le: string): number | undefined =>
+      counted.get(keyOf("request_duration_seconds_bucket", { ...fromPods("p1"), le }));
+    assert.equal(bucket("+Inf"), 26);
+    assert.ok((bucket("0.25") ?? 26) < 26, "one took 0.3 s");
+    const users = counted.get(keyOf("users", fromPods("p1"))) ?? 0;
+    assert.ok(18 <= users && users <= 22, `${users} of 20`);
+    assert.ok((counted.get(keyOf("sent_bytes_total", { ...web, from: "pods" })) ?? 0) > 0);
+    assert.doesNotMatch(exposeFamilies(trafficFamilies(await read())), /invented/);
+  },
+);
+
+test("during a canary the versions of both sides are told apart for pods too", { skip }, async () => {
+  const to = `d/web-new:80${fromPodsMark}`;
+  const split = splitOfWeb({
+    to: { service: "web-new" },
+    threshold: 5000,
+    run: "r2",
+    users: { header: "X-User" },
+  });
+  const servers = [serverOf("old", "p2")];
+  const backends = new Map<string, Backend>([
+    ...serving(...servers).backends,
+    [to, { id: to, servers: [serverOf("new", "p3")], isForPods: true }],
+  ]);
+  const splits = [{ ...split, backends: [{ from: podsBackend, to }] }];
+  await proxy.plane.apply(asked(servers, { backends, splits }));
+  const answers: string[] = [];
+  for (let user = 0; user < 40; user++)
+    answers.push(await ask({ port: servicePort, user: `u${user}`, from: `127.0.0.${user + 1}` }));
+  const chosen = answers.filter((answer) => answer === "200 new").length;
+  assert.ok(5 < chosen && chosen < 35, `${chosen} of 40`);
+  const counted = await series();
+  const valueOf = (name: string, version: string, code?: string): number =>
+    counted.get(keyOf(name, { ...fromPods(version), ...(code === undefined ? {} : { code }) })) ?? 0;
+  assert.equal(valueOf("requests_total", "p3", "2xx"), chosen);
+  assert.equal(valueOf("requests_total", "p2", "2xx"), 40 - chosen);
+  assert.ok(Math.abs(valueOf("users", "p3") - chosen) <= 4);
+  assert.ok(Math.abs(valueOf("users", "p2") - (40 - chosen)) <= 4);
+});
+
+test("what no pod answers to pods is an error, beside what pods of no known version fail at", { skip }, async () => {
+  const { address, port } = pods.get("old")!;
+  const errors = async (): Promise<number> =>
+    (await series()).get(keyOf("requests_total", { ...fromPods(""), code: "5xx" })) ?? 0;
+  await proxy.plane.apply(asked([{ address, port, weight: 100 }]));
+  const before = await errors();
+  assert.equal(await ask({ port: servicePort, path: "/?status=503" }), "503 old");
+  await proxy.plane.apply(asked([]));
+  assert.match(await ask({ port: servicePort }), /^503 </);
+  // One series for both, or the page would be none.
+  await until(
+    () => "two errors",
+    async () => (await errors()) === before + 2,
+  );
+});
+
 test("nothing that a client sends becomes a label", { skip }, async () => {
   await proxy.plane.apply(table());
   await ask({ host: "invented.example", path: "/invented" });
@@ -236,7 +349,7 @@ test("nothing that a client sends becomes a label", { skip }, async () => {
 /** More backends than HAProxy has places for: it is reloaded. */
 function crowded(count: number): RouteTable {
   const many = Array.from({ length: count }, (_, index) => `d/other-${index}:80`);
-  const base = serving(serverOf("old", "v1"));
+  const base = asked([serverOf("old", "v1")]);
   return {
     ...base,
     prefix: [
@@ -256,8 +369,10 @@ test(
   async () => {
     const ok = keyOf("requests_total", { ...shop("v1"), code: "2xx" });
     const sent = keyOf("sent_bytes_total", web);
-    await proxy.plane.apply(serving(serverOf("old", "v1")));
+    const toPods = keyOf("requests_total", { ...fromPods("v1"), code: "2xx" });
+    await proxy.plane.apply(asked([serverOf("old", "v1")]));
     for (let count = 0; count < 5; count++) await ask({});
+    for (let count = 0; count < 3; count++) await ask({ port: servicePort });
     const counters = (counted: ReadonlyMap<string, number>): [string, number][] =>
       [...counted].filter(([key]) => !key.includes("_users{"));
     const begun = await series();
@@ -281,6 +396,7 @@ test(
     await ask({});
     const after = await series();
     assert.equal(after.get(ok), (begun.get(ok) ?? 0) + 1);
+    assert.equal(after.get(toPods), 3, "what pods asked is carried over too");
     assert.ok((after.get(sent) ?? 0) > (begun.get(sent) ?? 0));
     for (const [key, value] of counters(begun))
       assert.ok((after.get(key) ?? 0) >= value, `${key} went back from ${value}`);

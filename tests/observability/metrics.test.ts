@@ -248,7 +248,8 @@ test(
       "all targets were scraped",
       async () => {
         const found = await query("up");
-        return found.length >= 6 && found;
+        const pods = new Set(found.map(({ metric }) => metric["pod"]));
+        return found.length >= 6 && pods.has("exposer") && pods.has("hostile") && found;
       },
       90_000,
     );

@@ -1,3 +1,6 @@
+/** Ends the ids of backends that pods reach, as a Service; no TrafficSplit has a name that could follow the `@`. */
+export const fromPodsMark = "@/pods";
+
 /** What a node's ingress counted since its proxy started: read by the network, told as metrics. */
 export interface IngressTraffic {
   readonly backends: readonly BackendTraffic[];
@@ -8,7 +11,7 @@ export interface IngressTraffic {
 }
 
 export interface BackendTraffic {
-  /** `namespace/service:port`, for the chosen of a split followed by `@` and its name. */
+  /** `namespace/service:port`, for the chosen of a split followed by `@` and its name, for pods by `fromPodsMark`. */
   readonly backend: string;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -18,9 +21,9 @@ export interface BackendTraffic {
   readonly ownAnswers: readonly number[];
 }
 
-/** Requests that came by one Ingress' routes to a backend and were answered by pods of one version. */
+/** Requests that came by one Ingress' routes to a backend, or from pods to a Service, and were answered by pods of one version. */
 export interface RouteTraffic {
-  /** `namespace/name`. */
+  /** `namespace/name`; "" for what pods ask of a Service. */
   readonly ingress: string;
   readonly backend: string;
   /** "" when it is not known. */
@@ -31,7 +34,7 @@ export interface RouteTraffic {
   readonly buckets: readonly number[];
 }
 
-/** From which addresses requests came by one Ingress' routes in the last minutes, to one side if users are split. */
+/** From which addresses requests came by one Ingress' routes, or as a Service's, in the last minutes, to one side if users are split. */
 export interface RouteUsers {
   readonly ingress: string;
   readonly backend: string;

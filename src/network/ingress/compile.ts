@@ -1,11 +1,11 @@
 import type { HoldPhase, TrafficHold } from "#api/delivery/traffic-hold.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
-import { endpointVersionsAnnotation, readEndpointVersions } from "#api/discovery/endpoint-versions.ts";
 import type { Secret, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { Ingress, IngressBackend, IngressClass } from "#api/generated/networking-v1.ts";
 import { targetsOf } from "../service-proxy/endpoints.ts";
-import { routesMax, serversPerBackendMax } from "./limits.ts";
+import { serversOfTargets } from "./endpoint-servers.ts";
+import { routesMax } from "./limits.ts";
 import { decodeBase64, joinPem } from "./pem.ts";
 import {
   anyHost,
@@ -311,11 +311,7 @@ class Pass {
     }
     const slices = this.#input.slices(key);
     const { cluster } = targetsOf(port, slices, { nodeName: "" });
-    const versions = versionsByAddress(slices);
-    return cluster.slice(0, serversPerBackendMax).map(({ address, port: number }) => {
-      const version = versions.get(address);
-      return { address, port: number, weight: 100, ...(version === undefined ? {} : { version }) };
-    });
+    return serversOfTargets(cluster, slices);
   }
 
   #report(ingress: string, reason: string, message: string): void {
@@ -337,18 +333,6 @@ function olderFirst(a: Pick<Ingress, "metadata">, b: Pick<Ingress, "metadata">):
   const [timeA, timeB] = [a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? ""];
   if (timeA !== timeB) return timeA < timeB ? -1 : 1;
   return keyOf(a) < keyOf(b) ? -1 : 1;
-}
-
-function versionsByAddress(slices: readonly EndpointSlice[]): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const { metadata, endpoints = [] } of slices) {
-    const versions = readEndpointVersions(metadata.annotations?.[endpointVersionsAnnotation], endpoints.length);
-    for (const [index, { addresses }] of endpoints.entries()) {
-      const [address, version] = [addresses[0], versions[index]];
-      if (address !== undefined && version !== undefined && version !== "") found.set(address, version);
-    }
-  }
-  return found;
 }
 
 /** A user's text in a message: cut, and with its control characters visible. */

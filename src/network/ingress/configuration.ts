@@ -11,6 +11,7 @@ import { mirrorLogLines, mirrorRequestRules, mirrorTables } from "./mirror-rules
 import { podBackendLines, podBackendNames, serviceFrontend, type ServiceListen } from "./service-rules.ts";
 import { backendName, serverName, type Slots } from "./slots.ts";
 import {
+  placeRule,
   trafficBackendName,
   trafficBackendRules,
   trafficDefaults,
@@ -43,7 +44,12 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
     backends.push(`backend ${name} ${trafficBackendName}`, ...trafficBackendRules, ...serverLines(name, plane));
   }
   for (const name of listen.services === undefined ? [] : podBackendNames(slots))
-    backends.push(`backend ${name} from usual`, ...podBackendLines, ...serverLines(name, plane));
+    backends.push(
+      `backend ${name} ${trafficBackendName}`,
+      ...podBackendLines,
+      ...trafficBackendRules,
+      ...serverLines(name, plane),
+    );
   return `${[
     ...globalLines(user),
     ...defaultLines,
@@ -104,8 +110,6 @@ const defaultLines = [
 ];
 
 const isRouted = "{ var(txn.route) -m found }";
-/** A route is a place and, behind a point, the number under which its requests are counted. */
-const placeRule = "  http-request set-var(txn.to) var(txn.route),field(1,.)";
 const isPlain = "{ var(txn.to) -m beg b }";
 const isOther = "{ var(txn.host) -m found }";
 

@@ -1,8 +1,9 @@
 import { mirrorLogLines, mirrorRequestRules } from "./mirror-rules.ts";
 import { podAnswerMs, podIdleMs, podStickyClientsMax, podStickySeconds, podSlotsBase } from "./limits.ts";
-import type { RouteTable } from "./route-table.ts";
+import type { RouteTable, ServiceRoute } from "./route-table.ts";
 import { backendName, type Slots } from "./slots.ts";
 import { passedOnRequestRules, splitLogLines, splitResponseRules } from "./split-rules.ts";
+import { placeRule, trafficRequestRules, trafficResponseRules } from "./traffic-rules.ts";
 
 /** Where a node's packet rules send what its pods ask of Services; reached by them alone, since others' destinations are in no map. */
 export interface ServiceListen {
@@ -10,7 +11,7 @@ export interface ServiceListen {
   readonly port: number;
 }
 
-const isRouted = "{ var(txn.to) -m found }";
+const isRouted = "{ var(txn.route) -m found }";
 const isPlain = "{ var(txn.to) -m beg b }";
 const forwardedFor = "  http-request add-header X-Forwarded-For %[src]";
 
@@ -30,14 +31,17 @@ export function serviceFrontend({ address, port }: ServiceListen): string[] {
     "  http-request disable-l7-retry unless { method GET HEAD OPTIONS PUT DELETE }",
     "  http-request set-log-level silent",
     "  http-request set-var(txn.leaving) var(sess.wanted),map_str(leaving.map)",
-    "  http-request set-var(txn.to) var(sess.wanted),map_str(services.map)",
+    ...trafficRequestRules,
+    "  http-request set-var(txn.route) var(sess.wanted),map_str(services.map)",
     '  http-request return status 503 content-type text/plain string "503: no Service is served here\\n"' +
       ` unless ${isRouted}`,
+    placeRule,
     `${forwardedFor} if ${isPlain}`,
     `  http-request allow if ${isPlain}`,
     ...passedOnRequestRules(forwardedFor),
     ...mirrorRequestRules,
     "  http-after-response set-header Connection close if { var(txn.leaving) -m found }",
+    ...trafficResponseRules,
     ...splitResponseRules,
     ...splitLogLines,
     ...mirrorLogLines,
@@ -62,15 +66,12 @@ type Lines = ReadonlyMap<string, string>;
 /** Which Service stands behind an address and port, whose clients stay, and which connections are to end. */
 export function serviceLines(
   { services = [] }: RouteTable,
-  nameOf: (id: string) => string,
-  /** Of backends whose users are split. */
-  places: ReadonlyMap<string, string>,
+  leadsTo: (route: ServiceRoute) => string,
 ): { readonly "services.map": Lines; readonly "sticky.map": Lines; readonly "leaving.map": Lines } {
-  const leadsTo = (id: string): string => places.get(id) ?? nameOf(id);
-  const some = (which: (route: (typeof services)[number]) => boolean): Lines =>
+  const some = (which: (route: ServiceRoute) => boolean): Lines =>
     new Map(services.filter(which).map(({ destination }) => [destination, "1"]));
   return {
-    "services.map": new Map(services.map(({ destination, backend }) => [destination, leadsTo(backend)])),
+    "services.map": new Map(services.map((route) => [route.destination, leadsTo(route)])),
     "sticky.map": some(({ isSticky }) => isSticky),
     "leaving.map": some(({ isLeaving }) => isLeaving),
   };

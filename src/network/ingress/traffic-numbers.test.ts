@@ -32,6 +32,17 @@ test("what is counted keeps its number over restarts and rollouts, and no number
   assert.ok((again.counted.get(countedKey(route, "v1")) ?? 0) >= second.next, "what comes back begins anew");
 });
 
+test("what pods ask of a Service has numbers of its own beside those of the Ingress' routes", () => {
+  const servers = [{ address: "10.0.0.1", port: 80, weight: 100, version: "v1" }];
+  const backend = "d/web:80@/pods";
+  const services = [{ destination: "10.96.0.5:80", backend, isSticky: false, isLeaving: false }];
+  const backends = new Map([...table("v1").backends, [backend, { id: backend, servers, isForPods: true }]]);
+  const { routes, counted } = numberTraffic(noNumbers, { ...table("v1"), backends, services });
+  assert.equal(routes.size, 2);
+  const number = counted.get(countedKey({ backend }, "v1")) ?? assert.fail();
+  assert.notEqual(number, counted.get(countedKey(route, "v1")));
+});
+
 test("a workload that is released again and again does not grow the numbers without bound", () => {
   let numbers = noNumbers;
   for (let release = 0; release < countedMax + 100; release++) numbers = numberTraffic(numbers, table(`v${release}`));

@@ -12,11 +12,11 @@ export interface TrafficNumbers {
 
 export const noNumbers: TrafficNumbers = { next: 1, routes: new Map(), counted: new Map() };
 
-export function routeKey({ ingress, backend }: Pick<Route, "ingress" | "backend">): string {
+export function routeKey({ ingress, backend }: CountedRoute): string {
   return `${ingress ?? ""} ${backend}`;
 }
 
-export function countedKey(route: Pick<Route, "ingress" | "backend">, version: string | undefined): string {
+export function countedKey(route: CountedRoute, version: string | undefined): string {
   return `${routeKey(route)} ${version ?? ""}`;
 }
 
@@ -50,20 +50,24 @@ export function numberTraffic(before: TrafficNumbers, table: RouteTable): Traffi
   return isSame ? before : { next, routes, counted };
 }
 
-/** Each route once, however many hosts and paths it has. */
-export function routesOf(table: RouteTable): ReadonlyMap<string, Route> {
-  return new Map([...table.exact, ...table.prefix].map((route) => [routeKey(route), route]));
+/** What requests are counted by. */
+type CountedRoute = Pick<Route, "ingress" | "backend">;
+
+/** Each route once, however many hosts and paths it has; what pods ask of a Service is a route of no Ingress. */
+export function routesOf({ exact, prefix, services = [] }: RouteTable): ReadonlyMap<string, CountedRoute> {
+  const all: readonly CountedRoute[] = [...exact, ...prefix, ...services.map(({ backend }) => ({ backend }))];
+  return new Map(all.map((route) => [routeKey(route), route]));
 }
 
 /** Ids of the backends whose pods may answer what comes by a route: its own, and that of the chosen. */
-export function backendsBehind(table: RouteTable, { backend }: Route): string[] {
+export function backendsBehind(table: RouteTable, { backend }: CountedRoute): string[] {
   const chosen = table.splits.flatMap(({ backends }) =>
     backends.flatMap(({ from, to }) => (from === backend && to !== undefined ? [to] : [])),
   );
   return [backend, ...chosen];
 }
 
-function versionsBehind(table: RouteTable, route: Route): Set<string> {
+function versionsBehind(table: RouteTable, route: CountedRoute): Set<string> {
   const servers = backendsBehind(table, route).flatMap((id) => table.backends.get(id)?.servers ?? []);
   return new Set(servers.flatMap(({ version }) => (version === undefined ? [] : [version])));
 }

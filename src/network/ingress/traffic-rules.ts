@@ -33,6 +33,9 @@ export const trafficTables = [
 
 export const trafficRequestRules = ["  http-request set-var(txn.begun) date(0,us)"];
 
+/** A route is a place and, behind a point, the number under which its requests are counted. */
+export const placeRule = "  http-request set-var(txn.to) var(txn.route),field(1,.)";
+
 export const trafficResponseRules = [
   "  http-response set-var(txn.took) date(0,us),sub(txn.begun),map_int_int(buckets.map,0)",
   "  http-response set-var(txn.class) status,div(100)",

@@ -66,8 +66,8 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
     maps: {
       ...splitLines(table.splits, nameOf),
       "holds.map": new Map(heldIds(table).map((id) => [heldPlace(nameOf(id)), "1"])),
-      "routes.map": routeLines(table, nameOf, numbers),
-      ...serviceLines(table, nameOf, placesOf(table, nameOf)),
+      "routes.map": routeLines(table, leadsToOf(table, nameOf, numbers)),
+      ...serviceLines(table, leadsToOf(table, nameOf, numbers)),
       "counted.map": countedLines(table, nameOf, numbers),
       "buckets.map": bucketLines,
       "ranks.map": rankLines,
@@ -85,24 +85,28 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
 /**
  * Where requests go, by `SITE/PATH/` and all below it or `SITE/PATH/?` alone (no path holds a `?`): the longest line that a
  * request begins with holds. A site that has no route for everything ends at `none`: it is known, and served by nobody else.
- * Behind a point follows the number under which requests are counted.
  */
-function routeLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
-  const places = new Map(placesOf(table, nameOf));
-  for (const id of heldIds(table)) places.set(id, heldPlace(nameOf(id)));
-  const leadsTo = (route: Route): string => {
-    const number = numbers.routes.get(routeKey(route)) ?? 0;
-    return `${places.get(route.backend) ?? nameOf(route.backend)}.${number}`;
-  };
+function routeLines(table: RouteTable, leadsTo: (route: Route) => string): Map<string, string> {
   const lines = new Map(table.sites.map((site) => [`${site}/`, "none"]));
   for (const route of table.prefix) lines.set(`${route.site}${route.path}/`, leadsTo(route));
   for (const route of table.exact) lines.set(`${route.site}${route.path}/?`, leadsTo(route));
   return lines;
 }
 
+/** The place that a route leads to, and behind a point the number under which its requests are counted. */
+function leadsToOf(
+  table: RouteTable,
+  nameOf: (id: string) => string,
+  numbers: TrafficNumbers,
+): (route: Pick<Route, "ingress" | "backend">) => string {
+  const places = new Map(placesOf(table, nameOf));
+  for (const id of heldIds(table)) places.set(id, heldPlace(nameOf(id)));
+  return (route) => `${places.get(route.backend) ?? nameOf(route.backend)}.${numbers.routes.get(routeKey(route)) ?? 0}`;
+}
+
 /**
  * Under which number requests are counted: by `ADDRESS/ROUTE` of the pod that answered, and by `PLACE/ROUTE` who asked, the version
- * being that of all pods of the place. The number of a route is the one in `routes.map`.
+ * being that of all pods of the place. The number of a route is the one in `routes.map` or `services.map`.
  */
 function countedLines(table: RouteTable, nameOf: (id: string) => string, numbers: TrafficNumbers): Map<string, string> {
   const lines = new Map<string, string>();

@@ -1,7 +1,8 @@
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
 import type { Service, ServicePort } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
-import { serversPerBackendMax } from "../ingress/limits.ts";
+import { fromPodsMark } from "#api/observability/traffic.ts";
+import { serversOfTargets } from "../ingress/endpoint-servers.ts";
 import type { Backend, Compiled, Server, ServiceRoute, Split } from "../ingress/route-table.ts";
 import { splitOf } from "../ingress/split.ts";
 import { serviceKey } from "../service-proxy/compile.ts";
@@ -21,9 +22,6 @@ export interface RouteLookups {
   slices(serviceKey: string): readonly EndpointSlice[];
   readonly place: Place;
 }
-
-/** What is behind the `@` of the ids of backends that only pods reach; no TrafficSplit has such a name. */
-const fromPods = "/pods";
 
 /** The route table with routes for what pods ask of Services: by address and port, whatever host and path a request names. */
 export function withServices(compiled: Compiled, routed: readonly RoutedService[], lookups: RouteLookups): Compiled {
@@ -68,14 +66,14 @@ export function servedDestinations({ services, backends }: Compiled["table"]): S
 }
 
 function idOf(key: string, { port }: ServicePort): string {
-  return `${key}:${port}@${fromPods}`;
+  return `${key}:${port}${fromPodsMark}`;
 }
 
 /** `by`: whose policy for traffic inside the cluster holds. */
 function serversOf(service: Service, wanted: ServicePort, lookups: RouteLookups, by = service): Server[] {
   const port = service.spec.ports?.find((one) => one.port === wanted.port && (one.name ?? "") === (wanted.name ?? ""));
   if (port === undefined) return [];
-  const targets = targetsOf(port, lookups.slices(serviceKey(service)), lookups.place);
-  const chosen = by.spec.internalTrafficPolicy === "Local" ? targets.local : targets.cluster;
-  return chosen.slice(0, serversPerBackendMax).map(({ address, port: at }) => ({ address, port: at, weight: 100 }));
+  const slices = lookups.slices(serviceKey(service));
+  const targets = targetsOf(port, slices, lookups.place);
+  return serversOfTargets(by.spec.internalTrafficPolicy === "Local" ? targets.local : targets.cluster, slices);
 }

@@ -1,4 +1,10 @@
-import type { BackendTraffic, IngressTraffic, RouteTraffic, RouteUsers } from "#api/observability/traffic.ts";
+import {
+  fromPodsMark,
+  type BackendTraffic,
+  type IngressTraffic,
+  type RouteTraffic,
+  type RouteUsers,
+} from "#api/observability/traffic.ts";
 import type { Family, LabelValues, Sample } from "#telemetry/metrics.ts";
 import { routesToldMax } from "../limits.ts";
 import { distinctUsers, joinSketches } from "./sketch.ts";
@@ -6,7 +12,7 @@ import { distinctUsers, joinSketches } from "./sketch.ts";
 /** What dashboards see: `le` in seconds. Each is one of the finer ends that the proxy counts by. */
 const shownBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** The golden signals of every Service behind an Ingress, without code in the application. */
+/** The golden signals of every Service behind an Ingress, or that pods reach through the proxy, without code in the application. */
 export function trafficFamilies({ backends, routes, users, bucketEndsUs }: IngressTraffic): readonly Family[] {
   const rows = bounded(byLabels(routes));
   const own = backends.map((one) => ({ labels: { ...serviceLabels(one.backend), ingress: "", version: "" }, one }));
@@ -15,12 +21,13 @@ export function trafficFamilies({ backends, routes, users, bucketEndsUs }: Ingre
     {
       name: `${prefix}requests_total`,
       type: "counter",
-      help: "Requests that were answered, by the class of the answer's status; without an ingress those that no pod answered.",
-      samples: [
+      help: "Requests that were answered, by the class of the answer's status; those that no pod answered have no version.",
+      // What pods of no known version answered to pods has the labels of what no pod answered to them: it is told together.
+      samples: summed([
         ...rows.flatMap(({ labels, answers }) => answerSamples(labels, answers, 0)),
         // A failure that is counted from its first time on is seen as one.
-        ...summed(own.flatMap(({ labels, one }) => answerSamples(labels, one.ownAnswers, 4))),
-      ],
+        ...own.flatMap(({ labels, one }) => answerSamples(labels, one.ownAnswers, 4)),
+      ]),
     },
     {
       name: `${prefix}request_duration_seconds`,
@@ -77,7 +84,14 @@ function bounded(rows: readonly Row[]): Row[] {
   if (rows.length <= routesToldMax) return [...rows];
   const requests = (row: Row): number => row.answers.reduce((sum, count) => sum + count, 0);
   const sorted = rows.toSorted((a, b) => requests(b) - requests(a));
-  const other = { namespace: "other", service: "other", port: "other", ingress: "other", version: "other" };
+  const other = {
+    namespace: "other",
+    service: "other",
+    port: "other",
+    from: "other",
+    ingress: "other",
+    version: "other",
+  };
   const rest = sorted.slice(routesToldMax).reduce((one, row) => joined(other, one, row));
   return [...sorted.slice(0, routesToldMax), { ...rest, labels: other }];
 }
@@ -154,8 +168,9 @@ function keyOf(labels: LabelValues): string {
   return Object.values(labels).join(" ");
 }
 
-function serviceLabels(backend: string): { namespace: string; service: string; port: string } {
+/** With where the requests came from: what pods ask of a Service must not look like what no pod behind an Ingress answered. */
+function serviceLabels(backend: string): { namespace: string; service: string; port: string; from: string } {
   const [namespace = "", rest = ""] = backend.split("/");
   const [service = "", port = ""] = (rest.split("@")[0] ?? "").split(":");
-  return { namespace, service, port };
+  return { namespace, service, port, from: backend.endsWith(fromPodsMark) ? "pods" : "ingress" };
 }
