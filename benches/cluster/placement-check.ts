@@ -2,6 +2,8 @@
  * Judges where pods were put, by the rules of placement written down once more with nothing of the scheduler's own. It looks at how
  * all pods stand in the end, so that it does not matter in which order they were bound. Knows the rules that the workloads use.
  */
+import { amount } from "#sim/checkers/facts.ts";
+
 export interface PlacedNode {
   readonly metadata: { readonly name: string; readonly labels?: Labels };
   readonly spec: { readonly taints?: readonly Taint[] };
@@ -96,24 +98,6 @@ function overfull(placed: readonly Placed[]): string[] {
       .filter(([name, all]) => all > amount(allocatable[name] ?? "0") * (1 + 1e-9))
       .map(([name, all]) => `${node.metadata.name} has ${allocatable[name] ?? "0"} ${name}, its pods take ${all}`);
   });
-}
-
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-};
-
-function amount(text: string): number {
-  const [, digits = "", unit = ""] = /^([0-9.]+)([A-Za-z]*)$/.exec(text) ?? [];
-  const factor = units[unit];
-  if (digits === "" || factor === undefined) throw new Error(`the quantity ${text} is not known here`);
-  return Number(digits) * factor;
 }
 
 function repels({ key, value = "", effect }: Taint, pod: PlacedPod): boolean {
