@@ -41,6 +41,8 @@ export interface FaultyTransportOptions {
   /** Undefined while the server is down. */
   readonly server: () => Transport | undefined;
   readonly observe: StreamObserver;
+  /** Told of each request when it leaves. */
+  readonly leaves: (request: HttpRequest) => void;
   /** Told of each request that reaches the server. */
   readonly sent: (request: HttpRequest) => void;
   readonly defects: {
@@ -81,6 +83,7 @@ export class FaultyTransport implements Transport {
   async send(given: HttpRequest): Promise<HttpResponse> {
     const { name, life, random, trace, faults, defects } = this.#options;
     const request = defects.alterRequest?.(name, given) ?? given;
+    this.#options.leaves(request);
     await life.timers.sleep(this.#latency(), request.signal);
     const server = this.#options.server();
     if (server === undefined || random.chance(faults().lostRequest))

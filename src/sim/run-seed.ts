@@ -115,7 +115,7 @@ class SeedRun {
       commitMsMax: this.#swarm.commitMsMax,
       witness: { acknowledged: (revision, keys) => this.#each((checker) => checker.acknowledged?.(revision, keys)) },
       observeStream: (client) => (target) => this.#observe(client, target),
-      observeRequest: (client, request) => this.#each((checker) => checker.requested?.(client, request)),
+      observeRequest: (stage, client, request) => this.#each((checker) => checker[stage]?.(client, request)),
       onAct: (host, act) => this.#acted(host, act),
       opened: (store, disk) => this.#each((checker) => checker.opened?.(store, disk)),
       onProblem: (problem, error) => this.#problem(problem, error),

@@ -29,7 +29,8 @@ export interface SimulatedClusterOptions {
   readonly commitMsMax: number;
   readonly witness: StoreWitness;
   readonly observeStream: (client: string) => StreamObserver;
-  readonly observeRequest: (client: string, request: ClientRequest) => void;
+  /** Of each request: it leaves its client, it reaches the server. */
+  readonly observeRequest: (stage: "asked" | "requested", client: string, request: ClientRequest) => void;
   readonly onAct: (host: string, act: RuntimeAct) => void;
   readonly opened: (store: Store, disk: SimulatedStoreDisk) => void;
   readonly onProblem: (problem: string, error: unknown) => void;
@@ -198,7 +199,8 @@ export class SimulatedCluster {
       faults,
       server: () => (life.isOver ? undefined : server()),
       observe: observeStream(name),
-      sent: (request) => observeRequest(name, request),
+      leaves: (request) => observeRequest("asked", name, request),
+      sent: (request) => observeRequest("requested", name, request),
       defects: this.#options.defects,
     });
     this.#transports.set(name, transport);

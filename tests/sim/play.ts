@@ -65,7 +65,9 @@ export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     if (step.deletes !== undefined) {
       const body = new TextEncoder().encode(JSON.stringify({ preconditions: { uid: step.uid } }));
       const headers = { "steersman-actor": encodeURIComponent(step.actor ?? "controllers/statefulset"), ...rule };
-      checker.requested?.(step.client ?? "controllers", { method: "DELETE", target: step.deletes, headers, body });
+      const request = { method: "DELETE", target: step.deletes, headers, body };
+      checker.asked?.(step.client ?? "controllers", request);
+      checker.requested?.(step.client ?? "controllers", request);
       continue;
     }
     if (step.evicts !== undefined) {

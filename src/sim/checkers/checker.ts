@@ -31,6 +31,8 @@ export interface Checker {
   opened?(store: Store, disk: SimulatedStoreDisk): void;
   /** One revision became visible. */
   changed?(changes: readonly Change[]): void;
+  /** A client's request left it; it may get lost, and others that leave at the same time may overtake it. */
+  asked?(client: string, request: ClientRequest): void;
   /** A client's request reached the server. */
   requested?(client: string, request: ClientRequest): void;
   /** A client opened a watch; answers who sees what arrives. */

@@ -1,5 +1,6 @@
 import { readCause } from "#client/cause-headers.ts";
 import type { Stored } from "../history.ts";
+import type { ClientRequest } from "../simulated-cluster.ts";
 import type { Checker, Report, View } from "./checker.ts";
 import { isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
 
@@ -23,19 +24,20 @@ export function ownershipChecker(view: View, report: Report): Checker {
   const asked = new Set<string>();
   return {
     name: "ownership",
-    requested(_client, { method, target, headers }) {
-      const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
-      if (method !== "DELETE" || name === undefined) return;
-      const pod = view.history.get(`/registry/core/pods/${namespace}/${name}`);
+    asked(_client, request) {
+      const pod = deletedBy(request);
+      if (pod !== undefined) asked.add(pod.metadata.uid);
+    },
+    requested(_client, request) {
+      const pod = deletedBy(request);
       if (pod === undefined) return;
-      asked.add(pod.metadata.uid);
-      const kind = ownersOf[readCause(headers)?.actor ?? ""];
+      const kind = ownersOf[readCause(request.headers)?.actor ?? ""];
       if (kind === undefined) return;
       const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true);
       if (owner?.kind !== kind)
         report(
           "33 foreign pods",
-          `the loop of ${kind}s deletes ${namespace}/${name}, a pod of ${owner?.kind ?? "nobody"}`,
+          `the loop of ${kind}s deletes ${pod.metadata.namespace}/${pod.metadata.name}, a pod of ${owner?.kind ?? "nobody"}`,
         );
       else if (kind === "ReplicaSet") checkOrder(pod, owner.uid);
     },
@@ -49,6 +51,12 @@ export function ownershipChecker(view: View, report: Report): Checker {
       }
     },
   };
+
+  function deletedBy({ method, target }: ClientRequest): Stored | undefined {
+    const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
+    if (method !== "DELETE" || name === undefined) return undefined;
+    return view.history.get(`/registry/core/pods/${namespace}/${name}`);
+  }
 
   function checkOrder(pod: Stored, set: string): void {
     if (!isReady(pod) || pod.metadata.deletionTimestamp !== undefined) return;
