@@ -11,7 +11,7 @@ const leaseNamespace = "kube-node-lease";
 /** Where volumes that are made of folders lie on this node; whoever makes such volumes reads it. */
 const volumesFolderAnnotation = "steersman.dev/volumes-folder";
 
-/** Registers the node, renews its lease, and reports its status when it changed, or every five minutes. */
+/** Registers the node, renews its lease, and reports its status when it changed, here or in the API, or every five minutes. */
 export class NodeReporter {
   readonly #context: NodeContext;
   readonly #devices: () => NodeObservation["devices"];
@@ -73,7 +73,8 @@ export class NodeReporter {
   /** Answers whether the node is ready. */
   async #report(): Promise<boolean> {
     const { client, clock, nodeName } = this.#context;
-    this.#node ??= await this.#register();
+    // Looked at each time: controllers that heard nothing of the node say so there, and only the node takes that back.
+    this.#node = this.#node === undefined ? await this.#register() : await client.get(nodes, { name: nodeName });
     const now = clock.now();
     const status = nodeStatusOf(await this.#observe(), this.#node.status.conditions ?? [], now);
     const text = JSON.stringify({
