@@ -409,15 +409,15 @@ test(
       return readExposition(exposeFamilies(trafficFamilies(read))).series;
     };
     const labels = 'from="pods",ingress="",namespace="default",port="80",service="plain",version="7.1"';
-    const ok = `steersman_ingress_requests_total{code="2xx",${labels}}`;
+    const ok = `steersman_traffic_requests_total{code="2xx",${labels}}`;
     await until("it has its number", async () => (await asked(caller), (await traffic()).get(ok) !== undefined));
     const before = await traffic();
     for (let count = 0; count < 5; count++) await asked(caller);
     await asked(stranger);
     const now = await traffic();
     assert.equal((now.get(ok) ?? 0) - (before.get(ok) ?? 0), 6);
-    assert.equal(now.get(`steersman_ingress_request_duration_seconds_count{${labels}}`), now.get(ok));
-    assert.equal(now.get(`steersman_ingress_users{${labels}}`), 2, "the pods that asked");
+    assert.equal(now.get(`steersman_traffic_request_duration_seconds_count{${labels}}`), now.get(ok));
+    assert.equal(now.get(`steersman_traffic_users{${labels}}`), 2, "the pods that asked");
   },
 );
 

@@ -140,7 +140,7 @@ async function series(): Promise<ReadonlyMap<string, number>> {
 
 const keyOf = (name: string, labels: Readonly<Record<string, string>>): string => {
   const texts = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return `steersman_ingress_${name}{${texts.toSorted().join(",")}}`;
+  return `steersman_traffic_${name}{${texts.toSorted().join(",")}}`;
 };
 const web = { namespace: "d", service: "web", port: "80", from: "ingress" };
 const shop = (version: string) => ({ ...web, ingress: "shop", version });

@@ -197,7 +197,7 @@ test(
   async () => {
     await eventually("the ingress serves it", () => askShop(1)[0]?.status === 200, 60_000);
     const [bucket, labels] = [
-      "steersman_ingress_request_duration_seconds_bucket",
+      "steersman_traffic_request_duration_seconds_bucket",
       'service="shop",ingress="front",version="1.4"',
     ];
     const slowest = await eventually(
@@ -212,9 +212,9 @@ test(
     );
     assert.equal(slowest.version, "1.4");
     assert.ok(slowest.value < 30, `${slowest.value} s`);
-    const [rate] = await query(`sum(rate(steersman_ingress_requests_total{${labels},code="2xx"}[2m]))`);
+    const [rate] = await query(`sum(rate(steersman_traffic_requests_total{${labels},code="2xx"}[2m]))`);
     assert.ok(Number(rate?.value[1]) > 0);
-    const [users] = await query(`steersman_ingress_users{${labels}}`);
+    const [users] = await query(`steersman_traffic_users{${labels}}`);
     assert.equal(users?.value[1], "1", "all came from one address");
   },
 );

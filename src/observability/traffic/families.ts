@@ -16,7 +16,7 @@ const shownBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export function trafficFamilies({ backends, routes, users, bucketEndsUs }: IngressTraffic): readonly Family[] {
   const rows = bounded(byLabels(routes));
   const own = backends.map((one) => ({ labels: { ...serviceLabels(one.backend), ingress: "", version: "" }, one }));
-  const prefix = "steersman_ingress_";
+  const prefix = "steersman_traffic_";
   return [
     {
       name: `${prefix}requests_total`,

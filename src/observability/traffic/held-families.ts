@@ -28,19 +28,19 @@ export function heldFamilies(counts: readonly HeldRequests[]): readonly Family[]
     });
   return [
     {
-      name: "steersman_ingress_holding_requests",
+      name: "steersman_traffic_holding_requests",
       type: "gauge",
       help: "Requests that wait for the first pod of a Service.",
       samples: each(({ waiting }) => waiting),
     },
     {
-      name: "steersman_ingress_held_requests_total",
+      name: "steersman_traffic_held_requests_total",
       type: "counter",
       help: "Requests that waited for the first pod of a Service.",
       samples: each(({ admitted }) => admitted),
     },
     {
-      name: "steersman_ingress_hold_refusals_total",
+      name: "steersman_traffic_hold_refusals_total",
       type: "counter",
       help: "Requests that were answered 503 because too many waited, or because they waited too long.",
       samples: each(({ refused }) => refused),
