@@ -1,5 +1,6 @@
 import type { BackendTraffic } from "#api/observability/traffic.ts";
 import { carriedEntriesMax } from "./limits.ts";
+import { readTrafficKey } from "./traffic-rules.ts";
 
 /** Everything that one process of HAProxy counted, or several one after the other, under our numbers. */
 export interface Counts {
@@ -54,7 +55,7 @@ function joinBackends(one: BackendTraffic, other: BackendTraffic): BackendTraffi
 
 /** The counts without those of numbers and backends that are nobody's any more: what is carried does not grow for ever. */
 export function withoutGone(counts: Counts, numbers: ReadonlySet<number>, backends: ReadonlySet<string>): Counts {
-  const traffic = [...counts.traffic].filter(([key]) => numbers.has(Math.floor(Number(key) / 512)));
+  const traffic = [...counts.traffic].filter(([key]) => numbers.has(readTrafficKey(key).number));
   return {
     backends: counts.backends.filter(({ backend }) => backends.has(backend)),
     traffic: new Map(traffic.slice(-carriedEntriesMax)),

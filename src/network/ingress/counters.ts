@@ -1,9 +1,9 @@
 import type { BackendTraffic, IngressTraffic, RouteTraffic, RouteUsers } from "#api/observability/traffic.ts";
 import { joinCounts, type Counts } from "./carried.ts";
 import { countersReadMax } from "./limits.ts";
-import { RuntimeError, type Runtime } from "./runtime.ts";
+import { pidOf, RuntimeError, type Runtime } from "./runtime.ts";
 import { backendName, type Slots } from "./slots.ts";
-import { bucketEndsUs, userRegisters, usersWindowSeconds } from "./traffic-rules.ts";
+import { bucketEndsUs, readTrafficKey, userRegisters, usersWindowSeconds } from "./traffic-rules.ts";
 import { readCountedKey, type TrafficNumbers } from "./traffic-numbers.ts";
 
 export const noTraffic: IngressTraffic = { backends: [], routes: [], users: [], bucketEndsUs };
@@ -62,10 +62,6 @@ export async function readCounts(
   }
 }
 
-function pidOf(info: string): string {
-  return /^Pid: (\d+)$/m.exec(info)?.[1] ?? "";
-}
-
 const classes = ["hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx"] as const;
 
 /** Of the statistics of backends and servers, columns by their names in the first line. */
@@ -122,8 +118,8 @@ function routeCounters(counts: Counts["traffic"], numbers: TrafficNumbers): Rout
   const names = namesByNumber(numbers);
   const found = new Map<number, RouteTraffic & { readonly answers: number[]; readonly buckets: number[] }>();
   for (const [key, count] of counts) {
-    const number = Math.floor(Number(key) / 512);
-    const [index, bucket] = [(Math.floor(Number(key) / 64) % 8) - 1, Number(key) % 64];
+    const { number, statusClass, bucket } = readTrafficKey(key);
+    const index = statusClass - 1;
     const name = names.get(number);
     if (name === undefined || index < 0 || classes.length <= index) continue;
     const row = grown(found, number, () => {

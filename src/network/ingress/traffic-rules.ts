@@ -22,8 +22,23 @@ const trafficEntries = "64k";
 export const usersWindowSeconds = 300;
 const usersEntries = "64k";
 
+/** What the key of an entry consists of: room for the classes of a status, and for the buckets. */
+const classRoom = 8;
+const bucketRoom = 64;
+
+/** What is counted under a key of the table `traffic`: the number of it, the class of the status (2: 200 to 299) and the bucket. */
+export function readTrafficKey(key: string): {
+  readonly number: number;
+  readonly statusClass: number;
+  readonly bucket: number;
+} {
+  const counted = Number(key);
+  const ofClass = Math.floor(counted / bucketRoom);
+  return { number: Math.floor(ofClass / classRoom), statusClass: ofClass % classRoom, bucket: counted % bucketRoom };
+}
+
 export const trafficTables = [
-  // 512 times the number of what is counted, 64 times the class of the status, and the bucket: conn_cnt = requests.
+  // By the keys that `readTrafficKey` reads: conn_cnt = requests.
   "backend traffic",
   `  stick-table type integer size ${trafficEntries} store conn_cnt`,
   // `REGISTER.RANK.NUMBER`: there is an entry while some user of the last minutes has it.
@@ -39,8 +54,8 @@ export const placeRule = "  http-request set-var(txn.to) var(txn.route),field(1,
 export const trafficResponseRules = [
   "  http-response set-var(txn.took) date(0,us),sub(txn.begun),map_int_int(buckets.map,0)",
   "  http-response set-var(txn.class) status,div(100)",
-  "  http-response track-sc2 bc_dst,concat(/,txn.number),map_str_int(counted.map,0),mul(8),add(txn.class),mul(64),add(txn.took)" +
-    " table traffic",
+  "  http-response track-sc2 bc_dst,concat(/,txn.number),map_str_int(counted.map,0)," +
+    `mul(${classRoom}),add(txn.class),mul(${bucketRoom}),add(txn.took) table traffic`,
 ];
 
 const due = "{ var(txn.who) -m found }";
