@@ -13,7 +13,7 @@ import {
 } from "./carried.ts";
 import { readCounts } from "./counters.ts";
 import { configuration, type IngressListen } from "./configuration.ts";
-import { Haproxy, slotsFile } from "./haproxy.ts";
+import { configurationFile, Haproxy, slotsFile } from "./haproxy.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { Runtime } from "./runtime.ts";
 import { noNumbers, numberTraffic, readNumbers, writeNumbers, type TrafficNumbers } from "./traffic-numbers.ts";
@@ -103,7 +103,7 @@ export class IngressDataPlane {
     const numbers = numberTraffic(this.numbers, table);
     if (numbers !== this.#numbers) {
       await disk.makeDirectory(folder, 0o700);
-      await disk.writeAtomically(`${folder}/${numbersFile}`, writeNumbers(numbers), 0o600);
+      await disk.writeAtomically(this.#path(numbersFile), writeNumbers(numbers), 0o600);
     }
     this.#numbers = numbers;
     return numbers;
@@ -135,6 +135,11 @@ export class IngressDataPlane {
     return `${this.#options.folder}/${name}`;
   }
 
+  /** A file of the folder. One that is not there, or that nobody can read, says nothing: what it held begins anew. */
+  #read(name: string): Promise<string> {
+    return this.#options.disk.readText(this.#path(name)).catch(() => "");
+  }
+
   close(): void {
     this.#guard?.close();
     this.#guard = undefined;
@@ -142,16 +147,14 @@ export class IngressDataPlane {
 
   /** What an earlier life of ours left behind; nothing when it is gone or does not fit: then all is set up anew. */
   async #adopt(): Promise<Slots> {
-    const { disk, folder, listen, haproxy } = this.#options;
-    const text = await disk.readText(`${folder}/${slotsFile}`).catch(() => "");
-    const slots = readSlots(text);
-    const numbers = readNumbers(await disk.readText(`${folder}/${numbersFile}`).catch(() => ""));
+    const { listen, haproxy } = this.#options;
+    const slots = readSlots(await this.#read(slotsFile));
+    const numbers = readNumbers(await this.#read(numbersFile));
     this.#numbers ??= numbers;
-    if (numbers !== undefined)
-      this.#carried = readCarried(await disk.readText(this.#path(carriedFile)).catch(() => ""));
+    if (numbers !== undefined) this.#carried = readCarried(await this.#read(carriedFile));
     // Without its numbers nobody knows what a HAProxy has counted: its next process begins with none.
     if (slots === undefined || numbers === undefined || !(await haproxy.isRunning())) return noSlots;
-    const present = await disk.readText(`${folder}/haproxy.cfg`).catch(() => "");
+    const present = await this.#read(configurationFile);
     const empty: DataPlane = { maps: emptyMaps, servers: new Map(), certificates: new Map() };
     const user = /^ {2}user (\S+)$/m.exec(present)?.[1];
     const fits = withoutServers(present) === configuration(listen, slots, empty, user);

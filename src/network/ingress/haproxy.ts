@@ -4,7 +4,7 @@ import type { Processes } from "#world/processes.ts";
 import { configuration, type IngressListen } from "./configuration.ts";
 import { holdScript, holdScriptFile } from "./hold-rules.ts";
 import { startPollMs, startTimeoutMs, stopTimeoutMs } from "./limits.ts";
-import type { Runtime } from "./runtime.ts";
+import { pidOf, type Runtime } from "./runtime.ts";
 import { writeSlots, type Slots } from "./slots.ts";
 import { certificateList, defaultCertificate, mapFiles, mapText, type DataPlane } from "./wanted.ts";
 
@@ -24,7 +24,7 @@ export interface HaproxyOptions {
 }
 
 export const slotsFile = "slots.json";
-const configurationFile = "haproxy.cfg";
+export const configurationFile = "haproxy.cfg";
 const pidFile = "haproxy.pid";
 
 /** HAProxy as a process that outlives us: started once, found again, reloaded only when places run out. */
@@ -38,7 +38,7 @@ export class Haproxy {
 
   /** Whether a process answers on the socket. */
   async isRunning(): Promise<boolean> {
-    return (await this.#workerPid()) !== undefined;
+    return (await this.#workerPid()) !== "";
   }
 
   /** Writes everything that a start or reload reads. Readers see each file whole. */
@@ -91,7 +91,7 @@ export class Haproxy {
     processes.signal(master, "SIGUSR2");
     await this.#until(async () => {
       const now = await this.#workerPid();
-      return now !== undefined && now !== before;
+      return now !== "" && now !== before;
     });
   }
 
@@ -115,9 +115,9 @@ export class Haproxy {
     return children === undefined ? undefined : children.trim().split(" ").length > 1;
   }
 
-  async #workerPid(): Promise<string | undefined> {
-    const info = await this.#options.runtime.command("show info").catch(() => "");
-    return /^Pid: (\d+)$/m.exec(info)?.[1];
+  /** "" when nobody answers. */
+  async #workerPid(): Promise<string> {
+    return pidOf(await this.#options.runtime.command("show info").catch(() => ""));
   }
 
   /** The process of the pid file, if it still is our HAProxy: pids are used again. */

@@ -7,6 +7,11 @@ export class RuntimeError extends Error {
   override readonly name = "RuntimeError";
 }
 
+/** The number of the process that gave this answer to `show info`; "" when it is no such answer. */
+export function pidOf(info: string): string {
+  return /^Pid: (\d+)$/m.exec(info)?.[1] ?? "";
+}
+
 export interface RuntimeOptions {
   readonly sockets: Sockets;
   readonly timers: Timers;

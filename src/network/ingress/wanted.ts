@@ -62,12 +62,13 @@ export function wantedDataPlane(table: RouteTable, slots: Slots, numbers: Traffi
     if (slot === undefined) throw new Error(`Cannot route to "${id}": it has no place`);
     return backendName(slot);
   };
+  const leadsTo = leadsToOf(table, nameOf, numbers);
   return {
     maps: {
       ...splitLines(table.splits, nameOf),
       "holds.map": new Map(heldIds(table).map((id) => [heldPlace(nameOf(id)), "1"])),
-      "routes.map": routeLines(table, leadsToOf(table, nameOf, numbers)),
-      ...serviceLines(table, leadsToOf(table, nameOf, numbers)),
+      "routes.map": routeLines(table, leadsTo),
+      ...serviceLines(table, leadsTo),
       "counted.map": countedLines(table, nameOf, numbers),
       "buckets.map": bucketLines,
       "ranks.map": rankLines,
