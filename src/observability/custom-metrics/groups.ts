@@ -61,8 +61,9 @@ async function custom(options: CustomMetricsOptions, version: string, request: V
   if (!isMetricName(metric)) return unknownMetric(metric);
   const selectorText = request.query.get("metricLabelSelector") ?? "";
   const parsed = parseLabelSelector(selectorText);
-  const problem = parsed.ok ? selectorProblem(parsed.selector) : parsed.message;
-  if (!parsed.ok || problem !== undefined) return failure(400, "BadRequest", problem ?? "");
+  if (!parsed.ok) return failure(400, "BadRequest", parsed.message);
+  const problem = selectorProblem(parsed.selector);
+  if (problem !== undefined) return failure(400, "BadRequest", problem);
   const place = request.namespace === "" ? [] : [equals("namespace", request.namespace)];
   const matchers = [...place, ...selectorMatchers(parsed.selector)];
   const kind = isNamespace ? namespaceKind : kindOf(options, request.resource);

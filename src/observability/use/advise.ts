@@ -98,10 +98,8 @@ function adviseWorkload(pods: readonly SeenPod[], measured: Measured, former: Me
   if (first === undefined) return [];
   return first.containers.map(({ name, requests }) => {
     const { namespace, workload } = first;
-    const all = [
-      ...pods.flatMap((pod) => measured.get(`${pod.namespace}/${pod.name}/${name}`) ?? []),
-      ...[former.get(`${namespace}/${workload}/${name}`) ?? []].flat(),
-    ];
+    const present = pods.map((pod) => measured.get(`${pod.namespace}/${pod.name}/${name}`));
+    const all = [...present, former.get(`${namespace}/${workload}/${name}`)].filter((used) => used !== undefined);
     const used = all.length === 0 ? undefined : all.reduce(larger);
     const advised = used && {
       cpu: roundedCpu(used.most95.cpu * cpuMargin),
