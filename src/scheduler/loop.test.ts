@@ -7,6 +7,7 @@ import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformers } from "#reconcile/informers.ts";
 import { createPace } from "#reconcile/pace.ts";
 import type { HttpRequest, HttpResponse, Transport } from "#world/http.ts";
+import { limits } from "./limits.ts";
 import { createScheduler, type Scheduler } from "./loop.ts";
 import { makeNode, makePod, type PodWords } from "./testing/objects.ts";
 
@@ -17,6 +18,8 @@ interface Stage {
   readonly problems: string[];
   /** Answers binds instead of the model. */
   refuseBind: ((pod: string) => { code: number; reason: string } | "no answer" | "lost answer" | undefined) | undefined;
+  /** Requests that do not arrive, as `PATCH …/pods/web/status`. */
+  losesRequest: RegExp | undefined;
 }
 
 const json = (status: number, body: unknown): HttpResponse => ({
@@ -45,6 +48,8 @@ async function stage(): Promise<Stage> {
   const transport: Transport = {
     send(request) {
       const match = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/binding/.exec(request.target);
+      if (made.losesRequest?.test(`${request.method} ${request.target}`) === true)
+        return Promise.reject(new Error("connection reset"));
       if (match === null) return api.transport.send(request);
       return Promise.resolve().then(() => bind(request, match[1]!, match[2]!));
     },
@@ -62,9 +67,9 @@ async function stage(): Promise<Stage> {
     events,
     onProblem,
   });
+  const made: Stage = { api, time, scheduler, problems, refuseBind: undefined, losesRequest: undefined };
   informers.start();
   scheduler.start();
-  const made: Stage = { api, time, scheduler, problems, refuseBind: undefined };
   await time.settle();
   return made;
 }
@@ -127,6 +132,42 @@ test("a pod takes the room of one that is gone", async () => {
   on.api.remove("pods", "default/first");
   await on.time.advance(100);
   assert.equal(nodeOf(on, "second"), "n1");
+});
+
+test("why a pod waits is said again soon when the request was lost", async () => {
+  const on = await stage();
+  on.losesRequest = /^PATCH .*\/status/;
+  putNode(on, "n1", { cpu: "1" });
+  put(on, "big", { requests: { cpu: "3" } });
+  put(on, "homeless", { spec: { volumes: [{ name: "data", persistentVolumeClaim: { claimName: "none" } }] } });
+  await on.time.settle();
+  const reasons = (): unknown[] =>
+    ["big", "homeless"].map((name) => {
+      const status = on.api.get("pods", `default/${name}`)?.status as { conditions?: { reason: string }[] } | undefined;
+      return status?.conditions?.[0]?.reason;
+    });
+  assert.deepEqual(reasons(), [undefined, undefined]);
+  assert.equal(on.problems.length, 2);
+  on.losesRequest = undefined;
+  await on.time.advance(limits.backoffMaxMs);
+  assert.deepEqual(reasons(), ["Unschedulable", "Unschedulable"]);
+  const writes = on.api.writes.length;
+  await on.time.advance(limits.unschedulableMaxMs);
+  assert.equal(on.api.writes.length, writes, "it is said once");
+});
+
+test("room is made for a more important pod although the request to make it was lost", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "2" });
+  put(on, "low", { node: "n1", requests: { cpu: "2" } });
+  on.losesRequest = /^DELETE .*\/pods\/low/;
+  put(on, "high", { requests: { cpu: "2" }, priority: 100 });
+  await on.time.settle();
+  const isDeleting = (): boolean => on.api.get("pods", "default/low")?.metadata.deletionTimestamp !== undefined;
+  assert.equal(isDeleting(), false);
+  on.losesRequest = undefined;
+  await on.time.advance(limits.backoffMaxMs);
+  assert.equal(isDeleting(), true);
 });
 
 test("higher priority goes first; gates and foreign schedulers are left alone", async () => {

@@ -32,7 +32,7 @@ import { Extending } from "./extending.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
 import { isAnotherQuestion, type PodShape, type PodView, podView } from "./pod-view.ts";
-import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue } from "./queue.ts";
+import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue, type Hint } from "./queue.ts";
 import type { Labels } from "#api/label-match.ts";
 import {
   claimDeclaration,
@@ -560,23 +560,43 @@ class Loop implements Scheduler {
     this.#options.observer?.preempted(preemption.kind === "possible" ? preemption.victims.length : 0);
     if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);
     const explanation = this.#explain(pod, evaluation, verdicts, preemption);
+    this.#waits(pod, explanation, rejectionsOf(verdicts), preemption, nowMs);
+  }
+
+  #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
+    const explanation = explainObstacle(pod, this.#cluster, obstacle);
+    this.#waits(pod, explanation, rejectedByClaims, { kind: "impossible", message: "" }, nowMs);
+  }
+
+  /** Says why the pod waits, unless that was said already. Where writing fails, the pod is tried again soon and asks anew. */
+  #waits(pod: PodView, explanation: Explanation, rejections: Hint, preemption: Preemption, nowMs: number): void {
     this.#tell(pod, "unschedulable");
-    this.#queue.unschedulable(pod.key, rejectionsOf(verdicts), nowMs);
+    this.#queue.unschedulable(pod.key, rejections, nowMs);
     const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
     this.#remember(explanation);
     if (preemption.kind === "possible") this.#cluster.nominate(pod, preemption.node);
     else if (before === explanation.message) return;
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
     void this.#write(async () => {
-      if (preemption.kind !== "possible") return this.#tellWhy(pod, explanation, preemption);
-      const victims = await this.#extending.victims(pod, preemption.node, preemption.victims);
-      if (victims === undefined) {
-        this.#cluster.forgetNomination(pod.key);
-        return this.#tellWhy(pod, explanation, { kind: "impossible", message: "" });
+      try {
+        await this.#tellAndPreempt(pod, explanation, preemption);
+      } catch (error) {
+        this.#problem(`cannot write why ${pod.key} waits or make room for it`, error);
+        this.#explanations.delete(pod.key);
+        this.#queue.again(pod.key);
       }
-      await this.#tellWhy(pod, explanation, preemption);
-      for (const victim of victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
     });
+  }
+
+  async #tellAndPreempt(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
+    if (preemption.kind !== "possible") return this.#tellWhy(pod, explanation);
+    const victims = await this.#extending.victims(pod, preemption.node, preemption.victims);
+    if (victims === undefined) {
+      this.#cluster.forgetNomination(pod.key);
+      return this.#tellWhy(pod, explanation);
+    }
+    await this.#tellWhy(pod, explanation, preemption.node);
+    for (const victim of victims) if (!victim.deleting) await this.#evict(victim, pod, preemption);
   }
 
   /** A claim that nobody else uses must not keep its pod on nodes where it cannot run. */
@@ -585,17 +605,6 @@ class Loop implements Scheduler {
     if (claim === undefined) return;
     const rule = `pod ${pod.key} fits on no node from which the devices of its claim ${claim.name} can be reached`;
     void this.#write(() => this.#deviceBinding.giveBack(claim, this.#cause(pod, rule)));
-  }
-
-  #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
-    this.#tell(pod, "unschedulable");
-    const explanation = explainObstacle(pod, this.#cluster, obstacle);
-    this.#queue.unschedulable(pod.key, rejectedByClaims, nowMs);
-    const before = this.#explanations.get(pod.key)?.message ?? pod.unschedulable;
-    this.#remember(explanation);
-    if (before === explanation.message) return;
-    this.#event(pod, "Warning", "FailedScheduling", explanation.message);
-    void this.#write(() => this.#tellWhy(pod, explanation, { kind: "impossible", message: "" }));
   }
 
   /** Pods of one template that fail on the same cluster for the same reason share the work of explaining it. */
@@ -640,7 +649,7 @@ class Loop implements Scheduler {
       await this.#options.client.delete(podResource, victim, { uid: victim.uid, cause });
       this.#event(victim, "Normal", "Preempted", `Preempted by pod ${pod.uid} on node ${node}`);
     } catch (error) {
-      if (!isGone(error)) this.#problem(`cannot preempt ${victim.key}`, error);
+      if (!isGone(error)) throw error;
     }
   }
 
@@ -651,7 +660,7 @@ class Loop implements Scheduler {
       this.#explanations.delete(this.#explanations.keys().next().value!);
   }
 
-  async #tellWhy(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
+  async #tellWhy(pod: PodView, explanation: Explanation, nominatedNodeName?: string): Promise<void> {
     const condition: Record<string, unknown> = {
       type: "PodScheduled",
       status: "False",
@@ -659,8 +668,7 @@ class Loop implements Scheduler {
       message: explanation.message,
     };
     if (pod.unschedulable === undefined) condition["lastTransitionTime"] = timeText(this.#options.clock.now());
-    const nominated = preemption.kind === "possible" ? { nominatedNodeName: preemption.node } : {};
-    const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition], ...nominated } };
+    const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition], nominatedNodeName } };
     const cause = this.#cause(pod, ruleOf(explanation));
     try {
       await this.#options.client.patch(podResource, pod, patch, { type: "strategic", subresource: "status", cause });

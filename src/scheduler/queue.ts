@@ -195,6 +195,13 @@ export class SchedulingQueue {
       this.#later(waiting, "backoff", this.#backoffEnd(waiting), "ScheduleAttemptFailure");
   }
 
+  /** What was to be done for a pod that no node fits failed: it is tried again after its back-off. */
+  again(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting?.state === "unschedulable")
+      this.#later(waiting, "backoff", this.#backoffEnd(waiting), "ScheduleAttemptFailure");
+  }
+
   #backoffEnd(waiting: Waiting): number {
     return (
       waiting.triedMs + Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, waiting.attempts - 1))
