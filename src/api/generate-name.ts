@@ -21,10 +21,3 @@ export function randomSuffix(random: RandomFloat, length: number = suffixLength)
 export function generateName(prefix: string, random: RandomFloat): string {
   return prefix.slice(0, generatedLengthMax - suffixLength) + randomSuffix(random);
 }
-
-/** A 32-bit number written in the safe alphabet, as hashes of pod templates appear in names. */
-export function safeEncode(digits: string): string {
-  let text = "";
-  for (let i = 0; i < digits.length; i++) text += safeAlphabet[digits.charCodeAt(i) % safeAlphabet.length];
-  return text;
-}

@@ -142,8 +142,3 @@ export function podLimits(pod: Pod): Amounts {
 function overridePodLevel(total: Amounts, podLevel: Texts): void {
   for (const name in podLevel) if (isPodLevel(name)) total[name] = quantityOf(podLevel[name] ?? "0");
 }
-
-/** What one container takes while it runs, 0 for what it does not name. */
-export function containerRequest(container: Container, name: string): Quantity {
-  return quantityOf(container.resources?.requests?.[name] ?? "0");
-}

@@ -133,7 +133,3 @@ export interface Stage {
   readonly name: string;
   run(call: Call): Outcome | Promise<Outcome>;
 }
-
-export function isFailure(value: unknown): value is Failure {
-  return value instanceof Failure;
-}

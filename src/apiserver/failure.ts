@@ -118,17 +118,6 @@ export function methodNotAllowed(): Failure {
   return new Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }
 
-export function methodNotSupported(resource: Named, action: string): Failure {
-  return new Failure(
-    405,
-    "MethodNotAllowed",
-    `${action} is not supported on resources of kind "${qualified(resource)}"`,
-    {
-      ...detailsOf(resource, ""),
-    },
-  );
-}
-
 export function notAcceptable(accepted: readonly string[]): Failure {
   return new Failure(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
 }

@@ -150,18 +150,3 @@ export class Registry {
 function storageAmong(all: readonly Served[]): Served | undefined {
   return all.find((served) => served.isStorage) ?? all[0];
 }
-
-/** Kinds without rules, one for each published resource; versions of one resource in one group are one kind. */
-export function plainKinds(): Kind[] {
-  const groups = new Map<string, Resource<unknown>[]>();
-  for (const resource of builtInResources) {
-    const key = `${resource.group}/${resource.resource}`;
-    const versions = groups.get(key);
-    if (versions === undefined) groups.set(key, [resource]);
-    else versions.unshift(resource);
-  }
-  return [...groups.values()].map((versions) => {
-    const typed = versions as Kind["versions"];
-    return { versions: typed, storage: typed[0]!, rules: {} };
-  });
-}

@@ -2,6 +2,7 @@ import type { Namespace, Node, Pod, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { ObjectMeta } from "#api/generated/meta-v1.ts";
 import { endpointslices, namespaces, nodes, pods, services } from "#api/generated/resources.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import { serviceOfSlice } from "./service-proxy/compile.ts";
@@ -99,7 +100,7 @@ export function podView({ metadata, spec, status }: Pod): PodView {
     key: `${metadata.namespace}/${metadata.name}`,
     address: status?.podIP,
     hostNetwork: spec.hostNetwork ?? false,
-    ended: status?.phase === "Succeeded" || status?.phase === "Failed",
+    ended: isTerminalPhase(status?.phase),
     hostPorts: containers.flatMap(({ ports }) =>
       (ports ?? []).flatMap(({ hostIP, hostPort, protocol, containerPort }) => {
         if (hostPort === undefined || hostPort === 0) return [];

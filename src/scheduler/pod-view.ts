@@ -12,6 +12,7 @@ import { limits } from "./limits.ts";
 import { imageName } from "./node-view.ts";
 import { type Requests, requestsOf } from "./requests.ts";
 import type { Labels } from "#api/label-match.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 
 export interface HostPort {
   readonly port: number;
@@ -100,7 +101,7 @@ export function podView(pod: Pod): PodView {
     nominatedNode: status?.nominatedNodeName ?? "",
     gated: (spec.schedulingGates?.length ?? 0) > 0,
     deleting: metadata.deletionTimestamp !== undefined,
-    finished: status?.phase === "Succeeded" || status?.phase === "Failed",
+    finished: isTerminalPhase(status?.phase),
     createdMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
     startedMs: Date.parse(status?.startTime ?? "") || 0,
     claims: claimsOf(pod),

@@ -1,15 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  arrayAt,
-  nameOf,
-  pick,
-  unique,
-  until,
-  type Conformance,
-  type Json,
-  type Scene,
-  type WatchEvent,
-} from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { everyVerb } from "./crud.ts";
 import { deployment, pod } from "./workloads.ts";
 
@@ -350,8 +340,6 @@ async function eventLife({ api, core, namespace }: Scene): Promise<void> {
   await api.expect("DELETE", core("events", "observed"));
   assert.equal(arrayAt(await api.get(`${core("events")}?${selector}`)).length, 0);
 }
-
-export const isAdded = (event: WatchEvent): boolean => event.type === "ADDED";
 
 const ownerThatWaits = "owner that's waiting for dependents to be deleted [Serial]";
 

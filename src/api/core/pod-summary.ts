@@ -1,6 +1,6 @@
 import type { Container, ContainerStatus, Pod } from "../generated/core-v1.ts";
 import { humanDuration } from "../human-duration.ts";
-import { podCondition } from "../pod-readiness.ts";
+import { isTerminalPhase, podCondition } from "../pod-readiness.ts";
 
 export interface PodSummary {
   readonly readyCount: number;
@@ -80,7 +80,7 @@ export function summarizePod(pod: Pod, now: number): PodSummary {
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
     if (status.reason === "NodeLost") reason = "Unknown";
-    else if (status.phase !== "Succeeded" && status.phase !== "Failed") reason = "Terminating";
+    else if (!isTerminalPhase(status.phase)) reason = "Terminating";
   }
   const ago = counts.restarts > 0 && counts.lastRestart > 0 ? ` (${humanDuration(now - counts.lastRestart)} ago)` : "";
   return { readyCount, totalCount, status: reason, restarts: `${counts.restarts}${ago}` };

@@ -4,7 +4,6 @@
 const labelFormat = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const subdomainFormat = `${labelFormat}(\\.${labelFormat})*`;
 const label1035Format = "[a-z]([-a-z0-9]*[a-z0-9])?";
-const envNameFormat = "[-._a-zA-Z][-._a-zA-Z0-9]*";
 const configKeyFormat = "[-._a-zA-Z0-9]+";
 const identifierFormat = "[A-Za-z_][A-Za-z0-9_]*";
 
@@ -12,7 +11,6 @@ const label = new RegExp(`^${labelFormat}$`);
 const subdomain = new RegExp(`^${subdomainFormat}$`);
 const label1035 = new RegExp(`^${label1035Format}$`);
 const wildcardSubdomain = new RegExp(`^\\*\\.${subdomainFormat}$`);
-const envName = new RegExp(`^${envNameFormat}$`);
 const configKey = new RegExp(`^${configKeyFormat}$`);
 const identifier = new RegExp(`^${identifierFormat}$`);
 
@@ -120,20 +118,6 @@ export const isCIdentifier: NameCheck = (name) =>
           "my_name",
           "MY_NAME",
           "MyName",
-        ),
-      ];
-
-export const isLegacyEnvVarName: NameCheck = (name) =>
-  envName.test(name)
-    ? []
-    : [
-        formatMessage(
-          "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', " +
-            "and must not start with a digit",
-          envNameFormat,
-          "my.env-name",
-          "MY_ENV.NAME",
-          "MyEnvName1",
         ),
       ];
 

@@ -6,6 +6,7 @@ import type {
   Service,
 } from "#api/generated/core-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
+import { isPodTerminal } from "#api/pod-readiness.ts";
 import { podAmounts, type Amounts } from "./pod-amounts.ts";
 
 const one = "1";
@@ -50,7 +51,7 @@ function usageOfPod(pod: Pod): Amounts {
 export function countsForQuota(group: string, resource: string, object: ApiObject, now: number): boolean {
   if (group !== "" || resource !== "pods") return true;
   const pod = object as Pod & ApiObject;
-  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return false;
+  if (isPodTerminal(pod)) return false;
   const deletion = pod.metadata.deletionTimestamp;
   return deletion === undefined || now <= Date.parse(deletion);
 }

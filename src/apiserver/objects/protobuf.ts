@@ -43,8 +43,3 @@ export function encodeProtobufObject(served: Served, object: ApiObject): Uint8Ar
 export function protobufMessage(served: Served, object: ApiObject): Uint8Array {
   return encodeMessage(object, served.schema);
 }
-
-/** Any object of a built-in type that is no served resource of its own: Status, Scale. */
-export function encodeProtobufValue(typeName: string, value: Record<string, unknown>): Uint8Array {
-  return encodeProtobuf(value, schemaOf(typeName));
-}

@@ -1,14 +1,8 @@
-import { allAtOnce } from "#base/steps.ts";
 import type { JsonResult } from "#codec/json.ts";
 import { stringifyYaml, yamlSteps } from "#codec/yaml.ts";
 import { bytesOf } from "./bytes.ts";
 
-/** Reads one YAML document as `parseJson` reads JSON. */
-export function readYaml(body: Uint8Array): JsonResult {
-  return allAtOnce(readYamlSteps(body));
-}
-
-/** The same with pauses. */
+/** Reads one YAML document as `parseJson` reads JSON, with pauses. */
 export function* readYamlSteps(body: Uint8Array): Generator<void, JsonResult> {
   const parsed = yield* yamlSteps(body);
   if (!parsed.ok) return { ok: false, message: parsed.message, offset: 0 };

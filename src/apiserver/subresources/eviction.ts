@@ -1,6 +1,7 @@
 import type { ApiObject } from "#api/kind.ts";
 import type { Pod } from "#api/generated/core-v1.ts";
 import type { Eviction, PodDisruptionBudget } from "#api/generated/policy-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { selectorOfObject } from "#api/selectors.ts";
 import { cloneValue } from "#codec/record.ts";
@@ -135,8 +136,7 @@ function isStillHeld(call: Call, pod: Pod, { spentOf }: Allowance): boolean {
 
 async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise<Allowance | Failure> {
   const phase = pod.status?.phase;
-  const isOver =
-    phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
+  const isOver = isTerminalPhase(phase) || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
   if (isOver) return { judgedHealth: false, spentOf: undefined };
   const budgets = budgetsOf(call, pod);
   const budget = budgets[0];

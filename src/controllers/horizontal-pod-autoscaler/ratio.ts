@@ -1,4 +1,4 @@
-import type { PodView } from "../views/pod.ts";
+import { isActive, type PodView } from "../views/pod.ts";
 import type { PodValue } from "./reading.ts";
 
 /** How far the measured may be from the wanted before anything happens, as parts of 1. */
@@ -39,7 +39,7 @@ function groupPods(
   const [unready, missing, ignored] = [new Set<string>(), new Set<string>(), new Set<string>()];
   for (const pod of pods) {
     const value = values.get(pod.name);
-    if (pod.deletionMs !== undefined || pod.phase === "Failed" || pod.phase === "Succeeded") ignored.add(pod.name);
+    if (!isActive(pod)) ignored.add(pod.name);
     else if (pod.phase === "Pending") unready.add(pod.name);
     else if (value === undefined) missing.add(pod.name);
     else if (isCpu && isWarmingUp(pod, value, now)) unready.add(pod.name);

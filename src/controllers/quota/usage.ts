@@ -1,4 +1,5 @@
 import type { PersistentVolumeClaim, Pod, ScopedResourceSelectorRequirement, Service } from "#api/generated/core-v1.ts";
+import { isPodTerminal } from "#api/pod-readiness.ts";
 import { addAmounts, podLimits, podRequests, qosClassOf, type Amounts } from "#api/pod-resources.ts";
 import { quantityFromInteger, quantityOf } from "#codec/quantity.ts";
 import type { QuotaView } from "../views/policy.ts";
@@ -35,7 +36,7 @@ function numberOf(name: string, { numbers }: Counted): Amounts[string] {
 
 /** Pods that have ended, and pods that outlived their deletion, take nothing. */
 function takes(pod: Pod, now: number): boolean {
-  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return false;
+  if (isPodTerminal(pod)) return false;
   const { deletionTimestamp } = pod.metadata;
   return deletionTimestamp === undefined || Date.parse(deletionTimestamp) >= now;
 }

@@ -24,11 +24,6 @@ export interface ObservedReplicaSet {
   readonly mayAdopt: boolean;
 }
 
-/** The kind whose rules these are: ReplicationControllers are counted alike. */
-export interface ReplicaKind {
-  readonly resource: Resource<unknown>;
-}
-
 /** Random numbers in [0, 1) for names. */
 export type Ids = { float(): number };
 

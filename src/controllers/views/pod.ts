@@ -1,6 +1,7 @@
 import { dependencyGate } from "#api/apps/depends-on.ts";
 import { pods } from "#api/generated/resources.ts";
 import type { ContainerStatus, Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, timeOf, type ObjectView } from "#reconcile/object-view.ts";
@@ -95,7 +96,7 @@ export function isActive(pod: PodView): boolean {
 }
 
 export function isFinished(pod: PodView): boolean {
-  return pod.phase === "Succeeded" || pod.phase === "Failed";
+  return isTerminalPhase(pod.phase);
 }
 
 /** Ready for at least `minReadySeconds`. */

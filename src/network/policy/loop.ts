@@ -2,6 +2,7 @@ import type { Cidr } from "#base/cidr.ts";
 import type { NetworkPolicy } from "#api/generated/networking-v1.ts";
 import { networkpolicies, pods } from "#api/generated/resources.ts";
 import type { Pod } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Timers } from "#world/clock.ts";
@@ -201,7 +202,7 @@ function podPolicyView({ metadata, spec, status }: Pod): PodPolicyView {
     labels: metadata.labels ?? {},
     nodeName: spec.nodeName,
     address: status?.podIP,
-    counts: spec.hostNetwork !== true && status?.phase !== "Succeeded" && status?.phase !== "Failed",
+    counts: spec.hostNetwork !== true && !isTerminalPhase(status?.phase),
     namedPorts: ports.flatMap(({ name, protocol, containerPort }) =>
       name === undefined ? [] : [{ name, protocol: protocol ?? "TCP", port: containerPort }],
     ),

@@ -1,6 +1,7 @@
 import type { Container, EphemeralContainer, Pod } from "#api/generated/core-v1.ts";
 import type { ResourceClaim } from "#api/generated/resource-v1.ts";
 import { resourceclaims } from "#api/generated/resources.ts";
+import { isPodTerminal } from "#api/pod-readiness.ts";
 import { parseYaml } from "#codec/yaml.ts";
 import type { RuntimeMount } from "#world/container-runtime.ts";
 import type { DeviceEdits, NodePlugins, PodResources, PreparedDevice, ReportedDevices } from "#world/node-plugins.ts";
@@ -105,12 +106,11 @@ export class NodeDevices {
       ...this.#state,
       topology: (resource, id) => this.#plugins.topology(resource, id),
     });
-    const hasNotEnded = ({ status }: Pod): boolean => status.phase !== "Succeeded" && status.phase !== "Failed";
     return {
       pods: () => {
         const known = facts();
         return this.#pods()
-          .filter(hasNotEnded)
+          .filter((pod) => !isPodTerminal(pod))
           .map((pod) => reportedPod(pod, known));
       },
       pod: (namespace, name) => {

@@ -1,4 +1,5 @@
 import type { ContainerPort, Pod } from "#api/generated/core-v1.ts";
+import { isPodTerminal } from "#api/pod-readiness.ts";
 import { podRequests } from "#api/pod-resources.ts";
 import { quantityToNumber } from "#codec/quantity.ts";
 
@@ -19,7 +20,7 @@ export interface Refusal {
  * pods that are here. Pure. https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-admission
  */
 export function refusalOf(pod: Pod, others: readonly Pod[], room: AdmissionRoom): Refusal | undefined {
-  const active = others.filter(({ status }) => status.phase !== "Succeeded" && status.phase !== "Failed");
+  const active = others.filter((other) => !isPodTerminal(other));
   const taken = active.flatMap(hostPorts);
   if (hostPorts(pod).some((port) => taken.some((other) => collides(port, other)))) {
     const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";

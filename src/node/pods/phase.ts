@@ -1,4 +1,5 @@
 import type { ContainerStatus, Pod } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { isSidecar } from "./restart.ts";
 
 /** The pod's phase by its containers' states; a final phase stays, and becomes final only when nothing will run again. */
@@ -10,7 +11,7 @@ export function podPhase(
   finished: boolean,
   failed: boolean,
 ): string {
-  if (before === "Succeeded" || before === "Failed") return before;
+  if (isTerminalPhase(before)) return before;
   if (failed) return "Failed";
   const regular = init.filter((_, index) => {
     const container = pod.spec.initContainers?.[index];

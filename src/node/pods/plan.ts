@@ -1,4 +1,5 @@
 import type { Container, EphemeralContainer, Pod } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { hashAnnotation } from "./labels.ts";
 import { decideRestart, goDuration } from "./back-off.ts";
 import type { BackOffEntry, ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
@@ -85,7 +86,7 @@ function retireSandbox(plan: PlanBuilder, observed: ObservedPod, sandboxId: stri
 }
 
 function isFinal(memory: PodMemory): boolean {
-  return memory.apiStatus.phase === "Succeeded" || memory.apiStatus.phase === "Failed";
+  return isTerminalPhase(memory.apiStatus.phase);
 }
 
 /** A pod whose containers all ended for good: nothing is started, sidecars are ended, then the sandbox. */

@@ -1,4 +1,5 @@
 import type { Pod } from "#api/generated/core-v1.ts";
+import { isPodTerminal } from "#api/pod-readiness.ts";
 import type { CgroupLimits } from "#world/machine.ts";
 import { milliValue } from "../quantity.ts";
 import { qosCgroup, qosClassOf, sharesOf } from "./qos.ts";
@@ -22,8 +23,7 @@ export class BurstableAsk {
 }
 
 function burstableMilli(pod: Pod): number {
-  const hasEnded = pod.status.phase === "Succeeded" || pod.status.phase === "Failed";
-  if (hasEnded || qosClassOf(pod) !== "Burstable") return 0;
+  if (isPodTerminal(pod) || qosClassOf(pod) !== "Burstable") return 0;
   return pod.spec.containers.reduce((sum, { resources }) => {
     const request = resources?.requests?.["cpu"] ?? resources?.limits?.["cpu"];
     return sum + (request === undefined ? 0 : milliValue(request));

@@ -6,6 +6,7 @@ import type {
   Pod,
   PodStatus,
 } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { podConditions } from "./conditions.ts";
 import type { ObservedContainer, ObservedPod, PodMemory } from "./observed.ts";
 import { podPhase } from "./phase.ts";
@@ -60,8 +61,7 @@ export function podStatusOf(
 
 /** Why the pod failed; a final phase keeps its reason, also when the agent that gave it is gone. */
 function reasonOf(memory: PodMemory, before: PodStatus): Pick<PodStatus, "reason" | "message"> {
-  const final = before.phase === "Failed" || before.phase === "Succeeded";
-  const { reason, message } = memory.verdict ?? (final ? before : {});
+  const { reason, message } = memory.verdict ?? (isTerminalPhase(before.phase) ? before : {});
   return { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
 }
 

@@ -1,4 +1,5 @@
 import type { Pod } from "#api/generated/core-v1.ts";
+import { isTerminalPhase } from "#api/pod-readiness.ts";
 import type { Timer } from "#world/clock.ts";
 import { ContainerRuntimeError } from "#world/container-runtime.ts";
 import { tokenRetryMs } from "../limits.ts";
@@ -277,7 +278,7 @@ export class PodWorker {
       startTime !== undefined &&
       now >= Date.parse(startTime) + deadlineSeconds * 1000
     ) {
-      if (this.#ending === undefined && status.phase !== "Succeeded" && status.phase !== "Failed") {
+      if (this.#ending === undefined && !isTerminalPhase(status.phase)) {
         this.#verdict ??= {
           reason: "DeadlineExceeded",
           message: "Pod was active on the node longer than the specified deadline",
@@ -347,7 +348,7 @@ export class PodWorker {
   #reportedFinal(): boolean {
     const { containerStatuses = [], initContainerStatuses = [], phase } = this.#pod.status;
     const idle = [...containerStatuses, ...initContainerStatuses].every(({ state }) => state.running === undefined);
-    return idle && (phase === "Succeeded" || phase === "Failed");
+    return idle && isTerminalPhase(phase);
   }
 
   async #run(action: PodAction): Promise<void> {

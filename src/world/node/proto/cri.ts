@@ -279,9 +279,8 @@ export const eventEnvelope = message(
   [3, "topic", "string"],
   [4, "event", () => anyMessage],
 );
-/** TaskStart, TaskOOM: the container is field 1. TaskExit, TaskDelete also name the process: an exec's differs. */
+/** TaskStart, TaskOOM: the container is field 1. TaskDelete also names the process: an exec's differs. */
 export const taskEvent = message([1, "containerId", "string"]);
-export const taskExit = message([1, "containerId", "string"], [2, "id", "string"]);
 export const taskDelete = message([1, "containerId", "string"], [5, "id", "string"]);
 
 export type { Message };
