@@ -26,6 +26,7 @@ export const quickRuntime: RuntimeLatency = { sandboxMs: 40, createMs: 8, startM
 /** What a simulated program does: run until it is stopped (`forever`), or end by itself. */
 export interface ProgramBehaviour {
   readonly runsForMs: number | "forever";
+  /** However it ends, but for being killed. */
   readonly exitCode: number;
 }
 
@@ -58,6 +59,8 @@ interface Container {
   startedAt: number;
   finishedAt: number;
   exitCode: number;
+  /** What its program will end with by itself, also when it is asked to. */
+  ownExitCode: number;
   reason: string;
 }
 
@@ -117,7 +120,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   powerLoss(): void {
     this.#boots += 1;
     for (const sandbox of this.#sandboxes.values()) sandbox.state = "NotReady";
-    for (const container of this.#containers.values()) this.#end(container, 137, "Error", "ended");
+    for (const container of this.#containers.values()) this.#end(container, 137, "ended");
   }
 
   /** One container's program ends by itself; answers whose. */
@@ -125,7 +128,7 @@ export class SimulatedRuntime implements ContainerRuntime {
     const running = [...this.#containers.values()].filter(({ state }) => state === "Running");
     if (running.length === 0) return undefined;
     const victim = pick.pick(running);
-    this.#end(victim, 1, "Error", "ended");
+    this.#end(victim, 1, "ended");
     this.#tell(victim.id);
     const metadata = this.#sandboxes.get(victim.sandboxId)?.status.metadata;
     return `${metadata?.namespace}/${metadata?.name}`;
@@ -163,7 +166,7 @@ export class SimulatedRuntime implements ContainerRuntime {
   async stopSandbox(id: string): Promise<void> {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) return;
-    for (const container of this.#containersIn(sandbox)) this.#end(container, 137, "Error", "stopped");
+    for (const container of this.#containersIn(sandbox)) this.#end(container, 137, "stopped");
     sandbox.state = "NotReady";
     this.#tell(id);
   }
@@ -203,6 +206,7 @@ export class SimulatedRuntime implements ContainerRuntime {
       startedAt: 0,
       finishedAt: 0,
       exitCode: 0,
+      ownExitCode: 0,
       reason: "",
     });
     this.#tell(id);
@@ -222,9 +226,10 @@ export class SimulatedRuntime implements ContainerRuntime {
       container.config,
       this.#sandboxes.get(container.sandboxId)?.status.annotations ?? {},
     );
+    container.ownExitCode = exitCode;
     if (runsForMs === "forever") return;
     this.#timers.after(runsForMs, () => {
-      this.#end(container, exitCode, exitCode === 0 ? "Completed" : "Error", "ended");
+      this.#end(container, exitCode, "ended");
       this.#tell(id);
     });
   }
@@ -233,14 +238,14 @@ export class SimulatedRuntime implements ContainerRuntime {
     const container = this.#containers.get(id);
     if (container === undefined || container.state !== "Running") return;
     await this.#take(this.#latency.startMs);
-    this.#end(container, 0, "Completed", "stopped");
+    this.#end(container, container.ownExitCode, "stopped");
     this.#tell(id);
   }
 
   async removeContainer(id: string): Promise<void> {
     const container = this.#containers.get(id);
     if (container === undefined) return;
-    this.#end(container, 137, "Error", "stopped");
+    this.#end(container, 137, "stopped");
     this.#containers.delete(id);
     this.#tell(id);
   }
@@ -342,13 +347,13 @@ export class SimulatedRuntime implements ContainerRuntime {
     this.#onAct({ what, podUid: metadata?.uid ?? "", pod, container: config.metadata.name });
   }
 
-  #end(container: Container, exitCode: number, reason: string, what: "ended" | "stopped"): void {
+  #end(container: Container, exitCode: number, what: "ended" | "stopped"): void {
     if (container.state !== "Running") return;
     this.#act(what, container);
     container.state = "Exited";
     container.finishedAt = this.#clock.now();
     container.exitCode = exitCode;
-    container.reason = reason;
+    container.reason = exitCode === 0 ? "Completed" : "Error";
   }
 
   #tell(id: string): void {

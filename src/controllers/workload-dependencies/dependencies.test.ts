@@ -85,6 +85,21 @@ test("a workload waits for those that it depends on, once", async () => {
   assert.deepEqual(cluster.problems, []);
 });
 
+test("a workload that finds all that it depends on there says so too: whoever waits for that sees it", async () => {
+  const cluster = await createModelCluster({ only });
+  put(cluster, "jobs", "migrate");
+  await pass(cluster);
+  const [pod] = cluster.api.list("pods");
+  cluster.api.put("pods", { ...pod!, status: { phase: "Succeeded" } });
+  await pass(cluster);
+  put(cluster, "deployments", "web", "job/migrate");
+  await pass(cluster);
+  assert.ok(podsOf(cluster).includes("web: free"), podsOf(cluster).join());
+  assert.equal(condition(cluster, "deployments", "web"), "True DependenciesMet: job/migrate were there");
+  await cluster.quiesce();
+  assert.deepEqual(cluster.problems, []);
+});
+
 test("a cycle is said in a condition and an event, and nothing is written for ever", async () => {
   const cluster = await createModelCluster({ only });
   put(cluster, "deployments", "a", "statefulset/b");

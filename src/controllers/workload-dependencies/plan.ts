@@ -126,8 +126,6 @@ function release(pod: PodView, id: string): PatchAction {
 function tell({ workload, resource }: ObservedWorkload, wanted: Wanted, now: number): Action[] {
   const old = workload.status.conditions?.find(({ type }) => type === wanted.type);
   if (old?.status === wanted.status && old.reason === wanted.reason && old.message === wanted.message) return [];
-  // Who never had to wait needs not be told so.
-  if (wanted.status === "True" && old === undefined) return [];
   const { namespace, name, uid } = workload;
   const stamp = old?.status === wanted.status ? {} : { lastTransitionTime: timeText(now) };
   const event: EventText = {
