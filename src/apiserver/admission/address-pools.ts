@@ -1,6 +1,7 @@
 import { parseCidr, type Cidr } from "#base/cidr.ts";
 import type { Random } from "#world/random.ts";
-import { NumberPool, type Numbers, type PoolEntry } from "./number-pool.ts";
+import { addressesKept } from "./limits.ts";
+import { keptForPeople, NumberPool, type Numbers, type PoolEntry } from "./number-pool.ts";
 
 /**
  * Addresses of several networks, which may overlap: the cluster's own, which stays, and those of ServiceCIDRs. Addresses are given
@@ -68,10 +69,9 @@ export class AddressPools implements Numbers {
 function poolOf(cidr: Cidr): NumberPool | undefined {
   const range = parseCidr(cidr);
   if (range === undefined || range.size < 4) return undefined;
-  const room = range.size - 2;
   return new NumberPool({
     first: range.first + 1,
     last: range.first + range.size - 2,
-    keptForPeople: room <= 16 ? 0 : Math.min(Math.max(16, Math.floor(range.size / 16)), 256),
+    keptForPeople: keptForPeople(range.size, addressesKept),
   });
 }

@@ -6,3 +6,10 @@ export const reservationMs = 60_000;
 
 /** Other servers' allocations are looked at after at most this time, in milliseconds. */
 export const allocationAgeMs = 1_000;
+
+/** How many numbers of a range are kept for people: one of `each`, but no more than `most`. */
+export const addressesKept = { each: 16, most: 256 };
+export const portsKept = { each: 32, most: 128 };
+
+/** Numbers that are kept for people at least; ranges with no more of them keep none. */
+export const keptLeast = 16;

@@ -1,4 +1,5 @@
 import type { Random } from "#world/random.ts";
+import { keptLeast } from "./limits.ts";
 
 export interface PoolEntry {
   readonly number: number;
@@ -11,6 +12,11 @@ export interface Numbers {
   ownerOf(number: number): string | undefined;
   reserve(number: number, owner: string, until: number): void;
   pick(random: Pick<Random, "float">): number | undefined;
+}
+
+/** How many numbers of a range are kept for people, as upstream reckons. */
+export function keptForPeople(size: number, { each, most }: { readonly each: number; readonly most: number }): number {
+  return size <= keptLeast ? 0 : Math.min(Math.max(keptLeast, Math.floor(size / each)), most);
 }
 
 /**

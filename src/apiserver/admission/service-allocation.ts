@@ -9,8 +9,8 @@ import { internal, invalid } from "../failure.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { AddressPools } from "./address-pools.ts";
 import { setIpFamilies } from "./ip-families.ts";
-import { allocationAgeMs, reservationMs } from "./limits.ts";
-import { NumberPool, type Numbers, type PoolEntry } from "./number-pool.ts";
+import { allocationAgeMs, portsKept, reservationMs } from "./limits.ts";
+import { keptForPeople, NumberPool, type Numbers, type PoolEntry } from "./number-pool.ts";
 import { allow, isAbout, objectOf, oldObjectOf } from "./request.ts";
 
 export interface ServiceAllocationOptions {
@@ -50,8 +50,7 @@ class Allocator {
     this.#options = options;
     this.#addresses = new AddressPools(options.serviceRange);
     const ports = options.nodePorts.last - options.nodePorts.first + 1;
-    const portsKept = ports <= 16 ? 0 : Math.min(Math.max(16, Math.floor(ports / 32)), 128);
-    this.#ports = new NumberPool({ ...options.nodePorts, keptForPeople: portsKept });
+    this.#ports = new NumberPool({ ...options.nodePorts, keptForPeople: keptForPeople(ports, portsKept) });
     for (const resource of [services, ipaddresses])
       options.objects.onChange(resource, () => {
         this.#changed = true;
