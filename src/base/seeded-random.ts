@@ -57,6 +57,12 @@ export class SeededRandom {
     return this.float() < probability;
   }
 
+  /** With the given probability what `make` draws, from a stream of its own: whether it does disturbs no other draw. */
+  maybe<T>(name: string, probability: number, make: (own: SeededRandom) => T): T | undefined {
+    const own = this.split(name);
+    return own.chance(probability) ? make(own) : undefined;
+  }
+
   pick<T>(items: readonly T[]): T {
     const item = items[this.below(items.length)];
     if (item === undefined) throw new Error("Cannot pick from an empty list");

@@ -53,12 +53,8 @@ const firstImage = "registry.test/kept:1";
 
 /** `share` is the probability of each. */
 export function drawDemandingWorkloads(random: SeededRandom, share: number): DemandingWorkloads {
-  const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
-    const own = random.split(name);
-    return own.chance(share) ? make(own) : undefined;
-  };
   return {
-    kept: drawn("kept", (own) => ({
+    kept: random.maybe("kept", share, (own) => ({
       replicas: 1 + own.below(3),
       image: firstImage,
       firstImages: [firstImage],
@@ -66,10 +62,13 @@ export function drawDemandingWorkloads(random: SeededRandom, share: number): Dem
       whenScaled: own.pick(["Retain", "Delete"] as const),
       scalesLeft: scalesMax,
     })),
-    failing: drawn("failing", (own) => ({ isPerIndex: own.chance(0.5), replacesFailed: own.chance(0.5) })),
-    brief: drawn("brief", (own) => ({ afterMs: 5_000 + own.float() * 60_000 })),
-    rivals: drawn("rivals", (own) => ({ replicas: 1 + own.below(4) })),
-    drains: drawn("drains", (own) => ({ everyMs: 20_000 + own.float() * 80_000 })),
+    failing: random.maybe("failing", share, (own) => ({
+      isPerIndex: own.chance(0.5),
+      replacesFailed: own.chance(0.5),
+    })),
+    brief: random.maybe("brief", share, (own) => ({ afterMs: 5_000 + own.float() * 60_000 })),
+    rivals: random.maybe("rivals", share, (own) => ({ replicas: 1 + own.below(4) })),
+    drains: random.maybe("drains", share, (own) => ({ everyMs: 20_000 + own.float() * 80_000 })),
   };
 }
 

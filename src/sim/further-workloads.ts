@@ -28,18 +28,14 @@ const namespace = "default";
 
 /** `share` is the probability of each. */
 export function drawFurtherWorkloads(random: SeededRandom, share: number): FurtherWorkloads {
-  const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
-    const own = random.split(name);
-    return own.chance(share) ? make(own) : undefined;
-  };
   return {
-    devices: drawn("devices", (own) => ({ replicas: 1 + own.below(3) })),
-    cronJob: drawn("cron job", (own) => ({
+    devices: random.maybe("devices", share, (own) => ({ replicas: 1 + own.below(3) })),
+    cronJob: random.maybe("cron job", share, (own) => ({
       policy: own.pick(["Allow", "Forbid", "Replace"] as const),
       runsForMs: 500 + own.below(100_000),
     })),
-    apart: drawn("apart", (own) => ({ replicas: 1 + own.below(2) })),
-    waiting: drawn("waiting job", (own) => ({ runsForMs: 500 + own.below(5_000) })),
+    apart: random.maybe("apart", share, (own) => ({ replicas: 1 + own.below(2) })),
+    waiting: random.maybe("waiting job", share, (own) => ({ runsForMs: 500 + own.below(5_000) })),
   };
 }
 

@@ -41,17 +41,15 @@ const leastUnmeasured = 3;
 
 /** `share` is the probability of each. */
 export function drawSenselessWorkloads(random: SeededRandom, share: number): SenselessWorkloads {
-  const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
-    const own = random.split(name);
-    return own.chance(share) ? make(own) : undefined;
-  };
   return {
-    twins: drawn("twins", (own) => ({ replicas: [1 + own.below(3), 1 + own.below(3)] as const })),
-    cycle: drawn("cycle", (own) => ({ propagation: own.pick(["", "Background", "Foreground"] as const) })),
-    taken: drawn("taken", () => true as const),
-    budgets: drawn("budgets", (own) => ({ replicas: 1 + own.below(3) })),
-    autoscalers: drawn("autoscalers", (own) => ({ replicas: 1 + own.below(5) })),
-    stuck: drawn("stuck", (own) => ({ afterMs: 5_000 + own.float() * 60_000 })),
+    twins: random.maybe("twins", share, (own) => ({ replicas: [1 + own.below(3), 1 + own.below(3)] as const })),
+    cycle: random.maybe("cycle", share, (own) => ({
+      propagation: own.pick(["", "Background", "Foreground"] as const),
+    })),
+    taken: random.maybe("taken", share, () => true as const),
+    budgets: random.maybe("budgets", share, (own) => ({ replicas: 1 + own.below(3) })),
+    autoscalers: random.maybe("autoscalers", share, (own) => ({ replicas: 1 + own.below(5) })),
+    stuck: random.maybe("stuck", share, (own) => ({ afterMs: 5_000 + own.float() * 60_000 })),
   };
 }
 

@@ -16,18 +16,14 @@ export interface SideWorkloads {
 
 /** `share` is the probability of each. */
 export function drawSideWorkloads(random: SeededRandom, share: number): SideWorkloads {
-  const drawn = <T>(name: string, make: (own: SeededRandom) => T): T | undefined => {
-    const own = random.split(name);
-    return own.chance(share) ? make(own) : undefined;
-  };
   return {
-    statefulSet: drawn("stateful set", (own) => ({
+    statefulSet: random.maybe("stateful set", share, (own) => ({
       replicas: 1 + own.below(3),
       image: "registry.test/db:1",
       isOrdered: own.chance(0.6),
     })),
-    daemonSet: drawn("daemon set", () => ({ image: "registry.test/log:1" })),
-    job: drawn("job", (own) => ({
+    daemonSet: random.maybe("daemon set", share, () => ({ image: "registry.test/log:1" })),
+    job: random.maybe("job", share, (own) => ({
       completions: 1 + own.below(6),
       parallelism: 1 + own.below(3),
       runsForMs: 500 + own.below(20_000),
