@@ -156,21 +156,18 @@ class Rows {
     const key = `${labels.join(" ")} ${dryRun}`;
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
-    const names = this.#rows.size < seriesMax ? labels : labelNames.map(() => "other");
+    if (seriesMax <= this.#rows.size && labels !== otherLabels) return this.of(otherLabels, dryRun);
     const made: Row = {
-      labels: names,
+      labels,
       dryRun,
       codes: new Map(),
-      duration: this.#duration.series([...names, dryRun]),
-      sli: this.#sli.series(names),
+      duration: this.#duration.series([...labels, dryRun]),
+      sli: this.#sli.series(labels),
       // Upstream tells them of reads only.
-      sizes: names[0] === "GET" || names[0] === "LIST" ? this.#sizes.series(names) : undefined,
+      sizes: labels[0] === "GET" || labels[0] === "LIST" ? this.#sizes.series(labels) : undefined,
       open: 0,
     };
-    const other = names === labels ? key : "other";
-    const there = this.#rows.get(other);
-    if (there !== undefined) return there;
-    this.#rows.set(other, made);
+    this.#rows.set(key, made);
     return made;
   }
 
@@ -196,6 +193,8 @@ class Rows {
   }
 }
 
+/** Of what comes beyond the bound of a family. */
+const otherLabels: readonly string[] = labelNames.map(() => "other");
 const unknownLabels: readonly string[] = ["GET", "", "", "", "", "", "apiserver"];
 
 function labelsOf(info: RequestInfo, serves: ApiServer["serves"]): readonly string[] {
