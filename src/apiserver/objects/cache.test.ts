@@ -36,7 +36,7 @@ function entries(count: number): Entry[] {
   });
 }
 
-/** Which of them still have the object that was decoded first: how many, counted from the newest. */
+/** How many of them still have their decoded object. */
 function keptOf(all: readonly Entry[]): number {
   return all.filter(({ attachment }) => (attachment as { object?: unknown } | undefined)?.object !== undefined).length;
 }

@@ -27,6 +27,8 @@ async function settle(cluster: ModelCluster): Promise<void> {
   }
 }
 
+/** The same template under another owner: whoever that is, it is not this workload. */
+const foreign = { apiVersion: "apps/v1", kind: "Other", name: "other", uid: "other", controller: true };
 const nameOf = ({ metadata }: ModelObject): string => metadata.name;
 const statusOf = (cluster: ModelCluster, resource: string): Record<string, unknown> =>
   cluster.api.get(resource, "default/web")!.status ?? {};
@@ -37,9 +39,7 @@ test("a Deployment whose ReplicaSet's name is taken counts the collision and fin
   first.api.put("deployments", workload("Deployment", "a"));
   await settle(first);
   const [taken] = first.api.list("replicasets").map(nameOf) as [string];
-  // The same template under another owner: whoever that is, it is not this Deployment's.
   const cluster = await createModelCluster({ only });
-  const foreign = { apiVersion: "apps/v1", kind: "Other", name: "other", uid: "other", controller: true };
   cluster.api.put("replicasets", {
     ...workload("ReplicaSet", "a"),
     metadata: { name: taken, namespace: "default", ownerReferences: [foreign] },
@@ -67,7 +67,6 @@ test("a StatefulSet whose revision's name is taken counts the collision and find
   await settle(first);
   const [taken] = first.api.list("controllerrevisions").map(nameOf) as [string];
   const cluster = await createModelCluster({ only });
-  const foreign = { apiVersion: "apps/v1", kind: "Other", name: "other", uid: "other", controller: true };
   cluster.api.put("controllerrevisions", {
     metadata: { name: taken, namespace: "default", ownerReferences: [foreign] },
     data: { spec: "another" },
