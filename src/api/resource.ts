@@ -19,6 +19,23 @@ export interface Resource<T> {
   readonly objects?: T;
 }
 
+/** A group version that another server answers through this one. */
+export interface AggregatedApi {
+  /** `metrics.k8s.io/v1beta1`. */
+  readonly apiVersion: string;
+  /** Whether its server answered when it was asked last. */
+  readonly isAnswering: boolean;
+  /** What it served when it answered last; nothing before it did. */
+  readonly resources: readonly Resource<unknown>[];
+}
+
+/** Those group versions, as they are now. */
+export interface AggregatedApis {
+  all(): readonly AggregatedApi[];
+  /** Calls `changed` after what they serve, or whether they answer, has changed. */
+  onChange(changed: () => void): { close(): void };
+}
+
 /** A part of an object, to create or apply: what is left out is defaulted by the server. */
 export type Draft<T> = T extends readonly (infer U)[]
   ? Draft<U>[]

@@ -1,5 +1,5 @@
 import type { Kind } from "#api/kind.ts";
-import { apiVersionOf, type Resource } from "#api/resource.ts";
+import { apiVersionOf, type AggregatedApis, type Resource } from "#api/resource.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
 import type { Store } from "#store/store.ts";
 import type { Metrics } from "#telemetry/metrics.ts";
@@ -88,6 +88,8 @@ export interface ApiServer {
   readonly objects: ObjectReader;
   /** Every resource that is served by now from the store, built-in and custom; the list is a new one after a change. */
   resources(): readonly Resource<unknown>[];
+  /** What other servers answer through this one. */
+  readonly aggregated: AggregatedApis;
   /** Whether this resource is served by now, from the store or by another server; a provider's group has resources without end. */
   serves(apiVersion: string, resource: string): "resource" | "group" | undefined;
   /** A transport inside the process for a user that needs no credentials. */
@@ -192,6 +194,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     },
     objects: reader,
     resources: () => registry.resources(),
+    aggregated: aggregation,
     serves: (apiVersion, resource) => {
       if (registry.find(apiVersion, resource) !== undefined) return "resource";
       return virtual.has(apiVersion) ? "group" : undefined;

@@ -147,7 +147,12 @@ export function createServer(options: ServerOptions): Server {
   const pace = createPace(clock, timers);
   const shared = { client, clock, timers, random, informers, pace, onProblem, ...workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();
-  const { controllers } = createControllers({ ...shared, resources, rootCa: options.clientCa.certificate });
+  const { controllers } = createControllers({
+    ...shared,
+    resources,
+    aggregated: api.aggregated,
+    rootCa: options.clientCa.certificate,
+  });
   const serverLoops = [
     createCertificateController({ ...shared, resources }, { certificates: world.certificates, ca: options.clientCa }),
     createClusterRoleAggregationController({ ...shared, resources }),

@@ -1,4 +1,4 @@
-import type { Resource } from "#api/resource.ts";
+import type { AggregatedApis, Resource } from "#api/resource.ts";
 import type { Client } from "#client/client.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Epoch } from "#reconcile/election.ts";
@@ -48,6 +48,8 @@ export interface ControllersOptions {
   readonly random: Random;
   /** Every resource the server serves now, custom ones too. */
   readonly resources: () => readonly Resource<unknown>[];
+  /** Group versions that other servers answer; absent: none. */
+  readonly aggregated?: AggregatedApis;
   /** PEM of the cluster's certificate authority, for kube-root-ca.crt; without it that ConfigMap is not kept. */
   readonly rootCa?: string;
   /** Shared with other loops of the process (scheduler); own ones are made when absent. */
@@ -103,7 +105,7 @@ export function createControllers(options: ControllersOptions): {
   const controllers = factories.map((factory) => factory(dependencies));
   if (options.rootCa !== undefined) controllers.push(createRootCaController(dependencies, options.rootCa));
   // After the others, so that what they watch in whole is not watched a second time for its metadata.
-  const metadata = createMetadataInformers(informers, options.resources);
+  const metadata = createMetadataInformers(informers, options.resources, options.aggregated);
   metadata.refresh();
   controllers.push(
     createNamespaceController(dependencies, metadata),

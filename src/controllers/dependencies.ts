@@ -7,7 +7,7 @@ import type { Informers } from "#reconcile/informers.ts";
 import type { Pace } from "#reconcile/pace.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
-import type { Resource } from "#api/resource.ts";
+import type { AggregatedApis, Resource } from "#api/resource.ts";
 
 /** What every controller is given. */
 export interface Dependencies {
@@ -21,6 +21,8 @@ export interface Dependencies {
   readonly epoch?: () => Epoch | undefined;
   /** Every resource that the server serves now, custom ones too: for garbage collection and namespace deletion. */
   readonly resources: () => readonly Resource<unknown>[];
+  /** Group versions that other servers answer; absent: none. */
+  readonly aggregated?: AggregatedApis;
   readonly onWorked?: (name: string, seconds: number) => void;
   readonly onTaken?: (name: string, waitedSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;

@@ -163,15 +163,12 @@ class Loop implements Controller {
   }
 
   async #process(key: string): Promise<void> {
-    let traces: readonly Trace[] = [];
-    let wrote = false;
+    let result: RunResult | undefined;
     const startedMs = this.#options.clock.monotonic();
     try {
       const plan = await this.#options.pass(key, { now: this.#options.clock.now(), refusal: this.#refusals.get(key) });
       if (plan !== undefined && !this.#stopped) {
-        const result = await this.#options.executor.run(plan.actions, plan.because);
-        traces = [...result.traces, ...(await this.#unanswered(result))];
-        wrote = result.writes > 0;
+        result = await this.#options.executor.run(plan.actions, plan.because);
         this.writes += result.writes;
         this.#after(key, plan, result);
       } else {
@@ -187,7 +184,9 @@ class Loop implements Controller {
     this.#gated++;
     if (this.#queue.length > 0) this.#pump();
     if (this.#stopped && this.#active === 0) for (const resolve of this.#drained) resolve();
-    this.#whenSeen(traces, () => this.#release(key, wrote));
+    // From here on the key waits alone, however long it takes.
+    const traces = result === undefined ? [] : [...result.traces, ...(await this.#unanswered(result))];
+    this.#whenSeen(traces, () => this.#release(key, result !== undefined && result.writes > 0));
   }
 
   /** A write that nobody answered may have happened: the next pass waits until it would have been seen. */

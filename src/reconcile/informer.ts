@@ -16,6 +16,8 @@ export interface InformerDeclaration<T, P> {
   readonly fieldSelector?: string;
   /** Ask the server for metadata alone. */
   readonly metadataOnly?: boolean;
+  /** Another server answers it, with revisions of its own and perhaps not at all: no loop waits until it shows a write. */
+  readonly isElsewhere?: boolean;
   /**
    * Keeps what the loops need of an object, never the object itself. Must not throw on any valid object, nor change it or its
    * parts: within the server, all informers get the same one.
@@ -81,6 +83,8 @@ class ListWatch<T, P> implements Informer<P> {
   readonly resource: Resource<unknown>;
   hasSynced = false;
   revision = 0;
+  /** Where the watch goes on. Not the revision: a server that was put back says less than it did. */
+  #position = "";
   readonly #options: InformerOptions<T, P>;
   readonly #objects: IndexedMap<P>;
   readonly #handlers = new Set<ChangeHandler<P>>();
@@ -131,6 +135,11 @@ class ListWatch<T, P> implements Informer<P> {
     this.#running = false;
     this.#watch?.close();
     this.#timer?.cancel();
+    // It will see nothing more: whoever waits for that would wait forever.
+    this.#seen.release(Infinity);
+    const waiting = [...this.#gone.values()].flat();
+    this.#gone.clear();
+    for (const { task } of waiting) task();
   }
 
   handle(handler: ChangeHandler<P>): { close(): void } {
@@ -174,6 +183,7 @@ class ListWatch<T, P> implements Informer<P> {
         next = page.continue;
         if (next !== undefined) await timers.yield();
       } while (next !== undefined && this.#running);
+      this.#position = revision;
       this.#replace(found, Number(revision));
       this.#startWatch();
     } catch (error) {
@@ -208,7 +218,7 @@ class ListWatch<T, P> implements Informer<P> {
       {
         ...this.#selection(),
         shared: true,
-        resourceVersion: String(this.revision),
+        resourceVersion: this.#position,
         allowBookmarks: true,
         timeoutSeconds: Math.floor(limits.watchTimeoutSeconds * (1 + random.float())),
       },
@@ -237,7 +247,8 @@ class ListWatch<T, P> implements Informer<P> {
   }
 
   #event(event: WatchEvent<T>): void {
-    const revision = Number((event.object as Identified).metadata?.resourceVersion);
+    const { resourceVersion = this.#position } = (event.object as Identified).metadata ?? {};
+    this.#position = resourceVersion;
     if (event.type !== "BOOKMARK") {
       const entry = this.#entryOf(event.object);
       if (entry !== undefined) {
@@ -245,7 +256,7 @@ class ListWatch<T, P> implements Informer<P> {
         else this.#put(entry);
       }
     }
-    this.#advance(revision);
+    this.#advance(Number(resourceVersion));
   }
 
   #advance(revision: number): void {

@@ -7,7 +7,9 @@ import { createInformer, type Informer, type InformerDeclaration } from "./infor
 /** The informers of one process: loops that give the same declaration share one. */
 export interface Informers {
   of<T, P>(declaration: InformerDeclaration<T, P>): Informer<P>;
-  /** The informer that sees every object of a resource, for gates; undefined when no loop watches all of it. */
+  /** Stops and forgets the informer of a declaration that nobody needs any more. */
+  drop<T, P>(declaration: InformerDeclaration<T, P>): void;
+  /** The informer that sees every object of a resource, for gates; undefined when no loop watches all of it here. */
   whole(resource: Resource<unknown>): Informer<unknown> | undefined;
   /** Starts all that were asked for, and those that will be. */
   start(): void;
@@ -33,14 +35,23 @@ export function createInformers(options: InformersOptions): Informers {
       if (known !== undefined) return known as Informer<P>;
       const informer = createInformer<T, P>({ ...options, ...declaration });
       byDeclaration.set(declaration, informer);
-      const selected =
+      const isPartial =
+        declaration.isElsewhere === true ||
         declaration.namespace !== undefined ||
         declaration.labelSelector !== undefined ||
         declaration.fieldSelector !== undefined;
       const id = idOf(declaration.resource);
-      if (!selected && !wholes.has(id)) wholes.set(id, informer);
+      if (!isPartial && !wholes.has(id)) wholes.set(id, informer);
       if (running) informer.start();
       return informer;
+    },
+    drop(declaration) {
+      const informer = byDeclaration.get(declaration);
+      if (informer === undefined) return;
+      informer.stop();
+      byDeclaration.delete(declaration);
+      const id = idOf(declaration.resource);
+      if (wholes.get(id) === informer) wholes.delete(id);
     },
     whole: (resource) => wholes.get(idOf(resource)),
     start() {

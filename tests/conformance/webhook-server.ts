@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { unique, type Json, type Scene } from "./cluster.ts";
+import { selfSigned } from "./certificate.ts";
+import type { Json, Scene } from "./cluster.ts";
 
 export type Review = (request: Json) => Json | Promise<Json>;
 
@@ -26,24 +25,9 @@ export function patching(...operations: Json[]): Json {
 /** A server of the test's own on loopback that answers reviews; it ends with the test. */
 export async function serveWebhooks(scene: Scene, answers: Readonly<Record<string, Review>>): Promise<WebhookServer> {
   const { cluster, cleanUp } = scene;
-  const base = join(cluster.dataDir, `webhook-${unique()}`);
-  const { code, stderr } = cluster.run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-    ...[
-      "-keyout",
-      `${base}.key`,
-      "-out",
-      `${base}.crt`,
-      "-subj",
-      "/CN=webhook",
-      "-addext",
-      "subjectAltName=IP:127.0.0.1",
-    ],
-  ]);
-  if (code !== 0) throw new Error(`openssl: ${stderr}`);
-  const certificate = readFileSync(`${base}.crt`);
+  const { cert, key } = selfSigned(cluster, "IP:127.0.0.1");
   const seen: { path: string; request: Json; url: string }[] = [];
-  const server = https.createServer({ cert: certificate, key: readFileSync(`${base}.key`) }, (incoming, outgoing) => {
+  const server = https.createServer({ cert, key }, (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", () => {
@@ -68,7 +52,7 @@ export async function serveWebhooks(scene: Scene, answers: Readonly<Record<strin
   });
   return {
     seen,
-    at: (path) => ({ url: `https://127.0.0.1:${port}${path}`, caBundle: certificate.toString("base64") }),
+    at: (path) => ({ url: `https://127.0.0.1:${port}${path}`, caBundle: cert.toString("base64") }),
   };
 }
 

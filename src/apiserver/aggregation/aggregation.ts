@@ -1,6 +1,7 @@
 import type { APIService } from "#api/generated/apiregistration-v1.ts";
 import { apiservices, endpointslices, services } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
+import { apiVersionOf, type AggregatedApi, type AggregatedApis, type Resource } from "#api/resource.ts";
 import type { Timer } from "#world/clock.ts";
 import type { HttpRequest, HttpResponse } from "#world/http.ts";
 import { textFromBase64 } from "../authenticate/base64.ts";
@@ -38,7 +39,7 @@ interface Remote {
   available: boolean;
   documents: RemoteDocuments;
   /** What is entered in the registry for it, and what it was made from. */
-  ids: readonly string[];
+  resources: readonly Resource<ApiObject>[];
   listHash: string;
 }
 
@@ -46,10 +47,11 @@ interface Remote {
  * Group versions that APIServices give to other servers. Each is asked for its resources whenever it, its Service or its
  * endpoints change, and now and then; what it answers becomes part of discovery, and its condition says whether it answers.
  */
-export class Aggregation {
+export class Aggregation implements AggregatedApis {
   readonly #parts: Parts;
   readonly #remotes = new Map<string, Remote>();
   readonly #listening: { close(): void }[];
+  readonly #listeners = new Set<() => void>();
   readonly #passes: Passes;
   #timer: Timer | undefined;
   #isClosed = false;
@@ -77,6 +79,19 @@ export class Aggregation {
     this.#isClosed = true;
     this.#timer?.cancel();
     for (const each of this.#listening) each.close();
+  }
+
+  all(): readonly AggregatedApi[] {
+    // Those that nobody has asked yet are known from their APIServices: until they answer, what they serve is unknown.
+    return [...this.#wanted().keys()].map((apiVersion) => {
+      const { available = false, resources = [] } = this.#remotes.get(apiVersion) ?? {};
+      return { apiVersion, isAnswering: available, resources };
+    });
+  }
+
+  onChange(changed: () => void): { close(): void } {
+    this.#listeners.add(changed);
+    return { close: () => this.#listeners.delete(changed) };
   }
 
   /** What the servers that answer publish in OpenAPI 3, by `apis/{group}/{version}`. */
@@ -152,12 +167,7 @@ export class Aggregation {
   async #lookAfterAll(): Promise<void> {
     if (this.#isClosed) return;
     this.#timer?.cancel();
-    const all = (listStored(this.#parts.reader, apiservices) as Stored[]).filter(
-      ({ spec }) => spec.service !== undefined,
-    );
-    const wanted = new Map(
-      all.map((service) => [`${service.spec.group ?? ""}/${service.spec.version ?? ""}`, service]),
-    );
+    const wanted = this.#wanted();
     for (const [apiVersion, remote] of this.#remotes) if (!wanted.has(apiVersion)) this.#forget(apiVersion, remote);
     try {
       await Promise.all([...wanted].map(([apiVersion, service]) => this.#check(apiVersion, service)));
@@ -168,26 +178,46 @@ export class Aggregation {
     }
   }
 
-  #forget(apiVersion: string, { ids }: Remote): void {
-    for (const id of ids) this.#parts.registry.remove(id);
+  /** The APIServices of other servers by group version. What this server itself answers is not given away. */
+  #wanted(): Map<string, Stored> {
+    const services = (listStored(this.#parts.reader, apiservices) as Stored[]).filter(
+      ({ spec }) => spec.service !== undefined,
+    );
+    const wanted = new Map(
+      services.map((service) => [`${service.spec.group ?? ""}/${service.spec.version ?? ""}`, service]),
+    );
+    for (const apiVersion of wanted.keys())
+      if (!this.#remotes.has(apiVersion) && this.#isOurs(apiVersion)) wanted.delete(apiVersion);
+    return wanted;
+  }
+
+  #isOurs(apiVersion: string): boolean {
+    return this.#parts.registry.all().some((served) => served.apiVersion === apiVersion);
+  }
+
+  #forget(apiVersion: string, { resources }: Remote): void {
+    for (const resource of resources) this.#parts.registry.remove(entryId(resource));
     this.#remotes.delete(apiVersion);
+    this.#tellChange();
+  }
+
+  #tellChange(): void {
+    for (const changed of this.#listeners) changed();
   }
 
   async #check(apiVersion: string, service: Stored): Promise<void> {
     const known = this.#remotes.get(apiVersion);
-    // What this server itself answers is not given away.
-    const isOurs = this.#parts.registry.all().some((served) => served.apiVersion === apiVersion);
-    if (known === undefined && isOurs) return;
     const remote: Remote = {
       service,
       available: known?.available ?? false,
       documents: known?.documents ?? { v2: undefined, v3: undefined },
-      ids: known?.ids ?? [],
+      resources: known?.resources ?? [],
       listHash: known?.listHash ?? "",
     };
     this.#remotes.set(apiVersion, remote);
     const verdict = await this.#ask(apiVersion, remote);
     remote.available = verdict.available;
+    if (known?.available !== remote.available || known.resources !== remote.resources) this.#tellChange();
     await this.#report(service, verdict);
   }
 
@@ -214,7 +244,7 @@ export class Aggregation {
       const body = await readWhole(response, resourceListBytesMax);
       if (body === undefined || response.status !== 200)
         return failed(`failing or missing response from ${url}: bad status from ${url}: ${response.status}`);
-      const problem = this.#enter(apiVersion, remote, body);
+      const problem = this.#enter(remote, body);
       if (problem !== undefined) return failed(`failing or missing response from ${url}: ${problem}`);
       // It answers: its requests need not wait for its documents.
       remote.available = true;
@@ -233,16 +263,16 @@ export class Aggregation {
   }
 
   /** Puts what a server says that it serves into the registry, where it differs from the last time; a text says what is wrong. */
-  #enter(apiVersion: string, remote: Remote, body: Uint8Array): string | undefined {
+  #enter(remote: Remote, body: Uint8Array): string | undefined {
     const hash = fingerprint(new TextDecoder().decode(body));
     if (hash === remote.listHash) return undefined;
     const { group = "", version = "" } = remote.service.spec;
     const entries = resourcesOf(body, group, version);
     if (typeof entries === "string") return entries;
     const { registry } = this.#parts;
-    for (const id of remote.ids) registry.remove(id);
-    remote.ids = entries.map(({ kind }) => `aggregated/${apiVersion}/${kind.storage.resource}`);
-    entries.forEach((entry, index) => registry.set(remote.ids[index]!, entry));
+    for (const resource of remote.resources) registry.remove(entryId(resource));
+    remote.resources = entries.map(({ kind }) => kind.storage);
+    for (const entry of entries) registry.set(entryId(entry.kind.storage), entry);
     remote.listHash = hash;
     return undefined;
   }
@@ -270,6 +300,11 @@ export class Aggregation {
     if (result instanceof Failure && result.code !== 404)
       throw new Error(`cannot write the status of ${name}: ${result.message}`);
   }
+}
+
+/** Where the registry keeps a resource of another server. */
+function entryId(resource: Resource<unknown>): string {
+  return `aggregated/${apiVersionOf(resource)}/${resource.resource}`;
 }
 
 const aggregator: User = { name: "system:kube-aggregator", uid: "", groups: ["system:masters"], extra: {} };

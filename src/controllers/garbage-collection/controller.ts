@@ -1,6 +1,6 @@
 import { customresourcedefinitions } from "#api/generated/resources.ts";
 import type { OwnerReference, PartialObjectMetadata } from "#api/generated/meta-v1.ts";
-import type { Resource } from "#api/resource.ts";
+import { apiVersionOf, type AggregatedApis, type Resource } from "#api/resource.ts";
 import type { Client, ObjectName } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import type { Action } from "#reconcile/action.ts";
@@ -15,28 +15,32 @@ import { foregroundFinalizer, planCollection, type Dependent, type OwnerState } 
 
 /** Deletes what nobody owns any more, and carries out foreground and orphaning deletions. */
 export function createGarbageCollector(dependencies: Dependencies, metadata: MetadataInformers): Controller {
+  const { aggregated, timers } = dependencies;
   const graph = createGraph(metadata);
   const judge = createOwnerJudge(dependencies, metadata, graph);
-  const served = metadata.all().find(({ resource }) => isCustomDefinition(resource));
-  const subscriptions: { close(): void }[] = [];
+  const definitions = metadata.all().find(({ resource }) => isCustomDefinition(resource));
   return createLoop(dependencies, {
     name: "garbage-collection",
     eventSource: "garbage-collector-controller",
     // Before every kind was seen, an owner that merely is not known yet would look gone.
-    needs: metadata.all().map(({ informer }) => informer),
+    needs: metadata.own(),
     watch: (enqueue) => {
-      subscriptions.push(...graph.follow(enqueue));
-      const follow = served?.informer.handle(() => {
-        dependencies.timers.after(limits.servedSettleMs, () => {
-          metadata.refresh();
-          const joined = graph.unfollowed();
-          subscriptions.push(...graph.follow(enqueue));
-          // Owners of a new kind may have come and gone before anybody looked at them.
-          for (const informer of joined) void informer.synced().then(() => graph.lookAtUnknown(enqueue));
-        });
-      });
-      if (follow !== undefined) subscriptions.push(follow);
-      return [{ close: () => subscriptions.splice(0).forEach((subscription) => subscription.close()) }];
+      const servedChanged = (): void => {
+        metadata.refresh();
+        // Owners of a new kind may have come and gone before anybody looked at them.
+        for (const informer of graph.follow(enqueue)) void informer.synced().then(() => graph.lookAtUnknown(enqueue));
+      };
+      graph.follow(enqueue);
+      const subscriptions = [
+        graph,
+        definitions?.informer.handle(() => void timers.after(limits.servedSettleMs, servedChanged)),
+        aggregated?.onChange(() => {
+          servedChanged();
+          // A server that answers again may know the owners that could not be asked for.
+          graph.lookAtUnknown(enqueue);
+        }),
+      ];
+      return subscriptions.filter((subscription) => subscription !== undefined);
     },
     async pass(uid) {
       const found = graph.find(uid);
@@ -80,7 +84,7 @@ function isCustomDefinition(resource: Resource<unknown>): boolean {
 /** Finds out whether an owner exists. Undefined: it cannot be known, so the dependent is left alone. */
 type OwnerJudge = (item: ObjectView, reference: OwnerReference) => Promise<OwnerState | undefined>;
 
-function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers, graph: Graph): OwnerJudge {
+function createOwnerJudge({ client, aggregated }: Dependencies, metadata: MetadataInformers, graph: Graph): OwnerJudge {
   const absent = new Set<string>();
   return async (item, reference) => {
     const known = graph.find(reference.uid)?.view;
@@ -97,6 +101,7 @@ function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers,
     const resource = metadata.ofKind(reference.apiVersion, reference.kind);
     // Nothing of that kind is served (now): whether the owner exists cannot be known.
     if (resource === undefined || (resource.namespaced && namespace === "")) return undefined;
+    if (isSilent(aggregated, resource)) return undefined;
     const at = { ...(resource.namespaced ? { namespace } : {}), name: reference.name };
     const owner = await lookUp(client, resource as Resource<PartialObjectMetadata>, at);
     if (owner === "unserved") return undefined;
@@ -108,6 +113,12 @@ function createOwnerJudge({ client }: Dependencies, metadata: MetadataInformers,
     absent.add(identity);
     return "absent";
   };
+}
+
+/** Whether another server keeps the objects and does not answer: that says nothing about them. */
+function isSilent(aggregated: AggregatedApis | undefined, resource: Resource<unknown>): boolean {
+  const apiVersion = apiVersionOf(resource);
+  return aggregated?.all().some((api) => api.apiVersion === apiVersion && !api.isAnswering) === true;
 }
 
 /** Undefined: there is no object of this name. A kind that is not served now says nothing about its objects. */

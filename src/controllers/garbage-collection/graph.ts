@@ -11,10 +11,12 @@ export interface Graph {
   dependentsOf(uid: string): Dependent[];
   /** The names on the way from an object over its owners back to itself; undefined when there is none. */
   cycleOf(uid: string): string[] | undefined;
-  /** Listens to informers that joined since the last call. Calls `look` with the uid of each object to judge. */
-  follow(look: (uid: string) => void): readonly { close(): void }[];
-  /** Informers that have joined since the last `follow`. */
-  unfollowed(): readonly Informer<ObjectView>[];
+  /**
+   * Listens to informers that joined since the last call, and forgets what it knew by those that left. Calls `look` with the uid
+   * of each object to judge. Answers who joined.
+   */
+  follow(look: (uid: string) => void): readonly Informer<ObjectView>[];
+  close(): void;
   /** Calls `look` for each object with an owner that nobody has seen. */
   lookAtUnknown(look: (uid: string) => void): void;
 }
@@ -23,7 +25,7 @@ export function createGraph(metadata: MetadataInformers): Graph {
   const byUid = new Map<string, { resource: Resource<unknown>; informer: Informer<ObjectView>; key: string }>();
   /** Owner uid to dependents' uids, also for owners that nobody has seen. */
   const dependents = new Map<string, Set<string>>();
-  const followed = new Set<Informer<ObjectView>>();
+  const followed = new Map<Informer<ObjectView>, { close(): void }>();
 
   const link = (view: ObjectView): void => {
     for (const owner of view.owners) {
@@ -92,20 +94,32 @@ export function createGraph(metadata: MetadataInformers): Graph {
     find,
     cycleOf,
     dependentsOf: (uid) => [...(dependents.get(uid) ?? [])].map(find).filter((found) => found !== undefined),
-    unfollowed: () =>
-      metadata
-        .all()
-        .map(({ informer }) => informer)
-        .filter((informer) => !followed.has(informer)),
     lookAtUnknown: (look) => {
       for (const [owner, uids] of dependents) if (!byUid.has(owner)) uids.forEach(look);
     },
-    follow: (look) =>
-      metadata.all().flatMap((entry) => {
-        if (followed.has(entry.informer)) return [];
-        followed.add(entry.informer);
-        return [entry.informer.handle((key, old, current) => changed(entry, key, old, current, look))];
-      }),
+    follow(look) {
+      const present = metadata.all();
+      const informers = new Set(present.map(({ informer }) => informer));
+      for (const [informer, subscription] of followed) {
+        if (informers.has(informer)) continue;
+        subscription.close();
+        followed.delete(informer);
+        for (const view of informer.list()) {
+          unlink(view);
+          byUid.delete(view.uid);
+        }
+      }
+      const joined = present.filter(({ informer }) => !followed.has(informer));
+      for (const entry of joined) {
+        const told = entry.informer.handle((key, old, current) => changed(entry, key, old, current, look));
+        followed.set(entry.informer, told);
+      }
+      return joined.map(({ informer }) => informer);
+    },
+    close() {
+      for (const subscription of followed.values()) subscription.close();
+      followed.clear();
+    },
   };
 }
 

@@ -19,6 +19,10 @@ export interface ObservedNamespace {
   readonly namespace: NamespaceView;
   /** Only resources of which something is left, in the order of discovery. */
   readonly content: readonly Content[];
+  /** Group versions of other servers that do not answer: what they keep in the namespace is not known. */
+  readonly undiscovered: readonly string[];
+  /** What other servers said instead of what they keep in the namespace. */
+  readonly unlisted: readonly string[];
 }
 
 export const namespaceFinalizer = "kubernetes";
@@ -28,19 +32,17 @@ const resource = namespaces as Resource<unknown>;
  * Empties a namespace that is being deleted: first its pods, then, when the last of them is gone, the rest, so that no pod
  * outlives the NetworkPolicies that protect it (CVE-2024-7598). When nothing is left, the namespace's own finalizer goes.
  */
-export function planNamespace(
-  { namespace, content }: ObservedNamespace,
-  { now, refusal }: PassContext,
-): Plan | undefined {
+export function planNamespace(observed: ObservedNamespace, { now, refusal }: PassContext): Plan | undefined {
+  const { namespace, content, undiscovered, unlisted } = observed;
   if (namespace.deletionMs === undefined || !namespace.specFinalizers.includes(namespaceFinalizer)) return undefined;
   const because = referenceOf(resource, namespace);
   const refused = refusal?.action.verb === "delete" ? refusal.message : undefined;
-  const conditions = conditionsOf(namespace, content, refused, now);
+  const conditions = conditionsOf(observed, refused, now);
   const status =
     isEqual(conditions, namespace.conditions) && namespace.phase === "Terminating"
       ? []
       : [updateStatus(namespace, conditions)];
-  if (content.length === 0) {
+  if (content.length === 0 && undiscovered.length === 0 && unlisted.length === 0) {
     // The status first: its write makes the judged revision old, so the finalizer goes in the next pass.
     return status.length > 0 ? { actions: status, because } : { actions: [finalize(namespace)], because };
   }
@@ -100,8 +102,7 @@ function updateStatus(namespace: NamespaceView, conditions: NamespaceCondition[]
 
 /** `refused` is what the server said when it did not let something go. */
 function conditionsOf(
-  namespace: NamespaceView,
-  content: readonly Content[],
+  { namespace, content, undiscovered, unlisted }: ObservedNamespace,
   refused: string | undefined,
   now: number,
 ): NamespaceCondition[] {
@@ -114,20 +115,17 @@ function conditionsOf(
       for (const name of object.finalizers) finalizers.set(name, (finalizers.get(name) ?? 0) + 1);
   }
   const held = [...finalizers].sort().map(([name, count]) => `${name} in ${count} resource instances`);
+  const left = content.length + unlisted.length;
+  const failures = [...(refused === undefined || content.length === 0 ? [] : [refused]), ...unlisted];
   const wanted: Omit<NamespaceCondition, "lastTransitionTime">[] = [
-    {
-      type: "NamespaceDeletionDiscoveryFailure",
-      status: "False",
-      reason: "ResourcesDiscovered",
-      message: "All resources successfully discovered",
-    },
+    discoveryCondition(undiscovered),
     {
       type: "NamespaceDeletionGroupVersionParsingFailure",
       status: "False",
       reason: "ParsedGroupVersions",
       message: "All legacy kube types successfully parsed",
     },
-    refused === undefined || content.length === 0
+    failures.length === 0
       ? {
           type: "NamespaceDeletionContentFailure",
           status: "False",
@@ -138,7 +136,7 @@ function conditionsOf(
           type: "NamespaceDeletionContentFailure",
           status: "True",
           reason: "ContentDeletionFailed",
-          message: `Failed to delete all resource types, ${content.length} remaining: ${refused}`,
+          message: `Failed to delete all resource types, ${left} remaining: ${failures.join(", ")}`,
         },
     remaining.length === 0
       ? {
@@ -173,6 +171,20 @@ function conditionsOf(
       old !== undefined && old.status === condition.status ? old.lastTransitionTime : timeText(now);
     return { ...condition, ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }) };
   });
+}
+
+function discoveryCondition(undiscovered: readonly string[]): Omit<NamespaceCondition, "lastTransitionTime"> {
+  const type = "NamespaceDeletionDiscoveryFailure";
+  if (undiscovered.length === 0) {
+    const message = "All resources successfully discovered";
+    return { type, status: "False", reason: "ResourcesDiscovered", message };
+  }
+  const failing = undiscovered
+    .toSorted()
+    .map((apiVersion) => `${apiVersion}: stale GroupVersion discovery: ${apiVersion}`);
+  const incomplete = `unable to retrieve the complete list of server APIs: ${failing.join(", ")}`;
+  const message = `Discovery failed for some groups, ${failing.length} failing: ${incomplete}`;
+  return { type, status: "True", reason: "DiscoveryFailed", message };
 }
 
 function resourceName({ group, resource: plural }: Resource<unknown>): string {

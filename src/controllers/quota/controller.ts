@@ -19,7 +19,7 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
   return createLoop(dependencies, {
     name: "quota",
     eventSource: "resourcequota-controller",
-    needs: [quotas, podViews, ...metadata.all().map(({ informer }) => informer)],
+    needs: [quotas, podViews, ...metadata.own()],
     watch: (enqueue, enqueueAfter) => {
       // Many go at once: one count at the end of a burst.
       const recount = (namespace: string): void => {
