@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { Agent, createServer, request, type Server as HttpServer } from "node:http";
 import { connect as connectH2 } from "node:http2";
 import { connect, createServer as createNetServer } from "node:net";
@@ -131,6 +131,15 @@ class Stage implements AsyncDisposable {
     const onGone = (): void => void (this.gone += 1);
     const { haproxy, runtime, folder, listen } = this;
     return new IngressDataPlane({ haproxy, runtime, folder, listen, disk: realDisk, onGone });
+  }
+
+  /** The kernel's number of what HAProxy's runtime API listens on. */
+  listeningSocket(): string {
+    const path = `${readlinkSync(`${this.folder}/haproxy.sock`)}.`;
+    const line = readFileSync("/proc/net/unix", "utf8")
+      .split("\n")
+      .find((text) => text.includes(path));
+    return line?.split(" ").at(-2) ?? assert.fail(`nobody listens on ${path}`);
   }
 
   async pod(name: string): Promise<Pod> {
@@ -326,11 +335,13 @@ test(
         }
       })();
       const all = Object.fromEntries(many.map(({ backend }) => [backend, [pod]]));
+      const inherited = stage.listeningSocket();
       await stage.plane.apply(table([route("a.com", "", "d/web:80"), ...many], { "d/web:80": [pod], ...all }));
       finished = true;
       await load;
       assert.deepEqual(failures, []);
       assert.equal(stage.plane.reloads, 1);
+      assert.notEqual(stage.listeningSocket(), inherited, "the old process could answer what the new one is asked");
       assert.equal(await stage.name("h99.com"), "many");
     });
 

@@ -196,7 +196,7 @@ test("whatever one Ingress says, the others' table stays byte for byte, and noth
     const wanted = wantedDataPlane(compiled.table, slots);
     return {
       text: mapText(wanted.maps["routes.map"]),
-      file: configuration(listen, slots, wanted, undefined),
+      file: configuration(listen, slots, wanted, { user: undefined, socket: "haproxy-1.sock" }),
     };
   };
   const alone = plane(run([bystander]));

@@ -29,11 +29,19 @@ export interface IngressListen {
   readonly services?: ServiceListen;
 }
 
+/** What is of one process of HAProxy. */
+export interface ProcessSettings {
+  /** The user and group that it runs as; undefined: ours. */
+  readonly user: string | undefined;
+  /** Where its runtime API listens. */
+  readonly socket: string;
+}
+
 /**
  * HAProxy's configuration: ports, limits and numbered places, with the addresses of their servers so that a start or reload
  * serves at once. No text of users: routes are map lines, certificates are files with numbers for names.
  */
-export function configuration(listen: IngressListen, slots: Slots, plane: DataPlane, user: string | undefined): string {
+export function configuration(listen: IngressListen, slots: Slots, plane: DataPlane, process: ProcessSettings): string {
   const binds = listen.addresses.flatMap((address) => [
     `  bind ${address}:${listen.httpPort}`,
     `  bind ${address}:${listen.httpsPort} ssl crt-list ${certificateList} alpn h2,http/1.1`,
@@ -51,7 +59,7 @@ export function configuration(listen: IngressListen, slots: Slots, plane: DataPl
       ...serverLines(name, plane),
     );
   return `${[
-    ...globalLines(user),
+    ...globalLines(process),
     ...defaultLines,
     ...trafficDefaults,
     ...holdDefaults,
@@ -75,12 +83,12 @@ function serverLines(backend: string, plane: DataPlane): string[] {
   );
 }
 
-function globalLines(user: string | undefined): string[] {
+function globalLines({ user, socket }: ProcessSettings): string[] {
   return [
     "global",
     // What clients and pods do is not written to a file that grows with it; what is wrong at a start is told all the same.
     "  quiet",
-    "  stats socket unix@haproxy.sock mode 600 level admin expose-fd listeners",
+    `  stats socket unix@${socket} mode 600 level admin expose-fd listeners`,
     "  stats timeout 24d",
     // Connections follow from what the system allows, up to this many files.
     "  fd-hard-limit 65536",

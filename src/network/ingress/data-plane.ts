@@ -157,7 +157,8 @@ export class IngressDataPlane {
     const present = await this.#read(configurationFile);
     const empty: DataPlane = { maps: emptyMaps, servers: new Map(), certificates: new Map() };
     const user = /^ {2}user (\S+)$/m.exec(present)?.[1];
-    const fits = withoutServers(present) === configuration(listen, slots, empty, user);
+    const socket = await haproxy.socket();
+    const fits = withoutServers(present) === configuration(listen, slots, empty, { user, socket });
     if (fits) this.#slots = slots;
     return fits ? slots : noSlots;
   }
@@ -168,13 +169,11 @@ export class IngressDataPlane {
     if (isRunning && this.#slots !== undefined && hasPlaces(before, slots)) {
       if (this.#actual !== undefined) return this.#actual;
     } else {
-      // Certificates that HAProxy has not accepted yet could keep it from starting: they follow when it runs.
-      await haproxy.write(slots, { ...wanted, certificates: accepted(wanted, this.#sent) });
       // The process that ends is not the one that serves.
       this.close();
       await this.#carry(isRunning, before);
-      if (isRunning) await haproxy.reload();
-      else await haproxy.start();
+      // Certificates that HAProxy has not accepted yet could keep it from starting: they follow when it runs.
+      await haproxy.replace(slots, { ...wanted, certificates: accepted(wanted, this.#sent) });
       this.reloads += 1;
     }
     this.close();

@@ -26,6 +26,8 @@ export interface HaproxyOptions {
 export const slotsFile = "slots.json";
 export const configurationFile = "haproxy.cfg";
 const pidFile = "haproxy.pid";
+/** Leads to the socket of the process that serves. */
+const socketLink = "haproxy.sock";
 
 /** HAProxy as a process that outlives us: started once, found again, reloaded only when places run out. */
 export class Haproxy {
@@ -37,12 +39,26 @@ export class Haproxy {
   }
 
   /** Whether a process answers on the socket. */
-  async isRunning(): Promise<boolean> {
-    return (await this.#workerPid()) !== "";
+  isRunning(): Promise<boolean> {
+    return isAnswering(this.#options.runtime);
   }
 
-  /** Writes everything that a start or reload reads. Readers see each file whole. */
+  /** Writes what the process that serves would read if it were started now. Readers see each file whole. */
   async write(slots: Slots, plane: DataPlane): Promise<void> {
+    await this.#write(slots, plane, await this.socket());
+  }
+
+  /**
+   * The socket of the process that serves. Each process has one of its own: a new one inherits what the old one listens on, and on a
+   * shared socket the old one could still answer, and take what was meant for the new one.
+   */
+  async socket(): Promise<string> {
+    const { disk } = this.#options;
+    // No link: none was ever started here.
+    return disk.readlink(this.#path(socketLink)).catch(() => socketName(0));
+  }
+
+  async #write(slots: Slots, plane: DataPlane, socket: string): Promise<void> {
     const { disk, listen } = this.#options;
     await disk.makeDirectory(this.#path(""), 0o700);
     if ((await disk.stat(this.#path(defaultCertificate))) === undefined) {
@@ -57,12 +73,36 @@ export class Haproxy {
     }
     await this.#writeChanged(holdScriptFile, holdScript(this.#options.holdTimeoutMs));
     this.#user ??= haproxyUser(disk).then((user) => user?.name);
-    await this.#writeChanged(configurationFile, configuration(listen, slots, plane, await this.#user));
+    const process = { user: await this.#user, socket };
+    await this.#writeChanged(configurationFile, configuration(listen, slots, plane, process));
     await this.#writeChanged(slotsFile, writeSlots(slots));
   }
 
-  /** Starts the process from what was written. Rejects with what HAProxy says when it does not come up. */
-  async start(): Promise<void> {
+  /**
+   * A new process serves what is given: the first, or one that takes over from another, which ends with its last connection. Rejects
+   * with what HAProxy says when it does not come up.
+   */
+  async replace(slots: Slots, plane: DataPlane): Promise<void> {
+    const { disk, runtime } = this.#options;
+    const before = await this.socket();
+    const socket = socketName(Number(/\d+/.exec(before)?.[0] ?? 0) + 1);
+    await this.#write(slots, plane, socket);
+    const own = runtime.at(this.#path(socket));
+    const answers = (): Promise<boolean> => isAnswering(own);
+    const master = await this.#masterPid();
+    if (master === undefined) await this.#start(answers);
+    else {
+      this.#options.processes.signal(master, "SIGUSR2");
+      await this.#until(answers);
+    }
+    const next = this.#path(`${socketLink}.new`);
+    await disk.remove(next);
+    await disk.symlink(socket, next);
+    await disk.rename(next, this.#path(socketLink));
+    await disk.remove(this.#path(before));
+  }
+
+  async #start(answers: () => Promise<boolean>): Promise<void> {
     const { processes, folder } = this.#options;
     const check = await processes.run("haproxy", ["-c", "-C", folder, "-f", configurationFile]);
     if (check.code !== 0) throw new Error(`HAProxy does not accept its configuration: ${lastLines(check.stderr)}`);
@@ -78,20 +118,7 @@ export class Haproxy {
     );
     await this.#until(async () => {
       if (ended) throw new Error(`HAProxy did not start: ${lastLines(await this.#options.disk.readText(logFile))}`);
-      return this.isRunning();
-    });
-  }
-
-  /** A new process takes over sockets and what was written; the old one ends with its last connection. */
-  async reload(): Promise<void> {
-    const { processes } = this.#options;
-    const before = await this.#workerPid();
-    const master = await this.#masterPid();
-    if (master === undefined) return this.start();
-    processes.signal(master, "SIGUSR2");
-    await this.#until(async () => {
-      const now = await this.#workerPid();
-      return now !== "" && now !== before;
+      return answers();
     });
   }
 
@@ -113,11 +140,6 @@ export class Haproxy {
       // Not every kernel has this file.
       .catch(() => undefined);
     return children === undefined ? undefined : children.trim().split(" ").length > 1;
-  }
-
-  /** "" when nobody answers. */
-  async #workerPid(): Promise<string> {
-    return pidOf(await this.#options.runtime.command("show info").catch(() => ""));
   }
 
   /** The process of the pid file, if it still is our HAProxy: pids are used again. */
@@ -156,6 +178,16 @@ export async function haproxyUser(disk: Disk): Promise<{ readonly name: string; 
   const users = await disk.readText("/etc/passwd").catch(() => "");
   const id = /^haproxy:[^:]*:(\d+):/m.exec(users)?.[1];
   return id === undefined ? undefined : { name: "haproxy", id: Number(id) };
+}
+
+function socketName(life: number): string {
+  return `haproxy-${life}.sock`;
+}
+
+async function isAnswering(runtime: Runtime): Promise<boolean> {
+  // A socket that nobody serves is what is asked for here.
+  const info = await runtime.command("show info").catch(() => "");
+  return pidOf(info) !== "";
 }
 
 function lastLines(text: string): string {

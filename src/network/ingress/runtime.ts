@@ -27,6 +27,11 @@ export class Runtime {
     this.#options = options;
   }
 
+  /** The same for another socket. */
+  at(path: string): Runtime {
+    return new Runtime({ ...this.#options, path });
+  }
+
   /** The answer to a command; `payload` is what follows `<<`. Rejects with `RuntimeError`. */
   async command(line: string, payload?: string): Promise<string> {
     if (/[\n\r;\\\0]/.test(line)) throw new Error(`Cannot send ${JSON.stringify(line.slice(0, 200))} as one command`);

@@ -127,7 +127,10 @@ test("whatever a TrafficSplit says, nothing of it reaches the configuration, and
   const planeOf = ({ table }: Compiled) => {
     const slots = assignSlots(noSlots, table.backends.keys(), []);
     const wanted = wantedDataPlane(table, slots);
-    const file = configuration(listen, slots, wanted, undefined).replaceAll(/ {2}server .*\n/g, "");
+    const file = configuration(listen, slots, wanted, { user: undefined, socket: "haproxy-1.sock" }).replaceAll(
+      / {2}server .*\n/g,
+      "",
+    );
     return { file, lines: Object.values(wanted.maps).map(mapText).join("").split("\n").filter(Boolean) };
   };
   const alone = planeOf(compiled([]));
