@@ -103,6 +103,8 @@ export interface KindRules<T = ApiObject> {
   cells?(object: T, now: number): Cell[];
   /** Field selectors beyond metadata.name and metadata.namespace, with their value. */
   readonly fieldSelectors?: Readonly<Record<string, (object: T) => string>>;
+  /** What every answer of a kind that is deprecated warns of: since when, and what to use instead. */
+  readonly deprecation?: string;
   /** Warnings for the client (deprecated fields and the like), sent as Warning headers. */
   warnings?(object: T, old: T | undefined): string[];
   /** Grace period of a deletion in seconds; 0 means at once. Absent: always at once. Pods have one. */

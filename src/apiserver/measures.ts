@@ -1,4 +1,11 @@
-import { growingBuckets, type Counter, type Family, type Histogram, type Metrics } from "#telemetry/metrics.ts";
+import {
+  growingBuckets,
+  seriesMax,
+  type Counter,
+  type Family,
+  type Histogram,
+  type Metrics,
+} from "#telemetry/metrics.ts";
 import type { Store } from "#store/store.ts";
 import type { Clock } from "#world/clock.ts";
 import type { AdmissionPlugin, Operation } from "./admission.ts";
@@ -33,6 +40,8 @@ export class Measures {
   readonly #dispatched: Counter;
   readonly #rejected: Counter;
   readonly #waited: Histogram;
+  /** What was asked for of deprecated resources, by all its labels. */
+  readonly #deprecated = new Map<string, Family["samples"][number]>();
 
   constructor(metrics: Metrics, clock: Pick<Clock, "monotonic">) {
     this.#clock = clock;
@@ -82,6 +91,14 @@ export class Measures {
       [...flow, "execute"],
       queueBuckets,
     );
+    metrics.collect(() => [
+      {
+        name: "apiserver_requested_deprecated_apis",
+        type: "gauge",
+        help: "Deprecated APIs that have been requested, by API group, version, resource, subresource, and removed_release.",
+        samples: [...this.#deprecated.values()],
+      },
+    ]);
   }
 
   now(): number {
@@ -127,6 +144,13 @@ export class Measures {
   /** A watch was broken off because its client did not keep up. */
   watchTerminated({ group, resource }: Watched): void {
     this.#terminated.add([group, resource]);
+  }
+
+  /** Somebody from outside asked for what is deprecated. No release is known that drops one of them. */
+  deprecatedRequested({ group, version, resource }: Watched, subresource: string): void {
+    const key = `${group}/${version}/${resource}/${subresource}`;
+    if (this.#deprecated.has(key) || seriesMax <= this.#deprecated.size) return;
+    this.#deprecated.set(key, { labels: { group, version, resource, subresource, removed_release: "" }, value: 1 });
   }
 
   flow(level: string, schema: string): FlowCounts {

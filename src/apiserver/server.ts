@@ -134,7 +134,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     describe: options.describe ?? (() => undefined),
     webhooks: options.webhooks === undefined ? undefined : given(options.webhooks),
     gzip: options.gzip,
-    audit: options.audit === undefined ? undefined : new Audit(options.audit),
+    audit: options.audit === undefined ? undefined : new Audit(options.audit, options.metrics),
     measures: options.metrics === undefined ? undefined : new Measures(options.metrics, clock),
     aggregation: () => aggregation,
     log: options.log ?? (() => undefined),
@@ -148,7 +148,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const answer = answerer(parts, fairness);
   const fromOutside = options.counts === undefined ? answer : counted(answer, options.counts, clock);
   const definitions = new CustomDefinitions(parts);
-  aggregation = new Aggregation(parts);
+  aggregation = new Aggregation(parts, options.metrics);
   const policies = new PolicyStatus(parts);
 
   return {

@@ -1,6 +1,8 @@
 import type { CertificateSigningRequest } from "#api/generated/certificates-v1.ts";
 import type { LimitRange } from "#api/generated/core-v1.ts";
-import { certificatesigningrequests, limitranges } from "#api/generated/resources.ts";
+import { certificatesigningrequests, limitranges, nodes, pods } from "#api/generated/resources.ts";
+import { listStored } from "#apiserver/authorize/stored.ts";
+import type { ObjectReader } from "#apiserver/object-reader.ts";
 import { parseCron } from "#api/cron-schedule.ts";
 import { nextTime, zoneClock } from "#controllers/cronjob/schedule.ts";
 import { boundsOf } from "#controllers/deployment/observed.ts";
@@ -34,6 +36,7 @@ import {
   type StateLimitRange,
   type StateRequest,
 } from "#observability/kube-state/namespaced.ts";
+import { knownResources, podResourceStates } from "#observability/kube-state/pod-resources.ts";
 import { podStates } from "#observability/kube-state/pods.ts";
 import { claimStates, storageClassStates, volumeStates } from "#observability/kube-state/storage.ts";
 import {
@@ -128,6 +131,21 @@ export async function kubeStatePage(informers: Informers, timers: Timers, clock:
     await timers.yield();
   }
   return page;
+}
+
+/** Pods of `/metrics/resources` that are told before others get their turn. */
+const podsAtOnce = 500;
+
+/** kube-scheduler's page of what pods ask for, from the stored objects: made when somebody looks, and kept by nobody. */
+export async function podResourcesPage(objects: ObjectReader, timers: Timers): Promise<string> {
+  const into = new FamilyBuilder();
+  const known = knownResources(listStored(objects, nodes));
+  const all = listStored(objects, pods);
+  for (let from = 0; from < all.length; from += podsAtOnce) {
+    for (const pod of all.slice(from, from + podsAtOnce)) podResourceStates(into, pod, known);
+    await timers.yield();
+  }
+  return exposeFamilies(into.families());
 }
 
 /** When a CronJob is due next after its last time. */

@@ -160,6 +160,36 @@ export function schedulerFamilies({ pending, incoming, known }: Scheduler): read
   ];
 }
 
+/** Upstream's ends of buckets: from nothing over half an hour to a year, in seconds. */
+const lifetimeBuckets: readonly number[] = [
+  0, 1800, 3600, 7200, 21600, 43200, 86400, 172800, 345600, 604800, 2592000, 7776000, 15552000, 31104000,
+];
+
+/** How long client certificates go on when they are shown. */
+export function certificateLifetimes(metrics: Metrics): (seconds: number) => void {
+  const lifetimes = metrics
+    .histogram(
+      "apiserver_client_certificate_expiration_seconds",
+      "Distribution of the remaining lifetime on the certificate used to authenticate a request.",
+      [],
+      lifetimeBuckets,
+    )
+    .series([]);
+  return (seconds) => lifetimes.observe(seconds);
+}
+
+/** What the store takes on disk; without a sample where it has none. */
+export function storeFamilies(bytes: number | undefined): Family[] {
+  return [
+    {
+      name: "apiserver_storage_size_bytes",
+      type: "gauge",
+      help: "Size of the storage database file physically allocated in bytes.",
+      samples: bytes === undefined ? [] : [{ labels: { storage_cluster_id: "store" }, value: bytes }],
+    },
+  ];
+}
+
 /** What audit back ends lost: nobody may find out only when he looks for it. */
 export function auditFamilies(audit: AuditOptions | undefined): Family[] {
   const lost = audit?.sinks.lost?.() ?? [];

@@ -3,6 +3,7 @@ import type { ApiObject } from "#api/kind.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
 import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
+import { WebhookMeasures } from "#apiserver/admission/webhooks/measures.ts";
 import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
 import { createTokenIssuer, type TokenIssuer } from "#apiserver/authenticate/token-issuer.ts";
 import { bootstrap } from "#apiserver/bootstrap/reconcile.ts";
@@ -37,10 +38,18 @@ import type { OwnProcess } from "#world/own-process.ts";
 import type { World } from "#world/world.ts";
 import { Access, type AccessSettings } from "./access.ts";
 import { Progress, storeChecks } from "./health.ts";
-import { kubeStatePage, prepareKubeState } from "./kube-state.ts";
+import { kubeStatePage, podResourcesPage, prepareKubeState } from "./kube-state.ts";
 import { createMeasurements } from "./measurements.ts";
 import { requestCounts } from "./request-metrics.ts";
-import { auditFamilies, queueFamilies, schedulerCounts, schedulerFamilies, workDurations } from "./server-metrics.ts";
+import {
+  auditFamilies,
+  certificateLifetimes,
+  queueFamilies,
+  schedulerCounts,
+  schedulerFamilies,
+  storeFamilies,
+  workDurations,
+} from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
 import type { Reloads } from "./reloads.ts";
 import type { SchedulerSettings } from "./scheduler-settings.ts";
@@ -91,6 +100,8 @@ export interface ServerOptions {
   readonly scheduler?: SchedulerSettings;
   /** How to reach the history of metrics (Prometheus); absent: none is kept. */
   readonly history?: Transport;
+  /** Bytes on disk that the store takes; absent: it has none. */
+  readonly storeBytes?: () => Promise<number>;
   /** For `process_*`; absent where the process is not the server's own. */
   readonly ownProcess?: OwnProcess;
   readonly log: Log;
@@ -133,6 +144,7 @@ export function createServer(options: ServerOptions): Server {
     [
       ...targetDocuments(() => informers),
       ["/metrics", { contentType: expositionType, content: () => metrics.expose() }],
+      ["/metrics/resources", { contentType: expositionType, content: () => podResourcesPage(api.objects, timers) }],
       ["/metrics/kube-state", { contentType: expositionType, content: () => kubeStatePage(informers, timers, clock) }],
     ],
   );
@@ -145,7 +157,7 @@ export function createServer(options: ServerOptions): Server {
   const informers = createInformers({ client, clock, timers, random, onProblem });
   prepareKubeState(informers);
   const pace = createPace(clock, timers);
-  const shared = { client, clock, timers, random, informers, pace, onProblem, ...workDurations(metrics) };
+  const shared = { client, clock, timers, random, informers, pace, metrics, onProblem, ...workDurations(metrics) };
   const resources = (): readonly Resource<unknown>[] => api.resources();
   const { controllers } = createControllers({
     ...shared,
@@ -191,8 +203,9 @@ export function createServer(options: ServerOptions): Server {
   });
   metrics.collect(() => schedulerFamilies(scheduler));
   const { ownProcess } = options;
-  metrics.collect(() => [
+  metrics.collect(async () => [
     buildInfo(versionInfo.gitVersion),
+    ...storeFamilies(await options.storeBytes?.()),
     ...auditFamilies(options.audit),
     ...(options.reloads?.families() ?? []),
     ...(ownProcess === undefined ? [] : processFamilies(ownProcess)),
@@ -246,7 +259,11 @@ function createApi(
     timers,
     random,
     authenticator: (objects) => {
-      const known = { clock, crypto, certificates, serviceAccountKeys: [serviceAccountKey], issuer, audiences };
+      const onLifetime = made.metrics === undefined ? undefined : certificateLifetimes(made.metrics);
+      const known = {
+        ...{ clock, crypto, certificates, issuer, audiences, onLifetime },
+        serviceAccountKeys: [serviceAccountKey],
+      };
       const outward = {
         dial: nodes?.dial,
         timers,
@@ -273,6 +290,7 @@ function createApi(
           dial: nodes?.dial,
           uuid: () => random.uuid(),
           matchConditions: undefined,
+          measures: made.metrics === undefined ? undefined : new WebhookMeasures(made.metrics, clock),
           log: (message, detail) => log.warn(message, { detail: String(detail) }),
         },
       }),

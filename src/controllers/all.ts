@@ -4,6 +4,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import type { Epoch } from "#reconcile/election.ts";
 import { createInformers, type Informers } from "#reconcile/informers.ts";
 import { createPace, type Pace } from "#reconcile/pace.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { Dependencies } from "./dependencies.ts";
@@ -56,6 +57,8 @@ export interface ControllersOptions {
   readonly informers?: Informers;
   readonly pace?: Pace;
   readonly epoch?: () => Epoch | undefined;
+  /** Where controllers tell of their own matters; absent: nobody measures. */
+  readonly metrics?: Metrics;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 

@@ -5,6 +5,7 @@ import { createExecutor, type Executor } from "#reconcile/executor.ts";
 import type { Epoch } from "#reconcile/election.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Pace } from "#reconcile/pace.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { AggregatedApis, Resource } from "#api/resource.ts";
@@ -23,13 +24,18 @@ export interface Dependencies {
   readonly resources: () => readonly Resource<unknown>[];
   /** Group versions that other servers answer; absent: none. */
   readonly aggregated?: AggregatedApis;
+  /** Where controllers tell of their own matters under upstream's names; absent: nobody measures. */
+  readonly metrics?: Metrics;
   readonly onWorked?: (name: string, seconds: number) => void;
   readonly onTaken?: (name: string, waitedSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
 /** What differs between controllers; the rest comes from the dependencies. */
-export interface Loop extends Pick<ControllerOptions, "needs" | "pass" | "watch" | "spacingMs" | "keysInFlight"> {
+export interface Loop extends Pick<
+  ControllerOptions,
+  "needs" | "pass" | "watch" | "spacingMs" | "keysInFlight" | "onPassed"
+> {
   /** `deployment`: the actor is `controllers/deployment`. */
   readonly name: string;
   /** `deployment-controller`: the From column of Events. */

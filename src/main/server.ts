@@ -63,6 +63,12 @@ async function openStore(dataDir: string, settings: ClusterSettings): Promise<Op
   return { store, sealing: { cipher, ownKeys } };
 }
 
+/** Of the database and of what is not yet part of it. */
+async function storeBytes(path: string): Promise<number> {
+  const stats = await Promise.all([path, `${path}-wal`].map((file) => realWorld.disk.stat(file)));
+  return stats.reduce((sum, stat) => sum + (stat?.size ?? 0), 0);
+}
+
 function historyOf(settings: ClusterSettings, ca: string, identity: () => TlsIdentity): { history?: Transport } {
   if (settings.historyPort === undefined) return {};
   const baseUrl = `https://127.0.0.1:${settings.historyPort}`;
@@ -129,6 +135,7 @@ async function main(dataDir: string): Promise<void> {
     gzip: promisify(gzip),
     sha1: (bytes) => createHash("sha1").update(bytes).digest(),
     describe: packageDescriptions(),
+    ...(settings.store === "memory" ? {} : { storeBytes: () => storeBytes(clusterPaths(dataDir).store) }),
     ownProcess,
     ...historyOf(settings, pki.caCertificate, () => pki.nodeClient),
     log,

@@ -69,6 +69,8 @@ export interface ControllerOptions {
   readonly spacingMs?: number;
   /** Told how long each pass with its writes took. */
   readonly onWorked?: (name: string, seconds: number) => void;
+  /** Told of each pass over a key: whether all of its plan was carried out, and what that took. */
+  readonly onPassed?: (key: string, plan: Plan | undefined, isSuccess: boolean, seconds: number) => void;
   /** Told how long each name waited before its pass. */
   readonly onTaken?: (name: string, waitedSeconds: number) => void;
   readonly onProblem?: (problem: string, error: unknown) => void;
@@ -164,22 +166,28 @@ class Loop implements Controller {
 
   async #process(key: string): Promise<void> {
     let result: RunResult | undefined;
+    let plan: Plan | undefined;
+    let isSuccess = true;
     const startedMs = this.#options.clock.monotonic();
     try {
-      const plan = await this.#options.pass(key, { now: this.#options.clock.now(), refusal: this.#refusals.get(key) });
+      plan = await this.#options.pass(key, { now: this.#options.clock.now(), refusal: this.#refusals.get(key) });
       if (plan !== undefined && !this.#stopped) {
         result = await this.#options.executor.run(plan.actions, plan.because);
         this.writes += result.writes;
+        isSuccess = result.stopped === undefined;
         this.#after(key, plan, result);
       } else {
         this.#settled(key);
       }
     } catch (error) {
+      isSuccess = false;
       // A broken belief about one object must not stop the loop for the others.
       this.#options.onProblem?.(`${this.name}: a pass over ${key} failed`, error);
       this.#queue.retry(key);
     }
-    this.#options.onWorked?.(this.name, (this.#options.clock.monotonic() - startedMs) / 1000);
+    const seconds = (this.#options.clock.monotonic() - startedMs) / 1000;
+    this.#options.onWorked?.(this.name, seconds);
+    this.#options.onPassed?.(key, plan, isSuccess, seconds);
     this.#active--;
     this.#gated++;
     if (this.#queue.length > 0) this.#pump();

@@ -124,7 +124,7 @@ function endpoints(): string[] {
   const agent = ["/metrics", "/metrics/cadvisor", "/metrics/resource", "/metrics/probes"].map(
     (path) => `/api/v1/nodes/${node}/proxy${path}`,
   );
-  return ["/metrics", "/metrics/kube-state", ...agent];
+  return ["/metrics", "/metrics/resources", "/metrics/kube-state", ...agent];
 }
 
 /** Series that dashboards rely on and that every cluster has samples of, with the end of their endpoint's path. */
@@ -135,6 +135,11 @@ const relied: readonly (readonly [string, string])[] = [
   ["/metrics", "workqueue_queue_duration_seconds_bucket"],
   ["/metrics", "scheduler_scheduling_attempt_duration_seconds_bucket"],
   ["/metrics", "scheduler_pending_pods"],
+  ["/metrics", "apiserver_storage_size_bytes"],
+  ["/metrics", "apiserver_audit_event_total"],
+  ["/metrics", "apiserver_client_certificate_expiration_seconds_bucket"],
+  ["/metrics", "node_collector_zone_health"],
+  ["/metrics/resources", "kube_pod_resource_request"],
   ["/metrics/kube-state", "kube_pod_info"],
   ["/metrics/kube-state", "kube_pod_container_resource_requests"],
   ["/metrics/kube-state", "kube_deployment_status_replicas_available"],

@@ -3,6 +3,7 @@ import type { ComponentStatus } from "../generated/core-v1.ts";
 import type { KindRules } from "../kind.ts";
 
 export const componentStatusRules: KindRules<ComponentStatus> = {
+  deprecation: "v1 ComponentStatus is deprecated in v1.19+",
   columns: [
     nameColumn,
     column("Status", "Status of the component conditions"),

@@ -36,7 +36,7 @@ export const endpointsRules: KindRules<Endpoints> = {
     }
   },
   validate: (endpoints) => collect((errors) => validateEndpoints(errors, endpoints)),
-  warnings: () => ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"],
+  deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   columns: [nameColumn, column("Endpoints", "The set of all endpoints is the union of all subsets."), ageColumn],
   cells: (endpoints, now) => [
     endpoints.metadata.name,

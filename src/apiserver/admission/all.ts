@@ -42,7 +42,7 @@ export interface AdmissionOptions {
   readonly serviceRange: string;
   readonly nodePorts: { readonly first: number; readonly last: number };
   /** Absent: configurations of webhooks are stored and nobody is asked. */
-  readonly webhooks?: Pick<WebhookParts, "dial" | "matchConditions" | "log" | "uuid">;
+  readonly webhooks?: Pick<WebhookParts, "dial" | "matchConditions" | "measures" | "log" | "uuid">;
 }
 
 /** All admission steps in their order: every mutate step runs before every validate step. */

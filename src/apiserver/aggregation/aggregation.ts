@@ -14,6 +14,7 @@ import { answerOf, forwarded, handedOver, upgrades } from "../connect/forward.ts
 import { readWhole } from "../connect/read-whole.ts";
 import { Failure, serviceUnavailable } from "../failure.ts";
 import { cloneValue } from "#codec/record.ts";
+import type { Counter, Family, Metrics } from "#telemetry/metrics.ts";
 import type { Destination } from "../node-connector.ts";
 import type { RemotePart } from "../openapi/merge-v2.ts";
 import { fingerprint } from "../openapi/document.ts";
@@ -55,9 +56,16 @@ export class Aggregation implements AggregatedApis {
   readonly #passes: Passes;
   #timer: Timer | undefined;
   #isClosed = false;
+  readonly #fell: Counter | undefined;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, metrics?: Metrics) {
     this.#parts = parts;
+    this.#fell = metrics?.counter(
+      "aggregator_unavailable_apiservice_total",
+      "Counter of APIServices which are marked as unavailable broken down by APIService name and reason.",
+      ["name", "reason"],
+    );
+    metrics?.collect(() => [this.#unavailable()]);
     const { reader } = parts;
     this.#passes = new Passes(
       () => this.#lookAfterAll(),
@@ -164,6 +172,18 @@ export class Aggregation implements AggregatedApis {
     };
   }
 
+  #unavailable(): Family {
+    return {
+      name: "aggregator_unavailable_apiservice",
+      type: "gauge",
+      help: "Gauge of APIServices which are marked as unavailable broken down by APIService name.",
+      samples: Array.from(this.#remotes.values(), ({ service: { metadata }, available }) => ({
+        labels: { name: metadata.name ?? "" },
+        value: available ? 0 : 1,
+      })),
+    };
+  }
+
   async #lookAfterAll(): Promise<void> {
     if (this.#isClosed) return;
     this.#timer?.cancel();
@@ -218,6 +238,8 @@ export class Aggregation implements AggregatedApis {
     const verdict = await this.#ask(apiVersion, remote);
     remote.available = verdict.available;
     if (known?.available !== remote.available || known.resources !== remote.resources) this.#tellChange();
+    if (!verdict.available && known?.available !== false)
+      this.#fell?.add([service.metadata.name ?? "", verdict.reason]);
     await this.#report(service, verdict);
   }
 

@@ -1,5 +1,6 @@
 import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { concatBytes } from "../objects/bytes.ts";
@@ -30,9 +31,21 @@ interface Begun {
 export class Audit {
   readonly #options: AuditOptions;
   readonly #begun = new WeakMap<Call, Begun>();
+  readonly #events: { add(): void } | undefined;
 
-  constructor(options: AuditOptions) {
+  constructor(options: AuditOptions, metrics?: Metrics) {
     this.#options = options;
+    this.#events = metrics
+      ?.counter("apiserver_audit_event_total", "Counter of audit events generated and sent to the audit backend.", [])
+      .series([]);
+    // Nobody is turned away because of audit: a request whose entry is lost is counted by the sink that lost it.
+    metrics
+      ?.counter(
+        "apiserver_audit_requests_rejected_total",
+        "Counter of apiserver requests rejected due to an error in audit logging backend.",
+        [],
+      )
+      .series([]);
   }
 
   /** Decides how much is written, and writes that the request has come. */
@@ -95,6 +108,7 @@ export class Audit {
   /** A promise where the entry is nowhere else, for whoever answers the request. */
   #write(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): Promise<void> | undefined {
     if (begun.decision.omitStages.includes(stage)) return undefined;
+    this.#events?.add();
     const { sinks } = this.#options;
     const { kept } = begun;
     if (kept !== undefined && call.revision !== undefined) {

@@ -19,6 +19,8 @@ export interface AuthenticatorOptions {
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly certificates: Pick<Certificates, "read">;
+  /** Told how long the client certificate of each request goes on, in seconds. */
+  readonly onLifetime?: ((seconds: number) => void) | undefined;
   readonly objects: ObjectReader;
   /** The current key and those of before a rotation. */
   readonly serviceAccountKeys: readonly ServiceAccountKey[];

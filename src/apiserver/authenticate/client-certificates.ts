@@ -24,6 +24,8 @@ export function createCertificateChecker(options: {
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly certificates: Pick<Certificates, "read">;
+  /** Told how long the certificate of each request goes on, in seconds; less than 0: it has expired. */
+  readonly onLifetime?: ((seconds: number) => void) | undefined;
 }): CertificateChecker {
   const byDigest = new BoundedCache<Known | undefined>(certificatesMax);
   // Most connections hand over the same array with each request.
@@ -56,6 +58,7 @@ export function createCertificateChecker(options: {
       const known = seen === undefined ? read(certificate) : seen.known;
       if (known === undefined) return undefined;
       const now = options.clock.now();
+      options.onLifetime?.((known.notAfter - now) / 1000);
       if (known.notBefore <= now && now <= known.notAfter) return known.result;
       return { ok: false, reason: "invalid", detail: "certificate has expired or is not valid yet" };
     },

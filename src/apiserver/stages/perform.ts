@@ -43,7 +43,7 @@ function performHere(call: Call): Outcome | Promise<Outcome> {
   const served = call.parts.registry.find(info.apiVersion, info.resource);
   if (served === undefined) return plainPath(call);
   call.served = served;
-  if (served.custom?.warning !== undefined) call.warnings.push(served.custom.warning);
+  warnOfDeprecation(call, served);
   const isPlaced = served.resource.namespaced
     ? info.namespace !== "" || isAcrossNamespaces(info.verb)
     : info.namespace === "" || info.resource === "namespaces";
@@ -67,6 +67,15 @@ function performHere(call: Call): Outcome | Promise<Outcome> {
   const question = unstored(served)?.[info.verb];
   if (question !== undefined) return question(call, served);
   return verb(call, served);
+}
+
+function warnOfDeprecation(call: Call, served: Served): void {
+  const warning = served.custom?.warning ?? served.kind.rules.deprecation;
+  if (warning === undefined) return;
+  call.warnings.push(warning);
+  const { subresource } = call.info;
+  const isServed = subresource === "" || findSubresource(served, subresource) !== undefined;
+  if (isServed && !call.inProcess) call.parts.measures?.deprecatedRequested(served.resource, subresource);
 }
 
 function isAcrossNamespaces(verb: string): boolean {

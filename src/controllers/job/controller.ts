@@ -6,11 +6,13 @@ import { limits } from "../limits.ts";
 import { ownedPods } from "../owned-pods.ts";
 import { jobDeclaration } from "../views/batch.ts";
 import { podDeclaration } from "../views/pod.ts";
+import { JobMeasures } from "./measures.ts";
 import { planJob, planOrphanedPods } from "./plan.ts";
 
 /** Runs Jobs to their end. */
 export function createJobController(dependencies: Dependencies): Controller {
-  const { client, informers, random } = dependencies;
+  const { client, informers, random, metrics } = dependencies;
+  const measures = metrics === undefined ? undefined : new JobMeasures(metrics);
   const jobs = informers.of(jobDeclaration);
   const pods = informers.of(podDeclaration);
   return createLoop(dependencies, {
@@ -18,18 +20,25 @@ export function createJobController(dependencies: Dependencies): Controller {
     needs: [jobs, pods],
     spacingMs: limits.jobSpacingMs,
     watch: (enqueue) => [
-      jobs.handle((key) => enqueue(key)),
+      jobs.handle((key, old, current) => {
+        measures?.jobChanged(old, current);
+        enqueue(key);
+      }),
       pods.handle((_key, old, current) => {
         const pod = current ?? old;
         if (pod === undefined) return;
-        if (pod.controller?.kind === "Job") enqueue(keyOf(pod.namespace, pod.controller.name));
-        else if (pod.controller === undefined) {
+        if (pod.controller?.kind === "Job") {
+          const key = keyOf(pod.namespace, pod.controller.name);
+          measures?.podChanged(jobs.get(key), old, current);
+          enqueue(key);
+        } else if (pod.controller === undefined) {
           for (const job of jobs.by("namespace", pod.namespace)) if (job.selector.matches(pod.labels)) enqueue(job.key);
         }
         if (old?.controller?.kind === "Job" && old.controller.uid !== pod.controller?.uid)
           enqueue(keyOf(old.namespace, old.controller.name));
       }),
     ],
+    onPassed: (key, plan, isSuccess, seconds) => measures?.passed(jobs.get(key), plan, isSuccess, seconds),
     async pass(key, context) {
       const job = jobs.get(key);
       // Pods of an earlier Job of this name: it went before they were counted.

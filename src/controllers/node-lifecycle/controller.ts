@@ -4,6 +4,7 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { leaseDeclaration, nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
+import { nodeMeasures } from "./measures.ts";
 import { planNode, type ObservedNode } from "./plan.ts";
 import { isHealthy, Zones } from "./zones.ts";
 
@@ -17,11 +18,12 @@ interface Sign {
 
 /** Judges nodes by whether their leases and heartbeats move, and taints those that cannot run pods. */
 export function createNodeLifecycleController(dependencies: Dependencies): Controller {
-  const { clock, informers } = dependencies;
+  const { clock, informers, metrics } = dependencies;
   const nodes = informers.of(nodeDeclaration);
   const leases = informers.of(leaseDeclaration);
   const pods = informers.of(podDeclaration);
   const zones = new Zones();
+  const evicted = metrics === undefined ? undefined : nodeMeasures(metrics, zones);
   const signs = new Map<string, Sign>();
   /** By zone: when the next node may begin to be evicted from, on the monotonic clock. */
   const nextEviction = new Map<string, number>();
@@ -48,7 +50,10 @@ export function createNodeLifecycleController(dependencies: Dependencies): Contr
     const nextMs = nextEviction.get(node.zone) ?? nowMs;
     if (nextMs > nowMs && armed.get(node.name) !== node.createdMs)
       return { allowed: false, askAgainMs: nextMs - nowMs };
-    if (armed.get(node.name) !== node.createdMs) nextEviction.set(node.zone, Math.max(nowMs, nextMs) + 1000 / rate);
+    if (armed.get(node.name) !== node.createdMs) {
+      nextEviction.set(node.zone, Math.max(nowMs, nextMs) + 1000 / rate);
+      evicted?.add([node.zone]);
+    }
     armed.set(node.name, node.createdMs);
     return { allowed: true };
   };

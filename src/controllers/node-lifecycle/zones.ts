@@ -40,6 +40,11 @@ export class Zones {
     return before.rates === rates() ? "nobody" : "zone";
   }
 
+  /** How many nodes each zone has, and how many of them are not healthy. */
+  *counts(): Iterable<{ readonly zone: string } & Readonly<Zone>> {
+    for (const [zone, counts] of this.#zones) yield { zone, ...counts };
+  }
+
   /** When every zone is disrupted, nothing is evicted at all. */
   get isCalledOff(): boolean {
     return this.#zones.size > 0 && this.#disrupted === this.#zones.size;

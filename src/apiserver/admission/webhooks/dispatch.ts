@@ -8,12 +8,15 @@ import { callWebhook, type CallerParts } from "./call.ts";
 import type { MatchConditions } from "./conditions.ts";
 import { webhookTimeoutSeconds, webhookWarningLengthMax, webhookWarningsMax } from "./limits.ts";
 import { matchedResource, type Matching } from "./match.ts";
+import type { RejectionError, WebhookMeasures } from "./measures.ts";
 import { readReview, reviewOf, reviewVersions, type ReviewAnswer } from "./review.ts";
 
 export interface WebhookParts extends CallerParts {
   readonly timers: CallerParts["timers"] & TurnTimers;
   readonly uuid: () => string;
   readonly matchConditions: MatchConditions | undefined;
+  /** Absent: nobody measures. */
+  readonly measures?: WebhookMeasures | undefined;
   readonly log: (message: string, detail: unknown) => void;
 }
 
@@ -92,30 +95,53 @@ export async function ask(parts: WebhookParts, request: AdmissionRequest, asked:
   const reviewVersion = reviewVersions.find((version) => webhook.admissionReviewVersions.includes(version)) ?? "v1";
   const order = { uid: parts.uuid(), resource, reviewVersion, object, oldObject };
   const timeoutSeconds = webhook.timeoutSeconds ?? webhookTimeoutSeconds;
+  const { measures } = parts;
+  const sinceMs = measures?.now() ?? 0;
+  const told = { webhook, isMutating: isMutating(webhook), operation: request.operation };
   const reply = await callWebhook(parts, webhook.clientConfig, reviewOf(request, order), timeoutSeconds);
-  if (!reply.ok) return failed(parts, request, webhook, `failed to call webhook: ${reply.problem}`);
-  const answer = readReview(reply.body, order, "reinvocationPolicy" in webhook);
-  if (typeof answer === "string")
-    return failed(parts, request, webhook, `received invalid webhook response: ${answer}`);
+  const answer = reply.ok
+    ? readReview(reply.body, order, told.isMutating)
+    : { problem: `failed to call webhook: ${reply.problem}` };
+  if (typeof answer === "string" || "problem" in answer) {
+    measures?.asked(told, undefined, webhook.failurePolicy !== "Ignore", sinceMs);
+    const problem = typeof answer === "string" ? `received invalid webhook response: ${answer}` : answer.problem;
+    return failed(parts, request, webhook, problem, "calling_webhook_error");
+  }
+  const verdict = answer.allowed ? undefined : denied(webhook.name, answer);
+  measures?.asked(told, verdict === undefined ? 200 : verdict.code, verdict !== undefined, sinceMs);
+  if (verdict !== undefined) measures?.rejected(told, "no_error", verdict.code);
   for (const warning of answer.warnings.slice(0, webhookWarningsMax))
     request.warnings.push(warning.slice(0, webhookWarningLengthMax));
   for (const [key, value] of Object.entries(answer.auditAnnotations))
     request.auditAnnotations[`${webhook.name}/${key}`] = value;
-  return answer.allowed ? { answer } : { verdict: denied(webhook.name, answer) };
+  return verdict === undefined ? { answer } : { verdict };
 }
 
 /** A webhook gave no answer that counts. */
-export function failed(parts: WebhookParts, request: AdmissionRequest, webhook: Webhook, problem: string): Reply {
+export function failed(
+  parts: WebhookParts,
+  request: AdmissionRequest,
+  webhook: Webhook,
+  problem: string,
+  error: RejectionError,
+): Reply {
+  const told = { webhook, isMutating: isMutating(webhook), operation: request.operation };
   if (webhook.failurePolicy === "Ignore") {
+    parts.measures?.failedOpen(told);
     parts.log(`webhook ${webhook.name} failed and is ignored`, problem);
     request.auditAnnotations[`failed-open.admission.k8s.io/${webhook.name}`] = "true";
     return { answer: { allowed: true, status: {}, patch: undefined, warnings: [], auditAnnotations: {} } };
   }
+  parts.measures?.rejected(told, error, undefined);
   const message = `Internal error occurred: failed calling webhook "${webhook.name}": ${problem}`;
   return { verdict: { allowed: false, isWhole: true, code: 500, reason: "InternalError", message } };
 }
 
-function denied(name: string, { status }: ReviewAnswer): Verdict {
+function isMutating(webhook: Webhook): boolean {
+  return "reinvocationPolicy" in webhook;
+}
+
+function denied(name: string, { status }: ReviewAnswer): Extract<Verdict, { readonly allowed: false }> {
   const by = `admission webhook "${name}" denied the request`;
   const why = status.message || status.reason;
   const message = why === undefined || why === "" ? `${by} without explanation` : `${by}: ${why}`;

@@ -75,7 +75,7 @@ function isAskedAgain(webhook: MutatingWebhook, seen: string | undefined, reques
 function change(parts: WebhookParts, request: AdmissionRequest, asked: Asked, patch: unknown): Verdict | undefined {
   const patched = applyJsonPatch(asked.object, patch);
   const refuse = (problem: string): Verdict | undefined => {
-    const reply = failed(parts, request, asked.webhook, problem);
+    const reply = failed(parts, request, asked.webhook, problem, "apiserver_internal_error");
     return "verdict" in reply ? reply.verdict : undefined;
   };
   if (!patched.ok) return refuse(patched.causes?.[0]?.message ?? patched.message);
