@@ -7,9 +7,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, startRealCluster, type TestCluster } from "../tests/cluster/harness.ts";
+import { startRealCluster, type TestCluster } from "../tests/cluster/harness.ts";
 import { autoscaled } from "../tests/observability/manifests.ts";
 import { report } from "./report.ts";
+import { eventually } from "../tests/eventually.ts";
 
 const podCount = Number(process.argv[2] ?? 100);
 const quietSeconds = 30;

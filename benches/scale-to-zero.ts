@@ -5,10 +5,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, projectRoot, startRealCluster } from "../tests/cluster/harness.ts";
+import { projectRoot, startRealCluster } from "../tests/cluster/harness.ts";
 import type { Asked } from "../tests/observability/ask-ingress.ts";
 import { loadAverage, medianOf } from "./cluster/running-cluster.ts";
 import { report } from "./report.ts";
+import { eventually } from "../tests/eventually.ts";
 
 const runs = Number(process.argv[2] ?? 7);
 const script = join(projectRoot, "tests/observability/ask-ingress.ts");

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Destination, NodeConnector } from "#apiserver/node-connector.ts";
 import { AddressNotAllowedError, type HttpRequest, type HttpResponse } from "#world/http.ts";
 import { send, startInProcess, type TestServer } from "./harness.ts";
+import { eventually } from "../eventually.ts";
 
 interface Seen {
   readonly destination: Destination;
@@ -97,13 +98,14 @@ interface Condition {
 
 async function conditionBecomes(server: TestServer, status: string, reason: string): Promise<void> {
   let condition: Condition | undefined;
-  for (let i = 0; i < 200; i++) {
-    const { body } = await send(server, "GET", `${services}/${name}`);
-    condition = (body.status as { conditions?: Condition[] } | undefined)?.conditions?.[0];
-    if (condition?.status === status && condition.reason === reason) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(`the condition stays ${JSON.stringify(condition)}, wanted ${status} ${reason}`);
+  await eventually(
+    () => `the condition is ${status} ${reason}, not ${JSON.stringify(condition)}`,
+    async () => {
+      const { body } = await send(server, "GET", `${services}/${name}`);
+      condition = (body.status as { conditions?: Condition[] } | undefined)?.conditions?.[0];
+      return condition?.status === status && condition.reason === reason;
+    },
+  );
 }
 
 test("a server is reached when its endpoints are there, with the caller's identity and never with his credentials", async () => {
@@ -158,10 +160,7 @@ test("its resources are discovered, and go with its APIService", async () => {
   const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
   assert.match((await send(server, "GET", "/apis", undefined, { accept })).text, /"resource":"flunders"/);
   await send(server, "DELETE", `${services}/${name}`);
-  for (let i = 0; (await groups()).includes("wardle.example.com"); i++) {
-    assert.ok(i < 200, "the group stays in discovery");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await eventually("the group leaves discovery", async () => !(await groups()).includes("wardle.example.com"));
   assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 404);
   await server.close();
 });
@@ -210,10 +209,9 @@ test("its OpenAPI document is in the index while it is there, as it published it
   const labels = { metadata: { labels: { look: "again" } } };
   const merge = { "content-type": "application/merge-patch+json" };
   await send(server, "PATCH", `${services}/${name}`, labels, merge);
-  for (let i = 0; !nodes.seen.some(({ request }) => request.headers["if-none-match"] === '"one"'); i++) {
-    assert.ok(i < 200, "the server is not asked whether its document is still the same");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await eventually("the server is asked whether its document is still the same", () =>
+    nodes.seen.some(({ request }) => request.headers["if-none-match"] === '"one"'),
+  );
   assert.deepEqual((await send(server, "GET", `/openapi/v3/${path}`)).body, published);
   await server.close();
 });

@@ -22,6 +22,7 @@ import { realClock, realTimers } from "#world/node/clock.ts";
 import { createCertificates } from "#world/node/certificates.ts";
 import { createCrypto } from "#world/node/crypto.ts";
 import { realRandom } from "#world/node/random.ts";
+import { eventually } from "../eventually.ts";
 
 const crypto = createCrypto();
 const certificates = createCertificates();
@@ -35,16 +36,6 @@ function as(name: string, ...groups: string[]): Client {
 }
 
 /** Waits for a state, at most ten seconds. */
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const end = realClock.monotonic() + 10_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    assert.ok(realClock.monotonic() < end, "the state did not come");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 before(async () => {
   const caKey = crypto.generateKey();
   const now = realClock.now();
@@ -85,7 +76,7 @@ test("a new cluster has its namespaces, Services and roles; admin, edit and view
     "10.96.0.10",
   );
   for (const name of ["view", "edit", "admin"]) {
-    await until(async () => ((await admin.get(clusterroles, { name })).rules.length === 0 ? undefined : name));
+    await eventually(`${name} is filled`, async () => (await admin.get(clusterroles, { name })).rules.length > 0);
   }
 });
 
@@ -108,7 +99,8 @@ test("a machine joins: its request is approved and signed, and no other name's",
     );
   };
   await ask("join", joining, "system:node:n1");
-  const issued = await until(
+  const issued = await eventually(
+    "it is signed",
     async () => (await admin.get(certificatesigningrequests, { name: "join" })).status.certificate,
   );
   assert.deepEqual(certificates.read(atob(issued))?.subject, {
@@ -142,10 +134,11 @@ test("an admin of a namespace gives what an admin has, and not more", async () =
     );
   await bind(admin, "jane", "admin");
   const jane = as("jane");
-  await until(() =>
+  await eventually("jane may list", () =>
     jane.list(pods, { namespace: "shop" }).then(
       () => true,
-      () => undefined,
+      // Not yet: she is refused until the roles are in force.
+      () => false,
     ),
   );
   await bind(jane, "viewers", "view");
@@ -202,8 +195,9 @@ test("a token bound to a pod ends with the pod", async () => {
   assert.equal(await visit("/api"), 200);
   assert.equal(await visit("/api/v1/namespaces/fresh/secrets"), 403);
   await admin.delete(pods, { namespace: "fresh", name: "p" }, { gracePeriodSeconds: 0 });
-  await until(async () =>
-    (await admin.find(pods, { namespace: "fresh", name: "p" })) === undefined ? true : undefined,
+  await eventually(
+    "the pod is gone",
+    async () => (await admin.find(pods, { namespace: "fresh", name: "p" })) === undefined,
   );
   assert.equal(await visit("/api"), 401);
 });

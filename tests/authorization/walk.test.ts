@@ -10,6 +10,7 @@ import { realTimers } from "../../src/world/node/clock.ts";
 import { startSecured, type SecuredServer } from "../security/cluster.ts";
 import { defaultCluster, identities } from "./default-cluster.ts";
 import { everything, mayDo, mayVisit, paths } from "./walk.ts";
+import { eventually } from "../eventually.ts";
 
 let secured: SecuredServer;
 const { authorizer } = defaultCluster();
@@ -40,7 +41,6 @@ before(async () => {
     );
   }
   // The roles that are made of others are filled by a controller.
-  const end = Date.now() + 60_000;
   for (const [title, resource] of [
     ["admin of shop", "roles"],
     ["editor of shop", "secrets"],
@@ -48,10 +48,10 @@ before(async () => {
   ] as const) {
     const group = resource === "roles" ? "/apis/rbac.authorization.k8s.io/v1" : "/api/v1";
     const path = `${group}/namespaces/shop/${resource}`;
-    while ((await secured.ask({ path, token: tokenOf(title) })).status !== 200) {
-      assert.ok(Date.now() < end, `the role of ${title} was not filled`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await eventually(
+      `the role of ${title} is filled`,
+      async () => (await secured.ask({ path, token: tokenOf(title) })).status === 200,
+    );
   }
 });
 

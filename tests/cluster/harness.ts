@@ -7,7 +7,6 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { clientBinary, type ClientVersion } from "#main/client-binaries.ts";
 import { whenCutOff } from "./cut-off.ts";
 
@@ -111,21 +110,6 @@ function describeCluster(dataDir: string, namespace: string | undefined): TestCl
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-/** Waits until `probe` answers something other than undefined or false. Fails with what it was waiting for. */
-export async function eventually<T>(
-  what: string,
-  probe: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 60_000,
-): Promise<T> {
-  const deadlineMs = performance.now() + limitMs;
-  for (;;) {
-    const answer = await probe();
-    if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > deadlineMs) throw new Error(`Waited ${limitMs} ms in vain: ${what}`);
-    await sleep(50);
-  }
 }
 
 function succeed(command: string, args: readonly string[]): void {

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import type { ClientVersion } from "#main/client-binaries.ts";
 import { everyday, type Step } from "./everyday.ts";
-import { eventually, startSimulatedCluster, type Output, type TestCluster } from "./harness.ts";
+import { startSimulatedCluster, type Output, type TestCluster } from "./harness.ts";
+import { eventually } from "../eventually.ts";
 
 const cluster = startSimulatedCluster(3);
 after(() => cluster.remove());

@@ -4,7 +4,8 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 let cluster: TestCluster;

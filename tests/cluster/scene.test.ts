@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
 import { buildGoProgram } from "./go-client.ts";
-import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 let cluster: TestCluster;

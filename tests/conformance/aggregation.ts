@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { eventually, type TestCluster } from "../cluster/harness.ts";
+import { type TestCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 type Json = Record<string, unknown>;
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { everyVerb } from "./crud.ts";
 import { deployment, pod } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const flowControl = "flowcontrol.apiserver.k8s.io/v1";
 
@@ -133,17 +134,17 @@ async function namespaceRemovesPods({ api, cleanUp }: Scene): Promise<void> {
   const name = `emptied-${unique()}`;
   await api.create("/api/v1/namespaces", { metadata: { name } });
   cleanUp(() => api.request("DELETE", `/api/v1/namespaces/${name}`));
-  await until(
+  await eventually(
     "its service account",
     async () => (await api.request("GET", `/api/v1/namespaces/${name}/serviceaccounts/default`)).status === 200,
   );
   await api.create(`/api/v1/namespaces/${name}/pods`, pod("inhabitant"));
-  await until(
+  await eventually(
     "the pod to run",
     async () => pick(await api.get(`/api/v1/namespaces/${name}/pods/inhabitant`), "status.phase") === "Running",
   );
   await api.expect("DELETE", `/api/v1/namespaces/${name}`);
-  await until(
+  await eventually(
     "the namespace to go",
     async () => (await api.request("GET", `/api/v1/namespaces/${name}`)).status === 404,
   );
@@ -156,7 +157,7 @@ async function podsGoFirst({ api, cleanUp }: Scene): Promise<void> {
   const name = `ordered-${unique()}`;
   const inside = `/api/v1/namespaces/${name}`;
   await api.create("/api/v1/namespaces", { metadata: { name } });
-  await until(
+  await eventually(
     "its service account",
     async () => (await api.request("GET", `${inside}/serviceaccounts/default`)).status === 200,
   );
@@ -172,29 +173,29 @@ async function podsGoFirst({ api, cleanUp }: Scene): Promise<void> {
     ),
   );
   await api.expect("DELETE", inside);
-  const conditions = await until("the conditions of the deletion", async () => {
+  const conditions = await eventually("the conditions of the deletion", async () => {
     const found = arrayAt(await api.get(inside), "status.conditions");
     return found.some(({ type, status }) => type === "NamespaceFinalizersRemaining" && status === "True") && found;
   });
   assert.ok(conditions.some(({ type, status }) => type === "NamespaceContentRemaining" && status === "True"));
   // Who deletes everything at once has had ample opportunity when a pod that nothing holds is gone, and then some.
-  await until("the other pod to go", async () => (await api.request("GET", `${inside}/pods/free`)).status === 404);
+  await eventually("the other pod to go", async () => (await api.request("GET", `${inside}/pods/free`)).status === 404);
   for (let look = 0; look < 100; look += 1)
     assert.equal((await api.request("GET", `${inside}/configmaps/later`)).status, 200, "other kinds wait for the pods");
   await api.patch(`${inside}/pods/held`, { metadata: { finalizers: null } });
-  await until("the namespace to go", async () => (await api.request("GET", inside)).status === 404);
+  await eventually("the namespace to go", async () => (await api.request("GET", inside)).status === 404);
 }
 
 async function replicaSetIsCollected({ api, at }: Scene): Promise<void> {
   await api.create(at("apps/v1", "deployments"), deployment("collected", 2));
-  await until("its pods", async () => arrayAt(await api.get(at("v1", "pods"))).length === 2);
+  await eventually("its pods", async () => arrayAt(await api.get(at("v1", "pods"))).length === 2);
   const [set] = arrayAt(await api.get(at("apps/v1", "replicasets")));
   const [owner] = arrayAt(set, "metadata.ownerReferences");
   assert.deepEqual([owner?.kind, owner?.name, owner?.controller], ["Deployment", "collected", true]);
   await api.expect("DELETE", at("apps/v1", "deployments", "collected"), { propagationPolicy: "Background" });
   const gone = await api.request("GET", at("apps/v1", "deployments", "collected"));
   assert.equal(gone.status, 404, "the owner waits for nobody");
-  await until("nothing to be left", async () => {
+  await eventually("nothing to be left", async () => {
     const sets = arrayAt(await api.get(at("apps/v1", "replicasets")));
     const pods = arrayAt(await api.get(at("v1", "pods")));
     return sets.length === 0 && pods.length === 0;
@@ -214,7 +215,7 @@ async function secondOwnerKeeps({ api, core }: Scene): Promise<void> {
     });
   const [going, staying] = [await make("going", 4), await make("staying", 0)];
   const podsOf = async (): Promise<Json[]> => arrayAt(await api.get(core("pods")));
-  const pods = await until("four pods", async () => {
+  const pods = await eventually("four pods", async () => {
     const found = await podsOf();
     return found.length === 4 && found;
   });
@@ -235,7 +236,7 @@ async function secondOwnerKeeps({ api, core }: Scene): Promise<void> {
     preconditions: { uid: pick(going, "metadata.uid") },
   });
   assert.ok((pick(asked, "metadata.finalizers") as string[]).includes("foregroundDeletion"));
-  await until("the owner to go", async () => (await api.request("GET", `${controllers}/going`)).status === 404);
+  await eventually("the owner to go", async () => (await api.request("GET", `${controllers}/going`)).status === 404);
   const left = await podsOf();
   assert.deepEqual(left.map((each) => String(pick(each, "metadata.name"))).toSorted(), shared);
   for (const each of left) {

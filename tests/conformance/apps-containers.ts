@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, type TestCluster } from "../cluster/harness.ts";
+import { type TestCluster } from "../cluster/harness.ts";
 import { condition } from "./apps-objects.ts";
 import { arrayAt, nameOf, pick, type Json } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 export async function loadImages(cluster: TestCluster): Promise<void> {
   const { code, stderr } = cluster.steer("image", "load", ...(await makeImages()));

@@ -12,7 +12,8 @@ import {
   update,
   workload,
 } from "./apps-objects.ts";
-import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const apps = "apps/v1";
 
@@ -34,10 +35,13 @@ async function runAndStop(scene: Scene): Promise<void> {
   await api.create(at(apps, "daemonsets"), workload("DaemonSet", "everywhere"));
   const [victim] = await onEachNode(scene, "everywhere");
   await api.expect("DELETE", core("pods", nameOf(victim)));
-  await until("the pod is gone", async () => (await api.request("GET", core("pods", nameOf(victim)))).status === 404);
+  await eventually(
+    "the pod is gone",
+    async () => (await api.request("GET", core("pods", nameOf(victim)))).status === 404,
+  );
   await onEachNode(scene, "everywhere");
   await api.expect("DELETE", at(apps, "daemonsets", "everywhere"));
-  await until("its pods are gone", async () => (await podsOf(scene, "everywhere")).length === 0);
+  await eventually("its pods are gone", async () => (await podsOf(scene, "everywhere")).length === 0);
 }
 
 async function rollingUpdate(scene: Scene): Promise<void> {
@@ -58,7 +62,7 @@ async function rollingUpdate(scene: Scene): Promise<void> {
     { spec: { template: { spec: { containers: [{ name: "main", image: "example/second:2" }] } } } },
     "strategic-merge",
   );
-  await until("all pods have the new image", async () => {
+  await eventually("all pods have the new image", async () => {
     const pods = await podsOf(scene, "rolled");
     return pods.length === before.length && pods.every((pod) => imageOf(pod) === "example/second:2" && isReady(pod));
   });
@@ -97,7 +101,7 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
   const count = async (): Promise<number> => arrayAt(await api.get(`${collection}?${selector}`)).length;
   assert.equal(await count(), 2);
   await api.expect("DELETE", `${collection}/${nameOf(initial)}`);
-  await until("one revision is left", async () => (await count()) === 1);
+  await eventually("one revision is left", async () => (await count()) === 1);
   await update(
     scene,
     `${collection}/historic-${hash}`,
@@ -107,12 +111,12 @@ async function revisionLifecycle(scene: Scene): Promise<void> {
   await api.patch(at(apps, "daemonsets", "historic"), {
     spec: { template: templateOf("historic", { image: "example/second:2" }) },
   });
-  await until("the new template has revision 3", async () =>
+  await eventually("the new template has revision 3", async () =>
     arrayAt(await api.get(`${collection}?${selector}`)).some((item) => item.revision === 3),
   );
   assert.equal(await count(), 2);
   await api.expect("DELETE", `${collection}?labelSelector=updated%3Dyes`);
-  await until("one revision is left", async () => (await count()) === 1);
+  await eventually("one revision is left", async () => (await count()) === 1);
   assert.equal(arrayAt(await api.get(`${collection}?${selector}`))[0]?.revision, 3);
 }
 

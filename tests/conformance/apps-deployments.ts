@@ -13,7 +13,8 @@ import {
   update,
   workload,
 } from "./apps-objects.ts";
-import { arrayAt, nameOf, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const apps = "apps/v1";
 const isComplete = (object: Json): boolean => {
@@ -75,7 +76,7 @@ async function proportionalScaling(scene: Scene): Promise<void> {
       .map(([, size]) => size);
   };
   const sizesBecome = (wanted: number[]): Promise<true> =>
-    until(
+    eventually(
       `ReplicaSets of ${wanted.join(" and ")}`,
       async () => JSON.stringify(await sizes()) === JSON.stringify(wanted) && true,
     );
@@ -115,7 +116,7 @@ async function rollover(scene: Scene): Promise<void> {
       { gated: true, image: "example/hangs:1" },
     ),
   );
-  await until("the update hangs beside the adopted ReplicaSet", async () => {
+  await eventually("the update hangs beside the adopted ReplicaSet", async () => {
     const sets = await replicaSetsOf(scene, "overtaken");
     return (
       sets.length === 2 &&
@@ -125,7 +126,7 @@ async function rollover(scene: Scene): Promise<void> {
   await api.patch(path, { spec: { template: templateOf("overtaken", { image: "example/good:1" }).valueOf() } });
   await api.patch(path, { spec: { template: { spec: { readinessGates: null } } } });
   await objectAt(scene, "the last update is complete", path, isComplete);
-  const sets = await until("old ReplicaSets are empty", async () => {
+  const sets = await eventually("old ReplicaSets are empty", async () => {
     const found = await replicaSetsOf(scene, "overtaken");
     return found.filter((set) => pick(set, "status.replicas") === 0).length === found.length - 1 && found;
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { condition, gone, isTerminating, job, never, objectAt, podsOf, update } from "./apps-objects.ts";
-import { arrayAt, nameOf, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const batch = "batch/v1";
 const minuteMs = 60_000;
@@ -32,7 +33,7 @@ async function deleteJob(scene: Scene): Promise<void> {
   );
   await api.expect("DELETE", at(batch, "jobs", "deleted"), { propagationPolicy: "Background" });
   await gone(scene, at(batch, "jobs", "deleted"));
-  await until("its pods are gone", async () => (await podsOf(scene, "deleted")).length === 0);
+  await eventually("its pods are gone", async () => (await podsOf(scene, "deleted")).length === 0);
 }
 
 async function lifecycle(scene: Scene): Promise<void> {
@@ -56,7 +57,7 @@ async function lifecycle(scene: Scene): Promise<void> {
   assert.equal(arrayAt(await api.get(`/apis/batch/v1/jobs?${selector}`)).length, 1);
   await api.expect("DELETE", `${at(batch, "jobs")}?${selector}&propagationPolicy=Background`);
   await gone(scene, path);
-  await until("its pods are gone", async () => (await podsOf(scene, "living")).length === 0);
+  await eventually("its pods are gone", async () => (await podsOf(scene, "living")).length === 0);
 }
 
 async function tooManyFailedIndexes(scene: Scene): Promise<void> {
@@ -123,7 +124,7 @@ async function suspended(scene: Scene): Promise<void> {
   await api.create(at(batch, "cronjobs"), cronJob("still", { suspend: true }));
   await api.create(at(batch, "cronjobs"), cronJob("moving", {}));
   await passMinute();
-  await until("the other CronJob has a Job", async () => (await jobsOf(scene, "moving")).length > 0);
+  await eventually("the other CronJob has a Job", async () => (await jobsOf(scene, "moving")).length > 0);
   assert.equal((await jobsOf(scene, "still")).length, 0);
 }
 
@@ -158,7 +159,7 @@ async function replaced(scene: Scene): Promise<void> {
   const isAnother = (object: Json): boolean =>
     arrayAt(object, "status.active").length === 1 && pick(object, "status.active.0.name") !== first;
   await objectAt(scene, "another Job", path, isAnother, minuteMs + 10_000);
-  await until("the first is gone", async () => {
+  await eventually("the first is gone", async () => {
     const live = (await jobsOf(scene, "fresh")).filter((item) => !isTerminating(item));
     return live.length === 1 && nameOf(live[0]) !== first;
   });

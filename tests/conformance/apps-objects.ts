@@ -1,7 +1,8 @@
 /** Objects and checks that the tests of workloads share. */
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, until, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, type Json, type Scene } from "./cluster.ts";
 import { image } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 export const gate = "conformance.example/ready";
 const revisionLabels = ["pod-template-hash", "controller-revision-hash"];
@@ -93,7 +94,7 @@ export function hashOf(object: Json): unknown {
 
 /** Waits until that many pods are Ready, none more and none on its way out. */
 export function podsReady(scene: Scene, app: string, count: number): Promise<Json[]> {
-  return until(`${count} ready pods of ${app}`, async () => {
+  return eventually(`${count} ready pods of ${app}`, async () => {
     const pods = await podsOf(scene, app);
     return pods.length === count && pods.every((pod) => isReady(pod) && !isTerminating(pod)) && pods;
   });
@@ -107,7 +108,7 @@ export function objectAt(
   wanted: (object: Json) => boolean,
   limitMs?: number,
 ): Promise<Json> {
-  return until(
+  return eventually(
     what,
     async () => {
       const { status, body } = await scene.api.request("GET", path);
@@ -118,7 +119,7 @@ export function objectAt(
 }
 
 export function gone(scene: Scene, path: string): Promise<true> {
-  return until(`${path} is gone`, async () => (await scene.api.request("GET", path)).status === 404 && true);
+  return eventually(`${path} is gone`, async () => (await scene.api.request("GET", path)).status === 404 && true);
 }
 
 /** Opens or shuts the readiness gate of a pod. */
@@ -206,6 +207,6 @@ export async function listAndDeleteCollection(
   const selected = `${collection}?labelSelector=group%3Dmany`;
   assert.equal(arrayAt(await api.get(selected)).length, 3);
   await api.expect("DELETE", selected);
-  await until("the collection is gone", async () => arrayAt(await api.get(selected)).length === 0);
+  await eventually("the collection is gone", async () => arrayAt(await api.get(selected)).length === 0);
   assert.deepEqual(arrayAt(await api.get(collection)).map(nameOf), ["other"]);
 }

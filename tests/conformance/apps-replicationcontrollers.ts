@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { controllerOf, objectAt, podsOf, podsReady, scaleEndpoints, templateOf } from "./apps-objects.ts";
-import { arrayAt, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, pick, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 function controller(name: string, replicas: number, labels: Json = {}): Json {
   return {
@@ -62,7 +63,7 @@ async function lifecycle(scene: Scene): Promise<void> {
   assert.equal(listed.filter((item) => pick(item, "metadata.namespace") === scene.namespace).length, 1);
   await api.expect("DELETE", `${collection}?labelSelector=test%3Dlife`);
   await watch.next("the deletion", ({ type }) => type === "DELETED");
-  await until("its pods are orphans, as this oldest of kinds has it", async () => {
+  await eventually("its pods are orphans, as this oldest of kinds has it", async () => {
     const pods = await podsOf(scene, "living");
     return pods.length === 2 && pods.every((pod) => controllerOf(pod) === undefined);
   });

@@ -15,13 +15,14 @@ import {
   templateOf,
   workload,
 } from "./apps-objects.ts";
-import { arrayAt, nameOf, pick, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const apps = "apps/v1";
 const basic = "StatefulSet Basic StatefulSet functionality [StatefulSetBasic]";
 const names = async (scene: Scene, app: string): Promise<string[]> => (await podsOf(scene, app)).map(nameOf).sort();
 const namesBecome = (scene: Scene, app: string, wanted: string[]): Promise<true> =>
-  until(
+  eventually(
     `pods ${wanted.join(", ") || "are gone"}`,
     async () => (await names(scene, app)).join() === wanted.join() && true,
   );
@@ -123,7 +124,7 @@ const images = async (scene: Scene, app: string): Promise<unknown[]> =>
   (await podsOf(scene, app)).sort((a, b) => nameOf(a).localeCompare(nameOf(b))).map(imageOf);
 
 async function imagesBecome(scene: Scene, app: string, wanted: string[]): Promise<void> {
-  await until(`images ${wanted.join(", ")}`, async () => {
+  await eventually(`images ${wanted.join(", ")}`, async () => {
     const pods = await podsOf(scene, app);
     return (
       pods.length === wanted.length &&
@@ -211,7 +212,7 @@ async function updateAndRollBack(scene: Scene): Promise<void> {
     watch.close();
     assert.deepEqual(order, ["rolled-2", "rolled-1", "rolled-0"]);
     return pick(
-      await until("one revision", async () => {
+      await eventually("one revision", async () => {
         const set = await api.get(path);
         return pick(set, "status.currentRevision") === pick(set, "status.updateRevision") && set;
       }),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { arrayAt, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { pod } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 /** A signing request for the user `test`, made with OpenSSL: its key is of no use to anybody. */
 function signingRequest({ cluster }: Scene): string {
@@ -67,7 +68,7 @@ function certificateOf({ api }: Scene): string {
 }
 
 async function defaultAccount({ api }: Scene, core: Scene["core"]): Promise<void> {
-  await until(
+  await eventually(
     "the default service account",
     async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
   );
@@ -116,18 +117,18 @@ async function tokenReview(scene: Scene): Promise<void> {
 
 async function rootCertificate({ api, core }: Scene): Promise<void> {
   const path = core("configmaps", "kube-root-ca.crt");
-  const first = await until("kube-root-ca.crt", async () => {
+  const first = await eventually("kube-root-ca.crt", async () => {
     const answer = await api.request("GET", path);
     return answer.status === 200 && answer.body;
   });
   await api.expect("DELETE", path);
-  const again = await until("it to be made again", async () => {
+  const again = await eventually("it to be made again", async () => {
     const answer = await api.request("GET", path);
     return answer.status === 200 && pick(answer.body, "metadata.uid") !== pick(first, "metadata.uid") && answer.body;
   });
   assert.deepEqual(again.data, first.data);
   await api.expect("PUT", path, { ...again, data: { "ca.crt": "" } });
-  await until(
+  await eventually(
     "it to be put right",
     async () => JSON.stringify((await api.get(path)).data) === JSON.stringify(first.data),
   );
@@ -157,7 +158,7 @@ async function projectedToken(scene: Scene): Promise<void> {
   assert.deepEqual(pick(good, "status.audiences"), ["somewhere"]);
   assert.equal(pick(good, "status.user.username"), `system:serviceaccount:${namespace}:default`);
   await api.expect("DELETE", core("pods", "projected"), { gracePeriodSeconds: 0 });
-  await until("the token to die with its pod", async () => pick(await ask(), "status.authenticated") !== true);
+  await eventually("the token to die with its pod", async () => pick(await ask(), "status.authenticated") !== true);
 }
 
 async function accountLife({ api, core }: Scene): Promise<void> {

@@ -270,18 +270,3 @@ export function startSuite(): { play(test: Conformance): Promise<void>; stop(): 
 export function unique(): string {
   return randomBytes(4).toString("hex");
 }
-
-/** Waits until `probe` answers something other than undefined or false. */
-export async function until<T>(
-  what: string,
-  probe: () => Promise<T | undefined | false>,
-  limitMs = 30_000,
-): Promise<T> {
-  const deadlineMs = performance.now() + limitMs;
-  for (;;) {
-    const answer = await probe();
-    if (answer !== undefined && answer !== false) return answer;
-    if (deadlineMs < performance.now()) throw new Error(`waited ${limitMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

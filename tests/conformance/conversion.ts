@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { define } from "./custom-resources.ts";
 import { serveWebhooks } from "./webhook-server.ts";
+import { eventually } from "../eventually.ts";
 
 /** v1 has `hostPort`, v2 has `host` and `port`. */
 function convert(request: Json): Json {
@@ -60,7 +61,7 @@ async function mixedList(scene: Scene): Promise<void> {
     ],
     "json",
   );
-  await until("v2 to be stored", async () => {
+  await eventually("v2 to be stored", async () => {
     const versions = arrayAt(await api.get(path), "status.storedVersions") as unknown[];
     return versions.includes("v2");
   });

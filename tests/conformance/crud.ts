@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, unique, until, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Json, type Scene } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 export interface CrudOptions {
   readonly groupVersion: string;
@@ -58,7 +59,7 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
   const changed = await api.patch(path, options.change.patch);
   assert.deepEqual(pick(changed, options.change.path), options.change.expected);
   // Controllers write too: as every client, begin again when one was faster.
-  const current = await until("the update", async () => {
+  const current = await eventually("the update", async () => {
     const read = await api.get(path);
     const metadata = { ...(read.metadata as Json), annotations: { updated: "true" } };
     return (await api.request("PUT", path, { ...read, metadata })).status === 200 && read;
@@ -70,7 +71,7 @@ export async function everyVerb(scene: Scene, options: CrudOptions): Promise<voi
     const before = await api.get(`${path}/${subresource}`);
     assert.equal(pick(before, "metadata.uid"), pick(made, "metadata.uid"));
     assert.deepEqual(pick(await api.patch(`${path}/${subresource}`, patch), at), expected);
-    const updated = await until("the update of the subresource", async () => {
+    const updated = await eventually("the update of the subresource", async () => {
       const answer = await api.request("PUT", `${path}/${subresource}`, await api.get(`${path}/${subresource}`));
       return answer.status === 200 && answer.body;
     });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { definition, type DefinitionOptions } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -24,7 +25,10 @@ export async function define(scene: Scene, options: DefinitionOptions = {}, plur
   await established(scene, name);
   const kind = plural.charAt(0).toUpperCase() + plural.slice(1, -1);
   const collection = (version = "v1"): string => scene.at(`${group}/${version}`, plural);
-  await until("the new resource to be served", async () => (await api.request("GET", collection())).status === 200);
+  await eventually(
+    "the new resource to be served",
+    async () => (await api.request("GET", collection())).status === 200,
+  );
   return {
     group,
     plural,
@@ -41,7 +45,7 @@ export async function define(scene: Scene, options: DefinitionOptions = {}, plur
 }
 
 async function established({ api }: Scene, name: string): Promise<void> {
-  await until(`${name} to be established`, async () => {
+  await eventually(`${name} to be established`, async () => {
     const conditions = arrayAt(await api.get(`${definitions}/${name}`), "status.conditions");
     return conditions.some(({ type, status }) => type === "Established" && status === "True");
   });
@@ -63,7 +67,10 @@ async function createAndDelete(scene: Scene): Promise<void> {
   const { api } = scene;
   const { name } = await define(scene);
   await api.expect("DELETE", `${definitions}/${name}`);
-  await until("the definition to go", async () => (await api.request("GET", `${definitions}/${name}`)).status === 404);
+  await eventually(
+    "the definition to go",
+    async () => (await api.request("GET", `${definitions}/${name}`)).status === 404,
+  );
 }
 
 async function definitionStatus(scene: Scene): Promise<void> {
@@ -98,7 +105,7 @@ async function defaulting(scene: Scene): Promise<void> {
     [{ op: "replace", path: "/spec/versions/0/schema/openAPIV3Schema", value: changed }],
     "json",
   );
-  const read = await until("the new default on reading", async () => {
+  const read = await eventually("the new default on reading", async () => {
     const found = await api.get(`${custom.collection()}/defaulted`);
     return found.b === "B" && found;
   });
@@ -166,7 +173,7 @@ async function publishedOf(
   wanted: (names: string[]) => boolean,
   what: string,
 ): Promise<void> {
-  await until(what, async () =>
+  await eventually(what, async () =>
     wanted((await published(scene, custom.group)).map((name) => name.split(".").slice(-2).join("."))),
   );
 }
@@ -224,7 +231,7 @@ async function embedded(scene: Scene): Promise<void> {
   const object = custom.object("unknown", { spec: { kind: "Other", apiVersion: "example.com/v1", b: [{ c: "d" }] } });
   const created = cluster.tryKubectl(["create", "-n", scene.namespace, "-f", "-"], { input: JSON.stringify(object) });
   assert.equal(created.code, 0, created.stderr);
-  const explained = await until("explain to know the field", async () => {
+  const explained = await eventually("explain to know the field", async () => {
     const { code, stdout } = cluster.tryKubectl(["explain", `${custom.plural}.${custom.group}.spec`]);
     return code === 0 && stdout;
   });

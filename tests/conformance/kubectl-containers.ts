@@ -1,6 +1,7 @@
 /** What kubectl can only show with containers that run. */
 import assert from "node:assert/strict";
-import { eventually, type TestCluster } from "../cluster/harness.ts";
+import { type TestCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 type Json = Record<string, unknown>;
 

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { clientBinary } from "#main/client-binaries.ts";
-import { arrayAt, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { deployment, image, pod, replicationController } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 /** kubectl in the scene's namespace; fails with what it printed. */
 function run({ cluster, namespace }: Scene, args: readonly string[], input?: string): string {
@@ -14,14 +15,14 @@ function run({ cluster, namespace }: Scene, args: readonly string[], input?: str
 }
 
 async function runningPods({ api, core }: Scene, selector: string, count: number): Promise<Json[]> {
-  return await until(`${count} running pods of ${selector}`, async () => {
+  return await eventually(`${count} running pods of ${selector}`, async () => {
     const pods = arrayAt(await api.get(`${core("pods")}?labelSelector=${encodeURIComponent(selector)}`));
     return pods.length === count && pods.every((each) => pick(each, "status.phase") === "Running") && pods;
   });
 }
 
 async function accountExists({ api, core }: Scene): Promise<void> {
-  await until(
+  await eventually(
     "the default service account",
     async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
   );
@@ -179,7 +180,7 @@ async function throughProxy(
   cleanUp(() => proxy.kill());
   let printed = "";
   proxy.stdout?.on("data", (chunk: Buffer) => (printed += chunk.toString()));
-  const to = await until("the proxy to listen", async () => options(printed));
+  const to = await eventually("the proxy to listen", async () => options(printed));
   const text = await new Promise<string>((resolve, reject) => {
     const outgoing = http.get({ ...to, path: "/api/" }, (incoming) => {
       let body = "";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { everyVerb, type CrudOptions } from "./crud.ts";
 import { deployment } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const groupVersion = "admissionregistration.k8s.io/v1";
 const group = `/apis/${groupVersion}`;
@@ -27,7 +28,7 @@ async function validates(scene: Scene, spec: Json, message: RegExp): Promise<voi
   const { api, at } = scene;
   const collection = at("apps/v1", "deployments");
   await bind(scene, "validating", { matchConstraints: onDeployments(), ...spec });
-  await until("the policy to be in force", async () => {
+  await eventually("the policy to be in force", async () => {
     const answer = await api.request("POST", `${collection}?dryRun=All`, deployment("marker", 1));
     return answer.status === 422 || answer.status === 403;
   });
@@ -58,7 +59,7 @@ async function mutates(scene: Scene, mutations: readonly Json[], path: string, e
     reinvocationPolicy: "Never",
     mutations,
   });
-  const made = await until("the policy to be in force", async () => {
+  const made = await eventually("the policy to be in force", async () => {
     const answer = await api.request("POST", collection, deployment(`mutated-${unique()}`, 1));
     assert.equal(answer.status, 201, answer.text);
     return pick(answer.body, path) === expected && answer.body;

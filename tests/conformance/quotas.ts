@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { arrayAt, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { template } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 async function createQuota({ api, core }: Scene, hard: Json, name = "test-quota", labels: Json = {}): Promise<void> {
   await api.create(core("resourcequotas"), { metadata: { name, labels }, spec: { hard } });
@@ -9,7 +10,7 @@ async function createQuota({ api, core }: Scene, hard: Json, name = "test-quota"
 
 /** Waits until the quota counts this; undefined: any number. */
 async function usedBecomes({ api, core }: Pick<Scene, "api" | "core">, used: Json, name = "test-quota"): Promise<void> {
-  await until(`the quota to count ${JSON.stringify(used)}`, async () => {
+  await eventually(`the quota to count ${JSON.stringify(used)}`, async () => {
     const status = (await api.get(core("resourcequotas", name))).status as Json | undefined;
     const counted = (status?.used ?? {}) as Json;
     return Object.entries(used).every(([key, value]) =>
@@ -23,12 +24,12 @@ async function status({ api, core }: Scene): Promise<void> {
     metadata: { name: "q" },
     spec: { hard: { cpu: "500m", memory: "500Mi" } },
   });
-  await until(
+  await eventually(
     "the status to be counted",
     async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m",
   );
   const path = `${core("resourcequotas", "q")}/status`;
-  const updated = await until("the update of the status", async () => {
+  const updated = await eventually("the update of the status", async () => {
     const current = await api.get(path);
     const answer = await api.request("PUT", path, { ...current, status: { hard: { cpu: "600m", memory: "600Mi" } } });
     return answer.status === 200 && answer.body;
@@ -38,7 +39,7 @@ async function status({ api, core }: Scene): Promise<void> {
   const patched = await api.patch(path, { spec: { hard: { cpu: "1" } }, status: { hard: { cpu: "700m" } } });
   assert.equal(pick(patched, "spec.hard.cpu"), "500m");
   assert.equal(pick(patched, "status.hard.cpu"), "700m");
-  await until(
+  await eventually(
     "the controller to put it right",
     async () => pick(await api.get(core("resourcequotas", "q")), "status.hard.cpu") === "500m",
   );
@@ -51,7 +52,7 @@ async function updateAndDelete({ api, core }: Scene): Promise<void> {
     spec: { hard: { cpu: "1", memory: "500Mi" } },
   });
   assert.deepEqual(pick(made, "spec.hard"), { cpu: "1", memory: "500Mi" });
-  await until("the update", async () => {
+  await eventually("the update", async () => {
     const current = await api.get(path);
     return (await api.request("PUT", path, { ...current, spec: { hard: { cpu: "2", memory: "1Gi" } } })).status === 200;
   });
@@ -138,7 +139,7 @@ async function statusIsPrompt({ api, core }: Scene): Promise<void> {
     metadata: { name: "q" },
     spec: { hard: { pods: "5", "count/configmaps": "10" } },
   });
-  const counted = await until("hard and used", async () => {
+  const counted = await eventually("hard and used", async () => {
     const found = await api.get(core("resourcequotas", "q"));
     return pick(found, "status.used.pods") !== undefined && found;
   });

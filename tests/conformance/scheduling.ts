@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { condition, isReady, isTerminating, objectAt, podsOf, workload } from "./apps-objects.ts";
-import { arrayAt, nameOf, pick, unique, until, type Conformance, type Json, type Scene } from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { pod } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const resource = "example.com/fakecpu";
 
@@ -112,7 +113,7 @@ async function replicaSetsOfFourPriorities(scene: Scene): Promise<void> {
       at("apps/v1", "replicasets"),
       workload("ReplicaSet", name, { replicas }, { spec: using(each, { priorityClassName }) }),
     );
-    await until(`${name} runs`, async () => (await podsOf(scene, name)).filter(isReady).length === replicas);
+    await eventually(`${name} runs`, async () => (await podsOf(scene, name)).filter(isReady).length === replicas);
   }
   const readyCounts = await Promise.all(
     sets.map(
@@ -120,7 +121,7 @@ async function replicaSetsOfFourPriorities(scene: Scene): Promise<void> {
     ),
   );
   assert.deepEqual(readyCounts.slice(1), [4, 4, 1], "only the lowest priority made room");
-  await until("the lowest has its pods again, waiting", async () => {
+  await eventually("the lowest has its pods again, waiting", async () => {
     const pods = (await podsOf(scene, "p1")).filter((item) => !isTerminating(item));
     return pods.length === 5 && pods.every((item) => pick(item, "spec.nodeName") === undefined);
   });

@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import { clientBinary } from "#main/client-binaries.ts";
-import {
-  arrayAt,
-  nameOf,
-  pick,
-  unique,
-  until,
-  type Answer,
-  type Conformance,
-  type Json,
-  type Scene,
-} from "./cluster.ts";
+import { arrayAt, nameOf, pick, unique, type Answer, type Conformance, type Json, type Scene } from "./cluster.ts";
 import { define } from "./custom-resources.ts";
 import { allowed, denied, objectOf, patching, serveWebhooks } from "./webhook-server.ts";
 import { definition, image, pod } from "./workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const group = "/apis/admissionregistration.k8s.io/v1";
 const validating = `${group}/validatingwebhookconfigurations`;
@@ -137,12 +128,12 @@ async function denyAttach(scene: Scene): Promise<void> {
     "/attach": (request) =>
       request.name === "to-be-attached-pod" ? denied("attaching to pod 'to-be-attached-pod' is not allowed") : allowed,
   });
-  await until(
+  await eventually(
     "the default account",
     async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
   );
   await api.create(core("pods"), pod("to-be-attached-pod"));
-  await until(
+  await eventually(
     "the pod to run",
     async () => pick(await api.get(core("pods", "to-be-attached-pod")), "status.phase") === "Running",
   );
@@ -208,7 +199,7 @@ async function denyPodsAndMaps(scene: Scene): Promise<void> {
     },
     "/hang": () => new Promise((resolve) => setTimeout(() => resolve(allowed), 3000)),
   });
-  await until(
+  await eventually(
     "the default account",
     async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
   );
@@ -312,7 +303,7 @@ async function mutateOtherStored(scene: Scene): Promise<void> {
   await api.create(custom.collection("v1"), custom.object("moving", { data: {} }));
   const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${custom.name}`;
   await api.patch(path, { spec: { versions: [version("v1", false), version("v2", true)] } });
-  await until("the new storage version", async () => {
+  await eventually("the new storage version", async () => {
     const found = await api.get(path);
     return (pick(found, "status.storedVersions") as unknown[]).includes("v2");
   });
@@ -323,7 +314,7 @@ async function mutateOtherStored(scene: Scene): Promise<void> {
 
 async function mutatePods(scene: Scene): Promise<void> {
   const { api, core } = scene;
-  await until(
+  await eventually(
     "the default account",
     async () => (await api.request("GET", core("serviceaccounts", "default"))).status === 200,
   );

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, never } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, unique, until, type Json, type Scene } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, unique, type Json, type Scene } from "../conformance/cluster.ts";
 import { serveFlunders, type FlunderServer } from "./flunder-server.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -12,7 +13,7 @@ after(() => suite.stop());
 async function availableIs({ api, core }: Scene, { group }: FlunderServer, status: "True" | "False"): Promise<void> {
   // A change of its Service is looked at, so that nobody waits for the next look.
   await api.patch(core("services", "flunders"), { metadata: { labels: { look: unique() } } });
-  await until(`the APIService is available: ${status}`, async () => {
+  await eventually(`the APIService is available: ${status}`, async () => {
     const found = await api.get(`/apis/apiregistration.k8s.io/v1/apiservices/v1.${group}`);
     return condition(found, "Available")?.status === status;
   });
@@ -39,11 +40,11 @@ test("owners and dependents are collected across servers, and nothing because an
       ...{ apiVersion: "v1", kind: "ConfigMap" },
     });
     const gone = (name: string): Promise<unknown> =>
-      until(`${name} goes`, async () => !(await exists(scene, core("configmaps", name))));
+      eventually(`${name} goes`, async () => !(await exists(scene, core("configmaps", name))));
 
     await flunder("child", ownedBy(await map("parent")));
     await api.expect("DELETE", core("configmaps", "parent"));
-    await until("the child goes where it is kept", () => Promise.resolve(server.names().length === 0));
+    await eventually("the child goes where it is kept", () => Promise.resolve(server.names().length === 0));
     await map("clerk", ownedBy(await flunder("boss")));
     await map("servant", ownedBy(await flunder("lord")));
     await api.expect("DELETE", at(server.apiVersion, "flunders", "boss"));
@@ -83,7 +84,7 @@ test("a namespace goes with what other servers keep in it, and waits, saying so,
       return name;
     };
     const goes = (name: string): Promise<unknown> =>
-      until(`${name} goes`, async () => !(await exists(scene, `/api/v1/namespaces/${name}`)));
+      eventually(`${name} goes`, async () => !(await exists(scene, `/api/v1/namespaces/${name}`)));
     const soon = await doomed();
     await api.expect("DELETE", `/api/v1/namespaces/${soon}`);
     await goes(soon);
@@ -93,7 +94,7 @@ test("a namespace goes with what other servers keep in it, and waits, saying so,
     server.down();
     await availableIs(scene, server, "False");
     await api.expect("DELETE", `/api/v1/namespaces/${later}`);
-    const said = await until("it says what it waits for", async () => {
+    const said = await eventually("it says what it waits for", async () => {
       const found = condition(await api.get(`/api/v1/namespaces/${later}`), "NamespaceDeletionDiscoveryFailure");
       return found?.status === "True" && found;
     });
@@ -103,7 +104,7 @@ test("a namespace goes with what other servers keep in it, and waits, saying so,
       "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: " +
         `${server.apiVersion}: stale GroupVersion discovery: ${server.apiVersion}`,
     );
-    await until("what this server keeps goes", async () => {
+    await eventually("what this server keeps goes", async () => {
       const left = await api.get(`/api/v1/namespaces/${later}/configmaps`);
       return arrayAt(left).length === 0;
     });

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, never, objectAt, podsOf, podsReady, templateOf, workload } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, until, type Json, type Scene } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -12,7 +13,7 @@ const apps = "apps/v1";
 
 /** Waits for an Event of this reason about an object; answers its message. */
 function told({ api, core }: Scene, name: string, reason: string): Promise<string> {
-  return until(`${reason} is told about ${name}`, async () => {
+  return eventually(`${reason} is told about ${name}`, async () => {
     const events = arrayAt(await api.get(core("events")));
     const found = events.find((event) => event["reason"] === reason && pick(event, "involvedObject.name") === name);
     return found !== undefined && String(found["message"]);
@@ -23,7 +24,7 @@ function told({ api, core }: Scene, name: string, reason: string): Promise<strin
 async function standsStill({ api }: Scene, paths: readonly string[]): Promise<void> {
   const revisions = async (): Promise<string> =>
     (await Promise.all(paths.map((path) => api.get(path)))).map((one) => pick(one, "metadata.resourceVersion")).join();
-  const settled = await until("it stands still", async () => {
+  const settled = await eventually("it stands still", async () => {
     const first = await revisions();
     await new Promise((resolve) => setTimeout(resolve, 300));
     return (await revisions()) === first && first;
@@ -41,12 +42,12 @@ test("a selector that matches another workload's pods takes none of them", () =>
     await api.create(at(apps, "statefulsets"), greedy);
     const message = await told(scene, "greedy", "SelectorOverlap");
     assert.match(message, /deployment\/web match the same pods: each keeps its own/);
-    await until("both have what they want", async () => (await podsOf(scene, "web")).length === 3);
+    await eventually("both have what they want", async () => (await podsOf(scene, "web")).length === 3);
     const names = (await podsOf(scene, "web")).map(nameOf).sort();
     assert.deepEqual(names, [...before, "greedy-0"].sort());
     await standsStill(scene, [at(apps, "deployments", "web"), at(apps, "statefulsets", "greedy")]);
     await api.expect("DELETE", at(apps, "statefulsets", "greedy"));
-    await until("its pod goes", async () => (await podsOf(scene, "web")).length === 2);
+    await eventually("its pod goes", async () => (await podsOf(scene, "web")).length === 2);
     assert.deepEqual((await podsOf(scene, "web")).map(nameOf).sort(), before);
     await api.create(core("pods"), pod("stray", {}, { labels: { app: "web" } }));
     await never(
@@ -160,8 +161,14 @@ test("objects that own one another stay, say so, and stop nobody else's collecti
     const parent = await map("parent");
     await map("child", [owner(parent)]);
     await api.expect("DELETE", core("configmaps", "parent"));
-    await until("the child goes", async () => (await api.request("GET", core("configmaps", "child"))).status === 404);
+    await eventually(
+      "the child goes",
+      async () => (await api.request("GET", core("configmaps", "child"))).status === 404,
+    );
     await standsStill(scene, [core("configmaps", "hen"), core("configmaps", "egg")]);
     await api.expect("DELETE", core("configmaps", "hen"));
-    await until("the circle goes", async () => (await api.request("GET", core("configmaps", "egg"))).status === 404);
+    await eventually(
+      "the circle goes",
+      async () => (await api.request("GET", core("configmaps", "egg"))).status === 404,
+    );
   }));

@@ -11,7 +11,8 @@ import {
   templateOf,
   workload,
 } from "../conformance/apps-objects.ts";
-import { nameOf, pick, startSuite, until, type Json } from "../conformance/cluster.ts";
+import { nameOf, pick, startSuite, type Json } from "../conformance/cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -42,7 +43,7 @@ test("a Deployment rolls when a ConfigMap that it reads changes, and for no othe
     await api.patch(core("configmaps", "settings"), { metadata: { labels: { looked: "at" } } });
     await never("labels are no configuration", async () => (await names()).join() !== before.join(), 500);
     await api.patch(core("configmaps", "settings"), { data: { colour: "blue" } });
-    await until("its pods are others", async () => {
+    await eventually("its pods are others", async () => {
       const pods = await podsOf(scene, "configured");
       return pods.length === 2 && pods.every((pod) => isReady(pod) && !before.includes(nameOf(pod)));
     });
@@ -113,7 +114,7 @@ test("a Deployment and a Job wait for what they depend on, say so, and start whe
     const says = (path: string, text: string): Promise<Json> =>
       objectAt(scene, text, path, (found) => String(condition(found, "DependenciesMet")?.message).includes(text));
     await says(at("apps/v1", "deployments", "web"), "statefulset/db (does not exist)");
-    const [waiting] = await until("its pod is made", async () => {
+    const [waiting] = await eventually("its pod is made", async () => {
       const pods = await podsOf(scene, "web");
       return pods.length === 1 && pods;
     });

@@ -4,6 +4,7 @@ import { after, test } from "node:test";
 import { condition, objectAt } from "../conformance/apps-objects.ts";
 import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -101,23 +102,17 @@ test("labels and gates that admission adds count like those that a user wrote", 
     cleanUp(() => api.expect("DELETE", `${bindings}/${namespace}`));
     const spec = apart({ labelSelector: { matchLabels: { app: "web" } }, matchLabelKeys: ["color"] });
     let turn = 0;
-    const made = await untilMutated(() => create(scene, `pod-${++turn}`, spec, { app: "web" }));
+    // A new policy is known a moment after it was made.
+    const made = await eventually("the policy works", async () => {
+      const pod = await create(scene, `pod-${++turn}`, spec, { app: "web" });
+      return pick(pod, "metadata.labels.color") === "red" && pod;
+    });
     const [term] = arrayAt(made, "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution");
     assert.deepEqual(pick(term, "labelSelector.matchExpressions"), [{ key: "color", operator: "In", values: ["red"] }]);
     assert.equal(condition(made, "PodScheduled")?.reason, "SchedulingGated");
     await api.patch(core("pods", nameOf(made)), { spec: { schedulingGates: null } });
     await placed(scene, nameOf(made));
   }));
-
-/** A new policy is known a moment after it was made. */
-async function untilMutated(make: () => Promise<Json>): Promise<Json> {
-  for (let tries = 0; tries < 200; tries++) {
-    const made = await make();
-    if (pick(made, "metadata.labels.color") === "red") return made;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("the policy never worked");
-}
 
 test("namespaces that a term selects count, and only those", () =>
   suite.play(async (scene) => {

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, never, objectAt } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, until, type Json, type Scene } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -122,7 +123,7 @@ test("claims are made from a template, named in the pod's status, and go with th
     assert.equal(pick(made, "metadata.ownerReferences.0.name"), "maker");
     assert.equal(pick(made, "metadata.labels.from"), "template");
     await api.expect("DELETE", core("pods", "maker"));
-    await until("its claim goes", async () => arrayAt(await api.get(claims(scene))).length === 0);
+    await eventually("its claim goes", async () => arrayAt(await api.get(claims(scene))).length === 0);
   }));
 
 test("several pods share a claim, each on a node that reaches it; the last gives its devices back", () =>
@@ -143,7 +144,7 @@ test("several pods share a claim, each on a node that reaches it; the last gives
       500,
     );
     await api.expect("DELETE", core("pods", "q"));
-    await until("now it goes", async () => (await api.request("GET", claims(scene, "common"))).status === 404);
+    await eventually("now it goes", async () => (await api.request("GET", claims(scene, "common"))).status === 404);
   }));
 
 test("a pod that has ended gives its devices back", () =>

@@ -11,6 +11,7 @@ import type { Store } from "#store/store.ts";
 import type { Clock } from "#world/clock.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { admin, openApi } from "../api/harness.ts";
+import { eventually } from "../eventually.ts";
 
 /** The real API server over the memory store with all controllers, and stand-ins for scheduler and node agents. */
 export interface RunningCluster {
@@ -55,14 +56,7 @@ export async function startCluster(clock: Clock = realWorld.clock): Promise<Runn
     store,
     problems,
     agentsReady: true,
-    async until(what, look) {
-      for (let tries = 0; tries < 500; tries++) {
-        const found = await look();
-        if (found !== undefined && found !== false) return found;
-        await timers.sleep(20);
-      }
-      throw new Error(`Never came: ${what}; problems: ${problems.join("\n")}`);
-    },
+    until: (what, look) => eventually(() => `${what}; problems: ${problems.join("\n")}`, look),
     async still(stillMs) {
       for (let before = -1, tries = 0; tries < 100; tries++) {
         if (store.visible === before) return;

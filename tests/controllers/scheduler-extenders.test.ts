@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
 import { condition } from "../conformance/apps-objects.ts";
-import { type Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
+import { type Api, arrayAt, nameOf, pick, type Json } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
 import { startWithScheduler } from "./configured-scheduler.ts";
+import { eventually } from "../eventually.ts";
 
 const licence = "example.com/licence";
 const seat = "example.com/seat";
@@ -109,7 +110,7 @@ const asking = (name: string, requests: Json, more: Json = {}): Json =>
   });
 
 function placed(name: string): Promise<string> {
-  return until(`${name} has a node`, async () => {
+  return eventually(`${name} has a node`, async () => {
     const node = pick(await api.get(`${pods}/${name}`), "spec.nodeName");
     return node !== undefined && String(node);
   });
@@ -121,7 +122,7 @@ test("an extender binds the pods that it manages, and no others; what it refuses
   assert.equal(asked.get("bind"), undefined, "it manages another resource");
   bindError = "no licence left";
   await api.create(pods, asking("licensed", { [licence]: "1" }));
-  await until("the refusal is told", async () => {
+  await eventually("the refusal is told", async () => {
     const events = arrayAt(await api.get("/api/v1/namespaces/default/events"));
     return events.some((event) => String(event["message"]).includes("binding rejected: no licence left"));
   });
@@ -169,10 +170,10 @@ test("an extender has the last word on who must go", async () => {
   // It says that nobody's end would help: nobody goes, however much the pod matters.
   preemptVerdict = () => ({});
   await api.create(pods, room("important", 2, "high", { [licence]: "1" }));
-  await until("it was asked", async () => (asked.get("preempt") ?? []).length > 0);
+  await eventually("it was asked", async () => (asked.get("preempt") ?? []).length > 0);
   const given = asked.get("preempt")![0]!["NodeNameToVictims"] as Record<string, { Pods: Json[] }>;
   assert.deepEqual(given[node]!.Pods.map(nameOf).sort(), ["first", "second"], "whole pods, not names");
-  const waiting = await until("it is told why it waits", async () => {
+  const waiting = await eventually("it is told why it waits", async () => {
     const found = await api.get(`${pods}/important`);
     return condition(found, "PodScheduled")?.status === "False" && found;
   });

@@ -5,9 +5,10 @@ import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
 import { condition } from "../conformance/apps-objects.ts";
-import { type Api, arrayAt, nameOf, pick, until, type Json } from "../conformance/cluster.ts";
+import { type Api, arrayAt, nameOf, pick, type Json } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
 import { startWithScheduler } from "./configured-scheduler.ts";
+import { eventually } from "../eventually.ts";
 
 /** What the extender says; requests are kept by verb. */
 let allowed: (node: string) => boolean = () => true;
@@ -76,7 +77,7 @@ after(() => {
 });
 
 async function placed(name: string): Promise<string> {
-  return until(`${name} has a node`, async () => {
+  return eventually(`${name} has a node`, async () => {
     const node = pick(await api.get(`${pods}/${name}`), "spec.nodeName");
     return node !== undefined && String(node);
   });
@@ -108,7 +109,7 @@ test("a filter that a profile leaves out holds for the others", async () => {
   const taint = { key: "dedicated", value: "x", effect: "NoSchedule" };
   for (const node of nodes) await api.patch(`/api/v1/nodes/${node}`, { spec: { taints: [taint] } });
   await api.create(pods, asking("kept-out", { cpu: "100m" }));
-  await until("it is kept out", async () => {
+  await eventually("it is kept out", async () => {
     const found = await api.get(`${pods}/kept-out`);
     return String(condition(found, "PodScheduled")?.message).includes("untolerated taint");
   });
@@ -146,14 +147,14 @@ test("an extender is asked about pods that want its resource alone, and its word
 test("what an extender refuses everywhere waits and says so; one that does not answer is met with patience", async () => {
   allowed = () => false;
   await api.create(pods, asking("refused", { "example.com/licence": "1" }));
-  await until("it is refused", async () => {
+  await eventually("it is refused", async () => {
     const found = await api.get(`${pods}/refused`);
     return String(condition(found, "PodScheduled")?.message).includes("3 node(s) were refused by an extender");
   });
   allowed = () => true;
   answers = false;
   await api.create(pods, asking("patient", { "example.com/licence": "1" }));
-  await until("the silence is told", async () => {
+  await eventually("the silence is told", async () => {
     const events = arrayAt(await api.get("/api/v1/namespaces/default/events"));
     return events.some((event) => String(event["message"]).includes("no answer within 3000 ms"));
   });

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, gone, objectAt } from "../conformance/apps-objects.ts";
-import { pick, startSuite, until, type Json } from "../conformance/cluster.ts";
+import { pick, startSuite, type Json } from "../conformance/cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -21,13 +22,13 @@ test("each address says which Service has it, and is free with it", () =>
     const made = await api.create(core("services"), service("web"));
     const address = String(pick(made, "spec.clusterIP"));
     const path = `${networking}/ipaddresses/${address}`;
-    await until("it is written down", async () => (await api.request("GET", path)).status === 200);
+    await eventually("it is written down", async () => (await api.request("GET", path)).status === 200);
     const parentRef = { resource: "services", namespace, name: "web" };
     assert.deepEqual(pick(await api.get(path), "spec.parentRef"), parentRef);
     assert.match(cluster.kubectl("get", "ipaddresses"), new RegExp(`${address} +services/${namespace}/web`));
     // Somebody takes it away: it is true all the same.
     await api.expect("DELETE", path);
-    await until("it is written down again", async () => (await api.request("GET", path)).status === 200);
+    await eventually("it is written down again", async () => (await api.request("GET", path)).status === 200);
     await api.expect("DELETE", core("services", "web"));
     await gone(scene, path);
   }));
@@ -48,7 +49,7 @@ test("another range gives addresses, and stays while Services have some of it", 
     await objectAt(scene, "the range is ready", range, (object) => condition(object, "Ready")?.status === "True");
     assert.equal((await create()).status, 201);
     const address = `${networking}/ipaddresses/10.231.7.9`;
-    await until("it is written down", async () => (await api.request("GET", address)).status === 200);
+    await eventually("it is written down", async () => (await api.request("GET", address)).status === 200);
     await api.expect("DELETE", range);
     await objectAt(scene, "the range waits", range, (object) => condition(object, "Ready")?.reason === "Terminating");
     const why = cluster.steer("why", `servicecidr/${namespace}`);

@@ -8,12 +8,12 @@ import {
   pick,
   startSuite,
   unique,
-  until,
   type Conformance,
   type Json,
   type Scene,
 } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -280,7 +280,7 @@ describe("claims and volumes", { concurrency: 4 }, () => {
 
 test("afterwards no volume that was made on demand is left", () =>
   suite.play(async ({ api }) => {
-    await until("they are gone", async () => {
+    await eventually("they are gone", async () => {
       const left = arrayAt(await api.get("/api/v1/persistentvolumes")).map(nameOf);
       return left.every((name) => !name.startsWith("pvc-"));
     });

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, gone, objectAt } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, until, type Json, type Scene } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -123,7 +124,7 @@ test("a namespace that hangs names what may not be deleted; all else goes", () =
       spec: { policyName: name, validationActions: ["Deny"] },
     });
     // It holds a moment after it was made.
-    await until("the treasure is kept", async () => {
+    await eventually("the treasure is kept", async () => {
       const { status } = await api.request("DELETE", `${maps}/treasure?dryRun=All`);
       return status === 422 || status === 403;
     });
@@ -131,7 +132,7 @@ test("a namespace that hangs names what may not be deleted; all else goes", () =
     await objectAt(scene, "it says so", `/api/v1/namespaces/${name}`, (object) =>
       /the treasure is kept/.test(String(condition(object, "NamespaceDeletionContentFailure")?.message)),
     );
-    await until("all else goes", async () => {
+    await eventually("all else goes", async () => {
       const left = arrayAt(await api.get(maps)).map(nameOf);
       return left.length === 1 && left[0] === "treasure";
     });

@@ -14,7 +14,8 @@ import {
   templateOf,
   workload,
 } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, until, type Conformance, type Json } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, type Conformance, type Json } from "../conformance/cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
 after(() => suite.stop());
@@ -76,9 +77,9 @@ const claimsAreKept: Conformance = async (scene) => {
       .map(nameOf)
       .sort()
       .join();
-  await until("three claims", async () => (await claims()) === "data-keep-0,data-keep-1,data-keep-2");
+  await eventually("three claims", async () => (await claims()) === "data-keep-0,data-keep-1,data-keep-2");
   await api.patch(path, { spec: { replicas: 1 } });
-  await until("claims go with their pods", async () => (await claims()) === "data-keep-0");
+  await eventually("claims go with their pods", async () => (await claims()) === "data-keep-0");
   await api.patch(path, {
     spec: { persistentVolumeClaimRetentionPolicy: { whenScaled: "Retain", whenDeleted: "Delete" }, replicas: 2 },
   });
@@ -88,7 +89,7 @@ const claimsAreKept: Conformance = async (scene) => {
   await never("a claim goes that is kept", async () => (await claims()) !== "data-keep-0,data-keep-1", 500);
   await api.expect("DELETE", path);
   await gone(scene, path);
-  await until("all claims go with the set", async () => (await claims()) === "");
+  await eventually("all claims go with the set", async () => (await claims()) === "");
 };
 
 const indexesRetryAlone: Conformance = async (scene) => {
@@ -130,13 +131,13 @@ const evictionsDoNotCount: Conformance = async (scene) => {
   const template = pick(waiting, "spec.template.spec") as Json;
   template["nodeSelector"] = { "example.com/there": "never" };
   await api.create(at(batch, "jobs"), waiting);
-  const [pod] = await until("its pod waits", async () => {
+  const [pod] = await eventually("its pod waits", async () => {
     const pods = await podsOf(scene, "evicted");
     return pods.length === 1 && pods.every((one) => condition(one, "PodScheduled") !== undefined) && pods;
   });
   const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: nameOf(pod) } };
   assert.equal((await api.request("POST", `${core("pods", nameOf(pod))}/eviction`, eviction)).status, 201);
-  await until("another pod is there, and no trace of the first", async () => {
+  await eventually("another pod is there, and no trace of the first", async () => {
     const names = (await podsOf(scene, "evicted")).map(nameOf);
     return names.length === 1 && names[0] !== nameOf(pod);
   });
@@ -180,7 +181,7 @@ const schedulesHaveZones: Conformance = async (scene) => {
   const unknown = await api.request("POST", at(batch, "cronjobs"), cron("nowhere", { timeZone: "Nowhere/City" }));
   assert.equal(unknown.status, 422);
   const jobs = async (): Promise<string[]> => arrayAt(await api.get(at(batch, "jobs"))).map(nameOf);
-  await until(
+  await eventually(
     "the minute of Kolkata",
     async () => (await jobs()).some((name) => name.startsWith("there-")),
     4 * minuteMs,
@@ -214,7 +215,7 @@ function onDelete(kind: "DaemonSet" | "StatefulSet"): Conformance {
       (await podsOf(scene, name)).some((pod) => isNew(pod) || isTerminating(pod)),
     );
     await api.expect("DELETE", core("pods", nameOf(first)));
-    const now = await until("the deleted one is new", async () => {
+    const now = await eventually("the deleted one is new", async () => {
       const pods = await podsReady(scene, name, 3);
       return pods.some(isNew) && pods;
     });
@@ -235,7 +236,7 @@ const oldRevisionsGo: Conformance = async (scene) => {
     for (const image of ["example/a:2", "example/a:3", "example/a:4"]) {
       await podsReady(scene, name, size);
       await api.patch(at(apps, plural, name), { spec: { template: templateOf(name, { image }) } });
-      await until(`all have ${image}`, async () => {
+      await eventually(`all have ${image}`, async () => {
         const pods = await podsReady(scene, name, size);
         return pods.every((pod) => pick(pod, "spec.containers.0.image") === image);
       });
@@ -244,7 +245,7 @@ const oldRevisionsGo: Conformance = async (scene) => {
       arrayAt(await api.get(`${at(apps, "controllerrevisions")}?labelSelector=app%3D${name}`)).map(
         (one) => one.revision,
       );
-    await until("two of four revisions are left", async () => (await revisions()).length === 2);
+    await eventually("two of four revisions are left", async () => (await revisions()).length === 2);
     assert.deepEqual((await revisions()).toSorted(), [3, 4]);
   }
 };

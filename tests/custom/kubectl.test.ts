@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { eventually, startSimulatedCluster, type Output } from "../cluster/harness.ts";
+import { startSimulatedCluster, type Output } from "../cluster/harness.ts";
 import { monitoringDefinitions } from "./prometheus.ts";
+import { eventually } from "../eventually.ts";
 
 const cluster = startSimulatedCluster(1);
 after(() => cluster.remove());

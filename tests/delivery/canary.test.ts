@@ -11,7 +11,8 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CanaryStatus } from "#api/delivery/canary.ts";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
+import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 const firstStep = 0.1;

@@ -7,7 +7,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { clientBinary } from "#main/client-binaries.ts";
-import { eventually, projectRoot, startSimulatedCluster } from "../cluster/harness.ts";
+import { projectRoot, startSimulatedCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 const cluster = startSimulatedCluster(2);
 after(() => cluster.remove());

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { eventually, startSimulatedCluster } from "../cluster/harness.ts";
+import { startSimulatedCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 const cluster = startSimulatedCluster(2);
 after(() => cluster.remove());

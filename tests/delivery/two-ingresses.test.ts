@@ -18,6 +18,7 @@ import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import { createWorld, type World } from "./model.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
 const timers = realTimers({ keepAlive: true });
@@ -128,13 +129,15 @@ function told(world: World): TrafficCount["spec"][] {
 }
 
 async function until(world: World, what: string, reached: () => boolean): Promise<void> {
-  for (let look = 0; look < 600; look++) {
-    if (reached()) return;
-    await timers.sleep(50);
-    // The nodes look by real timers, and tell what is not urgent by the model's clock.
-    await world.time.advance(10);
-  }
-  assert.fail(`${what} did not come: ${JSON.stringify([world.status(), told(world)])}`);
+  await eventually(
+    () => `${what}: ${JSON.stringify([world.status(), told(world)])}`,
+    async () => {
+      if (reached()) return true;
+      // The nodes look by real timers, and tell what is not urgent by the model's clock.
+      await world.time.advance(10);
+      return false;
+    },
+  );
 }
 
 test("what two ingresses count is judged as one, and a rollback waits for both", { skip }, async () => {

@@ -8,7 +8,8 @@ import { Mirrors, mirrorsOf } from "#network/ingress/mirror.ts";
 import type { RouteTable } from "#network/ingress/route-table.ts";
 import { realClock } from "#world/node/clock.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
-import { freePort, skipWithoutHaproxy as skip, splitOfWeb, TestProxy, timers, until } from "./test-proxy.ts";
+import { freePort, skipWithoutHaproxy as skip, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
+import { eventually } from "../eventually.ts";
 
 interface Arrived {
   readonly method: string;
@@ -115,14 +116,14 @@ async function mirror(run: string, more: { methods?: string[]; threshold?: numbe
   mirrors.stop();
   mirrors = makeMirrors();
   await apply({ run, mirror: { threshold: 10_000 } });
-  await until(
+  await eventually(
     () => "a first copy",
     async () => {
       await get("/first");
       return total(run) > 0;
     },
   );
-  await until(
+  await eventually(
     () => "the first copies are answered",
     () => mirrors.underWay === 0,
   );
@@ -173,7 +174,7 @@ test("copies arrive marked, with what the user sent; the user's answer is the st
   });
   assert.equal(answeredBy, "old");
   const found = (): Arrived | undefined => copies.find(({ path }) => path === "/basket?item=1");
-  await until(
+  await eventually(
     () => JSON.stringify(copies),
     () => found() !== undefined,
   );
@@ -190,7 +191,7 @@ test("the wanted part of the requests is copied, and who is chosen already is no
   for (let index = 0; index < 600; index++) await get(`/share/${index}`);
   const made = (): number => total("m-2") - before.requests - dropped;
   const deviation = 5 * Math.sqrt(600 * 0.3 * 0.7);
-  await until(
+  await eventually(
     () => `${made()} copies of 600 requests at 30 %`,
     () => made() > 180 - deviation && mirrors.underWay === 0,
   );
@@ -209,7 +210,7 @@ test(
     await get("/post", { method: "POST", body: "a=1" });
     await get("/head", { method: "HEAD" });
     await get("/get");
-    await until(
+    await eventually(
       () => JSON.stringify(copies),
       () => copies.length === 2,
     );
@@ -220,7 +221,7 @@ test(
     await get("/chunked", { method: "POST", headers: { "transfer-encoding": "chunked" }, body: "a=2" });
     await get("/small", { method: "POST", body: "a=1&b=2", headers: { "content-length": "7" } });
     await get("/get");
-    await until(
+    await eventually(
       () => JSON.stringify(copies),
       () => copies.some(({ path }) => path === "/small"),
     );
@@ -234,7 +235,7 @@ test(
 test("errors of the copies and of the same requests are counted, with samples without queries", { skip }, async () => {
   const before = await mirror("m-5");
   for (const path of ["/?new=500&token=secret", "/?status=503", "/?old=500", "/", "/?new=404"]) await get(path);
-  await until(
+  await eventually(
     () => JSON.stringify(count("m-5")),
     () => count("m-5").copies.requests === before.copies.requests + 5,
   );
@@ -258,7 +259,7 @@ test("a new version that hangs delays nobody; beyond the bounds copies are dropp
   // None has waited for a copy: these get no answer for seconds.
   assert.ok(times.toSorted((a, b) => a - b)[280]! < 4_000, `${Math.max(...times)} ms`);
   const made = (): number => total("m-6") - before.copies.requests - before.dropped;
-  await until(
+  await eventually(
     () => JSON.stringify(count("m-6")),
     () => made() === 300,
   );
@@ -275,7 +276,7 @@ test("a new version that is gone or answers nonsense fails its copies, and no us
   ] as const) {
     const before = await mirror(run, {}, port);
     for (let index = 0; index < 20; index++) assert.equal((await get()).pod, "old");
-    await until(
+    await eventually(
       () => JSON.stringify(count(run)),
       () => count(run).copies.inErrors === 20,
     );
@@ -287,7 +288,7 @@ test("a new version that is gone or answers nonsense fails its copies, and no us
 test("with its step mirroring ends at once, also what is under way", { skip }, async () => {
   await mirror("m-9", {}, ports.hanging);
   await get("/last");
-  await until(
+  await eventually(
     () => "a copy under way",
     () => mirrors.underWay > 0,
   );
@@ -322,7 +323,7 @@ test("when HAProxy died its successor is read", { skip }, async () => {
   proxy.forget();
   const before = await mirror("m-13");
   assert.equal((await get("/again")).pod, "old");
-  await until(
+  await eventually(
     () => JSON.stringify(copies),
     () => copies.some(({ path }) => path === "/again"),
   );

@@ -21,6 +21,7 @@ import { readExposition } from "../observability/exposition.ts";
 import type { Namespace } from "./namespaces.ts";
 import { service, slice, splitByHeader as split } from "./objects.ts";
 import { node, TestNode } from "./test-node.ts";
+import { eventually } from "../eventually.ts";
 
 const hasHaproxy = spawnSync("haproxy", ["-v"]).status === 0;
 const skip = process.getuid?.() !== 0 ? "needs root" : !hasHaproxy && "needs haproxy";
@@ -105,14 +106,6 @@ async function askOnce(
   return answer ?? assert.fail("no answer");
 }
 
-async function until(what: string, reached: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    if (await reached()) return;
-    await timers.sleep(20);
-  }
-  assert.fail(`never: ${what}`);
-}
-
 const everyUser = Array.from({ length: users }, (_, user) => ({ "x-user": `u-${user}` }));
 
 async function chosen(from: Namespace, url: string, also: Record<string, string> = {}): Promise<number[]> {
@@ -175,10 +168,10 @@ after(async () => {
 });
 
 test("without an opt-in a Service keeps to packet rules and to its own pods", { skip }, async () => {
-  await until("the Service is there", async () => (await askOnce(caller.namespace)).pod === "old");
+  await eventually("the Service is there", async () => (await askOnce(caller.namespace)).pod === "old");
   const ofIngress = { ...split, spec: { ...split.spec, ingress: "web" } };
   stage.feed("trafficsplits", ofIngress);
-  await until(
+  await eventually(
     "the ingress splits",
     async () => (await chosen(stage.namespace, "http://192.168.9.1/", { host: "web.test" })).length > 0,
   );
@@ -188,7 +181,7 @@ test("without an opt-in a Service keeps to packet rules and to its own pods", { 
 
 test("opted in, a user is of the same cohort at the Service as at the Ingress", { skip }, async () => {
   feedService({ [throughProxy]: "true" });
-  await until("it goes through the proxy", () => isProxied(caller));
+  await eventually("it goes through the proxy", () => isProxied(caller));
   const atIngress = await chosen(stage.namespace, "http://192.168.9.1/", { host: "web.test" });
   const atService = await chosen(caller.namespace, "http://10.96.0.20/");
   assert.ok(atIngress.length > users / 4 && atIngress.length < (users * 3) / 4, String(atIngress.length));
@@ -223,7 +216,7 @@ test("users by address are those that the caller names, by cookie nobody gets on
     ...split,
     spec: { ...split.spec, ingress: "web", threshold: 10_000, users: byAddress },
   });
-  await until(
+  await eventually(
     "addresses are users",
     async () => (await askOnce(caller.namespace, { "x-forwarded-for": "203.0.113.9" })).pod === "new",
   );
@@ -232,7 +225,7 @@ test("users by address are those that the caller names, by cookie nobody gets on
     ...split,
     spec: { ...split.spec, ingress: "web", threshold: 10_000, users: { cookie: "sid" } },
   });
-  await until(
+  await eventually(
     "cookies are users",
     async () => (await askOnce(caller.namespace, { cookie: "a=b; sid=7" })).pod === "new",
   );
@@ -240,7 +233,7 @@ test("users by address are those that the caller names, by cookie nobody gets on
   assert.equal(pod, "old");
   assert.equal(cookies, undefined);
   stage.feed("trafficsplits", { ...split, spec: { ...split.spec, ingress: "web" } });
-  await until("headers are users", async () => (await chosen(caller.namespace, "http://10.96.0.20/")).length > 0);
+  await eventually("headers are users", async () => (await chosen(caller.namespace, "http://10.96.0.20/")).length > 0);
 });
 
 test("hosts, paths and destinations of a request reach nothing else", { skip }, async () => {
@@ -255,7 +248,9 @@ test("a Service that is its own endpoint does not go in circles", { skip }, asyn
   const circle = service("circle", { clusterIP: "10.96.0.66" });
   stage.feed("services", { ...circle, metadata: { ...circle.metadata, annotations: { [throughProxy]: "true" } } });
   stage.feed("endpointslices", slice("circle", 80, ["10.96.0.66"]));
-  await until("it fails", async () => /^50|^E/.test((await askOnce(caller.namespace, {}, "http://10.96.0.66/")).pod));
+  await eventually("it fails", async () =>
+    /^50|^E/.test((await askOnce(caller.namespace, {}, "http://10.96.0.66/")).pod),
+  );
   const before = await requestsThroughProxy();
   await askOnce(caller.namespace, {}, "http://10.96.0.66/");
   const requests = (await requestsThroughProxy()) - before;
@@ -304,10 +299,10 @@ test("opting out and in again, time after time, loses no request", { skip }, asy
   const { lost, sent } = await underLoad(async () => {
     for (let round = 0; round < 5; round++) {
       feedService({ [throughProxy]: "false" });
-      await until("it goes by packet rules", async () => !(await isProxied(caller)));
+      await eventually("it goes by packet rules", async () => !(await isProxied(caller)));
       assert.equal((await askOnce(caller.namespace)).from, caller.address);
       feedService({ [throughProxy]: "true" });
-      await until("it goes through the proxy", () => isProxied(caller));
+      await eventually("it goes through the proxy", () => isProxied(caller));
     }
   });
   assert.deepEqual(lost, []);
@@ -321,7 +316,7 @@ test("while the proxy is reloaded no request is lost, and when it dies new ones 
   const reloaded = await underLoad(async () => {
     const before = workers();
     process.kill(master(), "SIGUSR2");
-    await until("another process serves", async () => workers() !== before);
+    await eventually("another process serves", async () => workers() !== before);
     await askOnce(caller.namespace);
   });
   assert.deepEqual(reloaded.lost, []);
@@ -329,13 +324,13 @@ test("while the proxy is reloaded no request is lost, and when it dies new ones 
     const pid = master();
     for (const worker of workers().split("\n")) process.kill(Number(worker), "SIGKILL");
     process.kill(pid, "SIGKILL");
-    await until("another one serves", async () => {
+    await eventually("another one serves", async () => {
       const info = await runtimeOf()
         .command("show info")
         .catch(() => "");
       return info !== "" && master() !== pid;
     });
-    await until("it goes through the proxy again", () => isProxied(caller));
+    await eventually("it goes through the proxy again", () => isProxied(caller));
   });
   // What was under way in the process that died, or waited for it, is lost with it. Nobody is refused.
   assert.deepEqual(
@@ -371,7 +366,7 @@ test("connections to pods are used again, also to pods that came while the proxy
   stage.feed("services", { ...late, metadata: { ...late.metadata, annotations: { [throughProxy]: "true" } } });
   stage.feed("endpointslices", slice("late", 8080, [old.address]));
   const lateUrl = "http://10.96.0.70/";
-  await until(
+  await eventually(
     "it goes through the proxy",
     async () => (await askOnce(caller.namespace, {}, lateUrl)).forwardedFor !== undefined,
   );
@@ -400,7 +395,7 @@ test(
       metadata: { ...endpoints.metadata, annotations: { [endpointVersionsAnnotation]: "7.1" } },
     });
     const asked = async (from: Pod): Promise<Answer> => askOnce(from.namespace, {}, url);
-    await until("it goes through the proxy", async () => (await asked(caller)).forwardedFor !== undefined);
+    await eventually("it goes through the proxy", async () => (await asked(caller)).forwardedFor !== undefined);
     const folder = `${stage.folder}/network/haproxy`;
     const traffic = async (): Promise<ReadonlyMap<string, number>> => {
       const slots = readSlots(readFileSync(`${folder}/slots.json`, "utf8")) ?? assert.fail();
@@ -410,7 +405,7 @@ test(
     };
     const labels = 'from="pods",ingress="",namespace="default",port="80",service="plain",version="7.1"';
     const ok = `steersman_traffic_requests_total{code="2xx",${labels}}`;
-    await until("it has its number", async () => (await asked(caller), (await traffic()).get(ok) !== undefined));
+    await eventually("it has its number", async () => (await asked(caller), (await traffic()).get(ok) !== undefined));
     const before = await traffic();
     for (let count = 0; count < 5; count++) await asked(caller);
     await asked(stranger);
@@ -423,12 +418,14 @@ test(
 
 test("a client stays with its pod where the Service wants that", { skip }, async () => {
   stage.feed("endpointslices", slice("web", 8080, [old.address, fresh.address]));
-  await until("both answer", async () => {
+  await eventually("both answer", async () => {
     const answers = await ask(caller.namespace, "http://10.96.0.20/", [{}, {}, {}, {}]);
     return new Set(answers.map(({ pod }) => pod)).size === 2;
   });
   feedService({ [throughProxy]: "true" }, { sessionAffinity: "ClientIP" });
-  await until("it is known", async () => (await runtimeOf().command("show map sticky.map")).includes("10.96.0.20:80"));
+  await eventually("it is known", async () =>
+    (await runtimeOf().command("show map sticky.map")).includes("10.96.0.20:80"),
+  );
   const seen = async (from: Pod): Promise<number> =>
     new Set(
       (
@@ -442,7 +439,7 @@ test("a client stays with its pod where the Service wants that", { skip }, async
   assert.deepEqual(await Promise.all([seen(caller), seen(stranger)]), [1, 1]);
   feedService({ [throughProxy]: "true" });
   stage.feed("endpointslices", slice("web", 8080, [old.address]));
-  await until(
+  await eventually(
     "it is as before",
     async () => !(await runtimeOf().command("show map sticky.map")).includes("10.96.0.20:80"),
   );
@@ -466,27 +463,27 @@ test(
     // A caller that may talk to nobody.
     const silent = policy("silent", { podSelector: { matchLabels: { role: "stranger" } }, policyTypes: ["Egress"] });
     stage.feed("networkpolicies", silent);
-    await until("the stranger is cut off", () => isCutOff(stranger));
-    await until("others still go through the proxy", () => isProxied(caller));
+    await eventually("the stranger is cut off", () => isCutOff(stranger));
+    await eventually("others still go through the proxy", () => isProxied(caller));
     // One that may talk to some pods of the Service only, and one that may talk to all.
     const to = [{ ipBlock: { cidr: `${old.address}/32` } }];
     stage.feed("networkpolicies", policy("silent", { ...(silent as { spec: object }).spec, egress: [{ to }] }));
-    await until(
+    await eventually(
       "the stranger is let through to the old pods",
       async () => (await askOnce(stranger.namespace)).pod === "old",
     );
     assert.equal(await isProxied(stranger), false, "the proxy could choose a pod that is forbidden");
     const both = [{ podSelector: { matchLabels: { app: "web" } } }];
     stage.feed("networkpolicies", policy("silent", { ...(silent as { spec: object }).spec, egress: [{ to: both }] }));
-    await until("the stranger goes through the proxy", () => isProxied(stranger));
+    await eventually("the stranger goes through the proxy", () => isProxied(stranger));
     // Who may talk to the pods of the Service.
     const from = [{ podSelector: { matchLabels: { role: "caller" } } }];
     stage.feed(
       "networkpolicies",
       policy("friends", { podSelector: { matchLabels: { app: "web" } }, ingress: [{ from }] }),
     );
-    await until("the stranger is cut off again", () => isCutOff(stranger));
-    await until("the caller is let through", async () => (await askOnce(caller.namespace)).pod === "old");
+    await eventually("the stranger is cut off again", () => isCutOff(stranger));
+    await eventually("the caller is let through", async () => (await askOnce(caller.namespace)).pod === "old");
     assert.equal((await askOnce(caller.namespace)).from, caller.address, "by packet rules, in its own name");
     // Not even by the proxy's own address, whatever it asks for.
     assert.equal((await askOnce(stranger.namespace, { host: "10.96.0.20" }, "http://10.96.0.10/")).pod, "503");

@@ -90,12 +90,3 @@ export function splitOfWeb(spec: Partial<TrafficSplitSpec>): Omit<Split, "backen
   assert.ok(typeof split !== "string", String(split));
   return split;
 }
-
-/** Waits for a state; fails with `what` when it does not come. */
-export async function until(what: () => string, reached: () => boolean | Promise<boolean>): Promise<void> {
-  for (let look = 0; look < 1_500; look++) {
-    if (await reached()) return;
-    await timers.sleep(20);
-  }
-  throw new Error(`It did not come: ${what()}`);
-}

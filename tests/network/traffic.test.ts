@@ -9,7 +9,8 @@ import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import { exposeFamilies } from "#telemetry/metrics.ts";
 import { readExposition } from "../observability/exposition.ts";
-import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy, until } from "./test-proxy.ts";
+import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy } from "./test-proxy.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
@@ -172,7 +173,7 @@ test("what no pod answers is an error too", { skip }, async () => {
     version: "",
     code: "5xx",
   });
-  await until(
+  await eventually(
     () => gone,
     async () => (await series()).get(gone) === 1,
   );
@@ -332,7 +333,7 @@ test("what no pod answers to pods is an error, beside what pods of no known vers
   await proxy.plane.apply(asked([]));
   assert.match(await ask({ port: servicePort }), /^503 </);
   // One series for both, or the page would be none.
-  await until(
+  await eventually(
     () => "two errors",
     async () => (await errors()) === before + 2,
   );

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { renderHistoryConfig } from "#observability/history/config.ts";
-import { eventually } from "../cluster/harness.ts";
 import { freePort } from "../network/test-proxy.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = spawnSync("prometheus", ["--version"]).status === 0 ? false : "needs prometheus";
 const folder = skip === false ? mkdtempSync(join(tmpdir(), "steer-hostile-")) : "";

@@ -1,8 +1,9 @@
 /** The state of all objects as kube-state-metrics tells it: its stable series, on a simulated cluster with objects of each kind. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { eventually, startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
+import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
 import { readExposition } from "./exposition.ts";
+import { eventually } from "../eventually.ts";
 
 /**
  * Stable series of kube-state-metrics 2 by their beginning, each with its labels; `+` are those of the object itself. Not among them:

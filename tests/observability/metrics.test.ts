@@ -4,11 +4,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
+import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import { autoscaled, exposer, hostile, shop } from "./manifests.ts";
 import type { Asked } from "./ask-ingress.ts";
 import { documentedFamilies, servedFamilies } from "./documented.ts";
 import { readExposition } from "./exposition.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 const history = "/apis/observability.steersman.dev/v1/histories/prometheus/proxy/api/v1";

@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
-import { eventually, isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
+import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import type { Asked } from "./ask-ingress.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 const script = join(import.meta.dirname, "ask-ingress.ts");

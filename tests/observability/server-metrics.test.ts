@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { wholeBody } from "../api/harness.ts";
-import { eventually } from "../cluster/harness.ts";
 import { startSecured, type Question, type SecuredServer } from "../security/cluster.ts";
 import { documentedFamilies, servedFamilies } from "./documented.ts";
 import { readExposition } from "./exposition.ts";
+import { eventually } from "../eventually.ts";
 
 const token = "t-admin";
 const plainToken = "t-plain";

@@ -28,6 +28,7 @@ import { realDisk } from "../../src/world/node/disk.ts";
 import { nodeHttp } from "../../src/world/node/http.ts";
 import { send, startInProcess, startOverHttps } from "../api/harness.ts";
 import { kubeconfigFor, startOutside } from "./outside.ts";
+import { eventually } from "../eventually.ts";
 
 const timers = realTimers({ keepAlive: true });
 const folders: string[] = [];
@@ -281,7 +282,7 @@ test("the webhook gets entries in groups, in order, again after a failure; what 
   status = 503;
   const refusedFrom = outside.seen.length;
   for (let n = 0; n < 400; n += 1) second.note(JSON.stringify({ n }));
-  while (outside.seen.length < refusedFrom + 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually("it is tried again", () => outside.seen.length >= refusedFrom + 2);
   status = 200;
   await second.close();
   assert.equal(second.lost, 0);

@@ -14,6 +14,7 @@ import { realClock, realTimers } from "../../src/world/node/clock.ts";
 import { createCrypto } from "../../src/world/node/crypto.ts";
 import { realDisk } from "../../src/world/node/disk.ts";
 import { nodeHttp } from "../../src/world/node/http.ts";
+import { eventually } from "../eventually.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 const root = mkdtempSync(join(tmpdir(), "steer-certificates-"));
@@ -110,7 +111,7 @@ test("a server and its clients go on with renewed certificates, over connections
 
   calendar.daysAhead = 0;
   calendar.planned.pop()?.task();
-  while (renewals === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually("the renewal", () => renewals > 0);
   assert.notEqual(await shownBy(server.port, ca), before);
   assert.equal((await standing.send(ask)).status, 200);
   assert.equal((await client.send(ask)).status, 200);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startSecured, type Answered, type SecuredServer } from "./cluster.ts";
 import { authorizationBy, kubeconfigFor, startOutside, type OutsideServer, type Reply, type Seen } from "./outside.ts";
+import { eventually } from "../eventually.ts";
 
 let judge: OutsideServer;
 let secured: SecuredServer;
@@ -41,8 +42,7 @@ before(async () => {
     await put("/api/v1/namespaces", { metadata: { name, labels: { story: name } } });
     // The ConfigMap that every namespace gets must not come among those that the stories judge.
     const path = `/api/v1/namespaces/${name}/configmaps/kube-root-ca.crt`;
-    while ((await secured.ask({ path, token: "root" })).status !== 200)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(`${name} has it`, async () => (await secured.ask({ path, token: "root" })).status === 200);
   }
 });
 

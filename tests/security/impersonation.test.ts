@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startSecured, whoIs, type Answered, type SecuredServer } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 let secured: SecuredServer;
 
@@ -67,11 +68,10 @@ before(async () => {
   // The last of the roles is in force, and with it all before.
   const path = "/api/v1/namespaces/default/pods";
   const headers = { "impersonate-user": "system:serviceaccount:default:default" };
-  const end = Date.now() + 60_000;
-  while ((await secured.ask({ token: "helper", headers, path })).status !== 200) {
-    assert.ok(Date.now() < end, "the roles did not come into force");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await eventually(
+    "the roles are in force",
+    async () => (await secured.ask({ token: "helper", headers, path })).status === 200,
+  );
 });
 
 after(() => secured.close());

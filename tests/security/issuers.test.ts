@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { startSecured, whoIs, type SecuredServer } from "./cluster.ts";
 import { issuersFile, placeOf, serveIssuer } from "./issuer.ts";
 import { published, segment, signingKey, startOutside, token, type OutsideServer } from "./outside.ts";
+import { eventually } from "../eventually.ts";
 
 const rsa = signingKey("rsa-1", "RS256");
 const pss = signingKey("pss-1", "PS256");
@@ -172,11 +173,7 @@ test("whatever tokens come, the issuer is not flooded with questions", async () 
 
 /** Asks until who comes in, at most a minute. */
 async function untilIn(server: SecuredServer, bearer: () => string): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (typeof (await whoIs(server, { token: bearer() })) === "number") {
-    assert.ok(Date.now() < end, "the token was not accepted");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await eventually("the token is accepted", async () => typeof (await whoIs(server, { token: bearer() })) !== "number");
 }
 
 test("keys rotate: a new one counts without a restart", async () => {

@@ -8,6 +8,7 @@ import type { NodeConnector } from "#apiserver/node-connector.ts";
 import { seriesMax } from "#telemetry/metrics.ts";
 import type { HttpResponse } from "#world/http.ts";
 import { startSecured, type Question, type SecuredServer } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const token = "t-admin";
 const inventedPerWay = 400;
@@ -50,8 +51,8 @@ before(async () => {
     service: { namespace: "wardle", name: "s" },
   };
   await create("/apis/apiregistration.k8s.io/v1/apiservices", { metadata: { name: `v1.${group}` }, spec });
-  while ((await ask({ path: `/apis/${group}/v1/flunders` })).status !== 200)
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  const path = `/apis/${group}/v1/flunders`;
+  await eventually("the group is served", async () => (await ask({ path })).status === 200);
 });
 after(() => server.close());
 

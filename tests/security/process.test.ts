@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startSimulatedCluster, type TestCluster } from "../cluster/harness.ts";
+import { eventually } from "../eventually.ts";
 
 let cluster: TestCluster;
 const canary = "canary-7f3b9e";
@@ -55,24 +56,15 @@ test("files and folders are their owner's alone (CVE-2024-5321)", () => {
   assert.deepEqual(open, []);
 });
 
-/** Asks until it holds, for at most two minutes; `what` is wrong then. */
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = Date.now() + 120_000;
-  while (!holds()) {
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
 test("tokens of a changed file count without a restart, and those that are gone do not", async () => {
   tokenFile(`${canary},dave,1,"system:masters"`);
-  await until("the token is not known", () => asToken(canary, "get", "nodes").code === 0);
+  await eventually("the token is not known", () => asToken(canary, "get", "nodes").code === 0);
   assert.match(asToken(canary, "auth", "whoami").stdout, /dave/);
   tokenFile("other,eve,2");
-  await until("the token is still known", () => asToken(canary, "get", "nodes").code !== 0);
+  await eventually("the token is still known", () => asToken(canary, "get", "nodes").code !== 0);
   // What cannot be followed leaves the former settings in force.
   appendFileSync(join(cluster.dataDir, "config/tokens.csv"), "broken\n");
-  await until("the broken file is not told of", () =>
+  await eventually("the broken file is not told of", () =>
     readFileSync(join(cluster.dataDir, "logs/server.log"), "utf8").includes("line 2 has not three columns"),
   );
   assert.match(asToken("other", "auth", "whoami").stdout, /eve/);
@@ -137,14 +129,16 @@ test("audit policy and encryption count at once, and a new start of the server g
   for (const [name, settings] of Object.entries({ "audit-policy": policy, encryption }))
     writeFileSync(join(cluster.dataDir, `config/${name}.yaml`), JSON.stringify(settings), { mode: 0o600 });
   const sealed = 'apiserver_encryption_config_controller_automatic_reloads_total{status="success"} 1';
-  await until("the encryption is not followed", () => cluster.kubectl("get", "--raw", "/metrics").includes(sealed));
+  await eventually("the encryption is not followed", () =>
+    cluster.kubectl("get", "--raw", "/metrics").includes(sealed),
+  );
   cluster.kubectl("create", "configmap", "sealed", "--from-literal=a=sealed-4d1e");
   const isRead = (line: string): boolean => line.includes('"name":"sealed"') && line.includes('"verb":"get"');
   const readEntry = (): string | undefined => {
     assert.equal(cluster.kubectl("get", "configmap", "sealed", "-o", "jsonpath={.data.a}"), "sealed-4d1e");
     return readFileSync(join(cluster.dataDir, "logs/audit.log"), "utf8").split("\n").find(isRead);
   };
-  await until("the audit policy is not followed", () => readEntry() !== undefined);
+  await eventually("the audit policy is not followed", () => readEntry() !== undefined);
   assert.match(readEntry() ?? "", /"level":"Metadata"/);
   const files = readdirSync(cluster.dataDir).filter((name) => name.startsWith("store.db"));
   assert.ok(files.length > 0);
@@ -155,6 +149,6 @@ test("audit policy and encryption count at once, and a new start of the server g
   process.kill(before, "SIGTERM");
   const answers = (): boolean =>
     pidOf() > 0 && pidOf() !== before && cluster.tryKubectl(["get", "--raw", "/readyz"]).code === 0;
-  await until("the server does not come back", answers);
+  await eventually("the server does not come back", answers);
   assert.match(readEntry() ?? "", /"level":"Metadata"/);
 });

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import { realClock, realTimers } from "#world/node/clock.ts";
 import { startSecured } from "./cluster.ts";
+import { eventually } from "../eventually.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "steer-stalled-"));
 test("a store that does not write turns /readyz and /livez red, and green when it writes again", async (context) => {
@@ -23,9 +24,8 @@ test("a store that does not write turns /readyz and /livez red, and green when i
     const { status, body } = await secured.ask({ path, token: "root" });
     return `${status} ${String(body["text"])}`;
   };
-  const until = async (path: string, expected: RegExp): Promise<void> => {
-    while (!expected.test(await health(path))) await new Promise((resolve) => setTimeout(resolve, 50));
-  };
+  const until = (path: string, expected: RegExp): Promise<boolean> =>
+    eventually(`${path} says ${expected.source}`, async () => expected.test(await health(path)));
   // The store may be writing when it asks.
   const other = new DatabaseSync(path, { timeout: 30_000 });
   context.after(async () => {
