@@ -18,7 +18,7 @@ const nodeWords = fc.record({
   cpu: fc.constantFrom("1", "2", "3500m"),
   memory: fc.constantFrom("1Gi", "2Gi"),
   pods: fc.constantFrom("2", "3", "10"),
-  zone: fc.constantFrom("a", "b", undefined),
+  zone: fc.constantFrom("a", "b", "c", undefined),
   disk: fc.constantFrom("ssd", "hdd", undefined),
   taint: fc.constantFrom("NoSchedule", "NoExecute", "PreferNoSchedule", undefined, undefined, undefined),
   unschedulable: fc.constantFrom(true, false, false, false),
@@ -27,9 +27,21 @@ type NodeWords = typeof nodeWords extends fc.Arbitrary<infer T> ? T : never;
 
 const app = fc.constantFrom("x", "y", "z");
 const term = fc.record({ app, topologyKey: fc.constantFrom(zoneKey, hostKey) });
+const policy = fc.constantFrom("Honor", "Ignore");
+const spreadWords = fc.record({
+  app,
+  topologyKey: fc.constantFrom(zoneKey, hostKey),
+  maxSkew: fc.integer({ min: 1, max: 2 }),
+  policies: fc.record(
+    { minDomains: fc.integer({ min: 1, max: 4 }), nodeAffinityPolicy: policy, nodeTaintsPolicy: policy },
+    { requiredKeys: [] },
+  ),
+  isOfOneVersion: fc.boolean(),
+});
 const podWords = fc.record({
   namespace: fc.constantFrom("default", "default", "other"),
   app,
+  version: fc.constantFrom("1", "2", undefined),
   cpu: fc.constantFrom(undefined, "250m", "500m", "1"),
   memory: fc.constantFrom(undefined, "256Mi", "1Gi"),
   hostPort: fc.constantFrom(undefined, undefined, undefined, 80, 81),
@@ -38,12 +50,20 @@ const podWords = fc.record({
   tolerates: fc.boolean(),
   affinity: maybe(term, 4),
   antiAffinity: maybe(term, 3),
-  spread: maybe(
-    fc.record({ app, topologyKey: fc.constantFrom(zoneKey, hostKey), maxSkew: fc.integer({ min: 1, max: 2 }) }),
-    3,
-  ),
+  spread: fc.uniqueArray(spreadWords, { maxLength: 2, selector: (one) => one.topologyKey }),
 });
 type PodWords = typeof podWords extends fc.Arbitrary<infer T> ? T : never;
+
+/** Pods that ask for little but to be spread over a part of the nodes: so that spreading decides. */
+const spreadPodWords: fc.Arbitrary<PodWords> = fc
+  .record({ words: podWords, spread: spreadWords.map((one) => ({ ...one, app: "x" as const })), isOther: fc.boolean() })
+  .map(({ words, spread, isOther }) => {
+    const { version, disk, tolerates } = words;
+    const other = isOther ? words.spread.filter(({ topologyKey }) => topologyKey !== spread.topologyKey) : [];
+    const light = { cpu: undefined, memory: undefined, hostPort: undefined, notDisk: undefined };
+    const alone = { affinity: undefined, antiAffinity: undefined };
+    return { ...light, ...alone, namespace: "default", app: "x", version, disk, tolerates, spread: [spread, ...other] };
+  });
 
 type Step =
   | { readonly do: "place"; readonly pod: PodWords }
@@ -52,16 +72,17 @@ type Step =
   | { readonly do: "change"; readonly which: number; readonly node: NodeWords }
   | { readonly do: "drop"; readonly which: number };
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 10, arbitrary: podWords.map((pod): Step => ({ do: "place", pod })) },
-  { weight: 2, arbitrary: fc.nat(20).map((which): Step => ({ do: "remove", which })) },
-  { weight: 1, arbitrary: fc.nat(20).map((which): Step => ({ do: "terminate", which })) },
-  {
-    weight: 2,
-    arbitrary: fc.tuple(fc.nat(5), nodeWords).map(([which, node]): Step => ({ do: "change", which, node })),
-  },
-  { weight: 1, arbitrary: fc.nat(5).map((which): Step => ({ do: "drop", which })) },
-);
+const stepOf = (pods: fc.Arbitrary<PodWords>): fc.Arbitrary<Step> =>
+  fc.oneof(
+    { weight: 10, arbitrary: pods.map((pod): Step => ({ do: "place", pod })) },
+    { weight: 2, arbitrary: fc.nat(20).map((which): Step => ({ do: "remove", which })) },
+    { weight: 1, arbitrary: fc.nat(20).map((which): Step => ({ do: "terminate", which })) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(fc.nat(5), nodeWords).map(([which, node]): Step => ({ do: "change", which, node })),
+    },
+    { weight: 1, arbitrary: fc.nat(5).map((which): Step => ({ do: "drop", which })) },
+  );
 
 function nodeOf(index: number, words: NodeWords): Node {
   const { disk, taint, zone, unschedulable, ...room } = words;
@@ -109,20 +130,16 @@ function podOf(index: number, words: PodWords): Pod {
       ...(affinity === undefined ? {} : { podAffinity: terms(affinity) }),
       ...(antiAffinity === undefined ? {} : { podAntiAffinity: terms(antiAffinity) }),
     },
-    ...(spread === undefined
-      ? {}
-      : {
-          topologySpreadConstraints: [
-            {
-              maxSkew: spread.maxSkew,
-              topologyKey: spread.topologyKey,
-              whenUnsatisfiable: "DoNotSchedule",
-              labelSelector: { matchLabels: { app: spread.app } },
-            },
-          ],
-        }),
+    topologySpreadConstraints: spread.map(({ app: wanted, policies, isOfOneVersion, ...rest }) => ({
+      ...rest,
+      ...policies,
+      whenUnsatisfiable: "DoNotSchedule",
+      labelSelector: { matchLabels: { app: wanted } },
+      ...(isOfOneVersion ? { matchLabelKeys: ["version"] } : {}),
+    })),
   };
-  return makePod(`p${index}`, { namespace: words.namespace, labels: { app: words.app }, spec });
+  const labels = { app: words.app, ...(words.version === undefined ? {} : { version: words.version }) };
+  return makePod(`p${index}`, { namespace: words.namespace, labels, spec });
 }
 
 /** The scheduler's cluster and the plain one side by side. */
@@ -179,17 +196,19 @@ class Both {
   }
 }
 
-test("no rule is ever broken, and a node that fits is always found", () => {
-  fc.assert(
-    fc.property(
-      fc.array(nodeWords, { minLength: 1, maxLength: 5 }),
-      fc.array(step, { maxLength: 60, size: "max" }),
-      (nodes, steps) => {
-        const both = new Both();
-        for (const [index, words] of nodes.entries()) both.setNode(nodeOf(index, words));
-        for (const [index, one] of steps.entries()) both.apply(one, index);
-      },
-    ),
-    { numRuns: 600 },
-  );
-});
+for (const [which, pods] of Object.entries({ "of all kinds": podWords, "that are spread": spreadPodWords })) {
+  test(`no rule is ever broken for pods ${which}, and a node that fits is always found`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(nodeWords, { minLength: 1, maxLength: 5 }),
+        fc.array(stepOf(pods), { maxLength: 60, size: "max" }),
+        (nodes, steps) => {
+          const both = new Both();
+          for (const [index, words] of nodes.entries()) both.setNode(nodeOf(index, words));
+          for (const [index, one] of steps.entries()) both.apply(one, index);
+        },
+      ),
+      { numRuns: 600 },
+    );
+  });
+}

@@ -1,4 +1,4 @@
-import type { Node, Pod, PodAffinityTerm } from "#api/generated/core-v1.ts";
+import type { Node, Pod, PodAffinityTerm, TopologySpreadConstraint } from "#api/generated/core-v1.ts";
 
 /**
  * The rules of placement written down once more, as plainly as possible and with nothing of the scheduler's own: what a
@@ -107,23 +107,35 @@ function affinityHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boo
 
 function spreadHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boolean {
   const hard = (pod.spec.topologySpreadConstraints ?? []).filter((one) => one.whenUnsatisfiable === "DoNotSchedule");
-  const counted = nodes.filter(
-    (one) => nodeMatches(pod, one) && hard.every((constraint) => constraint.topologyKey in one.metadata.labels!),
-  );
-  return hard.every(({ topologyKey, maxSkew, labelSelector }) => {
+  const labelled = nodes.filter((one) => hard.every(({ topologyKey }) => topologyKey in one.metadata.labels!));
+  return hard.every((constraint) => {
+    const { topologyKey, maxSkew, minDomains, nodeAffinityPolicy, nodeTaintsPolicy } = constraint;
     const own = node.metadata.labels![topologyKey];
     if (own === undefined) return false;
-    const matches = (other: Pod): boolean =>
-      other.metadata.namespace === pod.metadata.namespace &&
-      other.metadata.deletionTimestamp === undefined &&
-      Object.entries(labelSelector?.matchLabels ?? {}).every(([key, value]) => other.metadata.labels?.[key] === value);
     const counts = new Map<string, number>();
-    for (const one of counted) {
+    for (const one of labelled) {
+      if (nodeAffinityPolicy !== "Ignore" && !nodeMatches(pod, one)) continue;
+      if (nodeTaintsPolicy === "Honor" && !toleratesAll(pod, one)) continue;
       const domain = one.metadata.labels![topologyKey]!;
-      const here = pods.filter((other) => other.spec.nodeName === one.metadata.name && matches(other)).length;
-      counts.set(domain, (counts.get(domain) ?? 0) + here);
+      const here = pods.filter(
+        (other) => other.spec.nodeName === one.metadata.name && isSpreadWith(constraint, pod, other),
+      );
+      counts.set(domain, (counts.get(domain) ?? 0) + here.length);
     }
-    const fewest = Math.min(...counts.values());
-    return (counts.get(own) ?? 0) + (matches(pod) ? 1 : 0) - fewest <= maxSkew;
+    const fewest = counts.size < (minDomains ?? 1) ? 0 : Math.min(...counts.values());
+    return (counts.get(own) ?? 0) + (isSpreadWith(constraint, pod, pod) ? 1 : 0) - fewest <= maxSkew;
   });
+}
+
+/** Whether a constraint of a pod counts another one. */
+function isSpreadWith({ labelSelector, matchLabelKeys }: TopologySpreadConstraint, pod: Pod, other: Pod): boolean {
+  const own = pod.metadata.labels ?? {};
+  const same = (matchLabelKeys ?? []).flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]] as const]));
+  return (
+    other.metadata.namespace === pod.metadata.namespace &&
+    other.metadata.deletionTimestamp === undefined &&
+    [...Object.entries(labelSelector?.matchLabels ?? {}), ...same].every(
+      ([key, value]) => other.metadata.labels?.[key] === value,
+    )
+  );
 }
