@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CheckerFactory } from "#sim/checkers/checker.ts";
+import { durabilityChecker } from "#sim/checkers/durability.ts";
 import { nodeChecker } from "#sim/checkers/nodes.ts";
 import { objectChecker } from "#sim/checkers/objects.ts";
 import { orphanChecker } from "#sim/checkers/orphans.ts";
@@ -16,7 +17,14 @@ import type { Swarm } from "#sim/swarm.ts";
 import { calmSwarm } from "./play.ts";
 
 type Step =
-  | { readonly at?: number; readonly put: string; readonly object: Record<string, unknown>; readonly isSame?: boolean }
+  | {
+      readonly at?: number;
+      readonly put: string;
+      readonly object: Record<string, unknown>;
+      readonly isSame?: boolean;
+      /** In place of the next one. */
+      readonly revision?: number;
+    }
   | { readonly at?: number; readonly remove: string }
   | {
       readonly at?: number;
@@ -83,7 +91,7 @@ function play(make: CheckerFactory, steps: readonly Step[], strikes: Swarm["stri
   return broken;
 
   function apply(step: Extract<Step, { put: string } | { remove: string }>): Change {
-    revision += 1;
+    revision = "revision" in step && step.revision !== undefined ? step.revision : revision + 1;
     const key = "put" in step ? step.put : step.remove;
     const before = objects.get(key);
     const common = { revision, atMs: nowMs, resource: resourceOf(key), key, before };
@@ -166,6 +174,17 @@ const cases: readonly {
       { put: `${pods}/a`, object: { metadata: { uid: "another", generation: 1 }, spec: {} } },
     ],
   },
+  {
+    story: "revisions leave gaps",
+    checker: durabilityChecker,
+    steps: [5, 6, 9].map((more) => ({ put: `${pods}/a`, object: {}, revision: revisionFirst + more })),
+  },
+  ...[0, 1].map((back) => ({
+    story: `a revision comes that is ${back} before the last one, as after a crash that forgot it`,
+    checker: durabilityChecker,
+    steps: [5, 6, 6 - back].map((more) => ({ put: `${pods}/a`, object: {}, revision: revisionFirst + more })),
+    broken: /^3 revisions/,
+  })),
   {
     story: "a name that is made again keeps its old uid",
     checker: objectChecker,
@@ -254,6 +273,15 @@ const cases: readonly {
       { chunk: event("ADDED", revisionFirst) + event("ADDED", revisionFirst), of: watched },
     ],
     broken: /^18 watch order/,
+  },
+  {
+    story: "a watch gets what is not visible yet",
+    checker: watchChecker,
+    steps: [
+      { put: `${pods}/a`, object: {} },
+      { chunk: event("BOOKMARK", revisionFirst + 1), of: watched },
+    ],
+    broken: /^18 watch:/,
   },
   {
     story: "a Deployment stays within its surge",

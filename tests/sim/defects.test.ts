@@ -56,6 +56,17 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
     },
   },
   {
+    what: "a watch delivers an object under another name",
+    notices: /^25 caches/,
+    defects: {
+      alterChunk: (client, target, chunk) => {
+        const text = decoder.decode(chunk);
+        const isPick = client === "controllers" && target.startsWith("/api/v1/endpoints?") && text.includes('"ADDED"');
+        return isPick ? encoder.encode(text.replaceAll('"name":"web"', '"name":"wab"')) : chunk;
+      },
+    },
+  },
+  {
     what: "a Deployment controller asks for more pods than the surge allows",
     notices: /^34 surge/,
     defects: changeBody((target, method, body) => {
