@@ -279,7 +279,7 @@ const cases: readonly {
     checker: watchChecker,
     steps: [
       { put: `${pods}/a`, object: {} },
-      { chunk: event("BOOKMARK", revisionFirst + 1), of: watched },
+      { chunk: event("ADDED", revisionFirst) + event("BOOKMARK", revisionFirst + 1), of: watched },
     ],
     broken: /^18 watch:/,
   },
