@@ -30,7 +30,7 @@ const facts: NodeFacts = {
   nodeName: "n1",
   clusterPods: "10.128.0.0/9",
   nodePods: "10.128.0.0/24",
-  serviceRange: "10.96.0.0/12",
+  serviceRanges: ["10.96.0.0/12"],
   dnsAddress: "10.96.0.10",
 };
 
@@ -123,7 +123,7 @@ async function benchDns(): Promise<void> {
       one,
     ]),
   );
-  const zone = createZone("cluster.local", ["10.96.0.0/12"], {
+  const zone = createZone("cluster.local", () => facts.serviceRanges, {
     service: (key) => services.get(key),
     servicesAt: () => [],
     endpointsOf: () => [],

@@ -4,6 +4,8 @@ export const endpointsPerPortMax = 1_000;
 export const affinityClientsMax = 262_144;
 /** Seconds that session affinity may last: Kubernetes' own bound. */
 export const affinitySecondsMax = 86_400;
+/** Ranges of Services' addresses that a node follows, the cluster's first one among them. */
+export const serviceRangesMax = 100;
 /** Milliseconds that changes are gathered before they are applied together. */
 export const coalesceMs = 20;
 /** First and longest pause in milliseconds before a Node is told again that no range is left: shorter than Events are counted. */

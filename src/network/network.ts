@@ -20,6 +20,7 @@ import type { Problem } from "./ingress/route-table.ts";
 import { observe } from "./observed.ts";
 import { createPodNetwork, isOurs } from "./pod-network/loop.ts";
 import { createPolicyLoop } from "./policy/loop.ts";
+import { serviceRangesOf } from "./service-ranges.ts";
 import { createServiceProxy } from "./service-proxy/loop.ts";
 import { ServiceTraffic } from "./service-traffic/traffic.ts";
 import { haproxyUser } from "./ingress/haproxy.ts";
@@ -99,8 +100,9 @@ export function createNetwork(options: NetworkOptions): Network {
     timers,
     onProblem,
     configurationFile: names.configurationFile,
+    ranges,
     facts: {
-      ...ranges,
+      clusterPods: options.clusterPods,
       clusterId: options.clusterId,
       nodeName: options.nodeName,
       bridge: names.bridge,
@@ -124,14 +126,20 @@ export function createNetwork(options: NetworkOptions): Network {
     onProblem,
     ...(traffic === undefined ? {} : { traffic, proxy }),
     kernelRules: options.kernelRules,
-    facts: { ...ranges, table: names.table, nodeName: options.nodeName, dnsAddress: names.dnsAddress },
+    ranges,
+    facts: {
+      table: names.table,
+      nodeName: options.nodeName,
+      clusterPods: options.clusterPods,
+      dnsAddress: names.dnsAddress,
+    },
   });
   const dns = createClusterDns({
     ...options,
     observed,
     address: names.dnsAddress,
     domain: options.clusterDomain,
-    ranges: [options.serviceRange, options.clusterPods],
+    ranges: () => [...serviceRangesOf(observed, ranges), options.clusterPods],
   });
   const ingress =
     options.ingress === undefined
@@ -206,7 +214,7 @@ async function cleanUp(options: NetworkOptions, names: Names): Promise<void> {
   const { links, disk, kernelRules } = options;
   await kernelRules.removeTable(names.table);
   await kernelRules.removeTable(names.policyTable);
-  const routes = (await links.routes()).filter((route) => isOurs(route, options));
+  const routes = (await links.routes()).filter((route) => isOurs(route, options, names.bridge));
   await links.changeRoutes({ remove: routes, replace: [] });
   for (const port of await links.bridgePorts(names.bridge)) await links.removeLink(port);
   await links.removeLink(names.bridge);

@@ -1,7 +1,8 @@
 import type { Namespace, Node, Pod, Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import type { ObjectMeta } from "#api/generated/meta-v1.ts";
-import { endpointslices, namespaces, nodes, pods, services } from "#api/generated/resources.ts";
+import type { ServiceCIDR } from "#api/generated/networking-v1.ts";
+import { endpointslices, namespaces, nodes, pods, servicecidrs, services } from "#api/generated/resources.ts";
 import { isTerminalPhase } from "#api/pod-readiness.ts";
 import type { Informer, InformerDeclaration } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -12,6 +13,8 @@ export interface Observed {
   readonly services: Informer<Service>;
   readonly slices: Informer<EndpointSlice>;
   readonly nodes: Informer<NodeView>;
+  /** The ranges that each ServiceCIDR names. */
+  readonly serviceRanges: Informer<readonly string[]>;
   /** Labels. */
   readonly namespaces: Informer<Readonly<Record<string, string>>>;
   /** The pods of this node. */
@@ -70,12 +73,18 @@ const namespacesDeclaration: InformerDeclaration<Namespace, Readonly<Record<stri
   project: ({ metadata }) => metadata.labels ?? {},
 };
 
+const serviceRangesDeclaration: InformerDeclaration<ServiceCIDR, readonly string[]> = {
+  resource: servicecidrs,
+  project: ({ spec }) => spec?.cidrs ?? [],
+};
+
 /** The informers for a node's network. */
 export function observe(informers: Informers, nodeName: string): Observed {
   return {
     services: informers.of(servicesDeclaration),
     slices: informers.of(slicesDeclaration),
     nodes: informers.of(nodesDeclaration),
+    serviceRanges: informers.of(serviceRangesDeclaration),
     namespaces: informers.of(namespacesDeclaration),
     ownPods: informers.of({ resource: pods, fieldSelector: `spec.nodeName=${nodeName}`, project: podView }),
   };

@@ -23,12 +23,12 @@ function reaches(from: Namespace, url: string, limitMs = answerMs): Promise<stri
     process.stdout.write(text, () => process.exit());`);
 }
 
-function askScript(name: string): string {
+function askScript(name: string, how: "resolve4" | "reverse" = "resolve4"): string {
   return `
     import { Resolver } from "node:dns/promises";
     const resolver = new Resolver({ timeout: 5_000, tries: 4 });
     resolver.setServers(["10.96.0.10"]);
-    console.log((await resolver.resolve4("${name}").catch((error) => [error.code])).join(","));`;
+    console.log((await resolver.${how}("${name}").catch((error) => [error.code])).join(","));`;
 }
 
 test(
@@ -96,6 +96,35 @@ test(
       ];
       assert.equal(stage.namespace.run("curl", args), "hello 10.244.1.1");
     });
+
+    await t.test(
+      "addresses of a further range reach their Service, and those of nobody are refused, as in the first",
+      async () => {
+        const range = { metadata: { name: "further", uid: "r" }, spec: { cidrs: ["10.231.7.0/24"] }, status: {} };
+        const greedy = { metadata: { name: "greedy", uid: "g" }, spec: { cidrs: ["192.168.0.0/16", "10.0.0.0/8"] } };
+        const unknown = "http://10.231.7.77/";
+        assert.notEqual(
+          await reaches(client.namespace, unknown, cutOffMs),
+          "ECONNREFUSED",
+          "nobody's range is nobody's",
+        );
+        stage.feed("servicecidrs", range);
+        stage.feed("servicecidrs", { ...greedy, status: {} });
+        stage.feed("services", service("far", { clusterIP: "10.231.7.20" }));
+        stage.feed("endpointslices", slice("far", 8080, [server.address]));
+        for (const from of [client.namespace, stage.namespace])
+          await eventually("refused", async () => (await reaches(from, unknown, cutOffMs)) === "ECONNREFUSED");
+        const far = "http://10.231.7.20/";
+        await eventually("served", async () => (await reaches(client.namespace, far)) === `hello ${client.address}`);
+        assert.equal(await reaches(stage.namespace, far), "hello 10.244.1.1");
+        assert.match(
+          await client.namespace.script(askScript("10.231.7.20", "reverse")),
+          /^far\.default\.svc\.cluster\.local$/,
+        );
+        stage.feed("servicecidrs", range, true);
+        await eventually("the route goes", () => !stage.namespace.run("ip", ["route"]).includes("10.231.7.0/24"));
+      },
+    );
 
     await t.test("a pod's host port is open on the node's address", async () => {
       stage.feed("pods", {

@@ -35,10 +35,12 @@ export class TestNode implements AsyncDisposable {
     if (dying !== undefined && dying.exitCode === null && dying.signalCode === null) await once(dying, "exit");
   }
 
-  feed(resource: string, object: object): void {
+  feed(resource: string, object: object, gone = false): void {
     const { namespace, name } = (object as { metadata: { namespace?: string; name?: string } }).metadata;
-    this.#fed.set(`${resource} ${namespace}/${name}`, [resource, object]);
-    this.#process?.stdin?.write(`${JSON.stringify({ resource, object })}\n`);
+    const key = `${resource} ${namespace}/${name}`;
+    if (gone) this.#fed.delete(key);
+    else this.#fed.set(key, [resource, object]);
+    this.#process?.stdin?.write(`${JSON.stringify({ resource, object, gone })}\n`);
   }
 
   async cleanUp(): Promise<void> {

@@ -59,7 +59,7 @@ test("two nodes", { skip: process.getuid?.() !== 0 && "needs root", timeout: 300
   for (const [number, { node }] of [one, two].entries()) {
     const links = ipCommandLinks({ processes: realProcesses, networkNamespace: node.path });
     const names = { clusterId: "test", bridge: "pods", addressFolder: "/nowhere", nodeName: `n${number + 1}` };
-    const { routes } = planPodNetwork(nodes, { ...facts, ...names });
+    const { routes } = planPodNetwork(nodes, facts.serviceRanges, { ...facts, ...names });
     await links.changeRoutes(planRoutes(await links.routes(), routes));
     assert.deepEqual(
       planRoutes(await links.routes(), routes),

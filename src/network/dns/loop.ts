@@ -21,7 +21,8 @@ export interface DnsOptions {
   /** The cluster's DNS address, put on the loopback interface of this node: each node answers its own pods. */
   readonly address: string;
   readonly domain: string;
-  readonly ranges: readonly Cidr[];
+  /** The networks whose addresses the cluster gives out now. */
+  readonly ranges: () => readonly Cidr[];
   /** `/etc/resolv.conf` of the host, for names that are not ours. */
   readonly resolvConf: string;
   readonly onProblem: (problem: string, error: unknown) => void;

@@ -1,4 +1,4 @@
-import { parseCidr, parseIpv4, type Cidr } from "#base/cidr.ts";
+import { overlaps, parseIpv4, type Cidr } from "#base/cidr.ts";
 import type { Service } from "#api/generated/core-v1.ts";
 import type { EndpointSlice } from "#api/generated/discovery-v1.ts";
 import { dnsEndpoints, dnsService, type DnsEndpoint, type DnsService, type Zone } from "./zone.ts";
@@ -13,8 +13,7 @@ export interface ZoneSource {
 }
 
 /** A zone over a source. `ranges` are the networks whose addresses the cluster gives out. */
-export function createZone(domain: string, ranges: readonly Cidr[], source: ZoneSource): Zone {
-  const networks = ranges.flatMap((range) => parseCidr(range) ?? []);
+export function createZone(domain: string, ranges: () => readonly Cidr[], source: ZoneSource): Zone {
   return {
     domain,
     service: (namespace, name) => source.service(`${namespace}/${name}`),
@@ -27,10 +26,7 @@ export function createZone(domain: string, ranges: readonly Cidr[], source: Zone
         .flat()
         .filter((endpoint) => endpoint.address === address)
         .filter((endpoint) => source.service(`${endpoint.namespace}/${endpoint.service}`)?.kind === "headless"),
-    owns: (address) => {
-      const value = parseIpv4(address);
-      return value !== undefined && networks.some(({ first, size }) => first <= value && value < first + size);
-    },
+    owns: (address) => parseIpv4(address) !== undefined && ranges().some((range) => overlaps(range, address)),
   };
 }
 
@@ -44,7 +40,7 @@ export function zoneFromObjects(
 ): Zone {
   const known = new Map(services.map(dnsService).map((service) => [`${service.namespace}/${service.name}`, service]));
   const endpoints = slices.map(dnsEndpoints);
-  return createZone(domain, ranges, {
+  return createZone(domain, () => ranges, {
     service: (key) => known.get(key),
     servicesAt: (address) => [...known.values()].filter(({ addresses }) => addresses.includes(address)),
     endpointsOf: (key) =>

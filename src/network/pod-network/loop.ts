@@ -4,6 +4,7 @@ import type { Disk } from "#world/disk.ts";
 import type { NetworkLinks, Route } from "#world/network.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed } from "../observed.ts";
+import { serviceRangesOf, type ClusterRanges } from "../service-ranges.ts";
 import { planPodNetwork, planRoutes, type PodNetworkFacts } from "./wanted.ts";
 
 export interface PodNetworkOptions {
@@ -12,6 +13,7 @@ export interface PodNetworkOptions {
   readonly disk: Disk;
   readonly timers: Timers;
   readonly facts: PodNetworkFacts;
+  readonly ranges: ClusterRanges;
   /** Where the runtime looks for the CNI configuration. */
   readonly configurationFile: string;
   readonly onProblem: (problem: string, error: unknown) => void;
@@ -26,17 +28,17 @@ export interface PodNetwork {
 
 /** Keeps bridge, routes and CNI configuration equal to what the Nodes say. */
 export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
-  const { observed, links, disk, facts } = options;
+  const { observed, links, disk, facts, ranges } = options;
   const ready = Promise.withResolvers<void>();
   let written: string | undefined;
-  let subscription: { close(): void } | undefined;
+  let subscriptions: readonly { close(): void }[] = [];
 
   const work = async (): Promise<void> => {
-    const plan = planPodNetwork(observed.nodes.list(), facts);
+    const plan = planPodNetwork(observed.nodes.list(), serviceRangesOf(observed, ranges), facts);
     await links.ensureBridge(facts.bridge);
     await links.setKernelSetting("net.ipv4.ip_forward", "1");
     if (plan.gateway !== undefined) await links.ensureAddress(facts.bridge, plan.gateway);
-    const present = (await links.routes()).filter((route) => isOurs(route, facts));
+    const present = (await links.routes()).filter((route) => isOurs(route, ranges, facts.bridge));
     const change = planRoutes(present, plan.routes);
     if (plan.configuration !== undefined && plan.configuration !== written) {
       await disk.writeAtomically(options.configurationFile, plan.configuration, 0o644);
@@ -53,20 +55,25 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
   return {
     ready: ready.promise,
     start: () =>
-      void observed.nodes.synced().then(() => {
-        subscription = observed.nodes.handle((_, old, current) => {
+      void Promise.all([observed.nodes.synced(), observed.serviceRanges.synced()]).then(() => {
+        const look = (_key: string, old: unknown, current: unknown): void => {
           if (JSON.stringify(old) !== JSON.stringify(current)) loop.kick();
-        });
+        };
+        subscriptions = [observed.nodes.handle(look), observed.serviceRanges.handle(look)];
         loop.kick();
       }),
     stop: () => {
-      subscription?.close();
+      for (const subscription of subscriptions) subscription.close();
       return loop.stop();
     },
   };
 }
 
-/** Routes carry our mark, but another cluster on this machine marks its own alike: only our ranges are ours. */
-export function isOurs({ destination }: Route, facts: Pick<PodNetworkFacts, "clusterPods" | "serviceRange">): boolean {
-  return overlaps(destination, facts.clusterPods) || overlaps(destination, facts.serviceRange);
+/** Routes carry our mark, but another cluster on this machine marks its own alike: only our ranges and our bridge are ours. */
+export function isOurs(
+  { destination, device }: Route,
+  { clusterPods, serviceRange }: ClusterRanges,
+  bridge: string,
+): boolean {
+  return device === bridge || overlaps(destination, clusterPods) || overlaps(destination, serviceRange);
 }

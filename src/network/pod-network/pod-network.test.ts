@@ -15,7 +15,6 @@ const facts = {
   nodeName: "n1",
   bridge: "steer-abcd",
   clusterPods: "10.244.0.0/16",
-  serviceRange: "10.96.0.0/16",
   addressFolder: "/data/addresses",
 };
 
@@ -33,10 +32,11 @@ test("other nodes' pods are routed by their addresses, and only what is the clus
     node("loop", "10.244.7.0/24", "127.0.0.1"),
     node("new", undefined, "192.168.0.6"),
   ];
-  const plan = planPodNetwork(nodes, facts);
+  const plan = planPodNetwork(nodes, ["10.96.0.0/16", "10.97.3.0/24"], facts);
   assert.equal(plan.gateway, "10.244.0.1/24");
   assert.deepEqual(plan.routes, [
     { destination: "10.96.0.0/16", device: "steer-abcd", source: "192.168.0.1" },
+    { destination: "10.97.3.0/24", device: "steer-abcd", source: "192.168.0.1" },
     { destination: "10.244.1.0/24", via: "192.168.0.2" },
   ]);
   const written = JSON.parse(plan.configuration ?? "{}") as { plugins: { ipam: unknown }[] };
@@ -48,7 +48,11 @@ test("other nodes' pods are routed by their addresses, and only what is the clus
 });
 
 test("a node without a range waits for it", () => {
-  const { gateway, configuration, routes } = planPodNetwork([node("n1", undefined, "192.168.0.1")], facts);
+  const { gateway, configuration, routes } = planPodNetwork(
+    [node("n1", undefined, "192.168.0.1")],
+    ["10.96.0.0/16"],
+    facts,
+  );
   assert.deepEqual([gateway, configuration, routes.length], [undefined, undefined, 1]);
 });
 

@@ -8,7 +8,6 @@ export interface PodNetworkFacts {
   readonly nodeName: string;
   readonly bridge: string;
   readonly clusterPods: Cidr;
-  readonly serviceRange: Cidr;
   /** Folder where addresses given to pods are noted. */
   readonly addressFolder: string;
 }
@@ -23,17 +22,21 @@ export interface PodNetworkPlan {
 }
 
 /**
- * Plans from the Nodes: a route to every other node's pods by that node's address, and one for the Services' range, so that
- * the node's own connections to Services need no default route. Ranges outside of the cluster's are left out: a Node object
+ * Plans from the Nodes: a route to every other node's pods by that node's address, and one for each of the Services' ranges, so
+ * that the node's own connections to Services need no default route. Ranges outside of the cluster's are left out: a Node object
  * must not be able to take over other traffic.
  */
-export function planPodNetwork(nodes: readonly NodeView[], facts: PodNetworkFacts): PodNetworkPlan {
+export function planPodNetwork(
+  nodes: readonly NodeView[],
+  serviceRanges: readonly Cidr[],
+  facts: PodNetworkFacts,
+): PodNetworkPlan {
   const own = nodes.find(({ name }) => name === facts.nodeName);
   const range = own?.podRange !== undefined && isNodeRange(own.podRange, facts.clusterPods) ? own.podRange : undefined;
   const source = own?.addresses.find(isForwardable);
-  const routes: Route[] = [
-    { destination: facts.serviceRange, device: facts.bridge, ...(source === undefined ? {} : { source }) },
-  ];
+  const routes = serviceRanges.map((destination): Route => {
+    return { destination, device: facts.bridge, ...(source === undefined ? {} : { source }) };
+  });
   const taken: Cidr[] = range === undefined ? [] : [range];
   for (const node of nodes) {
     const via = node.addresses.find(isForwardable);

@@ -10,7 +10,8 @@ export interface NodeFacts {
   readonly clusterPods: Cidr;
   /** The pods of this node; absent until the node has its range. */
   readonly nodePods?: Cidr;
-  readonly serviceRange: Cidr;
+  /** Whatever is sent there is for a Service. */
+  readonly serviceRanges: readonly Cidr[];
   /** The cluster's DNS address, answered by the node itself: no rule of ours may catch it. */
   readonly dnsAddress: string;
   /** The node's proxy, when it serves Services to pods. */

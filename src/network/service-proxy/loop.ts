@@ -2,6 +2,7 @@ import type { Timers } from "#world/clock.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed, PodView } from "../observed.ts";
+import { serviceRangesOf, type ClusterRanges } from "../service-ranges.ts";
 import type { ServiceTraffic } from "../service-traffic/traffic.ts";
 import { RuleApplier, type OwnerElements } from "./apply.ts";
 import { compileHostPorts, compileNodes, compileService, serviceOfSlice } from "./compile.ts";
@@ -14,7 +15,8 @@ export interface ServiceProxyOptions {
   readonly kernelRules: KernelRules;
   readonly timers: Timers;
   /** Facts that never change; those of the own Node are added as it says them. */
-  readonly facts: Omit<NodeFacts, "nodePods" | "zone" | "proxy">;
+  readonly facts: Omit<NodeFacts, "nodePods" | "zone" | "proxy" | "serviceRanges">;
+  readonly ranges: ClusterRanges;
   /** What goes through the node's proxy instead. */
   readonly traffic?: ServiceTraffic;
   readonly proxy?: () => ProxyFacts;
@@ -84,7 +86,9 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const start = async (): Promise<void> => {
     // Rules of half the objects would cut off Services that work by the rules of before.
     await Promise.all(
-      [observed.services, observed.slices, observed.nodes, observed.ownPods].map((informer) => informer.synced()),
+      [observed.services, observed.slices, observed.nodes, observed.serviceRanges, observed.ownPods].map((informer) =>
+        informer.synced(),
+      ),
     );
     await options.traffic?.settled;
     everything();
@@ -97,6 +101,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         if (current !== undefined) mark(serviceOfSlice(current));
       }),
       observed.nodes.handle(() => mark(nodesOwner)),
+      observed.serviceRanges.handle(() => loop.kick()),
       observed.ownPods.handle((_, old, current) => {
         if (!sameHostPorts(old, current)) mark(hostPortsOwner);
       }),
@@ -116,10 +121,11 @@ function newApplier({ kernelRules }: ServiceProxyOptions, facts: NodeFacts): Rul
   return new RuleApplier(kernelRules, facts.table, new RuleState(emptyTable(facts)));
 }
 
-function currentFacts({ facts, observed, proxy }: ServiceProxyOptions): NodeFacts {
+function currentFacts({ facts, observed, proxy, ranges }: ServiceProxyOptions): NodeFacts {
   const own = observed.nodes.get(facts.nodeName);
   return {
     ...facts,
+    serviceRanges: serviceRangesOf(observed, ranges),
     ...(proxy === undefined ? {} : { proxy: proxy() }),
     ...(own?.podRange === undefined ? {} : { nodePods: own.podRange }),
     ...(own?.zone === undefined ? {} : { zone: own.zone }),
@@ -127,7 +133,8 @@ function currentFacts({ facts, observed, proxy }: ServiceProxyOptions): NodeFact
 }
 
 function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
-  return a.nodePods === b.nodePods && a.zone === b.zone && a.proxy?.userId === b.proxy?.userId;
+  const isSameOwn = a.nodePods === b.nodePods && a.zone === b.zone && a.proxy?.userId === b.proxy?.userId;
+  return isSameOwn && a.serviceRanges.join() === b.serviceRanges.join();
 }
 
 function elementsOf({ observed, traffic }: ServiceProxyOptions, facts: NodeFacts, owner: string): OwnerElements {

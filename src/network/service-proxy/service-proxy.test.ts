@@ -16,7 +16,7 @@ const facts: NodeFacts = {
   nodeName: "n1",
   clusterPods: "10.244.0.0/16",
   nodePods: "10.244.1.0/24",
-  serviceRange: "10.96.0.0/16",
+  serviceRanges: ["10.96.0.0/16"],
   dnsAddress: "10.96.0.10",
 };
 

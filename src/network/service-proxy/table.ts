@@ -160,7 +160,7 @@ function leavingRules(facts: NodeFacts): string[] {
   ];
 }
 
-function innerChains({ serviceRange, dnsAddress, proxy }: NodeFacts): RuleChain[] {
+function innerChains({ serviceRanges, dnsAddress, proxy }: NodeFacts): RuleChain[] {
   return [
     {
       name: "to_proxy",
@@ -171,7 +171,7 @@ function innerChains({ serviceRange, dnsAddress, proxy }: NodeFacts): RuleChain[
       name: "refuse_unavailable",
       rules: [
         // Whatever still has a service address found no Service, or one without endpoints.
-        `ip daddr ${serviceRange} ip daddr != ${dnsAddress} goto refuse`,
+        ...serviceRanges.map((range) => `ip daddr ${range} ip daddr != ${dnsAddress} goto refuse`),
         `${byAddress} vmap @unavailable_services`,
         `ip daddr != 127.0.0.0/8 fib daddr type local ${byPort} vmap @unavailable_node_ports`,
       ],
