@@ -37,6 +37,9 @@ export function hasSchema(typeName: string): boolean {
 
 const emptyStruct = "apiextensions/v1.CustomResourceSubresourceStatus";
 
+/** Lists whose defaulting asks whether they were given at all: an empty one gets no default, and is refused. */
+const keptEmpty: ReadonlySet<string> = new Set(["autoscaling/v2.HPAScalingRules.policies"]);
+
 const scalars: Readonly<Record<string, ScalarType>> = {
   string: "string",
   bool: "bool",
@@ -99,7 +102,8 @@ function readStruct(name: string, line: string): Pick<StructSchema, "fields" | "
       }
       continue;
     }
-    fields.push(readField(json, type, flags, Number(number), options));
+    const field = readField(json, type, flags, Number(number), options);
+    fields.push(keptEmpty.has(`${name}.${json}`) ? { ...field, keepsEmpty: true } : field);
   }
   // A struct that inlines another and repeats one of its fields has the outer one in Go.
   const byName = new Map<string, FieldSchema>();

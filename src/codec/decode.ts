@@ -188,6 +188,7 @@ interface FieldPlan {
   readonly decoder: NodeDecoder;
   readonly pointer: boolean;
   readonly omitEmpty: boolean;
+  readonly keepsEmpty: boolean;
   readonly omitZero: boolean;
   readonly default: unknown;
   readonly struct: string;
@@ -209,6 +210,7 @@ class StructDecoder implements NodeDecoder {
       pointer: field.pointer,
       // In Go, omitempty has no effect on structs, and most scalars of the machinery are structs.
       omitEmpty: field.omitEmpty && canBeEmpty(field.schema),
+      keepsEmpty: field.keepsEmpty === true,
       omitZero: field.omitZero,
       default: field.default,
       struct: field.from ?? this.schema.name,
@@ -250,6 +252,7 @@ class StructDecoder implements NodeDecoder {
       if (
         !walk.sparse &&
         !plan.pointer &&
+        !plan.keepsEmpty &&
         (plan.omitEmpty || plan.default !== undefined) &&
         plan.decoder.isEmpty(decoded)
       ) {

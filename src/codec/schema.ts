@@ -90,6 +90,8 @@ export interface FieldSchema {
   readonly pointer: boolean;
   readonly omitEmpty: boolean;
   readonly omitZero: boolean;
+  /** Given as empty it differs from absent until it was defaulted and validated, although it is written like absent. */
+  readonly keepsEmpty?: boolean;
   readonly required: boolean;
   /** JSON value to use when the field is absent. */
   readonly default?: unknown;

@@ -406,6 +406,18 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         "spec.behavior.scaleDown.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800",
       ],
     ],
+    [
+      manifest(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, behavior: {scaleUp: {policies: []}, " +
+          "scaleDown: {policies: []}}}",
+      ),
+      [
+        "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy",
+        "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy",
+      ],
+    ],
   ],
   PodDisruptionBudget: [
     [
