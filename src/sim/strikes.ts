@@ -107,6 +107,8 @@ export class Striker {
         say("the server is stopped");
         void cluster.server.stop().then(() => {
           cluster.breakStreams();
+          // The faults may have ended while it was stopping.
+          if (!this.#isStriking) return cluster.server.start();
           this.#later(random, serverAwaySecondsMax, () => cluster.server.start(), "the server starts again");
         });
         return;
