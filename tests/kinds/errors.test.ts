@@ -393,29 +393,18 @@ const wrong: Readonly<Record<string, readonly (readonly [manifest: string, error
         "autoscaling/v2",
         "HorizontalPodAutoscaler",
         "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, behavior: {" +
-          "scaleUp: {tolerance: '-0.1', stabilizationWindowSeconds: 3601, selectPolicy: Some}, " +
+          "scaleUp: {tolerance: '-0.1', stabilizationWindowSeconds: 3601, selectPolicy: Some, policies: []}, " +
           "scaleDown: {stabilizationWindowSeconds: -1, policies: [{type: Half, value: 0, periodSeconds: 1801}]}}}",
       ),
       [
         "spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600",
         'spec.behavior.scaleUp.selectPolicy: Unsupported value: "Some": supported values: "Disabled", "Max", "Min"',
         'spec.behavior.scaleUp.tolerance: Invalid value: "-100m": must be greater than or equal to 0',
+        "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy",
         "spec.behavior.scaleDown.stabilizationWindowSeconds: Invalid value: -1: must be greater than or equal to zero",
         'spec.behavior.scaleDown.policies[0].type: Unsupported value: "Half": supported values: "Percent", "Pods"',
         "spec.behavior.scaleDown.policies[0].value: Invalid value: 0: must be greater than zero",
         "spec.behavior.scaleDown.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800",
-      ],
-    ],
-    [
-      manifest(
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        "spec: {scaleTargetRef: {kind: Deployment, name: d}, maxReplicas: 2, behavior: {scaleUp: {policies: []}, " +
-          "scaleDown: {policies: []}}}",
-      ),
-      [
-        "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy",
-        "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy",
       ],
     ],
   ],
