@@ -1,16 +1,15 @@
 import type { AuditPolicy } from "#apiserver/audit/policy.ts";
-import { resealPrefixes, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
-import type { EncryptionKey } from "#apiserver/encryption/value-cipher.ts";
-import type { Store } from "#store/store.ts";
+import type { AuditWebhook } from "#apiserver/audit/webhook.ts";
 import type { Log } from "#telemetry/log.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
 import {
+  configFiles,
   configFolder,
   readAuditPolicy,
   readAuthenticationPart,
   readAuthorizationPart,
-  readEncryptionSettings,
+  readEndpoint,
 } from "./access-files.ts";
 import type { AccessSettings } from "./access.ts";
 import type { FollowedPart, Reloads } from "./reloads.ts";
@@ -22,6 +21,8 @@ const changeSettlesMs = 200;
 /** Settings that come from files, and count anew when these change. */
 export interface Following {
   readonly part: FollowedPart;
+  /** Where files lie besides the `config` folder. */
+  readonly folders?: readonly string[];
   /** Reads the files, and puts them in force when they say something new: then true. Throws what is wrong with them. */
   follow(): Promise<boolean>;
 }
@@ -60,18 +61,21 @@ export function followConfig(dataDir: string, parts: FollowParts, all: readonly 
     isPlanned = false;
     for (const each of all) working = working.then(() => follow(each));
   };
-  const watch = disk.watch(configFolder(dataDir), () => {
-    if (isPlanned) return;
-    isPlanned = true;
-    // An editor writes in several steps.
-    timers.after(changeSettlesMs, round);
-  });
+  const folders = new Set([configFolder(dataDir), ...all.flatMap((each) => each.folders ?? [])]);
+  const watches = [...folders].map((folder) =>
+    disk.watch(folder, () => {
+      if (isPlanned) return;
+      isPlanned = true;
+      // An editor writes in several steps.
+      timers.after(changeSettlesMs, round);
+    }),
+  );
   // What changed between the start's look at the files and the watch.
   round();
   return {
     close: () => {
       isClosed = true;
-      watch.close();
+      for (const watch of watches) watch.close();
     },
   };
 }
@@ -122,34 +126,20 @@ export function followAudit(auditing: { policy: AuditPolicy }, disk: Reading, da
   };
 }
 
-export interface SealingParts {
-  readonly store: Store;
-  readonly cipher: SealedAtRest;
-  readonly ownKeys: readonly EncryptionKey[];
-  readonly timers: Pick<Timers, "yield">;
-  readonly log: Log;
-}
-
-/** What lies sealed, and by what: writes from now on follow the new file, and what lies otherwise is written anew beside the work. */
-export function followEncryption(parts: SealingParts, disk: Reading, dataDir: string): Following {
-  const { store, cipher, ownKeys, timers, log } = parts;
+/** Where entries go besides the log file: a new server gets what still waits for the former one. */
+export function followAuditWebhook(webhook: AuditWebhook, disk: Reading, dataDir: string): Following {
   return {
-    part: "encryption",
+    part: "audit_webhook",
     follow: async () => {
-      const { keys, rules } = await readEncryptionSettings(disk, dataDir, ownKeys);
-      const changed = cipher.replace(keys, rules);
-      if (changed === undefined) return false;
-      resealPrefixes(store, cipher, changed, timers).then(
-        (count) => log.info("values were sealed as configured", { count }),
-        // What is not sealed anew is found again at the next start.
-        (error: unknown) => log.error("cannot seal values as configured", error),
-      );
+      const next = await readEndpoint(disk, dataDir, configFiles.auditWebhook);
+      if (textOf(next) === textOf(webhook.endpoint)) return false;
+      webhook.endpoint = next;
       return true;
     },
   };
 }
 
 /** For comparing settings: maps as lists, bytes as numbers. */
-function textOf(settings: unknown): string {
+function textOf(settings: unknown): string | undefined {
   return JSON.stringify(settings, (_, value: unknown) => (value instanceof Map ? [...value] : value));
 }

@@ -2,6 +2,11 @@ import type { World } from "#world/world.ts";
 import type { CertificateRequest } from "#world/crypto.ts";
 import type { TlsIdentity } from "#world/http.ts";
 import { addressAt } from "#base/cidr.ts";
+import { encodeBase64 } from "#codec/base64.ts";
+import { fromBase64 } from "#apiserver/authenticate/base64.ts";
+import type { FileKey } from "#apiserver/encryption/sealer.ts";
+import type { Disk } from "#world/disk.ts";
+import { ConfigFileError } from "./access-files.ts";
 import { BrokenDataDirError, clusterPaths, type ClusterSettings } from "./settings.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -34,29 +39,42 @@ export interface Pki {
   readonly ca: { readonly certificate: string; readonly key: string };
 }
 
-export interface NamedKey {
-  readonly name: string;
-  readonly key: Uint8Array;
+function encryptionKeysFile(dataDir: string): string {
+  return `${clusterPaths(dataDir).pki}/encryption.keys`;
+}
+
+/** Makes the file of the keys that values at rest are sealed with, when none is there. */
+export async function makeEncryptionKeys(world: Pick<World, "disk" | "random">, dataDir: string): Promise<void> {
+  const path = encryptionKeysFile(dataDir);
+  if ((await world.disk.stat(path)) !== undefined) return;
+  await world.disk.makeDirectory(clusterPaths(dataDir).pki, 0o700);
+  const line = `key-1 ${encodeBase64(world.random.bytes(encryptionKeyBytes))}\n`;
+  await world.disk.writeAtomically(path, line, 0o600);
 }
 
 /**
- * The keys that values at rest are sealed with, from `encryption.keys`: a line `name base64` each. The first seals; to rotate,
- * put a new line above the others and start again: what is stored is sealed anew.
- * The old line may go once the history of five minutes has passed. A file is made when none is there.
+ * The keys that values at rest are sealed with, from `encryption.keys`: a line `name base64` each. The first seals, all open.
+ * Throws `ConfigFileError`, which shows no key.
  */
-export async function openEncryptionKeys(world: Pick<World, "disk" | "random">, dataDir: string): Promise<NamedKey[]> {
-  const folder = clusterPaths(dataDir).pki;
-  const path = `${folder}/encryption.keys`;
-  if ((await world.disk.stat(path)) === undefined) {
-    await world.disk.makeDirectory(folder, 0o700);
-    const line = `key-1 ${btoa(String.fromCharCode(...world.random.bytes(encryptionKeyBytes)))}\n`;
-    await world.disk.writeAtomically(path, line, 0o600);
+export async function readEncryptionKeys(
+  disk: Pick<Disk, "readText" | "stat">,
+  dataDir: string,
+): Promise<readonly FileKey[]> {
+  const path = encryptionKeysFile(dataDir);
+  if ((await disk.stat(path)) === undefined) throw new ConfigFileError(path, "it is not there");
+  const keys = new Map<string, FileKey>();
+  for (const [index, line] of (await disk.readText(path)).split("\n").entries()) {
+    if (line.trim() === "") continue;
+    const [name = "", text = "", ...rest] = line.trim().split(/\s+/);
+    const key = fromBase64(text);
+    if (rest.length > 0 || key?.length !== encryptionKeyBytes)
+      throw new ConfigFileError(path, `line ${index + 1} is no name and ${encryptionKeyBytes} bytes in base64`);
+    if (!/^[\x21-\x7e]{1,255}$/.test(name) || keys.has(name))
+      throw new ConfigFileError(path, `line ${index + 1} has a name that is too long, or that another line has`);
+    keys.set(name, { name, key });
   }
-  const lines = (await world.disk.readText(path)).split("\n").filter((line) => line.trim() !== "");
-  return lines.map((line) => {
-    const [name = "", text = ""] = line.trim().split(/\s+/);
-    return { name, key: Uint8Array.from(atob(text), (character) => character.charCodeAt(0)) };
-  });
+  if (keys.size === 0) throw new ConfigFileError(path, "it holds no key");
+  return [...keys.values()];
 }
 
 export interface ServerNames {

@@ -1,7 +1,7 @@
 import type { Family } from "#telemetry/metrics.ts";
 
 /** What is followed while the server runs. */
-export type FollowedPart = "authentication" | "authorization" | "encryption" | "audit_policy";
+export type FollowedPart = "authentication" | "authorization" | "encryption" | "audit_policy" | "audit_webhook";
 
 interface Counts {
   success: number;
@@ -11,7 +11,13 @@ interface Counts {
   lastFailure: number;
 }
 
-const followedParts: readonly FollowedPart[] = ["authentication", "authorization", "encryption", "audit_policy"];
+const followedParts: readonly FollowedPart[] = [
+  "authentication",
+  "authorization",
+  "encryption",
+  "audit_policy",
+  "audit_webhook",
+];
 
 /** Counts how often changed settings were followed, and how often they could not be. */
 export class Reloads {
@@ -31,10 +37,10 @@ export class Reloads {
     }
   }
 
-  /** Under upstream's names where it has one; it follows no audit policy. */
+  /** Under upstream's names where it has one; it follows no audit settings. */
   families(): Family[] {
     return [...this.#counts].flatMap(([part, { success, failure, lastSuccess, lastFailure }]): Family[] => {
-      const name = part === "audit_policy" ? "steersman_audit_policy" : `apiserver_${part}_config_controller`;
+      const name = part.startsWith("audit_") ? `steersman_${part}` : `apiserver_${part}_config_controller`;
       const samples = (ofSuccess: number, ofFailure: number): Family["samples"] => [
         { labels: { status: "success" }, value: ofSuccess },
         { labels: { status: "failure" }, value: ofFailure },

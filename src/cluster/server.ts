@@ -2,6 +2,7 @@ import { kinds } from "#api/kinds.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { AuditOptions } from "#apiserver/audit/audit.ts";
 import { createAdmission } from "#apiserver/admission/all.ts";
+import type { HealthCheck } from "#apiserver/call.ts";
 import { callWebhook } from "#apiserver/admission/webhooks/call.ts";
 import { WebhookMeasures } from "#apiserver/admission/webhooks/measures.ts";
 import { keySet, openidConfiguration } from "#apiserver/authenticate/signing-key.ts";
@@ -104,6 +105,8 @@ export interface ServerOptions {
   readonly storeBytes?: () => Promise<number>;
   /** For `process_*`; absent where the process is not the server's own. */
   readonly ownProcess?: OwnProcess;
+  /** Checks of what the server needs, besides its own. */
+  readonly health?: readonly HealthCheck[];
   readonly log: Log;
 }
 
@@ -139,7 +142,13 @@ export function createServer(options: ServerOptions): Server {
   const counts = requestCounts(metrics, clock, (apiVersion, resource) => api.serves(apiVersion, resource));
   const api: ApiServer = createApi(
     options,
-    { ...(nodes && { nodes }), virtual, counts, metrics, health: [...storeChecks(store, clock), ...progress.checks] },
+    {
+      ...(nodes && { nodes }),
+      virtual,
+      counts,
+      metrics,
+      health: [...storeChecks(store, clock), ...(options.health ?? []), ...progress.checks],
+    },
     (made) => (access = made),
     [
       ...targetDocuments(() => informers),

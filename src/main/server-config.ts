@@ -10,15 +10,14 @@ import { Remote } from "#apiserver/remote/remote.ts";
 import type { Log } from "#telemetry/log.ts";
 import { realWorld } from "#world/node/real-world.ts";
 
-/** The webhook of `audit-webhook.kubeconfig`, dialled under the server's rules; undefined without one. */
+/** The webhook of `audit-webhook.kubeconfig`, dialled under the server's rules; without the file it takes nothing. */
 export async function openAuditWebhook(
   dataDir: string,
   dialAllow: readonly string[] | undefined,
   log: Log,
-): Promise<AuditWebhook | undefined> {
+): Promise<AuditWebhook> {
   const { disk, http, timers } = realWorld;
   const endpoint = await readEndpoint(disk, dataDir, configFiles.auditWebhook);
-  if (endpoint === undefined) return undefined;
   const outward = openOutward({ http, ...(dialAllow !== undefined && { dialAllow }) });
   const remote = new Remote({
     dial: async (destination, request) => await outward(destination).send(request),

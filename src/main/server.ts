@@ -3,20 +3,20 @@ import { flushCompileCache } from "node:module";
 import { promisify } from "node:util";
 import { createHash } from "node:crypto";
 import { gzip } from "node:zlib";
-import { configFolder, readAccess, readAuditPolicy, readEncryptionSettings } from "#cluster/access-files.ts";
+import { configFolder, readAccess, readAuditPolicy } from "#cluster/access-files.ts";
 import { createNodeConnector } from "#cluster/node-connector.ts";
 import { createClient } from "#client/http-client.ts";
-import { followAccess, followAudit, followConfig, followEncryption } from "#cluster/follow-config.ts";
+import { followAccess, followAudit, followAuditWebhook, followConfig } from "#cluster/follow-config.ts";
 import { keepHistoryAccess } from "#cluster/history.ts";
 import { Reloads } from "#cluster/reloads.ts";
 import { openSchedulerSettings } from "#cluster/scheduler-settings.ts";
 import { createServer, issuer, partUser, type Server } from "#cluster/server.ts";
 import { AuditLogFile } from "#apiserver/audit/log-file.ts";
 import { auditSinks, recoverEntries } from "#apiserver/audit/sinks.ts";
-import { resealStale, sealAtRest, type EncryptionKey, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
 import { transportOf } from "#cluster/fresh-certificates.ts";
-import { openClusterPki, openEncryptionKeys } from "#cluster/pki.ts";
+import { makeEncryptionKeys, openClusterPki } from "#cluster/pki.ts";
 import { clusterPaths, loadSettings, type ClusterSettings } from "#cluster/settings.ts";
+import { openSealing, type Sealing } from "#cluster/sealing.ts";
 import { openMemoryStore } from "#store/memory/memory-store.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
@@ -25,6 +25,7 @@ import { realClock } from "#world/node/clock.ts";
 import { ownProcess } from "#world/node/own-process.ts";
 import { packageDescriptions } from "#world/node/descriptions.ts";
 import { nodeCiphers } from "#world/node/ciphers.ts";
+import { openKeyService } from "#world/node/key-service.ts";
 import { nodeJsonWebKeys } from "#world/node/json-web-keys.ts";
 import type { TlsIdentity, Transport } from "#world/http.ts";
 import { realWorld } from "#world/node/real-world.ts";
@@ -43,24 +44,23 @@ function fail(message: string, error: unknown): never {
 
 interface OpenedStore {
   readonly store: Store;
-  readonly sealing?: { readonly cipher: SealedAtRest; readonly ownKeys: readonly EncryptionKey[] };
+  readonly sealing?: Sealing;
 }
 
 async function openStore(dataDir: string, settings: ClusterSettings): Promise<OpenedStore> {
-  const { clock, timers, random } = realWorld;
+  const { clock, timers } = realWorld;
   if (settings.store === "memory") return { store: openMemoryStore({ clock, timers }) };
-  const ownKeys = await openEncryptionKeys(realWorld, dataDir);
-  const { keys, rules } = await readEncryptionSettings(realWorld.disk, dataDir, ownKeys);
-  const cipher = sealAtRest({ ciphers: nodeCiphers, random }, keys, rules);
+  await makeEncryptionKeys(realWorld, dataDir);
+  const sealing = await openSealing(realWorld, { ciphers: nodeCiphers, openKeyService }, dataDir, log);
   const store = await openSqliteStore({
-    cipher,
+    cipher: sealing.cipher,
     path: clusterPaths(dataDir).store,
     clock,
     timers,
     // What was accepted cannot be kept any more: better no server than one that lies.
     failed: (error) => fail("the store failed", error),
   });
-  return { store, sealing: { cipher, ownKeys } };
+  return { store, sealing };
 }
 
 /** Of the database and of what is not yet part of it. */
@@ -137,6 +137,7 @@ async function main(dataDir: string): Promise<void> {
     describe: packageDescriptions(),
     ...(settings.store === "memory" ? {} : { storeBytes: () => storeBytes(clusterPaths(dataDir).store) }),
     ownProcess,
+    ...(sealing !== undefined && { health: [sealing.check] }),
     ...historyOf(settings, pki.caCertificate, () => pki.nodeClient),
     log,
   });
@@ -156,16 +157,11 @@ async function main(dataDir: string): Promise<void> {
   const following = followConfig(dataDir, { disk, clock, timers, log, reloads }, [
     ...followAccess(server, disk, dataDir, [issuer], access),
     followAudit(auditing, disk, dataDir),
-    ...(sealing === undefined ? [] : [followEncryption({ ...sealing, store, timers, log }, disk, dataDir)]),
+    followAuditWebhook(auditWebhook, disk, dataDir),
+    ...(sealing === undefined ? [] : [sealing.following()]),
   ]);
   const historyAccess = settings.historyPort === undefined ? undefined : keepAccess(server, dataDir);
-  if (sealing !== undefined && sealing.cipher.stale.size > 0) {
-    // Beside the work: what is not sealed anew when the process ends is found again at the next start.
-    resealStale(store, sealing.cipher).then(
-      (count) => log.info("values were sealed as configured", { count }),
-      (error: unknown) => log.error("cannot seal values as configured", error),
-    );
-  }
+  sealing?.start(store);
   log.info("the API answers", { port: settings.apiPort });
   process.send?.({ ready: "server" });
   // Node writes it at the end of the process only, and a server that is killed has no such end.
@@ -183,9 +179,10 @@ async function main(dataDir: string): Promise<void> {
     fresh.stop();
     await server.stop();
     await Promise.all(listeners.map((listener) => listener.close(closeGraceMs)));
-    await auditWebhook?.close();
+    await auditWebhook.close();
     await auditLog.close();
     await store.close();
+    sealing?.close();
     process.exit(0);
   };
   process.once("SIGTERM", () => void stop().catch((error: unknown) => fail("cannot stop cleanly", error)));

@@ -3,6 +3,8 @@ import type { Event, Revision, StoreRecord, Transaction } from "./store.ts";
 
 /** What keeps accepted transactions: a disk, or memory. Knows no keys and judges nothing. */
 export interface Journal {
+  /** Why these cannot be kept as they should be now, in words; undefined: they can. Absent: nothing is sealed. */
+  refusal?(operations: Transaction["operations"]): string | undefined;
   /** Notes an accepted transaction, in order of revisions. Written with the next `flush`. */
   append(accepted: Accepted, record: Transaction["record"], time: number): void;
   /** Groups are written by another thread, so that handing one over early gains time. */

@@ -94,6 +94,8 @@ export class SequencedStore implements Store {
       return Promise.reject(new RangeError(`More than ${pendingBytesMax} bytes wait for the disk`));
     }
     try {
+      const problem = this.#journal.refusal?.(transaction.operations);
+      if (problem !== undefined) return Promise.resolve({ ok: false, reason: "unsealed", problem });
       const accepted = this.#sequencer.judge(transaction);
       if (!("result" in accepted)) return Promise.resolve(accepted);
       this.#journal.append(accepted, transaction.record, this.#clock.now());

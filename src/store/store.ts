@@ -55,7 +55,9 @@ export interface Transaction {
 export type CommitResult =
   | { readonly ok: true; readonly revision: Revision; readonly entries: readonly (Entry | undefined)[] }
   | { readonly ok: false; readonly reason: "conflict"; readonly key: string; readonly actual: Entry | undefined }
-  | { readonly ok: false; readonly reason: "stale-epoch"; readonly current: number };
+  | { readonly ok: false; readonly reason: "stale-epoch"; readonly current: number }
+  /** Nothing may be written as it is, and what seals it is not there. */
+  | { readonly ok: false; readonly reason: "unsealed"; readonly problem: string };
 
 export interface Event {
   readonly revision: Revision;

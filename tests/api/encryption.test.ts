@@ -4,13 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import {
-  resealStale,
-  sealAtRest,
-  type EncryptionKey,
-  type SealedAtRest,
-  type SealingRule,
-} from "#apiserver/encryption/value-cipher.ts";
+import { resealStale } from "#apiserver/encryption/reseal.ts";
+import type { EncryptionKey } from "#apiserver/encryption/sealer.ts";
+import { sealAtRest, type SealedAtRest, type SealingRule } from "#apiserver/encryption/value-cipher.ts";
 import { readEncryption, type EncryptionSettings } from "#apiserver/configuration/encryption.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
@@ -143,10 +139,14 @@ test("a configuration that cannot be followed is refused, and shows no key", () 
   refused([{ aescbc: { keys: [] } }], /aescbc: is not supported/);
   refused([{ aesgcm: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 16, 24, 32 bytes/);
   refused([{ secretbox: { keys: [{ name: "k", secret: "c2hvcnQ=" }] } }], /secret: must be 32 bytes/);
-  refused(
-    [{ kms: { apiVersion: "v1", name: "k", endpoint: "unix:///x" } }],
-    /kms: is not supported, in none of its versions/,
-  );
+  const kms = { apiVersion: "v2", name: "k", endpoint: "unix:///x" };
+  refused([{ kms: { ...kms, apiVersion: "v1" } }], /kms.apiVersion: is v1: only v2 is supported/);
+  refused([{ kms: { name: "k", endpoint: "unix:///x" } }], /kms.apiVersion: is v1: only v2 is supported/);
+  refused([{ kms: { ...kms, cachesize: 5 } }], /cachesize: is not for v2/);
+  refused([{ kms: { ...kms, endpoint: "https://x" } }], /endpoint: "https:..x" is no unix:/);
+  refused([{ kms: { ...kms, timeout: "0s" } }], /timeout: must be longer than 0s/);
+  refused([{ kms: { ...kms, name: "a:b" } }], /printable characters without colons/);
+  refused([{ kms }, { kms: { ...kms, endpoint: "unix:///y" } }], /another key is called k/);
   refused([{ aesgcm: { keys: [] } }], /keys: Required value/);
   refused([{ aesgcm: { keys: [{ name: "new", secret: btoa("x".repeat(32)) }] } }], /another key is called new/);
   refused([], /providers: Required value/);

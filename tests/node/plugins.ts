@@ -4,8 +4,8 @@ import { rmSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { once } from "node:events";
 
-/** A message by field numbers: texts, numbers, other messages, or lists of them. */
-type Value = string | number | Message | readonly Value[];
+/** A message by field numbers: texts, numbers, bytes, other messages, or lists of them. */
+type Value = string | number | Buffer | Message | readonly Value[];
 export interface Message {
   readonly [field: number]: Value;
 }
@@ -24,7 +24,8 @@ export function encode(message: Message): Buffer {
       for (const one of value as readonly Value[]) add(field, one);
     } else if (typeof value === "number") parts.push(varint(field * 8), varint(value));
     else {
-      const bytes = typeof value === "string" ? Buffer.from(value) : encode(value as Message);
+      const text = typeof value === "string" ? Buffer.from(value) : value;
+      const bytes = text instanceof Buffer ? text : encode(text as Message);
       parts.push(varint(field * 8 + 2), varint(bytes.length), bytes);
     }
   };

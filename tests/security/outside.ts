@@ -107,7 +107,8 @@ async function identity(authority: Authority): Promise<{ certificate: string; ke
 /** An authorization configuration that asks the webhook of `judge.kubeconfig` first, then the authorizers of these types. */
 export function authorizationBy(webhook: object, others: readonly string[]): string {
   const asked = {
-    timeout: "3s",
+    // A busy machine answers late.
+    timeout: "30s",
     failurePolicy: "Deny",
     subjectAccessReviewVersion: "v1",
     matchConditionSubjectAccessReviewVersion: "v1",

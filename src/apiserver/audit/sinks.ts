@@ -16,7 +16,10 @@ export interface AuditSinks {
 }
 
 /** The log file, and beside it a webhook. */
-export function auditSinks(log: AuditLogFile, webhook: AuditWebhook | undefined): AuditSinks {
+export function auditSinks(
+  log: Pick<AuditLogFile, "note" | "write" | "lost">,
+  webhook: AuditWebhook | undefined,
+): AuditSinks {
   return {
     note: (line) => {
       log.note(line);

@@ -17,7 +17,8 @@ import {
  * holds up a request: what does not fit, or cannot be given away, is lost and counted.
  */
 export class AuditWebhook {
-  readonly #endpoint: RemoteEndpoint;
+  /** Who gets the entries from now on, those that wait among them; undefined: nobody. */
+  endpoint: RemoteEndpoint | undefined;
   readonly #remote: Remote;
   readonly #timers: Pick<Timers, "after" | "sleep">;
   readonly #log: (message: string, error: unknown) => void;
@@ -30,20 +31,21 @@ export class AuditWebhook {
   lost = 0;
 
   constructor(
-    endpoint: RemoteEndpoint,
+    endpoint: RemoteEndpoint | undefined,
     parts: {
       readonly remote: Remote;
       readonly timers: Pick<Timers, "after" | "sleep">;
       readonly log: (message: string, error: unknown) => void;
     },
   ) {
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.#remote = parts.remote;
     this.#timers = parts.timers;
     this.#log = parts.log;
   }
 
   note(line: string): void {
+    if (this.endpoint === undefined) return;
     if (webhookBacklogMax <= this.#waiting.length || webhookBacklogBytesMax < this.#bytes) {
       this.lost += 1;
       return;
@@ -68,7 +70,7 @@ export class AuditWebhook {
       this.#bytes -= batch.reduce((sum, line) => sum + line.length, 0);
       if (await this.#send(batch)) continue;
       this.lost += batch.length;
-      this.#log(`audit entries for ${this.#endpoint.url} were lost`, batch.length);
+      this.#log(`audit entries for ${this.endpoint?.url ?? "a webhook that was taken away"} were lost`, batch.length);
     }
   }
 
@@ -77,10 +79,12 @@ export class AuditWebhook {
     const list = { kind: "EventList", apiVersion: "audit.k8s.io/v1", metadata: {}, items };
     let pauseMs = webhookPauseFirstMs;
     for (let attempt = 1; attempt <= webhookAttemptsMax; attempt += 1) {
-      const reply = await this.#remote.post(this.#endpoint, list, webhookTimeoutMs);
+      const { endpoint } = this;
+      if (endpoint === undefined) return false;
+      const reply = await this.#remote.post(endpoint, list, webhookTimeoutMs);
       if (reply.ok) return true;
       if (!reply.isPassing || this.#isClosing) return false;
-      if (attempt === 1) this.#log(`the audit webhook ${this.#endpoint.url} takes no entries`, reply.problem);
+      if (attempt === 1) this.#log(`the audit webhook ${endpoint.url} takes no entries`, reply.problem);
       await this.#timers.sleep(pauseMs);
       pauseMs = Math.min(pauseMs * 2, webhookPauseMaxMs);
     }

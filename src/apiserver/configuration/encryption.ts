@@ -1,5 +1,7 @@
 import { fromBase64 } from "../authenticate/base64.ts";
-import type { EncryptionKey, SealingRule } from "../encryption/value-cipher.ts";
+import { pluginTimeoutMs } from "../encryption/limits.ts";
+import { isSameKey, type EncryptionKey, type FileKey, type PluginKey } from "../encryption/sealer.ts";
+import type { SealingRule } from "../encryption/value-cipher.ts";
 import { configurationGroup, readDocument, type Configured, type Section } from "./document.ts";
 
 export interface EncryptionSettings {
@@ -9,22 +11,16 @@ export interface EncryptionSettings {
   readonly keys: readonly EncryptionKey[];
 }
 
-type KeyProvider = NonNullable<EncryptionKey["provider"]>;
+type KeyProvider = NonNullable<FileKey["provider"]>;
 
 /** Lengths of keys in bytes. */
 const keyBytes: Readonly<Record<KeyProvider, readonly number[]>> = { aesgcm: [16, 24, 32], secretbox: [32] };
 
-const providerNames = ["aesgcm", "secretbox", "cluster", "identity"] as const;
-
-/** What is not sealed as asked must not be stored. */
-const unsupported: Readonly<Record<string, string>> = {
-  aescbc: "is not supported, as it does not notice changed values: use secretbox or aesgcm",
-  kms: "is not supported, in none of its versions: use cluster for the cluster's own keys, secretbox or aesgcm",
-};
+const providerNames = ["aesgcm", "secretbox", "kms", "cluster", "identity"] as const;
 
 /**
- * Reads `EncryptionConfiguration` (apiserver.config.k8s.io/v1). Providers are `aesgcm`, `secretbox`, `identity`, and `cluster`, the
- * cluster's own keys; others are refused.
+ * Reads `EncryptionConfiguration` (apiserver.config.k8s.io/v1). Providers are `aesgcm`, `secretbox`, `kms` (v2), `identity`, and
+ * `cluster`, the cluster's own keys; others are refused: what is not sealed as asked must not be stored.
  */
 export function readEncryption(text: string, ownKeys: readonly EncryptionKey[]): Configured<EncryptionSettings> {
   const apiVersions = [`${configurationGroup}/v1`];
@@ -56,15 +52,17 @@ function readProvider(
   keys: Map<string, EncryptionKey>,
 ): EncryptionKey | undefined {
   const names = providerNames.filter((name) => provider.has(name));
-  for (const [other, problem] of Object.entries(unsupported)) if (provider.has(other)) provider.problem(other, problem);
+  if (provider.has("aescbc"))
+    provider.problem("aescbc", "is not supported, as it does not notice changed values: use secretbox or aesgcm");
   if (names.length !== 1) provider.problem("", `names exactly one of ${providerNames.join(", ")}`);
   const empty = provider.section("cluster") ?? provider.section("identity");
   empty?.end();
   const [name] = names;
-  const section = provider.section("aesgcm") ?? provider.section("secretbox");
+  const section = provider.section("aesgcm") ?? provider.section("secretbox") ?? provider.section("kms");
   provider.end();
   if (name === "cluster") return ownKeys[0];
   if (section === undefined || name === undefined || name === "identity") return undefined;
+  if (name === "kms") return readPlugin(section, keys);
   const read = section.sections("keys").map((each) => readKey(each, name, keys));
   if (read.length === 0) section.problem("keys", "Required value");
   section.end();
@@ -79,15 +77,31 @@ function readKey(section: Section, provider: KeyProvider, keys: Map<string, Encr
   const lengths = keyBytes[provider];
   if (!lengths.includes(key.length)) section.problem("secret", `must be ${lengths.join(", ")} bytes in base64`);
   section.end();
-  const read = { name, key, provider };
-  const other = keys.get(name);
-  if (other !== undefined && !isSame(other, read)) section.problem("name", `another key is called ${name}`);
-  keys.set(name, read);
-  return read;
+  return named(section, { name, key, provider }, keys);
 }
 
-function isSame(left: EncryptionKey, right: EncryptionKey): boolean {
-  if ((left.provider ?? "aesgcm") !== (right.provider ?? "aesgcm") || left.key.length !== right.key.length)
-    return false;
-  return left.key.every((byte, index) => byte === right.key[index]);
+/** https://kubernetes.io/docs/tasks/administer-cluster/kms-provider/#encrypting-your-data-with-the-kms-provider */
+function readPlugin(section: Section, keys: Map<string, EncryptionKey>): PluginKey {
+  const name = section.neededText("name");
+  if (!/^[\x21-\x39\x3b-\x7e]{1,255}$/.test(name))
+    section.problem("name", "has 1 to 255 printable characters without colons");
+  const version = section.text("apiVersion") ?? "v1";
+  if (version !== "v2")
+    section.problem("apiVersion", `is ${version}: only v2 is supported, v1 is deprecated since 1.28`);
+  if (section.has("cachesize")) section.problem("cachesize", "is not for v2");
+  const endpoint = section.neededText("endpoint");
+  const socketPath = /^unix:\/\/(\/.+)$/.exec(endpoint)?.[1] ?? "";
+  if (socketPath === "") section.problem("endpoint", `"${endpoint}" is no unix:///PATH`);
+  const timeoutMs = section.durationMs("timeout") ?? pluginTimeoutMs;
+  if (timeoutMs <= 0) section.problem("timeout", "must be longer than 0s");
+  section.end();
+  return named(section, { name, provider: "kms", socketPath, timeoutMs }, keys);
+}
+
+/** A key under its name, which no other one has. */
+function named<T extends EncryptionKey>(section: Section, key: T, keys: Map<string, EncryptionKey>): T {
+  const other = keys.get(key.name);
+  if (other !== undefined && !isSameKey(other, key)) section.problem("name", `another key is called ${key.name}`);
+  keys.set(key.name, key);
+  return key;
 }

@@ -1,21 +1,9 @@
 import type { ValueCipher } from "#store/cipher.ts";
-import type { Store } from "#store/store.ts";
 import type { Ciphers } from "#world/crypto.ts";
-import type { Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
-import { endOf, resourcePrefixOf } from "../keys.ts";
-import { markedPerTurn, resealBatchMax } from "./limits.ts";
-import { revisionOffset } from "../objects/stored.ts";
-
-/** A key for values at rest. Its name is written beside what it has sealed. */
-export interface EncryptionKey {
-  /** One to 255 ASCII characters. */
-  readonly name: string;
-  /** 32 bytes; for AES-GCM also 16 or 24. */
-  readonly key: Uint8Array;
-  /** Absent: AES-GCM. `secretbox`: XSalsa20 and Poly1305. */
-  readonly provider?: "aesgcm" | "secretbox";
-}
+import { resourcePrefixOf } from "../keys.ts";
+import type { KeyPlugins } from "./key-plugins.ts";
+import { fileSealer, textOfKey, type EncryptionKey, type Sealer } from "./sealer.ts";
 
 /** How the objects of some resources lie in the file. */
 export interface SealingRule {
@@ -31,31 +19,6 @@ const formatVersion = 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** How keys of a provider seal. */
-interface Sealer {
-  readonly nonceBytes: number;
-  readonly keyBytes: readonly number[];
-  seal: Ciphers["sealAesGcm"];
-  open: Ciphers["openAesGcm"];
-}
-
-function sealersOf(ciphers: Ciphers): Record<NonNullable<EncryptionKey["provider"]>, Sealer> {
-  return {
-    aesgcm: {
-      nonceBytes: 12,
-      keyBytes: [16, 24, 32],
-      seal: (...given) => ciphers.sealAesGcm(...given),
-      open: (...given) => ciphers.openAesGcm(...given),
-    },
-    secretbox: {
-      nonceBytes: 24,
-      keyBytes: [32],
-      seal: (...given) => ciphers.sealSecretbox(...given),
-      open: (...given) => ciphers.openSecretbox(...given),
-    },
-  };
-}
-
 export interface SealedAtRest extends ValueCipher {
   /** Keys of values that were read as their rule does not want them: open, sealed with another key, or sealed at all. */
   readonly stale: ReadonlySet<string>;
@@ -66,104 +29,113 @@ export interface SealedAtRest extends ValueCipher {
   replace(keys: readonly EncryptionKey[], rules: readonly SealingRule[]): readonly string[] | undefined;
   /** The value of a key lies otherwise than it should. */
   markStale(key: string): void;
+  /** Prefixes of the resources that the key of this name seals. */
+  prefixesOf(name: string): readonly string[];
+}
+
+export interface SealingParts {
+  readonly ciphers: Ciphers;
+  readonly random: Pick<Random, "bytes">;
+  /** Absent: no key is a plugin's. */
+  readonly plugins?: Pick<KeyPlugins, "of">;
 }
 
 /**
- * Seals objects as the first rule that names their resource says: mark, version, the key's name, nonce, and what the key's provider
- * makes of the value, bound to the object's place, so that no value can be moved to another name. All of `keys` open.
+ * Seals objects as the first rule that names their resource says: mark, version, the key's name, and what the key's sealer makes of
+ * the value, bound to the object's place, so that no value can be moved to another name. All of `keys` open.
  */
 export function sealAtRest(
-  parts: { readonly ciphers: Ciphers; readonly random: Pick<Random, "bytes"> },
+  parts: SealingParts,
   keys: readonly EncryptionKey[],
   rules: readonly SealingRule[],
 ): SealedAtRest {
-  const sealers = sealersOf(parts.ciphers);
-  let settings = settle(sealers, keys, rules);
+  let settings = settle(parts, keys, rules);
   const stale = new Set<string>();
-  const sealingOf = (key: string): Sealing | undefined => sealingBelow(settings, resourcePrefixOf(key));
+  const sealingOf = (key: string): NamedSealer | undefined => sealingBelow(settings, resourcePrefixOf(key));
   return {
     stale,
     seal(key, value) {
       const sealing = sealingOf(key);
       stale.delete(key);
       if (sealing === undefined) return value;
-      const { head } = sealing;
-      const sealer = sealers[sealing.provider ?? "aesgcm"];
-      const nonce = parts.random.bytes(sealer.nonceBytes);
-      const sealed = sealer.seal(sealing.key, nonce, value, encoder.encode(key));
-      const out = new Uint8Array(head.length + nonce.length + sealed.length);
-      out.set(head);
-      out.set(nonce, head.length);
-      out.set(sealed, head.length + nonce.length);
-      return out;
+      return joined([sealing.head, ...sealing.sealer.seal(value, encoder.encode(key))]);
     },
     open(key, value) {
       if (value[0] !== mark) {
         if (value.length > 0 && sealingOf(key) !== undefined) stale.add(key);
         return value;
       }
-      const { name, at } = readHead(key, value);
+      const { name, sealed } = readHead(value, `Cannot open ${key}`);
       const own = settings.byName.get(name);
       if (own === undefined)
         throw new Error(`Cannot open ${key}: it was sealed with the key ${name}, which is not there`);
-      const sealer = sealers[own.provider ?? "aesgcm"];
-      const sealedAt = at + sealer.nonceBytes;
-      const nonce = value.subarray(at, sealedAt);
-      const opened = sealer.open(own.key, nonce, value.subarray(sealedAt), encoder.encode(key));
+      const opened = own.sealer.open(sealed, encoder.encode(key));
       if (opened === undefined) throw new Error(`Cannot open ${key}: it is not what was sealed`);
-      if (name === sealingOf(key)?.name) stale.delete(key);
+      if (own === sealingOf(key) && !own.sealer.isStale(sealed)) stale.delete(key);
       else stale.add(key);
       return opened;
     },
+    prepare: (values) => prepare(settings, values),
+    refusal: (key, isLast) => sealingOf(key)?.sealer.refusal(isLast),
     replace(nextKeys, nextRules) {
-      const next = settle(sealers, nextKeys, nextRules);
+      const next = settle(parts, nextKeys, nextRules);
       if (next.text === settings.text) return undefined;
       const former = settings;
       settings = next;
       return [...former.byPrefix.keys()].filter(
-        (prefix) => sealingBelow(next, prefix)?.name !== sealingBelow(former, prefix)?.name,
+        (prefix) => sealingBelow(next, prefix)?.text !== sealingBelow(former, prefix)?.text,
       );
     },
     markStale: (key) => void stale.add(key),
+    prefixesOf: (name) => [...settings.byPrefix].filter(([, own]) => own?.name === name).map(([prefix]) => prefix),
   };
 }
 
-/** Keys and rules that count, and what was found by them. */
-interface Settled {
-  readonly byName: ReadonlyMap<string, EncryptionKey>;
-  readonly rules: readonly SealingRule[];
-  readonly byPrefix: Map<string, Sealing | undefined>;
+interface NamedSealer {
+  readonly name: string;
+  readonly head: Uint8Array;
+  readonly sealer: Sealer;
   /** For comparing; never shown. */
   readonly text: string;
 }
 
-function settle(
-  sealers: ReturnType<typeof sealersOf>,
-  keys: readonly EncryptionKey[],
-  rules: readonly SealingRule[],
-): Settled {
-  for (const { name, key, provider = "aesgcm" } of keys) {
-    const { keyBytes } = sealers[provider];
-    if (!keyBytes.includes(key.length))
-      throw new Error(`Cannot seal values: the key ${name} has ${key.length} bytes, not ${keyBytes.join(" or ")}`);
-  }
+/** Keys and rules that count, and what was found by them. */
+interface Settled {
+  readonly byName: ReadonlyMap<string, NamedSealer>;
+  readonly rules: readonly SealingRule[];
+  readonly byPrefix: Map<string, NamedSealer | undefined>;
+  /** For comparing; never shown. */
+  readonly text: string;
+}
+
+function settle(parts: SealingParts, keys: readonly EncryptionKey[], rules: readonly SealingRule[]): Settled {
+  const named = keys.map((key) => ({
+    name: key.name,
+    head: headOf(key.name),
+    sealer: sealerOf(parts, key),
+    text: textOfKey(key),
+  }));
   const text = JSON.stringify([
-    keys.map(({ name, key, provider }) => [name, [...key], provider]),
+    named.map((each) => each.text),
     rules.map(({ resources, key }) => [resources, key?.name]),
   ]);
-  return { byName: new Map(keys.map((each) => [each.name, each])), rules, byPrefix: new Map(), text };
+  return { byName: new Map(named.map((each) => [each.name, each])), rules, byPrefix: new Map(), text };
 }
 
-function sealingBelow({ rules, byPrefix }: Settled, prefix: string): Sealing | undefined {
+function sealerOf({ ciphers, random, plugins }: SealingParts, key: EncryptionKey): Sealer {
+  if (key.provider !== "kms") return fileSealer(ciphers, random, key);
+  if (plugins === undefined) throw new Error(`Cannot seal values: no plugin can be asked for the key ${key.name}`);
+  return plugins.of(key);
+}
+
+function sealingBelow({ rules, byName, byPrefix }: Settled, prefix: string): NamedSealer | undefined {
   if (byPrefix.has(prefix)) return byPrefix.get(prefix);
-  const rule = rules.find(({ resources }) => resources.some((name) => names(name, prefix)));
-  const sealing = rule?.key === undefined ? undefined : { ...rule.key, head: headOf(rule.key.name) };
+  const key = rules.find(({ resources }) => resources.some((name) => names(name, prefix)))?.key;
+  const sealing = key && byName.get(key.name);
+  if (key !== undefined && sealing === undefined)
+    throw new Error(`Cannot seal values: the key ${key.name} is not there`);
   byPrefix.set(prefix, sealing);
   return sealing;
-}
-
-interface Sealing extends EncryptionKey {
-  readonly head: Uint8Array;
 }
 
 /** Whether a rule's name of resources means the one that lies below this prefix: `/registry/GROUP/RESOURCE/`. */
@@ -176,6 +148,22 @@ function names(name: string, prefix: string): boolean {
   return namedGroup === "*" || namedGroup === (group === "core" ? "" : group);
 }
 
+/** Values by the key that has sealed them, each key's sealer for its own; those of keys that are not there are told of by `open`. */
+function prepare({ byName }: Settled, values: readonly Uint8Array[]): Promise<void> | undefined {
+  const sealedBy = new Map<Sealer, Uint8Array[]>();
+  for (const value of values) {
+    if (value[0] !== mark) continue;
+    const { name, sealed } = readHead(value, "Cannot open a value");
+    const sealer = byName.get(name)?.sealer;
+    if (sealer === undefined) continue;
+    const own = sealedBy.get(sealer);
+    if (own === undefined) sealedBy.set(sealer, [sealed]);
+    else own.push(sealed);
+  }
+  const fetching = [...sealedBy].flatMap(([sealer, sealed]) => sealer.prepare(sealed) ?? []);
+  return fetching.length === 0 ? undefined : Promise.all(fetching).then(() => undefined);
+}
+
 function headOf(name: string): Uint8Array {
   const text = encoder.encode(name);
   if (text.length === 0 || 255 < text.length)
@@ -183,54 +171,19 @@ function headOf(name: string): Uint8Array {
   return new Uint8Array([mark, formatVersion, text.length, ...text]);
 }
 
-function readHead(key: string, value: Uint8Array): { name: string; at: number } {
+function readHead(value: Uint8Array, action: string): { name: string; sealed: Uint8Array } {
   if (value[1] !== formatVersion)
-    throw new Error(`Cannot open ${key}: it is sealed in format ${value[1]}, which this program does not know`);
+    throw new Error(`${action}: it is sealed in format ${value[1]}, which this program does not know`);
   const at = 3 + value[2]!;
-  return { name: decoder.decode(value.subarray(3, at)), at };
+  return { name: decoder.decode(value.subarray(3, at)), sealed: value.subarray(at) };
 }
 
-/**
- * Writes what is stale again, so that it lies in the file as its rule says, some at a time so that requests get their turn.
- * Answers how many values that were.
- */
-export async function resealStale(store: Store, cipher: SealedAtRest): Promise<number> {
-  const keys = [...cipher.stale];
-  let count = 0;
-  for (let from = 0; from < keys.length; from += resealBatchMax) {
-    const batch = keys.slice(from, from + resealBatchMax);
-    const results = await Promise.all(batch.map((key) => reseal(store, key)));
-    count += results.filter((isWritten) => isWritten).length;
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
   }
-  return count;
-}
-
-/**
- * Writes everything below these prefixes again that is not, in turns with others; for a change of settings while the server runs.
- * Answers how many values that were.
- */
-export async function resealPrefixes(
-  store: Store,
-  cipher: SealedAtRest,
-  prefixes: readonly string[],
-  timers: Pick<Timers, "yield">,
-): Promise<number> {
-  let count = 0;
-  for (const prefix of prefixes) {
-    for (const { key } of store.snapshot().range(prefix, endOf(prefix))) {
-      cipher.markStale(key);
-      count += 1;
-      if (count % markedPerTurn === 0) await timers.yield();
-    }
-  }
-  return resealStale(store, cipher);
-}
-
-/** False when the value is gone, or somebody who was faster has sealed it. */
-async function reseal(store: Store, key: string): Promise<boolean> {
-  const entry = store.latest(key);
-  if (entry === undefined) return false;
-  const value = entry.value.slice();
-  const stampAt = revisionOffset(value);
-  return (await store.commit({ operations: [{ type: "put", key, value, stampAt, expect: entry.modified }] })).ok;
+  return out;
 }

@@ -2,7 +2,7 @@ import type { ApiObject } from "#api/kind.ts";
 import type { Entry, Transaction } from "#store/store.ts";
 import type { Call } from "../call.ts";
 import { forgetConversions } from "../custom/conversion.ts";
-import { conflict, Failure, requestTooLarge } from "../failure.ts";
+import { conflict, Failure, internal, requestTooLarge } from "../failure.ts";
 import { objectBytesMax } from "../limits.ts";
 import { encodeStored, type Encoded } from "../objects/stored.ts";
 import type { Served } from "../registry.ts";
@@ -85,6 +85,7 @@ async function submit(call: Call, key: string, transaction: Transaction): Promis
   const result = await committing.finally(() => pending.remove(key));
   if (!result.ok) {
     if (result.reason === "conflict") return { done: false, actual: result.actual };
+    if (result.reason === "unsealed") return internal(`Internal error occurred: ${result.problem}`);
     const resource = { group: call.info.group, resource: call.info.resource };
     return conflict(resource, call.info.name, `the leader's epoch has passed: the current one is ${result.current}`);
   }

@@ -88,9 +88,20 @@ export class SqliteJournal implements Journal {
       const loaded = loadedOf(await next);
       // The thread reads on while these rows are taken in.
       if (!loaded.done) next = this.#ask({ ask: "load", table, after: loaded.last });
-      forEachRow(loaded.buffer, loaded.length, (row) => take(readRow(row)));
+      const rows: Row[] = [];
+      forEachRow(loaded.buffer, loaded.length, (row) => rows.push(readRow(row)));
+      if (table === "log") await this.#cipher?.prepare(rows.map(({ value }) => value));
+      for (const row of rows) take(row);
       if (loaded.done) return;
     }
+  }
+
+  refusal(operations: Transaction["operations"]): string | undefined {
+    for (const { key, type } of operations) {
+      const problem = this.#cipher?.refusal(key, type === "delete");
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
   }
 
   get gatheredBytes(): number {

@@ -40,6 +40,8 @@ export interface CallOptions {
   readonly timeoutMs: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** Bytes of one message that is answered; absent: 64 MiB. */
+  readonly answerBytesMax?: number;
 }
 
 /** gRPC calls over one HTTP/2 connection to a Unix socket, made when first needed and again after it broke. */
@@ -55,8 +57,11 @@ export class GrpcChannel {
   unary(method: string, request: Uint8Array, options: CallOptions): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       let answer: Uint8Array | undefined;
-      this.stream(method, request, options, {
-        message: (bytes) => (answer = bytes),
+      const call = this.stream(method, request, options, {
+        message: (bytes) => {
+          if (answer !== undefined) call.cancel();
+          answer = bytes;
+        },
         end: (error) => {
           if (error !== undefined) reject(error);
           else if (answer === undefined)
@@ -96,7 +101,7 @@ export class GrpcChannel {
     if (options.signal?.aborted === true) aborted();
     call.on("response", (headers) => (trailers = headers));
     call.on("trailers", (headers) => (trailers = headers));
-    readFrames(call, handler.message, cancel);
+    readFrames(call, handler.message, cancel, options.answerBytesMax);
     call.on("error", (error) => (failure ??= new ContainerRuntimeError("Unavailable", `${method}: ${error.message}`)));
     call.on("close", () => {
       clearTimeout(timer);
@@ -146,6 +151,7 @@ export function readFrames(
   call: Http2Stream,
   message: (bytes: Uint8Array) => void,
   fail: (error: ContainerRuntimeError) => void,
+  bytesMax = messageBytesMax,
 ): void {
   let chunks: Buffer[] = [];
   let waiting = 0;
@@ -159,7 +165,7 @@ export function readFrames(
       needed = 5;
       if (bytes.length < needed) break;
       const length = bytes.readUInt32BE(1);
-      if (length > messageBytesMax || bytes[0] !== 0) {
+      if (length > bytesMax || bytes[0] !== 0) {
         fail(new ContainerRuntimeError("ResourceExhausted", `a message of ${length} bytes is too large or compressed`));
         return;
       }

@@ -180,7 +180,7 @@ test("HTTP/2 by ALPN: requests, bodies, streams, the client's certificate", asyn
 });
 
 test("a body that never ends costs its stream, not the session", async () => {
-  const options = { host: "127.0.0.1", port: 0, tls: identity, bodyBytesMax: 1000, bodyTimeoutMs: 300 };
+  const options = { host: "127.0.0.1", port: 0, tls: identity, bodyBytesMax: 1000, bodyTimeoutMs: 1_000 };
   const server = await nodeHttp.listen(options, echo);
   const session = http2.connect(`https://127.0.0.1:${server.port}`, { ca: authority.certificate });
   const slow = session.request({ ":method": "POST", ":path": "/slow" });

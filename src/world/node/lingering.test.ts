@@ -60,7 +60,7 @@ test("an HTTP/2 connection without a request is closed, one with a request under
       return { status: 200, headers: {}, body: Buffer.from("late") };
     },
   };
-  const server = await nodeHttp.listen({ ...at, tls: { certificate, key }, idleTimeoutMs: 200 }, slow);
+  const server = await nodeHttp.listen({ ...at, tls: { certificate, key }, idleTimeoutMs: 1_000 }, slow);
   const connect = (): http2.ClientHttp2Session =>
     http2.connect(`https://localhost:${server.port}`, { ca: certificate, servername: "localhost" });
   const busy = connect();

@@ -13,10 +13,11 @@ import type {
   PodResources,
   PreparedDevice,
 } from "../node-plugins.ts";
+import { callerOf } from "./grpc-caller.ts";
 import { GrpcChannel } from "./grpc.ts";
 import { serveGrpc, type UnaryMethod } from "./grpc-server.ts";
 import * as wire from "./proto/plugins.ts";
-import { decodeMessage, encodeMessage, type Message } from "./proto/wire.ts";
+import { decodeMessage, encodeMessage } from "./proto/wire.ts";
 
 /** Milliseconds that a plugin may take: for an answer; to set devices up, as upstream; to make ready those of a container. */
 const answerMs = 10_000;
@@ -59,18 +60,9 @@ function servePodResources(socketPath: string, resources: PodResources): Promise
   return serveGrpc(socketPath, new Map(served));
 }
 
-/** Calls of one service on one socket. */
-function callerOf(channel: GrpcChannel, service: string) {
-  return async <T>(method: string, request: Message, value: object, response: Message, timeoutMs = answerMs) =>
-    decodeMessage<T>(
-      response,
-      await channel.unary(`/${service}/${method}`, encodeMessage(request, value), { timeoutMs }),
-    );
-}
-
 function devicePlugin(socketPath: string): DevicePlugin {
   const channel = new GrpcChannel(socketPath);
-  const call = callerOf(channel, "v1beta1.DevicePlugin");
+  const call = callerOf(channel, "v1beta1.DevicePlugin", { timeoutMs: answerMs });
   return {
     options: () => call<DevicePluginOptions>("GetDevicePluginOptions", wire.empty, {}, wire.optionsResponse),
     watch: (events) =>
@@ -107,7 +99,7 @@ function devicePlugin(socketPath: string): DevicePlugin {
       return edits;
     },
     preStart: async (ids) => {
-      await call("PreStartContainer", wire.preStartRequest, { ids }, wire.empty, preStartMs);
+      await call("PreStartContainer", wire.preStartRequest, { ids }, wire.empty, { timeoutMs: preStartMs });
     },
     close: () => channel.close(),
   };
@@ -115,7 +107,7 @@ function devicePlugin(socketPath: string): DevicePlugin {
 
 function registration(socketPath: string): PluginRegistration {
   const channel = new GrpcChannel(socketPath);
-  const call = callerOf(channel, "pluginregistration.Registration");
+  const call = callerOf(channel, "pluginregistration.Registration", { timeoutMs: answerMs });
   return {
     info: () => call<PluginInfo>("GetInfo", wire.empty, {}, wire.pluginInfo),
     notify: async (registered, error) => {
@@ -127,7 +119,7 @@ function registration(socketPath: string): PluginRegistration {
 
 function claimDriver(socketPath: string, version: ClaimDriverVersion): ClaimDriver {
   const channel = new GrpcChannel(socketPath);
-  const call = callerOf(channel, `k8s.io.kubelet.pkg.apis.dra.${version}.DRAPlugin`);
+  const call = callerOf(channel, `k8s.io.kubelet.pkg.apis.dra.${version}.DRAPlugin`, { timeoutMs: answerMs });
   return {
     prepare: async (claims) => {
       const answer = await call<{ claims: { uid: string; claim?: { devices: PreparedDevice[]; error: string } }[] }>(
@@ -135,7 +127,7 @@ function claimDriver(socketPath: string, version: ClaimDriverVersion): ClaimDriv
         wire.claimsRequest,
         { claims },
         wire.prepareResponse,
-        prepareMs,
+        { timeoutMs: prepareMs },
       );
       return new Map(
         answer.claims.map(({ uid, claim }) => [
@@ -150,7 +142,7 @@ function claimDriver(socketPath: string, version: ClaimDriverVersion): ClaimDriv
         wire.claimsRequest,
         { claims },
         wire.unprepareResponse,
-        prepareMs,
+        { timeoutMs: prepareMs },
       );
       return new Map(
         answer.claims.flatMap(({ uid, claim }) => ((claim?.error ?? "") === "" ? [] : [[uid, claim!.error]])),
