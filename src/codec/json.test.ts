@@ -92,9 +92,10 @@ test("hostile documents cost no more than their size", () => {
   ];
   for (const document of documents) {
     const bytes = bytesOf(document);
-    const started = performance.now();
+    // Processor time of this thread: how busy the machine is does not matter.
+    const before = process.threadCpuUsage();
     parseJson(bytes);
-    const tookMs = performance.now() - started;
+    const tookMs = process.threadCpuUsage(before).user / 1_000;
     assert.ok(tookMs < 2_000, `${document.slice(0, 20)}… took ${tookMs} ms`);
   }
 });

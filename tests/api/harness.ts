@@ -165,6 +165,7 @@ export class TestWatch {
   readonly #stream: ByteStream;
   readonly #events: WatchEvent[] = [];
   readonly #waiting: ((event: WatchEvent | undefined) => void)[] = [];
+  readonly #decoder = new TextDecoder();
   #text = "";
   #isOver = false;
 
@@ -173,7 +174,7 @@ export class TestWatch {
     this.#stream = response.body as ByteStream;
     this.#stream.open({
       write: (chunk) => {
-        this.#read(Buffer.from(chunk).toString("utf8"));
+        this.#read(this.#decoder.decode(chunk, { stream: true }));
         return true;
       },
       end: () => this.#end(),

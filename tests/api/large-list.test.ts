@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "node:http2";
 import { parse } from "yaml";
-import { send, startOverHttps, wholeBody, type TestServer } from "./harness.ts";
+import { send, startOverHttps, watch, type TestServer } from "./harness.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 const count = 300;
@@ -88,22 +88,14 @@ test("an event of 400 KB arrives whole among the initial ones", async () => {
     await send(server, "POST", "/api/v1/namespaces", { metadata: { name: "default" } });
     for (let i = 0; i < 5; i += 1)
       await send(server, "POST", maps, { metadata: { name: `large-${i}` }, data: { text: textOf(i).repeat(10) } });
-    const response = await server.transport.send({
-      method: "GET",
-      target: `${maps}?watch=1&timeoutSeconds=1`,
-      headers: {},
-      body: new Uint8Array(0),
-    });
-    const lines = Buffer.from(await wholeBody(response))
-      .toString()
-      .trim()
-      .split("\n");
-    assert.equal(lines.length, 5);
-    for (const [index, line] of lines.entries()) {
-      const { type, object } = JSON.parse(line) as { type: string; object: ConfigMaps["items"][number] };
-      assert.equal(type, "ADDED");
+    const seen = await watch(server, `${maps}?watch=1`);
+    for (let index = 0; index < 5; index += 1) {
+      const event = await seen.next();
+      assert.equal(event?.type, "ADDED");
+      const object = event.object as object as ConfigMaps["items"][number];
       assert.ok(object.data.text === textOf(index).repeat(10), `the text of ${object.metadata.name} is its own`);
     }
+    seen.close();
   } finally {
     await server.close();
   }

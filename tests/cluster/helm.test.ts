@@ -20,7 +20,7 @@ function read(resource: string, path: string): string {
 }
 
 test("install makes the definition, then hooks, then the rest, and waits for it", () => {
-  assert.match(helm("install", "shop", chart, "--wait", "--timeout=60s"), /STATUS: deployed/);
+  assert.match(helm("install", "shop", chart, "--wait", "--timeout=150s"), /STATUS: deployed/);
   assert.equal(read("deployment/shop", ".status.readyReplicas"), "1");
   assert.equal(read("order/shop", ".spec.amount"), "1");
   assert.equal(read("configmap/shop-pre-install", ".data.revision"), "1");
@@ -28,7 +28,7 @@ test("install makes the definition, then hooks, then the rest, and waits for it"
 });
 
 test("upgrade changes what differs and runs its hook", () => {
-  helm("upgrade", "shop", chart, "--set=replicas=2,greeting=hi", "--wait", "--timeout=60s");
+  helm("upgrade", "shop", chart, "--set=replicas=2,greeting=hi", "--wait", "--timeout=150s");
   assert.equal(read("deployment/shop", ".status.readyReplicas"), "2");
   assert.equal(read("configmap/shop", ".data.greeting"), "hi");
   assert.equal(read("order/shop", ".spec.item"), "hi");
@@ -36,7 +36,7 @@ test("upgrade changes what differs and runs its hook", () => {
 });
 
 test("rollback goes back to the first revision", () => {
-  helm("rollback", "shop", "1", "--wait", "--timeout=60s");
+  helm("rollback", "shop", "1", "--wait", "--timeout=150s");
   assert.equal(read("deployment/shop", ".spec.replicas"), "1");
   assert.equal(read("configmap/shop", ".data.greeting"), "hello");
   assert.match(helm("history", "shop"), /Rollback to 1/);
@@ -53,7 +53,7 @@ test("get, template and status speak about the release", () => {
 });
 
 test("uninstall removes what was made, leaves the definition, and runs its hook", () => {
-  helm("uninstall", "shop", "--wait", "--timeout=60s");
+  helm("uninstall", "shop", "--wait", "--timeout=150s");
   assert.equal(
     cluster.kubectl("get", "deployments,services,orders", "-o", "name").replace("service/kubernetes\n", "").trim(),
     "",

@@ -21,7 +21,7 @@ after(() => cluster?.remove());
 test("pods on different nodes reach each other and every Service", { skip }, async () => {
   cluster.kubectl("apply", "-f", join(projectRoot, "examples/web"));
   cluster.kubectl("scale", "deployment/web", "--replicas=6");
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   const placed = cluster.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.nodeName}").split(" ");
   assert.equal(new Set(placed).size, 3, `pods are on ${placed.join(", ")}`);
   const nodes = cluster.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split(" ");
@@ -41,7 +41,7 @@ test("pods on different nodes reach each other and every Service", { skip }, asy
       "sleep",
       "3600",
     );
-    cluster.kubectl("wait", `pod/${name}`, "--for=condition=Ready", "--timeout=60s");
+    cluster.kubectl("wait", `pod/${name}`, "--for=condition=Ready", "--timeout=150s");
     for (const address of addresses) {
       assert.match(
         cluster.kubectl("exec", name, "--", "wget", "-qO-", `http://${address}/`),

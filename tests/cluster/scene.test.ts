@@ -57,7 +57,7 @@ async function underLoad(during: () => Promise<void> | void): Promise<{ sent: nu
 
 test("apply: two replicas, a Service, an Ingress; both replicas answer", { skip }, async () => {
   cluster.kubectl("apply", "-f", join(projectRoot, "examples/web"));
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   const seen = new Set<string>();
   await eventually("both replicas answer through the Ingress", () => {
     const { status, body } = get();
@@ -79,20 +79,20 @@ test("a killed replica's process is replaced", { skip }, async () => {
   assert.notEqual(pid, "");
   cluster.run("kill", ["-9", pid]);
   await eventually("a restart is counted", () => / [1-9]\d* \(/.test(cluster.kubectl("get", "pods", "-l", "app=web")));
-  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=60s");
+  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=150s");
 });
 
 test("a new version rolls out under load without a failed request, and undo goes back", { skip }, async () => {
   const { sent, failed } = await underLoad(() => {
     cluster.kubectl("set", "image", "deployment/web", "web=localhost/steersman-web:2");
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   });
   assert.deepEqual(failed, [], `of ${sent} requests`);
   // The rollout takes some two seconds: a few tens of requests, on a loaded machine less.
   assert.ok(sent > 10, `only ${sent} requests were sent`);
   await eventually("the new version answers", () => get().body.includes("version 2"));
   cluster.kubectl("rollout", "undo", "deployment/web");
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   await eventually("the old version answers", () => get().body.includes("version 1"));
 });
 
@@ -107,7 +107,7 @@ test("inside the cluster: names, the Service's address, logs, exec, cp, port-for
     "-c",
     "echo started; exec sleep 3600",
   );
-  cluster.kubectl("wait", "pod/tool", "--for=condition=Ready", "--timeout=60s");
+  cluster.kubectl("wait", "pod/tool", "--for=condition=Ready", "--timeout=150s");
   assert.equal(cluster.kubectl("logs", "tool"), "started\n");
   assert.match(
     cluster.kubectl("exec", "tool", "--", "wget", "-qO-", "http://web.default.svc.cluster.local/"),
@@ -159,7 +159,7 @@ test("a terminal, attach, and exec by libraries over SPDY and WebSocket", { skip
     "-c",
     script,
   );
-  cluster.kubectl("wait", "pod/talk", "--for=condition=Ready", "--timeout=60s");
+  cluster.kubectl("wait", "pod/talk", "--for=condition=Ready", "--timeout=150s");
   const kubectl = join(projectRoot, "node_modules/.cache/clients/1.36/kubectl");
   const attached = cluster.run("sh", ["-c", `(sleep 1; echo one; sleep 1) | timeout 4 "${kubectl}" attach -i talk`]);
   assert.match(attached.stdout, /heard one/, attached.stderr);
@@ -265,7 +265,7 @@ test("down keeps the data, up brings everything back", { skip }, async () => {
   assert.equal(cluster.steer("down").code, 0);
   assert.equal(cluster.run("curl", ["-s", "-m", "2", "http://127.0.0.1/"]).code, 7, "nothing listens any more");
   assert.equal(cluster.steer("up").code, 0);
-  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=60s");
+  cluster.kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=2", "--timeout=150s");
   await eventually("the application answers again", () => get().status === "200");
 });
 

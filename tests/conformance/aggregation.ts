@@ -86,7 +86,7 @@ export async function sampleApiServer(cluster: TestCluster): Promise<void> {
     });
   try {
     register(caBundle);
-    cluster.kubectl("wait", `apiservice/${name}`, "--for=condition=Available", "--timeout=60s");
+    cluster.kubectl("wait", `apiservice/${name}`, "--for=condition=Available", "--timeout=150s");
     assert.match(
       cluster.kubectl("api-resources", "--api-group=wardle.example.com"),
       /flunders\s+wardle\.example\.com\/v1alpha1\s+true\s+Flunder/,
@@ -107,7 +107,7 @@ export async function sampleApiServer(cluster: TestCluster): Promise<void> {
     await webhooksBehindService(cluster, caBundle);
     stop();
     cluster.kubectl("label", "-n", "wardle", "service", "sample-api", "look=again");
-    cluster.kubectl("wait", `apiservice/${name}`, "--for=condition=Available=False", "--timeout=60s");
+    cluster.kubectl("wait", `apiservice/${name}`, "--for=condition=Available=False", "--timeout=150s");
     cluster.kubectl("delete", "apiservice", name);
     await eventually("the group is gone", () => !cluster.kubectl("api-versions").includes("wardle.example.com"));
   } finally {
@@ -159,7 +159,7 @@ async function webhooksBehindService(cluster: TestCluster, caBundle: string): Pr
   assert.match(create("good"), /created/);
   assert.match(cluster.kubectl("get", "-n", "hooked", "configmap", "good", "-o", "json"), /"mutated": "yes"/);
   cluster.kubectl("run", "-n", "hooked", "held", "--image=localhost/steersman-busybox:1", "--", "sleep", "3600");
-  cluster.kubectl("wait", "-n", "hooked", "pod/held", "--for=condition=Ready", "--timeout=60s");
+  cluster.kubectl("wait", "-n", "hooked", "pod/held", "--for=condition=Ready", "--timeout=150s");
   const exec = cluster.tryKubectl(["exec", "-n", "hooked", "held", "--", "true"]);
   assert.match(exec.stderr, /denies CONNECT/);
   cluster.kubectl("delete", "-n", "hooked", "pod", "held", "--grace-period=1");
@@ -178,7 +178,7 @@ async function webhooksBehindService(cluster: TestCluster, caBundle: string): Pr
   }
   cluster.kubectl("delete", "validatingwebhookconfiguration", "by-service", "by-url");
   cluster.kubectl("delete", "mutatingwebhookconfiguration", "by-service");
-  cluster.kubectl("delete", "namespace", "hooked", "--timeout=90s");
+  cluster.kubectl("delete", "namespace", "hooked", "--timeout=150s");
 }
 
 /** A custom resource that is written at one version reads at the other. */
@@ -206,7 +206,7 @@ function converted(cluster: TestCluster, clientConfig: Json): void {
       conversion: { strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] } },
     },
   });
-  cluster.kubectl("wait", "crd/ropes.hooked.example.com", "--for=condition=Established", "--timeout=60s");
+  cluster.kubectl("wait", "crd/ropes.hooked.example.com", "--for=condition=Established", "--timeout=150s");
   apply(cluster, { apiVersion: "hooked.example.com/v2", kind: "Rope", metadata: { name: "long" }, spec: { size: 7 } });
   assert.deepEqual(get(cluster, "/apis/hooked.example.com/v1/ropes/long").spec, { length: 7 });
   assert.deepEqual(get(cluster, "/apis/hooked.example.com/v2/ropes/long").spec, { size: 7 });

@@ -109,10 +109,8 @@ async function everyReplicaAnswers(cluster: TestCluster): Promise<void> {
   });
   for (const pod of pods) {
     const address = `http://${String(pick(pod, "status.podIP"))}/`;
-    await eventually(
-      `${nameOf(pod)} answers`,
-      () => cluster.run("curl", ["-s", "-m", "5", address]).stdout.includes(nameOf(pod)),
-      20_000,
+    await eventually(`${nameOf(pod)} answers`, () =>
+      cluster.run("curl", ["-s", "-m", "5", address]).stdout.includes(nameOf(pod)),
     );
   }
 }

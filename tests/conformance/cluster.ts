@@ -151,7 +151,7 @@ export class Api {
           });
           incoming.on("error", () => undefined);
           resolve({
-            next: async (what, wanted = () => true, limitMs = 20_000) => {
+            next: async (what, wanted = () => true, limitMs = 120_000) => {
               const deadlineMs = performance.now() + limitMs;
               for (;;) {
                 for (let event = queue.shift(); event !== undefined; event = queue.shift())

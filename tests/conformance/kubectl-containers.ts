@@ -65,24 +65,24 @@ export async function guestbook(cluster: TestCluster): Promise<void> {
     "guestbook",
     "deployment/frontend",
     "deployment/guestbook-store",
-    "--timeout=90s",
+    "--timeout=150s",
   );
   const entries = (): string =>
     cluster.tryKubectl(["get", "--raw", "/api/v1/namespaces/guestbook/services/frontend:80/proxy/list"]).stdout;
   await eventually("the frontend shows what the store keeps", () => entries().includes("hello-from-the-store"));
-  run("delete", "-n", "guestbook", "--timeout=60s");
+  run("delete", "-n", "guestbook", "--timeout=150s");
   await eventually("nothing is left", () => {
     const left = cluster.kubectl("get", "-n", "guestbook", "pods,services,deployments", "-o", "name");
     return left.trim() === "";
   });
-  cluster.kubectl("delete", "namespace", "guestbook", "--timeout=60s");
+  cluster.kubectl("delete", "namespace", "guestbook", "--timeout=150s");
 }
 
 export async function filteredLogs(cluster: TestCluster): Promise<void> {
   const script = "for i in 1 2 3 4 5; do echo line $i of the log; done; sleep 3; echo late; sleep 3600";
   cluster.kubectl("run", "logs", "--image=localhost/steersman-busybox:1", "--restart=Never", "--", "sh", "-c", script);
   const logs = (...flags: string[]): string => cluster.kubectl("logs", "logs", ...flags);
-  cluster.kubectl("wait", "pod/logs", "--for=condition=Ready", "--timeout=60s");
+  cluster.kubectl("wait", "pod/logs", "--for=condition=Ready", "--timeout=150s");
   const log = await eventually("the whole log", () => {
     const text = logs();
     return text.endsWith("late\n") ? text : undefined;

@@ -63,7 +63,7 @@ test("a definition with many mistakes tells them all", () => {
 test("definitions are established and their kinds served", async () => {
   for (const file of ["database.yaml", "certificates.yaml"]) cluster.kubectl("apply", "-f", join(manifests, file));
   accepted({ apiVersion: "v1", kind: "List", items: monitoringDefinitions }, "--server-side");
-  cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all");
+  cluster.kubectl("wait", "--for=condition=Established", "--timeout=150s", "crd", "--all");
   await eventually("the kinds are in discovery", () =>
     /databases +dbs +db.example.com\/v1 +true +Database/.test(cluster.kubectl("api-resources")),
   );
@@ -254,8 +254,8 @@ test("dependents go with their owner; namespaces and definitions take their obje
   await eventually("the dependent is gone", () => cluster.tryKubectl(["get", "configmap", "owned"]).code !== 0);
   cluster.kubectl("create", "namespace", "away");
   accepted({ ...database({}, "inside"), metadata: { name: "inside", namespace: "away" } });
-  cluster.kubectl("delete", "namespace", "away", "--timeout=60s");
-  cluster.kubectl("delete", "crd", "databases.db.example.com", "--timeout=60s");
+  cluster.kubectl("delete", "namespace", "away", "--timeout=150s");
+  cluster.kubectl("delete", "crd", "databases.db.example.com", "--timeout=150s");
   assert.match(
     cluster.tryKubectl(["get", "databases"]).stderr,
     /doesn't have a resource type "databases"|could not find the requested resource/,

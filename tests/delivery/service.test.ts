@@ -81,7 +81,7 @@ test("a policy that shields its pods, or a Service without an address, says why 
 test("kubectl rollout pause, resume, status and undo keep their meaning while a Canary steers", async () => {
   const of = (path: string): string => cluster.kubectl("get", "canary", "web", "-o", `jsonpath={${path}}`);
   const inPhase = (phase: string): Promise<unknown> =>
-    eventually(`the Canary is ${phase}`, () => of(".status.phase") === phase, 90_000);
+    eventually(`the Canary is ${phase}`, () => of(".status.phase") === phase);
   const steps = [{ share: "0%", approval: true }, { share: "100%" }];
   cluster.kubectl("patch", "canary", "web", "--type=merge", `-p=${JSON.stringify({ spec: { steps } })}`);
   await inPhase("Stable");
@@ -97,12 +97,12 @@ test("kubectl rollout pause, resume, status and undo keep their meaning while a 
   assert.equal(of(".status.phase"), "Paused");
   cluster.kubectl("rollout", "resume", "deployment/web");
   await inPhase("Stable");
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   cluster.kubectl("set", "image", "deployment/web", "web=localhost/web:3");
   await inPhase("Paused");
   cluster.kubectl("rollout", "undo", "deployment/web");
   await inPhase("Stable");
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=90s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   assert.match(cluster.kubectl("get", "deployment", "web", "-o", "yaml"), /image: localhost\/web:2/);
 });
 

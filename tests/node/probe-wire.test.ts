@@ -31,13 +31,13 @@ test("gRPC health: the service's word, or why there is none", async () => {
   });
   const port = await listening(server);
   try {
-    assert.equal(await wire.grpcHealth(host, port, "", 2_000), "SERVING");
-    assert.equal(await wire.grpcHealth(host, port, "sick", 2_000), "NOT_SERVING");
-    await assert.rejects(wire.grpcHealth(host, port, "absent", 2_000), /failed with code 5/);
+    assert.equal(await wire.grpcHealth(host, port, "", 30_000), "SERVING");
+    assert.equal(await wire.grpcHealth(host, port, "sick", 30_000), "NOT_SERVING");
+    await assert.rejects(wire.grpcHealth(host, port, "absent", 30_000), /failed with code 5/);
   } finally {
     server.close();
   }
-  await assert.rejects(wire.grpcHealth(host, port, "", 2_000));
+  await assert.rejects(wire.grpcHealth(host, port, "", 30_000));
 });
 
 test("HTTP: status, headers, and no waiting beyond the limit", async () => {
@@ -46,16 +46,16 @@ test("HTTP: status, headers, and no waiting beyond the limit", async () => {
     response.writeHead(request.headers.host === "example.com" ? 204 : 503).end("x".repeat(100_000));
   });
   const port = await listening(server);
-  const ask = (path: string, headers: { name: string; value: string }[] = []) =>
-    wire.http({ scheme: "http", host, port, path, headers, timeoutMs: 300, bodyBytesMax: 1_000 });
+  const ask = (path: string, headers: { name: string; value: string }[] = [], timeoutMs = 30_000) =>
+    wire.http({ scheme: "http", host, port, path, headers, timeoutMs, bodyBytesMax: 1_000 });
   try {
     assert.deepEqual(await ask("/", [{ name: "Host", value: "example.com" }]), { status: 204 });
     assert.deepEqual(await ask("/"), { status: 503 });
-    await assert.rejects(ask("/slow"), /context deadline exceeded/);
-    await wire.tcp(host, port, 300);
+    await assert.rejects(ask("/slow", [], 300), /context deadline exceeded/);
+    await wire.tcp(host, port, 30_000);
   } finally {
     server.closeAllConnections();
     server.close();
   }
-  await assert.rejects(wire.tcp(host, port, 300), /ECONNREFUSED/);
+  await assert.rejects(wire.tcp(host, port, 30_000), /ECONNREFUSED/);
 });

@@ -71,7 +71,7 @@ test("a load step has new pods ready within seconds, and the autoscaler says why
   );
   assert.equal(ready(), 1);
   cluster.kubectl("exec", "deploy/load", "--", "touch", "/tmp/go");
-  await eventually("more pods are ready", () => ready() > 1, 30_000);
+  await eventually("more pods are ready", () => ready() > 1);
   const described = cluster.kubectl("describe", "hpa", "load");
   assert.match(
     described,
@@ -201,21 +201,17 @@ test(
   "golden signals of a Service come from the ingress, by version, and Prometheus computes with them",
   { skip },
   async () => {
-    await eventually("the ingress serves it", () => askShop(1)[0]?.status === 200, 60_000);
+    await eventually("the ingress serves it", () => askShop(1)[0]?.status === 200);
     const [bucket, labels] = [
       "steersman_traffic_request_duration_seconds_bucket",
       'service="shop",ingress="front",version="1.4"',
     ];
-    const slowest = await eventually(
-      "two scrapes with requests between them are known",
-      async () => {
-        askShop(20);
-        const [found] = await query(`histogram_quantile(0.9, sum by (le, version) (rate(${bucket}{${labels}}[2m])))`);
-        const value = Number(found?.value[1]);
-        return value > 0 && { value, version: found?.metric["version"] };
-      },
-      120_000,
-    );
+    const slowest = await eventually("two scrapes with requests between them are known", async () => {
+      askShop(20);
+      const [found] = await query(`histogram_quantile(0.9, sum by (le, version) (rate(${bucket}{${labels}}[2m])))`);
+      const value = Number(found?.value[1]);
+      return value > 0 && { value, version: found?.metric["version"] };
+    });
     assert.equal(slowest.version, "1.4");
     assert.ok(slowest.value < 30, `${slowest.value} s`);
     const [rate] = await query(`sum(rate(steersman_traffic_requests_total{${labels},code="2xx"}[2m]))`);
@@ -250,15 +246,11 @@ test(
   "Prometheus finds the server, the agents and annotated pods by itself; a hostile pod harms nobody",
   { skip },
   async () => {
-    const up = await eventually(
-      "all targets were scraped",
-      async () => {
-        const found = await query("up");
-        const pods = new Set(found.map(({ metric }) => metric["pod"]));
-        return found.length >= 6 && pods.has("exposer") && pods.has("hostile") && found;
-      },
-      90_000,
-    );
+    const up = await eventually("all targets were scraped", async () => {
+      const found = await query("up");
+      const pods = new Set(found.map(({ metric }) => metric["pod"]));
+      return found.length >= 6 && pods.has("exposer") && pods.has("hostile") && found;
+    });
     const of = (job: string, pod?: string): string | undefined =>
       up.find(({ metric }) => metric["job"] === job && (pod === undefined || metric["pod"] === pod))?.value[1];
     assert.deepEqual(
@@ -273,18 +265,14 @@ test(
 );
 
 test("custom and external metrics answer from the history, and autoscalers use them", { skip }, async () => {
-  const rate = await eventually(
-    "a rate is known",
-    () => {
-      const { code, stdout } = cluster.tryKubectl([
-        "get",
-        "--raw",
-        "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/http_requests_per_second?labelSelector=app%3Dexposer",
-      ]);
-      return code === 0 && (JSON.parse(stdout) as { items: { describedObject: { name: string }; value: string }[] });
-    },
-    90_000,
-  );
+  const rate = await eventually("a rate is known", () => {
+    const { code, stdout } = cluster.tryKubectl([
+      "get",
+      "--raw",
+      "/apis/custom.metrics.k8s.io/v1beta2/namespaces/default/pods/*/http_requests_per_second?labelSelector=app%3Dexposer",
+    ]);
+    return code === 0 && (JSON.parse(stdout) as { items: { describedObject: { name: string }; value: string }[] });
+  });
   assert.equal(rate.items[0]?.describedObject.name, "exposer");
   const external = JSON.parse(raw("/apis/external.metrics.k8s.io/v1beta1/namespaces/default/queue_length")) as {
     items: { value: string }[];

@@ -4,7 +4,6 @@ import { after, before, test } from "node:test";
 import { readPolicy } from "../../src/apiserver/audit/policy.ts";
 import { createCertificates } from "../../src/world/node/certificates.ts";
 import { createCrypto } from "../../src/world/node/crypto.ts";
-import {} from "../cluster/harness.ts";
 import { eventually } from "../eventually.ts";
 import { wholeBody } from "../api/harness.ts";
 import { startSecured, type Question, type SecuredServer } from "../security/cluster.ts";

@@ -181,7 +181,7 @@ test("a resolver gets answers over UDP and TCP, ours and those of others", async
   );
   const server = await startDnsServer({ ...world, zone: own, forwarder, address: "127.0.0.1", port: 0 });
   t.after(() => server.close());
-  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  const resolver = new Resolver({ timeout: 20_000, tries: 1 });
   resolver.setServers([`127.0.0.1:${server.port}`]);
 
   assert.deepEqual(await resolver.resolve4("web.default.svc.cluster.local"), ["10.96.0.20"]);
