@@ -76,6 +76,7 @@ function http1Server(options: HttpServerOptions, handler: HttpHandler, peers: We
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(limits.connectionCheckIntervalMs, bodyTimeoutMs / 2),
     requireHostHeader: true,
+    optimizeEmptyRequests: true,
     shouldUpgradeCallback: (request) => {
       const protocol = (request.headers.upgrade ?? "").toLowerCase();
       return protocol === "websocket" || protocol.startsWith("spdy/");

@@ -115,8 +115,14 @@ function respond(response: ServerResponse, answer: HttpResponse, headOnly: boole
     return;
   }
   const whole = isWhole(body) ? body : Buffer.concat(body);
-  if (whole.length <= gatheredBytesMax && response.socket !== null) gathered.add(response.socket);
-  response.writeHead(answer.status, [...flatHeaders(answer.headers), "content-length", String(whole.length)]);
+  const headers = [...flatHeaders(answer.headers), "content-length", String(whole.length)];
+  if (whole.length <= gatheredBytesMax) {
+    gathered.add(() => {
+      if (!response.destroyed) response.writeHead(answer.status, headers).end(headOnly ? undefined : whole);
+    });
+    return;
+  }
+  response.writeHead(answer.status, headers);
   if (headOnly) response.end();
   else endWith(response, whole);
   if (!response.writableFinished) watchStall(response, whole.length);
@@ -128,10 +134,6 @@ function respond(response: ServerResponse, answer: HttpResponse, headOnly: boole
  * ("Parse Error: Paused").
  */
 function endWith(response: ServerResponse, whole: Uint8Array): void {
-  if (whole.length <= gatheredBytesMax) {
-    response.end(whole);
-    return;
-  }
   const rest = whole.subarray(-heldBackBytes);
   if (response.write(whole.subarray(0, -heldBackBytes))) response.end(rest);
   else response.once("drain", () => response.end(rest));
