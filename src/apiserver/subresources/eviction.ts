@@ -190,7 +190,9 @@ async function spend(
       const next = cloneValue(old) as ApiObject & { status?: NonNullable<PodDisruptionBudget["status"]> };
       const status = next.status;
       if ((status?.observedGeneration ?? 0) < (old.metadata.generation ?? 0)) {
-        return tooManyDisruptions(`The disruption budget ${at.name} is still being processed by the server.`);
+        return tooManyDisruptions(`The disruption budget ${at.name} is still being processed by the server.`, {
+          retryAfterSeconds: 10,
+        });
       }
       if (status === undefined || status.disruptionsAllowed <= 0) {
         const { desiredHealthy = 0, currentHealthy = 0 } = status ?? {};
@@ -206,9 +208,13 @@ async function spend(
   return updated instanceof Failure ? updated : undefined;
 }
 
-function tooManyDisruptions(message: string): Failure {
+/**
+ * Without a time to try again after: nobody knows when pods are healthy, and a client that is given one tries again by itself
+ * instead of telling its user what it waits for.
+ */
+function tooManyDisruptions(message: string, more: { readonly retryAfterSeconds?: number } = {}): Failure {
   return new Failure(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
     causes: [{ reason: "DisruptionBudget", message }],
-    retryAfterSeconds: 10,
+    ...more,
   });
 }
