@@ -61,6 +61,10 @@ interface Spread {
   readonly topologyKey: string;
   readonly whenUnsatisfiable: string;
   readonly labelSelector?: Selector;
+  readonly matchLabelKeys?: readonly string[];
+  readonly minDomains?: number;
+  readonly nodeAffinityPolicy?: string;
+  readonly nodeTaintsPolicy?: string;
 }
 
 /** What is wrong with where the pods stand, one sentence each; none when every placement is right. */
@@ -74,7 +78,7 @@ export function misplaced(nodes: readonly PlacedNode[], pods: readonly PlacedPod
     else wrong.push(`${pod.metadata.name} is on no node that there is: "${pod.spec.nodeName ?? ""}"`);
   }
   for (const { pod, node } of placed) {
-    const taint = (node.spec.taints ?? []).find((one) => repels(one, pod));
+    const taint = repelling(node, pod);
     if (taint !== undefined) wrong.push(`${pod.metadata.name} does not tolerate ${taint.key} of ${node.metadata.name}`);
     if (!wantsNode(pod, node)) wrong.push(`${pod.metadata.name} does not want ${node.metadata.name}`);
   }
@@ -98,6 +102,10 @@ function overfull(placed: readonly Placed[]): string[] {
       .filter(([name, all]) => all > amount(allocatable[name] ?? "0") * (1 + 1e-9))
       .map(([name, all]) => `${node.metadata.name} has ${allocatable[name] ?? "0"} ${name}, its pods take ${all}`);
   });
+}
+
+function repelling(node: PlacedNode, pod: PlacedPod): Taint | undefined {
+  return (node.spec.taints ?? []).find((one) => repels(one, pod));
 }
 
 function repels({ key, value = "", effect }: Taint, pod: PlacedPod): boolean {
@@ -177,25 +185,50 @@ function neighbours(placed: readonly Placed[]): string[] {
 /** Hard spread: no domain has more than `maxSkew` pods beyond the one with the fewest. */
 function skewed(nodes: readonly PlacedNode[], placed: readonly Placed[]): string[] {
   const rules = new Map<string, { readonly rule: Spread; readonly owner: PlacedPod }>();
-  for (const { pod } of placed)
-    for (const rule of pod.spec.topologySpreadConstraints ?? [])
-      if (rule.whenUnsatisfiable === "DoNotSchedule")
-        rules.set(JSON.stringify([pod.metadata.namespace, rule, pod.spec.nodeSelector]), { rule, owner: pod });
+  for (const { pod } of placed) {
+    const { nodeSelector, affinity, tolerations } = pod.spec;
+    for (const rule of hardSpread(pod)) {
+      const same = rule.matchLabelKeys?.map((key) => pod.metadata.labels?.[key]);
+      const scope = [pod.metadata.namespace, same, nodeSelector, affinity?.nodeAffinity, tolerations, hardSpread(pod)];
+      rules.set(JSON.stringify([rule, scope]), { rule, owner: pod });
+    }
+  }
   return [...rules.values()].flatMap(({ rule, owner }) => {
-    const counts = new Map<string, number>();
-    for (const node of nodes) {
-      const value = node.metadata.labels?.[rule.topologyKey];
-      if (value !== undefined && wantsNode(owner, node)) counts.set(value, 0);
-    }
-    for (const { pod, node } of placed) {
-      const value = node.metadata.labels?.[rule.topologyKey] ?? "";
-      const isCounted =
-        pod.metadata.namespace === owner.metadata.namespace && selects(rule.labelSelector, pod.metadata.labels);
-      if (isCounted && counts.has(value)) counts.set(value, counts.get(value)! + 1);
-    }
-    const skew = Math.max(...counts.values()) - Math.min(...counts.values());
+    const counted = new Set(nodes.filter((node) => countsFor(rule, owner, node)));
+    const counts = new Map([...counted].map((node) => [valueOf(rule, node), 0]));
+    for (const { pod, node } of placed)
+      if (counted.has(node) && isSpreadWith(rule, owner, pod))
+        counts.set(valueOf(rule, node), counts.get(valueOf(rule, node))! + 1);
+    const fewest = counts.size < (rule.minDomains ?? 1) ? 0 : Math.min(...counts.values());
+    const skew = Math.max(...counts.values()) - fewest;
     return skew <= rule.maxSkew
       ? []
       : [`pods differ by ${skew} in ${rule.topologyKey}, at most ${rule.maxSkew} is allowed`];
   });
+}
+
+function hardSpread({ spec }: PlacedPod): readonly Spread[] {
+  return (spec.topologySpreadConstraints ?? []).filter((rule) => rule.whenUnsatisfiable === "DoNotSchedule");
+}
+
+function valueOf({ topologyKey }: Spread, { metadata }: PlacedNode): string | undefined {
+  return metadata.labels?.[topologyKey];
+}
+
+/** Whether the pods of a node are among those that the rule of a pod looks at. */
+function countsFor({ nodeAffinityPolicy, nodeTaintsPolicy }: Spread, owner: PlacedPod, node: PlacedNode): boolean {
+  return (
+    hardSpread(owner).every((rule) => valueOf(rule, node) !== undefined) &&
+    (nodeAffinityPolicy === "Ignore" || wantsNode(owner, node)) &&
+    (nodeTaintsPolicy !== "Honor" || repelling(node, owner) === undefined)
+  );
+}
+
+function isSpreadWith({ labelSelector, matchLabelKeys = [] }: Spread, owner: PlacedPod, pod: PlacedPod): boolean {
+  const [own = {}, labels = {}] = [owner.metadata.labels, pod.metadata.labels];
+  return (
+    pod.metadata.namespace === owner.metadata.namespace &&
+    selects(labelSelector, labels) &&
+    matchLabelKeys.every((key) => own[key] === undefined || own[key] === labels[key])
+  );
 }

@@ -18,15 +18,26 @@ function taint(): { key: string; effect: string } {
 
 type Spec = PlacedPod["spec"];
 
-function pod(name: string, nodeName: string, spec: Partial<Spec> = {}): PlacedPod {
+function pod(name: string, nodeName: string, spec: Partial<Spec> = {}, version?: string): PlacedPod {
   const containers = [{ resources: { requests: { cpu: "300m", memory: "100Mi" } } }];
-  return { metadata: { name, namespace: "default", labels: { app: "web" } }, spec: { nodeName, containers, ...spec } };
+  const labels = { app: "web", ...(version === undefined ? {} : { version }) };
+  return { metadata: { name, namespace: "default", labels }, spec: { nodeName, containers, ...spec } };
+}
+
+function onEach(nodeNames: readonly string[]): PlacedPod[] {
+  return nodeNames.map((name, index) => pod(`on-${index}`, name));
 }
 
 const term = { topologyKey: zoneKey, labelSelector: { matchLabels: { app: "web" } } };
 const seeks = { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
 const avoids = { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
-const spread = { topologySpreadConstraints: [{ ...term, maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }] };
+const spreadBy = (more: object, spec: Partial<Spec> = {}): Partial<Spec> => {
+  return { ...spec, topologySpreadConstraints: [{ ...term, maxSkew: 1, whenUnsatisfiable: "DoNotSchedule", ...more }] };
+};
+const spread = spreadBy({});
+const inA = { nodeSelector: { [zoneKey]: "a" } };
+const oneVersion = spreadBy({ matchLabelKeys: ["version"] });
+const perNode = { topologyKey: "kubernetes.io/hostname" };
 const wantsB = {
   affinity: {
     nodeAffinity: {
@@ -47,6 +58,10 @@ test("right placements are right", () => {
     [pod("p1", "a1", seeks), pod("p2", "a2", seeks)],
     [pod("p1", "a1", avoids), pod("p2", "b1", avoids)],
     [pod("p1", "a1", spread), pod("p2", "b1", spread), pod("p3", "a2", spread)],
+    [pod("p1", "a1", spreadBy({}, inA)), pod("p2", "a2", spreadBy({}, inA))],
+    [pod("p1", "a1", spreadBy({ ...perNode, nodeTaintsPolicy: "Honor" })), ...onEach(["a2", "b1", "a1"])],
+    [pod("p1", "a1", oneVersion, "1"), pod("p2", "a2", oneVersion, "2")],
+    [pod("p1", "a1", spreadBy({ minDomains: 3 })), pod("p2", "b1", spreadBy({ minDomains: 3 }))],
   ];
   for (const pods of right) assert.deepEqual(misplaced(nodes, pods), []);
 });
@@ -64,6 +79,10 @@ test("wrong placements are named", () => {
     [[pod("p1", "a1", seeks), pod("p2", "b1", seeks)], /p1 is not beside any pod that it seeks/],
     [[pod("p1", "a1", avoids), pod("p2", "a2")], /p1 is beside p2/],
     [[pod("p1", "a1", spread), pod("p2", "a2", spread)], /pods differ by 2/],
+    [["a1", "a2"].map((name) => pod(name, name, spreadBy({ nodeAffinityPolicy: "Ignore" }, inA))), /pods differ by 2/],
+    [[pod("p1", "a1", spreadBy(perNode)), ...onEach(["a2", "b1", "a1"])], /pods differ by 2/],
+    [[pod("p1", "a1", oneVersion, "1"), pod("p2", "a2", oneVersion, "1")], /pods differ by 2/],
+    [["a1", "a2", "b1"].map((name) => pod(name, name, spreadBy({ minDomains: 3 }))), /pods differ by 2/],
   ];
   for (const [pods, words] of wrong) assert.match(misplaced(nodes, pods).join("; "), words);
 });

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { condition, objectAt } from "../conformance/apps-objects.ts";
-import { arrayAt, nameOf, pick, startSuite, type Json, type Scene } from "../conformance/cluster.ts";
+import { arrayAt, nameOf, pick, startSuite, unique, type Json, type Scene } from "../conformance/cluster.ts";
 import { pod } from "../conformance/workloads.ts";
+import { misplaced, type PlacedNode, type PlacedPod } from "../../benches/cluster/placement-check.ts";
 import { eventually } from "../eventually.ts";
 
 const suite = startSuite();
@@ -173,4 +174,75 @@ test("spreading looks at tainted nodes or not, as its policy says", () =>
     const honors = spread("h", { nodeTaintsPolicy: "Honor" });
     for (const name of ["honor-1", "honor-2", "honor-3"]) await create(scene, name, honors, { app: "h" });
     for (const name of ["honor-1", "honor-2", "honor-3"]) assert.notEqual(await placed(scene, name), tainted);
+  }));
+
+/** Each way to choose one value for each name. */
+function choices(values: Record<string, readonly unknown[]>): Json[] {
+  return Object.entries(values).reduce<Json[]>(
+    (made, [name, list]) => made.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  );
+}
+
+test("spreading by any set of its policies puts nobody where a rule says no, and lets nobody wait whom all let in", () =>
+  suite.play(async (scene) => {
+    const { api, core, cleanUp } = scene;
+    const zone = "example.com/zone";
+    const read = async <T>(path: string): Promise<T[]> => arrayAt(await api.get(path)) as T[];
+    const taints = [{ key: "only", effect: "NoSchedule" }];
+    const looks = [
+      { metadata: { labels: { [zone]: "a", disk: "ssd" } } },
+      { metadata: { labels: { [zone]: "b", disk: "ssd" } }, spec: { taints } },
+      { metadata: { labels: { [zone]: "b" } } },
+    ];
+    const plain = { metadata: { labels: { [zone]: null, disk: null } }, spec: { taints: null } };
+    for (const [index, name] of (await read("/api/v1/nodes")).map(nameOf).entries()) {
+      await api.patch(`/api/v1/nodes/${name}`, looks[index]!);
+      cleanUp(() => api.patch(`/api/v1/nodes/${name}`, plain));
+    }
+    const sets = choices({
+      topologyKey: [hostname, zone],
+      nodeAffinityPolicy: ["Honor", "Ignore"],
+      nodeTaintsPolicy: ["Honor", "Ignore"],
+      minDomains: [undefined, 2],
+      matchLabelKeys: [undefined, ["version"]],
+    });
+    for (const [index, policies] of sets.entries()) {
+      const app = `set-${index}`;
+      const rule = {
+        ...policies,
+        maxSkew: 1,
+        whenUnsatisfiable: "DoNotSchedule",
+        labelSelector: { matchLabels: { app } },
+      };
+      const spec = { nodeSelector: { disk: "ssd" }, topologySpreadConstraints: [rule] };
+      for (const version of ["1", "1", "2", "2"]) await create(scene, `${app}-${unique()}`, spec, { app, version });
+    }
+    const nodes = await read<PlacedNode>("/api/v1/nodes");
+    /** What is wrong with where the pods of one rule stand, and with how they wait. */
+    const wrongWith = (pods: readonly PlacedPod[]): string[] => {
+      const placed = pods.filter(({ spec }) => spec.nodeName !== undefined);
+      const waiting = pods.filter(({ spec }) => spec.nodeName === undefined);
+      const silent = waiting.filter((one) => condition({ ...one }, "PodScheduled")?.reason !== "Unschedulable");
+      const needless = waiting.flatMap((one) =>
+        nodes.flatMap(({ metadata: { name } }) => {
+          const there = { ...one, spec: { ...one.spec, nodeName: name } };
+          return misplaced(nodes, [...placed, there]).length === 0 ? [`${one.metadata.name} may go to ${name}`] : [];
+        }),
+      );
+      return [
+        ...misplaced(nodes, placed),
+        ...needless,
+        ...silent.map(({ metadata }) => `${metadata.name} says nothing`),
+      ];
+    };
+    let wrong: string[] = [];
+    await eventually(
+      () => wrong.join(),
+      async () => {
+        const byRule = Map.groupBy(await read<PlacedPod>(core("pods")), ({ metadata }) => metadata.labels?.["app"]);
+        wrong = [...byRule.values()].flatMap(wrongWith);
+        return wrong.length === 0;
+      },
+    );
   }));
