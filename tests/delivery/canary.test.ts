@@ -10,6 +10,7 @@ import { createInterface, type Interface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CanaryStatus } from "#api/delivery/canary.ts";
+import { clientBinary } from "#main/client-binaries.ts";
 import { makeImages } from "#tools/make-images.ts";
 import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import { eventually } from "../eventually.ts";
@@ -17,8 +18,13 @@ import { eventually } from "../eventually.ts";
 const skip = isRoot ? false : "real containers need root";
 const firstStep = 0.1;
 const userCount = 2_000;
+/** Milliseconds for all steps of a release, on a busy machine too. */
+const releaseMs = 300_000;
+/** Milliseconds until a bad version is taken back: ten times as much as on a machine at rest. */
+const backWithinMs = 5_000;
 let cluster: TestCluster;
 let users: Users;
+let shares: ReturnType<typeof followShares> | undefined;
 
 const canary = `
 apiVersion: delivery.steersman.dev/v1
@@ -79,13 +85,14 @@ before(async () => {
   const web = { name: "web", readinessProbe: patience, livenessProbe: patience };
   const patch = JSON.stringify({ spec: { template: { spec: { containers: [web] } } } });
   cluster.kubectl("patch", "deployment", "web", "-p", patch);
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   assert.equal(cluster.tryKubectl(["apply", "-f", "-"], { input: canary }).code, 0);
   await inPhase("Stable");
   users = new Users(200);
 });
 
 after(async () => {
+  shares?.stop();
   await users?.stop();
   cluster?.remove();
 });
@@ -99,7 +106,22 @@ function inPhase(...phases: string[]): Promise<CanaryStatus> {
     const now = status();
     return phases.includes(now.phase ?? "") && now;
   };
-  return eventually(`the Canary is ${phases.join(" or ")}`, look, 90_000);
+  return eventually(`the Canary is ${phases.join(" or ")}`, look, releaseMs);
+}
+
+/** Notes every share that the Canary has from now on: one that lasts for seconds may be over before somebody asks. */
+function followShares(): { readonly seen: () => readonly string[]; stop(): void } {
+  const args = ["get", "canary", "web", "--watch", "-o", 'jsonpath={.status.share}{"\\n"}'];
+  const child = cluster.start(clientBinary("kubectl"), args);
+  let text = "";
+  child.stdout?.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  return { seen: () => text.split("\n"), stop: () => void child.kill() };
+}
+
+/** How many users have got an answer of the second version. */
+async function usersOfSecond(): Promise<number> {
+  const { histories } = await users.report();
+  return Object.entries(histories).reduce((sum, [history, count]) => sum + (history.includes("2") ? count : 0), 0);
 }
 
 function setImage(version: number): void {
@@ -125,6 +147,8 @@ test("the new version is there before anybody gets it: testers reach it by their
     Object.keys(histories).filter((history) => history.includes("2")),
     [],
   );
+  shares = followShares();
+  await eventually("its share is followed", () => shares?.seen().includes("0%"));
   cluster.kubectl("annotate", "canary", "web", `delivery.steersman.dev/approved=${candidate}.1`);
 });
 
@@ -132,16 +156,14 @@ test(
   "a good version reaches everybody; nobody falls back, nobody outside the share sees it, no request is lost",
   { skip },
   async () => {
-    await eventually("the first step runs", () => status().share === "10%");
+    await eventually("the first step runs", () => shares?.seen().includes("10%"));
+    await eventually("users see the new version", async () => (await usersOfSecond()) > 0);
+    // Most of those who are to see it have come by then.
     await sleep(1500);
-    const during = await users.report();
+    const seen = await usersOfSecond();
     if (status().share === "10%") {
-      const seen = Object.entries(during.histories).reduce(
-        (sum, [history, count]) => sum + (history.includes("2") ? count : 0),
-        0,
-      );
       const most = userCount * firstStep + 4 * Math.sqrt(userCount * firstStep);
-      assert.ok(seen > 0 && seen <= most, `${seen} of ${userCount} users saw the new version at 10%`);
+      assert.ok(seen <= most, `${seen} of ${userCount} users saw the new version at 10%`);
     }
     await inPhase("Stable");
     await sleep(500);
@@ -152,7 +174,7 @@ test(
       [],
       "somebody fell back",
     );
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=30s");
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
     const running = ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].spec.containers[0].image}"];
     await eventually("only the new version runs", () => !cluster.kubectl(...running).includes(":1"));
   },
@@ -183,19 +205,20 @@ test("a bad version goes back by copies of requests alone: no user ever sees it"
   await inPhase("Stable");
 });
 
-test("a bad version goes back within seconds, says why, and its users lose no request", { skip }, async () => {
+test("a bad version goes back within seconds, says why, and its users lose no request", { skip }, async (context) => {
   cluster.kubectl("patch", "canary", "web", "--type=json", '-p=[{"op":"remove","path":"/spec/steps/0"}]');
   setImage(3);
   const { lastRollback, message } = await inPhase("RolledBack");
   assert.match(message ?? "", /users of the new version see errors .*limit 10%/);
   assert.ok((lastRollback?.users.inErrors ?? 0) >= 2);
   assert.match(lastRollback?.samples?.[0] ?? "", /^500 GET \//);
-  assert.ok((lastRollback?.fromFirstErrorMs ?? Infinity) < 5_000, `${lastRollback?.fromFirstErrorMs} ms`);
+  assert.ok((lastRollback?.fromFirstErrorMs ?? Infinity) < backWithinMs, `${lastRollback?.fromFirstErrorMs} ms`);
   await sleep(1000);
   const { lost, times } = await users.report();
   assert.deepEqual(lost, {});
-  const seconds = ((times["3"]?.last ?? 0) - (times["3"]?.firstError ?? 0)) / 1000;
-  assert.ok(seconds < 5, `bad answers for ${seconds} s`);
+  const badForMs = (times["3"]?.last ?? 0) - (times["3"]?.firstError ?? 0);
+  context.diagnostic(`bad answers for ${badForMs} ms, the verdict after ${lastRollback?.fromFirstErrorMs} ms`);
+  assert.ok(badForMs < backWithinMs, `bad answers for ${badForMs} ms`);
   const rollout = cluster.tryKubectl(["rollout", "status", "deployment/web", "--timeout=20s"]);
   assert.equal(rollout.code, 1, rollout.stdout);
   assert.match(
@@ -238,7 +261,7 @@ test("without its Canary the Deployment is a plain one", { skip }, async () => {
     () => !cluster.kubectl("get", "deployment", "web", "-o", "yaml").includes("steersman.dev/hold"),
   );
   setImage(2);
-  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+  cluster.kubectl("rollout", "status", "deployment/web", "--timeout=150s");
   await eventually("the split is gone", () => !cluster.kubectl("get", "trafficsplits,services").includes("canary"));
   assert.deepEqual((await users.report()).lost, {});
 });
@@ -256,11 +279,11 @@ test(
     const manifest = { apiVersion: "delivery.steersman.dev/v1", kind: "Canary", metadata: { name: "inner" }, spec };
     assert.equal(cluster.tryKubectl(["apply", "-f", "-"], { input: JSON.stringify(manifest) }).code, 0);
     const of = (path: string): string => cluster.kubectl("get", "canary", "inner", "-o", `jsonpath={${path}}`);
-    await eventually("it watches", () => of(".status.phase") === "Stable", 60_000);
+    await eventually("it watches", () => of(".status.phase") === "Stable");
     cluster.kubectl("run", "caller", "--image=localhost/steersman-busybox:1", "--", "sleep", "600");
-    cluster.kubectl("wait", "pod/caller", "--for=condition=Ready", "--timeout=60s");
+    cluster.kubectl("wait", "pod/caller", "--for=condition=Ready", "--timeout=150s");
     setImage(1);
-    await eventually("half of the users get the new version", () => of(".status.phase") === "Step", 90_000);
+    await eventually("half of the users get the new version", () => of(".status.phase") === "Step");
     const held = (): string => cluster.kubectl("get", "trafficcounts", "-o", "jsonpath={.items[*].spec.threshold}");
     await eventually("the proxy holds it", () => held() === "5000");
     assert.equal(of('.status.conditions[?(@.type=="ThroughProxy")].status'), "True");
@@ -279,7 +302,7 @@ test(
       () => Number(of(".status.users.users")) === inside.filter((one) => one === "version 1").length,
     );
     cluster.kubectl("rollout", "undo", "deployment/web");
-    await eventually("nobody has it any longer", () => of(".status.phase") === "Stable", 90_000);
+    await eventually("nobody has it any longer", () => of(".status.phase") === "Stable");
     const after = cluster.kubectl("exec", "caller", "--", "sh", "-c", `for user in $(seq 40); do ${ask}; done`);
     assert.deepEqual([...new Set(after.trim().split("\n"))], ["version 2"]);
     assert.deepEqual((await users.report()).lost, {});

@@ -37,11 +37,11 @@ function differences(): string {
 }
 
 async function inPhase(phase: string): Promise<void> {
-  await eventually(`the Canary is ${phase}`, () => read("canary/shop", ".status.phase") === phase, 90_000);
+  await eventually(`the Canary is ${phase}`, () => read("canary/shop", ".status.phase") === phase);
 }
 
 test("a chart is installed, then released by a Canary", async () => {
-  helm("install", "shop", chart, "--wait", "--timeout=90s");
+  helm("install", "shop", chart, "--wait", "--timeout=150s");
   apply(`
 apiVersion: delivery.steersman.dev/v1
 kind: Canary
@@ -100,11 +100,11 @@ test("while the verdict is pending Helm waits, budgets and autoscalers count the
   await eventually("three pods run", () => read("deployment/shop", ".status.replicas") === "3");
   await eventually("the budget has looked", () => read("pdb/shop", ".status.currentHealthy") === "2");
   assert.equal(read("pdb/shop", ".status.expectedPods"), "2");
-  await eventually("the autoscaler has looked", () => read("hpa/shop", ".status.currentReplicas") !== "", 90_000);
+  await eventually("the autoscaler has looked", () => read("hpa/shop", ".status.currentReplicas") !== "");
   assert.equal(read("hpa/shop", ".status.desiredReplicas") || "2", "2");
   assert.equal(read("deployment/shop", ".spec.replicas"), "2");
   // Twice the progress deadline of the chart.
-  await eventually("time passes", () => Date.now() - since > 10_000);
+  await eventually("time passes", () => Date.now() - since > 20_000);
   const progressing = `.status.conditions[?(@.type=="Progressing")]`;
   assert.equal(read("deployment/shop", `${progressing}.status`), "True", "the deadline stands still");
   assert.equal(upgrade.exitCode, null, "Helm waits");
@@ -137,8 +137,8 @@ test("a rejected release fails Helm's wait; the cluster still is what was writte
   assert.notEqual(code, 0);
   await inPhase("RolledBack");
   assert.equal(differences(), "", "nothing to fight about");
-  assert.match(read("canary/shop", ".status.message"), /pods of shop-.* were ready within 5 s/);
-  helm("rollback", "shop", "4", "--wait", "--timeout=90s");
+  assert.match(read("canary/shop", ".status.message"), /pods of shop-.* were ready within 10 s/);
+  helm("rollback", "shop", "4", "--wait", "--timeout=150s");
   await inPhase("Stable");
   assert.equal(read("deployment/shop", ".status.readyReplicas"), "2");
 });

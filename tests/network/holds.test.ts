@@ -23,6 +23,7 @@ import { realClock, realTimers } from "#world/node/clock.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
+import { eventually } from "../eventually.ts";
 
 const skip = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
 const folder = mkdtempSync(`${tmpdir()}/steer-holds-`);
@@ -212,14 +213,6 @@ function ask(path = "/", options: { host?: string; body?: string; signal?: Abort
   });
 }
 
-async function until(reached: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 1_200; tries++) {
-    if (await reached()) return;
-    await timers.sleep(50);
-  }
-  assert.fail(`never: ${what}`);
-}
-
 const waiting = (): number => demands.counts().find(({ service }) => service === "shop/web")?.waiting ?? 0;
 
 test(
@@ -232,7 +225,7 @@ test(
       ...Array.from({ length: 30 }, (_, index) => ask(`/${index}`)),
       ...Array.from({ length: 20 }, (_, index) => ask(`/post${index}`, { body: large })),
     ]);
-    await until(() => waiting() === 50, "50 requests wait");
+    await eventually("50 requests wait", () => waiting() === 50);
     assert.deepEqual(written, [{ name: "web.n1", spec: written[0]?.spec }]);
     assert.partialDeepStrictEqual(written[0]?.spec, { hold: "web", holdUid: "hold-uid", sleep: 1, service: "web" });
     await wake();
@@ -240,7 +233,7 @@ test(
     assert.deepEqual([...new Set(got.map(({ status }) => status))], [200]);
     assert.deepEqual(new Set(got.map(({ text }) => text)).size, 50);
     assert.equal(bodies.filter((body) => body === large).length, 20);
-    await until(() => waiting() === 0, "nobody waits any more");
+    await eventually("nobody waits any more", () => waiting() === 0);
     assert.equal((await ask()).text, "pod /");
   },
 );
@@ -259,7 +252,7 @@ test(
     const answers = Promise.all(
       [`WEB.example:${listen.httpPort}`, "Web.Example", "a.any.example"].map((host) => ask("/", { host })),
     );
-    await until(() => waiting() === 3, "three requests wait");
+    await eventually("three requests wait", () => waiting() === 3);
     await wake();
     assert.deepEqual(
       (await answers).map(({ status }) => status),
@@ -275,12 +268,12 @@ test("a client that goes away is let go, whichever way it closes", { skip }, asy
   const half = connect(listen.httpPort, "127.0.0.1");
   half.on("error", () => undefined);
   half.write("GET / HTTP/1.1\r\nHost: web.example\r\n\r\n");
-  await until(() => waiting() === 6, "six requests wait");
+  await eventually("six requests wait", () => waiting() === 6);
   for (const controller of controllers) controller.abort();
   half.end();
   await Promise.all(given);
   const answer = ask();
-  await until(() => waiting() === 1, "only the last one waits");
+  await eventually("only the last one waits", () => waiting() === 1);
   await wake();
   assert.equal((await answer).status, 200);
   half.destroy();
@@ -294,18 +287,18 @@ test(
     written.length = 0;
     isServerDown = true;
     const answer = ask();
-    await until(() => problems.some((text) => text.includes("Service shop/web")), "the demand fails");
+    await eventually("the demand fails", () => problems.some((text) => text.includes("Service shop/web")));
     isServerDown = false;
-    await until(() => written.length === 1, "the demand is written once the server is back");
+    await eventually("the demand is written once the server is back", () => written.length === 1);
     demands.stop();
     written.length = 0;
     demands = newDemands();
     demands.listen(plane.reloads);
-    await until(() => written.length === 1, "an agent that starts hears of requests that wait");
+    await eventually("an agent that starts hears of requests that wait", () => written.length === 1);
     // Asleep again before the request was through: this sleep must end too.
     sleep += 1;
     demands.look();
-    await until(() => written.some(({ spec }) => spec.sleep === sleep), "the demand names the new sleep");
+    await eventually("the demand names the new sleep", () => written.some(({ spec }) => spec.sleep === sleep));
     await wake();
     assert.equal((await answer).status, 200);
   },
@@ -326,12 +319,12 @@ test("a flood of requests for what sleeps is bounded, and others are served mean
     }),
   );
   const others: number[] = [];
-  await until(async () => {
+  await eventually("what is too much is turned away", async () => {
     others.push((await ask("/", { host: "busy.example" })).status);
     return refused === 1_500 - heldPerPlaceMax;
-  }, "what is too much is turned away");
+  });
   assert.deepEqual([...new Set(others)], [200]);
-  await until(() => waiting() === heldPerPlaceMax, "the others wait");
+  await eventually("the others wait", () => waiting() === heldPerPlaceMax);
   // A held request has two buffers of 16 KiB at most, and what describes it.
   const grown = (await memory()) - before;
   assert.ok(grown < 64 * 1024, `grown by ${grown} KiB`);
@@ -350,16 +343,16 @@ test("quiet is what HAProxy and its ear know, and never what they cannot know", 
     return quietSeconds["shop/web"];
   };
   const isQuiet = async (seconds: number): Promise<boolean> => ((await quiet()) ?? 0) >= seconds;
-  await until(() => isQuiet(3), "three quiet seconds");
-  await until(async () => {
+  await eventually("three quiet seconds", () => isQuiet(3));
+  await eventually("a request ends the quiet", async () => {
     await ask();
     return !(await isQuiet(3));
-  }, "a request ends the quiet");
-  await until(() => isQuiet(1), "a quiet second");
+  });
+  await eventually("a quiet second", () => isQuiet(1));
   await fallAsleep();
   const held = ask();
-  await until(() => waiting() === 1, "it waits");
-  await until(async () => !(await isQuiet(2)), "a request that waits is a request");
+  await eventually("it waits", () => waiting() === 1);
+  await eventually("a request that waits is a request", async () => !(await isQuiet(2)));
   await wake();
   assert.equal((await held).status, 200);
   demands.stop();
@@ -375,7 +368,7 @@ test(
     await fallAsleep();
     const { reloads } = plane;
     const held = Promise.all(Array.from({ length: 20 }, (_, index) => ask(`/${index}`)));
-    await until(() => waiting() === 20, "20 requests wait");
+    await eventually("20 requests wait", () => waiting() === 20);
     const later = (): Promise<Answer> => ask("/0/x", { host: "busy.example" });
     assert.equal(await applyPatiently(table(true, false, 100)), false);
     assert.equal((await later()).text, "pod /0/x", "by the route above it");
@@ -387,7 +380,7 @@ test(
     );
     assert.deepEqual([...new Set((await held).map(({ status }) => status))], [200]);
     assert.equal(plane.reloads, reloads);
-    await until(() => applyPatiently(table(false, true, 100)), "the whole is applied");
+    await eventually("the whole is applied", () => applyPatiently(table(false, true, 100)));
     assert.equal(plane.reloads, reloads + 1);
     assert.equal((await later()).status, 200);
   },
@@ -401,19 +394,19 @@ test("a reload, a limit of time and the end of HAProxy: each held request comes 
   const late = await ask();
   assert.deepEqual([late.status, late.retryAfter], [503, "5"]);
   const first = ask();
-  await until(() => waiting() === 1, "it waits");
+  await eventually("it waits", () => waiting() === 1);
   // Places run out: a new process takes over, and knows nothing of what the old one holds.
   await fallAsleep(100);
   const second = ask();
-  await until(() => waiting() === 1, "the new process is heard");
+  await eventually("the new process is heard", () => waiting() === 1);
   assert.equal(await haproxy.isRetiring(), true);
   await wake(100);
   assert.equal((await second).status, 200);
   assert.ok([200, 503].includes((await first).status));
-  await until(async () => (await haproxy.isRetiring()) === false, "the old process ends");
+  await eventually("the old process ends", async () => (await haproxy.isRetiring()) === false);
   await fallAsleep(100);
   const third = ask().catch((error: unknown) => (error as Error).message);
-  await until(() => waiting() === 1, "it waits");
+  await eventually("it waits", () => waiting() === 1);
   await haproxy.stop();
   assert.match(String(await third), /hang up|ECONNRESET/);
 });
