@@ -62,11 +62,17 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
 
 /** The first taint that keeps the pod away: NoSchedule or NoExecute without a toleration. */
 export function untoleratedTaint(taints: readonly Taint[], tolerations: readonly Toleration[]): Taint | undefined {
-  return taints.find(
-    (taint) =>
-      (taint.effect === "NoSchedule" || taint.effect === "NoExecute") &&
-      !tolerations.some((one) => tolerates(one, taint)),
-  );
+  return taints.find((taint) => keepsAway(taint, tolerations));
+}
+
+/** All taints that keep the pod away from the node. */
+export function untoleratedTaints(taints: readonly Taint[], tolerations: readonly Toleration[]): Taint[] {
+  return taints.filter((taint) => keepsAway(taint, tolerations));
+}
+
+function keepsAway(taint: Taint, tolerations: readonly Toleration[]): boolean {
+  const { effect } = taint;
+  return (effect === "NoSchedule" || effect === "NoExecute") && !tolerations.some((one) => tolerates(one, taint));
 }
 
 /** How many PreferNoSchedule taints the pod does not tolerate. */

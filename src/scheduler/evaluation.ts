@@ -1,5 +1,6 @@
 import type { Cluster, Column } from "./cluster.ts";
-import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint } from "#api/node-match.ts";
+import { dislikedTaints, preferenceOf, selectorMatches, untoleratedTaint, untoleratedTaints } from "#api/node-match.ts";
+import type { Taint } from "#api/generated/core-v1.ts";
 import type { NodeView } from "./node-view.ts";
 import { type PodShape, type PodView, portsCollide } from "./pod-view.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
@@ -112,13 +113,51 @@ export class Evaluation {
   }
 
   #verdictOf(slot: number, node: NodeView): number {
-    const { filters } = this.#profile;
-    if (filters.NodeUnschedulable && node.unschedulable && !toleratesUnschedulable(this.shape))
-      return verdict.unschedulable;
-    if (filters.TaintToleration && this.tolerated[slot] === 0) return verdict.taints;
-    if (filters.NodeAffinity && this.selected[slot] === 0) return verdict.selector;
-    if (filters.NodePorts && this.shape.hostPorts.length > 0 && this.#portsTaken(slot)) return verdict.ports;
-    return !filters.NodeResourcesFit || this.#roomFor(slot) ? verdict.fits : verdict.resources;
+    if (this.#isClosed(node)) return verdict.unschedulable;
+    if (this.#isTainted(slot)) return verdict.taints;
+    if (this.#isUnselected(slot)) return verdict.selector;
+    if (this.#lacksPorts(slot)) return verdict.ports;
+    return this.#lacksRoom(slot) ? verdict.resources : verdict.fits;
+  }
+
+  /** Everything about the node alone that keeps the pod from it, not only the first, in the order of the filters. */
+  obstaclesAt(slot: number): number[] {
+    const node = this.#cluster.nodeAt(slot);
+    if (node === undefined) return [];
+    const found: [code: number, isThere: boolean][] = [
+      [verdict.unschedulable, this.#isClosed(node)],
+      [verdict.taints, this.#isTainted(slot) && this.taintsOf(node).length > 0],
+      [verdict.selector, this.#isUnselected(slot)],
+      [verdict.ports, this.#lacksPorts(slot)],
+      [verdict.resources, this.#lacksRoom(slot)],
+    ];
+    return found.filter(([, isThere]) => isThere).map(([code]) => code);
+  }
+
+  #isClosed(node: NodeView): boolean {
+    return this.#profile.filters.NodeUnschedulable && node.unschedulable && !toleratesUnschedulable(this.shape);
+  }
+
+  #isTainted(slot: number): boolean {
+    return this.#profile.filters.TaintToleration && this.tolerated[slot] === 0;
+  }
+
+  /** The taints that keep the pod away, without that of a cordon, which goes with it. */
+  taintsOf(node: NodeView): Taint[] {
+    const taints = untoleratedTaints(node.taints, this.shape.tolerations);
+    return this.#isClosed(node) ? taints.filter(({ key }) => key !== unschedulableTaint.key) : taints;
+  }
+
+  #isUnselected(slot: number): boolean {
+    return this.#profile.filters.NodeAffinity && this.selected[slot] === 0;
+  }
+
+  #lacksPorts(slot: number): boolean {
+    return this.#profile.filters.NodePorts && this.shape.hostPorts.length > 0 && this.#portsTaken(slot);
+  }
+
+  #lacksRoom(slot: number): boolean {
+    return this.#profile.filters.NodeResourcesFit && !this.#roomFor(slot);
   }
 
   #portsTaken(slot: number): boolean {

@@ -2,7 +2,7 @@ import { amountText } from "./amounts.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
-import { untoleratedTaint } from "#api/node-match.ts";
+import type { Taint } from "#api/generated/core-v1.ts";
 import type { NodeView } from "./node-view.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
 import { verdict, verdictText } from "./verdict.ts";
@@ -12,7 +12,7 @@ export interface NodeRefusal {
   readonly node: string;
   /** As in the message: `Insufficient cpu`, `node(s) had untolerated taint(s)`. */
   readonly reasons: readonly string[];
-  /** `2 more CPUs`, `a toleration for dedicated=gpu:NoSchedule`. */
+  /** `2 more cpu`, `a toleration for dedicated=gpu:NoSchedule`: all that the node itself asks for, not only what was met first. */
   readonly change: string;
 }
 
@@ -41,9 +41,13 @@ export function explain(
     const node = cluster.nodeAt(slot);
     if (node === undefined) continue;
     const code = verdicts[slot]!;
-    const shortages = code === verdict.resources ? evaluation.shortages(slot, cluster.aheadOf(pod, slot)) : [];
+    const obstacles = code < verdict.resources ? evaluation.obstaclesAt(slot) : [code];
+    const isShort = obstacles.includes(verdict.resources);
+    const shortages = isShort ? evaluation.shortages(slot, cluster.aheadOf(pod, slot)) : [];
     const reasons = code === verdict.resources ? shortages.map(([name]) => shortageReason(name)) : [verdictText[code]!];
-    const change = changeFor(code, pod.shape, node, shortages);
+    const taints = obstacles.includes(verdict.taints) ? evaluation.taintsOf(node) : [];
+    const met: Met = { shape: pod.shape, node, shortages, taints };
+    const change = obstacles.map((obstacle) => changeFor(obstacle, met)).join(" and ");
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     const group = groups.get(change);
     if (group === undefined) groups.set(change, { nodes: 1, example: node.name });
@@ -83,15 +87,22 @@ function shortageReason(resource: string): string {
   return resource === "pods" ? "Too many pods" : `Insufficient ${resource}`;
 }
 
-function changeFor(code: number, shape: PodShape, node: NodeView, shortages: readonly [string, number][]): string {
+/** What a pod met on one node. */
+interface Met {
+  readonly shape: PodShape;
+  readonly node: NodeView;
+  readonly shortages: readonly [resource: string, missing: number][];
+  readonly taints: readonly Taint[];
+}
+
+function changeFor(code: number, { shape, node, shortages, taints }: Met): string {
   switch (code) {
     case verdict.unschedulable:
       return "the node being uncordoned";
-    case verdict.taints: {
-      const taint = untoleratedTaint(node.taints, shape.tolerations);
-      const value = taint?.value === undefined || taint.value === "" ? "" : `=${taint.value}`;
-      return `a toleration for ${taint?.key}${value}:${taint?.effect}`;
-    }
+    case verdict.taints:
+      return taints
+        .map(({ key, value = "", effect }) => `a toleration for ${key}${value === "" ? "" : `=${value}`}:${effect}`)
+        .join(" and ");
     case verdict.selector:
       return selectorChange(shape, node.labels);
     case verdict.ports:

@@ -97,6 +97,28 @@ const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: "what would help names all that the node asks for, though the message counts the first",
+    nodes: { n1: { cpu: "1", taints: [gpu, { key: "old", effect: "NoExecute" }] } },
+    pod: { requests: { cpu: "3" }, spec: { nodeSelector: { disk: "ssd" } } },
+    expect: "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
+    changes: {
+      n1: "a toleration for dedicated=gpu:NoSchedule and a toleration for old:NoExecute and the label disk=ssd on the node and 2 more cpu",
+    },
+  },
+  {
+    name: "a cordoned node is uncordoned, not tolerated",
+    nodes: {
+      n1: {
+        cpu: "1",
+        unschedulable: true,
+        taints: [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" }],
+      },
+    },
+    pod: { requests: { cpu: "2" } },
+    expect: "0/1 nodes are available: 1 node(s) were unschedulable.",
+    changes: { n1: "the node being uncordoned and 1 more cpu" },
+  },
+  {
     name: "one node may lack several resources",
     nodes: { n1: { cpu: "1", memory: "1Gi" } },
     pod: { requests: { cpu: "1500m", memory: "1536Mi", "example.com/gpu": "2" } },

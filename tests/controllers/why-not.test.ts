@@ -41,7 +41,7 @@ test("of a pod without a node each node's filter is named, and the smallest chan
     await waits(scene, "large");
     const placement = await api.get(`/apis/scheduling.steersman.dev/v1/namespaces/${namespace}/placements/large`);
     const changes = new Map(arrayAt(placement, "nodes").map((one) => [one.node, one.change]));
-    assert.equal(changes.get(first), "a toleration for dedicated=gpu:NoSchedule");
+    assert.equal(changes.get(first), "a toleration for dedicated=gpu:NoSchedule and 2 more cpu");
     assert.equal(changes.get(second), "the node being uncordoned");
     assert.ok([...changes.values()].includes("2 more cpu"));
     assert.equal(placement.message, pick(condition(await waits(scene, "large"), "PodScheduled"), "message"));
