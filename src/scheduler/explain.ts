@@ -22,7 +22,7 @@ export interface Explanation {
   /** The one line of the condition and the event. */
   readonly message: string;
   readonly nodes: readonly NodeRefusal[];
-  /** The nodes grouped by what would help, most nodes first. */
+  /** The nodes grouped by what would help: what asks for the fewest things first, of those what helps the most nodes. */
   readonly changes: readonly { readonly change: string; readonly nodes: number; readonly example: string }[];
 }
 
@@ -35,7 +35,7 @@ export function explain(
   preemption?: string,
 ): Explanation {
   const counts = new Map<string, number>();
-  const groups = new Map<string, { nodes: number; example: string }>();
+  const groups = new Map<string, { nodes: number; example: string; things: number }>();
   const nodes: NodeRefusal[] = [];
   for (let slot = 0; slot < verdicts.length; slot += 1) {
     const node = cluster.nodeAt(slot);
@@ -50,11 +50,14 @@ export function explain(
     const change = obstacles.map((obstacle) => changeFor(obstacle, met)).join(" and ");
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
     const group = groups.get(change);
-    if (group === undefined) groups.set(change, { nodes: 1, example: node.name });
+    const things = obstacles.length - 1 + Math.max(1, shortages.length);
+    if (group === undefined) groups.set(change, { nodes: 1, example: node.name, things });
     else group.nodes += 1;
     if (nodes.length < limits.explainedNodesMax) nodes.push({ node: node.name, reasons, change });
   }
-  const changes = Array.from(groups, ([change, group]) => ({ change, ...group })).toSorted((a, b) => b.nodes - a.nodes);
+  const changes = [...groups]
+    .sort(([, a], [, b]) => a.things - b.things || b.nodes - a.nodes)
+    .map(([change, { nodes: count, example }]) => ({ change, nodes: count, example }));
   return { pod: pod.key, message: messageOf(cluster.nodeCount, counts, preemption), nodes, changes };
 }
 

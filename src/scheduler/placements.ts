@@ -30,7 +30,7 @@ export function createPlacements(explanations: () => ReadonlyMap<string, Explana
         columns: [
           nameColumn,
           column("Message", "What the pod's condition says."),
-          column("Smallest change", "The change that would help on most nodes."),
+          column("Smallest change", "The change that asks for the fewest things."),
         ],
         cells: (object) => {
           const { message, changes } = object as ApiObject & Explanation;

@@ -42,13 +42,13 @@ test("of a pod without a node each node's filter is named, and the smallest chan
     const placement = await api.get(`/apis/scheduling.steersman.dev/v1/namespaces/${namespace}/placements/large`);
     const changes = new Map(arrayAt(placement, "nodes").map((one) => [one.node, one.change]));
     assert.equal(changes.get(first), "a toleration for dedicated=gpu:NoSchedule and 2 more cpu");
-    assert.equal(changes.get(second), "the node being uncordoned");
+    assert.equal(changes.get(second), "the node being uncordoned and 2 more cpu");
     assert.ok([...changes.values()].includes("2 more cpu"));
     assert.equal(placement.message, pick(condition(await waits(scene, "large"), "PodScheduled"), "message"));
     const text = why(scene, "pod/large");
     assert.match(text, /NODE +SAID NO +WOULD FIT WITH/);
     assert.match(text, /Insufficient cpu +2 more cpu/);
-    assert.match(text, /Smallest change: /);
+    assert.match(text, /Smallest change: 2 more cpu/);
     assert.match(scene.cluster.kubectl("get", "placements", "-n", namespace), /large +0\/3 nodes are available/);
   }));
 
