@@ -15,18 +15,24 @@ const at = { namespace: "default", name: "web" };
 
 interface Stage {
   readonly client: Client;
-  /** Runs once, right after a disruption was taken from a budget and before the pod goes. */
+  /** Runs once, right after something of the kind that is named was written and before the pod goes. */
   between: (() => Promise<unknown>) | undefined;
+  /** A budget from which a disruption is taken; a pod that is told that it goes. */
+  after: "poddisruptionbudgets" | "pods";
 }
 
 async function play(story: (stage: Stage) => Promise<void>): Promise<void> {
   const plain = openMemoryStore({ clock, timers });
-  const stage: { client: Client; between: Stage["between"] } = { client: undefined as never, between: undefined };
+  const stage: { client: Client } & Omit<Stage, "client"> = {
+    client: undefined as never,
+    between: undefined,
+    after: "poddisruptionbudgets",
+  };
   const commit = async (transaction: Transaction): Promise<Awaited<ReturnType<Store["commit"]>>> => {
     const result = await plain.commit(transaction);
-    const isSpent = transaction.operations.some(({ key }) => key.includes("/poddisruptionbudgets/"));
+    const isMeant = transaction.operations.some(({ key }) => key.includes(`/${stage.after}/`));
     const { between } = stage;
-    if (!isSpent || between === undefined) return result;
+    if (!isMeant || between === undefined) return result;
     stage.between = undefined;
     await between();
     return result;
@@ -63,10 +69,14 @@ async function budget({ client }: Stage, name: string, app: string, disruptionsA
   await client.patch(poddisruptionbudgets, { namespace: "default", name }, { status }, options);
 }
 
-async function pod({ client }: Stage, isReady: boolean): Promise<void> {
+async function pendingPod({ client }: Stage): Promise<void> {
   const spec = { nodeName: "n1", containers: [{ name: "main", image: "web:1" }] };
   await client.create(pods, at, { metadata: { name: "web", labels: { app: "web" } }, spec } as never);
-  await ready({ client }, isReady);
+}
+
+async function pod(stage: Stage, isReady: boolean): Promise<void> {
+  await pendingPod(stage);
+  await ready(stage, isReady);
 }
 
 const ready = ({ client }: Pick<Stage, "client">, isReady: boolean): Promise<unknown> =>
@@ -117,6 +127,22 @@ test("a pod that another budget protects by then stays (k/k#142201)", () =>
     stage.between = () => stage.client.patch(pods, at, { metadata: { labels: { app: "strict" } } }, { type: "merge" });
     assert.equal(await evict(stage), 429);
     assert.equal(await isGoing(stage), false);
+  }));
+
+test("a pod that has not started may go whatever its budget says, but not once it is ready", () =>
+  play(async (stage) => {
+    await budget(stage, "web", "web", 0);
+    await pendingPod(stage);
+    stage.after = "pods";
+    stage.between = () => ready(stage, true);
+    assert.equal(await evict(stage), 429);
+    assert.equal(await isGoing(stage), false);
+    await stage.client.delete(pods, at, { gracePeriodSeconds: 0 });
+    await pendingPod(stage);
+    stage.between = () =>
+      stage.client.patch(pods, at, { metadata: { annotations: { seen: "yes" } } }, { type: "merge" });
+    assert.equal(await evict(stage), 201);
+    assert.equal(await isGoing(stage), true);
   }));
 
 test("a pod of the same name that came meanwhile is not the one that was judged", () =>

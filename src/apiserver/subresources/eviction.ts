@@ -136,8 +136,10 @@ function isStillHeld(call: Call, pod: Pod, { spentOf }: Allowance): boolean {
 
 async function allow(call: Call, pod: ApiObject & Pod, dryRun: boolean): Promise<Allowance | Failure> {
   const phase = pod.status?.phase;
-  const isOver = isTerminalPhase(phase) || phase === "Pending" || pod.metadata?.deletionTimestamp !== undefined;
+  const isOver = isTerminalPhase(phase) || pod.metadata?.deletionTimestamp !== undefined;
   if (isOver) return { judgedHealth: false, spentOf: undefined };
+  // It costs nobody anything, as long as it has not started.
+  if (phase === "Pending") return { judgedHealth: true, spentOf: undefined };
   const budgets = budgetsOf(call, pod);
   const budget = budgets[0];
   if (budget === undefined) return { judgedHealth: false, spentOf: undefined };
