@@ -42,9 +42,35 @@ export const readStories: readonly Story[] = [
       },
       { send: `GET ${maps}?resourceVersionMatch=Exact`, status: 400 },
       { send: `GET ${maps}?resourceVersionMatch=NotOlderThan`, status: 400 },
-      { send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Newest`, status: 400 },
-      { send: `GET ${maps}?sendInitialEvents=true`, status: 400 },
       { send: `GET ${maps}?resourceVersion=0&resourceVersionMatch=Exact`, status: 400 },
+      { send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Exact&continue={next}`, status: 400 },
+      {
+        send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Newest`,
+        status: 422,
+        answer: { details: { causes: [{ field: "resourceVersionMatch", reason: "FieldValueNotSupported" }] } },
+      },
+      {
+        send: `GET ${maps}?sendInitialEvents=true`,
+        status: 422,
+        answer: { reason: "Invalid", message: /ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: / },
+      },
+      {
+        send: `GET ${maps}?watch=1&sendInitialEvents=true`,
+        status: 422,
+        answer: { details: { causes: [{ field: "resourceVersionMatch", reason: "FieldValueForbidden" }] } },
+      },
+      {
+        send: `GET ${maps}?watch=1&resourceVersionMatch=NotOlderThan`,
+        status: 422,
+        answer: { details: { causes: [{ field: "resourceVersionMatch", reason: "FieldValueForbidden" }] } },
+      },
+      {
+        send: `GET ${maps}?watch=1&sendInitialEvents=true&resourceVersionMatch=Exact`,
+        status: 422,
+        answer: {
+          details: { causes: [{ reason: "FieldValueForbidden" }, { reason: "FieldValueNotSupported" }] },
+        },
+      },
       { send: `GET ${maps}?resourceVersion=1&resourceVersionMatch=Exact`, status: 410, answer: { reason: "Expired" } },
       { send: `DELETE ${maps}?labelSelector=n%3D1`, status: 200 },
       { send: `GET ${maps}`, status: 200, answer: { items: [{ metadata: { name: "b" } }] } },

@@ -95,6 +95,15 @@ for (const start of [startInProcess, startOverHttps]) {
     seen.close();
   });
 
+  story("initial events without bookmarks end with nothing, as upstream", async (server) => {
+    await create(server, "a");
+    const seen = await watch(server, `${maps}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan`);
+    assert.deepEqual(await seen.take(1), ["ADDED a"]);
+    await create(server, "b");
+    assert.deepEqual(await seen.take(1), ["ADDED b"]);
+    seen.close();
+  });
+
   story("a start that is forgotten is an ERROR event with 410, never a silent gap (8, 22)", async (server) => {
     const from = await create(server, "a");
     await create(server, "b");

@@ -10,6 +10,7 @@ import { headersFor, representationFor } from "../objects/respond.ts";
 import { givesValues, sharedValue } from "../objects/values.ts";
 import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
 import { listResponse, type ListMetadata, type ListOrder } from "../reads/list-body.ts";
+import { listOptionsProblem } from "../reads/list-options.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, selects, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -134,23 +135,18 @@ interface Page {
 /** Which state is listed, and which part of it: the table of resourceVersion, resourceVersionMatch and continue (KEP-2340). */
 async function pageOf(call: Call): Promise<Page | Failure> {
   const { query } = call.info;
+  const problem = listOptionsProblem(query);
+  if (problem !== undefined) return problem;
   const match = query.get("resourceVersionMatch") ?? "";
   const token = query.get("continue") ?? "";
   const versionText = query.get("resourceVersion") ?? "";
   const limit = readLimit(query.get("limit"));
   if (limit instanceof Failure) return limit;
   if (token !== "") {
-    if (match !== "")
-      return badRequest("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
     if (versionText !== "" && versionText !== "0")
       return badRequest("specifying resource version is not allowed when using continue");
     return continuedPage(call, token, limit);
   }
-  // Of watches only: whoever lists with it expects a stream.
-  if (query.has("sendInitialEvents"))
-    return badRequest("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
-  const problem = matchProblem(match, versionText);
-  if (problem !== undefined) return problem;
   const revision = askedRevision(versionText);
   if (revision instanceof Failure) return revision;
   const { store } = call.parts;
@@ -181,23 +177,4 @@ function readLimit(text: string | null): number | Failure {
   if (!Number.isSafeInteger(limit) || limit < 0)
     return badRequest(`limit: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
   return limit;
-}
-
-function matchProblem(match: string, versionText: string): Failure | undefined {
-  if (match === "") return undefined;
-  if (match !== "Exact" && match !== "NotOlderThan") {
-    return badRequest(
-      `resourceVersionMatch: Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan"`,
-    );
-  }
-  if (versionText === "")
-    return badRequest(
-      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-    );
-  if (match === "Exact" && versionText === "0") {
-    return badRequest(
-      'resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"',
-    );
-  }
-  return undefined;
 }

@@ -9,6 +9,7 @@ import { contentTypes, jsonObject } from "../negotiate.ts";
 import { includeOf } from "../objects/represent.ts";
 import { headersFor, representationFor } from "../objects/respond.ts";
 import { givesValues } from "../objects/values.ts";
+import { watchOptionsProblem } from "../reads/list-options.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -97,12 +98,10 @@ interface Start {
 async function startOf(call: Call, selection: Selection): Promise<Start | Failure> {
   const { query } = call.info;
   const { store } = call.parts;
-  const versionText = query.get("resourceVersion") ?? "";
-  const match = query.get("resourceVersionMatch") ?? "";
-  const sendInitial = query.get("sendInitialEvents");
-  const problem = initialEventsProblem(sendInitial, match, flag(query.get("allowWatchBookmarks")));
+  const problem = watchOptionsProblem(query);
   if (problem !== undefined) return problem;
-  const revision = askedRevision(versionText);
+  const sendInitial = query.get("sendInitialEvents");
+  const revision = askedRevision(query.get("resourceVersion"));
   if (revision instanceof Failure) return revision;
   if (revision !== undefined && store.visible < revision) {
     const late = await waitForRevision(call, revision);
@@ -126,24 +125,6 @@ function rangeOf(call: Call, snapshot: Snapshot, selection: Selection): Iterable
   const prefix = namespace === "" ? served.prefix : `${served.prefix}${namespace}/`;
   const end = endOf(prefix);
   return call.parts.indexes.candidates(selection, snapshot, prefix, end) ?? snapshot.range(prefix, end);
-}
-
-function initialEventsProblem(sendInitial: string | null, match: string, bookmarks: boolean): Failure | undefined {
-  if (sendInitial === null) {
-    if (match === "") return undefined;
-    return badRequest(
-      "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-    );
-  }
-  if (match !== "NotOlderThan") {
-    return badRequest(
-      "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-    );
-  }
-  if (isTrue(sendInitial) && !bookmarks) {
-    return badRequest("allowWatchBookmarks: Forbidden: sendInitialEvents requires allowWatchBookmarks");
-  }
-  return undefined;
 }
 
 function flag(text: string | null): boolean {
