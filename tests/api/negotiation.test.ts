@@ -5,7 +5,14 @@ import { promisify } from "node:util";
 import { gunzipSync, gzip, gzipSync } from "node:zlib";
 import { defineWidgets, send, startOverHttps, wholeBody, type Answer } from "./harness.ts";
 
-const server = await startOverHttps({ gzip: promisify(gzip) });
+let packed = 0;
+const pack = promisify(gzip);
+const server = await startOverHttps({
+  gzip: (bytes) => {
+    packed += 1;
+    return pack(bytes);
+  },
+});
 after(() => server.close());
 
 const widgets = "/apis/example.com/v1/namespaces/default/widgets";
@@ -185,8 +192,29 @@ for (const [encoding, isPacked] of [
 }
 
 const acceptsGzip = { "accept-encoding": "gzip" };
+
+for (const target of ["/openapi/v2", "/openapi/v3/api/v1", "/openapi/v3/apis/apps/v1"]) {
+  test(`${target} is packed once for all who ask, with the same ETag`, async () => {
+    const ask = (headers: Record<string, string>): ReturnType<typeof server.transport.send> =>
+      server.transport.send({ method: "GET", target, headers, body: new Uint8Array(0) });
+    const plain = await ask({});
+    assert.equal(plain.headers["content-encoding"], undefined);
+    const before = packed;
+    const [one, other] = await Promise.all([ask(acceptsGzip), ask(acceptsGzip)]);
+    assert.equal(packed, before + 1);
+    assert.equal(one.headers["content-encoding"], "gzip");
+    assert.equal(one.headers["vary"], "Accept, accept-encoding");
+    assert.equal(one.headers["etag"], plain.headers["etag"]);
+    assert.deepEqual(gunzipSync(await wholeBody(one)), Buffer.from(await wholeBody(plain)));
+    assert.deepEqual(await wholeBody(other), await wholeBody(one));
+    const unchanged = await ask({ ...acceptsGzip, "if-none-match": plain.headers["etag"] ?? "" });
+    assert.equal(unchanged.status, 304);
+  });
+}
+
 for (const [what, ask] of [
   ["an object", (): Promise<Answer> => send(server, "GET", `${maps}/large-1`, undefined, acceptsGzip)],
+  ["a short document", (): Promise<Answer> => send(server, "GET", "/apis", undefined, acceptsGzip)],
   ["a short list", (): Promise<Answer> => send(server, "GET", `${maps}?limit=5`, undefined, acceptsGzip)],
   [
     "a watch",

@@ -4,6 +4,7 @@ import { methodNotAllowed, noSuchResource } from "../failure.ts";
 import { bytesOf } from "../objects/bytes.ts";
 import { headersFor, jsonResponse } from "../objects/respond.ts";
 import { aggregated, aggregatedVersion } from "./aggregated.ts";
+import { compressed } from "./compressed.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./documents.ts";
 import { health } from "./health.ts";
 import { openApi } from "./open-api.ts";
@@ -19,9 +20,11 @@ export function plainPath(call: Call): Outcome | Promise<Outcome> {
   if (path === "/version") return jsonResponse(call, 200, versionDocument(call));
   const checked = health(call, path);
   if (checked !== undefined) return checked;
-  if (path.startsWith("/openapi/")) return openApi(call, path);
+  if (path.startsWith("/openapi/")) return compressed(call, openApi(call, path));
   if (path === recordsPath) return records(call);
-  return discovery(call, path) ?? (path.startsWith("/api") ? noSuchResource() : textNotFound(call));
+  const discovered = discovery(call, path);
+  if (discovered !== undefined) return compressed(call, discovered);
+  return path.startsWith("/api") ? noSuchResource() : textNotFound(call);
 }
 
 function methodOrMissing(path: string, document: PlainDocument | undefined): Outcome {

@@ -3,8 +3,8 @@ import type { Entry } from "#store/store.ts";
 import type { Headers, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { Failure, notAcceptable } from "../failure.ts";
-import { contentTypesKeptMax } from "../limits.ts";
-import { accepted, contentTypes, type Representation } from "../negotiate.ts";
+import { contentTypesKeptMax, gzipBytesMin } from "../limits.ts";
+import { accepted, acceptsGzip, contentTypes, type Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { warningHeader } from "../status.ts";
 import { representEntry, representValue } from "./represent.ts";
@@ -21,6 +21,18 @@ export function headersFor(call: Call, contentType: string): Headers {
     if (sharedHeaders.size < contentTypesKeptMax) sharedHeaders.set(contentType, shared);
   }
   return call.warnings.length === 0 ? shared : { ...shared, warning: warningHeader(call.warnings) };
+}
+
+/** Compresses an answer of so many bytes; undefined where it is too small for that, or the client does not ask for it. */
+export function gzipFor(call: Call, bytes: number): Call["parts"]["gzip"] {
+  if (bytes < gzipBytesMin || !acceptsGzip(call.request.headers["accept-encoding"])) return undefined;
+  return call.parts.gzip;
+}
+
+/** Headers of an answer that was compressed. */
+export function gzippedHeaders(headers: Headers): Headers {
+  const vary = headers.vary === undefined ? "accept-encoding" : `${headers.vary}, accept-encoding`;
+  return { ...headers, "content-encoding": "gzip", vary };
 }
 
 /** The first representation that the client accepts and that `served` can be written in. */

@@ -4,13 +4,13 @@ import { encodeProtobufList } from "#codec/protobuf.ts";
 import type { Entry } from "#store/store.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { gzipBytesMin, listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
-import { acceptsGzip, contentTypes, type Representation } from "../negotiate.ts";
+import { listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
+import { contentTypes, type Representation } from "../negotiate.ts";
 import { bytesOf, concatBytes } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
 import { protobufMessage } from "../objects/protobuf.ts";
 import { includeOf, itemsLackBrace, jsonItem, jsonOpen, partialMetadata, tableRow } from "../objects/represent.ts";
-import { headersFor, prettyJson } from "../objects/respond.ts";
+import { gzipFor, gzippedHeaders, headersFor, prettyJson } from "../objects/respond.ts";
 import { columnDefinitions } from "../objects/table.ts";
 import { encodeYaml } from "../objects/yaml.ts";
 import type { Served } from "../registry.ts";
@@ -39,18 +39,14 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
   if (pretty !== null && pretty !== "false" && pretty !== "0")
     return { status: 200, headers, body: prettyJson(await writer.all()) };
   const first = writer.slice();
-  const { gzip } = call.parts;
-  if (gzip !== undefined && gzipBytesMin <= first.length && acceptsGzip(call.request.headers["accept-encoding"])) {
+  const gzip = gzipFor(call, first.length);
+  if (gzip !== undefined) {
     const parts = [first];
     while (!writer.done) {
       await call.parts.timers.yield();
       parts.push(writer.slice());
     }
-    return {
-      status: 200,
-      headers: { ...headers, "content-encoding": "gzip", vary: "accept-encoding" },
-      body: await gzip(joined(parts)),
-    };
+    return { status: 200, headers: gzippedHeaders(headers), body: await gzip(joined(parts)) };
   }
   if (writer.done) return { status: 200, headers, body: first };
   return { status: 200, headers, body: new SlicedBody(call, writer, first) };
