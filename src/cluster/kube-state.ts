@@ -36,7 +36,7 @@ import {
   type StateLimitRange,
   type StateRequest,
 } from "#observability/kube-state/namespaced.ts";
-import { knownResources, podResourceStates } from "#observability/kube-state/pod-resources.ts";
+import { knownResources, PodResources } from "#observability/kube-state/pod-resources.ts";
 import { podStates } from "#observability/kube-state/pods.ts";
 import { claimStates, storageClassStates, volumeStates } from "#observability/kube-state/storage.ts";
 import {
@@ -138,14 +138,13 @@ const podsAtOnce = 500;
 
 /** kube-scheduler's page of what pods ask for, from the stored objects: made when somebody looks, and kept by nobody. */
 export async function podResourcesPage(objects: ObjectReader, timers: Timers): Promise<string> {
-  const into = new FamilyBuilder();
-  const known = knownResources(listStored(objects, nodes));
+  const resources = new PodResources(knownResources(listStored(objects, nodes)));
   const all = listStored(objects, pods);
   for (let from = 0; from < all.length; from += podsAtOnce) {
-    for (const pod of all.slice(from, from + podsAtOnce)) podResourceStates(into, pod, known);
+    for (const pod of all.slice(from, from + podsAtOnce)) resources.add(pod);
     await timers.yield();
   }
-  return exposeFamilies(into.families());
+  return exposeFamilies(resources.families());
 }
 
 /** When a CronJob is due next after its last time. */

@@ -24,6 +24,7 @@ import type { ProbeWire } from "#world/probe-wire.ts";
 import type { World } from "#world/world.ts";
 import { containerdPaths, pluginFolder, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
 import { keepFresh, transportOf } from "./fresh-certificates.ts";
+import { certificateFamilies, renewalCounter } from "./node-metrics.ts";
 import { nodePath, type ClusterSettings, type NodeSettings } from "./settings.ts";
 import { gitVersion } from "./version.ts";
 
@@ -84,7 +85,8 @@ export async function startNode(given: NodeOptions): Promise<RunningNode> {
   };
   const client = nodeClient(options);
   const metrics = createMetrics();
-  const network = createNodeNetwork(options);
+  const network = createNodeNetwork(options, metrics);
+  const countedRenewal = renewalCounter(metrics);
   // The pod network's configuration and containerd do not wait for each other.
   const [{ runtime, restart }] = await Promise.all([startRuntime(options), network.start()]);
   const agent = await startAgent(
@@ -106,7 +108,7 @@ export async function startNode(given: NodeOptions): Promise<RunningNode> {
       : keepFresh(world, {
           current: () => [identity.certificate],
           renew: async () => {
-            identity = await renewIdentity();
+            identity = await countedRenewal(renewIdentity);
             for (const listener of listeners) listener.replaceTls({ ...identity, clientCa: options.ca });
           },
           log,
@@ -140,10 +142,11 @@ function nodeClient(
   });
 }
 
-function createNodeNetwork(options: NodeOptions): Network {
+function createNodeNetwork(options: NodeOptions, metrics?: Metrics): Network {
   const { world, parts, settings, node, log } = options;
   return createNetwork({
     ...world,
+    ...(metrics === undefined ? {} : { metrics }),
     clusterId: settings.id,
     nodeName: node.name,
     client: nodeClient(options),
@@ -212,14 +215,15 @@ function startAgent(
   metrics: Metrics,
 ): Promise<Agent> {
   const { world, parts, settings, node, dataDir, log } = options;
+  const measures = new NodeMeasures(metrics, world.clock);
   return createAgent({
     ...world,
     nodeName: node.name,
     client: nodeClient(options, transportCounter(metrics, world.clock)),
     runtime,
     restartRuntime: restart,
-    measures: new NodeMeasures(metrics),
-    machine: parts.machine,
+    measures,
+    machine: { ...parts.machine, ...measures.measuredCgroups(parts.machine) },
     probeWire: parts.probeWire,
     plugins: parts.plugins,
     sha1: parts.sha1,
@@ -252,6 +256,7 @@ function startAgent(
       return [
         ...(await metrics.families()),
         ...own,
+        ...certificateFamilies(world, options.identity.certificate),
         ...held,
         ...(traffic === undefined ? [] : trafficFamilies(traffic)),
       ];

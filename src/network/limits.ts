@@ -22,3 +22,5 @@ export const admittedPodsMax = 1_000;
 export const serviceLeaveMs = 660_000;
 /** Milliseconds that the first packet rules wait for the proxy, while those of before hold. */
 export const trafficReadyMs = 5_000;
+/** Changes of endpoints whose way into the kernel is timed together; those beyond go untimed. */
+export const triggersMax = 1_000;

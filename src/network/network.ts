@@ -4,6 +4,7 @@ import type { IngressActivity } from "#api/observability/activity.ts";
 import type { IngressTraffic } from "#api/observability/traffic.ts";
 import type { Client } from "#client/client.ts";
 import { createInformers } from "#reconcile/informers.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
@@ -58,6 +59,8 @@ export interface NetworkOptions {
     /** Reads Ingresses' Secrets; default: `client`. */
     readonly client?: Client;
   };
+  /** Where Services and DNS are measured; absent: nowhere. */
+  readonly metrics?: Metrics;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -122,7 +125,9 @@ export function createNetwork(options: NetworkOptions): Network {
   const proxy = (): ProxyFacts => ({ ...proxyAddress, ...(proxyUserId === undefined ? {} : { userId: proxyUserId }) });
   const serviceProxy = createServiceProxy({
     observed,
+    clock: options.clock,
     timers,
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     onProblem,
     ...(traffic === undefined ? {} : { traffic, proxy }),
     kernelRules: options.kernelRules,

@@ -148,7 +148,7 @@ class NodeAgent implements Agent {
     this.#logs = new LogRotation(context);
     this.#comparison = new RuntimeComparison({
       ...options,
-      observer: parts.observer,
+      observer: { outlines: () => this.#outlines() },
       has: (outlines) => {
         for (const [uid, worker] of this.#workers) worker.runtimeHas(outlines.get(uid) ?? "");
       },
@@ -157,6 +157,7 @@ class NodeAgent implements Agent {
     this.handler = agentApi({
       context,
       observer: parts.observer,
+      volumes: parts.volumes,
       access: new Access(options),
       streaming: new Streaming(options.http, options.sha1),
       usage: new UsageSampler({ ...context, cgroupRoot: context.settings.cgroupRoot, pods: () => this.#pods.list() }),
@@ -185,6 +186,14 @@ class NodeAgent implements Agent {
       gap: () => this.#comparison.now(),
     });
     this.#scheduleRelist();
+  }
+
+  async #outlines(): Promise<ReadonlyMap<string, string>> {
+    const { measures, clock } = this.#context;
+    const beganMs = clock.monotonic();
+    const outlines = await this.#parts.observer.outlines();
+    measures?.compared(clock.monotonic() - beganMs);
+    return outlines;
   }
 
   rotateLogs(): Promise<void> {

@@ -114,3 +114,5 @@ export const pluginGoneMs = 300_000;
 export const pluginRetryMs = 2_000;
 /** Specifications of the Container Device Interface that are read. */
 export const cdiSpecsMax = 1_000;
+/** Pods for which images are pulled before they run for the first time: how long that took is left out of how fast they start. */
+export const pullingPodsMax = 1_000;

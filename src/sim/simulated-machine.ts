@@ -45,6 +45,9 @@ export function simulatedMachine(nodeName: string, capacity: SimulatedCapacity):
     removeCgroup: done,
     listCgroups: () => Promise.resolve([]),
     cgroupUsage: () => Promise.resolve(undefined),
+    cgroupDetails: () => Promise.resolve(undefined),
+    cgroupInterfaces: () => Promise.resolve([]),
+    blockDevices: () => Promise.resolve(new Map()),
     ownByGroup: done,
   };
 }

@@ -29,6 +29,12 @@ export interface Machine {
   listCgroups(path: string): Promise<readonly string[]>;
   /** Use of a cgroup and all below it. */
   cgroupUsage(path: string): Promise<CgroupUsage | undefined>;
+  /** What else the kernel counts of a cgroup and all below it: a few files more. Undefined when it is gone. */
+  cgroupDetails(path: string): Promise<CgroupDetails | undefined>;
+  /** What went through the network interfaces that the processes of a cgroup see; none when it has no process. */
+  cgroupInterfaces(path: string): Promise<readonly InterfaceCounts[]>;
+  /** Block devices by their numbers: `8:0` is `/dev/sda`. */
+  blockDevices(): Promise<ReadonlyMap<string, string>>;
   /** Gives all files below `path` to a group, set-gid on folders, readable and writable to it (`fsGroup`). */
   ownByGroup(path: string, gid: number): Promise<void>;
 }
@@ -66,6 +72,39 @@ export interface CgroupUsage {
   readonly cpuNanos: number;
   readonly memoryBytes: number;
   readonly workingSetBytes: number;
+}
+
+export interface CgroupDetails {
+  readonly rssBytes: number;
+  readonly cacheBytes: number;
+  readonly swapBytes: number;
+  /** Periods of a limit of CPU that have passed, those in which it was reached, and the time lost in them. */
+  readonly cpuPeriods: number;
+  readonly throttledPeriods: number;
+  readonly throttledNanos: number;
+  readonly devices: readonly DeviceCounts[];
+}
+
+export interface DeviceCounts {
+  /** `8:0` */
+  readonly device: string;
+  readonly reads: number;
+  readonly writes: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
+
+export interface InterfaceCounts {
+  readonly name: string;
+  readonly received: TransferCounts;
+  readonly sent: TransferCounts;
+}
+
+export interface TransferCounts {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly errors: number;
+  readonly drops: number;
 }
 
 /** A path inside a volume would lead out of it. */

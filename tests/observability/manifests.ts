@@ -30,8 +30,13 @@ spec:
     resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}
 `;
 
-/** A pod that counts, and a workload that is scaled by what it tells. */
+/** A pod with a claim and a limit that counts, and a workload that is scaled by what it tells. */
 export const exposer = `
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: counted}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+---
 apiVersion: v1
 kind: Pod
 metadata:
@@ -56,6 +61,9 @@ spec:
         sleep 1
       done &
       exec httpd -f -p 8080 -h /tmp/www
+    resources: {limits: {cpu: 200m}}
+    volumeMounts: [{name: counted, mountPath: /counted}]
+  volumes: [{name: counted, persistentVolumeClaim: {claimName: counted}}]
 ---
 apiVersion: apps/v1
 kind: Deployment

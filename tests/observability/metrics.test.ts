@@ -91,6 +91,7 @@ test(
   "no series stands on two endpoints, every page is well formed and has what docs/metrics.md names",
   { skip },
   () => {
+    cluster.kubectl("exec", "exposer", "--", "nslookup", "kubernetes.default.svc.cluster.local");
     const documented = readFileSync(join(projectRoot, "docs/metrics.md"), "utf8");
     const seen = new Map<string, string>();
     for (const path of endpoints()) {
@@ -150,7 +151,20 @@ const relied: readonly (readonly [string, string])[] = [
   ["/proxy/metrics", "kubelet_pod_start_duration_seconds_count"],
   ["/proxy/metrics", "kubelet_runtime_operations_duration_seconds_bucket"],
   ["/proxy/metrics", "rest_client_requests_total"],
+  ["/proxy/metrics", "kubelet_pod_start_sli_duration_seconds_bucket"],
+  ["/proxy/metrics", "kubelet_pleg_relist_duration_seconds_bucket"],
+  ["/proxy/metrics", "kubelet_cgroup_manager_duration_seconds_bucket"],
+  ["/proxy/metrics", "kubelet_certificate_manager_client_ttl_seconds"],
+  ["/proxy/metrics", "kubelet_volume_stats_available_bytes"],
+  ["/proxy/metrics", "volume_manager_total_volumes"],
+  ["/proxy/metrics", "storage_operation_duration_seconds_count"],
+  ["/proxy/metrics", "kubeproxy_sync_proxy_rules_duration_seconds_bucket"],
+  ["/proxy/metrics", "kubeproxy_network_programming_duration_seconds_bucket"],
+  ["/proxy/metrics", "coredns_dns_requests_total"],
   ["/proxy/metrics/cadvisor", "container_cpu_usage_seconds_total"],
+  ["/proxy/metrics/cadvisor", "container_memory_rss"],
+  ["/proxy/metrics/cadvisor", "container_cpu_cfs_periods_total"],
+  ["/proxy/metrics/cadvisor", "container_network_receive_bytes_total"],
   ["/proxy/metrics/cadvisor", "container_memory_working_set_bytes"],
   ["/proxy/metrics/resource", "pod_memory_working_set_bytes"],
   ["/proxy/metrics/probes", "prober_probe_total"],

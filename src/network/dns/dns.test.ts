@@ -9,6 +9,8 @@ import { realRandom } from "#world/node/random.ts";
 import { realTimers } from "#world/node/clock.ts";
 import { answer } from "./answer.ts";
 import { createForwarder, upstreamsOf } from "./forward.ts";
+import { createMetrics } from "#telemetry/metrics.ts";
+import { DnsMeasures } from "./measures.ts";
 import { respond, startDnsServer } from "./server.ts";
 import { parseQuery, types, writeQuery, writeQuestion, type DnsRecord, type Query } from "./wire.ts";
 import { zoneFromObjects } from "./zone-from-objects.ts";
@@ -203,4 +205,36 @@ test("a resolver gets answers over UDP and TCP, ours and those of others", async
   await assert.rejects(resolver.resolve4("none.default.svc.cluster.local"), { code: "ENOTFOUND" });
   await assert.rejects(resolver.resolve6("web.default.svc.cluster.local"), { code: "ENODATA" });
   await assert.rejects(resolver.resolve4("nowhere.example.org"), { code: "ESERVFAIL" });
+});
+
+test("questions are told by what is asked and answered, and what a client makes up is no label", async () => {
+  const metrics = createMetrics();
+  let now = 0;
+  const measures = new DnsMeasures(metrics, { monotonic: () => (now += 1) }, "cluster.local");
+  const forwarder = { ask: () => Promise.resolve(undefined) };
+  const ask = (name: string, type: number, stream: boolean): Promise<Uint8Array | undefined> =>
+    respond({ zone, forwarder, measures, onProblem }, writeQuery(1, writeQuestion(name, type)), stream);
+  await ask("web.default.svc.cluster.local", types.A, false);
+  await ask("web.default.svc.cluster.local", types.A, false);
+  await ask("web.default.svc.cluster.local", types.A, true);
+  await ask("nobody.default.svc.cluster.local", types.AAAA, false);
+  for (let type = 1_000; type < 1_100; type++) await ask(`made-up-${type}.example.com`, type, false);
+  const page = await metrics.expose();
+  const own = 'server="dns://:53",zone="cluster.local.",view=""';
+  const other = 'server="dns://:53",zone=".",view=""';
+  for (const line of [
+    `coredns_dns_requests_total{${own},proto="udp",family="1",type="A"} 2`,
+    `coredns_dns_requests_total{${own},proto="tcp",family="1",type="A"} 1`,
+    `coredns_dns_requests_total{${own},proto="udp",family="1",type="AAAA"} 1`,
+    `coredns_dns_requests_total{${other},proto="udp",family="1",type="other"} 100`,
+    `coredns_dns_responses_total{${own},rcode="NOERROR",plugin="kubernetes"} 3`,
+    `coredns_dns_responses_total{${own},rcode="NXDOMAIN",plugin="kubernetes"} 1`,
+    `coredns_dns_responses_total{${other},rcode="SERVFAIL",plugin="forward"} 100`,
+    `coredns_dns_request_duration_seconds_bucket{${own},le="0.0005"} 0`,
+    `coredns_dns_request_duration_seconds_bucket{${own},le="0.001"} 4`,
+    `coredns_dns_request_size_bytes_count{${own},proto="tcp"} 1`,
+    `coredns_dns_response_size_bytes_count{${own},proto="udp"} 3`,
+  ])
+    assert.ok(page.split("\n").includes(line), `${line} is not in ${page}`);
+  assert.doesNotMatch(page, /made-up|type="10/);
 });

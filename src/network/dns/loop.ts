@@ -3,10 +3,12 @@ import type { Disk } from "#world/disk.ts";
 import type { NetworkLinks } from "#world/network.ts";
 import type { Random } from "#world/random.ts";
 import type { Sockets } from "#world/sockets.ts";
-import type { Timers } from "#world/clock.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
+import type { Clock, Timers } from "#world/clock.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed } from "../observed.ts";
 import { createForwarder, upstreamsOf } from "./forward.ts";
+import { DnsMeasures } from "./measures.ts";
 import { startDnsServer, type DnsServer } from "./server.ts";
 import { dnsEndpoints, dnsService, type Zone } from "./zone.ts";
 import { createZone } from "./zone-from-objects.ts";
@@ -15,6 +17,7 @@ export interface DnsOptions {
   readonly observed: Observed;
   readonly links: NetworkLinks;
   readonly sockets: Sockets;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly timers: Timers;
   readonly random: Random;
   readonly disk: Disk;
@@ -25,6 +28,8 @@ export interface DnsOptions {
   readonly ranges: () => readonly Cidr[];
   /** `/etc/resolv.conf` of the host, for names that are not ours. */
   readonly resolvConf: string;
+  /** Absent: nobody measures. */
+  readonly metrics?: Metrics;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -39,6 +44,8 @@ export interface ClusterDns {
 export function createClusterDns(options: DnsOptions): ClusterDns {
   const { observed, timers } = options;
   const ready = Promise.withResolvers<void>();
+  const { metrics, clock, domain } = options;
+  const measures = metrics === undefined ? undefined : new DnsMeasures(metrics, clock, domain);
   let upstreams: readonly string[] = [];
   let server: DnsServer | undefined;
   let synced = false;
@@ -50,7 +57,7 @@ export function createClusterDns(options: DnsOptions): ClusterDns {
     if (server !== undefined || !synced) return;
     await options.links.ensureAddress("lo", `${options.address}/32`);
     const forwarder = createForwarder({ ...options, upstreams: () => upstreams });
-    server = await startDnsServer({ ...options, zone: zoneOf(options), forwarder, port: 53 });
+    server = await startDnsServer({ ...options, zone: zoneOf(options), forwarder, measures, port: 53 });
     ready.resolve();
   };
   const loop = new Coalesced({ timers, work, onProblem: (error) => options.onProblem("dns: cannot serve", error) });

@@ -3,6 +3,7 @@ import type { Connection, DatagramSocket, Listener, Sockets } from "#world/socke
 import { answer } from "./answer.ts";
 import { frame, FrameReader, withId, type Forwarder } from "./forward.ts";
 import { connectionIdleMs, connectionsMax, messageBytesMax, udpAnswerBytesMax, udpAnswerBytesPlain } from "./limits.ts";
+import type { DnsMeasures } from "./measures.ts";
 import {
   codes,
   emptyAnswer,
@@ -24,6 +25,8 @@ export interface DnsServerOptions {
   readonly address: string;
   /** 53 outside of tests. */
   readonly port: number;
+  /** Absent: nobody measures. */
+  readonly measures?: DnsMeasures | undefined;
   readonly onProblem: (problem: string, error: unknown) => void;
 }
 
@@ -101,32 +104,52 @@ function serveConnection(
 
 /** The answer to a message; undefined for what deserves none. Never rejects. */
 export async function respond(
-  options: Pick<DnsServerOptions, "zone" | "forwarder" | "onProblem">,
+  options: RespondOptions,
   message: Uint8Array,
   stream: boolean,
 ): Promise<Uint8Array | undefined> {
+  const { measures } = options;
+  const sinceMs = measures?.now() ?? 0;
   const parsed = parseQuery(message);
   if (parsed.kind === "drop") return undefined;
   if (parsed.kind === "bad") return writeFormatError(parsed.id);
   const { query } = parsed;
+  const { reply, isOwn } = await replyTo(options, query, stream);
+  measures?.answered({
+    type: query.type,
+    isStream: stream,
+    isOwn,
+    requestBytes: message.length,
+    reply,
+    sinceMs,
+  });
+  return reply;
+}
+
+type RespondOptions = Pick<DnsServerOptions, "zone" | "forwarder" | "measures" | "onProblem">;
+
+interface Reply {
+  readonly reply: Uint8Array;
+  /** Nobody else was asked for it as a whole. */
+  readonly isOwn: boolean;
+}
+
+async function replyTo(options: RespondOptions, query: Query, stream: boolean): Promise<Reply> {
   const bytesMax = stream ? messageBytesMax : datagramBytesMax(query);
+  const own = (told: Answer): Reply => ({ reply: writeAnswer(query, told, bytesMax), isOwn: true });
   try {
     const answered = answer(options.zone, query);
     switch (answered.kind) {
       case "answer":
-        return writeAnswer(query, answered.answer, bytesMax);
+        return own(answered.answer);
       case "alias":
-        return writeAnswer(
-          query,
-          await completed(options.forwarder, query, answered.answer, answered.target),
-          bytesMax,
-        );
+        return own(await completed(options.forwarder, query, answered.answer, answered.target));
       case "forward":
-        return await forwarded(options.forwarder, query, stream, bytesMax);
+        return { reply: await forwarded(options.forwarder, query, stream, bytesMax), isOwn: false };
     }
   } catch (error) {
     options.onProblem("dns: cannot answer a question", error);
-    return writeAnswer(query, emptyAnswer(codes.serverFailure), bytesMax);
+    return own(emptyAnswer(codes.serverFailure));
   }
 }
 

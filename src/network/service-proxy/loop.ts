@@ -1,4 +1,5 @@
-import type { Timers } from "#world/clock.ts";
+import type { Metrics } from "#telemetry/metrics.ts";
+import type { Clock, Timers } from "#world/clock.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Observed, PodView } from "../observed.ts";
@@ -7,13 +8,17 @@ import type { ServiceTraffic } from "../service-traffic/traffic.ts";
 import { RuleApplier, type OwnerElements } from "./apply.ts";
 import { compileHostPorts, compileNodes, compileService, serviceOfSlice } from "./compile.ts";
 import type { HostPort, NodeFacts, ProxyFacts } from "./facts.ts";
+import { ProxyMeasures } from "./measures.ts";
 import { RuleState } from "./rule-state.ts";
 import { emptyTable } from "./table.ts";
 
 export interface ServiceProxyOptions {
   readonly observed: Observed;
   readonly kernelRules: KernelRules;
+  readonly clock: Clock;
   readonly timers: Timers;
+  /** Absent: nobody measures. */
+  readonly metrics?: Metrics;
   /** Facts that never change; those of the own Node are added as it says them. */
   readonly facts: Omit<NodeFacts, "nodePods" | "zone" | "proxy" | "serviceRanges">;
   readonly ranges: ClusterRanges;
@@ -37,7 +42,8 @@ const proxyClientsOwner = "proxy-clients";
 
 /** Keeps the kernel's rules equal to what Services and EndpointSlices say. */
 export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
-  const { observed, timers } = options;
+  const { observed, timers, clock, metrics } = options;
+  const measures = metrics === undefined ? undefined : new ProxyMeasures(metrics, clock);
   const ready = Promise.withResolvers<void>();
   const dirty = new Set<string>();
   let facts = currentFacts(options);
@@ -66,12 +72,15 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     }
     const owners = [...dirty];
     dirty.clear();
+    const synced = measures?.began();
     try {
       await applier.apply(owners.flatMap((owner) => attempt(owner)));
     } catch (error) {
       for (const owner of owners) dirty.add(owner);
+      synced?.(false);
       throw error;
     }
+    synced?.(true);
     ready.resolve();
   };
   const loop = new Coalesced({
@@ -95,8 +104,12 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     loop.kick();
     options.traffic?.listen({ routes: () => undefined, rules: (service = proxyClientsOwner) => mark(service) });
     subscriptions = [
-      observed.services.handle(mark),
+      observed.services.handle((key) => {
+        measures?.serviceChanged();
+        mark(key);
+      }),
       observed.slices.handle((_, old, current) => {
+        measures?.endpointsChanged(current);
         if (old !== undefined) mark(serviceOfSlice(old));
         if (current !== undefined) mark(serviceOfSlice(current));
       }),

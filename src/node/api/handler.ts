@@ -7,10 +7,12 @@ import { exposeFamilies, expositionType, type Family } from "#telemetry/metrics.
 import type { NodeContext } from "../context.ts";
 import { runSecondsMax, scrapeAgeMs } from "../limits.ts";
 import { logStream } from "../logs/stream.ts";
-import { agentFamilies, cadvisorPage } from "../metrics/pages.ts";
+import { readDetails } from "../metrics/details.ts";
+import { agentFamilies, cadvisorPage, volumeFamilies } from "../metrics/pages.ts";
 import type { UsageSampler } from "../metrics/sampler.ts";
 import { podCgroup } from "../pods/qos.ts";
 import type { RuntimeObserver } from "../runtime/observer.ts";
+import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import type { Access } from "./access.ts";
 import { routeOf, subresourcesOf, verbOf, type PodPath, type Route } from "./routes.ts";
 import { resourceMetrics, statsSummary, type StatsInputs } from "./stats.ts";
@@ -19,6 +21,7 @@ import { answer, type Streaming } from "./streams.ts";
 export interface ApiParts {
   readonly context: NodeContext;
   readonly observer: RuntimeObserver;
+  readonly volumes: Pick<PodVolumes, "claims" | "counts">;
   readonly access: Access;
   readonly streaming: Streaming;
   readonly usage: UsageSampler;
@@ -97,11 +100,17 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       return json(await parts.ingressActivity());
     case "agent-metrics":
       return exposition(
-        exposeFamilies([...agentFamilies(context.nodeName, parts.pods()), ...(await parts.families())]),
+        exposeFamilies([
+          ...agentFamilies(context.nodeName, parts.pods()),
+          ...(await volumeFamilies(parts.volumes, parts.pods(), context.machine)),
+          ...(await parts.families()),
+        ]),
       );
     case "cadvisor-metrics": {
       const counted = await parts.usage.counters(scrapeAgeMs);
-      return exposition(cadvisorPage({ ...context.facts, counted, now: context.clock.now() }));
+      const now = context.clock.now();
+      const details = await readDetails(context.machine, context.settings.cgroupRoot, counted);
+      return exposition(cadvisorPage({ ...context.facts, counted, details, now }));
     }
     case "probe-metrics":
       return exposition(context.measures?.probesPage(parts.pods()) ?? "");

@@ -1,6 +1,9 @@
 import type { Pod } from "#api/generated/core-v1.ts";
 import { exposeFamilies, type Family, type LabelValues, type Sample } from "#telemetry/metrics.ts";
+import type { Machine } from "#world/machine.ts";
 import { quantityValue } from "../quantity.ts";
+import { countPlugins, type PodVolumes } from "../volumes/pod-volumes.ts";
+import type { Details } from "./details.ts";
 import type { Counted } from "./sampler.ts";
 
 /** `/metrics`: what the agent says about itself, under kubelet's names. */
@@ -22,8 +25,50 @@ export function agentFamilies(nodeName: string, pods: readonly Pod[]): readonly 
   ];
 }
 
+/** How full the claims are that pods have here, and how many volumes there are, under kubelet's names. */
+export async function volumeFamilies(
+  volumes: Pick<PodVolumes, "claims" | "counts">,
+  pods: readonly Pod[],
+  machine: Pick<Machine, "fileSystem">,
+): Promise<readonly Family[]> {
+  const claims = await Promise.all(
+    volumes.claims().map(async ({ namespace, name, path }) => {
+      const labels = { namespace, persistentvolumeclaim: name };
+      // A volume that is just being taken away has no file system any more.
+      const found = await machine.fileSystem(path).catch(() => undefined);
+      return found === undefined ? [] : [{ labels, found }];
+    }),
+  );
+  type Found = Awaited<ReturnType<Machine["fileSystem"]>>;
+  const of = (name: string, help: string, value: (found: Found) => number): Family =>
+    gauge(
+      `kubelet_volume_stats_${name}`,
+      help,
+      claims.flat().map(({ labels, found }) => ({ labels, value: value(found) })),
+    );
+  const counted = (counts: ReadonlyMap<string, number>, state: string): Sample[] =>
+    Array.from(counts, ([plugin, value]) => ({ labels: { plugin_name: plugin, state }, value }));
+  return [
+    of("capacity_bytes", "Capacity in bytes of the volume", ({ sizeBytes }) => sizeBytes),
+    of("available_bytes", "Number of available bytes in the volume", ({ availableBytes }) => availableBytes),
+    of(
+      "used_bytes",
+      "Number of used bytes in the volume",
+      ({ sizeBytes, availableBytes }) => sizeBytes - availableBytes,
+    ),
+    of("inodes", "Maximum number of inodes in the volume", ({ inodes }) => inodes),
+    of("inodes_free", "Number of free inodes in the volume", ({ inodesFree }) => inodesFree),
+    of("inodes_used", "Number of used inodes in the volume", ({ inodes, inodesFree }) => inodes - inodesFree),
+    gauge("volume_manager_total_volumes", "Number of volumes in Volume Manager", [
+      ...counted(volumes.counts(), "actual_state_of_world"),
+      ...counted(countPlugins(pods), "desired_state_of_world"),
+    ]),
+  ];
+}
+
 export interface CadvisorInputs {
   readonly counted: readonly Counted[];
+  readonly details: Details;
   readonly cpuCount: number;
   readonly memoryBytes: number;
   /** Milliseconds since 1970. */
@@ -31,7 +76,7 @@ export interface CadvisorInputs {
 }
 
 /** `/metrics/cadvisor`: containers under cAdvisor's names and labels. Bounded by the node's pods. */
-export function cadvisorPage({ counted, cpuCount, memoryBytes, now }: CadvisorInputs): string {
+export function cadvisorPage({ counted, details, cpuCount, memoryBytes, now }: CadvisorInputs): string {
   const of = (value: (one: Counted) => number | undefined, more: LabelValues = {}, isTimed = true): Sample[] =>
     counted.flatMap((one) => {
       const measured = value(one);
@@ -81,9 +126,106 @@ export function cadvisorPage({ counted, cpuCount, memoryBytes, now }: CadvisorIn
       "CPU quota of the container.",
       of((one) => scaled(cpuLimit(one)), {}, false),
     ),
+    ...detailFamilies(counted, details, now),
+    ...networkFamilies(details),
     gauge("machine_cpu_cores", "Number of logical CPU cores.", [{ labels: {}, value: cpuCount }]),
     gauge("machine_memory_bytes", "Amount of memory installed on the machine.", [{ labels: {}, value: memoryBytes }]),
   ]);
+}
+
+/** What the kernel counts of each container besides, under the names of the dashboards for compute resources. */
+function detailFamilies(counted: readonly Counted[], { groups }: Details, now: number): Family[] {
+  const known = counted.flatMap((one) => {
+    const details = groups.get(one.path);
+    return details === undefined ? [] : [{ one, details, labels: labelsOf(one), atMs: now - one.ageMs }];
+  });
+  type Known = (typeof known)[number]["details"];
+  const of = (value: (details: Known) => number): Sample[] =>
+    known.map(({ details, labels, atMs }) => ({ labels, value: value(details), atMs }));
+  // Without a limit there are no periods, and nothing to hold back.
+  const limited = (value: (details: Known) => number): Sample[] =>
+    known.flatMap(({ details, labels, atMs }) =>
+      details.cpuPeriods === 0 ? [] : [{ labels, value: value(details), atMs }],
+    );
+  const devices = (value: (counts: Known["devices"][number]) => number): Sample[] =>
+    known.flatMap(({ details, labels, atMs }) =>
+      details.devices.map((counts) => ({ labels: { ...labels, device: counts.device }, value: value(counts), atMs })),
+    );
+  return [
+    gauge(
+      "container_memory_rss",
+      "Size of RSS in bytes.",
+      of(({ rssBytes }) => rssBytes),
+    ),
+    gauge(
+      "container_memory_cache",
+      "Number of bytes of page cache memory.",
+      of(({ cacheBytes }) => cacheBytes),
+    ),
+    gauge(
+      "container_memory_swap",
+      "Container swap usage in bytes.",
+      of(({ swapBytes }) => swapBytes),
+    ),
+    counter(
+      "container_cpu_cfs_periods_total",
+      "Number of elapsed enforcement period intervals.",
+      limited(({ cpuPeriods }) => cpuPeriods),
+    ),
+    counter(
+      "container_cpu_cfs_throttled_periods_total",
+      "Number of throttled period intervals.",
+      limited(({ throttledPeriods }) => throttledPeriods),
+    ),
+    counter(
+      "container_cpu_cfs_throttled_seconds_total",
+      "Total time duration the container has been throttled.",
+      limited(({ throttledNanos }) => throttledNanos / 1e9),
+    ),
+    counter(
+      "container_fs_reads_total",
+      "Cumulative count of reads completed",
+      devices(({ reads }) => reads),
+    ),
+    counter(
+      "container_fs_writes_total",
+      "Cumulative count of writes completed",
+      devices(({ writes }) => writes),
+    ),
+    counter(
+      "container_fs_reads_bytes_total",
+      "Cumulative count of bytes read",
+      devices(({ readBytes }) => readBytes),
+    ),
+    counter(
+      "container_fs_writes_bytes_total",
+      "Cumulative count of bytes written",
+      devices(({ writtenBytes }) => writtenBytes),
+    ),
+  ];
+}
+
+const transfers = [
+  ["bytes_total", "bytes", "bytes"],
+  ["packets_total", "packets", "packets"],
+  ["packets_dropped_total", "drops", "packets dropped while"],
+  ["errors_total", "errors", "errors encountered while"],
+] as const;
+
+/** What went through the network of each pod that has one of its own. */
+function networkFamilies({ networks }: Details): Family[] {
+  return (["receive", "transmit"] as const).flatMap((way) =>
+    transfers.map(([name, field, what]) =>
+      counter(
+        `container_network_${way}_${name}`,
+        `Cumulative count of ${what} ${way === "receive" ? "received or receiving" : "transmitted or transmitting"}`,
+        networks.map(({ labels, counts }) => ({
+          labels,
+          value: (way === "receive" ? counts.received : counts.sent)[field],
+        })),
+      ),
+    ),
+  );
 }
 
 function scaled(cores: number | undefined): number | undefined {

@@ -99,14 +99,19 @@ export class PodOperations {
     const { container } = action;
     const credentials = (): Promise<readonly RegistryCredentials[]> => this.#credentials(pod, container.image ?? "");
     const image = await images.ensure(container.image ?? "", pullPolicyOf(container), credentials, signal, {
-      pulling: () => this.#event(pod, "Normal", "Pulling", `Pulling image "${container.image ?? ""}"`),
-      pulled: (durationMs, size) =>
+      pulling: () => {
+        context.measures?.pulling(pod.metadata.uid ?? "");
+        this.#event(pod, "Normal", "Pulling", `Pulling image "${container.image ?? ""}"`);
+      },
+      pulled: (durationMs, size) => {
+        context.measures?.pulling(pod.metadata.uid ?? "");
         this.#event(
           pod,
           "Normal",
           "Pulled",
           `Successfully pulled image "${container.image ?? ""}" in ${goDuration(durationMs)}. Image size: ${size} bytes.`,
-        ),
+        );
+      },
       present: () =>
         this.#event(pod, "Normal", "Pulled", `Container image "${container.image ?? ""}" already present on machine`),
     });

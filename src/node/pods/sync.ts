@@ -11,6 +11,7 @@ import type { BackOffEntry, Failure, ObservedPod, PodMemory } from "./observed.t
 import { containersOf, failureOf, identityOf, recordPodEvent } from "./operations.ts";
 import { planPod } from "./plan.ts";
 import type { PodAction, PodPlan } from "./plan-builder.ts";
+import { startOf } from "./start.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { podStatusOf } from "./status.ts";
 import { readTerminationMessage } from "./termination-message.ts";
@@ -218,7 +219,11 @@ export class PodWorker {
   #tellStart(phase: string | undefined): void {
     if (this.#unstartedSinceMs === undefined || phase === "Pending") return;
     const { clock, measures } = this.#parts.context;
-    if (phase === "Running") measures?.podStarted((clock.monotonic() - this.#unstartedSinceMs) / 1000);
+    if (phase === "Running")
+      measures?.podStarted({
+        ...startOf(this.#pod, this.#observed, clock.now()),
+        seconds: (clock.monotonic() - this.#unstartedSinceMs) / 1000,
+      });
     this.#unstartedSinceMs = undefined;
   }
 
@@ -451,6 +456,7 @@ export class PodWorker {
       try {
         await this.#parts.operations.forget(uid, identityOf(this.#pod));
         this.stop();
+        this.#parts.context.measures?.podLeft(uid);
         this.#gone();
       } catch (error) {
         this.#parts.context.onProblem(`cannot remove what is left of pod ${this.#name()}`, error);

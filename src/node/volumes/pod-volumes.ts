@@ -20,12 +20,20 @@ interface MadeVolume {
   readonly readOnly: boolean;
 }
 
+/** A claim of a pod here, and where its volume lies on this node. */
+export interface MountedClaim {
+  readonly namespace: string;
+  readonly name: string;
+  readonly path: string;
+}
+
 /** Makes what pods' volumes need on this node, and undoes it. Everything is safe to be repeated, also after a restart. */
 export class PodVolumes {
   readonly #context: NodeContext;
   readonly #objects: ReferencedObjects;
   readonly #tokens: PodTokens;
   readonly #made = new Map<string, Map<string, MadeVolume>>();
+  readonly #pods = new Map<string, Pod>();
   readonly #written = new Map<string, string>();
   #stamps = 0;
 
@@ -39,15 +47,39 @@ export class PodVolumes {
   async setUp(pod: Pod): Promise<void> {
     const uid = pod.metadata.uid ?? "";
     const made = new Map<string, MadeVolume>();
+    const { measures } = this.#context;
     for (const volume of pod.spec.volumes ?? []) {
+      const sinceMs = measures?.now() ?? 0;
       try {
         made.set(volume.name, await this.#make(pod, volume));
+        measures?.mounted(pluginOf(volume), true, sinceMs);
       } catch (error) {
+        measures?.mounted(pluginOf(volume), false, sinceMs);
         const text = error instanceof Error ? error.message : String(error);
         throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${text}`);
       }
     }
     this.#made.set(uid, made);
+    this.#pods.set(uid, pod);
+  }
+
+  /** The claims that pods have here, each once. */
+  claims(): readonly MountedClaim[] {
+    const found = new Map<string, MountedClaim>();
+    for (const [uid, pod] of this.#pods) {
+      const { namespace = "" } = pod.metadata;
+      for (const volume of pod.spec.volumes ?? []) {
+        const name = claimOf(pod, volume)?.claimName;
+        const path = this.#made.get(uid)?.get(volume.name)?.hostPath;
+        if (name !== undefined && path !== undefined) found.set(`${namespace}/${name}`, { namespace, name, path });
+      }
+    }
+    return [...found.values()];
+  }
+
+  /** The volumes that are made here, by the plugins that would make them upstream. */
+  counts(): ReadonlyMap<string, number> {
+    return countPlugins(this.#pods.values());
   }
 
   /** Writes again what changed in ConfigMaps, Secrets, the pod's own fields and tokens. */
@@ -98,6 +130,7 @@ export class PodVolumes {
     await disk.remove(`${this.#podDir(podUid)}/subpaths`);
     await disk.remove(memoryDir);
     this.#made.delete(podUid);
+    this.#pods.delete(podUid);
     for (const key of this.#written.keys()) if (key.startsWith(`${podUid}/`)) this.#written.delete(key);
     this.#tokens.forget(podUid);
   }
@@ -114,8 +147,7 @@ export class PodVolumes {
       await prepareHostPath(this.#context.disk, hostPath, volume.hostPath.type ?? "");
       return { hostPath, readOnly: false };
     }
-    const claim =
-      volume.persistentVolumeClaim ?? (volume.ephemeral && { claimName: `${pod.metadata.name ?? ""}-${volume.name}` });
+    const claim = claimOf(pod, volume);
     if (claim !== undefined) {
       const path = await claimPath(this.#context.client, pod.metadata.namespace ?? "", claim.claimName);
       await prepareHostPath(this.#context.disk, path.path, path.create ? "DirectoryOrCreate" : "");
@@ -242,6 +274,35 @@ export class PodVolumes {
     return path;
   }
 }
+
+function claimOf(pod: Pod, volume: Volume): { readonly claimName: string; readonly readOnly?: boolean } | undefined {
+  const { persistentVolumeClaim, ephemeral } = volume;
+  return persistentVolumeClaim ?? (ephemeral && { claimName: `${pod.metadata.name ?? ""}-${volume.name}` });
+}
+
+/** Volumes of pods by the plugins that would make them upstream. */
+export function countPlugins(pods: Iterable<Pod>): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const pod of pods)
+    for (const volume of pod.spec.volumes ?? []) counts.set(pluginOf(volume), (counts.get(pluginOf(volume)) ?? 0) + 1);
+  return counts;
+}
+
+function pluginOf(volume: Volume): string {
+  const found = Object.entries(plugins).find(([kind]) => kind in volume);
+  return found?.[1] ?? "unknown";
+}
+
+const plugins: Readonly<Record<string, string>> = {
+  configMap: "kubernetes.io/configmap",
+  secret: "kubernetes.io/secret",
+  projected: "kubernetes.io/projected",
+  downwardAPI: "kubernetes.io/downward-api",
+  emptyDir: "kubernetes.io/empty-dir",
+  hostPath: "kubernetes.io/host-path",
+  persistentVolumeClaim: "kubernetes.io/local-volume",
+  ephemeral: "kubernetes.io/local-volume",
+};
 
 function isPayload(volume: Volume): boolean {
   return (volume.configMap ?? volume.secret ?? volume.downwardAPI ?? volume.projected) !== undefined;

@@ -177,3 +177,51 @@ test("version 2: groups are listed and removed with what is empty below them; wh
   await cgroups.removeCgroup("/steer/b");
   assert.ok(tree.has("/steer/b/y"));
 });
+
+const details = {
+  rssBytes: 100,
+  cacheBytes: 5_000,
+  swapBytes: 7,
+  cpuPeriods: 30,
+  throttledPeriods: 4,
+  throttledNanos: 9_000,
+  devices: [{ device: "8:0", reads: 3, writes: 4, readBytes: 1_000, writtenBytes: 2_000 }],
+};
+
+test("version 2: what dashboards ask of a group, its network, and devices by name", async () => {
+  const group = `${root}/steer/pod1`;
+  const tree = new KernelTree({
+    ...fresh,
+    [`${group}/memory.stat`]: "anon 100\nfile 5000\n",
+    [`${group}/memory.swap.current`]: "7\n",
+    [`${group}/cpu.stat`]: "usage_usec 1\nnr_periods 30\nnr_throttled 4\nthrottled_usec 9\n",
+    [`${group}/io.stat`]: "8:0 rbytes=1000 wbytes=2000 rios=3 wios=4 dbytes=0 dios=0\n",
+    [`${group}/cgroup.procs`]: "77\n78\n",
+    "/proc/77/net/dev":
+      "Inter-|   Receive                                                |  Transmit\n" +
+      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier\n" +
+      "    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0\n" +
+      "  eth0: 1296 16 1 2 0 0 0 0 840 12 3 4 0 0 0 0\n",
+    "/proc/diskstats": "   8       0 sda 1 2 3\n   8       1 sda1 1 2 3\n",
+  });
+  const cgroups = linuxCgroups(tree);
+  assert.deepEqual(await cgroups.cgroupDetails("/steer/pod1"), details);
+  assert.equal(await cgroups.cgroupDetails("/steer/gone"), undefined);
+  assert.deepEqual((await cgroups.cgroupInterfaces("/steer/pod1")).at(-1), {
+    name: "eth0",
+    received: { bytes: 1_296, packets: 16, errors: 1, drops: 2 },
+    sent: { bytes: 840, packets: 12, errors: 3, drops: 4 },
+  });
+  assert.deepEqual(await cgroups.cgroupInterfaces("/steer/gone"), []);
+  assert.equal((await cgroups.blockDevices()).get("8:1"), "/dev/sda1");
+});
+
+test("version 1: the same from the trees of its controllers", async () => {
+  const tree = new KernelTree({
+    [`${root}/memory/steer/pod1/memory.stat`]: "rss 1\ntotal_rss 100\ntotal_cache 5000\ntotal_swap 7\n",
+    [`${root}/cpu/steer/pod1/cpu.stat`]: "nr_periods 30\nnr_throttled 4\nthrottled_time 9000\n",
+    [`${root}/blkio/steer/pod1/blkio.throttle.io_serviced`]: "8:0 Read 3\n8:0 Write 4\n8:0 Total 7\nTotal 7\n",
+    [`${root}/blkio/steer/pod1/blkio.throttle.io_service_bytes`]: "8:0 Read 1000\n8:0 Write 2000\nTotal 3000\n",
+  });
+  assert.deepEqual(await linuxCgroups(tree).cgroupDetails("/steer/pod1"), details);
+});

@@ -1,6 +1,7 @@
 import { readdir, rmdir } from "node:fs/promises";
 import type { Disk } from "../disk.ts";
-import type { CgroupLimits, CgroupUsage, Machine } from "../machine.ts";
+import type { CgroupDetails, CgroupLimits, CgroupUsage, Machine } from "../machine.ts";
+import { detailsVersion1, detailsVersion2, deviceNames, interfacesOf } from "./cgroup-details.ts";
 import { realDisk } from "./disk.ts";
 
 const root = "/sys/fs/cgroup";
@@ -8,7 +9,10 @@ const root = "/sys/fs/cgroup";
 /** What pods are limited by; version 2 gives a group only the controllers that its parent passes on. */
 const passedOn = ["cpu", "memory", "pids"];
 
-type Cgroups = Pick<Machine, "setCgroup" | "removeCgroup" | "listCgroups" | "cgroupUsage">;
+type Cgroups = Pick<
+  Machine,
+  "setCgroup" | "removeCgroup" | "listCgroups" | "cgroupUsage" | "cgroupDetails" | "cgroupInterfaces" | "blockDevices"
+>;
 
 /** The kernel's tree of groups as files. Removing is of a folder alone: its files are the kernel's own. */
 export interface CgroupFiles extends Pick<Disk, "readText" | "write" | "makeDirectory"> {
@@ -28,6 +32,7 @@ const kernelFiles: CgroupFiles = {
 export function linuxCgroups(files: CgroupFiles = kernelFiles): Cgroups {
   let known: Promise<Driver> | undefined;
   const driver = (): Promise<Driver> => (known ??= driverOf(files));
+  const text = (path: string): Promise<string> => textOf(files, path);
   return {
     setCgroup: async (path, limits) => (await driver()).set(path, limits),
     removeCgroup: async (path) => {
@@ -37,6 +42,9 @@ export function linuxCgroups(files: CgroupFiles = kernelFiles): Cgroups {
     },
     listCgroups: async (path) => foldersOf(files, `${(await driver()).listed}${path}`),
     cgroupUsage: async (path) => (await driver()).usage(path),
+    cgroupDetails: async (path) => (await driver()).details(path),
+    cgroupInterfaces: async (path) => interfacesOf(text, `${(await driver()).listed}${path}`),
+    blockDevices: () => deviceNames(text),
   };
 }
 
@@ -47,6 +55,7 @@ interface Driver {
   readonly listed: string;
   set(path: string, limits: CgroupLimits): Promise<void>;
   usage(path: string): Promise<CgroupUsage | undefined>;
+  details(path: string): Promise<CgroupDetails | undefined>;
 }
 
 async function driverOf(files: CgroupFiles): Promise<Driver> {
@@ -56,6 +65,7 @@ async function driverOf(files: CgroupFiles): Promise<Driver> {
       listed: root,
       set: (path, limits) => setVersion2(files, path, limits),
       usage: (path) => usageVersion2(files, path),
+      details: (path) => detailsVersion2((file) => textOf(files, file), path),
     };
   }
   const names = (await foldersOf(files, root)).filter((name) => name !== "systemd" && name !== "unified");
@@ -68,6 +78,7 @@ async function driverOf(files: CgroupFiles): Promise<Driver> {
       await limitVersion1(files, path, limits);
     },
     usage: (path) => usageVersion1(files, path),
+    details: (path) => detailsVersion1((file) => textOf(files, file), path),
   };
 }
 
@@ -206,7 +217,7 @@ function words(text: string): readonly string[] {
 }
 
 /** A group may go at any moment, also between opening and reading its files (ENODEV): it has no children and no text then. */
-const gone = ["ENOENT", "ENODEV", "ENOTDIR"];
+const gone = ["ENOENT", "ENODEV", "ENOTDIR", "ESRCH"];
 
 async function foldersOf(files: CgroupFiles, path: string): Promise<readonly string[]> {
   return (await files.folders(path).catch(ignoring(...gone))) ?? [];
