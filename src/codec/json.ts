@@ -48,13 +48,16 @@ export function parseJsonText(text: string, limits: JsonLimits = {}): JsonResult
 
 /** JSON text of plain data; bigints are written exactly. Throws a TypeError for what JSON cannot hold (cycles). */
 export function stringifyJson(value: unknown): string {
+  return stringifyPlain(value) ?? stringifyExactly(value);
+}
+
+/** The same where the engine can write it alone; undefined for what holds bigints, or is nested thousands of levels deep. */
+export function stringifyPlain(value: unknown): string | undefined {
   try {
     return JSON.stringify(value) ?? "null";
   } catch (error) {
-    // Only what V8's recursion cannot hold comes here: up to 10,000 levels are legal.
-    if (error instanceof RangeError) return stringifyDeep(value);
-    if (!(error instanceof TypeError)) throw error;
-    return stringifyExactly(value);
+    if (error instanceof RangeError || error instanceof TypeError) return undefined;
+    throw error;
   }
 }
 
@@ -69,6 +72,7 @@ function stringifyExactly(value: unknown): string {
   try {
     return JSON.stringify(value, exactIntegers) ?? "null";
   } catch (error) {
+    // Only what V8's recursion cannot hold comes here: up to 10,000 levels are legal.
     if (error instanceof RangeError) return stringifyDeep(value);
     throw error;
   }

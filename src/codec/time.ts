@@ -82,16 +82,28 @@ function parseMessage(text: string, layout: "time" | "micro-time", outOfRange?: 
   return `${head}: extra text: ${JSON.stringify(rest)}`;
 }
 
+let lastSecond = Number.NaN;
+let lastText = "";
+
+/** `2024-01-31T08:00:00`: one request writes the same second into many places, and so does the next. */
+function secondText(second: number): string {
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, -5);
+    lastSecond = second;
+  }
+  return lastText;
+}
+
 /** `2024-01-31T08:00:00Z` from milliseconds since 1970; parts of a second are dropped, as metav1.Time does. */
 export function formatTime(ms: number): string {
-  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, -5)}Z`;
+  return `${secondText(Math.floor(ms / 1000))}Z`;
 }
 
 /** `2024-01-31T08:00:00.123456Z` from milliseconds since 1970 and further nanoseconds within the second, if given. */
 export function formatMicroTime(ms: number, nanosOfSecond?: number): string {
-  const whole = Math.floor(ms / 1000) * 1000;
-  const nanos = nanosOfSecond ?? Math.round((ms - whole) * 1e6);
-  return `${new Date(whole).toISOString().slice(0, -5)}.${String(Math.floor(nanos / 1000)).padStart(6, "0")}Z`;
+  const second = Math.floor(ms / 1000);
+  const nanos = nanosOfSecond ?? Math.round((ms - second * 1000) * 1e6);
+  return `${secondText(second)}.${String(Math.floor(nanos / 1000)).padStart(6, "0")}Z`;
 }
 
 /** Milliseconds since 1970 of an RFC 3339 text; undefined when it is none. */

@@ -1,3 +1,4 @@
+import { formatTime } from "#codec/time.ts";
 import { ageColumn, column, nameColumn } from "../columns.ts";
 import type { CertificateSigningRequest } from "../generated/certificates-v1.ts";
 import { ageOf, humanDuration } from "../human-duration.ts";
@@ -43,7 +44,7 @@ function stampConditions(
   old: CertificateSigningRequest,
   context: RuleContext,
 ): void {
-  const now = `${new Date(context.now).toISOString().slice(0, 19)}Z`;
+  const now = formatTime(context.now);
   for (const condition of request.status?.conditions ?? []) {
     const before = old.status?.conditions?.find((candidate) => candidate.type === condition.type);
     if (!condition.lastUpdateTime) condition.lastUpdateTime = now;

@@ -1,7 +1,8 @@
+import { formatTime } from "#codec/time.ts";
 import { ageColumn, column, nameColumn, wideColumn } from "../columns.ts";
 import type { PersistentVolume } from "../generated/core-v1.ts";
 import { ageOf } from "../human-duration.ts";
-import type { KindRules, RuleContext } from "../kind.ts";
+import type { KindRules } from "../kind.ts";
 import { separateStatus } from "../strategy.ts";
 import { collect } from "../validation/field-errors.ts";
 import { validatePersistentVolume, validatePersistentVolumeUpdate } from "../validation/persistent-volume.ts";
@@ -9,10 +10,6 @@ import { formatAccessModes } from "./persistent-volume-claim.ts";
 
 const classAnnotation = "volume.beta.kubernetes.io/storage-class";
 const status = separateStatus<PersistentVolume>(() => ({ phase: "Pending" }));
-
-function timestamp(context: RuleContext): string {
-  return `${new Date(context.now).toISOString().slice(0, 19)}Z`;
-}
 
 export const persistentVolumeRules: KindRules<PersistentVolume> = {
   defaults(volume) {
@@ -22,13 +19,13 @@ export const persistentVolumeRules: KindRules<PersistentVolume> = {
     if (volume.spec.hostPath !== undefined) volume.spec.hostPath.type ??= "";
   },
   prepareCreate(volume, context) {
-    volume.status = { phase: "Pending", lastPhaseTransitionTime: timestamp(context) };
+    volume.status = { phase: "Pending", lastPhaseTransitionTime: formatTime(context.now) };
   },
   prepareUpdate(volume, old, context) {
     status.prepareUpdate(volume, old, context);
     if (context.subresource !== "status" || volume.status.phase === old.status.phase) return;
     if (volume.status.lastPhaseTransitionTime === old.status.lastPhaseTransitionTime) {
-      volume.status.lastPhaseTransitionTime = timestamp(context);
+      volume.status.lastPhaseTransitionTime = formatTime(context.now);
     }
   },
   validate: (volume) => collect((errors) => validatePersistentVolume(errors, volume)),

@@ -14,12 +14,12 @@ import { answerOf, forwarded, handedOver, upgrades } from "../connect/forward.ts
 import { readWhole } from "../connect/read-whole.ts";
 import { Failure, serviceUnavailable } from "../failure.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Counter, Family, Metrics } from "#telemetry/metrics.ts";
 import type { Destination } from "../node-connector.ts";
 import type { RemotePart } from "../openapi/merge-v2.ts";
 import { fingerprint } from "../openapi/document.ts";
 import type { User } from "../user.ts";
-import { timestamp } from "../verbs/create.ts";
 import { updateObject } from "../verbs/update.ts";
 import { checkIntervalMs, checkTimeoutMs, resourceListBytesMax } from "./limits.ts";
 import { remoteDocuments, type RemoteDocuments } from "./remote-document.ts";
@@ -306,7 +306,7 @@ export class Aggregation implements AggregatedApis {
     const served = this.#parts.registry.find("apiregistration.k8s.io/v1", "apiservices");
     if (served === undefined) return;
     const name = service.metadata.name ?? "";
-    const now = timestamp(this.#parts.clock.now());
+    const now = formatTime(this.#parts.clock.now());
     const lastTransitionTime = known?.status === status ? (known.lastTransitionTime ?? now) : now;
     const condition: Condition = { type: "Available", status, lastTransitionTime, reason, message };
     const path = `/apis/apiregistration.k8s.io/v1/apiservices/${name}/status`;

@@ -1,5 +1,6 @@
 import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
+import { formatMicroTime } from "#codec/time.ts";
 import type { Metrics } from "#telemetry/metrics.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
@@ -155,8 +156,8 @@ function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResp
     ...(response !== undefined && { responseStatus: statusOf(response) }),
     ...(requestObject !== undefined && { requestObject }),
     ...(responseObject !== undefined && { responseObject }),
-    requestReceivedTimestamp: microTime(begun.receivedAt),
-    stageTimestamp: microTime(call.parts.clock.now()),
+    requestReceivedTimestamp: formatMicroTime(begun.receivedAt),
+    stageTimestamp: formatMicroTime(call.parts.clock.now()),
     annotations: annotationsOf(call, response),
   };
 }
@@ -232,10 +233,6 @@ function withoutManagedFields(value: unknown): unknown {
   }
   if (Array.isArray(items)) out["items"] = items.map(withoutManagedFields);
   return out;
-}
-
-function microTime(nowMs: number): string {
-  return `${new Date(nowMs).toISOString().slice(0, -1)}000Z`;
 }
 
 /** The same stream, which calls `ended` once, however it ends. */

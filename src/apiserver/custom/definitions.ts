@@ -1,13 +1,13 @@
 import type { CustomResourceDefinition } from "#api/generated/apiextensions-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Call, Parts } from "../call.ts";
 import { Failure } from "../failure.ts";
 import { internalCall } from "../internal-call.ts";
 import { endOf, prefixOf } from "../keys.ts";
 import { Passes } from "../passes.ts";
 import type { Served } from "../registry.ts";
-import { timestamp } from "../verbs/create.ts";
 import { deleteCollection } from "../verbs/delete-collection.ts";
 import { updateObject } from "../verbs/update.ts";
 import { kindOfDefinition } from "./kind-of-definition.ts";
@@ -67,7 +67,7 @@ export class CustomDefinitions {
     }
     const conflict = nameConflict(definition, all);
     if (needsStatus(definition, conflict)) {
-      await this.#write(definition, (next) => establish(next, conflict, timestamp(this.#parts.clock.now())));
+      await this.#write(definition, (next) => establish(next, conflict, formatTime(this.#parts.clock.now())));
       return;
     }
     if (isEstablished(definition)) this.#serve(definition);

@@ -5,7 +5,7 @@ import { recordOf } from "#codec/record.ts";
 import type { Entry } from "#store/store.ts";
 import type { Timer, Timers } from "#world/clock.ts";
 import { decodedBytesAtRestMax, decodedBytesMax, restLookMs } from "../limits.ts";
-import { jsonOf, labelsText } from "./stored.ts";
+import { jsonOf, labelsText, type Encoded } from "./stored.ts";
 
 /** What is kept beside a stored entry: everything derived from its bytes, made when first asked for. */
 class Attachment {
@@ -39,14 +39,12 @@ export class ObjectCache {
     this.#timers = timers;
   }
 
-  /**
-   * The attachment for a put of so many bytes, so that a write need not be parsed again. The object is shared from now on: never
-   * change it.
-   */
-  attach(object: ApiObject, length: number): unknown {
+  /** The attachment for a put, so that a write need not be parsed again. The object is shared from now on: never change it. */
+  attach(object: ApiObject, { value, isPlain }: Encoded): unknown {
     const attachment = new Attachment();
-    this.#keep(attachment, object, length);
+    this.#keep(attachment, object, value.length);
     attachment.labels = object.metadata.labels ?? noLabels;
+    if (isPlain) attachment.hasLargeIntegers = false;
     return attachment;
   }
 

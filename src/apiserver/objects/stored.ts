@@ -1,5 +1,5 @@
 import type { ApiObject, ObjectMetadata } from "#api/kind.ts";
-import { stringifyJson } from "#codec/json.ts";
+import { stringifyJson, stringifyPlain } from "#codec/json.ts";
 import { entriesText } from "../apply/entries.ts";
 
 /**
@@ -20,6 +20,8 @@ export interface Encoded {
   readonly value: Uint8Array;
   /** Where the store writes the revision. */
   readonly stampAt: number;
+  /** Nothing in it needs a parser that keeps integers beyond 2^53, or thousands of levels. */
+  readonly isPlain: boolean;
 }
 
 /**
@@ -78,10 +80,14 @@ const comma = 44;
 export function encodeStored(object: ApiObject): Encoded {
   const kind = `{"kind":${JSON.stringify(object.kind ?? "")},"apiVersion":${JSON.stringify(object.apiVersion ?? "")},`;
   const head = `${kind}"metadata":`;
-  const metadata = stringifyJson(orderedMetadata(object.metadata));
+  const ordered = orderedMetadata(object.metadata);
+  const others = othersOf(object);
+  const plainMetadata = stringifyPlain(ordered);
+  const plainRest = others === undefined ? "}" : stringifyPlain(others);
+  const metadata = plainMetadata ?? stringifyJson(ordered);
   const managed = managedText(object.metadata.managedFields);
   const ends: number[] = [];
-  const value = withHeader([head, metadata, managed, restText(object)], ends);
+  const value = withHeader([head, metadata, managed, plainRest ?? stringifyJson(others)], ends);
   const metadataEnd = ends[1]!;
   const managedEnd = ends[2]!;
   // What is written apart goes on in the object before it.
@@ -99,7 +105,7 @@ export function encodeStored(object: ApiObject): Encoded {
   writeU32(value, 8, managed === "" ? 0 : metadataEnd - 1);
   writeU32(value, 12, managed === "" ? 0 : managedEnd - 1);
   writeU32(value, 16, managedEnd);
-  return { value, stampAt: revisionAt };
+  return { value, stampAt: revisionAt, isPlain: plainMetadata !== undefined && plainRest !== undefined };
 }
 
 function writeU32(value: Uint8Array, at: number, number: number): void {
@@ -136,8 +142,8 @@ function managedText(managedFields: unknown[] | undefined): string {
     : `"managedFields":${entriesText(managedFields)}}`;
 }
 
-/** What follows the metadata as an object of its own, whose brace becomes a comma; only the end where there is nothing. */
-function restText(object: ApiObject): string {
+/** What follows the metadata, as an object whose brace becomes a comma; undefined where there is nothing. */
+function othersOf(object: ApiObject): Record<string, unknown> | undefined {
   const rest: Record<string, unknown> = {};
   let any = false;
   for (const field in object) {
@@ -147,7 +153,7 @@ function restText(object: ApiObject): string {
     else rest[field] = object[field];
     any = true;
   }
-  return any ? stringifyJson(rest) : "}";
+  return any ? rest : undefined;
 }
 
 function u32(value: Uint8Array, at: number): number {

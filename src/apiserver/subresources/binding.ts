@@ -2,13 +2,13 @@ import type { ApiObject } from "#api/kind.ts";
 import type { Binding } from "#api/generated/core-v1.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, conflict, Failure, invalid } from "../failure.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
 import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
-import { timestamp } from "../verbs/create.ts";
 import { writeOptions } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
 
@@ -111,7 +111,7 @@ function assigned(call: Call, pods: Served, old: ApiObject, binding: Binding, no
     type: "PodScheduled",
     status: "True",
     lastProbeTime: null,
-    lastTransitionTime: timestamp(call.parts.clock.now()),
+    lastTransitionTime: formatTime(call.parts.clock.now()),
   };
   next.status = { ...next.status, conditions: [...others, scheduled] };
   return next;

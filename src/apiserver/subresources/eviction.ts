@@ -5,6 +5,7 @@ import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { selectorOfObject } from "#api/selectors.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, conflict, Failure, notFound } from "../failure.ts";
 import { keyOf } from "../keys.ts";
@@ -13,7 +14,6 @@ import { headBelow } from "../objects/pending.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
-import { timestamp } from "../verbs/create.ts";
 import { removeObject, type DeletionOptions } from "../verbs/delete.ts";
 import { readDryRun } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
@@ -110,7 +110,7 @@ async function announce(
         reason: "EvictionByEvictionAPI",
         message: "Eviction API: evicting",
         lastProbeTime: null,
-        lastTransitionTime: timestamp(call.parts.clock.now()),
+        lastTransitionTime: formatTime(call.parts.clock.now()),
       };
       next.status = { ...next.status, conditions: [...others, evicted as never] };
       return next;
@@ -202,7 +202,7 @@ async function spend(
         return tooManyDisruptions(message);
       }
       status.disruptionsAllowed -= 1;
-      status.disruptedPods = { ...status.disruptedPods, [podName]: timestamp(call.parts.clock.now()) };
+      status.disruptedPods = { ...status.disruptedPods, [podName]: formatTime(call.parts.clock.now()) };
       return next;
     },
     { verb: "evict", direct: true, at },

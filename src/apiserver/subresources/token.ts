@@ -2,6 +2,7 @@ import type { ApiObject } from "#api/kind.ts";
 import type { Pod } from "#api/generated/core-v1.ts";
 import type { TokenRequest } from "#api/generated/authentication-v1.ts";
 import { schemaOf } from "#api/schemas.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, conflict, Failure, invalid, notFound, serviceUnavailable } from "../failure.ts";
 import { keyOf } from "../keys.ts";
@@ -9,7 +10,6 @@ import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
 import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
-import { timestamp } from "../verbs/create.ts";
 
 const expected: Expected = {
   apiVersion: "authentication.k8s.io/v1",
@@ -53,7 +53,7 @@ export async function requestToken(call: Call, served: Served): Promise<Outcome>
   });
   const answer: ApiObject = {
     ...body,
-    metadata: { ...body.metadata, name, namespace, creationTimestamp: timestamp(call.parts.clock.now()) },
+    metadata: { ...body.metadata, name, namespace, creationTimestamp: formatTime(call.parts.clock.now()) },
     spec: { ...request.spec, expirationSeconds: seconds },
     status: { token: issued.token, expirationTimestamp: issued.expirationTimestamp },
   };

@@ -40,7 +40,7 @@ export async function commitPut(call: Call, order: PutOrder): Promise<CommitOutc
   const { served, key, object, old, expect, encoded, verb } = order;
   delete object.metadata.resourceVersion;
   forgetConversions(object);
-  const attachment = call.parts.objects.attach(object, encoded.value.length);
+  const attachment = call.parts.objects.attach(object, encoded);
   return submit(call, key, {
     operations: [{ type: "put", key, value: encoded.value, stampAt: encoded.stampAt, expect, attachment }],
     ...withReason(call, served, { verb, old, object }),

@@ -2,6 +2,7 @@ import { generateName } from "#api/generate-name.ts";
 import type { ApiObject, RuleContext } from "#api/kind.ts";
 import { validateObject } from "#api/validate.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Entry } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
@@ -171,7 +172,7 @@ function beforeCreate(call: Call, served: Served, object: ApiObject): Failure | 
     metadata.name = generateName(metadata.generateName, call.parts.random);
   }
   metadata.uid = call.parts.random.uuid();
-  metadata.creationTimestamp = timestamp(call.parts.clock.now());
+  metadata.creationTimestamp = formatTime(call.parts.clock.now());
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.managedFields;
@@ -192,9 +193,4 @@ export function countsGeneration(served: Served): boolean {
     served.kind.rules.countsGeneration ??
     served.resource.subresources.some((subresource) => subresource.name === "status")
   );
-}
-
-/** A time of whole seconds in UTC, as metadata carries it. */
-export function timestamp(nowMs: number): string {
-  return `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
 }

@@ -1,6 +1,7 @@
 import type { ApiObject } from "#api/kind.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { cloneValue } from "#codec/record.ts";
+import { formatTime } from "#codec/time.ts";
 import type { Entry } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
@@ -14,7 +15,6 @@ import type { Served } from "../registry.ts";
 import { successStatus } from "../status.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
 import { commitDelete, commitPut, encodeBounded } from "./commit.ts";
-import { timestamp } from "./create.ts";
 import { readDryRun } from "./options.ts";
 import { isGone } from "./update.ts";
 
@@ -219,7 +219,7 @@ function markDeleted(call: Call, served: Served, old: ApiObject, options: Deleti
   if (!isMarked || shortens) {
     const now = call.parts.clock.now();
     const from = isMarked ? Date.parse(old.metadata.deletionTimestamp!) - oldGrace * 1000 : now;
-    next.metadata.deletionTimestamp = timestamp(Math.max(from, isMarked ? from : now) + grace * 1000);
+    next.metadata.deletionTimestamp = formatTime(Math.max(from, isMarked ? from : now) + grace * 1000);
     next.metadata.deletionGracePeriodSeconds = grace;
     if (!isMarked && (next.metadata.generation ?? 0) > 0)
       next.metadata.generation = (next.metadata.generation ?? 0) + 1;

@@ -99,15 +99,14 @@ function validateProjection(errors: FieldErrors, at: string, projection: VolumeP
   if (count === 0) errors.required(at, "must specify exactly one projection source");
 }
 
-function pathsOf(projection: VolumeProjection): string[] {
+function eachPath(projection: VolumeProjection, found: (path: string) => void): void {
   const { secret, configMap, downwardAPI, serviceAccountToken, clusterTrustBundle } = projection;
-  return [
-    ...(secret?.items ?? []).map((item) => item.path),
-    ...(configMap?.items ?? []).map((item) => item.path),
-    ...(downwardAPI?.items ?? []).map((item) => item.path),
-    ...(serviceAccountToken === undefined ? [] : [serviceAccountToken.path]),
-    ...(clusterTrustBundle === undefined ? [] : [clusterTrustBundle.path]),
-  ];
+  const ofItem = ({ path }: KeyToPath | DownwardAPIVolumeFile): void => found(path);
+  secret?.items?.forEach(ofItem);
+  configMap?.items?.forEach(ofItem);
+  downwardAPI?.items?.forEach(ofItem);
+  if (serviceAccountToken !== undefined) found(serviceAccountToken.path);
+  if (clusterTrustBundle !== undefined) found(clusterTrustBundle.path);
 }
 
 function validateProjected(errors: FieldErrors, field: string, projected: NonNullable<Volume["projected"]>): void {
@@ -116,10 +115,10 @@ function validateProjected(errors: FieldErrors, field: string, projected: NonNul
   projected.sources?.forEach((projection, index) => {
     const at = `${field}.sources[${index}]`;
     validateProjection(errors, at, projection);
-    for (const path of pathsOf(projection)) {
+    eachPath(projection, (path) => {
       if (path !== "" && seen.has(path)) errors.invalid(`${at}.path`, path, "conflicting duplicate paths");
       seen.add(path);
-    }
+    });
   });
 }
 
