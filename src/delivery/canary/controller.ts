@@ -1,14 +1,7 @@
 import { holdOf } from "#api/apps/hold.ts";
-import type { Client } from "#client/client.ts";
-import { createController, type Controller } from "#reconcile/controller.ts";
-import type { Epoch } from "#reconcile/election.ts";
-import { createEventRecorder } from "#reconcile/events.ts";
-import { createExecutor } from "#reconcile/executor.ts";
-import type { Informers } from "#reconcile/informers.ts";
+import type { Controller } from "#reconcile/controller.ts";
+import { createLoop, type LoopDependencies } from "#reconcile/loop.ts";
 import { keyOf } from "#reconcile/object-view.ts";
-import type { Pace } from "#reconcile/pace.ts";
-import type { Clock, Timers } from "#world/clock.ts";
-import type { Random } from "#world/random.ts";
 import { canarySpacingMs } from "../limits.ts";
 import {
   canaryDeclaration,
@@ -25,25 +18,17 @@ import { CheckSource, type AskWebhook } from "./check-source.ts";
 import { planCanary, planLeftHold, planObstacle } from "./plan.ts";
 import { sceneOf } from "./scene.ts";
 
-/** What the loops of delivery are given: what controllers are given. */
-export interface DeliveryDependencies {
-  readonly client: Client;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly informers: Informers;
-  readonly pace: Pace;
-  readonly epoch?: () => Epoch | undefined;
+/** What the loops of delivery are given. */
+export interface DeliveryDependencies extends LoopDependencies {
   /** The way to the webhooks of checks; absent: they are never asked. */
   readonly askWebhook?: AskWebhook;
-  readonly onProblem?: (problem: string, error: unknown) => void;
 }
 
 const left = "left hold ";
 
 /** Steers Deployments by their Canaries. */
 export function createCanaryController(dependencies: DeliveryDependencies): Controller {
-  const { informers, client, clock, timers, random, pace, epoch, onProblem } = dependencies;
+  const { informers, client, clock, timers } = dependencies;
   const observed: Observed = {
     canaries: informers.of(canaryDeclaration),
     deployments: informers.of(deploymentDeclaration),
@@ -54,8 +39,6 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     counts: informers.of(countDeclaration),
     nodes: informers.of(nodeDeclaration),
   };
-  const problems = onProblem === undefined ? {} : { onProblem };
-  const events = createEventRecorder({ client, clock, timers, random, source: "canary-controller", ...problems });
   const checks = new CheckSource({
     client,
     clock,
@@ -64,14 +47,9 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     canaryOf: (key) => observed.canaries.get(key),
     onSaid: (key) => controller.enqueue(key),
   });
-  const controller = createController({
+  const controller = createLoop(dependencies, {
+    room: "delivery",
     name: "canary",
-    clock,
-    timers,
-    random,
-    informers,
-    pace,
-    executor: createExecutor({ client, actor: "delivery/canary", events, ...(epoch === undefined ? {} : { epoch }) }),
     needs: Object.values(observed),
     spacingMs: canarySpacingMs,
     watch: (enqueue) => [
@@ -81,7 +59,6 @@ export function createCanaryController(dependencies: DeliveryDependencies): Cont
     ],
     pass: (key, { now }) =>
       key.startsWith(left) ? passLeft(observed, key.slice(left.length)) : passCanary(observed, checks, key, now),
-    ...problems,
   });
   return controller;
 }

@@ -2,8 +2,8 @@ import type { Ingress } from "#api/generated/networking-v1.ts";
 import { ingresses } from "#api/generated/resources.ts";
 import type { Action } from "#reconcile/action.ts";
 import type { Controller } from "#reconcile/controller.ts";
+import { createLoop, type LoopDependencies } from "#reconcile/loop.ts";
 import { nodesDeclaration, servicesDeclaration, slicesDeclaration } from "../observed.ts";
-import { createServerLoop, type ServerDependencies } from "../server-loop.ts";
 import { compile } from "./compile.ts";
 import { classesDeclaration, ingressesDeclaration, splitsDeclaration } from "./declarations.ts";
 import type { Compiled, Problem } from "./route-table.ts";
@@ -15,7 +15,7 @@ const allIngresses = "ingresses";
  * Writes where accepted Ingresses are served (`status.loadBalancer`: the addresses of the ready nodes) and tells, by Events, what of
  * them is not. Runs once, on the server; every node compiles the same table for itself.
  */
-export function createIngressStatusController(dependencies: ServerDependencies): Controller {
+export function createIngressStatusController(dependencies: LoopDependencies): Controller {
   const { informers } = dependencies;
   const [all, classes] = [informers.of(ingressesDeclaration), informers.of(classesDeclaration)];
   const splits = informers.of(splitsDeclaration);
@@ -25,7 +25,8 @@ export function createIngressStatusController(dependencies: ServerDependencies):
     informers.of(nodesDeclaration),
   ];
   let told: ReadonlySet<string> = new Set();
-  return createServerLoop(dependencies, {
+  return createLoop(dependencies, {
+    room: "network",
     name: "ingress",
     needs: [all, classes, splits, services, slices, nodes] as never,
     pass: () => {

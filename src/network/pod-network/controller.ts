@@ -3,8 +3,8 @@ import { nodes } from "#api/generated/resources.ts";
 import type { Action } from "#reconcile/action.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Entry } from "#reconcile/indexed-map.ts";
+import { createLoop, type LoopDependencies } from "#reconcile/loop.ts";
 import { nodesDeclaration, type NodeView } from "../observed.ts";
-import { createServerLoop, type ServerDependencies } from "../server-loop.ts";
 import { tellAgainFirstMs, tellAgainLongestMs } from "../limits.ts";
 import { allocate } from "./allocate.ts";
 
@@ -13,13 +13,14 @@ const allNodes = "nodes";
 
 /** Gives each new Node its range of pod addresses (`spec.podCIDR`), `nodeBits` long, out of `clusterPods`. */
 export function createNodeRangeController(
-  dependencies: ServerDependencies,
+  dependencies: LoopDependencies,
   clusterPods: Cidr,
   nodeBits: number,
 ): Controller {
   const informer = dependencies.informers.of(nodesDeclaration);
   const told = new Told();
-  return createServerLoop(dependencies, {
+  return createLoop(dependencies, {
+    room: "network",
     name: "node-range",
     needs: [informer as never],
     pass: (_, { now }) => {

@@ -6,12 +6,12 @@ import type { Cidr } from "#base/cidr.ts";
 import type { Action } from "#reconcile/action.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Informer } from "#reconcile/informer.ts";
+import { createLoop, type LoopDependencies } from "#reconcile/loop.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { splitsDeclaration } from "../ingress/declarations.ts";
 import { servicesDeclaration, slicesDeclaration } from "../observed.ts";
 import { policiesDeclaration, podsDeclaration, type PodPolicyView } from "../policy/loop.ts";
 import { shieldOf } from "../policy/reach.ts";
-import { createServerLoop, type ServerDependencies } from "../server-loop.ts";
 import { serviceKey, serviceOfSlice } from "../service-proxy/compile.ts";
 import { endpointsBehind, isClosed, servicesBehind } from "./behind.ts";
 import { throughProxy, type ThroughProxy } from "./opt-in.ts";
@@ -25,10 +25,7 @@ export interface ServiceTrafficFacts {
  * Says of Services whether pods reach them through their node's proxy, and why not, in their condition `ThroughProxy`. Every node
  * judges for itself by the same function. Pods are looked at only when there are policies and somebody has asked.
  */
-export function createServiceTrafficController(
-  dependencies: ServerDependencies,
-  facts: ServiceTrafficFacts,
-): Controller {
+export function createServiceTrafficController(dependencies: LoopDependencies, facts: ServiceTrafficFacts): Controller {
   const { informers } = dependencies;
   const [services, slices] = [informers.of(servicesDeclaration), informers.of(slicesDeclaration)];
   const [splits, policies] = [informers.of(splitsDeclaration), informers.of(policiesDeclaration)];
@@ -49,7 +46,8 @@ export function createServiceTrafficController(
     const isAsked = service?.metadata.annotations?.[throughProxyAnnotation] !== undefined;
     return isAsked || 0 < splits.by("service", key).length || conditionOf(service) !== undefined;
   };
-  return createServerLoop(dependencies, {
+  return createLoop(dependencies, {
+    room: "network",
     name: "service-traffic",
     needs: [services, slices, splits, policies] as never,
     pass: (key, { now }) => {
