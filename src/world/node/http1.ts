@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
-import { bodyBytesPerTurn, lingerMs } from "./http-limits.ts";
+import { answersGatheredMs, bodyBytesPerTurn, lingerMs } from "./http-limits.ts";
 import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
@@ -93,7 +93,7 @@ function handle(handler: HttpHandler, request: HttpRequest, response: ServerResp
   );
 }
 
-const gathered = new GatheredAnswers();
+const gathered = new GatheredAnswers(answersGatheredMs);
 
 function respond(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
   if (response.destroyed) {
