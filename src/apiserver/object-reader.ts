@@ -1,4 +1,5 @@
 import type { ApiObject } from "#api/kind.ts";
+import type { Labels } from "#api/label-match.ts";
 
 /** A resource as stored, whatever version it is served in. */
 export interface GroupResource {
@@ -12,6 +13,8 @@ export interface GroupResource {
  */
 export interface ObjectReader {
   get(resource: GroupResource, namespace: string | undefined, name: string): ApiObject | undefined;
+  /** Its labels alone, for which the object need not be decoded; undefined: there is no such object. */
+  labels(resource: GroupResource, namespace: string | undefined, name: string): Labels | undefined;
   list(resource: GroupResource, namespace?: string): readonly ApiObject[];
   /** Calls back, in a turn of its own, after objects of the resource changed (visible state). For caches: look again. */
   onChange(resource: GroupResource, changed: () => void): { close(): void };

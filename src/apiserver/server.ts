@@ -1,7 +1,7 @@
 import type { Kind } from "#api/kind.ts";
 import { apiVersionOf, type AggregatedApis, type Resource } from "#api/resource.ts";
 import type { VirtualGroup } from "#api/virtual-group.ts";
-import type { Store } from "#store/store.ts";
+import type { Entry, Store } from "#store/store.ts";
 import type { Metrics } from "#telemetry/metrics.ts";
 import { wantsWebSocket } from "#streams/websocket.ts";
 import type { Clock, Timers } from "#world/clock.ts";
@@ -289,11 +289,18 @@ function objectReader({ store, registry, objects, hub, pending }: ReaderParts): 
     if (found !== undefined) prefixes.set(asked, found);
     return found;
   };
+  const entryOf = (resource: GroupResource, namespace: string | undefined, name: string): Entry | undefined => {
+    const prefix = prefixFor(resource);
+    return prefix === undefined ? undefined : store.latest(keyOf(prefix, namespace, name));
+  };
   return {
     get(resource, namespace, name) {
-      const prefix = prefixFor(resource);
-      const entry = prefix === undefined ? undefined : store.latest(keyOf(prefix, namespace, name));
+      const entry = entryOf(resource, namespace, name);
       return entry === undefined ? undefined : objects.decoded(entry);
+    },
+    labels(resource, namespace, name) {
+      const entry = entryOf(resource, namespace, name);
+      return entry === undefined ? undefined : objects.labels(entry);
     },
     list(resource, namespace) {
       const prefix = prefixFor(resource);

@@ -69,7 +69,12 @@ for (const address of ["127.0.0.1", "169.254.169.254", "0.0.0.0", "not an addres
       daemonEndpoints: { kubeletEndpoint: { Port: Number(new URL(outside.url).port) } },
     };
     const node = { metadata: { name: "n1" }, status };
-    const objects = { get: () => node, list: () => [node], onChange: () => ({ close: () => undefined }) };
+    const objects = {
+      get: () => node,
+      labels: () => ({}),
+      list: () => [node],
+      onChange: () => ({ close: () => undefined }),
+    };
     const identity = { certificate: "", key: "" };
     const nodes = createNodeConnector({ http: nodeHttp, objects: () => objects, ca: outside.ca, identity });
     const before = outside.seen.length;

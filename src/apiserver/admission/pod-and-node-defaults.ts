@@ -112,9 +112,9 @@ export function podTopologyLabels(objects: ObjectReader): AdmissionPlugin {
     mutate(request) {
       if (request.operation !== "CREATE" || !isAbout(request, pods, "binding")) return allow;
       const binding = request.object as Binding | undefined;
-      const node = getStored(objects, nodes, undefined, binding?.target?.name ?? "");
+      const labels = objects.labels(nodes, undefined, binding?.target?.name ?? "");
       for (const name of topologyLabels) {
-        const value = node?.metadata.labels?.[name];
+        const value = labels?.[name];
         if (value !== undefined && binding?.metadata !== undefined) (binding.metadata.labels ??= {})[name] = value;
       }
       return allow;

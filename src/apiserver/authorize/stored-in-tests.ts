@@ -1,4 +1,5 @@
 import type { ApiObject } from "#api/kind.ts";
+import type { Labels } from "#api/label-match.ts";
 import type { GroupResource, ObjectReader } from "../object-reader.ts";
 
 /** A stand-in for the stored objects, for the unit tests of this room: changes call back at once. */
@@ -22,6 +23,11 @@ export class StoredInTests implements ObjectReader {
 
   get(resource: GroupResource, namespace: string | undefined, name: string): ApiObject | undefined {
     return this.#objects.get(keyOf(resource))?.get(`${namespace ?? ""}/${name}`);
+  }
+
+  labels(resource: GroupResource, namespace: string | undefined, name: string): Labels | undefined {
+    const object = this.get(resource, namespace, name);
+    return object === undefined ? undefined : (object.metadata.labels ?? {});
   }
 
   list(resource: GroupResource, namespace?: string): ApiObject[] {

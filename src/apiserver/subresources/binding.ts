@@ -1,8 +1,8 @@
 import type { ApiObject } from "#api/kind.ts";
 import type { Binding } from "#api/generated/core-v1.ts";
 import { schemaOf } from "#api/schemas.ts";
-import { cloneValue } from "#codec/record.ts";
 import { formatTime } from "#codec/time.ts";
+import { recordOf } from "#codec/record.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, conflict, Failure, invalid } from "../failure.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
@@ -102,17 +102,29 @@ function assigned(call: Call, pods: Served, old: ApiObject, binding: Binding, no
   if ((before.spec?.schedulingGates?.length ?? 0) > 0) {
     return conflict({ group: "", resource: "pods/binding" }, name, `pod ${name} has non-empty .spec.schedulingGates`);
   }
-  const next = cloneValue(old) as ApiObject & PodParts;
-  next.spec = { ...next.spec, nodeName: node };
-  const annotations = binding.metadata?.annotations;
-  if (annotations !== undefined) next.metadata.annotations = { ...next.metadata.annotations, ...annotations };
-  const others = (next.status?.conditions ?? []).filter((condition) => condition.type !== "PodScheduled");
+  // What does not change is shared with the state before: nobody changes either, and who keeps what it derived knows it again.
+  const { resourceVersion: _, ...metadata } = old.metadata;
+  const { annotations, labels } = binding.metadata ?? {};
+  if (annotations !== undefined) metadata.annotations = merged(metadata.annotations, annotations);
+  // The pod's own labels count more than those of its node.
+  if (labels !== undefined) metadata.labels = merged(labels, metadata.labels);
+  const others = (before.status?.conditions ?? []).filter((condition) => condition.type !== "PodScheduled");
   const scheduled = {
     type: "PodScheduled",
     status: "True",
     lastProbeTime: null,
     lastTransitionTime: formatTime(call.parts.clock.now()),
   };
-  next.status = { ...next.status, conditions: [...others, scheduled] };
-  return next;
+  return {
+    ...old,
+    metadata,
+    spec: { ...before.spec, nodeName: node },
+    status: { ...before.status, conditions: [...others, scheduled] },
+  };
+}
+
+type Texts = Readonly<Record<string, string>>;
+
+function merged(less: Texts | undefined, more: Texts | undefined): Record<string, string> {
+  return recordOf({ ...less, ...more }) as Record<string, string>;
 }

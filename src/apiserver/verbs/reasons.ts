@@ -66,7 +66,8 @@ export interface Change {
 /** The record that goes into the transaction of a write. */
 export function recordOf(call: Call, served: Served, change: Change): Transaction["record"] {
   const metadata = (change.old ?? change.object)?.metadata ?? {};
-  const code = change.old === undefined ? 201 : 200;
+  // A binding is created too, though its pod is there.
+  const code = change.old === undefined || call.info.verb === "create" ? 201 : 200;
   const entry = call.parts.audit?.entryOf(call, code, metadata.name ?? "");
   const subject = subjectOf(served, metadata.namespace ?? "", metadata.name ?? "");
   const reason = unrecorded.has(served.kind.storage.resource) ? undefined : reasonOf(call, served, change);
