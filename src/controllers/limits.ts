@@ -6,6 +6,8 @@ export const limits = {
   workloadSpacingMs: 40,
   /** Each pod of an ordered set waits for the one before: only a short pause. Milliseconds. */
   statefulSetSpacingMs: 5,
+  /** Names that a sentence for people lists. */
+  namesToldMax: 5,
   /** A granted eviction whose deletion never comes lapses. Milliseconds. */
   disruptionGrantMs: 120_000,
   /** Jobs are many and small: a short pause merges the events of one pod. Milliseconds. */

@@ -103,6 +103,55 @@ test("a budget that asks for more than there is allows nothing and says so", () 
     assert.equal(pick(await api.get(path), "status.disruptionsAllowed"), 0);
   }));
 
+test("a budget that cannot be counted, or is not the only one, says so where kubectl describe shows it", () =>
+  suite.play(async (scene) => {
+    const { api, at, core, cluster, namespace } = scene;
+    const budget = (name: string, app: string, spec: Json): Promise<Json> =>
+      api.create(at("policy/v1", "poddisruptionbudgets"), {
+        apiVersion: "policy/v1",
+        kind: "PodDisruptionBudget",
+        metadata: { name },
+        spec: { selector: { matchLabels: { app } }, ...spec },
+      });
+    const allowed = (name: string, count: number): Promise<unknown> =>
+      objectAt(scene, `${name} allows ${count}`, at("policy/v1", "poddisruptionbudgets", name), (one) => {
+        return pick(one, "status.disruptionsAllowed") === count;
+      });
+    await budget("early", "nobody", { minAvailable: 1 });
+    await told(scene, "early", "NoPods");
+    await api.create(at(apps, "deployments"), workload("Deployment", "web", { replicas: 1 }));
+    await podsReady(scene, "web", 1);
+    await budget("all", "web", { maxUnavailable: 0 });
+    assert.match(
+      await told(scene, "all", "NoDisruptionPossible"),
+      /1 of 1 pods must be healthy: no disruption is ever/,
+    );
+    await budget("second", "web", { minAvailable: 0 });
+    assert.match(await told(scene, "all", "MultiplePodDisruptionBudgets"), /same pods \(second\)/);
+    assert.match(await told(scene, "second", "MultiplePodDisruptionBudgets"), /same pods \(all\)/);
+    const described = cluster.kubectl("describe", "pdb", "all", "-n", namespace);
+    assert.match(described, /NoDisruptionPossible.*1 of 1 pods[^]*MultiplePodDisruptionBudgets/);
+    await api.create(core("pods"), pod("alone", {}, { labels: { app: "alone" } }));
+    await budget("half", "alone", { minAvailable: "50%" });
+    assert.match(await told(scene, "half", "UnmanagedPods"), /count for nothing here \(alone\)/);
+    await api.create(core("replicationcontrollers"), {
+      apiVersion: "v1",
+      kind: "ReplicationController",
+      metadata: { name: "old" },
+      spec: { replicas: 4, selector: { app: "old" }, template: templateOf("old") },
+    });
+    await budget("some", "old", { maxUnavailable: "50%" });
+    await allowed("some", 2);
+    await api.create(at(apps, "daemonsets"), workload("DaemonSet", "everywhere"));
+    await budget("nowhere", "everywhere", { maxUnavailable: 1 });
+    const unknown = await told(scene, "nowhere", "CalculateExpectedPodCountFailed");
+    assert.match(unknown, /controller of pod everywhere-\w+ is gone or has no scale/);
+    await standsStill(
+      scene,
+      ["all", "half", "nowhere", "some"].map((name) => at("policy/v1", "poddisruptionbudgets", name)),
+    );
+  }));
+
 test("a claim that names a volume of another claim waits and says so", () =>
   suite.play(async (scene) => {
     const { api, core, namespace, cleanUp } = scene;

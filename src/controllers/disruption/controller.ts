@@ -1,8 +1,14 @@
 import { onHoldAnnotation } from "#api/apps/hold.ts";
+import type { Scale } from "#api/generated/autoscaling-v1.ts";
+import type { OwnerReference } from "#api/generated/meta-v1.ts";
+import { pathOf, type Resource } from "#api/resource.ts";
+import type { Client } from "#client/client.ts";
+import { ApiStatusError } from "#client/status-error.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
+import { scalable } from "../scalable.ts";
 import { selectedPods, withoutHeld } from "../selected-pods.ts";
 import { jobDeclaration } from "../views/batch.ts";
 import { podDeclaration, type PodView } from "../views/pod.ts";
@@ -16,7 +22,7 @@ const podPrefix = "pod ";
 
 /** Keeps the status of PodDisruptionBudgets, and takes back announced disruptions that never came. */
 export function createDisruptionController(dependencies: Dependencies): Controller {
-  const { informers } = dependencies;
+  const { client, informers, resources } = dependencies;
   const budgets = informers.of(budgetDeclaration);
   const pods = informers.of(podDeclaration);
   const replicaSets = informers.of(replicaSetDeclaration);
@@ -24,13 +30,11 @@ export function createDisruptionController(dependencies: Dependencies): Controll
   const statefulSets = informers.of(statefulSetDeclaration);
   const jobs = informers.of(jobDeclaration);
 
-  const scaleOf = (pod: PodView): number | undefined => {
-    const owner = pod.controller;
-    if (owner === undefined) return undefined;
+  const scaleOf = (pod: PodView, owner: OwnerReference): number | undefined | Promise<number | undefined> => {
     const key = keyOf(pod.namespace, owner.name);
     if (owner.kind === "StatefulSet") return statefulSets.get(key)?.spec.replicas;
     if (owner.kind === "Job") return jobs.get(key)?.spec.parallelism;
-    if (owner.kind !== "ReplicaSet") return undefined;
+    if (owner.kind !== "ReplicaSet") return readScale(client, resources(), pod.namespace, owner);
     const set = replicaSets.get(key);
     // During a rollout the Deployment's size counts, not that of each of its sets.
     const above =
@@ -60,7 +64,11 @@ export function createDisruptionController(dependencies: Dependencies): Controll
         if (view !== undefined) enqueueNamespace(view.namespace);
       };
       return [
-        budgets.handle((key) => enqueue(key)),
+        budgets.handle((key, old, current) => {
+          enqueue(key);
+          // Whether others select the same pods is told of by all of them.
+          if (old?.generation !== current?.generation) enqueueNamespace((current ?? old)?.namespace ?? "");
+        }),
         deployments.handle(onScale),
         statefulSets.handle(onScale),
         replicaSets.handle((_key, old, current) => {
@@ -79,7 +87,7 @@ export function createDisruptionController(dependencies: Dependencies): Controll
         }),
       ];
     },
-    pass(key, { now }) {
+    async pass(key, { now }) {
       if (key.startsWith(podPrefix)) {
         const pod = pods.get(key.slice(podPrefix.length));
         return pod === undefined ? undefined : planStaleDisruption(pod, now);
@@ -91,14 +99,33 @@ export function createDisruptionController(dependencies: Dependencies): Controll
       const scales = new Map<string, number | undefined>();
       const counted = new Map<string, string>();
       for (const pod of selected) {
-        const uid = pod.controller?.uid;
-        if (uid === undefined || scales.has(uid)) continue;
+        const owner = pod.controller;
+        if (owner === undefined || scales.has(owner.uid)) continue;
         const above = aboveOf(pod);
         const isFirst = !counted.has(above);
-        if (isFirst) counted.set(above, uid);
-        scales.set(uid, isFirst ? scaleOf(pod) : 0);
+        if (isFirst) counted.set(above, owner.uid);
+        scales.set(owner.uid, isFirst ? await scaleOf(pod, owner) : 0);
       }
-      return planBudget({ budget, pods: selected, scaleOf: (uid) => scales.get(uid) }, now);
+      const others = budgets.by("namespace", budget.namespace).filter((other) => other !== budget);
+      return planBudget({ budget, pods: selected, scaleOf: (uid) => scales.get(uid), others }, now);
     },
   });
+}
+
+/** The size that an owner of any kind with a scale is to have; undefined when there is none, or when it is another one now. */
+async function readScale(
+  client: Client,
+  resources: readonly Resource<unknown>[],
+  namespace: string,
+  { apiVersion, kind, name, uid }: OwnerReference,
+): Promise<number | undefined> {
+  const resource = scalable(resources, apiVersion, kind);
+  if (resource === undefined) return undefined;
+  try {
+    const scale = (await client.request("GET", pathOf(resource, { namespace, name, subresource: "scale" }))) as Scale;
+    return scale.metadata.uid === uid ? (scale.spec.replicas ?? 0) : undefined;
+  } catch (error) {
+    if (error instanceof ApiStatusError && error.code === 404) return undefined;
+    throw error;
+  }
 }

@@ -2,12 +2,13 @@ import { poddisruptionbudgets } from "#api/generated/resources.ts";
 import type { Condition } from "#api/generated/meta-v1.ts";
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from "#api/generated/policy-v1.ts";
 import type { Resource } from "#api/resource.ts";
+import type { Action, EventAction } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { Plan } from "#reconcile/controller.ts";
 import { timeOf, timeText } from "#reconcile/object-view.ts";
 import { resolve } from "../deployment/observed.ts";
 import { limits } from "../limits.ts";
-import { referenceOf } from "../ownership.ts";
+import { aboutOf, referenceOf } from "../ownership.ts";
 import { isActive, type PodView } from "../views/pod.ts";
 import type { BudgetView } from "../views/policy.ts";
 
@@ -17,19 +18,23 @@ export interface ObservedBudget {
   readonly pods: readonly PodView[];
   /** The scale of each controller that owns some of them, by its uid; undefined where it cannot be known. */
   readonly scaleOf: (controllerUid: string) => number | undefined;
+  /** The other budgets of the namespace. */
+  readonly others: readonly BudgetView[];
 }
 
 const resource = poddisruptionbudgets as Resource<unknown>;
 
 /** Counts what a budget allows to be disrupted now. Evictions that are not seen yet are kept in `disruptedPods`. */
-export function planBudget({ budget, pods, scaleOf }: ObservedBudget, now: number): Plan | undefined {
+export function planBudget({ budget, pods, scaleOf, others }: ObservedBudget, now: number): Plan | undefined {
   if (budget.deletionMs !== undefined) return undefined;
   const because = referenceOf(resource, budget);
   const active = pods.filter(isActive);
-  const scale = expectedOf(budget, active, scaleOf);
+  const size = sizeOf(active, scaleOf);
+  const scale = expectedOf(budget, active, size);
   const { disrupted, expireMs } = stillDisrupted(budget, pods, now);
   const healthy = active.filter((pod) => pod.ready && disrupted[pod.name] === undefined).length;
   const allowed = scale === undefined ? 0 : Math.max(0, scale.expected === 0 ? 0 : healthy - scale.desired);
+  const found = complaints(budget, active, others, { size, scale });
   const status: PodDisruptionBudgetStatus = {
     observedGeneration: budget.generation,
     ...(Object.keys(disrupted).length === 0 ? {} : { disruptedPods: disrupted }),
@@ -37,7 +42,7 @@ export function planBudget({ budget, pods, scaleOf }: ObservedBudget, now: numbe
     currentHealthy: healthy,
     desiredHealthy: scale?.desired ?? 0,
     expectedPods: scale?.expected ?? 0,
-    conditions: conditionsOf(budget, allowed, scale, now),
+    conditions: conditionsOf(budget, allowed, scale, found, now),
   };
   const look = expireMs === undefined ? {} : { lookAgainMs: Math.max(1, expireMs - now) };
   if (isEqual(status, budget.status)) return { actions: [], because, ...look };
@@ -51,8 +56,14 @@ export function planBudget({ budget, pods, scaleOf }: ObservedBudget, now: numbe
     status,
   };
   const reason = `${healthy} of ${status.expectedPods} pods are healthy and ${status.desiredHealthy} must be: ${allowed} may be disrupted`;
+  const said = conditionOf(budget)?.message ?? "";
+  const about = aboutOf(resource, budget);
+  const news = found.filter(({ message }) => !said.includes(message));
   return {
-    actions: [{ verb: "update", resource, namespace, name, subresource: "status", object, reason }],
+    actions: [
+      { verb: "update", resource, namespace, name, subresource: "status", object, reason },
+      ...news.map((complaint): Action => ({ verb: "event", about, ...complaint })),
+    ],
     because,
     ...look,
   };
@@ -63,30 +74,86 @@ interface Scale {
   readonly desired: number;
 }
 
-/** Numbers need only the pods; percentages and maxUnavailable need the scale of their controllers. */
-function expectedOf(
-  budget: BudgetView,
-  active: readonly PodView[],
-  scaleOf: (uid: string) => number | undefined,
-): Scale | undefined {
-  const { minAvailable, maxUnavailable } = budget.spec;
-  if (maxUnavailable === undefined && typeof minAvailable === "number")
-    return { expected: active.length, desired: Math.max(0, minAvailable) };
-  if (maxUnavailable === undefined && minAvailable === undefined) return { expected: active.length, desired: 1 };
-  let expected = 0;
+/** How many pods there should be by what their controllers say. */
+interface Size {
+  readonly replicas: number;
+  /** Pods that nobody controls: nothing says how many of them there should be. */
+  readonly unmanaged: readonly string[];
+  /** A pod whose controller does not say it, or is gone. */
+  readonly unknown: string | undefined;
+}
+
+function sizeOf(active: readonly PodView[], scaleOf: ObservedBudget["scaleOf"]): Size {
+  const unmanaged: string[] = [];
   const seen = new Set<string>();
+  let replicas = 0;
+  let unknown: string | undefined;
   for (const pod of active) {
     const uid = pod.controller?.uid;
-    if (uid === undefined) return undefined;
-    if (seen.has(uid)) continue;
+    if (uid === undefined) unmanaged.push(pod.name);
+    if (uid === undefined || seen.has(uid)) continue;
     seen.add(uid);
     const scale = scaleOf(uid);
-    if (scale === undefined) return undefined;
-    expected += scale;
+    if (scale === undefined) unknown ??= pod.name;
+    else replicas += scale;
   }
+  return { replicas, unmanaged, unknown };
+}
+
+/** Numbers need only the pods; percentages and maxUnavailable need the size that their controllers say. */
+function expectedOf({ spec }: BudgetView, active: readonly PodView[], size: Size): Scale | undefined {
+  const { minAvailable = 1, maxUnavailable } = spec;
+  if (maxUnavailable === undefined && typeof minAvailable === "number")
+    return { expected: active.length, desired: Math.max(0, minAvailable) };
+  if (size.unknown !== undefined) return undefined;
+  const { replicas: expected } = size;
   if (maxUnavailable !== undefined)
     return { expected, desired: Math.max(0, expected - resolve(maxUnavailable, expected, Math.ceil)) };
-  return { expected, desired: resolve(minAvailable ?? 0, expected, Math.ceil) };
+  return { expected, desired: resolve(minAvailable, expected, Math.ceil) };
+}
+
+type Complaint = Pick<EventAction, "type" | "eventReason" | "message">;
+
+/** What makes no sense about a budget, under the names of Events that upstream has, where it has them. */
+function complaints(
+  budget: BudgetView,
+  active: readonly PodView[],
+  others: readonly BudgetView[],
+  { size, scale }: { readonly size: Size; readonly scale: Scale | undefined },
+): Complaint[] {
+  const found: Complaint[] = [];
+  const warn = (eventReason: string, message: string): void =>
+    void found.push({ type: "Warning", eventReason, message });
+  if (active.length === 0)
+    found.push({ type: "Normal", eventReason: "NoPods", message: "no pod matches the selector" });
+  if (scale === undefined)
+    warn(
+      "CalculateExpectedPodCountFailed",
+      `the controller of pod ${size.unknown} is gone or has no scale: how many pods there should be is not known`,
+    );
+  const needsSize = typeof budget.spec.minAvailable === "string" || budget.spec.maxUnavailable !== undefined;
+  if (needsSize && size.unmanaged.length > 0)
+    warn(
+      "UnmanagedPods",
+      `pods without a controller count for nothing here (${named(size.unmanaged)}): only a number as minAvailable holds for them`,
+    );
+  // A budget that asks for more than there is to be, or for all of it, allows nothing for ever. Without a size it is not known.
+  const total = size.replicas + (needsSize ? 0 : size.unmanaged.length);
+  if (scale !== undefined && size.unknown === undefined && total > 0 && scale.desired >= total)
+    warn("NoDisruptionPossible", `${scale.desired} of ${total} pods must be healthy: no disruption is ever allowed`);
+  // Pods of one controller are alike.
+  const examples = [...new Map(active.map((pod) => [pod.controller?.uid ?? pod.uid, pod])).values()];
+  const rivals = others.filter(({ selector }) => examples.some((pod) => selector.matches(pod.labels)));
+  if (rivals.length > 0) {
+    const names = named(rivals.map(({ name }) => name));
+    warn("MultiplePodDisruptionBudgets", `budgets select the same pods (${names}): evictions of those are refused`);
+  }
+  return found;
+}
+
+function named(names: readonly string[]): string {
+  const shown = names.toSorted().slice(0, limits.namesToldMax).join(", ");
+  return names.length > limits.namesToldMax ? `${shown} and ${names.length - limits.namesToldMax} more` : shown;
 }
 
 /** Pods whose eviction was granted and whose deletion is not seen yet; a grant without a deletion lapses. */
@@ -107,19 +174,25 @@ function stillDisrupted(
   return { disrupted, expireMs };
 }
 
-function conditionsOf(budget: BudgetView, allowed: number, scale: Scale | undefined, now: number): Condition[] {
-  const isUnknown = scale === undefined;
-  const type = "DisruptionAllowed";
+const conditionType = "DisruptionAllowed";
+
+function conditionOf(budget: BudgetView): Condition | undefined {
+  return budget.status.conditions?.find((condition) => condition.type === conditionType);
+}
+
+function conditionsOf(
+  budget: BudgetView,
+  allowed: number,
+  scale: Scale | undefined,
+  found: readonly Complaint[],
+  now: number,
+): Condition[] {
+  const type = conditionType;
   const others = (budget.status.conditions ?? []).filter((condition) => condition.type !== type);
-  const old = budget.status.conditions?.find((condition) => condition.type === type);
+  const old = conditionOf(budget);
   const status = allowed > 0 ? "True" : "False";
-  const reason = isUnknown ? "SyncFailed" : allowed > 0 ? "SufficientPods" : "InsufficientPods";
-  // A budget that asks for more than there is, or for all of it, allows nothing for ever: people should know.
-  const never = !isUnknown && scale.expected > 0 && scale.desired >= scale.expected;
-  const asked = never
-    ? `${scale.desired} of ${scale.expected} pods must be healthy: no disruption is ever allowed`
-    : "";
-  const message = isUnknown ? "the scale of a selected pod's controller is not known" : asked;
+  const reason = scale === undefined ? "SyncFailed" : allowed > 0 ? "SufficientPods" : "InsufficientPods";
+  const message = found.map((complaint) => complaint.message).join("; ");
   const lastTransitionTime = old !== undefined && old.status === status ? old.lastTransitionTime : timeText(now);
   return [...others, { type, status, observedGeneration: budget.generation, lastTransitionTime, reason, message }];
 }

@@ -8,6 +8,7 @@ import type { Client } from "#client/client.ts";
 import type { Controller, PassContext, Plan } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
+import { scalable } from "../scalable.ts";
 import { withoutHeld } from "../selected-pods.ts";
 import { serviceDeclaration } from "../views/network.ts";
 import { replicaSetDeclaration } from "../views/workload.ts";
@@ -254,18 +255,4 @@ async function discoverScalable(
   const subresources = [{ name: "scale", kind: "Scale", verbs: ["get", "patch", "update"] }];
   const described = { group, version, resource: name, kind, namespaced, verbs, subresources };
   return { ...described, shortNames: [], categories: [], type: "" };
-}
-
-/** The resource of a kind with a scale; any served version of the group will do when the named one is not served. */
-function scalable(
-  resources: readonly Resource<unknown>[],
-  apiVersion: string,
-  kind: string,
-): Resource<unknown> | undefined {
-  const [group, version] = apiVersion.includes("/") ? (apiVersion.split("/") as [string, string]) : ["", apiVersion];
-  const all = resources.filter(
-    (resource) =>
-      resource.kind === kind && resource.group === group && resource.subresources.some(({ name }) => name === "scale"),
-  );
-  return all.find((resource) => resource.version === version) ?? all[0];
 }
