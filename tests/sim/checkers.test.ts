@@ -132,10 +132,18 @@ const revised = (revision: string, spec: Body = {}): Body => ({
     ],
   },
 });
+let templates = 0;
 const replicaSet = (replicas: number, generation = 1): Body => ({
   metadata: { generation, ...ownedBy("web", "Deployment") },
-  spec: { replicas },
+  spec: { replicas, template: { spec: { containers: [{ image: String((templates += 1)) }] } } },
   status: { observedGeneration: generation },
+});
+const ofTemplate = (image: string, hash: string): Body => ({
+  ...replicaSet(0),
+  spec: {
+    replicas: 0,
+    template: { metadata: { labels: { "pod-template-hash": hash } }, spec: { containers: [{ image }] } },
+  },
 });
 const pod = (owner: string, more: Body = {}): Body => ({
   metadata: ownedBy(owner),
@@ -334,6 +342,16 @@ const cases: readonly {
       { put: web, object: revised("1") },
     ],
     broken: /^37 revision/,
+  },
+  {
+    story: "a rollback makes another ReplicaSet of a template that one has",
+    checker: deploymentChecker,
+    steps: [
+      { put: web, object: deployment({}) },
+      ...["1", "2"].map((image) => ({ put: set(`rs-${image}`), object: ofTemplate(image, image) })),
+      { put: set("rs-3"), object: ofTemplate("1", "3") },
+    ],
+    broken: /^37 templates: rs-3 and rs-1/,
   },
   {
     story: "more old ReplicaSets stay than the history keeps",

@@ -10,6 +10,7 @@ import { orderingChecker } from "#sim/checkers/ordering.ts";
 import { ownershipChecker } from "#sim/checkers/ownership.ts";
 import { silentNodeChecker } from "#sim/checkers/silent-nodes.ts";
 import { schedulingChecker } from "#sim/checkers/scheduling.ts";
+import { taintEvictionChecker } from "#sim/checkers/taint-evictions.ts";
 import { play, type Body, type Step } from "./play.ts";
 
 const owned = (kind: string, uid: string, more: Body = {}): Body => ({
@@ -63,6 +64,8 @@ const node = (taints: Body[] = []): Step => ({
 });
 const gone: Body[] = [{ key: "gone", effect: "NoExecute" }];
 const bound = (spec: Body = {}): Step => ({ put: `${pod}/web`, object: { spec: { nodeName: "n1", ...spec } } });
+const tolerates = { tolerations: [{ key: "gone", operator: "Exists", tolerationSeconds: 300 }] };
+const drivenAway: Step = { deletes: "/api/v1/namespaces/default/pods/web", actor: "controllers/taint-eviction" };
 const waiting: Step = {
   put: "/registry/batch/jobs/default/late",
   object: { metadata: { annotations: { "steersman.dev/depends-on": "deployment/web" } } },
@@ -132,6 +135,17 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     checker: orderingChecker,
     steps: [tick("Forbid"), jobOf("a", "1"), jobOf("b", "2")],
     broken: /^48 forbid/,
+  },
+  {
+    story: "a Job takes the place of the one before, which goes",
+    checker: orderingChecker,
+    steps: [tick("Replace"), jobOf("a", "1"), { remove: "/registry/batch/jobs/default/a" }, jobOf("b", "2")],
+  },
+  {
+    story: "a Job takes the place of the one before, which stays",
+    checker: orderingChecker,
+    steps: [tick("Replace"), jobOf("a", "1"), jobOf("b", "2")],
+    broken: /^48 replace/,
   },
   {
     story: "what nobody owns is collected",
@@ -253,6 +267,35 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     checker: silentNodeChecker,
     steps: [heard("True", 0), ofSet("a", "True"), heard("Unknown", 40_000), heard("Unknown", late)],
     broken: /^59 silent nodes/,
+  },
+  {
+    story: "a pod is driven away when it tolerates its node no longer",
+    checker: taintEvictionChecker,
+    steps: [node(gone), bound(tolerates), { ...drivenAway, at: 300_000 }],
+  },
+  {
+    story: "a pod is driven away before that",
+    checker: taintEvictionChecker,
+    steps: [node(gone), bound(tolerates), { ...drivenAway, at: 290_000 }],
+    broken: /^55 eviction: web is driven from n1 10 s too early/,
+  },
+  {
+    story: "a pod is driven away by a taint that came again and counts from then",
+    checker: taintEvictionChecker,
+    steps: [
+      node(gone),
+      bound(tolerates),
+      { at: 100_000, ...node() },
+      { at: 200_000, ...node(gone) },
+      { at: 300_000, ...drivenAway },
+    ],
+    broken: /^55 eviction/,
+  },
+  {
+    story: "a pod is driven away by nothing",
+    checker: taintEvictionChecker,
+    steps: [node(), bound(), drivenAway],
+    broken: /^55 eviction/,
   },
   {
     story: "who depends starts after",

@@ -18,6 +18,7 @@ import { silentNodeChecker } from "./silent-nodes.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
 import { statefulIdentityChecker } from "./stateful-identity.ts";
+import { taintEvictionChecker } from "./taint-evictions.ts";
 import { waitingPodChecker } from "./waiting-pods.ts";
 import { workloadChecker } from "./workloads.ts";
 import { watchChecker } from "./watches.ts";
@@ -48,4 +49,5 @@ export const allCheckers: readonly CheckerFactory[] = [
   ownershipChecker,
   autoscalerChecker,
   silentNodeChecker,
+  taintEvictionChecker,
 ];

@@ -111,6 +111,7 @@ class DeploymentChecker implements Checker {
         `ReplicaSet ${current.metadata.name} was made at ${revision}, and ${deployment.metadata.name} is paused`,
       );
     }
+    if (before === undefined) this.#checkTemplate(current, deployment);
     const grown = replicasOf(current) - (before === undefined ? 0 : replicasOf(before));
     if (grown < 0) this.#shrunk(current, deployment, revision, atMs);
     if (grown <= 0) return;
@@ -122,6 +123,16 @@ class DeploymentChecker implements Checker {
         `ReplicaSets of ${deployment.metadata.name} ask for ${total} pods at ${revision}, at most ${most} are allowed`,
       );
     }
+  }
+
+  /** Who goes back to a template gets the ReplicaSet that had it: that makes a rollback exact. */
+  #checkTemplate(set: Stored, deployment: Stored): void {
+    const { uid } = set.metadata;
+    const twin = this.#setsOf(deployment).find(
+      (one) => one.metadata.uid !== uid && templateOf(one) === templateOf(set),
+    );
+    if (twin !== undefined)
+      this.#report("37 templates", `${set.metadata.name} and ${twin.metadata.name} are of one template`);
   }
 
   /** A ReplicaSet is to lose pods: those that are ready and go must be spared by the others. */
@@ -264,6 +275,13 @@ function podKey({ metadata }: Stored): string {
 
 function replicasOf({ spec }: Stored): number {
   return Number(spec?.["replicas"] ?? 1);
+}
+
+/** As text, without the label by which its pods are told apart. */
+function templateOf({ spec }: Stored): string {
+  return JSON.stringify(spec?.["template"], (name, value: unknown) =>
+    name === "pod-template-hash" ? undefined : value,
+  );
 }
 
 function revisionOf({ metadata }: Stored): number {

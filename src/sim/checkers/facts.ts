@@ -1,4 +1,5 @@
-import type { Stored } from "../history.ts";
+import type { ObservedState, Stored } from "../history.ts";
+import type { ClientRequest } from "../simulated-cluster.ts";
 import type { Swarm } from "../swarm.ts";
 
 /** How old the view of a loop may be whose watches are slow or break, and otherwise. Milliseconds. */
@@ -30,6 +31,13 @@ export function objectOfUid(objects: Iterable<Stored>, uid: string | undefined):
   return undefined;
 }
 
+/** The pod that a request asks to delete; undefined where it asks for something else, or there is none. */
+export function deletedPodOf(history: ObservedState, { method, target }: ClientRequest): Stored | undefined {
+  const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
+  if (method !== "DELETE" || name === undefined) return undefined;
+  return history.get(`/registry/core/pods/${namespace}/${name}`);
+}
+
 /** Whether a condition of an object is True. */
 export function isTrue({ status }: Stored, type: string): boolean {
   const conditions = (status?.["conditions"] ?? []) as readonly { readonly type: string; readonly status: string }[];
@@ -53,23 +61,34 @@ interface Toleration {
   readonly key?: string;
   readonly operator?: string;
   readonly effect?: string;
+  readonly tolerationSeconds?: number;
 }
 
 export function taintsOf(node: Stored): readonly Taint[] {
   return (node.spec?.["taints"] ?? []) as readonly Taint[];
 }
 
-/** Taints that keep a pod away. The simulation uses no values of taints. */
+/** Taints that keep a pod away. */
 export function repelling(node: Stored, pod: Stored): Taint[] {
-  const tolerations = (pod.spec?.["tolerations"] ?? []) as readonly Toleration[];
   return taintsOf(node).filter(
-    ({ key, effect }) =>
-      effect !== "PreferNoSchedule" &&
-      !tolerations.some(
-        (one) =>
-          (one.effect === undefined || one.effect === "" || one.effect === effect) &&
-          (one.key === key || ((one.key ?? "") === "" && one.operator === "Exists")),
-      ),
+    (taint) => taint.effect !== "PreferNoSchedule" && tolerationsOf(pod, taint).length === 0,
+  );
+}
+
+/** How long a pod stays in spite of a taint; Infinity: for ever. Milliseconds. */
+export function toleratedMs(pod: Stored, taint: Taint): number {
+  const tolerations = tolerationsOf(pod, taint);
+  if (tolerations.length === 0) return 0;
+  return 1000 * Math.min(...tolerations.map(({ tolerationSeconds = Infinity }) => tolerationSeconds));
+}
+
+/** The simulation uses no values of taints. */
+function tolerationsOf(pod: Stored, { key, effect }: Taint): Toleration[] {
+  const tolerations = (pod.spec?.["tolerations"] ?? []) as readonly Toleration[];
+  return tolerations.filter(
+    (one) =>
+      (one.effect === undefined || one.effect === "" || one.effect === effect) &&
+      (one.key === key || ((one.key ?? "") === "" && one.operator === "Exists")),
   );
 }
 

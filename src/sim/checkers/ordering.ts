@@ -6,7 +6,7 @@ import { controllerOf } from "./facts.ts";
 const seenByAllMs = 120_000;
 const scheduledAnnotation = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 
-/** 41: sets shrink from their highest pod. 48: an instant of a CronJob has one Job, and Forbid no two at a time. */
+/** 41: sets shrink from their highest pod. 48: an instant of a CronJob has one Job, and only Allow lets another one run on. */
 export function orderingChecker(view: View, report: Report): Checker {
   const createdMs = new Map<string, number>();
   const instants = new Map<string, string>();
@@ -60,9 +60,13 @@ function checkInstant(job: Stored, instants: Map<string, string>, view: View, re
   if (other !== undefined) report("48 instants", `${other} and ${name} are of the same instant`);
   instants.set(instant, name);
   const cronJob = [...view.history.all("batch/cronjobs").values()].find(({ metadata }) => metadata.uid === owner);
-  if (cronJob?.spec?.["concurrencyPolicy"] !== "Forbid") return;
+  const policy = cronJob?.spec?.["concurrencyPolicy"];
+  if (policy !== "Forbid" && policy !== "Replace") return;
   for (const running of view.history.all("batch/jobs").values()) {
-    if (running.metadata.uid !== job.metadata.uid && controllerOf(running, "CronJob") === owner && !isFinished(running))
-      report("48 forbid", `${name} was made while ${running.metadata.name} was not finished`);
+    if (running.metadata.uid === job.metadata.uid || controllerOf(running, "CronJob") !== owner || isFinished(running))
+      continue;
+    if (policy === "Forbid") report("48 forbid", `${name} was made while ${running.metadata.name} was not finished`);
+    else if (running.metadata.deletionTimestamp === undefined)
+      report("48 replace", `${name} was made while ${running.metadata.name} was neither finished nor deleted`);
   }
 }

@@ -1,8 +1,7 @@
 import { readCause } from "#client/cause-headers.ts";
 import type { Stored } from "../history.ts";
-import type { ClientRequest } from "../simulated-cluster.ts";
 import type { Checker, Report, View } from "./checker.ts";
-import { isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
+import { deletedPodOf, isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
 
 /** Loops that make pods, and the kind whose pods are theirs to delete. */
 const ownersOf: Readonly<Record<string, string>> = {
@@ -25,11 +24,11 @@ export function ownershipChecker(view: View, report: Report): Checker {
   return {
     name: "ownership",
     asked(_client, request) {
-      const pod = deletedBy(request);
+      const pod = deletedPodOf(view.history, request);
       if (pod !== undefined) asked.add(pod.metadata.uid);
     },
     requested(_client, request) {
-      const pod = deletedBy(request);
+      const pod = deletedPodOf(view.history, request);
       if (pod === undefined) return;
       const kind = ownersOf[readCause(request.headers)?.actor ?? ""];
       if (kind === undefined) return;
@@ -51,12 +50,6 @@ export function ownershipChecker(view: View, report: Report): Checker {
       }
     },
   };
-
-  function deletedBy({ method, target }: ClientRequest): Stored | undefined {
-    const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
-    if (method !== "DELETE" || name === undefined) return undefined;
-    return view.history.get(`/registry/core/pods/${namespace}/${name}`);
-  }
 
   function checkOrder(pod: Stored, set: string): void {
     if (!isReady(pod) || pod.metadata.deletionTimestamp !== undefined) return;
