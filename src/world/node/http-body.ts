@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import type { ByteStream, HttpBody, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
-import { stalledAnswerTimeoutMs } from "./http-limits.ts";
+import { smallAnswerBytes, stalledAnswerTimeoutMs } from "./http-limits.ts";
 import { createLane } from "./lane.ts";
 
 /** Whether a body is made while it is sent. */
@@ -79,9 +79,6 @@ export function pour(
     },
   });
 }
-
-/** Small answers fit into the kernel's buffers: only larger ones can stall. In bytes. */
-const smallAnswerBytes = 64 * 1024;
 
 /** Cuts a client off that does not take the rest of its answer: a minute, and a minute more for each MB. */
 export function watchStall(into: Writable, length: number): void {

@@ -17,6 +17,8 @@ export const stalledAnswerTimeoutMs = 60_000;
  * second to 256 streams on a tenth of a processor cut off those that were still connecting.
  */
 export const handshakeTimeoutMs = 30_000;
+/** Small answers fit into the kernel's buffers: only larger ones can stall. In bytes. */
+export const smallAnswerBytes = 64 * 1024;
 /** Small answers wait for each other no longer than this, in milliseconds. */
 export const answersGatheredMs = 1;
 /** HTTP/2 streams that one connection may have open; Go's server allows 250. */

@@ -132,10 +132,9 @@ function http2Server(
     session.on("error", () => undefined);
   });
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
-    sessions.began(stream);
-    const socket = stream.session?.socket;
-    const peer = (socket === undefined ? undefined : sessionPeers.get(stream.session!)) ?? noPeer;
-    answerHttp2(handler, options, stream, headers, peer);
+    const { session } = stream;
+    answerHttp2(handler, options, stream, headers, (session && sessionPeers.get(session)) ?? noPeer);
+    if (session !== undefined) sessions.asked(session, stream);
   });
   // The session hides its socket behind a proxy, so the peer is remembered by session.
   const sessionPeers = new WeakMap<http2.Http2Session, Peer>();

@@ -19,8 +19,9 @@ export function answerHttp2(
   peer: Peer,
 ): void {
   stream.on("error", () => undefined);
-  if (stream.readableEnded || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
-    stream.resume();
+  if (stream.endAfterHeaders || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
+    // Nobody reads: Node ends that side by itself, behind the answer. One that was read to its end takes the answer's last write with
+    // it, and an error is made for each (a tenth of a small request).
     handle(handler, requestOf(stream, headers, noBytes), stream, peer);
     return;
   }
@@ -89,12 +90,12 @@ function respond(stream: ServerHttp2Stream, answer: HttpResponse, headOnly: bool
 
 /** Names of HTTP/2 are lower case already; its pseudo headers become `host`. */
 function plainHeaders(headers: IncomingHttpHeaders): Headers {
-  const plain: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const name of Object.keys(headers)) {
+  const plain: Record<string, string> = {};
+  for (const name in headers) {
     const value = headers[name];
     if (value === undefined) continue;
-    if (name === ":authority") plain.host = String(value);
-    else if (!name.startsWith(":")) plain[name] = typeof value === "string" ? value : value.join(", ");
+    if (!name.startsWith(":")) plain[name] = typeof value === "string" ? value : value.join(", ");
+    else if (name === ":authority") plain.host = String(value);
   }
   return plain;
 }

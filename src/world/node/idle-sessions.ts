@@ -1,10 +1,10 @@
 import type http2 from "node:http2";
-import { connectionCheckIntervalMs, keepAliveTimeoutMs, lingerMs } from "./http-limits.ts";
+import { connectionCheckIntervalMs, keepAliveTimeoutMs, lingerMs, smallAnswerBytes } from "./http-limits.ts";
 
 interface Idle {
-  /** Streams that are open. */
+  /** Streams whose answers go on. */
   streams: number;
-  /** When the last of them ended. */
+  /** When the last of them ended, or was answered at once. */
   sinceMs: number;
 }
 
@@ -31,10 +31,12 @@ export class IdleSessions {
     session.on("close", () => this.#sessions.delete(session));
   }
 
-  /** A request came. */
-  began(stream: http2.ServerHttp2Stream): void {
-    const idle = stream.session === undefined ? undefined : this.#sessions.get(stream.session);
+  /** A request came. Most have their answer by now; only one that goes on is followed to its end. */
+  asked(session: http2.Http2Session, stream: http2.ServerHttp2Stream): void {
+    const idle = this.#sessions.get(session);
     if (idle === undefined) return;
+    idle.sinceMs = performance.now();
+    if (stream.writableEnded && stream.writableLength <= smallAnswerBytes) return;
     idle.streams += 1;
     stream.on("close", () => {
       idle.streams -= 1;
