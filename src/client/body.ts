@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { ByteSink, ByteStream, HttpBody, ValueLine } from "#world/http.ts";
 import { limits } from "./limits.ts";
 
@@ -35,16 +36,7 @@ function collect(stream: ByteStream): Promise<readonly Uint8Array[]> {
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
-  let length = 0;
-  for (const chunk of chunks) length += chunk.length;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+  return chunks.length === 1 ? chunks[0]! : concatBytes(chunks);
 }
 
 /**

@@ -1,10 +1,10 @@
+import { concatBytes } from "#base/bytes.ts";
 import { parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
 import { formatMicroTime } from "#codec/time.ts";
 import type { Metrics } from "#telemetry/metrics.ts";
 import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { concatBytes } from "../objects/bytes.ts";
 import { readRaw } from "../objects/read-body.ts";
 import { Failure } from "../failure.ts";
 import type { User } from "../user.ts";

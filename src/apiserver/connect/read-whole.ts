@@ -1,5 +1,5 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { HttpResponse } from "#world/http.ts";
-import { concatBytes } from "../objects/bytes.ts";
 
 /** The body of an answer in one piece; undefined when it breaks off or has more than `bytesMax` bytes. */
 export function readWhole(response: HttpResponse, bytesMax: number): Promise<Uint8Array | undefined> {

@@ -1,6 +1,7 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 
 const phrases: Readonly<Record<number, string>> = {
   400: "Bad Request",

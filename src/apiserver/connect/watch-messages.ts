@@ -1,8 +1,8 @@
+import { concatBytes } from "#base/bytes.ts";
 import { acceptWebSocket, type WebSocket } from "#streams/websocket.ts";
 import type { ByteStream, HttpRequest, HttpResponse } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
 import { protocolsWithoutToken } from "../authenticate/socket-token.ts";
-import { concatBytes } from "../objects/bytes.ts";
 
 /**
  * Answers a watch that was asked for as a WebSocket: each event is one message, text for JSON and binary for protobuf (without

@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { ValueCipher } from "#store/cipher.ts";
 import type { Ciphers } from "#world/crypto.ts";
 import type { Random } from "#world/random.ts";
@@ -58,7 +59,7 @@ export function sealAtRest(
       const sealing = sealingOf(key);
       stale.delete(key);
       if (sealing === undefined) return value;
-      return joined([sealing.head, ...sealing.sealer.seal(value, encoder.encode(key))]);
+      return concatBytes([sealing.head, ...sealing.sealer.seal(value, encoder.encode(key))]);
     },
     open(key, value) {
       if (value[0] !== mark) {
@@ -176,14 +177,4 @@ function readHead(value: Uint8Array, action: string): { name: string; sealed: Ui
     throw new Error(`${action}: it is sealed in format ${value[1]}, which this program does not know`);
   const at = 3 + value[2]!;
   return { name: decoder.decode(value.subarray(3, at)), sealed: value.subarray(at) };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

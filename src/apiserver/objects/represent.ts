@@ -1,10 +1,11 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { encodeJson } from "#codec/json.ts";
 import type { Entry } from "#store/store.ts";
 import type { Call } from "../call.ts";
 import type { Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
-import { bytesOf, concatBytes } from "./bytes.ts";
+import { bytesOf } from "./bytes.ts";
 import { hasDefaults, inVersion } from "./convert.ts";
 import { encodeProtobufObject } from "./protobuf.ts";
 import { fromMetadata, jsonOf, metadataOf } from "./stored.ts";

@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { parseJson } from "#codec/json.ts";
 import { encodeProtobufList } from "#codec/protobuf.ts";
@@ -6,7 +7,7 @@ import type { ByteSink, ByteStream, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
 import { contentTypes, type Representation } from "../negotiate.ts";
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
 import { protobufMessage } from "../objects/protobuf.ts";
 import { includeOf, itemsLackBrace, jsonItem, jsonOpen, partialMetadata, tableRow } from "../objects/represent.ts";
@@ -46,20 +47,10 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
       await call.parts.timers.yield();
       parts.push(writer.slice());
     }
-    return { status: 200, headers: gzippedHeaders(headers), body: await gzip(joined(parts)) };
+    return { status: 200, headers: gzippedHeaders(headers), body: await gzip(concatBytes(parts)) };
   }
   if (writer.done) return { status: 200, headers, body: first };
   return { status: 200, headers, body: new SlicedBody(call, writer, first) };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** A list as YAML, item by item with turns for others between them: YAML takes a hundred times as long as JSON. */
@@ -85,7 +76,7 @@ async function yamlList(call: Call, order: ListOrder): Promise<Uint8Array> {
     }
   }
   if (parts.length === 0) return encodeYaml({ ...around, [inItems]: [] });
-  return joined([encodeYaml(around), bytesOf(`${inItems}:\n`), ...parts]);
+  return concatBytes([encodeYaml(around), bytesOf(`${inItems}:\n`), ...parts]);
 }
 
 function read(json: Uint8Array): Record<string, unknown> {
@@ -195,7 +186,7 @@ class ListWriter {
       parts.push(this.slice());
       await this.#call.parts.timers.yield();
     }
-    return joined(parts);
+    return concatBytes(parts);
   }
 
   #next(): Uint8Array | undefined {

@@ -1,4 +1,5 @@
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { concatBytes } from "#base/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 import { endOf } from "../keys.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";

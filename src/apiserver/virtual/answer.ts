@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { apiVersionOf } from "#api/resource.ts";
 import { parseLabelSelector } from "#api/selectors.ts";
@@ -6,7 +7,7 @@ import { encodeJson } from "#codec/json.ts";
 import type { Call, Outcome } from "../call.ts";
 import { badRequest, Failure, methodNotAllowed } from "../failure.ts";
 import { contentTypes } from "../negotiate.ts";
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 import { includeOf, tableOf } from "../objects/represent.ts";
 import { headersFor, representationFor, valueResponse } from "../objects/respond.ts";
 import { rowHead } from "../objects/table.ts";

@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { encodeJson, parseJson } from "#codec/json.ts";
 import { isRecord } from "#codec/record.ts";
@@ -7,7 +8,7 @@ import { convertedObject, ensureConverted } from "../custom/conversion.ts";
 import { conversionBacklogMax } from "../custom/limits.ts";
 import type { Failure } from "../failure.ts";
 import type { Representation } from "../negotiate.ts";
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 import { representValue } from "../objects/represent.ts";
 import type { Served } from "../registry.ts";
 import { statusObject } from "../status.ts";

@@ -1,9 +1,10 @@
+import { concatBytes } from "#base/bytes.ts";
 import { encodeWatchFrame } from "#codec/protobuf.ts";
 import type { Entry, Event } from "#store/store.ts";
 import type { Clock } from "#world/clock.ts";
 import type { ValueLine } from "#world/http.ts";
 import type { Representation } from "../negotiate.ts";
-import { bytesOf, concatBytes } from "../objects/bytes.ts";
+import { bytesOf } from "../objects/bytes.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { inVersion } from "../objects/convert.ts";
 import { encodeProtobufObject } from "../objects/protobuf.ts";

@@ -1,8 +1,8 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { Event, FollowEnd, Store } from "#store/store.ts";
 import type { Clock, Timers } from "#world/clock.ts";
 import { resourcePrefixOf } from "../keys.ts";
 import { bookmarkIntervalMs, sliceMs } from "../limits.ts";
-import { concatBytes } from "../objects/bytes.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { FrameSource } from "./frames.ts";
 import { WatcherIndex } from "./watcher-index.ts";

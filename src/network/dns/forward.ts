@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import { parseIpv4 } from "#base/cidr.ts";
 import type { Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
@@ -154,9 +155,7 @@ export class FrameReader {
   }
 
   push(chunk: Uint8Array): void {
-    const all = new Uint8Array(this.#rest.length + chunk.length);
-    all.set(this.#rest);
-    all.set(chunk, this.#rest.length);
+    const all = concatBytes([this.#rest, chunk]);
     let at = 0;
     while (at + 2 <= all.length) {
       const end = at + 2 + (((all[at] ?? 0) << 8) | (all[at + 1] ?? 0));

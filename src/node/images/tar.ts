@@ -1,3 +1,5 @@
+import { concatBytes } from "#base/bytes.ts";
+
 /** A file, folder or link in an archive. Exactly one of the three makes its kind; folders have none. */
 export interface TarEntry {
   /** Without a leading slash. */
@@ -31,7 +33,7 @@ export function writeTar(entries: readonly TarEntry[]): Uint8Array {
     parts.push(header(entry, type, entry.content?.length ?? 0), ...padded(entry.content ?? new Uint8Array(0)));
   }
   parts.push(new Uint8Array(2 * blockBytes));
-  return concatenate(parts);
+  return concatBytes(parts);
 }
 
 function header(entry: TarEntry, type: string, size: number): Uint8Array {
@@ -68,14 +70,4 @@ function paxRecord(key: string, value: string): string {
 function padded(content: Uint8Array): Uint8Array[] {
   const rest = content.length % blockBytes;
   return rest === 0 ? [content] : [content, new Uint8Array(blockBytes - rest)];
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

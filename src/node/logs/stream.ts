@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { Disk } from "#world/disk.ts";
 import type { ByteSink, ByteStream } from "#world/http.ts";
 import { logReadBytes } from "../limits.ts";
@@ -141,13 +142,7 @@ function noneIfMissing(error: { code?: unknown }): Uint8Array {
 /** One write per piece that was read, not one per line. */
 function merged(parts: readonly Uint8Array[]): Uint8Array[] {
   if (parts.length < 2) return [...parts];
-  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return [whole];
+  return [concatBytes(parts)];
 }
 
 /** Where the last `lines` lines of a file begin, read from its end. */

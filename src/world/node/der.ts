@@ -1,3 +1,5 @@
+import { concatBytes } from "#base/bytes.ts";
+
 /**
  * The little of ASN.1's distinguished encoding rules that certificates need. Lengths are definite; nothing is copied when
  * reading. Everything read comes from strangers: each reader checks its bounds and throws `DerError`.
@@ -37,14 +39,7 @@ export function encode(elementTag: number, ...parts: readonly Uint8Array[]): Uin
   let length = 0;
   for (const part of parts) length += part.length;
   const header = length < 0x80 ? [elementTag, length] : [elementTag, ...longLength(length)];
-  const out = new Uint8Array(header.length + length);
-  out.set(header);
-  let at = header.length;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return concatBytes([Uint8Array.from(header), ...parts]);
 }
 
 function longLength(length: number): number[] {

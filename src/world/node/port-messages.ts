@@ -1,3 +1,4 @@
+import { concatBytes } from "#base/bytes.ts";
 import type { MessagePort, Worker } from "node:worker_threads";
 import type { Headers } from "../http.ts";
 
@@ -79,12 +80,7 @@ export class Outbox {
   }
 
   #send(): void {
-    const bytes = new Uint8Array(this.#length);
-    let at = 0;
-    for (const part of this.#parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    const bytes = concatBytes(this.#parts);
     const batch: Batch = { messages: this.#messages, bytes };
     this.#messages = [];
     this.#parts = [];
