@@ -1,5 +1,6 @@
 import { EvaluationFailure } from "./failure.ts";
 import { cheapCostMax, pauseCost } from "./limits.ts";
+import type { Progress } from "./progress.ts";
 import type { Value } from "./value.ts";
 
 /** Whether time is up, for evaluations that take long. */
@@ -13,7 +14,15 @@ export interface Frame {
   /** At this cost somebody looks whether the evaluation may go on: never above `costMax`. */
   pauseAt: number;
   readonly isLate: IsLate | undefined;
+  /** Late is not too late: others get their turn, and the evaluation goes on. */
+  readonly isInterruptible: boolean;
+  /** Kept from the first interruption on. */
+  progress: Progress | undefined;
 }
+
+/** Thrown out of an evaluation whose turn is over. Deliberately no Error: nobody sees it. */
+export class Interrupted {}
+const interrupted = new Interrupted();
 
 /** Counts work before it is done; ends the evaluation when it is too much, or takes too long. */
 export function charge(frame: Frame, cost: number): void {
@@ -24,7 +33,11 @@ export function charge(frame: Frame, cost: number): void {
 function pause(frame: Frame): void {
   const { cost, costMax, isLate } = frame;
   if (costMax < cost) throw new EvaluationFailure("operation cancelled: actual cost limit exceeded", true);
-  if (isLate?.() === true) throw new EvaluationFailure("operation interrupted: it took too long", true);
+  if (isLate?.() === true) {
+    if (!frame.isInterruptible) throw new EvaluationFailure("operation interrupted: it took too long", true);
+    // Each turn gets further than the one before it.
+    if (frame.progress?.hasAdvanced !== false) throw interrupted;
+  }
   frame.pauseAt = pauseAfter(cost, costMax, isLate);
 }
 

@@ -6,8 +6,6 @@ export const nestingMax = 250;
 export const issuesMax = 20;
 /** Cost units of one evaluation when its caller does not say otherwise. */
 export const evaluationCostMax = 1_000_000;
-/** Milliseconds that one evaluation may take where its caller gives it a clock: its budget buys less on a fast machine. */
-export const evaluationMsMax = 90;
 /** Cost units that an evaluation may spend before anybody looks at the time … */
 export const cheapCostMax = 100_000;
 /** … and between two such looks. */

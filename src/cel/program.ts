@@ -3,9 +3,10 @@ import { compile } from "./compile.ts";
 import { estimateCost } from "./cost.ts";
 import type { Environment } from "./environment.ts";
 import { describeIssues, EvaluationFailure, SyntaxFailure, type Issue } from "./failure.ts";
-import { pauseAfter, type Frame, type IsLate, type Run } from "./frame.ts";
+import { Interrupted, pauseAfter, type Frame, type IsLate, type Run } from "./frame.ts";
 import { evaluationCostMax } from "./limits.ts";
 import { parse } from "./parser.ts";
+import { Progress } from "./progress.ts";
 import { formatType, type Type } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -35,12 +36,45 @@ export class Program {
    * `isLate` is asked now and then by evaluations that cost much; one that is late ends like one that costs too much.
    */
   evaluate(variables: readonly (Value | undefined)[], costMax: number = evaluationCostMax, isLate?: IsLate): Result {
+    return this.#go(this.#frame(variables, costMax, isLate, false));
+  }
+
+  /**
+   * The same in turns: when `isOver` says that one is over, which is asked now and then by evaluations that cost much, it yields, and
+   * goes on where it was. A turn is as long as one operation at least.
+   */
+  *inTurns(variables: readonly (Value | undefined)[], costMax: number, isOver: () => boolean): Generator<void, Result> {
+    const frame = this.#frame(variables, costMax, isOver, true);
+    for (;;) {
+      try {
+        return this.#go(frame);
+      } catch (error) {
+        if (!(error instanceof Interrupted)) throw error;
+      }
+      yield;
+      frame.pauseAt = pauseAfter(frame.cost, costMax, isOver);
+      frame.cost = 0;
+      frame.progress ??= new Progress();
+      frame.progress.hasAdvanced = false;
+    }
+  }
+
+  #frame(
+    variables: readonly (Value | undefined)[],
+    costMax: number,
+    isLate: IsLate | undefined,
+    isInterruptible: boolean,
+  ): Frame {
     const slots = new Array<Value>(this.#slots);
     for (let i = 0; i < variables.length; i += 1) {
       const value = variables[i];
       if (value !== undefined) slots[i] = value;
     }
-    const frame: Frame = { slots, cost: 0, costMax, pauseAt: pauseAfter(0, costMax, isLate), isLate };
+    const pauseAt = pauseAfter(0, costMax, isLate);
+    return { slots, cost: 0, costMax, pauseAt, isLate, isInterruptible, progress: undefined };
+  }
+
+  #go(frame: Frame): Result {
     try {
       return { ok: true, value: this.#run(frame), cost: frame.cost };
     } catch (error) {

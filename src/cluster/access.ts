@@ -15,6 +15,7 @@ import type { ObjectReader } from "#apiserver/object-reader.ts";
 import { Remote, type RemoteParts } from "#apiserver/remote/remote.ts";
 import type { User } from "#apiserver/user.ts";
 import { ingressController } from "#network/ingress/compile.ts";
+import type { TurnTimers } from "#apiserver/turns.ts";
 import type { JsonWebKeys } from "#world/json-web-keys.ts";
 
 /** Who may come in and who judges them, beyond what every cluster has. Read from files by `access-files.ts`. */
@@ -29,6 +30,7 @@ export interface AccessSettings {
 }
 
 export interface AccessParts extends RemoteParts {
+  readonly timers: RemoteParts["timers"] & TurnTimers;
   readonly webKeys: JsonWebKeys | undefined;
   readonly log: (message: string, detail: string) => void;
 }
@@ -97,7 +99,8 @@ export class Access {
     const { webKeys } = this.#parts;
     if (webKeys === undefined) throw new Error("Cannot trust issuers: this process reads no web keys");
     const { clock, crypto } = this.#known;
-    return { jwt: createJwtChecker(issuers, { clock, crypto, webKeys, remote: new Remote(this.#parts) }) };
+    const { timers } = this.#parts;
+    return { jwt: createJwtChecker(issuers, { clock, timers, crypto, webKeys, remote: new Remote(this.#parts) }) };
   }
 
   #makeAuthorizer({ authorizers, authorizerEndpoints }: AccessSettings): Authorizer {
@@ -110,8 +113,10 @@ export class Access {
         const endpoint = authorizerEndpoints?.get(each.name);
         if (endpoint === undefined) throw new Error(`Cannot use the authorizer ${each.name}: nobody says where it is`);
         const { clock } = this.#known;
+        const { timers } = this.#parts;
         return createWebhookAuthorizer(each, endpoint, {
           clock,
+          timers,
           remote: new Remote(this.#parts),
           log: this.#parts.log,
         });

@@ -1,5 +1,4 @@
 import { fromJson } from "#cel/json.ts";
-import { lateFromNow } from "#cel/late.ts";
 import { kubernetesEnvironment } from "#cel/kubernetes.ts";
 import { compileExpression, type Program } from "#cel/program.ts";
 import { bool, dyn } from "#cel/types.ts";
@@ -10,6 +9,7 @@ import { BoundedCache } from "../authenticate/bounded-cache.ts";
 import type { WebhookAuthorizerSettings } from "../configuration/authorization.ts";
 import type { RemoteEndpoint } from "../configuration/kubeconfig.ts";
 import type { Remote } from "../remote/remote.ts";
+import { soonInTurns, Turn, type Steps, type TurnTimers } from "../turns.ts";
 import { conditionsCostMax, keptQuestionCharsMax, keptVerdictsMax } from "./limits.ts";
 
 interface Kept {
@@ -31,6 +31,7 @@ export function createWebhookAuthorizer(
   endpoint: RemoteEndpoint,
   parts: {
     readonly clock: Pick<Clock, "monotonic">;
+    readonly timers: TurnTimers;
     readonly remote: Remote;
     readonly log: (message: string, detail: string) => void;
   },
@@ -59,21 +60,26 @@ export function createWebhookAuthorizer(
     return decision;
   }
 
+  function decide(spec: object, isFor: boolean | "error"): Decision | Promise<Decision> {
+    if (isFor === "error") return failed;
+    if (!isFor) return noOpinion;
+    const question = JSON.stringify(spec);
+    const known = kept.get(question);
+    if (known !== undefined && parts.clock.monotonic() < known.until) return known.decision;
+    let answer = asking.get(question);
+    if (answer === undefined) {
+      answer = ask(spec, question).finally(() => asking.delete(question));
+      asking.set(question, answer);
+    }
+    return answer;
+  }
+
   return {
     authorize(wanted) {
       const spec = specOf(wanted);
-      const isFor = conditionsHold(conditions, spec, parts.clock);
-      if (isFor === "error") return failed;
-      if (!isFor) return noOpinion;
-      const question = JSON.stringify(spec);
-      const known = kept.get(question);
-      if (known !== undefined && parts.clock.monotonic() < known.until) return known.decision;
-      let answer = asking.get(question);
-      if (answer === undefined) {
-        answer = ask(spec, question).finally(() => asking.delete(question));
-        asking.set(question, answer);
-      }
-      return answer;
+      const turn = new Turn(parts.clock);
+      const isFor = soonInTurns(turn.through(conditionsHold(conditions, spec, turn)), parts.timers);
+      return isFor instanceof Promise ? isFor.then((settled) => decide(spec, settled)) : decide(spec, isFor);
     },
     // It answers questions, and lists nothing.
     rulesFor: () => ({ resourceRules: [], nonResourceRules: [], incomplete: true }),
@@ -89,19 +95,13 @@ function compileCondition(name: string, expression: string): Program {
 }
 
 /** A condition that is false settles it, whatever is wrong with others. */
-function conditionsHold(
-  conditions: readonly Program[],
-  spec: object,
-  clock: Pick<Clock, "monotonic">,
-): boolean | "error" {
+function* conditionsHold(conditions: readonly Program[], spec: object, turn: Turn): Steps<boolean | "error"> {
   if (conditions.length === 0) return true;
   const values = [fromJson(spec, dyn)];
   let left = conditionsCostMax;
   let isBroken = false;
-  // They share the time that one may take.
-  const isLate = lateFromNow(clock);
   for (const condition of conditions) {
-    const result = condition.evaluate(values, left, isLate);
+    const result = yield* condition.inTurns(values, left, turn.isOver);
     left -= result.cost;
     if (!result.ok) isBroken = true;
     else if (result.value !== true) return false;

@@ -1,9 +1,7 @@
 import type { JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
 import type { FieldErrors } from "#api/validation/field-errors.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
-import type { IsLate } from "#cel/frame.ts";
 import { fromJson } from "#cel/json.ts";
-import { lateFromNow } from "#cel/late.ts";
 import { EvaluationFailure } from "#cel/failure.ts";
 import { none, Optional, type Value } from "#cel/value.ts";
 import { isRecord } from "#codec/record.ts";
@@ -30,27 +28,33 @@ export class RuleRun {
   readonly #errors: FieldErrors;
   readonly #clock: Pick<Clock, "monotonic"> | undefined;
   readonly #places: Place[] = [];
-  #next = 0;
+  readonly #steps: Generator<void, void>;
+  #until = Infinity;
   #costLeft = objectCostMax;
 
   constructor(errors: FieldErrors, tree: RuleTree, object: unknown, old: unknown, clock?: Pick<Clock, "monotonic">) {
     this.#errors = errors;
     this.#clock = clock;
     this.#visit(tree, "", object, old);
+    this.#steps = this.#runPlaces();
   }
 
   /** Goes on until all is done, or, with a clock, for `turnMs` milliseconds; says whether all is done. */
   go(turnMs = Infinity): boolean {
-    const until = this.#clock === undefined ? Infinity : this.#clock.monotonic() + turnMs;
-    while (this.#next < this.#places.length && this.#costLeft >= 0) {
-      const { tree, path, value, old } = this.#places[this.#next]!;
-      this.#next += 1;
+    if (this.#clock !== undefined) this.#until = this.#clock.monotonic() + turnMs;
+    return this.#steps.next().done === true;
+  }
+
+  readonly #isOver = (): boolean => this.#clock !== undefined && this.#until < this.#clock.monotonic();
+
+  *#runPlaces(): Generator<void, void> {
+    for (const { tree, path, value, old } of this.#places) {
+      if (this.#costLeft < 0) return;
       // Rules that are broken already may stay so while their value is not touched.
       const isUnchanged = old !== undefined && semanticallyEqual(value, old);
-      this.#runAll(tree, path, value, old, isUnchanged);
-      if (this.#clock !== undefined && until < this.#clock.monotonic()) break;
+      yield* this.#runAll(tree, path, value, old, isUnchanged);
+      if (this.#isOver()) yield;
     }
-    return this.#next >= this.#places.length || this.#costLeft < 0;
   }
 
   #visit(tree: RuleTree, path: string, value: unknown, old: unknown): void {
@@ -74,7 +78,7 @@ export class RuleRun {
     }
   }
 
-  #runAll(tree: RuleTree, path: string, value: unknown, old: unknown, isUnchanged: boolean): void {
+  *#runAll(tree: RuleTree, path: string, value: unknown, old: unknown, isUnchanged: boolean): Generator<void, void> {
     let self: Value | undefined;
     for (const rule of tree.rules) {
       if (this.#costLeft < 0) return;
@@ -85,7 +89,7 @@ export class RuleRun {
         self ??= fromJson(value, tree.type);
         const oldValue = old === undefined || old === null ? undefined : fromJson(old, tree.type);
         const oldSelf = isOptional ? (oldValue === undefined ? none : new Optional(oldValue)) : oldValue;
-        this.#run(tree.schema, rule, path, [self, oldSelf]);
+        yield* this.#run(tree.schema, rule, path, [self, oldSelf]);
       } catch (error) {
         if (!(error instanceof EvaluationFailure)) throw error;
         this.#fail(tree.schema, path, `${error.message} evaluating rule: ${ruleText(rule)}`);
@@ -93,12 +97,18 @@ export class RuleRun {
     }
   }
 
-  #run(schema: JSONSchemaProps, rule: CompiledRule, path: string, values: readonly (Value | undefined)[]): void {
+  *#run(
+    schema: JSONSchemaProps,
+    rule: CompiledRule,
+    path: string,
+    values: readonly (Value | undefined)[],
+  ): Generator<void, void> {
     if (!rule.test.ok) {
       this.#fail(schema, path, `rule compile error: ${rule.test.message}`);
       return;
     }
-    const result = rule.test.program.evaluate(values, Math.min(callCostMax, this.#costLeft), this.#isLate());
+    const costMax = Math.min(callCostMax, this.#costLeft);
+    const result = yield* rule.test.program.inTurns(values, costMax, this.#isOver);
     this.#costLeft -= result.cost;
     if (!result.ok && result.isOverBudget) {
       const isOwn = callCostMax < result.cost || this.#costLeft >= 0;
@@ -109,18 +119,15 @@ export class RuleRun {
         : `validation failed due to running out of cost budget, no further validation rules will be run`;
       this.#fail(schema, path, why);
     } else if (!result.ok) this.#fail(schema, path, `${result.message} evaluating rule: ${ruleText(rule)}`);
-    else if (result.value !== true) this.#broken(schema, rule, path, this.#messageOf(rule, values));
-  }
-
-  #isLate(): IsLate | undefined {
-    return this.#clock && lateFromNow(this.#clock);
+    else if (result.value !== true) this.#broken(schema, rule, path, yield* this.#messageOf(rule, values));
   }
 
   /** The message of a broken rule: its expression's, its own, or one that shows the rule. */
-  #messageOf({ rule, message }: CompiledRule, values: readonly (Value | undefined)[]): string {
+  *#messageOf({ rule, message }: CompiledRule, values: readonly (Value | undefined)[]): Generator<void, string> {
     const fallback = rule.message?.trim() || `failed rule: ${rule.rule.trim()}`;
     if (message?.ok !== true) return fallback;
-    const result = message.program.evaluate(values, Math.min(callCostMax, Math.max(0, this.#costLeft)), this.#isLate());
+    const costMax = Math.min(callCostMax, Math.max(0, this.#costLeft));
+    const result = yield* message.program.inTurns(values, costMax, this.#isOver);
     this.#costLeft -= result.cost;
     if (!result.ok || typeof result.value !== "string") return fallback;
     const text = result.value.trim();

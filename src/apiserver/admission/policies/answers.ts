@@ -2,7 +2,7 @@ import type { AuthorizerQuestion } from "#cel/library/authorizer.ts";
 import type { AdmissionRequest } from "../../admission.ts";
 import type { Authorizer, Decision } from "../../authorizer.ts";
 import { questionsMax } from "./limits.ts";
-import type { Steps, TurnTimers } from "./turns.ts";
+import type { Steps, TurnTimers } from "../../turns.ts";
 
 /**
  * Thrown out of an expression that asks an authorizer outside: expressions are evaluated in one turn, so whoever evaluates waits

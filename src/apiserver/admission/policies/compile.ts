@@ -5,7 +5,7 @@ import { bool, dyn, type ObjectField, type ObjectType, type Type } from "#cel/ty
 import { mutationEnvironment, mutationTypes, policyVariables, validationEnvironment } from "./environment.ts";
 import { callCostMax } from "./limits.ts";
 import type { ConditionsResult } from "../webhooks/conditions.ts";
-import type { Steps, Turn } from "./turns.ts";
+import type { Steps, Turn } from "../../turns.ts";
 import { Postponed, VariablesValue, type Budget } from "./variables.ts";
 import type { Value } from "#cel/value.ts";
 
@@ -48,7 +48,7 @@ export class PolicyEvaluation {
   readonly #turn: Turn;
 
   constructor(expressions: PolicyExpressions, inputs: readonly Value[], budget: Budget, turn: Turn) {
-    this.#variables = new VariablesValue(expressions.variables, inputs, budget);
+    this.#variables = new VariablesValue(expressions.variables, inputs, budget, turn.isOver);
     this.#values = [...inputs, this.#variables];
     this.#budget = budget;
     this.#turn = turn;
@@ -56,29 +56,27 @@ export class PolicyEvaluation {
 
   /** One expression, and a turn for others when it has taken long. */
   *run(compiled: Compiled): Steps<Result> {
-    const result = yield* this.#evaluated(compiled);
-    yield* this.#turn.pause();
-    return result;
+    return yield* this.#turn.through(this.#evaluated(compiled));
   }
 
   *#evaluated(compiled: Compiled): Steps<Result> {
     if (!compiled.ok)
       return { ok: false, message: `compilation error: ${compiled.message}`, cost: 0, isOverBudget: false };
-    const result = yield* this.#withVariables(() => {
-      const isLate = this.#variables.begin();
-      return compiled.program.evaluate(this.#values, Math.min(callCostMax, this.#budget.left), isLate);
-    });
+    const result = yield* this.#withVariables(() =>
+      compiled.program.inTurns(this.#values, Math.min(callCostMax, this.#budget.left), this.#turn.isOver),
+    );
     this.#budget.left -= result.cost;
+    if (this.#turn.isOver()) yield;
     if (result.ok || !result.isOverBudget) return result;
     const message = "validation failed due to running out of cost budget, no further validation rules will be run";
     return { ...result, message };
   }
 
   /** Does it; again each time when a variable that takes long was prepared for it, which happens once for each. */
-  *#withVariables<T>(act: () => T): Steps<T> {
+  *#withVariables<T>(act: () => Steps<T>): Steps<T> {
     for (;;) {
       try {
-        return act();
+        return yield* act();
       } catch (error) {
         if (!(error instanceof Postponed)) throw error;
         const { name } = error;

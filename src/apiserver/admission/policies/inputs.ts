@@ -11,7 +11,7 @@ import type { ObjectReader } from "../../object-reader.ts";
 import { inVersion } from "../../objects/convert.ts";
 import { decisionOn } from "./answers.ts";
 import { policyVariables } from "./environment.ts";
-import type { TurnTimers } from "./turns.ts";
+import type { TurnTimers } from "../../turns.ts";
 
 export interface PolicyParts {
   readonly objects: ObjectReader;

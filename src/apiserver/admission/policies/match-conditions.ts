@@ -9,7 +9,7 @@ import {
 } from "./compile.ts";
 import { Inputs, type PolicyParts } from "./inputs.ts";
 import { conditionsCostMax, conditionsMax } from "./limits.ts";
-import { Turn } from "./turns.ts";
+import { Turn } from "../../turns.ts";
 
 interface Remembered {
   readonly expressions: PolicyExpressions;
@@ -32,7 +32,7 @@ export function matchConditions(parts: PolicyParts): MatchConditions {
   return function* (conditions, request, seen) {
     const { expressions, conditions: tests } = compiled(conditions);
     const inputs = new Inputs(parts, request, { resource: request.kind.storage, ...seen });
-    const budget = { left: conditionsCostMax, clock: parts.clock };
+    const budget = { left: conditionsCostMax };
     const turn = new Turn(parts.clock);
     return yield* conditionsHold(tests, new PolicyEvaluation(expressions, inputs.values(undefined), budget, turn));
   };

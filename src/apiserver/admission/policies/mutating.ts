@@ -34,7 +34,7 @@ import { CompiledPolicies } from "./compiled-policies.ts";
 import { mutationTypes, patchType } from "./environment.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
 import { policyCostMax } from "./limits.ts";
-import { Turn, type Steps } from "./turns.ts";
+import { Turn, type Steps } from "../../turns.ts";
 
 interface CompiledPolicy {
   readonly expressions: PolicyExpressions;
@@ -135,7 +135,7 @@ function* mutate(
   const params = paramsOf(request, policy.spec.paramKind, binding.spec.paramRef, parts.objects);
   if (!params.ok) return params.problem;
   const { expressions, conditions, mutations } = compiled.of(policy);
-  const budget = { left: policyCostMax, clock: parts.clock };
+  const budget = { left: policyCostMax };
   for (const param of params.all) {
     for (const [index, { mutation, made }] of mutations.entries()) {
       // Each change is made with what the one before has left.

@@ -24,7 +24,7 @@ import { CompiledPolicies } from "./compiled-policies.ts";
 import { Inputs, seenObjects, type PolicyParts } from "./inputs.ts";
 import { annotationLengthMax, messageLengthMax, policyCostMax } from "./limits.ts";
 import { Outcomes, type Problem } from "./outcomes.ts";
-import { Turn, type Steps } from "./turns.ts";
+import { Turn, type Steps } from "../../turns.ts";
 
 interface CompiledPolicy {
   readonly expressions: PolicyExpressions;
@@ -112,7 +112,7 @@ function* judge(
   const inputs = new Inputs(parts, request, seenObjects(request, resource));
   const made = compiled.of(policy);
   for (const param of params.all) {
-    const budget = { left: policyCostMax, clock: parts.clock };
+    const budget = { left: policyCostMax };
     const evaluation = new PolicyEvaluation(made.expressions, inputs.values(param), budget, parts.turn);
     const conditions = yield* conditionsHold(made.conditions, evaluation);
     if ("error" in conditions) failure(conditions.error);

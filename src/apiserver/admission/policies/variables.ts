@@ -1,21 +1,18 @@
 import { EvaluationFailure } from "#cel/failure.ts";
 import type { IsLate } from "#cel/frame.ts";
-import { lateFromNow } from "#cel/late.ts";
-import type { Compiled } from "#cel/program.ts";
+import type { Compiled, Result } from "#cel/program.ts";
 import { MapValue, type Value } from "#cel/value.ts";
-import type { Clock } from "#world/clock.ts";
 import { callCostMax } from "./limits.ts";
+import type { Steps } from "../../turns.ts";
 
 /** What the expressions of one policy may still cost. */
 export interface Budget {
   left: number;
-  /** By which each expression is stopped that takes too long, with the variables that it reads first. */
-  readonly clock: Pick<Clock, "monotonic">;
 }
 
 /**
- * Thrown out of an expression when the time that it has is used up by the variables that it reads: whoever evaluates it prepares
- * this one in a turn of its own, and begins again. Deliberately no Error: nobody sees it.
+ * Thrown out of an expression when its turn is used up by the variables that it reads: whoever evaluates it prepares this one in
+ * turns of its own, and begins again. Deliberately no Error: nobody sees it.
  */
 export class Postponed {
   readonly name: string;
@@ -31,33 +28,24 @@ export class VariablesValue extends MapValue {
   readonly #inputs: readonly Value[];
   readonly #budget: Budget;
   readonly #known = new Map<string, Value | EvaluationFailure>();
-  #isLate: IsLate;
-  #alone: string | undefined;
+  readonly #isOver: IsLate;
 
-  constructor(programs: ReadonlyMap<string, Compiled>, inputs: readonly Value[], budget: Budget) {
+  /** `isOver`: whether the turn of the expression is over that reads them. */
+  constructor(programs: ReadonlyMap<string, Compiled>, inputs: readonly Value[], budget: Budget, isOver: IsLate) {
     super();
     this.#programs = programs;
     this.#inputs = inputs;
     this.#budget = budget;
-    this.#isLate = lateFromNow(budget.clock);
+    this.#isOver = isOver;
   }
 
-  /** An expression begins: what it reads shares its time, which is answered. */
-  begin(): IsLate {
-    this.#alone = undefined;
-    this.#isLate = lateFromNow(this.#budget.clock);
-    return this.#isLate;
-  }
-
-  /** Evaluates one variable with time of its own; what it fails with is told by whoever reads it. Throws `Postponed` for another. */
-  prepare(name: string): void {
-    this.begin();
-    this.#alone = name;
-    try {
-      this.field(name);
-    } catch (error) {
-      if (!(error instanceof EvaluationFailure)) throw error;
-    }
+  /** Evaluates one variable in turns; what it fails with is told by whoever reads it. Throws `Postponed` for another. */
+  *prepare(name: string): Steps<void> {
+    const compiled = this.#programs.get(name);
+    if (compiled?.ok !== true || this.#known.has(name)) return;
+    const costMax = Math.min(callCostMax, this.#budget.left);
+    const result = yield* compiled.program.inTurns([...this.#inputs, this], costMax, this.#isOver);
+    this.#known.set(name, this.#paid(name, result));
   }
 
   get size(): number {
@@ -84,17 +72,18 @@ export class VariablesValue extends MapValue {
   #evaluate(name: string, compiled: Compiled): Value | EvaluationFailure {
     if (!compiled.ok)
       return new EvaluationFailure(`composited variable "${name}" fails to compile: ${compiled.message}`);
-    const isAlone = this.#alone === name;
-    if (!isAlone && this.#isLate()) throw new Postponed(name);
+    if (this.#isOver()) throw new Postponed(name);
     const costMax = Math.min(callCostMax, this.#budget.left);
-    const result = compiled.program.evaluate([...this.#inputs, this], costMax, this.#isLate);
+    const result = compiled.program.evaluate([...this.#inputs, this], costMax, this.#isOver);
+    // Not its budget, but its turn is used up.
+    if (!result.ok && result.isOverBudget && result.cost <= costMax) throw new Postponed(name);
+    return this.#paid(name, result);
+  }
+
+  #paid(name: string, result: Result): Value | EvaluationFailure {
     this.#budget.left -= result.cost;
     if (result.ok) return result.value;
-    // Others before it may have taken its time.
-    if (!isAlone && result.isOverBudget && result.cost <= costMax && this.#isLate()) throw new Postponed(name);
-    return new EvaluationFailure(
-      `composited variable "${name}" fails to evaluate: ${result.message}`,
-      result.isOverBudget,
-    );
+    const why = `composited variable "${name}" fails to evaluate: ${result.message}`;
+    return new EvaluationFailure(why, result.isOverBudget);
   }
 }

@@ -1,6 +1,6 @@
 import type { MatchCondition } from "#api/generated/admissionregistration-v1.ts";
 import type { AdmissionRequest } from "../../admission.ts";
-import type { Steps } from "../policies/turns.ts";
+import type { Steps } from "../../turns.ts";
 
 /** Whether all match conditions hold. `error`: one could not be evaluated and none was false. */
 export type ConditionsResult = { readonly holds: boolean } | { readonly error: string };

@@ -3,7 +3,7 @@ import type { ApiObject } from "#api/kind.ts";
 import { apiVersionOf, type Resource } from "#api/resource.ts";
 import type { AdmissionRequest, Verdict } from "../../admission.ts";
 import { inVersion } from "../../objects/convert.ts";
-import type { Steps, TurnTimers } from "../policies/turns.ts";
+import type { Steps, TurnTimers } from "../../turns.ts";
 import { callWebhook, type CallerParts } from "./call.ts";
 import type { MatchConditions } from "./conditions.ts";
 import { webhookTimeoutSeconds, webhookWarningLengthMax, webhookWarningsMax } from "./limits.ts";

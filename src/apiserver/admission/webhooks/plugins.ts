@@ -14,7 +14,7 @@ import { listStored } from "../../authorize/stored.ts";
 import { toStorage } from "../../objects/convert.ts";
 import { applyJsonPatch } from "../../patch/json-patch.ts";
 import { whenAnswered } from "../policies/answers.ts";
-import type { Steps } from "../policies/turns.ts";
+import type { Steps } from "../../turns.ts";
 import { allow } from "../request.ts";
 import { ask, asking, failed, type Asked, type WebhookParts } from "./dispatch.ts";
 import { isExempt } from "./match.ts";

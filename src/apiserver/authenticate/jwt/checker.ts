@@ -9,7 +9,8 @@ import { BoundedCache } from "../bounded-cache.ts";
 import { claimIssuersMax, issuerLeewayMs, jwtKeepMs, jwtsMax } from "../limits.ts";
 import { DistributedClaim, type Completed } from "./distributed-claims.ts";
 import { IssuerKeys, type SignatureCheck } from "./key-set.ts";
-import { compileMapping, type Mapped } from "./mapping.ts";
+import { compileMapping, type MapClaims, type Mapped } from "./mapping.ts";
+import { soonInTurns, Turn, type TurnTimers } from "../../turns.ts";
 import { claimsProblem, issuerOf, readToken, type UnverifiedToken } from "./token.ts";
 
 export interface JwtChecker {
@@ -19,6 +20,7 @@ export interface JwtChecker {
 
 export interface JwtParts {
   readonly clock: Clock;
+  readonly timers: TurnTimers;
   readonly crypto: Pick<Crypto, "sha256">;
   readonly webKeys: JsonWebKeys;
   readonly remote: Remote;
@@ -27,7 +29,7 @@ export interface JwtParts {
 interface Trusted {
   readonly issuer: JwtIssuer;
   readonly keys: IssuerKeys;
-  readonly map: (claims: Readonly<Record<string, unknown>>) => Mapped;
+  readonly map: MapClaims;
   /** The groups where a claim holds them: they may lie with another server. */
   readonly distributed: DistributedClaim | undefined;
 }
@@ -59,10 +61,13 @@ export function createJwtChecker(issuers: readonly JwtIssuer[], parts: JwtParts)
     token: UnverifiedToken,
     { issuer, map, distributed }: Trusted,
   ): Authentication | Promise<Authentication> {
-    const judge = (completed: Completed): Authentication => {
+    const settle = (mapped: Mapped): Authentication =>
+      mapped.ok ? keep(digest, token, { ok: true, user: mapped.user }) : invalid(issuer, mapped.detail);
+    const judge = (completed: Completed): Authentication | Promise<Authentication> => {
       if (!completed.ok) return invalid(issuer, completed.detail);
-      const mapped = map(completed.claims);
-      return mapped.ok ? keep(digest, token, { ok: true, user: mapped.user }) : invalid(issuer, mapped.detail);
+      const turn = new Turn(clock);
+      const mapped = soonInTurns(turn.through(map(completed.claims, turn.isOver)), parts.timers);
+      return mapped instanceof Promise ? mapped.then(settle) : settle(mapped);
     };
     const completed = distributed?.complete(digest, token.claims) ?? { ok: true, claims: token.claims };
     return completed instanceof Promise ? completed.then(judge) : judge(completed);

@@ -4,6 +4,7 @@ import { compileExpression, type Program } from "#cel/program.ts";
 import { bool, dyn, list, map, string, type ObjectField, type ObjectType, type Type } from "#cel/types.ts";
 import { ListValue, type Value } from "#cel/value.ts";
 import type { ClaimSource, JwtIssuer, Rule } from "../../configuration/authentication.ts";
+import type { Steps } from "../../turns.ts";
 import type { User } from "../../user.ts";
 import { withAuthenticated } from "../groups.ts";
 import { jwtCostMax, jwtGroupsMax } from "../limits.ts";
@@ -13,8 +14,11 @@ type Claims = Readonly<Record<string, unknown>>;
 /** What an issuer's claims make of a caller, or why they make nobody. */
 export type Mapped = { readonly ok: true; readonly user: User } | { readonly ok: false; readonly detail: string };
 
+/** In turns: `isOver` says when others should get theirs. */
+export type MapClaims = (claims: Claims, isOver: () => boolean) => Steps<Mapped>;
+
 export type CompiledMapping =
-  | { readonly ok: true; readonly map: (claims: Claims) => Mapped }
+  | { readonly ok: true; readonly map: MapClaims }
   | { readonly ok: false; readonly problem: string };
 
 const claimsEnvironment = kubernetesEnvironment.with([{ name: "claims", type: map(string, dyn) }]);
@@ -39,6 +43,7 @@ class MappingFailure extends Error {
 /** Cost units are shared by everything that is evaluated for one token. */
 interface Budget {
   left: number;
+  readonly isOver: () => boolean;
 }
 
 /** Compiles all expressions of an issuer; the mapping itself is pure. */
@@ -70,9 +75,9 @@ export function compileMapping(issuer: JwtIssuer): CompiledMapping {
   if (problems.length > 0) return { ok: false, problem: problems.join("; ") };
   return {
     ok: true,
-    map: (claims) => {
+    *map(claims, isOver) {
       try {
-        return { ok: true, user: mapClaims(compiled, claims) };
+        return { ok: true, user: yield* mapClaims(compiled, claims, isOver) };
       } catch (error) {
         if (!(error instanceof MappingFailure)) throw error;
         return { ok: false, detail: error.message };
@@ -96,54 +101,54 @@ interface Compiled {
   readonly extra: readonly { readonly key: string; readonly program: Program }[];
 }
 
-function mapClaims(compiled: Compiled, claims: Claims): User {
+function* mapClaims(compiled: Compiled, claims: Claims, isOver: () => boolean): Steps<User> {
   const { issuer } = compiled;
-  const budget: Budget = { left: jwtCostMax };
+  const budget: Budget = { left: jwtCostMax, isOver };
   const values = [fromJson(claims, map(string, dyn))];
   for (const { claim, value } of issuer.requiredClaims) {
     if (claims[claim] !== value) throw new MappingFailure(`claim ${claim} is not what is required`);
   }
-  checkRules(compiled.claimRules, values, budget);
-  const name = usernameOf(compiled.username, claims, values, budget);
-  const groups = textsOf(compiled.groups, claims, values, budget, "groups");
-  const uid = textOf(compiled.uid, claims, values, budget, "uid") ?? "";
+  yield* checkRules(compiled.claimRules, values, budget);
+  const name = yield* usernameOf(compiled.username, claims, values, budget);
+  const groups = yield* textsOf(compiled.groups, claims, values, budget, "groups");
+  const uid = (yield* textOf(compiled.uid, claims, values, budget, "uid")) ?? "";
   const extra: Record<string, string[]> = {};
   for (const { key, program } of compiled.extra) {
-    const found = textsOf(program, claims, values, budget, `extra ${key}`);
+    const found = yield* textsOf(program, claims, values, budget, `extra ${key}`);
     if (found.length > 0) extra[key] = found;
   }
   const user = { name, uid, groups, extra };
   const seen = { username: name, uid, groups, extra };
-  checkRules(compiled.userRules, [fromJson(seen, userType)], budget);
+  yield* checkRules(compiled.userRules, [fromJson(seen, userType)], budget);
   return { ...user, groups: withAuthenticated(groups) };
 }
 
-function checkRules(rules: readonly CompiledRule[], values: readonly Value[], budget: Budget): void {
+function* checkRules(rules: readonly CompiledRule[], values: readonly Value[], budget: Budget): Steps<void> {
   for (const { program, expression, message } of rules) {
-    if (evaluate(program, values, budget) === true) continue;
+    if ((yield* evaluate(program, values, budget)) === true) continue;
     throw new MappingFailure(message === "" ? `validation expression '${expression}' failed` : message);
   }
 }
 
-function usernameOf(source: CompiledSource, claims: Claims, values: readonly Value[], budget: Budget): string {
+function* usernameOf(source: CompiledSource, claims: Claims, values: readonly Value[], budget: Budget): Steps<string> {
   // An address that its owner never proved is nobody's name.
   const isEmail = source !== undefined && "claim" in source && source.claim === "email";
   if (isEmail && claims["email_verified"] !== undefined && claims["email_verified"] !== true)
     throw new MappingFailure("the email address is not verified");
-  const name = textOf(source, claims, values, budget, "username");
+  const name = yield* textOf(source, claims, values, budget, "username");
   if (name === undefined || name === "") throw new MappingFailure("the username is empty");
   return name;
 }
 
-function textOf(
+function* textOf(
   source: CompiledSource,
   claims: Claims,
   values: readonly Value[],
   budget: Budget,
   what: string,
-): string | undefined {
+): Steps<string | undefined> {
   if (source === undefined) return undefined;
-  const found = "claim" in source ? claims[source.claim] : plain(evaluate(source, values, budget));
+  const found = "claim" in source ? claims[source.claim] : plain(yield* evaluate(source, values, budget));
   if (found === undefined) {
     // Who names a claim counts on it.
     throw new MappingFailure(`the claim of ${what} is not there`);
@@ -153,15 +158,15 @@ function textOf(
 }
 
 /** A string or a list of strings; nothing, and empty strings, are left out. */
-function textsOf(
+function* textsOf(
   source: CompiledSource,
   claims: Claims,
   values: readonly Value[],
   budget: Budget,
   what: string,
-): string[] {
+): Steps<string[]> {
   if (source === undefined) return [];
-  const found = "claim" in source ? claims[source.claim] : plain(evaluate(source, values, budget));
+  const found = "claim" in source ? claims[source.claim] : plain(yield* evaluate(source, values, budget));
   if (found === undefined || found === null) return [];
   const texts: readonly unknown[] = Array.isArray(found) ? found : [found];
   if (jwtGroupsMax < texts.length) throw new MappingFailure(`there are too many ${what}`);
@@ -172,8 +177,8 @@ function textsOf(
   });
 }
 
-function evaluate(program: Program, values: readonly Value[], budget: Budget): Value {
-  const result = program.evaluate(values, budget.left);
+function* evaluate(program: Program, values: readonly Value[], budget: Budget): Steps<Value> {
+  const result = yield* program.inTurns(values, budget.left, budget.isOver);
   budget.left -= result.cost;
   if (!result.ok) throw new MappingFailure(`expression '${program.text}' resulted in error: ${result.message}`);
   return result.value;
