@@ -36,23 +36,23 @@ export function createIndexedMap<P>(indexes: Indexes<P>): IndexedMap<P> {
   const tables = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Bucket<P>>()]));
   let sorted: readonly Entry<P>[] | undefined;
 
-  const unindex = (entry: Entry<P>): void => {
-    for (const [name, table] of tables) {
-      for (const value of indexes[name]!(entry.view)) {
-        const bucket = table.get(value);
-        if (bucket === undefined) continue;
-        bucket.entries.delete(entry.key);
-        bucket.sorted = undefined;
-        if (bucket.entries.size === 0) table.delete(value);
-      }
-    }
+  const take = (table: Map<string, Bucket<P>>, value: string, key: string): void => {
+    const bucket = table.get(value);
+    if (bucket === undefined) return;
+    bucket.entries.delete(key);
+    bucket.sorted = undefined;
+    if (bucket.entries.size === 0) table.delete(value);
   };
-  const index = (entry: Entry<P>): void => {
+  /** Values that stay keep their place: most changes of an object change nothing that it is found by. */
+  const index = (old: Entry<P> | undefined, entry: Entry<P> | undefined): void => {
     for (const [name, table] of tables) {
-      for (const value of indexes[name]!(entry.view)) {
+      const before = old === undefined ? [] : indexes[name]!(old.view);
+      const after = entry === undefined ? [] : indexes[name]!(entry.view);
+      for (const value of before) if (!after.includes(value)) take(table, value, old!.key);
+      for (const value of after) {
         let bucket = table.get(value);
         if (bucket === undefined) table.set(value, (bucket = { entries: new Map(), sorted: undefined }));
-        bucket.entries.set(entry.key, entry);
+        bucket.entries.set(entry!.key, entry!);
         bucket.sorted = undefined;
       }
     }
@@ -64,16 +64,14 @@ export function createIndexedMap<P>(indexes: Indexes<P>): IndexedMap<P> {
     get: (key) => entries.get(key),
     keys: () => entries.keys(),
     set(entry) {
-      const old = entries.get(entry.key);
-      if (old !== undefined) unindex(old);
+      index(entries.get(entry.key), entry);
       entries.set(entry.key, entry);
-      index(entry);
       sorted = undefined;
     },
     delete(key) {
       const old = entries.get(key);
       if (old === undefined) return;
-      unindex(old);
+      index(old, undefined);
       entries.delete(key);
       sorted = undefined;
     },

@@ -1,4 +1,5 @@
 import type {
+  Container,
   NodeSelectorTerm,
   Pod,
   PodAffinityTerm,
@@ -134,9 +135,49 @@ function deviceClaimsOf({ spec, status }: Pod): readonly DeviceClaimUse[] {
   });
 }
 
+/** Shapes by all that they are made from, as text: for pods of one template nothing is counted again. */
+const shapesBySource = new Map<string, PodShape>();
+
 function shapeOf(pod: Pod): PodShape {
+  const source = sourceOf(pod);
+  const known = shapesBySource.get(source);
+  if (known !== undefined) return known;
+  const shape = sharedShape(pod);
+  if (shapesBySource.size >= limits.shapesMax) shapesBySource.clear();
+  shapesBySource.set(source, shape);
+  return shape;
+}
+
+function sourceOf({ metadata, spec, status }: Pod): string {
+  const { affinity, nodeSelector, tolerations, topologySpreadConstraints, resources, overhead, hostNetwork } = spec;
+  return JSON.stringify([
+    metadata.namespace,
+    metadata.labels,
+    groupOf(metadata),
+    [affinity, nodeSelector, tolerations, topologySpreadConstraints, resources, overhead, hostNetwork],
+    spec.containers.map(partOf),
+    spec.initContainers?.map(partOf),
+    spec.nodeName === undefined
+      ? undefined
+      : status?.containerStatuses?.map(({ name, allocatedResources, resources: held }) => [
+          name,
+          allocatedResources,
+          held?.requests,
+        ]),
+  ]);
+}
+
+function partOf({ name, image, resources, ports, restartPolicy }: Container): unknown[] {
+  return [name, image, resources?.requests, ports, restartPolicy];
+}
+
+function groupOf({ ownerReferences }: Pod["metadata"]): string | undefined {
+  return ownerReferences?.find((owner) => owner.controller === true)?.uid;
+}
+
+function sharedShape(pod: Pod): PodShape {
   const { metadata, spec, status } = pod;
-  const group = metadata.ownerReferences?.find((owner) => owner.controller === true)?.uid;
+  const group = groupOf(metadata);
   const images = spec.containers.map((container) => imageName(container.image ?? ""));
   const requests = requestsOf(spec, spec.nodeName === undefined ? undefined : status);
   const ports = hostPortsOf(spec);

@@ -1,6 +1,6 @@
 import { dependencyGate } from "#api/apps/depends-on.ts";
 import { pods } from "#api/generated/resources.ts";
-import type { ContainerStatus, Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
+import type { Container, ContainerStatus, Pod, PodCondition, Toleration } from "#api/generated/core-v1.ts";
 import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { parseQuantity, quantityToMillis } from "#codec/quantity.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
@@ -133,9 +133,9 @@ export function projectPod(pod: Pod): PodView {
   const conditions = status.conditions ?? [];
   const ready = conditions.find((condition) => condition.type === "Ready");
   const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
-  const view = objectView(pod.metadata);
+  const running = runningContainers(pod);
   return {
-    ...view,
+    ...objectView(pod.metadata),
     node: spec.nodeName ?? "",
     phase: status.phase ?? "",
     reason: status.reason ?? "",
@@ -150,7 +150,7 @@ export function projectPod(pod: Pod): PodView {
     readyChangedMs: timeOf(ready?.lastTransitionTime) ?? 0,
     conditions,
     restarts: statuses.reduce((sum, container) => sum + (container.restartCount ?? 0), 0),
-    ports: namedPorts(pod),
+    ports: namedPorts(running),
     tolerations: spec.tolerations ?? [],
     ends: statuses.flatMap((container) => {
       const terminated = container.state?.terminated;
@@ -160,7 +160,7 @@ export function projectPod(pod: Pod): PodView {
     gated: (spec.schedulingGates ?? []).length > 0,
     waitsForDependencies: (spec.schedulingGates ?? []).some(({ name }) => name === dependencyGate),
     startedMs: timeOf(status.startTime),
-    requests: requestsOf(pod),
+    requests: requestsOf(pod, running),
     containers: (status.containerStatuses ?? []).map(containerState),
     target: spec.nodeName ?? targetOf(pod),
     claims: claimsOf(pod),
@@ -191,15 +191,23 @@ function deviceClaimsOf({ spec, status }: Pod): readonly DeviceClaimUse[] {
   }));
 }
 
-function namedPorts(pod: Pod): PodView["ports"] {
-  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
-  return [...(pod.spec?.containers ?? []), ...sidecars].flatMap((container) =>
-    (container.ports ?? []).flatMap((port) =>
-      port.name === undefined || port.name === ""
-        ? []
-        : [{ name: port.name, protocol: port.protocol ?? "TCP", port: port.containerPort }],
-    ),
-  );
+type Containers = readonly Container[];
+
+/** The containers that run beside each other: sidecars among them. */
+function runningContainers({ spec }: Pod): Containers {
+  const { containers, initContainers = [] } = spec ?? { containers: [] };
+  const sidecars = initContainers.filter((container) => container.restartPolicy === "Always");
+  return sidecars.length === 0 ? containers : [...containers, ...sidecars];
+}
+
+const noPorts: PodView["ports"] = Object.freeze([]);
+
+function namedPorts(containers: Containers): PodView["ports"] {
+  const named: PodView["ports"][number][] = [];
+  for (const { ports = [] } of containers)
+    for (const { name = "", protocol = "TCP", containerPort: port } of ports)
+      if (name !== "") named.push({ name, protocol, port });
+  return named.length === 0 ? noPorts : named;
 }
 
 function containerState({ name, image, ready, restartCount, state, lastState }: ContainerStatus): ContainerState {
@@ -227,20 +235,29 @@ const sharedRequests = new Map<string, PodRequests>();
 /** Different sets of requests that are kept shared; beyond it each pod has its own. */
 const sharedRequestsMax = 1_000;
 
-function requestsOf(pod: Pod): PodRequests {
-  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === "Always");
-  const containers = [...(pod.spec?.containers ?? []), ...sidecars].map(({ name, resources }) => {
-    return { name, requests: thousandths(resources?.requests), limits: thousandths(resources?.limits) };
-  });
-  const made: PodRequests = { pod: thousandths(pod.spec?.resources?.requests), containers };
-  const id = JSON.stringify(made);
+function requestsOf(pod: Pod, running: Containers): PodRequests {
+  const ofPod = pod.spec?.resources?.requests;
+  // Neither names of containers nor quantities hold what stands between them here.
+  let id = amountsText(ofPod);
+  for (const { name, resources } of running)
+    id += `;${name} ${amountsText(resources?.requests)} ${amountsText(resources?.limits)}`;
   const known = sharedRequests.get(id);
   if (known !== undefined) return known;
+  const containers = running.map(({ name, resources }) => {
+    return { name, requests: thousandths(resources?.requests), limits: thousandths(resources?.limits) };
+  });
+  const made: PodRequests = { pod: thousandths(ofPod), containers };
   if (sharedRequests.size < sharedRequestsMax) sharedRequests.set(id, made);
   return made;
 }
 
-function thousandths(amounts: Readonly<Record<string, string>> | undefined): Record<string, number> {
+type Amounts = Readonly<Record<string, string>> | undefined;
+
+function amountsText(amounts: Amounts): string {
+  return amounts === undefined ? "" : `${amounts["cpu"] ?? ""},${amounts["memory"] ?? ""}`;
+}
+
+function thousandths(amounts: Amounts): Record<string, number> {
   const made: Record<string, number> = {};
   for (const name of ["cpu", "memory"]) {
     const parsed = parseQuantity(amounts?.[name] ?? "");
