@@ -20,7 +20,7 @@ interface Row {
   subresources: { name: string; kind: string; verbs: string[] }[];
 }
 
-export function parseResources(markdown: string): Row[] {
+function parseResources(markdown: string): Row[] {
   const rows: Row[] = [];
   let group = "";
   let version = "";
@@ -68,11 +68,11 @@ function words(text: string): string[] {
 }
 
 /** The group version in the facts (`core/v1`, `rbac/v1`) of an API group (``, `rbac.authorization.k8s.io`). */
-export function factsGroup(group: string, version: string): string {
+function factsGroup(group: string, version: string): string {
   return `${group === "" ? "core" : (group.split(".")[0] ?? "")}/${version}`;
 }
 
-export function renderResources(rows: readonly Row[], typeNames: ReadonlySet<string>): string {
+function renderResources(rows: readonly Row[], typeNames: ReadonlySet<string>): string {
   const imports = new Map<string, Map<string, string>>();
   const entries = rows.map((row) => {
     const owner = factsGroup(row.group, row.version);

@@ -50,7 +50,7 @@ export function fileNameOf(group: string): string {
   return `${group.replace("/", "-")}.ts`;
 }
 
-export function generateTypes(facts: Facts): Map<string, string> {
+function generateTypes(facts: Facts): Map<string, string> {
   const files = new Map<string, string>();
   const groups = new Map<string, string[]>();
   for (const name of Object.keys(facts.types)) {

@@ -22,7 +22,7 @@ import type { TarEntry } from "#node/images/tar.ts";
 import { createCrypto } from "#world/node/crypto.ts";
 
 const root = join(import.meta.dirname, "..");
-export const imagesFolder = join(root, "node_modules/.cache/images");
+const imagesFolder = join(root, "node_modules/.cache/images");
 const architecture = process.arch === "arm64" ? "arm64" : "amd64";
 
 /** What nginx needs to run, besides its configuration. Documentation and the package tool's own files stay outside. */

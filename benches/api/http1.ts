@@ -17,7 +17,7 @@ export function connectTls(target: Target, protocol: "http/1.1" | "h2" = "http/1
   });
 }
 
-export function headLines(target: Target, accept = "application/json"): string {
+function headLines(target: Target, accept = "application/json"): string {
   const token = target.token === undefined ? "" : `authorization: Bearer ${target.token}\r\n`;
   return `host: ${target.serverName}\r\n${token}user-agent: bench\r\naccept: ${accept}\r\n`;
 }

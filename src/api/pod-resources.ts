@@ -52,7 +52,7 @@ export function addAmounts(into: Amounts, amounts: Amounts): void {
 }
 
 /** Raises `into` to `amounts` where those are larger. */
-export function maxAmounts(into: Amounts, amounts: Amounts): void {
+function maxAmounts(into: Amounts, amounts: Amounts): void {
   for (const name in amounts) {
     const amount = amounts[name];
     const before = into[name];

@@ -72,7 +72,7 @@ function compile({ key, operator, values }: Requirement): Test {
 }
 
 /** A selector that matches what meets all `requirements`. */
-export function selectorOf(requirements: readonly Requirement[]): Selector {
+function selectorOf(requirements: readonly Requirement[]): Selector {
   const tests = requirements.map(compile);
   const [only] = tests;
   const pairs = requirements

@@ -71,8 +71,7 @@ export function generateNameConflict(resource: Named, name: string): Failure {
   return new Failure(409, "AlreadyExists", message, { ...detailsOf(resource, name), retryAfterSeconds: 1 });
 }
 
-export const modifiedMessage =
-  "the object has been modified; please apply your changes to the latest version and try again";
+const modifiedMessage = "the object has been modified; please apply your changes to the latest version and try again";
 
 export function conflict(
   resource: Named,

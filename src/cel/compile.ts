@@ -241,7 +241,7 @@ function compileMap(node: MapNode): Run {
 }
 
 /** An object made by a literal: `Object.spec{replicas: 3}`. */
-export class ObjectLiteral extends EntryMap {
+class ObjectLiteral extends EntryMap {
   readonly #typeName: string;
 
   constructor(typeName: string) {

@@ -4,7 +4,7 @@ import type { Type } from "./types.ts";
 import { lengthOf, type Value } from "./value.ts";
 
 /** Characters or elements where no schema says how many: what a request can carry. */
-export const unknownSizeMax = 3 * 1024 * 1024;
+const unknownSizeMax = 3 * 1024 * 1024;
 
 interface Estimate {
   /** Units at most. */
@@ -22,7 +22,7 @@ export function estimateCost(node: Node, environment: Environment): number {
 }
 
 /** Size of a value of this type, as its schema says; numbers and the like count as one. */
-export function sizeOfType(type: Type | undefined): number {
+function sizeOfType(type: Type | undefined): number {
   switch (type?.kind) {
     case "string":
     case "bytes":

@@ -15,7 +15,7 @@ import { timeLibrary } from "./library/time.ts";
 import { urlLibrary } from "./library/urls.ts";
 
 /** What expressions anywhere in the API of Kubernetes 1.36 may use. */
-export const kubernetesLibraries = [
+const kubernetesLibraries = [
   standardLibrary,
   conversionLibrary,
   timeLibrary,

@@ -24,7 +24,7 @@ export interface Discovery {
 }
 
 /** Looks resources up in a given list; earlier entries win where a name is ambiguous. */
-export function createDiscovery(resources: readonly Resource<unknown>[]): Discovery {
+function createDiscovery(resources: readonly Resource<unknown>[]): Discovery {
   const byName = new Map<string, Resource<unknown>>();
   const byKind = new Map<string, Resource<unknown>>();
   const add = (name: string, resource: Resource<unknown>): void => {

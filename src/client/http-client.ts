@@ -160,7 +160,7 @@ function decodeAnswer(status: number, text: string): unknown {
 }
 
 /** The error of an answer that is no success, also when its body is no Status (a proxy between us, a plain 404). */
-export function statusError(code: number, text: string): ApiStatusError {
+function statusError(code: number, text: string): ApiStatusError {
   try {
     const status = JSON.parse(text) as { kind?: unknown; reason?: unknown; message?: unknown; details?: unknown };
     if (status !== null && typeof status === "object" && status.kind === "Status") {

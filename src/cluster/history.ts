@@ -25,7 +25,7 @@ const prometheusProgram = "/usr/bin/prometheus";
 const checkProgram = "/usr/bin/promtool";
 
 /** Folder of the history below the data dir. */
-export function historyFolder(dataDir: string): string {
+function historyFolder(dataDir: string): string {
   return `${dataDir}/prometheus`;
 }
 

@@ -70,7 +70,7 @@ export async function unregisterCluster(disk: Disk, settings: ClusterSettings): 
 }
 
 /** Name of the bridge that carries the nodes' addresses; at most 15 characters. */
-export function nodeBridge(clusterId: string): string {
+function nodeBridge(clusterId: string): string {
   return `steer-${clusterId}-n`;
 }
 

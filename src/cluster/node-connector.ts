@@ -31,7 +31,7 @@ export interface NodeConnectorOptions {
 }
 
 /** The agent of this name cannot be dialled. */
-export class NodeUnreachableError extends Error {
+class NodeUnreachableError extends Error {
   override readonly name = "NodeUnreachableError";
 }
 

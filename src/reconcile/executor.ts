@@ -106,7 +106,7 @@ function withMessage(event: EventText, message: string): EventText {
 }
 
 /** The namespace is going away: neither a problem nor worth an Event. */
-export function isNamespaceTerminating(error: ApiStatusError): boolean {
+function isNamespaceTerminating(error: ApiStatusError): boolean {
   const causes = (error.details as { causes?: { reason?: string }[] } | undefined)?.causes ?? [];
   return causes.some((cause) => cause.reason === "NamespaceTerminating");
 }

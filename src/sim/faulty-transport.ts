@@ -24,7 +24,7 @@ export const calmNetwork: NetworkFaults = {
   chunkDelayMsMax: 0,
 };
 
-export class ConnectionLostError extends Error {
+class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
 }
 

@@ -18,7 +18,7 @@ export interface Swarm {
   readonly strikes: Readonly<Partial<Record<StrikeKind, number>>>;
 }
 
-export const strikeKinds = [
+const strikeKinds = [
   "server-crash",
   "server-restart",
   "agent-crash",

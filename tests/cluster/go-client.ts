@@ -5,7 +5,7 @@ import { projectRoot } from "./harness.ts";
 
 const buildTimeoutMs = 240_000;
 
-export const hasGo = spawnSync("go", ["version"]).status === 0;
+const hasGo = spawnSync("go", ["version"]).status === 0;
 
 /** A program's path, or why this machine cannot have it. */
 export type Built = { readonly program: string } | { readonly missing: string };

@@ -20,7 +20,7 @@ function get(cluster: TestCluster, path: string): Json {
 }
 
 /** A Service whose one endpoint is a program of the test, on the node's own address. */
-export async function serveBehindService(cluster: TestCluster): Promise<{ readonly caBundle: string; stop(): void }> {
+async function serveBehindService(cluster: TestCluster): Promise<{ readonly caBundle: string; stop(): void }> {
   const base = join(cluster.dataDir, "sample");
   const made = cluster.run("openssl", [
     ...[

@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 const file = join(import.meta.dirname, "../../../shared/k8s-1.36/conformance.md");
 
 /** Published names of the tests in these sections (`sig-apps`); undefined where the facts are not on this machine. */
-export function askedNames(sections: readonly string[]): string[] | undefined {
+function askedNames(sections: readonly string[]): string[] | undefined {
   if (!existsSync(file)) return undefined;
   const names: string[] = [];
   let isWanted = false;

@@ -66,6 +66,22 @@ test("no file that nobody imports", () => {
   assert.deepEqual(dead, []);
 });
 
+/** Types are left out: what a signature names, callers may want to name too. */
+const exported = /^export (?:async |abstract )?(?:function\*?|const|let|class) ([\w$]+)/gm;
+
+test("nothing is exported that no other file names", () => {
+  const filesNaming = new Map<string, number>();
+  for (const { text } of sources)
+    for (const word of new Set(text.match(/[A-Za-z_$][\w$]*/g)))
+      filesNaming.set(word, (filesNaming.get(word) ?? 0) + 1);
+  const idle = sources
+    .filter(({ path }) => !path.startsWith("src/api/generated/"))
+    .flatMap(({ path, text }) => Array.from(text.matchAll(exported), ([, name = ""]) => ({ path, name })))
+    .filter(({ name }) => filesNaming.get(name) === 1)
+    .map(({ path, name }) => `${path}: ${name}`);
+  assert.deepEqual(idle, []);
+});
+
 test("no source finds another file by its own place: it may run from a bundle", () => {
   const ownPlace = /import\.meta\.(dirname|filename)|import\.meta\.resolve\("\.|new URL\("\./;
   const wrong = sources

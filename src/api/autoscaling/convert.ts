@@ -218,7 +218,7 @@ function read<T>(text: string | undefined): T | undefined {
 }
 
 /** A stored autoscaler as version 1 says it. */
-export function autoscalerToV1(autoscaler: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
+function autoscalerToV1(autoscaler: v2.HorizontalPodAutoscaler): v1.HorizontalPodAutoscaler {
   const { metadata, spec, status } = autoscaler;
   const kept: Record<string, string> = { ...metadata.annotations };
   for (const name of annotations) delete kept[name];
@@ -257,7 +257,7 @@ export function autoscalerToV1(autoscaler: v2.HorizontalPodAutoscaler): v1.Horiz
 }
 
 /** What a client of version 1 wrote, in the stored version. */
-export function autoscalerFromV1(autoscaler: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
+function autoscalerFromV1(autoscaler: v1.HorizontalPodAutoscaler): v2.HorizontalPodAutoscaler {
   const { metadata, spec, status } = autoscaler;
   const given = metadata.annotations ?? {};
   const metrics = (read<v1.MetricSpec[]>(given[metricsAnnotation]) ?? []).map(metricToV2);

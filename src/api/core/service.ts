@@ -102,7 +102,7 @@ function keepAllocations(service: Service, old: Service): void {
 }
 
 /** `clusterIP` is the first of `clusterIPs`; old clients know only the one. */
-export function normalizeClusterIps(service: Service, old: Service | undefined): void {
+function normalizeClusterIps(service: Service, old: Service | undefined): void {
   const { spec } = service;
   const first = spec.clusterIPs?.[0];
   if (old === undefined) {

@@ -10,7 +10,7 @@ import type {
 import { defaultVolume } from "./volumes.ts";
 
 /** The tag of an image reference; empty when it has none or is given by digest only. */
-export function imageTag(image: string): string {
+function imageTag(image: string): string {
   const [name = ""] = image.split("@");
   const colon = name.lastIndexOf(":");
   return colon > name.lastIndexOf("/") ? name.slice(colon + 1) : "";

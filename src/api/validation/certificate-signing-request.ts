@@ -34,7 +34,7 @@ const signerNameLengthMax = 571;
 const lifetimeMinSeconds = 600;
 const verdicts = ["Approved", "Denied", "Failed"];
 
-export function validateSignerName(errors: FieldErrors, field: string, name: string): void {
+function validateSignerName(errors: FieldErrors, field: string, name: string): void {
   if (!name) {
     errors.required(field);
     return;

@@ -16,7 +16,7 @@ const invalidSequences = ["//", "/./", "/../", "%2f", "%2F"];
 const invalidSuffixes = ["/..", "/."];
 const classAnnotation = "kubernetes.io/ingress.class";
 
-export function validateHost(errors: FieldErrors, field: string, host: string): void {
+function validateHost(errors: FieldErrors, field: string, host: string): void {
   if (parseIp(host) !== undefined) errors.invalid(field, host, "must be a DNS name, not an IP address");
   else
     errors.invalidEach(field, host, host.includes("*") ? isWildcardDns1123Subdomain(host) : isDns1123Subdomain(host));

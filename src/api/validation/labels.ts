@@ -19,7 +19,7 @@ const qualifiedMessage =
   "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
 
 /** All annotations of an object together, keys and values, in bytes. */
-export const annotationsSizeMaxBytes = 256 * 1024;
+const annotationsSizeMaxBytes = 256 * 1024;
 
 /** What is wrong with `[prefix/]name`, as label keys, resource names and finalizers use it. */
 export function isQualifiedName(text: string): string[] {

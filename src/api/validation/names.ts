@@ -15,7 +15,7 @@ const configKey = new RegExp(`^${configKeyFormat}$`);
 const identifier = new RegExp(`^${identifierFormat}$`);
 
 export const labelLengthMax = 63;
-export const subdomainLengthMax = 253;
+const subdomainLengthMax = 253;
 
 /** Bytes of `text` in UTF-8, which is what Go's `len` counts. */
 export function utf8Length(text: string): number {

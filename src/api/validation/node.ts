@@ -6,7 +6,7 @@ import { isLabelValue, isQualifiedName } from "./labels.ts";
 
 const taintEffects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-export function validateTaints(errors: FieldErrors, field: string, taints: readonly Taint[] | undefined): void {
+function validateTaints(errors: FieldErrors, field: string, taints: readonly Taint[] | undefined): void {
   const seen = new Set<string>();
   taints?.forEach((taint, index) => {
     const at = `${field}[${index}]`;

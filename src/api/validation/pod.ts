@@ -37,7 +37,7 @@ export function validatePodTemplate(errors: FieldErrors, field: string, template
   }
 }
 
-export function validatePodSpec(errors: FieldErrors, field: string, spec: PodSpec): void {
+function validatePodSpec(errors: FieldErrors, field: string, spec: PodSpec): void {
   const graceSeconds = spec.terminationGracePeriodSeconds ?? 30;
   errors.nonNegative(`${field}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds);
   const volumes = validateVolumes(errors, `${field}.volumes`, spec.volumes);

@@ -2,7 +2,7 @@ import { compareQuantities, parseQuantity, quantityOf } from "#codec/quantity.ts
 import type { FieldErrors } from "./field-errors.ts";
 import { isQualifiedName } from "./labels.ts";
 
-export const mustBeNonNegative = "must be greater than or equal to 0";
+const mustBeNonNegative = "must be greater than or equal to 0";
 
 const containerResources: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
 const integerResources: ReadonlySet<string> = new Set([
@@ -33,7 +33,7 @@ export function isHugePage(name: string): boolean {
   return name.startsWith("hugepages-");
 }
 
-export function isNativeResource(name: string): boolean {
+function isNativeResource(name: string): boolean {
   return !name.includes("/") || name.includes("kubernetes.io/");
 }
 

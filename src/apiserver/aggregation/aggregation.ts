@@ -332,7 +332,7 @@ function entryId(resource: Resource<unknown>): string {
 const aggregator: User = { name: "system:kube-aggregator", uid: "", groups: ["system:masters"], extra: {} };
 
 /** Who asks, as aggregated servers believe it from the certificate of the front proxy. Line breaks part several values. */
-export function identityHeaders(user: User): Record<string, string> {
+function identityHeaders(user: User): Record<string, string> {
   const headers: Record<string, string> = { "x-remote-user": oneLine(user.name) };
   if (user.uid !== "") headers["x-remote-uid"] = oneLine(user.uid);
   if (user.groups.length > 0) headers["x-remote-group"] = user.groups.map(oneLine).join("\n");

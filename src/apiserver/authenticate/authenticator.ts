@@ -39,7 +39,7 @@ export interface AuthenticatorOptions {
 }
 
 /** The paths at which nobody needs to say who they are. */
-export const healthPaths = ["/livez", "/readyz", "/healthz", "/version", "/version/"];
+const healthPaths = ["/livez", "/readyz", "/healthz", "/version", "/version/"];
 
 const none: Authentication = { ok: false, reason: "none" };
 const anonymous: Authentication = { ok: true, user: anonymousUser };

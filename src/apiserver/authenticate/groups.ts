@@ -1,8 +1,8 @@
 import type { User } from "../user.ts";
 
-export const authenticatedGroup = "system:authenticated";
+const authenticatedGroup = "system:authenticated";
 export const unauthenticatedGroup = "system:unauthenticated";
-export const serviceAccountsGroup = "system:serviceaccounts";
+const serviceAccountsGroup = "system:serviceaccounts";
 export const bootstrappersGroup = "system:bootstrappers";
 
 /** Whoever brings no credentials. */

@@ -13,7 +13,7 @@ export interface PodReferences {
 }
 
 /** Every container of a pod: also init and ephemeral ones, which policies must not forget (CVE-2023-2727, CVE-2024-3177). */
-export function allContainers(pod: Pod): (Container | EphemeralContainer)[] {
+function allContainers(pod: Pod): (Container | EphemeralContainer)[] {
   const { containers, initContainers, ephemeralContainers } = pod.spec;
   return [...(initContainers ?? []), ...(containers ?? []), ...(ephemeralContainers ?? [])];
 }

@@ -47,7 +47,7 @@ export const nodeRules = [
  * A node also serves Services, names, routes to other nodes, Ingresses and network policies itself: its agent reads what
  * they are made of.
  */
-export const nodeNetworkRules = [
+const nodeNetworkRules = [
   rule(read, "core", "namespaces nodes services"),
   rule(read, "discovery.k8s.io", "endpointslices"),
   rule(read, "networking.k8s.io", "ingressclasses ingresses networkpolicies servicecidrs"),

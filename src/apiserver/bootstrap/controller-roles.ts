@@ -233,7 +233,7 @@ const rulesByController: Readonly<Record<string, PolicyRule[]>> = {
   ],
 };
 
-export const controllerNames: readonly string[] = Object.keys(rulesByController);
+const controllerNames: readonly string[] = Object.keys(rulesByController);
 
 export const controllerClusterRoles: readonly ClusterRole[] = Object.entries(rulesByController).map(([name, rules]) =>
   clusterRole(`system:controller:${name}`, rules),

@@ -40,7 +40,7 @@ async function ensure(writer: BootstrapWriter, wanted: BootstrapObject): Promise
 }
 
 /** The stored object with what it lacks; undefined when it lacks nothing, or when somebody opted out of its upkeep. */
-export function repaired({ object, upkeep }: BootstrapObject, stored: ApiObject): ApiObject | "make anew" | undefined {
+function repaired({ object, upkeep }: BootstrapObject, stored: ApiObject): ApiObject | "make anew" | undefined {
   switch (upkeep) {
     case "create":
       return undefined;

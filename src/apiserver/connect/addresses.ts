@@ -4,7 +4,7 @@ import { parseCidr, parseIpv4 } from "#base/cidr.ts";
 const metadataAddresses: ReadonlySet<string> = new Set(["fd00:ec2::254", "100.100.100.200", "168.63.129.16"]);
 
 /** Loopback, link-local (where most clouds answer with credentials), unspecified and multicast addresses, in canonical form. */
-export function isForbiddenAddress(host: string): boolean {
+function isForbiddenAddress(host: string): boolean {
   if (metadataAddresses.has(host.toLowerCase())) return true;
   if (host.includes(":")) {
     const mapped = /^::ffff:([0-9.]+)$/i.exec(host)?.[1];

@@ -16,7 +16,7 @@ const sharedKinds: ReadonlySet<string> = new Set([
 ]);
 
 /** Which schema an envelope's type has; subresource kinds (Binding, Eviction, Scale, TokenRequest) included. */
-export function schemaResolver(registry: Registry): ResolveSchema {
+function schemaResolver(registry: Registry): ResolveSchema {
   return (apiVersion, kind) => {
     if (sharedKinds.has(kind)) return schemaOf(`meta/v1.${kind}`);
     const served = registry.findKind(apiVersion, kind);

@@ -27,7 +27,7 @@ export interface RawBody {
 }
 
 /** The media type of a request's body; an absent Content-Type is JSON. */
-export function mediaOf(contentType: string | undefined): Media | undefined {
+function mediaOf(contentType: string | undefined): Media | undefined {
   if (contentType === undefined || contentType === "") return "json";
   const type = contentType.split(";", 1)[0]!.trim().toLowerCase();
   if (type === "application/json") return "json";

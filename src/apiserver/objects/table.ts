@@ -21,7 +21,7 @@ export function columnDefinitions(kind: Kind): Record<string, unknown>[] {
 }
 
 /** The cells of one row; what has no value is null. */
-export function cellsOf(kind: Kind, object: ApiObject, now: number): (Exclude<Cell, undefined> | null)[] {
+function cellsOf(kind: Kind, object: ApiObject, now: number): (Exclude<Cell, undefined> | null)[] {
   const cells = kind.rules.columns === undefined ? undefined : kind.rules.cells?.(object, now);
   const made = cells ?? [object.metadata.name ?? "", ageOf(object.metadata.creationTimestamp, now)];
   return made.map((cell) => cell ?? null);

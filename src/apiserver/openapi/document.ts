@@ -15,7 +15,7 @@ const subresourceTypes: Readonly<Record<string, string>> = {
 };
 
 /** `api/v1`, `apis/apps/v1`: how /openapi/v3 names a group version. */
-export function openApiPath(documented: Documented): string {
+function openApiPath(documented: Documented): string {
   const { resource } = documented;
   return resource.group === "" ? `api/${resource.version}` : `apis/${apiVersionOf(resource)}`;
 }

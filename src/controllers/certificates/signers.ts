@@ -1,7 +1,7 @@
 import type { CertificateInfo } from "#world/crypto.ts";
 
 /** The signers of Kubernetes that this controller serves ("Certificates and Certificate Signing Requests"). */
-export const clientSigner = "kubernetes.io/kube-apiserver-client";
+const clientSigner = "kubernetes.io/kube-apiserver-client";
 export const nodeClientSigner = "kubernetes.io/kube-apiserver-client-kubelet";
 export const nodeServingSigner = "kubernetes.io/kubelet-serving";
 

@@ -164,7 +164,7 @@ function startJob(observed: ObservedCronJob, atMs: number, now: number): Start {
 }
 
 /** Derived from the instant, so that however often we are started there is one Job for it. */
-export function jobName(cronJob: CronJobView, atMs: number): string {
+function jobName(cronJob: CronJobView, atMs: number): string {
   return namedAfter(cronJob.name, `-${Math.floor(atMs / 60_000)}`);
 }
 

@@ -16,7 +16,7 @@ const notCopied: ReadonlySet<string> = new Set([
 ]);
 
 /** Templates are equal when they differ at most in the hash label. */
-export function isTemplateEqual(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
+function isTemplateEqual(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
   return isEqual(a.spec, b.spec) && isEqual(comparable(a), comparable(b));
 }
 
@@ -42,7 +42,7 @@ export function revisionOf(replicaSet: ReplicaSetView): number {
 }
 
 /** The hash that tells this template's pods from others', different for each collision count. */
-export function templateHash(template: PodTemplateSpec, collisionCount: number): string {
+function templateHash(template: PodTemplateSpec, collisionCount: number): string {
   const suffix = collisionCount === 0 ? "" : `#${collisionCount}`;
   return safeSuffix(fnv32(canonicalText(template) + suffix));
 }

@@ -165,7 +165,7 @@ function hasProgressed(before: DeploymentStatus, after: DeploymentStatus): boole
   );
 }
 
-export function hasDeadline(deployment: DeploymentView): boolean {
+function hasDeadline(deployment: DeploymentView): boolean {
   const deadline = deployment.spec.progressDeadlineSeconds;
   return deadline !== undefined && deadline !== noDeadlineSeconds;
 }

@@ -22,7 +22,7 @@ export function hasEndpoint(pod: PodView): boolean {
 }
 
 /** A Service's port on this pod; undefined when the pod has no port of that name. */
-export function resolvePort(port: ServicePortView, pod: PodView): number | undefined {
+function resolvePort(port: ServicePortView, pod: PodView): number | undefined {
   if (typeof port.targetPort === "number") return port.targetPort;
   return pod.ports.find((candidate) => candidate.name === port.targetPort && candidate.protocol === port.protocol)
     ?.port;

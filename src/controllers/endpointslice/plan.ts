@@ -57,7 +57,7 @@ function ownerOf({ service, pods }: ObservedService): SliceOwner {
 }
 
 /** Labels of a Service's slices: its own, without those that mark endpoints of others. */
-export function sliceLabels(service: ServiceView): Record<string, string> {
+function sliceLabels(service: ServiceView): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const [key, value] of Object.entries(service.labels)) {
     if (key !== serviceNameLabel && key !== managedByLabel && key !== headlessLabel) labels[key] = value;

@@ -56,7 +56,7 @@ function finishForeground({ item, resource, dependents }: ObservedItem): Action[
   return [dropFinalizer(resource, item, foregroundFinalizer, "no dependent that blocks its deletion is left")];
 }
 
-export function isBlocking(dependent: ObjectView, ownerUid: string): boolean {
+function isBlocking(dependent: ObjectView, ownerUid: string): boolean {
   return dependent.owners.some((owner) => owner.uid === ownerUid && owner.blockOwnerDeletion === true);
 }
 

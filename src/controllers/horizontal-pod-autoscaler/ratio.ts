@@ -13,9 +13,9 @@ export type Proposal =
   | { readonly ok: false; readonly message: string };
 
 /** A pod that was started less long ago may still be warming up: its CPU does not count while it is not ready. Milliseconds. */
-export const cpuInitializationMs = 300_000;
+const cpuInitializationMs = 300_000;
 /** A pod that became unready within this time after its start has never been ready. Milliseconds. */
-export const initialReadinessMs = 30_000;
+const initialReadinessMs = 30_000;
 
 export function isWithin({ up, down }: Tolerance, ratio: number): boolean {
   return 1 - down <= ratio && ratio <= 1 + up;

@@ -88,7 +88,7 @@ function isIgnored(job: JobView, pod: PodView): boolean {
 }
 
 /** What is left of the back-off after the newest failure: 10 s, doubling with each failure, at most 10 min. */
-export function backoffLeftMs(failures: readonly PodView[], now: number): number {
+function backoffLeftMs(failures: readonly PodView[], now: number): number {
   if (failures.length === 0) return 0;
   const newest = Math.max(...failures.map((pod) => pod.finishedMs || pod.readyChangedMs || pod.createdMs));
   const delayMs = Math.min(limits.jobBackoffMaxMs, limits.jobBackoffMs * 2 ** Math.min(failures.length - 1, 30));

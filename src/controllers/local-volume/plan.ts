@@ -19,7 +19,7 @@ const nodeResource = nodes as Resource<unknown>;
 const volumeResource = persistentvolumes as Resource<unknown>;
 
 /** A deleted volume that nothing but its folder holds. */
-export function awaitsFolder(volume: VolumeView): boolean {
+function awaitsFolder(volume: VolumeView): boolean {
   const { deletionMs, finalizers, phase } = volume;
   const isHeld = finalizers.includes(folderFinalizer) && !finalizers.includes(volumeFinalizer);
   return deletionMs !== undefined && isHeld && phase !== "Bound";

@@ -7,7 +7,7 @@ import type { AddressView, ServiceView } from "../views/network.ts";
 const resource = ipaddresses as Resource<unknown>;
 export const managedByLabel = "ipaddress.kubernetes.io/managed-by";
 /** Upstream's word: clients look for it. */
-export const allocatorName = "ipallocator.k8s.io";
+const allocatorName = "ipallocator.k8s.io";
 
 /**
  * Each address of a Service stands in an IPAddress that says whose it is; those that people made are theirs. Pure.

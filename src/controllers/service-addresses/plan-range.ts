@@ -7,7 +7,7 @@ import { referenceOf } from "../ownership.ts";
 import type { ServiceRangeView } from "../views/network.ts";
 
 const resource = servicecidrs as Resource<unknown>;
-export const rangeFinalizer = "networking.k8s.io/service-cidr-finalizer";
+const rangeFinalizer = "networking.k8s.io/service-cidr-finalizer";
 
 const ready = { status: "True", reason: "", message: "Kubernetes Service CIDR is ready" } as const;
 const terminating = {

@@ -65,11 +65,7 @@ export function planEviction({ pod, taints, seenMs }: ObservedEviction, now: num
 }
 
 /** When the pod must go; undefined: never (all taints are tolerated without end). */
-export function evictionMs(
-  tolerations: readonly Toleration[],
-  taints: readonly Taint[],
-  seenMs: number,
-): number | undefined {
+function evictionMs(tolerations: readonly Toleration[], taints: readonly Taint[], seenMs: number): number | undefined {
   let earliest: number | undefined;
   for (const taint of taints) {
     const addedMs = timeOf(taint.timeAdded) ?? seenMs;

@@ -93,7 +93,7 @@ export const endpointsDeclaration: InformerDeclaration<Endpoints, EndpointsView>
   indexes: objectIndexes,
 };
 
-export function projectService(service: Service): ServiceView {
+function projectService(service: Service): ServiceView {
   const { spec } = service;
   const selector = spec?.selector ?? {};
   const hasSelector = Object.keys(selector).length > 0;
@@ -119,7 +119,7 @@ export function projectService(service: Service): ServiceView {
   };
 }
 
-export function projectSlice(slice: EndpointSlice): SliceView {
+function projectSlice(slice: EndpointSlice): SliceView {
   const view = objectView(slice.metadata);
   const service = view.labels[serviceNameLabel];
   const { managedFields: _managed, ...metadata } = slice.metadata;

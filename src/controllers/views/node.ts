@@ -45,7 +45,7 @@ export const leaseDeclaration: InformerDeclaration<Lease, LeaseView> = {
   }),
 };
 
-export function projectNode(node: Node): NodeView {
+function projectNode(node: Node): NodeView {
   const view = objectView(node.metadata);
   const region = view.labels["topology.kubernetes.io/region"] ?? "";
   const zone = view.labels["topology.kubernetes.io/zone"] ?? "";

@@ -64,12 +64,12 @@ export const replicaSetDeclaration: InformerDeclaration<ReplicaSet, ReplicaSetVi
   indexes: { ...objectIndexes, orphan: orphansByNamespace },
 };
 
-export function projectDeployment(object: Deployment): DeploymentView {
+function projectDeployment(object: Deployment): DeploymentView {
   const view = objectView(object.metadata);
   return { ...view, spec: object.spec, status: object.status ?? {}, selector: selectorOfObject(object.spec.selector) };
 }
 
-export function projectReplicaSet(object: ReplicaSet): ReplicaSetView {
+function projectReplicaSet(object: ReplicaSet): ReplicaSetView {
   const view = objectView(object.metadata);
   return {
     ...view,

@@ -44,7 +44,7 @@ export function thresholdOf({ settings }: Pick<Scene, "settings">, status: Canar
 }
 
 /** What the Deployment is to hold in a state; undefined: it is an ordinary one. */
-export function holdFor({ deployment, settings, view }: Scene, status: CanaryStatus): Hold | undefined {
+function holdFor({ deployment, settings, view }: Scene, status: CanaryStatus): Hold | undefined {
   const { stable, candidate } = status;
   if (stable === undefined || status.phase === undefined) return undefined;
   const by = `Canary/${view.name}`;

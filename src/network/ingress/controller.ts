@@ -61,7 +61,7 @@ export function createIngressStatusController(dependencies: LoopDependencies): C
 }
 
 /** The writes that say where Ingresses are served, and the Events about what is not. */
-export function planIngressStatus(
+function planIngressStatus(
   all: readonly Ingress[],
   compiled: Pick<Compiled, "accepted">,
   problems: readonly Problem[],

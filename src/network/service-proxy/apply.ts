@@ -66,7 +66,7 @@ export class RuleApplier {
 }
 
 /** The table with the clients that the one before remembered, as far as their endpoints are still there. */
-export function withRemembered(table: RuleTable, remembered: ReadonlyMap<string, HeldElement>): RuleTable {
+function withRemembered(table: RuleTable, remembered: ReadonlyMap<string, HeldElement>): RuleTable {
   const sets = new Map(table.sets.map((set) => [set.name, set.elements]));
   const targets = new Set<string>();
   for (const scope of scopes) {

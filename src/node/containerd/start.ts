@@ -32,7 +32,7 @@ export interface Containerd {
 }
 
 /** containerd did not come up; the message says the log's path. */
-export class ContainerdStartError extends Error {
+class ContainerdStartError extends Error {
   override readonly name = "ContainerdStartError";
 }
 

@@ -6,7 +6,7 @@ import { writeImageArchive } from "./oci-archive.ts";
 export const pauseImageName = "localhost/steersman-pause:1";
 
 /** Debian's init for containers: with `-P` it only waits and reaps. */
-export const pauseBinary = "/usr/bin/catatonit";
+const pauseBinary = "/usr/bin/catatonit";
 
 /** The pause image as an OCI archive. Rejects with ENOENT when the package `catatonit` is missing. */
 export async function buildPauseImage(options: {

@@ -146,7 +146,7 @@ function merged(parts: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /** Where the last `lines` lines of a file begin, read from its end. */
-export async function tailOffset(disk: Disk, path: string, size: number, lines: number | undefined): Promise<number> {
+async function tailOffset(disk: Disk, path: string, size: number, lines: number | undefined): Promise<number> {
   if (lines === undefined) return 0;
   if (lines <= 0) return size;
   let seen = 0;

@@ -35,7 +35,7 @@ export interface OperationParts {
 }
 
 /** An operation failed in a way that the container's state shows. */
-export class OperationError extends Error {
+class OperationError extends Error {
   override readonly name = "OperationError";
   readonly reason: string;
 

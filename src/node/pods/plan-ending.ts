@@ -4,7 +4,7 @@ import { kill, type PlanBuilder, type PodPlan } from "./plan-builder.ts";
 import { isRunning, isSidecar, latestOf } from "./restart.ts";
 
 /** Seconds of grace left of an ending that began at `since`; never below two, so that a stop signal is always seen. */
-export function remainingGrace(ending: { readonly since: number; readonly graceSeconds: number }, now: number): number {
+function remainingGrace(ending: { readonly since: number; readonly graceSeconds: number }, now: number): number {
   return Math.max(Math.min(2, ending.graceSeconds), Math.ceil(ending.graceSeconds - (now - ending.since) / 1000));
 }
 

@@ -69,7 +69,7 @@ export function nftablesRules(options: NftablesOptions): KernelRules {
 }
 
 /** The batch that replaces a table. Exported for tests. */
-export function tableLines(table: RuleTable): string[] {
+function tableLines(table: RuleTable): string[] {
   const name = checked(table.name, namePattern);
   // Deleting what may not be there is an error, adding what is there is none: hence add, delete, add.
   const lines = [`add table ip ${name}`, `delete table ip ${name}`, `add table ip ${name}`];
@@ -86,7 +86,7 @@ export function tableLines(table: RuleTable): string[] {
 }
 
 /** The batch of one change. Exported for tests. */
-export function changeLines(change: RuleChange): string[] {
+function changeLines(change: RuleChange): string[] {
   const name = checked(change.table, namePattern);
   const lines = chainLines(name, change.addChains);
   for (const [set, elements] of bySet(change.removeElements.map(({ set, key }) => ({ set, key, value: "" })))) {

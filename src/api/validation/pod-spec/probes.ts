@@ -61,7 +61,7 @@ function validateHttpGet(errors: FieldErrors, field: string, action: HTTPGetActi
   });
 }
 
-export function validateProbe(errors: FieldErrors, field: string, probe: Probe | undefined): void {
+function validateProbe(errors: FieldErrors, field: string, probe: Probe | undefined): void {
   if (probe === undefined) return;
   validateHandler(errors, field, probe, undefined);
   errors.nonNegative(`${field}.initialDelaySeconds`, probe.initialDelaySeconds);

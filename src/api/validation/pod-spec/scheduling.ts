@@ -59,7 +59,7 @@ function validateFieldRequirement(errors: FieldErrors, field: string, requiremen
     values.forEach((value, index) => errors.invalidEach(`${field}.values[${index}]`, value, isDns1123Subdomain(value)));
 }
 
-export function validateNodeSelectorTerm(errors: FieldErrors, field: string, term: NodeSelectorTerm): void {
+function validateNodeSelectorTerm(errors: FieldErrors, field: string, term: NodeSelectorTerm): void {
   term.matchExpressions?.forEach((requirement, index) =>
     validateNodeRequirement(errors, `${field}.matchExpressions[${index}]`, requirement),
   );

@@ -39,7 +39,7 @@ export function validateCsiDriverName(errors: FieldErrors, field: string, name: 
   errors.invalidEach(field, name, isDns1123Subdomain(name.toLowerCase()));
 }
 
-export function validateHostPath(errors: FieldErrors, field: string, source: NonNullable<Volume["hostPath"]>): void {
+function validateHostPath(errors: FieldErrors, field: string, source: NonNullable<Volume["hostPath"]>): void {
   if (!source.path) {
     errors.required(`${field}.path`);
     return;
@@ -50,13 +50,13 @@ export function validateHostPath(errors: FieldErrors, field: string, source: Non
   }
 }
 
-export function validateNfs(errors: FieldErrors, field: string, source: NonNullable<Volume["nfs"]>): void {
+function validateNfs(errors: FieldErrors, field: string, source: NonNullable<Volume["nfs"]>): void {
   if (!source.server) errors.required(`${field}.server`);
   if (!source.path) errors.required(`${field}.path`);
   else if (!source.path.startsWith("/")) errors.invalid(`${field}.path`, source.path, "must be an absolute path");
 }
 
-export function validateIscsi(
+function validateIscsi(
   errors: FieldErrors,
   field: string,
   source: {
@@ -80,7 +80,7 @@ export function validateIscsi(
   }
 }
 
-export function validateFc(errors: FieldErrors, field: string, source: NonNullable<Volume["fc"]>): void {
+function validateFc(errors: FieldErrors, field: string, source: NonNullable<Volume["fc"]>): void {
   const targets = source.targetWWNs?.length ?? 0;
   const wwids = source.wwids?.length ?? 0;
   if (targets === 0 && wwids === 0) {

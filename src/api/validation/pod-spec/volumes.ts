@@ -9,7 +9,7 @@ import { validateResourceFieldRef, validateVolumeFieldRef } from "./environment.
 import { sourceValidators } from "./volume-sources.ts";
 
 export const tokenLifetimeMinSeconds = 600;
-export const tokenLifetimeMaxSeconds = 2 ** 32;
+const tokenLifetimeMaxSeconds = 2 ** 32;
 
 type SourceName = Exclude<keyof Volume, "name">;
 
