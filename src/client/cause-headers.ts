@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import type { Cause } from "./client.ts";
 import { limits } from "./limits.ts";
 
@@ -49,9 +50,5 @@ function bounded(text: string): string {
 }
 
 function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return decodePercent(text) ?? text;
 }

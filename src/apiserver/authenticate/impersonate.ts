@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import type { Headers } from "#world/http.ts";
 import type { Attributes, Authorizer } from "../authorizer.ts";
 import { badRequest, type Failure } from "../failure.ts";
@@ -107,11 +108,7 @@ function split(joined: string): string[] {
 
 /** Keys are percent-encoded where headers could not carry them; a broken encoding stays as it is. */
 function decodeKey(key: string): string {
-  try {
-    return decodeURIComponent(key).toLowerCase();
-  } catch {
-    return key;
-  }
+  return decodePercent(key)?.toLowerCase() ?? key;
 }
 
 function permissionsFor(asked: Asked, user: User): Attributes[] {

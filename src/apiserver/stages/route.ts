@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import { Failure, noSuchResource } from "../failure.ts";
 import { isSegment } from "../keys.ts";
 import { segmentLengthMax } from "../limits.ts";
@@ -140,15 +141,8 @@ function decodePlain(text: string): string | undefined {
 }
 
 function decodeOdd(text: string): string | undefined {
-  let decoded = text;
-  if (text.includes("%")) {
-    try {
-      decoded = decodeURIComponent(text);
-    } catch {
-      return undefined;
-    }
-  }
-  return isSegment(decoded) ? decoded : undefined;
+  const decoded = text.includes("%") ? decodePercent(text) : text;
+  return decoded !== undefined && isSegment(decoded) ? decoded : undefined;
 }
 
 function otherPath(method: string, path: string, query: URLSearchParams): RequestInfo {

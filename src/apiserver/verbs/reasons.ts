@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
 import { stringifyJson } from "#codec/json.ts";
@@ -35,12 +36,7 @@ export function causeOf(call: Call): GivenCause {
 }
 
 function decoded(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
+  return text === undefined ? undefined : decodePercent(text);
 }
 
 function epochOf(text: string | undefined): Transaction["epoch"] {

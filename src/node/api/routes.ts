@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import type { LogOptions } from "../logs/filter.ts";
 import type { StreamOptions } from "#world/container-runtime.ts";
 
@@ -42,7 +43,7 @@ export type RouteResult = Route | { readonly to: "none" } | { readonly to: "bad"
 /** Reads a request's target. Paths and parameters are kubelet's. Pure. */
 export function routeOf(method: string, target: string, now: number): RouteResult {
   const [path = "", search = ""] = target.split(/\?(.*)/s);
-  const parts = path.split("/").slice(1).map(decodeSegment);
+  const parts = path.split("/").slice(1).map(decodePercent);
   // A segment that means something to a file system is no name.
   if (
     parts.some(
@@ -75,14 +76,6 @@ function usageRoute(query: URLSearchParams): RouteResult {
   if (!Number.isSafeInteger(maxAgeMs) || maxAgeMs < 0) return { to: "bad", message: "invalid maxAgeMs" };
   const uids = query.get("uid");
   return { to: "usage", maxAgeMs, uids: uids === null ? undefined : new Set(uids.split(",")) };
-}
-
-function decodeSegment(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return undefined;
-  }
 }
 
 function logRoute(parts: readonly string[], query: URLSearchParams, now: number): RouteResult {

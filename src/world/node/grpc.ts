@@ -1,3 +1,4 @@
+import { decodePercent } from "#base/percent.ts";
 import {
   connect as connectHttp2,
   constants,
@@ -187,14 +188,6 @@ function failureOf(method: string, trailers: IncomingHttpHeaders): ContainerRunt
   const text = trailers["grpc-message"];
   return new ContainerRuntimeError(
     statusCodes[Number(status)] ?? "Unknown",
-    typeof text === "string" ? decodePercent(text) : method,
+    typeof text === "string" ? (decodePercent(text) ?? text) : method,
   );
-}
-
-function decodePercent(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
