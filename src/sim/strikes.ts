@@ -195,6 +195,7 @@ export class Striker {
           await cluster.client.delete(nodes, { name: host.name });
           return;
         } catch {
+          // The server may be down, or the request lost: those are faults of this run too.
           await timers.sleep(retryMs);
         }
       }

@@ -327,6 +327,7 @@ test("while the proxy is reloaded no request is lost, and when it dies new ones 
     await eventually("another one serves", async () => {
       const info = await runtimeOf()
         .command("show info")
+        // Between two processes nobody answers.
         .catch(() => "");
       return info !== "" && master() !== pid;
     });

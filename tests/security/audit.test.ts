@@ -223,6 +223,7 @@ test("a watch, and a request whose client goes away, leave their entries", async
   });
   await until("create", "RequestReceived");
   gone.abort();
+  // The client left: how its request ends is not what is judged.
   await sent.catch(() => undefined);
   await until("create", "ResponseComplete");
   await server.close();

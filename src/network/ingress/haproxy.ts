@@ -163,6 +163,7 @@ export class Haproxy {
 
   async #writeChanged(name: string, content: string): Promise<void> {
     const { disk } = this.#options;
+    // One that cannot be read is written anew.
     const present = await disk.readText(this.#path(name)).catch(() => undefined);
     if (present !== content) await disk.writeAtomically(this.#path(name), content, 0o600);
   }

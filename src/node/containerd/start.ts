@@ -95,6 +95,7 @@ async function answers(options: ContainerdOptions): Promise<boolean> {
     connection.destroy();
     return true;
   } catch {
+    // Nobody listens there, or not in time: it is asked again, or started.
     return false;
   }
 }

@@ -49,6 +49,7 @@ export function pour(
     way.drains.off("drain", drained);
   };
   way.drains.on("drain", drained);
+  // What ends with an error closes too.
   into.on("error", () => undefined);
   into.on("close", () => {
     const isCutOff = !done;

@@ -172,6 +172,7 @@ class IncomingStream implements ByteStream {
 
   constructor(incoming: http.IncomingMessage) {
     this.#incoming = incoming;
+    // Before somebody opens it: an error ends it, which whoever opens it is told.
     incoming.on("error", () => undefined);
   }
 
