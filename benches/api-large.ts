@@ -46,11 +46,8 @@ async function list(): Promise<void> {
   const cluster = await start((folder) => fillPods(folder, count));
   try {
     const { target, pid } = cluster;
-    const before = pid === undefined ? Number.NaN : await settled(pid);
-    let most = before;
-    const watch = setInterval(() => {
-      if (pid !== undefined) most = Math.max(most, running.proportionalMegabytes(pid));
-    }, 100);
+    if (pid !== undefined) await settled(pid);
+    const held = running.watchMemory(pid, 100);
     const path = "/api/v1/pods";
     const probe = { target, path: `/api/v1/namespaces/${benchNamespace}`, everyMs: 5, connections: 8 };
     await client.probe(probe);
@@ -62,7 +59,7 @@ async function list(): Promise<void> {
     const { medianMs, bytes } = await lister.fetch({ target, path, times: 3 });
     const eachMs = pid === undefined ? Number.NaN : (running.processorMs(pid) - usedMs) / 3;
     const meanwhile = await client.endProbe();
-    clearInterval(watch);
+    const beyond = held.end() - held.before;
     const floor = await lister.fetch({ target: bare.http1, path: `/list?bytes=${bytes}`, times: 3 });
     await lister.close();
     const name = `list of ${count} pods, ${Math.round(bytes / 1e6)} MB`;
@@ -71,7 +68,7 @@ async function list(): Promise<void> {
     report({ bench, figure: others, value: meanwhile.p99Ms, unit: "ms", floor: quiet.p99Ms, target: 50 });
     if (pid === undefined) return;
     report({ bench, figure: `${name}: processor time of the server`, value: eachMs, unit: "ms" });
-    report({ bench, figure: `${name}: memory beyond before`, value: most - before, unit: "MB", target: 80 });
+    report({ bench, figure: `${name}: memory beyond before`, value: beyond, unit: "MB", target: 80 });
   } finally {
     cluster.close();
   }

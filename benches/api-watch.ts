@@ -154,18 +154,14 @@ async function informers(): Promise<void> {
   await api.call("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
   await inParallel(objects, 4, (i) => api.call("POST", maps, configMap(`large-${i}`, 1_000_000, i)));
   const bytes = count * objects * 1_000_500;
-  const before = pid === undefined ? Number.NaN : running.proportionalMegabytes(pid);
-  let most = before;
-  const watch = setInterval(() => {
-    if (pid !== undefined) most = Math.max(most, running.proportionalMegabytes(pid));
-  }, 100);
+  const memory = running.watchMemory(pid, 100);
   const initial = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan";
   const started = performance.now();
   await client.watch({ protocol: "HTTP/1.1", watchers: count, target, path: `${maps}?${initial}` });
   // Each of them all objects, and the bookmark that ends them: those that had theirs early get further bookmarks meanwhile.
   while ((await client.events()).least <= objects) await sleep(5);
   const elapsedMs = performance.now() - started;
-  clearInterval(watch);
+  const most = memory.end();
   await client.unwatch();
   // As many streams of fewer bytes: the rate is the same sooner.
   const floorBytes = Math.min(objects, 20) * 1_000_500;
@@ -182,7 +178,7 @@ async function informers(): Promise<void> {
   const figure = `${count} informers on ${objects} objects of 1 MB with sendInitialEvents`;
   report({ bench, figure, value: bytes / 1_000 / elapsedMs, unit: "MB/s", floor, target: 0.8 * floor });
   if (pid !== undefined)
-    report({ bench, figure: `${figure}: memory`, value: most, unit: "MB", floor: before, target: 1_000 });
+    report({ bench, figure: `${figure}: memory`, value: most, unit: "MB", floor: memory.before, target: 1_000 });
 }
 
 try {

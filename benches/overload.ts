@@ -40,9 +40,7 @@ async function during(
     const pid = cluster.pid!;
     await prepare(cluster, client);
     await rested(pid, 3);
-    const before = running.proportionalMegabytes(pid);
-    let most = before;
-    const watch = setInterval(() => (most = Math.max(most, running.proportionalMegabytes(pid))), 200);
+    const memory = running.watchMemory(pid, 200);
     const path = `/api/v1/namespaces/${benchNamespace}`;
     // Somebody else: who asks for too much waits for himself.
     const target = await asAccount(cluster.api, cluster.target, "other");
@@ -52,11 +50,11 @@ async function during(
     const waited = await others.endProbe();
     const seconds = (running.processorMs(pid) - usedMs) / secondMs;
     report({ bench, figure: `${name}: processor time of the server`, value: seconds, unit: "s" });
-    clearInterval(watch);
+    const beyond = memory.end() - memory.before;
     if (waited.failures > 0) throw new Error(`${waited.failures} of ${waited.count} requests of others failed`);
     report({ bench, figure: `${name}: p99 of others`, value: waited.p99Ms, unit: "ms", target: bounds.othersMs });
     const figure = `${name}: memory beyond before, at most`;
-    report({ bench, figure, value: most - before, unit: "MB", floor: before, target: bounds.heldMegabytes });
+    report({ bench, figure, value: beyond, unit: "MB", floor: memory.before, target: bounds.heldMegabytes });
   } finally {
     await client.close();
     await others.close();
