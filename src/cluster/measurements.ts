@@ -11,7 +11,9 @@ import { createHistory } from "#observability/history/history.ts";
 import { historyPart } from "#observability/history/part.ts";
 import { createResourceMetrics } from "#observability/resource-metrics/group.ts";
 import { UsageCache } from "#observability/resource-metrics/usage-cache.ts";
-import { activityPart, type ActiveNode } from "#observability/traffic/activity.ts";
+import { activityPart } from "#observability/traffic/activity.ts";
+import type { AskedNode } from "#observability/traffic/nodes.ts";
+import { usersPart } from "#observability/traffic/users.ts";
 import { useParts } from "#observability/use/parts.ts";
 import type { UsedNode } from "#observability/use/scene.ts";
 import type { Informers } from "#reconcile/informers.ts";
@@ -68,10 +70,8 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
     pods: () => pods().list(),
     nodes: () => informers().of(nodeDeclaration).list().map(usedNode),
   });
-  const now = [
-    ...uses,
-    activityPart({ clock, timers, nodes: () => informers().of(nodeDeclaration).list().map(activeNode), ask }),
-  ];
+  const asked = { clock, timers, nodes: () => informers().of(nodeDeclaration).list().map(askedNode), ask };
+  const now = [...uses, activityPart(asked), usersPart(asked)];
   if (history === undefined) return [resourceMetrics, createObservabilityGroup(now)];
   const podsOf = (namespace: string) => pods().by("namespace", namespace);
   const customMetrics = createCustomMetrics({ history, pods: podsOf, resources: () => builtInResources });
@@ -79,7 +79,7 @@ export function createMeasurements(options: MeasurementsOptions): readonly Virtu
 }
 
 /** A node that never was ready is silent since it was made. */
-function activeNode({ name, conditions, createdMs }: NodeView): ActiveNode {
+function askedNode({ name, conditions, createdMs }: NodeView): AskedNode {
   const ready = conditions.find(({ type }) => type === "Ready");
   if (ready === undefined) return { name, silentSinceMs: createdMs };
   return { name, silentSinceMs: ready.status === "Unknown" ? timeOf(ready.lastTransitionTime) : undefined };

@@ -262,6 +262,7 @@ function startAgent(
       ];
     },
     ingressActivity: () => network.ingressActivity(),
+    trafficUsers: async () => ({ users: (await network.ingressTraffic()).users }),
     admitPod: (pod, address) => network.admitPod(pod, address),
     onProblem: (problem, error) => log.error(problem, error, { part: "agent" }),
   });

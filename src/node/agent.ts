@@ -1,6 +1,7 @@
 import type { Pod } from "#api/generated/core-v1.ts";
 import { pods as podResource } from "#api/generated/resources.ts";
 import type { IngressActivity } from "#api/observability/activity.ts";
+import type { NodeUsers } from "#api/observability/traffic.ts";
 import type { Client } from "#client/client.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformer, type Informer } from "#reconcile/informer.ts";
@@ -63,6 +64,7 @@ export interface AgentOptions {
   readonly families?: () => Promise<readonly Family[]>;
   /** When this node's ingress was last asked for each Service; default: it has none. */
   readonly ingressActivity?: () => Promise<IngressActivity>;
+  readonly trafficUsers?: () => Promise<NodeUsers>;
   /** Called between a pod's sandbox and its containers: resolves when the network's policies hold for the address. */
   readonly admitPod?: (pod: Pod, address: string) => Promise<void>;
   /** Speaks with device plugins and drivers of claims, in `settings.pluginFolder`; absent: there are none. */
@@ -163,6 +165,7 @@ class NodeAgent implements Agent {
       usage: new UsageSampler({ ...context, cgroupRoot: context.settings.cgroupRoot, pods: () => this.#pods.list() }),
       families: options.families ?? (() => Promise.resolve([])),
       ingressActivity: options.ingressActivity ?? (() => Promise.resolve({ quietSeconds: {} })),
+      trafficUsers: options.trafficUsers ?? (() => Promise.resolve({ users: [] })),
       pods: () => this.#pods.list(),
       onPodChange: (uid, changed) => this.#listen(uid, changed),
     });

@@ -25,3 +25,5 @@ export const sparkStepMs = 90_000;
 export const adviceWindow = "1d";
 /** Routes and versions of a node whose requests are told one by one, each in some twenty series. */
 export const routesToldMax = 150;
+/** Registers of a sketch of users that a node may tell. */
+export const sketchRegistersMax = 65_536;

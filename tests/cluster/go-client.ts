@@ -11,7 +11,7 @@ const hasGo = spawnSync("go", ["version"]).status === 0;
 export type Built = { readonly program: string } | { readonly missing: string };
 
 /** Builds a folder of tests/clients. Go's own cache makes a second build quick. Throws when the program is wrong. */
-export function buildGoProgram(name: "go" | "controller"): Built {
+export function buildGoProgram(name: "go" | "controller" | "prometheus"): Built {
   if (!hasGo) return { missing: "Go is not on this machine" };
   const folder = join(projectRoot, `node_modules/.cache/${name}-client`);
   mkdirSync(folder, { recursive: true });

@@ -1,9 +1,11 @@
 /** Metrics and autoscaling of a fresh cluster with real containers, seen with kubectl and Prometheus. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { renderHistoryConfig } from "#observability/history/config.ts";
 import { makeImages } from "#tools/make-images.ts";
+import { buildGoProgram } from "../cluster/go-client.ts";
 import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import { autoscaled, exposer, hostile, shop } from "./manifests.ts";
 import type { Asked } from "./ask-ingress.ts";
@@ -232,6 +234,7 @@ test(
     assert.ok(Number(rate?.value[1]) > 0);
     const [users] = await query(`steersman_traffic_users{${labels}}`);
     assert.equal(users?.value[1], "1", "all came from one address");
+    assert.match(cluster.kubectl("get", "serviceusers", "shop"), /^NAME +USERS +NODES +MISSING\nshop +1 +1 +0/);
   },
 );
 
@@ -275,6 +278,57 @@ test(
     assert.equal(of("pods", "hostile"), "0");
     const [pods] = await query('count(container_memory_working_set_bytes{namespace="default"})');
     assert.ok(Number(pods?.value[1]) >= 3);
+  },
+);
+
+/** `JOB URL LABEL=VALUE…` of everything that the history scrapes now, as the program in tests/clients/prometheus tells it. */
+function scrapedTargets(): string[] {
+  interface Target {
+    readonly scrapePool: string;
+    readonly scrapeUrl: string;
+    readonly labels: Readonly<Record<string, string>>;
+  }
+  const { data } = JSON.parse(raw(`${history}/targets?state=active`)) as { data: { activeTargets: Target[] } };
+  return data.activeTargets.map(({ scrapePool, scrapeUrl, labels }) => {
+    // Where nothing else is said an instance is named after its address.
+    const { host } = new URL(scrapeUrl);
+    const own = Object.entries(labels).filter(
+      ([name, value]) => name !== "job" && !(name === "instance" && value === host),
+    );
+    return [scrapePool, scrapeUrl, ...own.map(([name, value]) => `${name}=${value}`).toSorted()].join(" ");
+  });
+}
+
+test(
+  "Prometheus' own Kubernetes discovery finds the same targets as Debian's build, which lacks it",
+  { skip },
+  async (context) => {
+    const built = buildGoProgram("prometheus");
+    if ("missing" in built) return context.skip(built.missing);
+    const folder = join(cluster.dataDir, "prometheus");
+    const [server = ""] = /https:\/\/[\d.]+:\d+/.exec(readFileSync(join(folder, "prometheus.yml"), "utf8")) ?? [];
+    const [caFile, tokenFile] = [join(cluster.dataDir, "pki/ca.crt"), join(folder, "token")];
+    const discovers = (config: string, expected: readonly string[]): void => {
+      const file = join(folder, "kubernetes.yml");
+      writeFileSync(file, config);
+      const { code, stdout, stderr } = cluster.run(built.program, [file], `${expected.join("\n")}\n`);
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, /ok all\n$/);
+    };
+    const scraped = await eventually("the annotated pods are found", () => {
+      const found = scrapedTargets();
+      return ["exposer", "hostile"].every((pod) => found.some((line) => line.includes(` pod=${pod}`))) && found;
+    });
+    discovers(renderHistoryConfig({ server, caFile, tokenFile, discovery: "kubernetes" }), scraped);
+    const [, shown = ""] = /```yaml\n([^`]*)```/.exec(readFileSync(join(projectRoot, "docs/metrics.md"), "utf8")) ?? [];
+    const written = shown
+      .replaceAll("https://SERVER:PORT", server)
+      .replaceAll(/\bTOKEN\b/g, tokenFile)
+      .replaceAll(/\bCA\b/g, caFile);
+    const jobs = scraped
+      .filter((line) => /^(kubelet|apiserver) /.test(line))
+      .map((line) => line.replace(/ node=\S+/, ""));
+    discovers(written, jobs);
   },
 );
 

@@ -1,3 +1,5 @@
+import type { ObjectMeta } from "../generated/meta-v1.ts";
+
 /** Ends the ids of backends that pods reach, as a Service; no TrafficSplit has a name that could follow the `@`. */
 export const fromPodsMark = "@/pods";
 
@@ -32,6 +34,29 @@ export interface RouteTraffic {
   readonly answers: readonly number[];
   /** By the bucket of their time until the answer began; one more than `bucketEndsUs` has ends. */
   readonly buckets: readonly number[];
+}
+
+/** What an agent's `/stats/users` answers. */
+export interface NodeUsers {
+  readonly users: readonly RouteUsers[];
+}
+
+/** Who asks a Service, over all nodes: whoever comes to two of them is one. */
+export interface ServiceUsers {
+  readonly metadata: ObjectMeta;
+  /** By whichever way. */
+  readonly users: number;
+  readonly routes: readonly {
+    readonly from: "ingress" | "pods";
+    readonly ingress?: string;
+    readonly port: string;
+    readonly version?: string;
+    readonly users: number;
+  }[];
+  /** Nodes that told. */
+  readonly nodes: number;
+  /** Nodes that did not; what the others say is not the whole then. */
+  readonly missingNodes: readonly string[];
 }
 
 /** From which addresses requests came by one Ingress' routes, or as a Service's, in the last minutes, to one side if users are split. */

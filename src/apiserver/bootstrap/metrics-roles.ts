@@ -12,7 +12,7 @@ export const metricsClusterRoles: readonly ClusterRole[] = [
   clusterRole("system:aggregated-metrics-reader", [rule(read, "metrics.k8s.io", "nodes pods")], aggregated),
   clusterRole(
     "system:aggregated-usage-reader",
-    [rule(read, "observability.steersman.dev", "serviceactivities workloadusages workloadadvices")],
+    [rule(read, "observability.steersman.dev", "serviceactivities serviceusers workloadusages workloadadvices")],
     aggregated,
   ),
 ];

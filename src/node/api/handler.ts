@@ -1,5 +1,6 @@
 import type { Pod } from "#api/generated/core-v1.ts";
 import type { IngressActivity } from "#api/observability/activity.ts";
+import type { NodeUsers } from "#api/observability/traffic.ts";
 import { ContainerRuntimeError, type RuntimeContainerStatus } from "#world/container-runtime.ts";
 import type { ByteStream, HttpHandler, HttpRequest, HttpResponse, Peer } from "#world/http.ts";
 import type { Connection } from "#world/sockets.ts";
@@ -29,6 +30,8 @@ export interface ApiParts {
   readonly families: () => Promise<readonly Family[]>;
   /** When this node's ingress was last asked for each Service. */
   readonly ingressActivity: () => Promise<IngressActivity>;
+  /** Who came to this node's proxy. */
+  readonly trafficUsers: () => Promise<NodeUsers>;
   readonly pods: () => readonly Pod[];
   /** Calls when something about this pod changed in the runtime. */
   readonly onPodChange: (podUid: string, changed: () => void) => { close(): void };
@@ -98,6 +101,8 @@ async function respond(parts: ApiParts, route: Route, request: HttpRequest): Pro
       return json(await parts.usage.read(route.maxAgeMs, route.uids));
     case "ingress-activity":
       return json(await parts.ingressActivity());
+    case "traffic-users":
+      return json(await parts.trafficUsers());
     case "agent-metrics":
       return exposition(
         exposeFamilies([

@@ -17,6 +17,7 @@ test("paths lead where kubelet's do, with the right that each needs", () => {
     ["GET", "/pods", "pods get nodes/pods,proxy"],
     ["GET", "/stats/summary", "stats-summary get nodes/stats"],
     ["GET", "/stats/ingress", "ingress-activity get nodes/stats"],
+    ["GET", "/stats/users", "traffic-users get nodes/stats"],
     ["GET", "/metrics", "agent-metrics get nodes/metrics"],
     ["GET", "/metrics/cadvisor", "cadvisor-metrics get nodes/metrics"],
     ["GET", "/metrics/resource", "resource-metrics get nodes/metrics"],

@@ -15,6 +15,7 @@ export type Route =
   | { readonly to: "stats-summary" }
   | { readonly to: "usage"; readonly maxAgeMs: number; readonly uids: ReadonlySet<string> | undefined }
   | { readonly to: "ingress-activity" }
+  | { readonly to: "traffic-users" }
   | { readonly to: "resource-metrics" }
   | { readonly to: "agent-metrics" }
   | { readonly to: "cadvisor-metrics" }
@@ -63,6 +64,7 @@ export function routeOf(method: string, target: string, now: number): RouteResul
   if (method === "GET" && path === "/metrics/probes") return { to: "probe-metrics" };
   if (method === "GET" && path === "/stats/usage") return usageRoute(query);
   if (method === "GET" && path === "/stats/ingress") return { to: "ingress-activity" };
+  if (method === "GET" && path === "/stats/users") return { to: "traffic-users" };
   if (method === "GET" && path === "/metrics/resource") return { to: "resource-metrics" };
   if (method === "GET" && first === "containerLogs" && rest.length === 3) return logRoute(rest, query, now);
   if (method === "POST" && path === "/images/load") return { to: "load-image" };
@@ -165,6 +167,7 @@ export function subresourcesOf(route: Route): readonly string[] {
     case "stats-summary":
     case "usage":
     case "ingress-activity":
+    case "traffic-users":
       return ["stats"];
     case "resource-metrics":
     case "agent-metrics":
@@ -184,6 +187,7 @@ export function verbOf(route: Route): "get" | "create" {
     "stats-summary",
     "usage",
     "ingress-activity",
+    "traffic-users",
     "resource-metrics",
     "agent-metrics",
     "cadvisor-metrics",

@@ -66,7 +66,8 @@ export function podTargets(pods: Iterable<TargetPod>): readonly TargetGroup[] {
 export function nodeTargets(nodes: Iterable<TargetNode>): readonly TargetGroup[] {
   return Array.from(nodes, ({ name, address, agentPort }) => ({
     targets: [`${address}:${agentPort}`],
-    labels: { [`${meta}node_name`]: name },
+    // Prometheus' own discovery names a node's targets after it.
+    labels: { [`${meta}node_name`]: name, instance: name },
   })).filter(({ targets }) => !targets[0]!.startsWith(":"));
 }
 

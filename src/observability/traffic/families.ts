@@ -169,7 +169,12 @@ function keyOf(labels: LabelValues): string {
 }
 
 /** With where the requests came from: what pods ask of a Service must not look like what no pod behind an Ingress answered. */
-function serviceLabels(backend: string): { namespace: string; service: string; port: string; from: string } {
+export function serviceLabels(backend: string): {
+  namespace: string;
+  service: string;
+  port: string;
+  from: "ingress" | "pods";
+} {
   const [namespace = "", rest = ""] = backend.split("/");
   const [service = "", port = ""] = (rest.split("@")[0] ?? "").split(":");
   return { namespace, service, port, from: backend.endsWith(fromPodsMark) ? "pods" : "ingress" };
