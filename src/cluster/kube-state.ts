@@ -7,7 +7,6 @@ import { parseCron } from "#api/cron-schedule.ts";
 import { nextTime, zoneClock } from "#controllers/cronjob/schedule.ts";
 import { boundsOf } from "#controllers/deployment/observed.ts";
 import { autoscalerDeclaration } from "#controllers/horizontal-pod-autoscaler/view.ts";
-import { replicationControllerDeclaration } from "#controllers/replicationcontroller/controller.ts";
 import { cronJobDeclaration, jobDeclaration, type CronJobView } from "#controllers/views/batch.ts";
 import { configMapDeclaration, namespaceDeclaration, secretDeclaration } from "#controllers/views/namespace.ts";
 import { endpointsDeclaration, serviceDeclaration } from "#controllers/views/network.ts";
@@ -19,6 +18,7 @@ import {
   daemonSetDeclaration,
   deploymentDeclaration,
   replicaSetDeclaration,
+  replicationControllerDeclaration,
   statefulSetDeclaration,
 } from "#controllers/views/workload.ts";
 import { ingressesDeclaration } from "#network/ingress/declarations.ts";

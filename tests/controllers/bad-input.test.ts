@@ -41,6 +41,7 @@ test("a selector that matches another workload's pods takes none of them", () =>
     Object.assign(greedy.spec as Json, templateOfApp("web"));
     await api.create(at(apps, "statefulsets"), greedy);
     const message = await told(scene, "greedy", "SelectorOverlap");
+    assert.match(await told(scene, "web", "SelectorOverlap"), /statefulset\/greedy match the same pods/);
     assert.match(message, /deployment\/web match the same pods: each keeps its own/);
     await eventually("both have what they want", async () => (await podsOf(scene, "web")).length === 3);
     const names = (await podsOf(scene, "web")).map(nameOf).sort();
@@ -55,6 +56,26 @@ test("a selector that matches another workload's pods takes none of them", () =>
       async () => (await podsOf(scene, "web")).length < 3,
       500,
     );
+  }));
+
+test("sets of the same selector keep their own pods, and both say so", () =>
+  suite.play(async (scene) => {
+    const { api, at, core } = scene;
+    const spec = { replicas: 2, ...templateOfApp("same") };
+    await api.create(at(apps, "replicasets"), { ...workload("ReplicaSet", "one"), spec });
+    await podsReady(scene, "same", 2);
+    const rest = { ...spec, selector: { app: "same" } };
+    const metadata = { name: "two" };
+    await api.create(core("replicationcontrollers"), {
+      apiVersion: "v1",
+      kind: "ReplicationController",
+      metadata,
+      spec: rest,
+    });
+    assert.match(await told(scene, "one", "SelectorOverlap"), /replicationcontroller\/two match the same pods/);
+    assert.match(await told(scene, "two", "SelectorOverlap"), /replicaset\/one match the same pods/);
+    await podsReady(scene, "same", 4);
+    await standsStill(scene, [at(apps, "replicasets", "one"), core("replicationcontrollers", "two")]);
   }));
 
 /** Selector and template of one label `app`. */

@@ -1,10 +1,23 @@
-import { daemonsets, deployments, statefulsets } from "#api/generated/resources.ts";
+import {
+  daemonsets,
+  deployments,
+  replicasets,
+  replicationcontrollers,
+  statefulsets,
+} from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { Informer } from "#reconcile/informer.ts";
+import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
-import { daemonSetDeclaration, deploymentDeclaration, statefulSetDeclaration } from "../views/workload.ts";
-import { planSelectorOverlap, templateLabels, type Selecting, type SelectingView } from "./plan.ts";
+import {
+  daemonSetDeclaration,
+  deploymentDeclaration,
+  replicaSetDeclaration,
+  replicationControllerDeclaration,
+  statefulSetDeclaration,
+} from "../views/workload.ts";
+import { overlapping, planSelectorOverlap, templateLabels, type Selecting, type SelectingView } from "./plan.ts";
 
 /** Tells people of workloads that select each other's pods. Looks only at new specs; keys are `kind namespace/name`. */
 export function createSelectorOverlapController(dependencies: Dependencies): Controller {
@@ -13,14 +26,19 @@ export function createSelectorOverlapController(dependencies: Dependencies): Con
     deployment: { informer: informers.of(deploymentDeclaration), resource: deployments as Resource<unknown> },
     statefulset: { informer: informers.of(statefulSetDeclaration), resource: statefulsets as Resource<unknown> },
     daemonset: { informer: informers.of(daemonSetDeclaration), resource: daemonsets as Resource<unknown> },
+    replicaset: { informer: informers.of(replicaSetDeclaration), resource: replicasets as Resource<unknown> },
+    replicationcontroller: {
+      informer: informers.of(replicationControllerDeclaration),
+      resource: replicationcontrollers as Resource<unknown>,
+    },
   };
   const candidates = (own: SelectingView): Selecting[] => {
-    const [first] = Object.entries(own.spec.selector?.matchLabels ?? {});
+    const [first] = own.selector.pairs;
     const pairs = Object.entries(templateLabels(own));
     return Object.entries(kinds).flatMap(([kind, { informer }]) => {
       const found = pairs.flatMap((pair) => informer.by("selectorPair", pairText(own.namespace, pair)));
       if (first !== undefined) found.push(...informer.by("templatePair", pairText(own.namespace, first)));
-      return found.map((view) => ({ id: `${kind}/${view.name}`, view }));
+      return found.map((view) => ({ kind, view }));
     });
   };
   return createLoop(dependencies, {
@@ -29,7 +47,12 @@ export function createSelectorOverlapController(dependencies: Dependencies): Con
     watch: (enqueue) =>
       Object.entries(kinds).map(([kind, { informer }]) =>
         informer.handle((key, old, current) => {
-          if (current !== undefined && old?.generation !== current.generation) enqueue(`${kind} ${key}`);
+          if (current === undefined || current.controller !== undefined || old?.generation === current.generation)
+            return;
+          enqueue(`${kind} ${key}`);
+          // It is news for the others too.
+          for (const { kind: other, view } of overlapping(current, candidates(current)))
+            enqueue(`${other} ${keyOf(view.namespace, view.name)}`);
         }),
       ),
     pass(key) {

@@ -11,13 +11,12 @@ export interface SelectingView extends ObjectView {
   readonly selector: Selector;
   readonly spec: {
     readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
-    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
   };
 }
 
 export interface Selecting {
-  /** `deployment/web`. */
-  readonly id: string;
+  /** `deployment`. */
+  readonly kind: string;
   readonly view: SelectingView;
 }
 
@@ -35,11 +34,9 @@ export function planSelectorOverlap(
   candidates: readonly Selecting[],
 ): Plan | undefined {
   if (own.deletionMs !== undefined) return undefined;
-  const others = candidates.filter(
-    ({ view }) => view.uid !== own.uid && view.deletionMs === undefined && overlaps(own, view),
-  );
+  const others = overlapping(own, candidates);
   if (others.length === 0) return undefined;
-  const names = [...new Set(others.map(({ id }) => id))].sort();
+  const names = [...new Set(others.map(({ kind, view }) => `${kind}/${view.name}`))].sort();
   const more = names.length > namedMax ? ` and ${names.length - namedMax} more` : "";
   const whose = `${names.slice(0, namedMax).join(", ")}${more}`;
   const message = `Its selector and that of ${whose} match the same pods: each keeps its own; pods without a controller go to either`;
@@ -48,6 +45,11 @@ export function planSelectorOverlap(
     because: referenceOf(resource, own),
     actions: [{ verb: "event", about, type: "Warning", eventReason: "SelectorOverlap", message }],
   };
+}
+
+/** Who of them wants the same pods. */
+export function overlapping(own: SelectingView, candidates: readonly Selecting[]): Selecting[] {
+  return candidates.filter(({ view }) => view.uid !== own.uid && view.deletionMs === undefined && overlaps(own, view));
 }
 
 function overlaps(a: SelectingView, b: SelectingView): boolean {

@@ -13,8 +13,16 @@ import type {
   StatefulSetSpec,
   StatefulSetStatus,
 } from "#api/generated/apps-v1.ts";
-import { controllerrevisions, daemonsets, deployments, replicasets, statefulsets } from "#api/generated/resources.ts";
-import { selectorOfObject, type Selector } from "#api/selectors.ts";
+import type { ReplicationController } from "#api/generated/core-v1.ts";
+import {
+  controllerrevisions,
+  daemonsets,
+  deployments,
+  replicasets,
+  replicationcontrollers,
+  statefulsets,
+} from "#api/generated/resources.ts";
+import { nothing, selectorOfLabels, selectorOfObject, type Selector } from "#api/selectors.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
 import { objectIndexes, objectView, type ObjectView } from "#reconcile/object-view.ts";
 
@@ -36,8 +44,8 @@ const orphansByNamespace = (view: ObjectView): readonly string[] =>
 
 interface Templated {
   readonly namespace: string;
+  readonly selector: Selector;
   readonly spec: {
-    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
     readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
   };
 }
@@ -46,10 +54,14 @@ interface Templated {
 const pairIndexes = {
   templatePair: ({ namespace, spec }: Templated): readonly string[] =>
     Object.entries(spec.template?.metadata?.labels ?? {}).map(([key, value]) => `${namespace}/${key}=${value}`),
-  selectorPair: ({ namespace, spec }: Templated): readonly string[] =>
-    Object.entries(spec.selector?.matchLabels ?? {})
-      .slice(0, 1)
-      .map(([key, value]) => `${namespace}/${key}=${value}`),
+  selectorPair: ({ namespace, selector }: Templated): readonly string[] =>
+    selector.pairs.slice(0, 1).map(([key, value]) => `${namespace}/${key}=${value}`),
+};
+
+/** Only those that nobody controls: the others have the selector of who does. */
+const freePairIndexes = {
+  templatePair: (view: ReplicaSetView) => (view.controller === undefined ? pairIndexes.templatePair(view) : []),
+  selectorPair: (view: ReplicaSetView) => (view.controller === undefined ? pairIndexes.selectorPair(view) : []),
 };
 
 export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentView> = {
@@ -61,7 +73,29 @@ export const deploymentDeclaration: InformerDeclaration<Deployment, DeploymentVi
 export const replicaSetDeclaration: InformerDeclaration<ReplicaSet, ReplicaSetView> = {
   resource: replicasets,
   project: projectReplicaSet,
-  indexes: { ...objectIndexes, orphan: orphansByNamespace },
+  indexes: { ...objectIndexes, ...freePairIndexes, orphan: orphansByNamespace },
+};
+
+/** A ReplicationController differs from a ReplicaSet in the form of its selector alone: it is read as one. */
+export const replicationControllerDeclaration: InformerDeclaration<ReplicationController, ReplicaSetView> = {
+  resource: replicationcontrollers,
+  indexes: { ...objectIndexes, ...pairIndexes },
+  project: (object) => {
+    const { selector, template, replicas, minReadySeconds } = object.spec;
+    const hasSelector = selector !== undefined && Object.keys(selector).length > 0;
+    return {
+      ...objectView(object.metadata),
+      spec: {
+        ...(replicas === undefined ? {} : { replicas }),
+        ...(minReadySeconds === undefined ? {} : { minReadySeconds }),
+        // In the form of its own kind, because status updates send it back.
+        ...(selector === undefined ? {} : { selector: selector as object }),
+        template: template ?? { metadata: {}, spec: { containers: [] } },
+      },
+      status: object.status ?? { replicas: 0 },
+      selector: hasSelector ? selectorOfLabels(selector) : nothing,
+    };
+  },
 };
 
 function projectDeployment(object: Deployment): DeploymentView {
