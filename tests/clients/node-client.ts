@@ -105,7 +105,7 @@ async function watchStory(): Promise<void> {
       new Watch(config)
         .watch(
           `/api/v1/namespaces/${namespace}/configmaps`,
-          { resourceVersion, timeoutSeconds: 3, fieldSelector: "metadata.name=watched" },
+          { resourceVersion, timeoutSeconds: 6, fieldSelector: "metadata.name=watched" },
           (type) => seen.push(type),
           (error) => (error === null ? resolve() : reject(error as Error)),
         )

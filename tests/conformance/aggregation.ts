@@ -126,7 +126,7 @@ async function webhooksBehindService(cluster: TestCluster, caBundle: string): Pr
     admissionReviewVersions: ["v1"],
     sideEffects: "None",
     failurePolicy: "Fail",
-    timeoutSeconds: 5,
+    timeoutSeconds: 30,
     clientConfig,
     namespaceSelector: { matchLabels: { hooked: "yes" } },
     rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"], ...rule }],

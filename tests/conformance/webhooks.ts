@@ -21,7 +21,7 @@ function webhook(scene: Scene, name: string, clientConfig: Json, rules: readonly
     rules,
     sideEffects: "None",
     admissionReviewVersions: ["v1", "v1beta1"],
-    timeoutSeconds: 5,
+    timeoutSeconds: 30,
     namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": scene.namespace } },
     ...extra,
   };

@@ -67,7 +67,7 @@ test("two nodes", { skip: process.getuid?.() !== 0 && "needs root", timeout: 300
       "a second look changes nothing",
     );
   }
-  const get = (from: Namespace, url: string): string => from.run("curl", ["-sS", "-m", "3", url]);
+  const get = (from: Namespace, url: string): string => from.run("curl", ["-sS", "-m", "20", url]);
 
   await t.test("pods of different nodes reach each other with their own addresses", () => {
     assert.equal(get(one.pod, "http://10.244.2.2:8080/"), "pod2 10.244.1.2");
