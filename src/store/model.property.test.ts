@@ -194,7 +194,7 @@ test("the memory store behaves like a table with copies", () =>
     { numRuns: 150 },
   ));
 
-test("so does the SQLite store, also across restarts", { timeout: 60_000 }, () =>
+test("so does the SQLite store, also across restarts", { timeout: 600_000 }, () =>
   fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async (steps) => {
       const folder = mkdtempSync(join(tmpdir(), "store-model-"));

@@ -107,7 +107,7 @@ function pathOf({ group, version, resource, namespaced, verb }: Step, namespace:
 const broken = "{";
 
 for (const { title, user } of identities) {
-  test(`${title}: what is sent is let through or refused as the judge says`, { timeout: 300_000 }, async () => {
+  test(`${title}: what is sent is let through or refused as the judge says`, { timeout: 900_000 }, async () => {
     const wrong: string[] = [];
     let refused = 0;
     const all = await steps();

@@ -180,7 +180,7 @@ const route = (site: string, path: string, backend: string): Route => ({ site, p
 
 test(
   "Ingress through a real HAProxy",
-  { skip: !available("haproxy") && "needs haproxy", timeout: 300_000 },
+  { skip: !available("haproxy") && "needs haproxy", timeout: 900_000 },
   async (t) => {
     await using stage = await Stage.open();
     const [one, two, three] = [await stage.pod("one"), await stage.pod("two"), await stage.pod("three")];

@@ -33,7 +33,7 @@ function askScript(name: string, how: "resolve4" | "reverse" = "resolve4"): stri
 
 test(
   "a node's network, from objects to answers in pods",
-  { skip: !root && "needs root", timeout: 300_000 },
+  { skip: !root && "needs root", timeout: 900_000 },
   async (t) => {
     await using stage = new TestNode();
     stage.namespace.ip("addr add 192.168.9.1/32 dev lo");

@@ -79,7 +79,7 @@ async function fetchFrom(client: Namespace, url: string, count: number): Promise
   return JSON.parse(await client.script(source)) as Record<string, number>;
 }
 
-test("Services in a real kernel", { skip: !root && "needs root", timeout: 300_000 }, async (t) => {
+test("Services in a real kernel", { skip: !root && "needs root", timeout: 900_000 }, async (t) => {
   await using stage = await new Stage().setUp();
   const web = service("web", { clusterIP: "10.96.0.20", type: "NodePort" }, [{ nodePort: 30080 }]);
   const [first, second, third] = podAddresses;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { Agent, createServer, request, type IncomingHttpHeaders, type Server } from "node:http";
 import { after, before, test } from "node:test";
+import { SeededRandom } from "#base/seeded-random.ts";
 import { splitOf } from "#network/ingress/split.ts";
 import { readSides, samplesOf } from "#network/ingress/split-counts.ts";
 import type { RouteTable, Split } from "#network/ingress/route-table.ts";
@@ -268,10 +269,11 @@ test(
     let isOver = false;
     let lastNewMs = 0;
     const lost: number[] = [];
+    const random = new SeededRandom("users");
     const worker = async (): Promise<void> => {
       while (!isOver) {
         const sentMs = performance.now();
-        const { pod, status } = await get(cookie(Math.floor(Math.random() * 1_000)));
+        const { pod, status } = await get(cookie(random.below(1_000)));
         if (status !== 200) lost.push(status);
         if (pod === "new") lastNewMs = Math.max(lastNewMs, sentMs);
       }

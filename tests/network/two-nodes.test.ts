@@ -46,7 +46,7 @@ async function setUp(number: number, slices: EndpointSlice[]): Promise<{ node: N
   return { node, pod };
 }
 
-test("two nodes", { skip: process.getuid?.() !== 0 && "needs root", timeout: 300_000 }, async (t) => {
+test("two nodes", { skip: process.getuid?.() !== 0 && "needs root", timeout: 900_000 }, async (t) => {
   const slices = [slice("web", 8080, ["10.244.2.2@n2"])];
   const [one, two] = [await setUp(1, slices), await setUp(2, slices)];
   t.after(() => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { SeededRandom } from "#base/seeded-random.ts";
 import { clockOf, realTimers } from "../contract/time.ts";
 import type { Store } from "../store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
@@ -82,13 +83,14 @@ function lastOfWriter(acknowledged: readonly Write[]): Map<number, Write> {
   return last;
 }
 
-test("every acknowledged write survives SIGKILL at any moment under load", { timeout: 60_000 }, async () => {
+test("every acknowledged write survives SIGKILL at any moment under load", { timeout: 600_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "store-crash-"));
   const path = join(folder, "store.db");
+  const random = new SeededRandom("kills");
   try {
     let visible = 0;
     for (let round = 0; round < kills; round += 1) {
-      const acknowledged = await runAndKill(path, round, 1 + Math.floor(3_000 * Math.random()));
+      const acknowledged = await runAndKill(path, round, 1 + random.below(3_000));
       const open = { path, clock: clockOf({ now: 1_700_000_000_000 }), timers: realTimers, historyBytesMax: 400_000 };
       const store = await openSqliteStore({ ...open, failed: (error) => assert.fail(error) });
       checkSurvival(store, round, acknowledged);
