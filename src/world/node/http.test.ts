@@ -179,6 +179,14 @@ test("HTTP/2 by ALPN: requests, bodies, streams, the client's certificate", asyn
   });
 });
 
+test("GETs over HTTP/2 that bring a body have their answers all the same, however many", async () => {
+  await serving({ handle: () => text(200, "fine") }, async ({ port }) => {
+    const session = http2.connect(`https://127.0.0.1:${port}`, { ca: authority.certificate });
+    for (let i = 0; i < 60; i++) assert.equal(await overHttp2(session, { ":path": "/" }, "x".repeat(500_000)), "fine");
+    session.close();
+  });
+});
+
 test("a body that never ends costs its stream, not the session", async () => {
   const options = { host: "127.0.0.1", port: 0, tls: identity, bodyBytesMax: 1000, bodyTimeoutMs: 1_000 };
   const server = await nodeHttp.listen(options, echo);

@@ -19,9 +19,11 @@ export function answerHttp2(
   peer: Peer,
 ): void {
   stream.on("error", () => undefined);
-  if (stream.endAfterHeaders || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
-    // Nobody reads: Node ends that side by itself, behind the answer. One that was read to its end takes the answer's last write with
-    // it, and an error is made for each (a tenth of a small request).
+  const hasNoBody = stream.endAfterHeaders;
+  if (hasNoBody || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
+    // Where nothing comes nobody reads: Node then ends that side behind the answer. After a side that was read to its end the answer's
+    // last write is cut short when the stream closes, and an error is made for each.
+    if (!hasNoBody) stream.resume();
     handle(handler, requestOf(stream, headers, noBytes), stream, peer);
     return;
   }
