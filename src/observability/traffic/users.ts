@@ -40,7 +40,7 @@ interface Route {
 }
 
 /** The users of each Service, and of each way to it. */
-export function joinUsers(
+function joinUsers(
   users: readonly RouteUsers[],
   told: Pick<ServiceUsers, "nodes" | "missingNodes">,
 ): (ApiObject & ServiceUsers)[] {
