@@ -1,7 +1,15 @@
 import { fsyncSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadAnswer, Protocol, Shape } from "./api/orders.ts";
-import { benchNamespace, Client, startBare, startCluster, withProcessorTime, type Bare } from "./api/stage.ts";
+import {
+  benchNamespace,
+  Client,
+  startBare,
+  startCluster,
+  startLone,
+  withProcessorTime,
+  type Bare,
+} from "./api/stage.ts";
 import { storyFlags, tellStories } from "./api/stories.ts";
 import type { Target } from "./api/target.ts";
 import { pod } from "./api/objects.ts";
@@ -146,6 +154,34 @@ async function createPods(): Promise<void> {
   await tell({ ...story, target: { part: 0.65 }, beside });
 }
 
+/** What a creation costs: servers that do ever more for the same pod, over the same 64 connections. */
+async function podParts(): Promise<void> {
+  const body = JSON.stringify(pod("NAME"));
+  const lone = await startLone(flags);
+  try {
+    const parts = [
+      { does: "is read and answered with 5.3 KB", of: { ...bare, target: bare.http1 }, path: "/plain?bytes=5300" },
+      { does: "is parsed, encoded and synced in groups", of: { ...bare, target: bare.http1 }, path: "/durable" },
+      { does: "is created by an API server alone", of: lone, path: podsPath },
+      { does: "is created by a whole server", of: cluster, path: podsPath },
+    ];
+    for (const { does, of, path } of parts) {
+      const order = { target: of.target, protocol: "HTTP/1.1", width, shape: "create", path, body } as const;
+      const prefix = `q${Date.now().toString(36)}-`;
+      await client.load({ ...order, prefix: `${prefix}warm-`, durationMs });
+      const used = await withProcessorTime(of.pid, () => client.load({ ...order, prefix, durationMs }));
+      if (used.failures > 0) throw new Error(`${used.failures} of ${used.count} failed: a pod ${does}`);
+      const say = (what: string, value: number | undefined, unit: string): void =>
+        report({ bench: "api", figure: `a pod ${does}: ${what}`, value: value ?? Number.NaN, unit });
+      say("requests", used.perSecond, "1/s");
+      say("processor time each", used.microsecondsEach, "µs");
+      say("of it the first thread", used.firstThreadMicrosecondsEach, "µs");
+    }
+  } finally {
+    lone.close();
+  }
+}
+
 async function getPod(protocol: Protocol): Promise<void> {
   await cluster.api.send("POST", podsPath, pod("get"));
   const path = `${podsPath}/get`;
@@ -216,6 +252,7 @@ const stories = {
   get: () => small("get"),
   update: () => small("update"),
   "pod-create": createPods,
+  "pod-parts": podParts,
   "pod-get": () => getPod("HTTP/1.1"),
   "pod-get-2": () => getPod("HTTP/2"),
   list,

@@ -231,13 +231,27 @@ export async function asAccount(api: ApiConnection, admin: Target, name = "load"
   return { ...admin, token };
 }
 
-/** Processor time that a process used for each of what it did meanwhile, in microseconds. */
+/** Microseconds of processors; undefined where the process is somebody else's. */
+export interface ProcessorTime {
+  readonly microsecondsEach: number | undefined;
+  /** Of it the thread that serves. */
+  readonly firstThreadMicrosecondsEach: number | undefined;
+}
+
+/** Processor time that a process used for each of what it did meanwhile. */
 export async function withProcessorTime<T extends { readonly count: number }>(
   pid: number | undefined,
   work: () => Promise<T>,
-): Promise<T & { readonly microsecondsEach: number | undefined }> {
-  if (pid === undefined) return { ...(await work()), microsecondsEach: undefined };
+): Promise<T & ProcessorTime> {
+  if (pid === undefined)
+    return { ...(await work()), microsecondsEach: undefined, firstThreadMicrosecondsEach: undefined };
   const before = running.processorMs(pid);
+  const firstBefore = running.firstThreadMs(pid);
   const answer = await work();
-  return { ...answer, microsecondsEach: ((running.processorMs(pid) - before) * 1_000) / answer.count };
+  const each = (usedMs: number): number => (usedMs * 1_000) / answer.count;
+  return {
+    ...answer,
+    microsecondsEach: each(running.processorMs(pid) - before),
+    firstThreadMicrosecondsEach: each(running.firstThreadMs(pid) - firstBefore),
+  };
 }

@@ -36,7 +36,7 @@ export interface PutOrder {
 }
 
 /** Stores an object that has been judged against `expect`. The object must not be changed afterwards. */
-export async function commitPut(call: Call, order: PutOrder): Promise<CommitOutcome | Failure> {
+export function commitPut(call: Call, order: PutOrder): Promise<CommitOutcome | Failure> {
   const { served, key, object, old, expect, encoded, verb } = order;
   delete object.metadata.resourceVersion;
   forgetConversions(object);
@@ -58,7 +58,7 @@ export interface DeleteOrder {
 }
 
 /** Takes an object out of the store; followers get its last state with the revision of the deletion. */
-export async function commitDelete(call: Call, order: DeleteOrder): Promise<CommitOutcome | Failure> {
+export function commitDelete(call: Call, order: DeleteOrder): Promise<CommitOutcome | Failure> {
   const { served, key, verb, expect, old, last } = order;
   const encoded = encodeStored(last);
   return submit(call, key, {
@@ -82,7 +82,12 @@ async function submit(call: Call, key: string, transaction: Transaction): Promis
   const committing = store.commit(transaction);
   // The commit has been judged by now: from here on the object counts.
   pending.add(key);
-  const result = await committing.finally(() => pending.remove(key));
+  let result;
+  try {
+    result = await committing;
+  } finally {
+    pending.remove(key);
+  }
   if (!result.ok) {
     if (result.reason === "conflict") return { done: false, actual: result.actual };
     if (result.reason === "unsealed") return internal(`Internal error occurred: ${result.problem}`);
