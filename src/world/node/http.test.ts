@@ -182,7 +182,15 @@ test("HTTP/2 by ALPN: requests, bodies, streams, the client's certificate", asyn
 test("GETs over HTTP/2 that bring a body have their answers all the same, however many", async () => {
   await serving({ handle: () => text(200, "fine") }, async ({ port }) => {
     const session = http2.connect(`https://127.0.0.1:${port}`, { ca: authority.certificate });
-    for (let i = 0; i < 60; i++) assert.equal(await overHttp2(session, { ":path": "/" }, "x".repeat(500_000)), "fine");
+    for (let i = 0; i < 60; i++) {
+      const each = session.request({ ":path": "/" }, { endStream: false });
+      const status = once(each, "response").then(([headers]) => (headers as http2.IncomingHttpHeaders)[":status"]);
+      each.resume();
+      each.end(Buffer.alloc(500_000));
+      // The next one follows when this one's body has left too: else the client's own memory is what is full.
+      await once(each, "close");
+      assert.equal(await status, 200);
+    }
     session.close();
   });
 });
