@@ -93,9 +93,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   return {
     record(event) {
       const nowMs = options.clock.now();
-      const combined = combine(similar, event, nowMs);
-      if (!mayPass(buckets, combined, nowMs)) return;
-      const key = seriesOf(combined);
+      const about = identity(event);
+      const combined = combine(similar, about, event, nowMs);
+      if (!mayPass(buckets, about, nowMs)) return;
+      const key = seriesOf(about, combined);
       const known = waiting.get(key);
       if (known !== undefined) {
         known.event = combined;
@@ -142,8 +143,8 @@ function identity(event: EventText): string {
   return `${about.kind}/${about.namespace ?? ""}/${about.name}/${about.uid}`;
 }
 
-function combine(similar: Map<string, Similar>, event: EventText, nowMs: number): EventText {
-  const key = `${identity(event)}/${event.type}/${event.eventReason}`;
+function combine(similar: Map<string, Similar>, about: string, event: EventText, nowMs: number): EventText {
+  const key = `${about}/${event.type}/${event.eventReason}`;
   let known = similar.get(key);
   if (known === undefined || nowMs - known.lastMs > limits.eventWindowMs) known = { texts: new Set(), lastMs: nowMs };
   remember(similar, key, known);
@@ -153,8 +154,7 @@ function combine(similar: Map<string, Similar>, event: EventText, nowMs: number)
   return { ...event, message: `${combinedPrefix}${event.message}` };
 }
 
-function mayPass(buckets: Map<string, Bucket>, event: EventText, nowMs: number): boolean {
-  const key = identity(event);
+function mayPass(buckets: Map<string, Bucket>, key: string, nowMs: number): boolean {
   const bucket = buckets.get(key) ?? { tokens: limits.eventBurst, filledMs: nowMs };
   remember(buckets, key, bucket);
   const refill = Math.floor((nowMs - bucket.filledMs) / limits.eventRefillMs);
@@ -168,9 +168,9 @@ function mayPass(buckets: Map<string, Bucket>, event: EventText, nowMs: number):
 }
 
 /** Events of one series are one object that counts. */
-function seriesOf(event: EventText): string {
+function seriesOf(about: string, event: EventText): string {
   const isCombined = event.message.startsWith(combinedPrefix);
-  return `${identity(event)}/${event.type}/${event.eventReason}/${isCombined ? "combined" : event.message}`;
+  return `${about}/${event.type}/${event.eventReason}/${isCombined ? "combined" : event.message}`;
 }
 
 async function write(

@@ -139,11 +139,19 @@ const nothing: Decision = { level: "None", omitStages: [], omitManagedFields: fa
 
 /** How much a policy wants to know of a request. */
 export function decide(policy: AuditPolicy, info: RequestInfo, user: User): Decision {
-  const rule = policy.rules.find((each) => matches(each, info, user));
+  const words = wordsFor(info);
+  const rule = policy.rules.find((each) => matches(each, info, words, user));
   if (rule === undefined || rule.level === "None") return nothing;
   const omitStages = [...policy.omitStages, ...rule.omitStages];
   const omitManagedFields = rule.omitManagedFields ?? policy.omitManagedFields === true;
   return { level: isSecret(info) ? "Metadata" : rule.level, omitStages, omitManagedFields };
+}
+
+/** All that a rule may say for the resource of a request. */
+function wordsFor({ resource, subresource }: RequestInfo): readonly string[] {
+  return subresource === ""
+    ? ["*", resource]
+    : ["*", `${resource}/${subresource}`, `${resource}/*`, `*/${subresource}`];
 }
 
 /** What must never be written down, whatever a policy asks for: the values of Secrets, and tokens. */
@@ -152,32 +160,28 @@ function isSecret({ group, resource, subresource }: RequestInfo): boolean {
   return group === "" && (resource === "secrets" || (resource === "serviceaccounts" && subresource === "token"));
 }
 
-function matches(rule: AuditRule, info: RequestInfo, user: User): boolean {
+function matches(rule: AuditRule, info: RequestInfo, words: readonly string[], user: User): boolean {
   if (rule.verbs.length > 0 && !rule.verbs.includes(info.verb)) return false;
   if (rule.users.length > 0 && !rule.users.includes(user.name)) return false;
   if (rule.userGroups.length > 0 && !rule.userGroups.some((group) => user.groups.includes(group))) return false;
   if (rule.resources.length > 0 || rule.namespaces.length > 0) {
     if (!info.isResource) return false;
     if (rule.namespaces.length > 0 && !rule.namespaces.includes(info.namespace)) return false;
-    return rule.resources.length === 0 || rule.resources.some((each) => resourceMatches(each, info));
+    return rule.resources.length === 0 || rule.resources.some((each) => resourceMatches(each, info, words));
   }
   if (rule.nonResourceURLs.length > 0)
     return !info.isResource && rule.nonResourceURLs.some((url) => pathMatches(url, info.path));
   return true;
 }
 
-function resourceMatches({ group, resources, resourceNames }: ResourceRule, info: RequestInfo): boolean {
+function resourceMatches(
+  { group, resources, resourceNames }: ResourceRule,
+  info: RequestInfo,
+  words: readonly string[],
+): boolean {
   if (group !== "*" && group !== info.group) return false;
   if (resourceNames.length > 0 && !resourceNames.includes(info.name)) return false;
-  if (resources.length === 0) return true;
-  const { resource, subresource } = info;
-  const combined = subresource === "" ? resource : `${resource}/${subresource}`;
-  return resources.some(
-    (each) =>
-      each === "*" ||
-      each === combined ||
-      (subresource !== "" && (each === `${resource}/*` || each === `*/${subresource}`)),
-  );
+  return resources.length === 0 || resources.some((each) => words.includes(each));
 }
 
 function pathMatches(url: string, path: string): boolean {
