@@ -18,6 +18,8 @@ export interface FurtherWorkloads {
   readonly cronJob: { readonly policy: "Allow" | "Forbid" | "Replace"; readonly runsForMs: number } | undefined;
   /** A Deployment whose pods want no node together. */
   readonly apart: { readonly replicas: number } | undefined;
+  /** A Deployment whose pods are spread over the nodes. */
+  readonly spread: { readonly replicas: number } | undefined;
   /** A Job that depends on the Deployment. */
   readonly waiting: { readonly runsForMs: number } | undefined;
 }
@@ -35,15 +37,17 @@ export function drawFurtherWorkloads(random: SeededRandom, share: number): Furth
       runsForMs: 500 + own.below(100_000),
     })),
     apart: random.maybe("apart", share, (own) => ({ replicas: 1 + own.below(2) })),
+    spread: random.maybe("spread", share, (own) => ({ replicas: 1 + own.below(6) })),
     waiting: random.maybe("waiting job", share, (own) => ({ runsForMs: 500 + own.below(5_000) })),
   };
 }
 
-export function describeFurtherWorkloads({ devices, cronJob, apart, waiting }: FurtherWorkloads): string {
+export function describeFurtherWorkloads({ devices, cronJob, apart, spread, waiting }: FurtherWorkloads): string {
   return [
     devices === undefined ? [] : [`deployment gpu of ${devices.replicas} pods with a device each`],
     cronJob === undefined ? [] : [`cronjob tick (${cronJob.policy})`],
     apart === undefined ? [] : [`deployment apart of ${apart.replicas} pods on a node each`],
+    spread === undefined ? [] : [`deployment spread of ${spread.replicas} pods over the nodes`],
     waiting === undefined ? [] : ["job late, which depends on deployment web"],
   ]
     .flat()
@@ -52,7 +56,7 @@ export function describeFurtherWorkloads({ devices, cronJob, apart, waiting }: F
 
 /** What the user creates, in order. */
 export function furtherDrafts(further: FurtherWorkloads, nodes: readonly string[]): [Resource<unknown>, object][] {
-  const { devices, cronJob, apart, waiting } = further;
+  const { devices, cronJob, apart, spread, waiting } = further;
   const drafts: [Resource<unknown>, object][] = [];
   const add = (resource: Resource<unknown>, draft: object): void => void drafts.push([resource, draft]);
   if (devices !== undefined) {
@@ -72,7 +76,8 @@ export function furtherDrafts(further: FurtherWorkloads, nodes: readonly string[
     });
   }
   if (cronJob !== undefined) add(cronjobs as Resource<unknown>, cronJobDraft(cronJob));
-  if (apart !== undefined) add(deployments as Resource<unknown>, apartDraft(apart.replicas));
+  if (apart !== undefined) add(deployments as Resource<unknown>, placedDraft("apart", apart.replicas, apartSpec));
+  if (spread !== undefined) add(deployments as Resource<unknown>, placedDraft("spread", spread.replicas, spreadSpec));
   if (waiting !== undefined) {
     const spec = { backoffLimit: 1_000, template: jobTemplate("late", waiting.runsForMs) };
     const annotations = { "steersman.dev/depends-on": "deployment/web" };
@@ -101,13 +106,27 @@ function deviceDeployment(replicas: number): object {
   };
 }
 
-function apartDraft(replicas: number): object {
-  const labels = { app: "apart" };
-  const term = { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } };
-  const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
-  const containers = [{ name: "apart", image: "registry.test/apart:1" }];
-  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, affinity, containers } };
-  return { metadata: { namespace, name: "apart" }, spec: { replicas, selector: { matchLabels: labels }, template } };
+const perNode = "kubernetes.io/hostname";
+const ofApp = (app: string): object => ({ labelSelector: { matchLabels: { app } } });
+const apartSpec = {
+  affinity: {
+    podAntiAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: perNode, ...ofApp("apart") }],
+    },
+  },
+};
+const spreadSpec = {
+  topologySpreadConstraints: [
+    { topologyKey: perNode, maxSkew: 1, whenUnsatisfiable: "DoNotSchedule", ...ofApp("spread") },
+  ],
+};
+
+/** A Deployment whose pods say where they want to be. */
+function placedDraft(name: string, replicas: number, places: object): object {
+  const labels = { app: name };
+  const containers = [{ name, image: `registry.test/${name}:1` }];
+  const template = { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, ...places, containers } };
+  return { metadata: { namespace, name }, spec: { replicas, selector: { matchLabels: labels }, template } };
 }
 
 function cronJobDraft({ policy, runsForMs }: NonNullable<FurtherWorkloads["cronJob"]>): object {
@@ -141,17 +160,18 @@ function isTrue(object: Stored | undefined, type: string): boolean {
 }
 
 /** What is still missing, a sentence each. */
-export function missingOfFurther(history: History, { devices, cronJob, apart, waiting }: FurtherWorkloads): string[] {
+export function missingOfFurther(history: History, further: FurtherWorkloads): string[] {
+  const { devices, cronJob, apart, spread, waiting } = further;
   const found: string[] = [];
+  for (const [name, wanted] of Object.entries({ gpu: devices, apart, spread })) {
+    const ready = history.get(`/registry/apps/deployments/default/${name}`)?.status?.["availableReplicas"] ?? 0;
+    if (wanted !== undefined && ready !== wanted.replicas)
+      found.push(`deployment ${name} has ${String(ready)} of ${wanted.replicas} pods`);
+  }
   if (devices !== undefined) {
-    const ready = history.get("/registry/apps/deployments/default/gpu")?.status?.["availableReplicas"] ?? 0;
-    if (ready !== devices.replicas) found.push(`deployment gpu has ${String(ready)} of ${devices.replicas} pods`);
     const claims = history.all("resource.k8s.io/resourceclaims").size;
     if (claims !== devices.replicas) found.push(`there are ${claims} resource claims for ${devices.replicas} pods`);
   }
-  const spread = history.get("/registry/apps/deployments/default/apart")?.status?.["availableReplicas"] ?? 0;
-  if (apart !== undefined && spread !== apart.replicas)
-    found.push(`deployment apart has ${String(spread)} of ${apart.replicas} pods`);
   if (cronJob !== undefined) {
     for (const [key, job] of history.all("batch/jobs")) {
       const isOurs = job.metadata.ownerReferences?.some(({ kind }) => kind === "CronJob") === true;

@@ -10,6 +10,7 @@ import { orderingChecker } from "#sim/checkers/ordering.ts";
 import { ownershipChecker } from "#sim/checkers/ownership.ts";
 import { silentNodeChecker } from "#sim/checkers/silent-nodes.ts";
 import { schedulingChecker } from "#sim/checkers/scheduling.ts";
+import { spreadChecker } from "#sim/checkers/spreading.ts";
 import { taintEvictionChecker } from "#sim/checkers/taint-evictions.ts";
 import { play, type Body, type Step } from "./play.ts";
 
@@ -64,6 +65,24 @@ const node = (taints: Body[] = []): Step => ({
 });
 const gone: Body[] = [{ key: "gone", effect: "NoExecute" }];
 const bound = (spec: Body = {}): Step => ({ put: `${pod}/web`, object: { spec: { nodeName: "n1", ...spec } } });
+const nodeNamed = (name: string): Step => ({ put: `/registry/core/nodes/${name}`, object: {} });
+const spreadTo = (name: string, nodeName: string): Step => ({
+  put: `${pod}/${name}`,
+  object: {
+    metadata: { labels: { app: "s" } },
+    spec: {
+      nodeName,
+      topologySpreadConstraints: [
+        {
+          topologyKey: "kubernetes.io/hostname",
+          maxSkew: 1,
+          whenUnsatisfiable: "DoNotSchedule",
+          labelSelector: { matchLabels: { app: "s" } },
+        },
+      ],
+    },
+  },
+});
 const tolerates = { tolerations: [{ key: "gone", operator: "Exists", tolerationSeconds: 300 }] };
 const drivenAway: Step = { deletes: "/api/v1/namespaces/default/pods/web", actor: "controllers/taint-eviction" };
 const waiting: Step = {
@@ -267,6 +286,24 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     checker: silentNodeChecker,
     steps: [heard("True", 0), ofSet("a", "True"), heard("Unknown", 40_000), heard("Unknown", late)],
     broken: /^59 silent nodes/,
+  },
+  {
+    story: "pods are spread over nodes; what went a moment ago may be counted still",
+    checker: spreadChecker,
+    steps: [
+      ...["n1", "n2"].map(nodeNamed),
+      ...[spreadTo("a", "n1"), spreadTo("b", "n2"), spreadTo("c", "n1")].map((step) => ({ ...step, at: late })),
+      { remove: `${pod}/b` },
+      spreadTo("d", "n2"),
+      { remove: `${pod}/d` },
+      spreadTo("e", "n1"),
+    ],
+  },
+  {
+    story: "a pod comes where there are more than enough already",
+    checker: spreadChecker,
+    steps: [...["n1", "n2"].map(nodeNamed), { ...spreadTo("a", "n1"), at: late }, spreadTo("b", "n1")],
+    broken: /^55 spread: .*: n1 has 2 such pods then, n2 0/,
   },
   {
     story: "a pod is driven away when it tolerates its node no longer",

@@ -17,6 +17,7 @@ import { ownershipChecker } from "./ownership.ts";
 import { silentNodeChecker } from "./silent-nodes.ts";
 import { schedulingChecker } from "./scheduling.ts";
 import { serviceChecker } from "./services.ts";
+import { spreadChecker } from "./spreading.ts";
 import { statefulIdentityChecker } from "./stateful-identity.ts";
 import { taintEvictionChecker } from "./taint-evictions.ts";
 import { waitingPodChecker } from "./waiting-pods.ts";
@@ -50,4 +51,5 @@ export const allCheckers: readonly CheckerFactory[] = [
   autoscalerChecker,
   silentNodeChecker,
   taintEvictionChecker,
+  spreadChecker,
 ];
