@@ -8,7 +8,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer as createHttpServer, request } from "node:http";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "#base/seeded-random.ts";
@@ -26,6 +26,7 @@ import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import { whenCutOff } from "../tests/cluster/cut-off.ts";
 import { report } from "./report.ts";
+import { freePort } from "../tests/free-port.ts";
 
 const requests = Number(process.argv[2] ?? 1_000_000);
 const users = Number(process.argv[3] ?? 100_000);
@@ -52,21 +53,13 @@ async function cleanUpAll(): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
 const ports = {
-  old: await freePort(),
-  new: await freePort(),
-  bare: await freePort(),
-  byHand: await freePort(),
-  http: await freePort(),
-  https: await freePort(),
+  old: freePort(),
+  new: freePort(),
+  bare: freePort(),
+  byHand: freePort(),
+  http: freePort(),
+  https: freePort(),
 };
 const defaults = "defaults\n  mode http\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n";
 

@@ -6,6 +6,7 @@ import { misplaced, type PlacedNode, type PlacedPod } from "./cluster/placement-
 import * as running from "./cluster/running-cluster.ts";
 import { readWorkload, type Manifest, type Operation } from "./cluster/workload-file.ts";
 import { report } from "./report.ts";
+import { freePort } from "../tests/free-port.ts";
 
 /**
  * The workloads that upstream publishes for its scheduler's benchmark, through the API of a whole server with the durable store:
@@ -156,7 +157,7 @@ for (const path of flags.only.split(",")) {
     api.close();
     continue;
   }
-  const place = running.newPlace(flags.folder, await running.freePort());
+  const place = running.newPlace(flags.folder, freePort());
   try {
     // The one node with an agent is kept out: its pods would run.
     const { api } = await running.up(place, "--simulate", "1");

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { connect, inParallel, type ApiConnection } from "./cluster/connection.ts";
 import * as running from "./cluster/running-cluster.ts";
 import { report } from "./report.ts";
+import { freePort } from "../tests/free-port.ts";
 
 /**
  * What a cluster does with many pods, on simulated nodes, the real API and the durable store. `--only` names stories;
@@ -461,7 +462,7 @@ async function play(stage: Stage): Promise<void> {
 }
 
 if (flags.kubeconfig === undefined) {
-  const place = running.newPlace(flags.folder, await running.freePort());
+  const place = running.newPlace(flags.folder, freePort());
   try {
     const cluster = await running.up(place, "--simulate", flags.nodes);
     await play(cluster);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import * as running from "./cluster/running-cluster.ts";
 import { report } from "./report.ts";
+import { freePort } from "../tests/free-port.ts";
 
 /**
  * How long the programs need to start, without containers and without root: a cluster with one simulated node that is stopped and
@@ -30,7 +31,7 @@ const node: number[] = [];
 const help: number[] = [];
 const answered: number[] = [];
 const used: number[] = [];
-const place = running.newPlace(flags.folder, await running.freePort());
+const place = running.newPlace(flags.folder, freePort());
 try {
   (await running.up(place, "--simulate", "1")).api.close();
   for (let run = 0; run < runs; run += 1) {

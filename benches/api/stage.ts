@@ -19,6 +19,7 @@ import type {
   WatchOrder,
 } from "./orders.ts";
 import { targetOf, type Target } from "./target.ts";
+import { freePort } from "../../tests/free-port.ts";
 
 /** The client's thread, with an answer for each order. */
 export class Client {
@@ -186,7 +187,7 @@ export async function startCluster(flags: ClusterFlags): Promise<Cluster> {
     const target = await asAccount(api, targetOf(flags.kubeconfig));
     return { api, target, pid: undefined, dataDir: undefined, close: () => api.close() };
   }
-  const place = running.newPlace(flags.folder, await running.freePort());
+  const place = running.newPlace(flags.folder, freePort());
   // A bench whose time is over leaves no cluster behind.
   const cutOff = (): void => {
     running.remove(place);

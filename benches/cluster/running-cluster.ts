@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { whenCutOff } from "../../tests/cluster/cut-off.ts";
@@ -34,14 +33,6 @@ export function newPlace(folder: string, port: number): Place {
     whenCutOff(() => clear(place)),
   );
   return place;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Runs `./steer COMMAND` to its end. Throws with its words when it fails. */

@@ -13,7 +13,8 @@ const starters = {
     const { dataDir } = startSimulatedCluster(1);`,
   "a bench's": `
     const running = await import("${join(import.meta.dirname, "../../benches/cluster/running-cluster.ts")}");
-    const place = running.newPlace("${process.env["TMPDIR"] ?? "/tmp"}", await running.freePort());
+    const { freePort } = await import("${join(import.meta.dirname, "../free-port.ts")}");
+    const place = running.newPlace("${process.env["TMPDIR"] ?? "/tmp"}", freePort());
     await running.up(place, "--simulate", "1");
     const { dataDir } = place;`,
 };

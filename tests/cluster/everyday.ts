@@ -9,7 +9,7 @@ export interface Step {
   /** Must match standard output (and standard error for failures). */
   readonly prints?: RegExp;
   readonly fails?: true;
-  /** Repeat until it matches, for a minute at most. */
+  /** Repeat until it matches, for as long as `eventually` waits. */
   readonly until?: true;
 }
 

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { clientBinary, type ClientVersion } from "#main/client-binaries.ts";
 import { whenCutOff } from "./cut-off.ts";
+import { freePort } from "../free-port.ts";
 
 export const projectRoot = join(import.meta.dirname, "../..");
 export const isRoot = process.getuid?.() === 0;
@@ -38,14 +39,10 @@ export interface TestCluster {
 }
 
 let count = 0;
-/** Below the ports that the kernel gives to whoever asks for any. */
-const firstPort = 20_000;
-const portsTotal = 12_000;
 
 /** A cluster with simulated nodes: needs no root and no network. */
 export function startSimulatedCluster(nodes: number, ...flags: string[]): TestCluster {
-  const port = firstPort + (process.pid % portsTotal) + count;
-  return startCluster(undefined, ["--simulate", String(nodes), "--port", String(port), ...flags]);
+  return startCluster(undefined, ["--simulate", String(nodes), "--port", String(freePort()), ...flags]);
 }
 
 /** A cluster with real nodes in a network namespace of its own. */

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import { createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { after, test } from "node:test";
 import type { TrafficCount, TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
@@ -19,6 +18,7 @@ import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import { createWorld, type World } from "./model.ts";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-port.ts";
 
 const skip = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
 const timers = realTimers({ keepAlive: true });
@@ -28,14 +28,6 @@ const certificate = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 
 after(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
 });
-
-async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 /** A version whose pods fail the users with these numbers. */
 async function startPod(isBad: (user: number) => boolean): Promise<number> {
@@ -147,8 +139,8 @@ test("what two ingresses count is judged as one, and a rollback waits for both",
   world.api.put("nodes", { metadata: { name: "n2" }, status: { conditions: [{ type: "Ready", status: "True" }] } });
   const pods = { old: await startPod(() => false), new: await startPod((user) => user >= 1_000) };
   const nodes = [
-    new NodeIngress("n1", world, pods, await freePort(), await freePort()),
-    new NodeIngress("n2", world, pods, await freePort(), await freePort()),
+    new NodeIngress("n1", world, pods, freePort(), freePort()),
+    new NodeIngress("n2", world, pods, freePort(), freePort()),
   ] as const;
   world.setImage("web:2");
   await world.live(20, () => world.status().phase === "Step");

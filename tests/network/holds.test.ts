@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import { createServer as createNetServer, connect } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import type { HoldPhase, TrafficHold } from "#api/delivery/traffic-hold.ts";
@@ -24,6 +24,7 @@ import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-port.ts";
 
 const skip = spawnSync("haproxy", ["-v"]).status === 0 ? false : "needs haproxy";
 const folder = mkdtempSync(`${tmpdir()}/steer-holds-`);
@@ -42,14 +43,6 @@ const problems: string[] = [];
 let isServerDown = false;
 /** Bodies that the pod got. */
 const bodies: string[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 function hold(): TrafficHold {
   return {
@@ -112,7 +105,7 @@ before(async () => {
     });
   });
   await new Promise<void>((resolve) => pod.listen(0, "127.0.0.1", resolve));
-  listen = { addresses: ["127.0.0.1"], httpPort: await freePort(), httpsPort: await freePort() };
+  listen = { addresses: ["127.0.0.1"], httpPort: freePort(), httpsPort: freePort() };
   certificate = spawnSync(
     "openssl",
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=x -keyout -".split(" "),

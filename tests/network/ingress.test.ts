@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { Agent, createServer, request, type Server as HttpServer } from "node:http";
 import { connect as connectH2 } from "node:http2";
-import { connect, createServer as createNetServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
@@ -17,6 +17,7 @@ import { realClock, realTimers } from "#world/node/clock.ts";
 import { realDisk } from "#world/node/disk.ts";
 import { realProcesses } from "#world/node/processes.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
+import { freePort } from "../free-port.ts";
 
 function available(command: string): boolean {
   try {
@@ -28,14 +29,6 @@ function available(command: string): boolean {
 }
 
 const timers = realTimers({ keepAlive: true });
-
-async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 /** A pod: answers its name; ends like a good one, the open requests first. */
 class Pod {
@@ -123,7 +116,7 @@ class Stage implements AsyncDisposable {
   }
 
   static async open(): Promise<Stage> {
-    return new Stage(await freePort(), await freePort());
+    return new Stage(freePort(), freePort());
   }
 
   /** What a restart of the agent makes. */

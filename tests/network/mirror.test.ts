@@ -8,8 +8,9 @@ import { Mirrors, mirrorsOf } from "#network/ingress/mirror.ts";
 import type { RouteTable } from "#network/ingress/route-table.ts";
 import { realClock } from "#world/node/clock.ts";
 import { nodeSockets } from "#world/node/sockets.ts";
-import { freePort, skipWithoutHaproxy as skip, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
+import { skipWithoutHaproxy as skip, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-port.ts";
 
 interface Arrived {
   readonly method: string;
@@ -71,9 +72,9 @@ before(async () => {
     new: await pod("new", copies),
     hanging: await listen(createNetServer((socket) => void socket.resume())),
     garbage: await listen(createNetServer((socket) => void socket.end("\0\x01 this is no answer of HTTP\r\n\r\n"))),
-    closed: await freePort(),
+    closed: freePort(),
   };
-  proxy = new TestProxy(await freePort(), await freePort());
+  proxy = new TestProxy(freePort(), freePort());
   mirrors = makeMirrors();
 });
 

@@ -9,7 +9,8 @@ import { readSides, samplesOf } from "#network/ingress/split-counts.ts";
 import type { RouteTable, Split } from "#network/ingress/route-table.ts";
 import type { Runtime } from "#network/ingress/runtime.ts";
 import type { TrafficSplit } from "#api/delivery/traffic-split.ts";
-import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
+import { skipWithoutHaproxy, splitOfWeb, TestProxy, timers } from "./test-proxy.ts";
+import { freePort } from "../free-port.ts";
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
@@ -32,7 +33,7 @@ before(async () => {
   if (skip !== false) return;
   await startPod("old");
   await startPod("new");
-  proxy = new TestProxy(await freePort(), await freePort());
+  proxy = new TestProxy(freePort(), freePort());
   ({ runtime } = proxy);
 });
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import type { TrafficSplitSpec } from "#api/delivery/traffic-split.ts";
 import { IngressDataPlane } from "#network/ingress/data-plane.ts";
@@ -19,14 +18,6 @@ export const skipWithoutHaproxy = spawnSync("haproxy", ["-v"]).status === 0 ? fa
 
 /** Timers that keep the test alive while something waits for them. */
 export const timers = realTimers({ keepAlive: true });
-
-export async function freePort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 /** A real HAProxy on loopback, configured as on a node. */
 export class TestProxy {

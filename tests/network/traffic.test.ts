@@ -9,8 +9,9 @@ import type { Backend, RouteTable } from "#network/ingress/route-table.ts";
 import { trafficFamilies } from "#observability/traffic/families.ts";
 import { exposeFamilies } from "#telemetry/metrics.ts";
 import { readExposition } from "../observability/exposition.ts";
-import { freePort, skipWithoutHaproxy, splitOfWeb, TestProxy } from "./test-proxy.ts";
+import { skipWithoutHaproxy, splitOfWeb, TestProxy } from "./test-proxy.ts";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-port.ts";
 
 const skip = skipWithoutHaproxy;
 let proxy: TestProxy;
@@ -33,8 +34,8 @@ before(async () => {
   if (skip !== false) return;
   await startPod("old", "127.0.0.2");
   await startPod("new", "127.0.0.3");
-  servicePort = await freePort();
-  proxy = new TestProxy(await freePort(), await freePort(), servicePort);
+  servicePort = freePort();
+  proxy = new TestProxy(freePort(), freePort(), servicePort);
 });
 
 after(async () => {

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { renderHistoryConfig } from "#observability/history/config.ts";
-import { freePort } from "../network/test-proxy.ts";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-port.ts";
 
 const skip = spawnSync("prometheus", ["--version"]).status === 0 ? false : "needs prometheus";
 const folder = skip === false ? mkdtempSync(join(tmpdir(), "steer-hostile-")) : "";
@@ -79,14 +79,14 @@ before(async () => {
   if (skip !== false) return;
   pods = createServer((request, response) => answer(request.url ?? "", response));
   await new Promise<void>((resolve) => pods.listen(0, "127.0.0.1", resolve));
-  port = await freePort();
+  port = freePort();
   const tokenFile = join(folder, "token");
   writeFileSync(tokenFile, "t");
   const server = `http://127.0.0.1:${(pods.address() as { port: number }).port}`;
   const config = renderHistoryConfig({ server, caFile: "", tokenFile, discovery: "http" })
     // No test waits for fifteen seconds twice.
-    .replace("scrape_interval: 15s", "scrape_interval: 1s")
-    .replace("scrape_timeout: 5s", "scrape_timeout: 1s");
+    .replace("scrape_interval: 15s", "scrape_interval: 2s")
+    .replace("scrape_timeout: 5s", "scrape_timeout: 2s");
   writeFileSync(join(folder, "prometheus.yml"), config);
   const flags = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`];
   prometheus = spawn("prometheus", [...flags, `--web.listen-address=127.0.0.1:${port}`, "--log.level=error"], {
