@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Attributes } from "#apiserver/authorizer.ts";
 import type { AdmissionPlugin } from "#apiserver/admission.ts";
-import { send, startInProcess } from "./harness.ts";
+import { admin, send, startInProcess } from "./harness.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 const someone = { name: "someone", uid: "", groups: ["system:authenticated"], extra: {} };
@@ -88,6 +88,36 @@ test("reasons are believed only from the house (headers of others are dropped)",
   const why = await send(server, "GET", "/apis/steersman.dev/v1/records?subject=/configmaps/default/a");
   const [record] = why.body.items as { actor?: string; user: string }[];
   assert.deepEqual([record?.actor, record?.user], [undefined, "someone"]);
+  await server.close();
+});
+
+test("a write and its reason are one revision, and of a leader whose term is over neither is kept", async () => {
+  const server = await startInProcess();
+  const house = server.api.transportFor(admin);
+  const write = async (target: string, method: string, body: object, epoch: number): Promise<number> => {
+    const { status } = await house.send({
+      ...{ method, target, body: Buffer.from(JSON.stringify(body)) },
+      headers: {
+        "content-type": method === "POST" ? "application/json" : "application/merge-patch+json",
+        "steersman-actor": "controllers/test",
+        "steersman-rule": `by the leader of term ${epoch}`,
+        "steersman-epoch": `default%2Ftest/${epoch}`,
+      },
+    });
+    return status;
+  };
+  const kept = async (): Promise<unknown> => {
+    const object = (await send(server, "GET", `${maps}/a`)).body.metadata as { resourceVersion: string };
+    const why = await send(server, "GET", "/apis/steersman.dev/v1/records?subject=/configmaps/default/a");
+    const records = why.body.items as { resourceVersion: string; rule: string }[];
+    assert.equal(records[0]?.resourceVersion, object.resourceVersion);
+    return records.map(({ rule }) => rule);
+  };
+  assert.equal(await write(maps, "POST", { metadata: { name: "a" } }, 1), 201);
+  assert.deepEqual(await kept(), ["by the leader of term 1"]);
+  assert.equal(await write(`${maps}/a`, "PATCH", { data: { term: "2" } }, 2), 200);
+  assert.equal(await write(`${maps}/a`, "PATCH", { data: { term: "1 again" } }, 1), 409);
+  assert.deepEqual(await kept(), ["by the leader of term 2", "by the leader of term 1"]);
   await server.close();
 });
 
