@@ -6,6 +6,8 @@ export const limits = {
   workloadSpacingMs: 40,
   /** Each pod of an ordered set waits for the one before: only a short pause. Milliseconds. */
   statefulSetSpacingMs: 5,
+  /** Pods of one claim that are told why it is not bound. */
+  podsToldMax: 5,
   /** Names that a sentence for people lists. */
   namesToldMax: 5,
   /** A granted eviction whose deletion never comes lapses. Milliseconds. */

@@ -205,6 +205,19 @@ test("a claim that names a volume of another claim waits and says so", () =>
     await api.create(core("persistentvolumeclaims"), claim("second"));
     assert.match(await told(scene, "second", "FailedBinding"), /already bound to a different claim/);
     assert.equal(pick(await api.get(core("persistentvolumeclaims", "second")), "status.phase"), "Pending");
+    const volumes = [{ name: "data", persistentVolumeClaim: { claimName: "second" } }];
+    await api.create(core("pods"), pod("user", { volumes }));
+    assert.match(await told(scene, "user", "FailedBinding"), /claim second: .*already bound to a different claim/);
+    const shared = { accessModes: ["ReadWriteMany"], resources: { requests: { storage: "1Gi" } } };
+    await api.create(core("persistentvolumeclaims"), { ...claim("many"), spec: shared });
+    await api.create(
+      core("pods"),
+      pod("sharer", { volumes: [{ name: "d", persistentVolumeClaim: { claimName: "many" } }] }),
+    );
+    assert.match(
+      await told(scene, "sharer", "ProvisioningFailed"),
+      /claim many: a folder of one node cannot be ReadWrite/,
+    );
     assert.ok(bound(await api.get(core("persistentvolumeclaims", "first"))));
     await standsStill(scene, [core("persistentvolumeclaims", "first"), core("persistentvolumeclaims", "second")]);
   }));

@@ -1,9 +1,13 @@
-import { persistentvolumeclaims } from "#api/generated/resources.ts";
+import { persistentvolumeclaims, pods as podResource } from "#api/generated/resources.ts";
+import type { Resource } from "#api/resource.ts";
+import type { Action } from "#reconcile/action.ts";
 import type { Controller, Plan } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
+import { aboutOf } from "../ownership.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
+import { podDeclaration, type PodView } from "../views/pod.ts";
 import {
   claimDeclaration,
   selectedNodeAnnotation,
@@ -25,7 +29,8 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
   const volumes = informers.of(volumeDeclaration);
   const classes = informers.of(storageClassDeclaration);
   const nodes = informers.of(nodeDeclaration);
-  /** Events that were told already, by the claim's uid: the same state is not told with each look. */
+  const pods = informers.of(podDeclaration);
+  /** Events that were told already, by the uid of whom they are about: the same state is not told with each look. */
   const told = new Map<string, string>();
 
   const nodeFor = (claim: ClaimView, waits: boolean): NodeView | undefined => {
@@ -45,7 +50,10 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
       free: volumes.by("free", claim.className),
       node: nodeFor(claim, storageClass?.waits === true),
     });
-    return plan && withoutRepetition(plan, claim.uid, told);
+    if (plan === undefined) return undefined;
+    const waiting = pods.by("claim", claim.key).filter((pod) => pod.node === "" && pod.deletionMs === undefined);
+    const actions = plan.actions.flatMap((action) => [action, ...toldToPods(action, claim, waiting)]);
+    return { ...plan, actions: actions.filter((action) => !isRepeated(action, told)) };
   };
 
   const passVolume = async (volume: VolumeView): Promise<Plan | undefined> => {
@@ -62,7 +70,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
   return createLoop(dependencies, {
     name: "persistent-volume",
     eventSource: "persistentvolume-controller",
-    needs: [claims, volumes, classes, nodes],
+    needs: [claims, volumes, classes, nodes, pods],
     spacingMs: limits.statefulSetSpacingMs,
     watch: (enqueue) => [
       claims.handle((key, old, current) => {
@@ -76,6 +84,10 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
         for (const claim of claims.by("volume", key)) enqueue(claim.key);
         if (current?.spec.claimRef === undefined) enqueueWaiting(current, claims, enqueue);
         else enqueue(keyOf(current.spec.claimRef.namespace ?? "", current.spec.claimRef.name ?? ""));
+      }),
+      pods.handle((_key, old, current) => {
+        if (current === undefined) told.delete(old?.uid ?? "");
+        else if (old === undefined) for (const name of current.claims) enqueue(keyOf(current.namespace, name));
       }),
       classes.handle((key, _old, current) => {
         if (current !== undefined)
@@ -109,13 +121,19 @@ function isReady(node: NodeView): boolean {
   return node.conditions.some(({ type, status }) => type === "Ready" && status === "True");
 }
 
-function withoutRepetition(plan: Plan, uid: string, told: Map<string, string>): Plan {
-  const actions = plan.actions.filter((action) => {
-    if (action.verb !== "event") return true;
-    const text = `${action.eventReason} ${action.message}`;
-    if (told.get(uid) === text) return false;
-    told.set(uid, text);
-    return true;
-  });
-  return { ...plan, actions };
+/** Whoever looks at a pod that waits for its claim should see why, too. */
+function toldToPods(action: Action, claim: ClaimView, waiting: readonly PodView[]): Action[] {
+  if (action.verb !== "event" || action.type !== "Warning") return [];
+  const message = `claim ${claim.name}: ${action.message}`;
+  return waiting
+    .slice(0, limits.podsToldMax)
+    .map((pod) => ({ ...action, about: aboutOf(podResource as Resource<unknown>, pod), message }));
+}
+
+function isRepeated(action: Action, told: Map<string, string>): boolean {
+  if (action.verb !== "event") return false;
+  const text = `${action.eventReason} ${action.message}`;
+  if (told.get(action.about.uid) === text) return true;
+  told.set(action.about.uid, text);
+  return false;
 }
