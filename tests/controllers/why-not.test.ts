@@ -52,6 +52,28 @@ test("of a pod without a node each node's filter is named, and the smallest chan
     assert.match(scene.cluster.kubectl("get", "placements", "-n", namespace), /large +0\/3 nodes are available/);
   }));
 
+test("of a pod that no filter keeps back it is said what it waits for", () =>
+  suite.play(async (scene) => {
+    const { api, core } = scene;
+    const claims = core("persistentvolumeclaims");
+    const spec = { accessModes: ["ReadWriteMany"], resources: { requests: { storage: "1Gi" } } };
+    await api.create(claims, { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "many" }, spec });
+    const volumes = [{ name: "data", persistentVolumeClaim: { claimName: "many" } }];
+    for (const [name, more, said] of [
+      [
+        "gated",
+        { schedulingGates: [{ name: "example.com/wait" }] },
+        /takes its scheduling gates away: example\.com\/wait/,
+      ],
+      ["foreign", { schedulerName: "elsewhere" }, /waits for the scheduler elsewhere, which has said nothing yet/],
+      ["unbound", { volumes }, /waits for its claim many, which is not bound/],
+      ["lost", { nodeName: "nowhere" }, /waits for node nowhere, which does not exist/],
+    ] as const) {
+      await api.create(core("pods"), pod(name, more));
+      await eventually(`${name} says it`, () => said.test(why(scene, `pod/${name}`)));
+    }
+  }));
+
 test("a pod that finds its node has no placement any more", () =>
   suite.play(async (scene) => {
     const { api, core, namespace, cleanUp } = scene;
