@@ -438,12 +438,20 @@ class Loop implements Scheduler {
     this.#pump();
   }
 
-  async #write(task: () => Promise<void>): Promise<void> {
+  /** With `waiting`, of a pod that no node fits: where the write fails, it is tried again soon and asks for it anew. */
+  async #write(task: () => Promise<void>, waiting?: PodView): Promise<void> {
     this.#writesInFlight += 1;
     try {
       await task();
     } catch (error) {
-      this.#problem("a write failed", error);
+      this.#problem(
+        waiting === undefined ? "a write failed" : `a write for ${waiting.key}, which waits, failed`,
+        error,
+      );
+      if (waiting !== undefined) {
+        this.#explanations.delete(waiting.key);
+        this.#queue.again(waiting.key);
+      }
     }
     this.#writesInFlight -= 1;
     this.#pump();
@@ -568,7 +576,7 @@ class Loop implements Scheduler {
     this.#waits(pod, explanation, rejectedByClaims, { kind: "impossible", message: "" }, nowMs);
   }
 
-  /** Says why the pod waits, unless that was said already. Where writing fails, the pod is tried again soon and asks anew. */
+  /** Says why the pod waits, unless that was said already. */
   #waits(pod: PodView, explanation: Explanation, rejections: Hint, preemption: Preemption, nowMs: number): void {
     this.#tell(pod, "unschedulable");
     this.#queue.unschedulable(pod.key, rejections, nowMs);
@@ -577,15 +585,7 @@ class Loop implements Scheduler {
     if (preemption.kind === "possible") this.#cluster.nominate(pod, preemption.node);
     else if (before === explanation.message) return;
     this.#event(pod, "Warning", "FailedScheduling", explanation.message);
-    void this.#write(async () => {
-      try {
-        await this.#tellAndPreempt(pod, explanation, preemption);
-      } catch (error) {
-        this.#problem(`cannot write why ${pod.key} waits or make room for it`, error);
-        this.#explanations.delete(pod.key);
-        this.#queue.again(pod.key);
-      }
-    });
+    void this.#write(() => this.#tellAndPreempt(pod, explanation, preemption), pod);
   }
 
   async #tellAndPreempt(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
@@ -604,7 +604,7 @@ class Loop implements Scheduler {
     const claim = this.#devices.releasable(pod);
     if (claim === undefined) return;
     const rule = `pod ${pod.key} fits on no node from which the devices of its claim ${claim.name} can be reached`;
-    void this.#write(() => this.#deviceBinding.giveBack(claim, this.#cause(pod, rule)));
+    void this.#write(() => this.#deviceBinding.giveBack(claim, this.#cause(pod, rule)), pod);
   }
 
   /** Pods of one template that fail on the same cluster for the same reason share the work of explaining it. */
