@@ -1,5 +1,5 @@
 import { EvaluationFailure } from "./failure.ts";
-import { cheapCostMax, pauseCost } from "./limits.ts";
+import { pauseCost } from "./limits.ts";
 import type { Progress } from "./progress.ts";
 import type { Value } from "./value.ts";
 
@@ -41,9 +41,9 @@ function pause(frame: Frame): void {
   frame.pauseAt = pauseAfter(cost, costMax, isLate);
 }
 
-/** Cheap evaluations are never asked for the time: a busy machine must not make them fail. */
+/** Where an evaluation that has cost so much is asked for the time next; cheap ones never are. */
 export function pauseAfter(cost: number, costMax: number, isLate: IsLate | undefined): number {
-  return isLate === undefined ? costMax : Math.min(costMax, cost + (cost === 0 ? cheapCostMax : pauseCost));
+  return isLate === undefined ? costMax : Math.min(costMax, cost + pauseCost);
 }
 
 /** What it takes to go on after a failure, which is thrown and caught. */

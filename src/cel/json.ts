@@ -1,7 +1,10 @@
 import { fail } from "./failure.ts";
 import { durationOf, formatDuration, formatTimestamp, timestampOf } from "./scalar-text.ts";
 import { dyn, type ObjectType, type Type } from "./types.ts";
+import { comparisonDepthMax } from "./limits.ts";
 import {
+  compareBytes,
+  compareNumbers,
   Duration,
   isNumeric,
   ListValue,
@@ -63,6 +66,47 @@ function fromObject(data: object | null, type: Type): Value {
   return new JsonMap(data as Json, type.kind === "map" ? type.value : dyn);
 }
 
+/** Types whose values are the same exactly when their JSON is: no times, no objects of which a schema shows a part, no sets. */
+const plainKinds: ReadonlySet<Type["kind"]> = new Set<Type["kind"]>(["dyn", "string", "bool", "int"]);
+
+function isPlain(type: Type): boolean {
+  if (type.kind === "list") return type.mergeBy === undefined && isPlain(type.element);
+  if (type.kind === "map") return isPlain(type.value);
+  return plainKinds.has(type.kind);
+}
+
+/** Undefined when data of this type says nothing as it is. */
+function sameJson(left: unknown, right: unknown, type: Type, depth: number): boolean | undefined {
+  return isPlain(type) ? isSameJson(left, right, depth) : undefined;
+}
+
+function isSameJson(left: unknown, right: unknown, depth: number): boolean {
+  if (left === right) return true;
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null)
+    return isNumber(left) && isNumber(right) && compareNumbers(left, right) === 0;
+  if (comparisonDepthMax < depth) fail("values nest too deeply to be compared");
+  if (Array.isArray(left) || Array.isArray(right)) {
+    if (!Array.isArray(left) || !Array.isArray(right) || left.length !== right.length) return false;
+    for (let i = 0; i < left.length; i += 1) if (!isSameJson(left[i], right[i], depth + 1)) return false;
+    return true;
+  }
+  if (left instanceof Uint8Array || right instanceof Uint8Array)
+    return left instanceof Uint8Array && right instanceof Uint8Array && compareBytes(left, right) === 0;
+  const keys = Object.keys(left);
+  if (keys.length !== sizeOf(right as Json)) return false;
+  // The parser's objects inherit nothing, and to ask each of their keys takes as long as all else.
+  const isBare = Object.getPrototypeOf(right) === null;
+  for (const key of keys) {
+    const other = isBare || Object.hasOwn(right, key) ? (right as Json)[key] : undefined;
+    if (other === undefined || !isSameJson((left as Json)[key], other, depth + 1)) return false;
+  }
+  return true;
+}
+
+function isNumber(value: unknown): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
+}
+
 class JsonList extends ListValue {
   readonly data: readonly unknown[];
   readonly #element: Type;
@@ -87,6 +131,12 @@ class JsonList extends ListValue {
     return fromJson(this.data[index], this.#element);
   }
 
+  override isSame(other: Value, depth: number): boolean | undefined {
+    if (!(other instanceof JsonList) || this.#element !== other.#element) return undefined;
+    if (this.#mergeBy !== undefined || other.#mergeBy !== undefined) return undefined;
+    return sameJson(this.data, other.data, this.#element, depth);
+  }
+
   override get mergeBy(): "set" | readonly string[] | undefined {
     return this.#mergeBy;
   }
@@ -94,6 +144,12 @@ class JsonList extends ListValue {
 
 /** Numbers of entries: counting takes as long as there are, and the same data is wrapped again and again. */
 const sizes = new WeakMap<Json, number>();
+
+function sizeOf(data: Json): number {
+  let size = sizes.get(data);
+  if (size === undefined) sizes.set(data, (size = Object.keys(data).length));
+  return size;
+}
 
 class JsonMap extends MapValue {
   readonly data: Json;
@@ -106,9 +162,12 @@ class JsonMap extends MapValue {
   }
 
   get size(): number {
-    let size = sizes.get(this.data);
-    if (size === undefined) sizes.set(this.data, (size = Object.keys(this.data).length));
-    return size;
+    return sizeOf(this.data);
+  }
+
+  override isSame(other: Value, depth: number): boolean | undefined {
+    if (!(other instanceof JsonMap) || this.#value !== other.#value) return undefined;
+    return sameJson(this.data, other.data, this.#value, depth);
   }
 
   override get knownWeight(): number {

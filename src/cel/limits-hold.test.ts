@@ -1,6 +1,7 @@
 // Whatever somebody writes as an expression or gives to it: an answer or a refusal, soon.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { fromJson } from "./json.ts";
 import { kubernetesEnvironment } from "./kubernetes.ts";
@@ -215,6 +216,26 @@ function nested(depth: number): unknown {
   for (let i = 0; i < depth; i += 1) value = [value];
   return value;
 }
+
+test("what is the same as JSON is equal, and nothing else is", () => {
+  const equal = compileExpression(environment, "x[0] == x[1]");
+  assert.ok(equal.ok);
+  const program = equal.program;
+  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+  const pair = fc.oneof(
+    fc.tuple(fc.jsonValue(), fc.jsonValue()),
+    fc.jsonValue().map((value) => [value, plain(value)] as const),
+    fc.tuple(fc.dictionary(fc.constantFrom("a", "b", "__proto__"), fc.jsonValue()), fc.jsonValue()),
+  );
+  fc.assert(
+    fc.property(pair, (values) => {
+      const x = plain(values) as unknown[];
+      const result = program.evaluate([x, [], {}].map((value) => fromJson(value, dyn)));
+      assert.deepEqual([result.ok, result.ok && result.value], [true, isDeepStrictEqual(x[0], x[1])]);
+    }),
+    { numRuns: 2_000 },
+  );
+});
 
 test("any text is answered", () => {
   fc.assert(

@@ -6,9 +6,7 @@ export const nestingMax = 250;
 export const issuesMax = 20;
 /** Cost units of one evaluation when its caller does not say otherwise. */
 export const evaluationCostMax = 1_000_000;
-/** Cost units that an evaluation may spend before anybody looks at the time … */
-export const cheapCostMax = 100_000;
-/** … and between two such looks. */
+/** Cost units that an evaluation may spend before anybody looks at the time, and between two such looks. */
 export const pauseCost = 20_000;
 /** Compiled regular expressions that are remembered. */
 export const patternsMax = 1_000;

@@ -78,6 +78,10 @@ export abstract class ListValue {
   get knownWeight(): number | undefined {
     return undefined;
   }
+  /** Whether another value is the same, where that can be told without making values of all that is in both. */
+  isSame(_other: Value, _depth: number): boolean | undefined {
+    return undefined;
+  }
   /** Lists of schemas that are sets or maps compare and add without order. */
   get mergeBy(): "set" | readonly string[] | undefined {
     return undefined;
@@ -110,6 +114,10 @@ export abstract class MapValue {
   abstract keys(): Iterable<Value>;
   /** What a deep look has to touch, where that is known without looking. */
   get knownWeight(): number | undefined {
+    return undefined;
+  }
+  /** Whether another value is the same, where that can be told without making values of all that is in both. */
+  isSame(_other: Value, _depth: number): boolean | undefined {
     return undefined;
   }
   /** What costs are counted by: entries; an object of a schema is one thing. */
@@ -213,6 +221,8 @@ export function isEqual(left: Value, right: Value, depth = 0): boolean {
 
 function isEqualList(left: ListValue, right: ListValue, depth: number): boolean {
   if (left.size !== right.size) return false;
+  const known = left.isSame(right, depth);
+  if (known !== undefined) return known;
   const mergeBy = left.mergeBy ?? right.mergeBy;
   if (mergeBy !== undefined) return isSameWithoutOrder(left, right, mergeBy, depth);
   for (let i = 0; i < left.size; i += 1) if (!isEqual(left.at(i), right.at(i), depth)) return false;
@@ -256,6 +266,8 @@ function identityText(value: Value): string {
 
 function isEqualMap(left: MapValue, right: MapValue, depth: number): boolean {
   if (left.size !== right.size) return false;
+  const known = left.isSame(right, depth);
+  if (known !== undefined) return known;
   for (const key of left.keys()) {
     const other = right.get(key);
     const own = left.get(key);
