@@ -34,5 +34,7 @@ export const wholeAnswerBytesMax = 1024 * 1024;
 export const transportConnectionsMax = 256;
 /** Time to connect where the caller gives none, in milliseconds. */
 export const connectTimeoutDefaultMs = 10_000;
-/** Bytes of one body that are read before others get their turn. */
+/** Bytes of one body that are read before others get their turn; a body that announces more waits for its first turn too. */
 export const bodyBytesPerTurn = 64 * 1024;
+/** Large bodies of which so many bytes are read in one turn of the event loop. */
+export const bodiesReadPerTurn = 4;

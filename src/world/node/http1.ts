@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
+import { BodyTurns } from "./body-turns.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
 import { answersGatheredMs, bodyBytesPerTurn, lingerMs } from "./http-limits.ts";
@@ -10,6 +11,8 @@ import { noBytes, ReceivedRequest } from "./received-request.ts";
 function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
   return new ReceivedRequest(message.method, message.url, message.headers as Headers, body, answer);
 }
+
+const bodyTurns = new BodyTurns();
 
 /** Reads one HTTP/1.1 request, bounded, and writes the handler's answer. */
 export function answerHttp1(
@@ -35,6 +38,12 @@ export function answerHttp1(
   const chunks: Uint8Array[] = [];
   let length = 0;
   let turnEndsAt = bodyBytesPerTurn;
+  const place = bodyTurns.begin();
+  const waitForTurn = (): void => {
+    message.pause();
+    bodyTurns.wait(place, () => message.resume());
+  };
+  if (bodyBytesPerTurn < Number(announced)) waitForTurn();
   message.on("data", (chunk: Uint8Array) => {
     length += chunk.length;
     if (bodyBytesMax < length) {
@@ -45,10 +54,8 @@ export function answerHttp1(
     }
     chunks.push(chunk);
     if (length < turnEndsAt) return;
-    // What many send at once would otherwise be read to its end in one turn of the event loop.
     turnEndsAt = length + bodyBytesPerTurn;
-    message.pause();
-    setImmediate(() => message.resume());
+    waitForTurn();
   });
   message.on("end", () => {
     const first = chunks[0];
