@@ -12,6 +12,7 @@ import { createController, type PassContext, type Plan } from "./controller.ts";
 import { createElection } from "./election.ts";
 import { createEventRecorder } from "./events.ts";
 import { createExecutor } from "./executor.ts";
+import { limits } from "./limits.ts";
 import { createInformers, type Informers } from "./informers.ts";
 import { createPace } from "./pace.ts";
 import { createWorkQueue } from "./work-queue.ts";
@@ -237,6 +238,33 @@ test("a create that nobody answered is not made again before its object would ha
   controller.start();
   await s.time.advance(10_000);
   assert.equal(created, 1);
+});
+
+test("writes that nobody ever answers hold up nobody but their own keys", async () => {
+  const s = scene();
+  const done = new Set<string>();
+  const controller = controllerOver(s, (key) => {
+    if (done.has(key) || key.startsWith("default/")) return undefined;
+    done.add(key);
+    return { actions: [createMap(key.replace("/", "-"))] };
+  });
+  const silent = s.client as { create: typeof s.client.create; list: typeof s.client.list };
+  const { create } = s.client;
+  silent.create = (resource, at, object, options) =>
+    (object as { metadata: { name: string } }).metadata.name.startsWith("silent")
+      ? Promise.reject(new Error("no answer"))
+      : create(resource, at, object, options);
+  controller.start();
+  s.informers.start();
+  await s.time.settle();
+  // Whether they happened cannot be learned either.
+  silent.list = () => Promise.reject(new Error("no answer"));
+  for (let index = 0; index < limits.keysInFlight; index++) controller.enqueue(`silent/${index}`);
+  await s.time.advance(5_000);
+  controller.enqueue("loud/1");
+  await s.time.advance(5_000);
+  assert.ok(done.has("loud/1"));
+  assert.equal(s.api.get("configmaps", "default/loud-1")?.metadata.name, "loud-1");
 });
 
 test("a thousand creates that are refused cost one request, and the next pass knows why", async () => {
