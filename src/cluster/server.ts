@@ -192,6 +192,14 @@ export function createServer(options: ServerOptions): Server {
   const loops = [...controllers, ...serverLoops];
   metrics.collect(() => queueFamilies(loops));
   const schedulerClient = createClient(transportOf("scheduler"), { userAgent: "steersman-scheduler", timers });
+  const schedulerEvents = createEventRecorder({
+    client: schedulerClient,
+    clock,
+    timers,
+    random,
+    source: "default-scheduler",
+    onProblem,
+  });
   const scheduler = createScheduler({
     ...options.scheduler,
     client: schedulerClient,
@@ -199,14 +207,7 @@ export function createServer(options: ServerOptions): Server {
     clock,
     timers,
     pace,
-    events: createEventRecorder({
-      client: schedulerClient,
-      clock,
-      timers,
-      random,
-      source: "default-scheduler",
-      onProblem,
-    }),
+    events: schedulerEvents,
     observer: schedulerCounts(metrics),
     onProblem,
   });
@@ -234,6 +235,7 @@ export function createServer(options: ServerOptions): Server {
     },
     stop: async () => {
       progress.isStopping = true;
+      schedulerEvents.stop();
       const ended = Promise.all([scheduler.stop(), ...loops.map((loop) => loop.stop())]);
       await new Promise<void>((resolve) => {
         const timer = timers.after(stopGraceMs, resolve);

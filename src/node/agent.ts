@@ -206,6 +206,7 @@ class NodeAgent implements Agent {
   stop(): void {
     this.#stopped = true;
     for (const loop of this.#loops) loop.stop();
+    this.#context.events.stop();
     this.#devices?.stop();
     this.#comparison.stop();
     this.#events?.close();

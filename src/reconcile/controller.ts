@@ -132,6 +132,7 @@ class Loop implements Controller {
     this.#stopped = true;
     for (const subscription of this.#subscriptions) subscription.close();
     this.#queue.close();
+    this.#options.executor.stop();
     if (this.#active === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }

@@ -14,6 +14,8 @@ import { limits } from "./limits.ts";
  */
 export interface EventRecorder {
   record(event: EventText): void;
+  /** The process ends: nothing is waited for any more. What is left is tried at once, and lost where nobody answers. */
+  stop(): void;
 }
 
 export interface EventRecorderOptions {
@@ -71,7 +73,18 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const buckets = new Map<string, Bucket>();
   const waiting = new Map<string, Waiting>();
   let writing = false;
+  let isStopped = false;
+  let wake = (): void => undefined;
 
+  const rest = (delayMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = isStopped ? undefined : options.timers?.after(delayMs, resolve);
+      wake = () => {
+        timer?.cancel();
+        resolve();
+      };
+      if (timer === undefined) resolve();
+    });
   const drain = async (): Promise<void> => {
     writing = true;
     for (let next = takeFirst(waiting); next !== undefined; next = takeFirst(waiting)) {
@@ -80,13 +93,13 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         await write(options, next.key, next.news, series);
       } catch (error) {
         options.onProblem?.(`cannot write the event ${next.news.event.eventReason}`, error);
-        if (options.timers !== undefined && mayBeTriedAgain(error, next.news)) {
+        if (options.timers !== undefined && !isStopped && mayBeTriedAgain(error, next.news)) {
           putBack(waiting, next.key, next.news);
-          await options.timers.sleep(limits.eventRetryMs);
+          await rest(limits.eventRetryMs);
         }
       }
       const pauseMs = pauseAfter(options.clock.monotonic() - startMs);
-      if (pauseMs > 0) await options.timers?.sleep(pauseMs);
+      if (pauseMs > 0) await rest(pauseMs);
     }
     writing = false;
   };
@@ -108,6 +121,10 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         waiting.set(key, { event: combined, ...fresh });
       }
       if (!writing) void drain();
+    },
+    stop() {
+      isStopped = true;
+      wake();
     },
   };
 }

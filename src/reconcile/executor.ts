@@ -42,6 +42,8 @@ export interface Executor {
    * that it is not done twice. Rejects when there is no answer either.
    */
   look(action: Action): Promise<readonly Trace[]>;
+  /** The loop ends: its Events are not waited for any more. */
+  stop(): void;
 }
 
 export interface ExecutorOptions {
@@ -70,6 +72,7 @@ export function createExecutor(options: ExecutorOptions): Executor {
     execute,
     run: (actions, because) => run(execute, actions, because),
     look: (action) => look(options.client, action),
+    stop: () => options.events.stop(),
   };
 }
 

@@ -7,6 +7,7 @@ import { createClient } from "#client/http-client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
 import { createModelApi, type ModelApi } from "#client/testing/model-api.ts";
 import { createTestRandom, createVirtualTime, type VirtualTime } from "#client/testing/virtual-time.ts";
+import type { Timers } from "#world/clock.ts";
 import type { Action } from "./action.ts";
 import { createController, type PassContext, type Plan } from "./controller.ts";
 import { createElection } from "./election.ts";
@@ -341,6 +342,43 @@ test("events give way to a busy server; what repeats meanwhile is one write, and
   const [, second] = api.list("events").toSorted((one, other) => Number(one["count"]) - Number(other["count"]));
   assert.deepEqual([api.writes.length, second!["count"]], [2, 5]);
   assert.ok(Date.parse(String(second!["lastTimestamp"])) - startMs < 1_000);
+});
+
+test("a recorder that is stopped waits for nothing: what nobody answers is lost, and no timer keeps the process", async () => {
+  const { time, client, random } = scene();
+  let writes = 0;
+  const silent = client as { create: typeof client.create };
+  silent.create = () => {
+    writes += 1;
+    return Promise.reject(new Error("connection refused"));
+  };
+  let waiting = 0;
+  const timers: Timers = {
+    ...time.timers,
+    after: (delayMs, task) => {
+      waiting += 1;
+      const timer = time.timers.after(delayMs, () => {
+        waiting -= 1;
+        task();
+      });
+      return {
+        cancel: () => {
+          waiting -= 1;
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const events = createEventRecorder({ client, clock: time.clock, timers, random, source: "test" });
+  const about = { apiVersion: "v1", kind: "Pod", namespace: "default", name: "web", uid: "u" };
+  events.record({ about, type: "Normal", eventReason: "Pulled", message: "first" });
+  await time.advance(1);
+  assert.deepEqual([writes, waiting], [1, 1]);
+  events.stop();
+  await time.advance(1);
+  events.record({ about, type: "Normal", eventReason: "Started", message: "last" });
+  await time.advance(60_000);
+  assert.deepEqual([writes, waiting], [3, 0], "each once more, and never again");
 });
 
 test("an event that nobody answers is written again, once all in all; one that is refused is not", async () => {

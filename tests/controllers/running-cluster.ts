@@ -20,7 +20,7 @@ export interface RunningCluster {
   readonly problems: string[];
   /** Whether the stand-in agents report pods as ready. */
   agentsReady: boolean;
-  /** Waits until `look` answers something; fails after ten seconds. */
+  /** Waits until `look` answers something; fails with the problems that there were. */
   until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T>;
   /** Waits until the store's revision has stood still for `stillMs` milliseconds. */
   still(stillMs: number): Promise<void>;
