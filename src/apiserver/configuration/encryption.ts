@@ -1,6 +1,6 @@
 import { fromBase64 } from "../authenticate/base64.ts";
 import { pluginTimeoutMs } from "../encryption/limits.ts";
-import { isSameKey, type EncryptionKey, type FileKey, type PluginKey } from "../encryption/sealer.ts";
+import { isSameKey, keyLengths, type EncryptionKey, type FileKey, type PluginKey } from "../encryption/sealer.ts";
 import type { SealingRule } from "../encryption/value-cipher.ts";
 import { configurationGroup, readDocument, type Configured, type Section } from "./document.ts";
 
@@ -12,9 +12,6 @@ export interface EncryptionSettings {
 }
 
 type KeyProvider = NonNullable<FileKey["provider"]>;
-
-/** Lengths of keys in bytes. */
-const keyBytes: Readonly<Record<KeyProvider, readonly number[]>> = { aesgcm: [16, 24, 32], secretbox: [32] };
 
 const providerNames = ["aesgcm", "secretbox", "kms", "cluster", "identity"] as const;
 
@@ -74,7 +71,7 @@ function readKey(section: Section, provider: KeyProvider, keys: Map<string, Encr
   if (!/^[\x21-\x7e]{1,255}$/.test(name)) section.problem("name", "has 1 to 255 printable characters");
   const key = fromBase64(section.neededText("secret")) ?? new Uint8Array(0);
   // The text itself is never shown.
-  const lengths = keyBytes[provider];
+  const lengths = keyLengths[provider];
   if (!lengths.includes(key.length)) section.problem("secret", `must be ${lengths.join(", ")} bytes in base64`);
   section.end();
   return named(section, { name, key, provider }, keys);

@@ -49,17 +49,24 @@ export interface Sealer {
   prepare(sealed: readonly Uint8Array[]): Promise<void> | undefined;
 }
 
+/** Lengths of keys in bytes, by provider. */
+export const keyLengths: Readonly<Record<NonNullable<FileKey["provider"]>, readonly number[]>> = {
+  aesgcm: [16, 24, 32],
+  secretbox: [32],
+};
+
 const algorithms = {
-  aesgcm: { nonceBytes: 12, keyBytes: [16, 24, 32], seal: "sealAesGcm", open: "openAesGcm" },
-  secretbox: { nonceBytes: 24, keyBytes: [32], seal: "sealSecretbox", open: "openSecretbox" },
+  aesgcm: { nonceBytes: 12, seal: "sealAesGcm", open: "openAesGcm" },
+  secretbox: { nonceBytes: 24, seal: "sealSecretbox", open: "openSecretbox" },
 } as const;
 
 /** Seals with a nonce by chance and the key of a file. Throws for a key of another length. */
 export function fileSealer(ciphers: Ciphers, random: Pick<Random, "bytes">, own: FileKey): Sealer {
   const { name, key, provider = "aesgcm" } = own;
-  const { nonceBytes, keyBytes, seal, open } = algorithms[provider];
-  if (!keyBytes.some((length) => length === key.length))
-    throw new Error(`Cannot seal values: the key ${name} has ${key.length} bytes, not ${keyBytes.join(" or ")}`);
+  const { nonceBytes, seal, open } = algorithms[provider];
+  const lengths = keyLengths[provider];
+  if (!lengths.includes(key.length))
+    throw new Error(`Cannot seal values: the key ${name} has ${key.length} bytes, not ${lengths.join(" or ")}`);
   return {
     seal: (value, place) => {
       const nonce = random.bytes(nonceBytes);
