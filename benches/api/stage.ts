@@ -135,7 +135,7 @@ export async function startLone({ folder, prepare }: LoneFlags): Promise<Lone> {
   };
   process.once("SIGTERM", cutOff);
   await prepare?.(place);
-  const execArgv = ["--no-parallel-scavenge", "--max-semi-space-size=8", "--expose-gc"];
+  const execArgv = ["--no-parallel-scavenge", "--max-semi-space-size=16", "--expose-gc"];
   const child: ChildProcess = fork(join(import.meta.dirname, "lone-server.ts"), { execArgv });
   const answer = new Promise<LoneAnswer>((resolve, reject) => {
     child.once("message", (message) => resolve(message as LoneAnswer));

@@ -26,8 +26,9 @@ const takeOverGraceMs = 10_000;
 const logCheckMs = 60_000;
 
 /**
- * A small young generation costs a little time and saves tens of megabytes. It is swept on one thread: helpers that wait for a
- * busy core made pauses of 180 ms where one thread needs 10, and all of them together need more processor time.
+ * Young generations have a bound: a small one saves memory, a large one copies less of what is under way (a server with 64 creations
+ * in flight needs a tenth less time with 16 MB than with 8, and holds no more at rest). They are swept on one thread: helpers that
+ * wait for a busy core made pauses of 180 ms where one thread needs 10, and all of them together need more processor time.
  */
 const nodeFlags = [
   "--enable-source-maps",
@@ -36,7 +37,7 @@ const nodeFlags = [
   // A signal must not open an inspector (CVE-2019-11248).
   "--disable-sigusr1",
 ];
-const serverFlags = ["--max-semi-space-size=8"];
+const serverFlags = ["--max-semi-space-size=16"];
 const agentFlags = ["--max-semi-space-size=4"];
 /** The C library gives each thread a heap of its own, and none of them back: two serve as well and save tens of megabytes. */
 const memoryEnvironment = { MALLOC_ARENA_MAX: "2" };
