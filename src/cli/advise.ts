@@ -25,8 +25,10 @@ export function renderAdvices({ workloads, cluster }: Advices): string {
   const figures = ["CPU ASKED", ...percentiles, "MEM ASKED", ...percentiles];
   const head = ["NAMESPACE", "WORKLOAD", "CONTAINER", "PODS", ...figures, "NODES SAVED"];
   const title = `Use over the last ${window}, of the pod of each workload that used most:`;
-  const lines = [title, "", table([head, ...workloads.flatMap(rows)]), ""];
+  const lines = [title, "", table([head, ...workloads.flatMap(rows)])];
+  if (workloads.length === 0) lines.push("No workload has pods yet.");
   lines.push(
+    "",
     "P50, P95: half, and 19 of 20 parts, of the time it used no more. ADVISED: by the P95 of CPU and the most memory, with some",
     "to spare. NODES SAVED: parts of a node of the present mean size that the workload's pods would leave free; below zero, that",
     "they would take. m: thousandths of a core. -: nothing asked for. ?: not measured yet.",

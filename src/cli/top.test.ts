@@ -11,6 +11,12 @@ test("bars and sparklines", () => {
   assert.equal(sparkline([0, 1, 2, 4], 8), "▁▁▂▄", "what was asked for is the full height");
 });
 
+test("a cluster without pods says so", () => {
+  const cluster = { metadata: { name: "cluster" as const }, window: "1d", nodesNow: 0, nodesAdvised: 0, nodesSaved: 0 };
+  for (const text of [renderAdvices({ workloads: [], cluster }), renderTop({ nodes: [], workloads: [] })])
+    assert.match(text, /NAMESPACE .*\nNo workload has pods yet\./);
+});
+
 test("what was never measured is shown as a question", () => {
   const metadata = { name: "deployment.web", namespace: "default" };
   const containers = [{ name: "web", requested: { cpu: "500m" } }];

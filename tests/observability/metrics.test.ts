@@ -9,7 +9,7 @@ import { buildGoProgram } from "../cluster/go-client.ts";
 import { isRoot, projectRoot, startRealCluster, type TestCluster } from "../cluster/harness.ts";
 import { autoscaled, exposer, hostile, shop } from "./manifests.ts";
 import type { Asked } from "./ask-ingress.ts";
-import { documentedFamilies, servedFamilies } from "./documented.ts";
+import { documentedFamilies, isNamedIn, servedFamilies } from "./documented.ts";
 import { readExposition } from "./exposition.ts";
 import { eventually } from "../eventually.ts";
 
@@ -171,14 +171,6 @@ const relied: readonly (readonly [string, string])[] = [
   ["/proxy/metrics/resource", "pod_memory_working_set_bytes"],
   ["/proxy/metrics/probes", "prober_probe_total"],
 ];
-
-/** The document shortens `kube_deployment_spec_replicas` to `_spec_replicas` beside `kube_deployment_created`. */
-function isNamedIn(document: string, series: string): boolean {
-  const name = series.replace(/_(bucket|sum|count)$/, "");
-  if (document.includes(name)) return true;
-  const [, kind, rest] = /^(kube_[a-z]+)(_.*)$/.exec(name) ?? [];
-  return kind !== undefined && document.includes(`${kind}_created`) && document.includes(` ${rest}`);
-}
 
 test("whoever may only pass requests on to a node may not read its metrics", { skip }, () => {
   cluster.kubectl("create", "serviceaccount", "proxier");

@@ -6,6 +6,7 @@ import { createModelCluster, type ModelCluster } from "../testing/model-cluster.
 interface PodSketch {
   readonly ip?: string;
   readonly ready?: boolean;
+  readonly readyAt?: string;
   readonly terminating?: boolean;
   readonly phase?: string;
   readonly port?: number;
@@ -13,7 +14,15 @@ interface PodSketch {
 }
 
 function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
-  const { ip, ready = true, terminating = false, phase = "Running", port = 8080, labels = { app: "web" } } = sketch;
+  const {
+    ip,
+    ready = true,
+    readyAt,
+    terminating = false,
+    phase = "Running",
+    port = 8080,
+    labels = { app: "web" },
+  } = sketch;
   cluster.api.put("pods", {
     metadata: {
       name,
@@ -29,7 +38,13 @@ function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
     status: {
       phase,
       podIPs: ip === undefined ? [] : [{ ip }],
-      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+      conditions: [
+        {
+          type: "Ready",
+          status: ready ? "True" : "False",
+          ...(readyAt === undefined ? {} : { lastTransitionTime: readyAt }),
+        },
+      ],
     },
   });
 }
@@ -188,4 +203,22 @@ test("endpoints say whom they are for, and since when", async () => {
     const told = Object.fromEntries(slice!.endpoints.map((one) => [one.conditions.ready, one.hints]));
     assert.deepEqual(told, { true: hints, false: undefined });
   }
+});
+
+test("a slice tells when what is new in it happened, and nothing of what has been ready for long", async () => {
+  const cluster = await start();
+  const told = (): unknown => {
+    const [slice] = cluster.api.list("endpointslices");
+    return slice!.metadata.annotations?.["endpoints.kubernetes.io/last-change-trigger-time"];
+  };
+  const [early, late] = ["2040-01-01T00:00:00Z", "2040-01-01T00:01:00Z"];
+  pod(cluster, "a", { ip: "10.0.0.1", readyAt: early });
+  await cluster.quiesce();
+  assert.equal(told(), early);
+  pod(cluster, "b", { ip: "10.0.0.2", readyAt: late });
+  await cluster.quiesce();
+  assert.equal(told(), late);
+  pod(cluster, "a", { ip: "10.0.0.1", readyAt: early, terminating: true });
+  await cluster.quiesce();
+  assert.equal(told(), undefined);
 });

@@ -183,7 +183,10 @@ function updateSlice(
   const hasPorts = groupKey("", old.slice.ports ?? []) === groupKey("", ports);
   if (isEqual(before, endpoints) && isEqual(old.labels, labels) && told === versions && hasPorts) return [];
   const known = new Map(before.map((endpoint) => [identityOf(endpoint), endpoint]));
-  const changed = endpoints.filter((endpoint) => known.get(identityOf(endpoint)) !== endpoint);
+  // Only what became ready, or no longer is, has a time: that of a pod which merely ends is of long before.
+  const changed = endpoints.filter((endpoint) => {
+    return known.get(identityOf(endpoint))?.conditions?.serving !== endpoint.conditions?.serving;
+  });
   return [
     {
       verb: "update",

@@ -12,7 +12,14 @@ const route = (version: string, registers: readonly number[], more: Partial<Rout
   return { ingress: "shop/front", backend: "shop/web:80", version, registers, ...more };
 };
 
-async function told(answers: Readonly<Record<string, string | undefined>>): Promise<readonly ServiceUsers[]> {
+async function told(
+  answers: Readonly<Record<string, string | undefined>>,
+  asked: { readonly verb: "list" | "get"; readonly namespace: string; readonly name: string } = {
+    verb: "list",
+    namespace: "",
+    name: "",
+  },
+): Promise<readonly ServiceUsers[]> {
   const { timers, clock, advance } = createVirtualTime();
   const part = usersPart({
     timers,
@@ -23,12 +30,13 @@ async function told(answers: Readonly<Record<string, string | undefined>>): Prom
       return answers[node] === undefined ? new Promise(() => undefined) : Promise.resolve(answers[node]);
     },
   });
-  const asked = { verb: "list", namespace: "", resource: "serviceusers", subresource: "", name: "" } as const;
+  const about = { ...asked, resource: "serviceusers", subresource: "" };
   const more = { labels: undefined, query: new URLSearchParams(), rest: "", body: new Uint8Array(0), contentType: "" };
   let answer: unknown;
-  void part.answer({ ...asked, ...more }).then((made) => (answer = made));
+  void part.answer({ ...about, ...more }).then((made) => (answer = made));
   await advance(4_000);
-  return (answer as { items: readonly ServiceUsers[] }).items;
+  const { items, object } = answer as { items?: readonly ServiceUsers[]; object?: ServiceUsers };
+  return items ?? (object === undefined ? [] : [object]);
 }
 
 const node = (...users: readonly RouteUsers[]): string => JSON.stringify({ users });
@@ -68,4 +76,12 @@ test("a node that does not tell, or nonsense, is named", async () => {
     const [web] = await told({ n1: node(route("1", sketch(1))), n2: answer });
     assert.deepEqual([web?.users, web?.nodes, web?.missingNodes], [1, 1, ["n2"]], answer ?? "no answer");
   }
+});
+
+test("a Service that nobody asked has no users, which is no error", async () => {
+  const answers = { n1: node(route("1", sketch(1))) };
+  const [cart] = await told(answers, { verb: "get", namespace: "shop", name: "cart" });
+  assert.deepEqual([cart?.metadata.name, cart?.users, cart?.routes], ["cart", 0, []]);
+  const [web] = await told(answers, { verb: "get", namespace: "shop", name: "web" });
+  assert.equal(web?.users, 1);
 });

@@ -19,14 +19,16 @@ export function usersPart(options: NodesOptions): Part {
         nodes: answers.size,
         missingNodes: nodes.flatMap(({ name }) => (answers.has(name) ? [] : [name])).toSorted(),
       };
-      return chosen(
-        request,
-        "ServiceUsersList",
-        joinUsers(
-          [...answers.values()].flatMap(({ users }) => users),
-          told,
-        ),
+      const all = joinUsers(
+        [...answers.values()].flatMap(({ users }) => users),
+        told,
       );
+      const { verb, namespace, name } = request;
+      const isNamed = verb === "get" && namespace !== "";
+      // A Service that nobody asked has no users: that is the answer about it, not an error.
+      if (isNamed && !all.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name))
+        return { kind: "object", object: serviceUsers(namespace, name, [], told) };
+      return chosen(request, "ServiceUsersList", all);
     },
   };
 }
@@ -56,22 +58,30 @@ function joinUsers(
   }
   return Array.from(services, ([key, routes]) => {
     const [namespace = "", name = ""] = key.split("/");
-    const all = [...routes.values()].reduce((joined, { registers }) => joinSketches(joined, registers), [] as number[]);
-    return {
-      apiVersion,
-      kind: "ServiceUsers",
-      metadata: { namespace, name },
-      users: distinctUsers(all),
-      routes: Array.from(routes.values(), ({ from, ingress, port, version, registers }) => ({
-        from,
-        ...(ingress === "" ? {} : { ingress }),
-        port,
-        ...(version === "" ? {} : { version }),
-        users: distinctUsers(registers),
-      })),
-      ...told,
-    };
+    return serviceUsers(namespace, name, [...routes.values()], told);
   });
+}
+
+function serviceUsers(
+  namespace: string,
+  name: string,
+  routes: readonly Route[],
+  told: Pick<ServiceUsers, "nodes" | "missingNodes">,
+): ApiObject & ServiceUsers {
+  return {
+    apiVersion,
+    kind: "ServiceUsers",
+    metadata: { namespace, name },
+    users: distinctUsers(routes.reduce<number[]>((all, { registers }) => joinSketches(all, registers), [])),
+    routes: routes.map(({ from, ingress, port, version, registers }) => ({
+      from,
+      ...(ingress === "" ? {} : { ingress }),
+      port,
+      ...(version === "" ? {} : { version }),
+      users: distinctUsers(registers),
+    })),
+    ...told,
+  };
 }
 
 /** A node that talks nonsense does not tell. */
