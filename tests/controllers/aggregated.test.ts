@@ -72,7 +72,7 @@ test("owners and dependents are collected across servers, and nothing because an
 
 test("a namespace goes with what other servers keep in it, and waits, saying so, for one that is silent", () =>
   suite.play(async (scene) => {
-    const { api, cleanUp } = scene;
+    const { api, cleanUp, cluster } = scene;
     const server = await serveFlunders(scene);
     await availableIs(scene, server, "True");
     const doomed = async (): Promise<string> => {
@@ -104,6 +104,8 @@ test("a namespace goes with what other servers keep in it, and waits, saying so,
       "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: " +
         `${server.apiVersion}: stale GroupVersion discovery: ${server.apiVersion}`,
     );
+    const why = cluster.steer("why", `namespace/${later}`);
+    assert.match(why.stdout, /Its deletion waits for:\n +Discovery failed for some groups, 1 failing/);
     await eventually("what this server keeps goes", async () => {
       const left = await api.get(`/api/v1/namespaces/${later}/configmaps`);
       return arrayAt(left).length === 0;
