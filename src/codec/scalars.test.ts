@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalizeBase64 } from "./base64.ts";
 import { canonicalizeDuration } from "./duration.ts";
-import { canonicalizeMicroTime, canonicalizeTime, formatMicroTime, formatTime, timeToMs } from "./time.ts";
+import {
+  canonicalizeMicroTime,
+  canonicalizeTime,
+  formatMicroTime,
+  formatMilliTime,
+  formatTime,
+  timeToMs,
+} from "./time.ts";
 
 type Outcome = { ok: true; value: string | null } | { ok: false; message: string };
 const shown = (result: Outcome) => (result.ok ? result.value : result.message);
@@ -23,6 +30,9 @@ test("micro times have six decimals", () => {
   assert.equal(shown(canonicalizeMicroTime("2024-01-01T00:00:00.1234567Z")), "2024-01-01T00:00:00.123456Z");
   assert.equal(shown(canonicalizeMicroTime("2024-01-01T00:00:00Z")), "2024-01-01T00:00:00.000000Z");
   assert.equal(formatMicroTime(1_700_000_000_123), "2023-11-14T22:13:20.123000Z");
+  for (const ms of [0, 999, 1_000, 1_700_000_000_007, 1_700_000_000_999, 1_700_000_001_000, -1, -62_135_596_800_000]) {
+    assert.equal(formatMilliTime(ms), new Date(ms).toISOString(), "whatever second was said before");
+  }
 });
 
 test("durations take Go's form", () => {

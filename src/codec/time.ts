@@ -99,6 +99,12 @@ export function formatTime(ms: number): string {
   return `${secondText(Math.floor(ms / 1000))}Z`;
 }
 
+/** `2024-01-31T08:00:00.123Z` from milliseconds since 1970. */
+export function formatMilliTime(ms: number): string {
+  const second = Math.floor(ms / 1000);
+  return `${secondText(second)}.${String(Math.floor(ms - second * 1000)).padStart(3, "0")}Z`;
+}
+
 /** `2024-01-31T08:00:00.123456Z` from milliseconds since 1970 and further nanoseconds within the second, if given. */
 export function formatMicroTime(ms: number, nanosOfSecond?: number): string {
   const second = Math.floor(ms / 1000);

@@ -2,6 +2,7 @@ import { decodePercent } from "#base/percent.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
 import { stringifyJson } from "#codec/json.ts";
+import { formatMilliTime } from "#codec/time.ts";
 import type { Transaction } from "#store/store.ts";
 import type { Call } from "../call.ts";
 import { recordBytesMax } from "../limits.ts";
@@ -79,7 +80,7 @@ function reasonOf(call: Call, served: Served, change: Change): string | undefine
   const metadata = (change.old ?? change.object)?.metadata ?? {};
   const cause = causeOf(call);
   const record = {
-    time: new Date(call.parts.clock.now()).toISOString(),
+    time: formatMilliTime(call.parts.clock.now()),
     user: call.user.name,
     verb: change.verb,
     ...(call.info.subresource !== "" && { subresource: call.info.subresource }),
