@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ApiObject } from "#api/kind.ts";
 import type { Entry } from "#store/store.ts";
 import { decodedBytesAtRestMax, decodedBytesMax, restLookMs } from "../limits.ts";
 import { ObjectCache } from "./cache.ts";
@@ -72,4 +73,18 @@ test("a server that decodes a little from time to time is at rest, and one that 
   assert.equal(due.length, 1, "it looks again after more was decoded");
   cache.close();
   assert.equal(due.length, 0);
+});
+
+test("loops share what a write made; where it has integers beyond 2^53 they get numbers, like every reader of JSON", () => {
+  const cache = new ObjectCache(standingTimers().timers);
+  const sharedOf = (count: number | bigint): [written: ApiObject, shared: ApiObject] => {
+    const written: ApiObject = { kind: "Thing", apiVersion: "v1", metadata: { name: "x" }, spec: { count } };
+    const encoded = encodeStored(written);
+    const attachment = cache.attach(written, encoded);
+    const entry = { key: "/things/x", value: encoded.value, created: 1, modified: 1, attachment };
+    return [written, cache.shared(entry)];
+  };
+  const [plain, same] = sharedOf(7);
+  assert.equal(same, plain);
+  assert.deepEqual(sharedOf(2n ** 53n + 1n)[1]["spec"], { count: 2 ** 53 });
 });
