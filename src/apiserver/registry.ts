@@ -51,6 +51,8 @@ export class Registry {
   readonly #served = new Map<string, Served>();
   readonly #kinds = new Map<string, Served>();
   readonly #entries: Map<string, readonly Served[]> = new Map();
+  /** Group versions of other servers that do not answer: what is known of them is what they said last. */
+  readonly #stale = new Set<string>();
   #generation = 1;
   #resources: { readonly generation: number; readonly all: readonly Resource<unknown>[] } | undefined;
 
@@ -105,6 +107,17 @@ export class Registry {
       this.#kinds.delete(`${served.apiVersion}/${served.resource.kind}`);
     }
     if (this.#entries.delete(id)) this.#generation += 1;
+  }
+
+  isStale(apiVersion: string): boolean {
+    return this.#stale.has(apiVersion);
+  }
+
+  markStale(apiVersion: string, isStale: boolean): void {
+    if (isStale === this.#stale.has(apiVersion)) return;
+    if (isStale) this.#stale.add(apiVersion);
+    else this.#stale.delete(apiVersion);
+    this.#generation += 1;
   }
 
   find(apiVersion: string, resource: string): Served | undefined {

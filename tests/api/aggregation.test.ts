@@ -62,6 +62,7 @@ function openApiAnswer({ headers }: HttpRequest): HttpResponse {
   return { status: 200, headers: { etag }, body: new TextEncoder().encode(JSON.stringify(published)) };
 }
 
+const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const services = "/apis/apiregistration.k8s.io/v1/apiservices";
 const name = "v1alpha1.wardle.example.com";
 
@@ -157,13 +158,18 @@ test("its resources are discovered, and go with its APIService", async () => {
   const groups = async (): Promise<string[]> =>
     ((await send(server, "GET", "/apis")).body.groups as { name: string }[]).map((group) => group.name);
   assert.ok((await groups()).includes("wardle.example.com"));
-  const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
   assert.match((await send(server, "GET", "/apis", undefined, { accept })).text, /"resource":"flunders"/);
   await send(server, "DELETE", `${services}/${name}`);
   await eventually("the group leaves discovery", async () => !(await groups()).includes("wardle.example.com"));
   assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 404);
   await server.close();
 });
+
+async function freshness(server: TestServer): Promise<unknown> {
+  const { body } = await send(server, "GET", "/apis", undefined, { accept });
+  const groups = body.items as { metadata: { name: string }; versions: { freshness: string }[] }[];
+  return groups.find(({ metadata }) => metadata.name === "wardle.example.com")?.versions[0]?.freshness;
+}
 
 test("redirections are neither followed nor passed on; a server that is gone makes its APIService unavailable", async () => {
   const answers = { up: true };
@@ -174,6 +180,7 @@ test("redirections are neither followed nor passed on; a server that is gone mak
   const redirected = await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders/away");
   assert.equal(redirected.status, 502);
   assert.equal(redirected.headers.location, undefined);
+  assert.equal(await freshness(server), "Current");
   answers.up = false;
   await send(
     server,
@@ -186,6 +193,7 @@ test("redirections are neither followed nor passed on; a server that is gone mak
   );
   await conditionBecomes(server, "False", "FailedDiscoveryCheck");
   assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 503);
+  assert.equal(await freshness(server), "Stale");
   await server.close();
 });
 

@@ -217,6 +217,7 @@ export class Aggregation implements AggregatedApis {
 
   #forget(apiVersion: string, { resources }: Remote): void {
     for (const resource of resources) this.#parts.registry.remove(entryId(resource));
+    this.#parts.registry.markStale(apiVersion, false);
     this.#remotes.delete(apiVersion);
     this.#tellChange();
   }
@@ -237,6 +238,7 @@ export class Aggregation implements AggregatedApis {
     this.#remotes.set(apiVersion, remote);
     const verdict = await this.#ask(apiVersion, remote);
     remote.available = verdict.available;
+    this.#parts.registry.markStale(apiVersion, !verdict.available);
     if (known?.available !== remote.available || known.resources !== remote.resources) this.#tellChange();
     if (!verdict.available && known?.available !== false)
       this.#fell?.add([service.metadata.name ?? "", verdict.reason]);

@@ -54,7 +54,7 @@ function documentFor(registry: Registry, isCore: boolean, version: AggregatedVer
     kind: "APIGroupDiscoveryList",
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
-    items: groups.map(groupItem),
+    items: groups.map((group) => groupItem(group, registry)),
   });
   const document = { generation: registry.generation, body, etag: `"${fingerprint(body)}"` };
   documents.set(key, document);
@@ -72,13 +72,13 @@ export function fingerprint(bytes: Uint8Array): string {
   return `${first.toString(16).padStart(8, "0")}${second.toString(16).padStart(8, "0")}${bytes.length.toString(16)}`;
 }
 
-function groupItem({ name, versions }: ServedGroup): Record<string, unknown> {
+function groupItem({ name, versions }: ServedGroup, registry: Registry): Record<string, unknown> {
   return {
     metadata: name === "" ? { creationTimestamp: null } : { name, creationTimestamp: null },
-    versions: versions.map(({ version, resources }) => ({
+    versions: versions.map(({ version, apiVersion, resources }) => ({
       version,
       resources: resources.map(resourceItem),
-      freshness: "Current",
+      freshness: registry.isStale(apiVersion) ? "Stale" : "Current",
     })),
   };
 }
