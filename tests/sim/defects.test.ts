@@ -30,6 +30,7 @@ function changeBody(change: (target: string, method: string, body: Record<string
 }
 
 let dropped = false;
+let stamps = 0;
 
 /** Each is a cluster with one thing wrong; the invariant that must notice. */
 const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>; seed?: string; defects: Defects }[] = [
@@ -92,6 +93,29 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
         const isStatus =
           client === "controllers" && request.method === "PATCH" && /\/deployments\/web\/status/.test(request.target);
         return isStatus ? { ...request, target: "/api/v1/namespaces/default/nothing" } : request;
+      },
+    },
+  },
+  {
+    what: "the agents cannot register their nodes",
+    notices: /^26 start/,
+    defects: {
+      alterRequest: (_client, request) => {
+        const isRegistration = request.method === "POST" && request.target === "/api/v1/nodes";
+        return isRegistration ? { ...request, target: "/api/v1/nothing" } : request;
+      },
+    },
+  },
+  {
+    what: "an agent stamps its node each time that it looks at it",
+    notices: /^26 stillness/,
+    defects: {
+      alterRequest: (_client, request) => {
+        if (request.method !== "GET" || request.target !== "/api/v1/nodes/node-1") return request;
+        const annotations = { "test.example.com/looks": String((stamps += 1)) };
+        const headers = { ...request.headers, "content-type": "application/merge-patch+json" };
+        const body = encoder.encode(JSON.stringify({ metadata: { annotations } }));
+        return { ...request, method: "PATCH", headers, body };
       },
     },
   },
