@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { PassThrough } from "node:stream";
+import { Duplex, PassThrough, type Readable } from "node:stream";
 import { test } from "node:test";
 import type { ByteStream, HttpHandler } from "../http.ts";
 import { pour } from "./http-body.ts";
 import { answerHttp1 } from "./http1.ts";
+import { answerHttp2 } from "./http2.ts";
 import { bodiesReadPerTurn, bodyBytesPerTurn } from "./http-limits.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -65,61 +66,81 @@ test("a stream whose client leaves while it waits for its turn is closed and not
 });
 
 /** A request that announces a body of so many pieces; `answered` when it was read whole. */
-function announced(pieces: number, answered: () => void): IncomingMessage {
-  const message = new IncomingMessage(new Socket());
-  message.headers["content-length"] = String(pieces * bodyBytesPerTurn);
-  const handler: HttpHandler = {
+type Announced = (pieces: number, answered: () => void) => Readable;
+
+function handlerOf(pieces: number, answered: () => void): HttpHandler {
+  return {
     handle: ({ body }) => {
       assert.equal(body.length, pieces * bodyBytesPerTurn);
       answered();
       return { status: 200, headers: {}, body: new Uint8Array(0) };
     },
   };
-  answerHttp1(handler, pieces * bodyBytesPerTurn, message, new ServerResponse(message), { address: "", port: 0 });
-  return message;
 }
 
-function arrive(message: IncomingMessage, pieces: number): void {
+const protocols: Record<string, Announced> = {
+  "HTTP/1.1": (pieces, answered) => {
+    const bytes = pieces * bodyBytesPerTurn;
+    const message = new IncomingMessage(new Socket());
+    message.headers["content-length"] = String(bytes);
+    const peer = { address: "", port: 0 };
+    answerHttp1(handlerOf(pieces, answered), bytes, message, new ServerResponse(message), peer);
+    return message;
+  },
+  "HTTP/2": (pieces, answered) => {
+    const bytes = pieces * bodyBytesPerTurn;
+    const duplex = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+    const ofHttp2 = { endAfterHeaders: false, headersSent: false, respond: () => undefined, close: () => undefined };
+    const stream = Object.assign(duplex, ofHttp2);
+    const headers = { ":method": "POST", ":path": "/", "content-length": String(bytes) };
+    answerHttp2(handlerOf(pieces, answered), { bodyBytesMax: bytes }, stream, headers, { address: "", port: 0 });
+    return stream;
+  },
+};
+
+function arrive(message: Readable, pieces: number): void {
   for (let i = 0; i < pieces; i++) message.push(Buffer.alloc(bodyBytesPerTurn));
 }
 
-test("a body that is there at once is read in pieces, with a turn for others between them", async () => {
-  const pieces = 10;
-  let isRead = false;
-  const message = announced(pieces, () => (isRead = true));
-  arrive(message, pieces);
-  message.push(null);
-  let turns = 0;
-  for (; !isRead; turns += 1) {
-    assert.ok(turns < 100, "it is read whole in the end");
-    await turn();
-  }
-  assert.ok(pieces <= turns, `others had ${turns} turns`);
-});
+for (const [protocol, announced] of Object.entries(protocols)) {
+  test(`${protocol}: a body that is there at once is read in pieces, with a turn for others between them`, async () => {
+    const pieces = 10;
+    let isRead = false;
+    const message = announced(pieces, () => (isRead = true));
+    arrive(message, pieces);
+    message.push(null);
+    let turns = 0;
+    for (; !isRead; turns += 1) {
+      assert.ok(turns < 100, "it is read whole in the end");
+      await turn();
+    }
+    assert.ok(pieces <= turns, `others had ${turns} turns`);
+  });
 
-test("of many bodies a few are read in each turn, those that began first before others; who sends nothing holds nobody up", async () => {
-  const pieces = 5;
-  const order: number[] = [];
-  const messages = Array.from({ length: 30 }, (_, place) => announced(pieces, () => order.push(place)));
-  // The first three begin, and say no more.
-  for (const [place, message] of messages.entries()) {
-    arrive(message, place < 3 ? 2 : pieces);
-    if (place >= 3) message.push(null);
-  }
-  let turns = 0;
-  for (; order.length < 27; turns += 1) {
-    assert.ok(turns < 200, `only ${order.join()} were read`);
-    await turn();
-  }
-  // Of each turn's few some take the further one in which they end.
-  assert.ok((27 * pieces) / bodiesReadPerTurn <= turns, `all within ${turns} turns`);
-  assert.deepEqual(order, messages.map((_, place) => place).slice(3));
-  for (const silent of messages.slice(0, 3)) {
-    arrive(silent, pieces - 2);
-    silent.push(null);
-  }
-  while (order.length < 30) {
-    assert.ok((turns += 1) < 250, "they are read once they go on");
-    await turn();
-  }
-});
+  test(`${protocol}: of many bodies a few are read in each turn, in their order; who sends nothing holds nobody up`, async () => {
+    const pieces = 5;
+    const order: number[] = [];
+    const messages = Array.from({ length: 30 }, (_, place) => announced(pieces, () => order.push(place)));
+    // The first three begin, and say no more.
+    for (const [place, message] of messages.entries()) {
+      arrive(message, place < 3 ? 2 : pieces);
+      if (place >= 3) message.push(null);
+    }
+    let turns = 0;
+    for (; order.length < 27; turns += 1) {
+      assert.ok(turns < 200, `only ${order.join()} were read`);
+      await turn();
+    }
+    // Of each turn's few some take the further one in which they end.
+    assert.ok((27 * pieces) / bodiesReadPerTurn <= turns, `all within ${turns} turns`);
+    assert.deepEqual(order, messages.map((_, place) => place).slice(3));
+    for (const silent of messages.slice(0, 3)) {
+      arrive(silent, pieces - 2);
+      silent.push(null);
+    }
+    while (order.length < 30) {
+      assert.ok((turns += 1) < 250, "they are read once they go on");
+      await turn();
+    }
+  });
+}

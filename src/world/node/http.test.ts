@@ -195,6 +195,26 @@ test("GETs over HTTP/2 that bring a body have their answers all the same, howeve
   });
 });
 
+test("many bodies over HTTP/2, each larger than its window, come whole beside those that say no more or break off", async () => {
+  const bytes = 1_500_000;
+  const handler: HttpHandler = { handle: ({ body }) => text(200, String(body.length)) };
+  const use = async ({ port }: Served): Promise<void> => {
+    // The client's own memory is not to be what is full.
+    const options = { ca: authority.certificate, maxSessionMemory: 100 };
+    const sessions = [0, 1].map(() => http2.connect(`https://127.0.0.1:${port}`, options));
+    const headers = { ":method": "POST", ":path": "/", "content-length": String(bytes) };
+    const answers = sessions.flatMap((session) => {
+      const [silent, broken] = [session.request(headers), session.request(headers)];
+      for (const each of [silent, broken]) each.on("error", () => undefined).write(Buffer.alloc(200_000));
+      broken.close(http2.constants.NGHTTP2_CANCEL);
+      return Array.from({ length: 12 }, () => overHttp2(session, headers, "x".repeat(bytes)));
+    });
+    for (const answer of await Promise.all(answers)) assert.equal(answer, String(bytes));
+    for (const session of sessions) session.destroy();
+  };
+  await serving(handler, use, bytes);
+});
+
 test("a body that never ends costs its stream, not the session", async () => {
   const options = { host: "127.0.0.1", port: 0, tls: identity, bodyBytesMax: 1000, bodyTimeoutMs: 1_000 };
   const server = await nodeHttp.listen(options, echo);

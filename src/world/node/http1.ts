@@ -1,18 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
-import { BodyTurns } from "./body-turns.ts";
+import { readBody } from "./body-turns.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
-import { answersGatheredMs, bodyBytesPerTurn, lingerMs } from "./http-limits.ts";
+import { answersGatheredMs, lingerMs } from "./http-limits.ts";
 import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
 function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
   return new ReceivedRequest(message.method, message.url, message.headers as Headers, body, answer);
 }
-
-const bodyTurns = new BodyTurns();
 
 /** Reads one HTTP/1.1 request, bounded, and writes the handler's answer. */
 export function answerHttp1(
@@ -35,32 +33,11 @@ export function answerHttp1(
     refuse();
     return;
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let turnEndsAt = bodyBytesPerTurn;
-  const place = bodyTurns.begin();
-  const waitForTurn = (): void => {
-    message.pause();
-    bodyTurns.wait(place, () => message.resume());
-  };
-  if (bodyBytesPerTurn < Number(announced)) waitForTurn();
-  message.on("data", (chunk: Uint8Array) => {
-    length += chunk.length;
-    if (bodyBytesMax < length) {
-      message.removeAllListeners("data");
-      message.removeAllListeners("end");
-      refuse();
-      return;
-    }
-    chunks.push(chunk);
-    if (length < turnEndsAt) return;
-    turnEndsAt = length + bodyBytesPerTurn;
-    waitForTurn();
-  });
-  message.on("end", () => {
-    const first = chunks[0];
-    const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
-    handle(handler, requestOf(message, body, response), response, peer);
+  readBody(message, {
+    announced,
+    bytesMax: bodyBytesMax,
+    tooLarge: refuse,
+    whole: (body) => handle(handler, requestOf(message, body, response), response, peer),
   });
 }
 

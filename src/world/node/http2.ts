@@ -1,12 +1,17 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
+import type { Duplex } from "node:stream";
 import type { Headers, HttpHandler, HttpRequest, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
+import { readBody } from "./body-turns.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { answerOf, bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 import { requestTimeoutMs } from "./http-limits.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
-function requestOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body: Uint8Array): ReceivedRequest {
+/** What is asked of a stream of Node. */
+export type RequestStream = Duplex & Pick<ServerHttp2Stream, "endAfterHeaders" | "headersSent" | "respond" | "close">;
+
+function requestOf(stream: RequestStream, headers: IncomingHttpHeaders, body: Uint8Array): ReceivedRequest {
   return new ReceivedRequest(headers[":method"], headers[":path"], plainHeaders(headers), body, stream);
 }
 
@@ -14,7 +19,7 @@ function requestOf(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body
 export function answerHttp2(
   handler: HttpHandler,
   { bodyBytesMax, bodyTimeoutMs = requestTimeoutMs }: Pick<HttpServerOptions, "bodyBytesMax" | "bodyTimeoutMs">,
-  stream: ServerHttp2Stream,
+  stream: RequestStream,
   headers: IncomingHttpHeaders,
   peer: Peer,
 ): void {
@@ -27,33 +32,26 @@ export function answerHttp2(
     handle(handler, requestOf(stream, headers, noBytes), stream, peer);
     return;
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let refused = false;
   // Node bounds the time of HTTP/1.1 requests only: a body that never ends would hold its bytes for ever.
   const tooSlow = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), bodyTimeoutMs);
   stream.on("close", () => clearTimeout(tooSlow));
-  stream.on("data", (chunk: Uint8Array) => {
-    length += chunk.length;
-    if (length <= bodyBytesMax) chunks.push(chunk);
-    else if (!refused) {
-      refused = true;
+  readBody(stream, {
+    announced: headers["content-length"],
+    bytesMax: bodyBytesMax,
+    tooLarge: () => {
       const answer = bodyTooLarge(bodyBytesMax);
       respond(stream, answer, false);
       handler.refused?.(requestOf(stream, headers, noBytes), peer, answer);
       stream.close(constants.NGHTTP2_NO_ERROR);
-    }
-  });
-  stream.on("end", () => {
-    clearTimeout(tooSlow);
-    if (refused || stream.destroyed) return;
-    const first = chunks[0];
-    const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length);
-    handle(handler, requestOf(stream, headers, body), stream, peer);
+    },
+    whole: (body) => {
+      clearTimeout(tooSlow);
+      if (!stream.destroyed) handle(handler, requestOf(stream, headers, body), stream, peer);
+    },
   });
 }
 
-function handle(handler: HttpHandler, request: HttpRequest, stream: ServerHttp2Stream, peer: Peer): void {
+function handle(handler: HttpHandler, request: HttpRequest, stream: RequestStream, peer: Peer): void {
   const isHead = request.method === "HEAD";
   const answer = answerOf(handler, request, peer);
   if (!(answer instanceof Promise)) {
@@ -66,7 +64,7 @@ function handle(handler: HttpHandler, request: HttpRequest, stream: ServerHttp2S
   );
 }
 
-function respond(stream: ServerHttp2Stream, answer: HttpResponse, headOnly: boolean): void {
+function respond(stream: RequestStream, answer: HttpResponse, headOnly: boolean): void {
   const body = answer.body;
   if (stream.destroyed || stream.closed || stream.headersSent) {
     if (isStream(body)) body.close();
