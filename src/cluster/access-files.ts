@@ -30,8 +30,11 @@ export function configFolder(dataDir: string): string {
 /** A file of the `config` folder says something that cannot be followed. */
 export class ConfigFileError extends Error {
   override readonly name = "ConfigFileError";
-  constructor(path: string, problem: string) {
+  /** The same file may be followed later: what it names is down. */
+  readonly mayPass: boolean;
+  constructor(path: string, problem: string, mayPass = false) {
     super(`Cannot follow ${path}: ${problem}`);
+    this.mayPass = mayPass;
   }
 }
 

@@ -1,11 +1,14 @@
 import type { AuditPolicy } from "#apiserver/audit/policy.ts";
 import type { AuditWebhook } from "#apiserver/audit/webhook.ts";
 import type { Log } from "#telemetry/log.ts";
-import type { Clock, Timers } from "#world/clock.ts";
+import { createBackoff } from "#reconcile/backoff.ts";
+import type { Clock, Timer, Timers } from "#world/clock.ts";
 import type { Disk } from "#world/disk.ts";
+import type { Random } from "#world/random.ts";
 import {
   configFiles,
   configFolder,
+  ConfigFileError,
   readAuditPolicy,
   readAuthenticationPart,
   readAuthorizationPart,
@@ -17,6 +20,9 @@ import type { Server } from "./server.ts";
 
 /** Changed settings are read this long after the first sign of a change, in milliseconds. */
 const changeSettlesMs = 200;
+/** Settings that name something which is down are tried again after this long, doubling, in milliseconds. */
+const againMinMs = 2_000;
+const againMaxMs = 60_000;
 
 /** Settings that come from files, and count anew when these change. */
 export interface Following {
@@ -31,6 +37,7 @@ export interface FollowParts {
   readonly disk: Pick<Disk, "watch">;
   readonly clock: Pick<Clock, "now">;
   readonly timers: Pick<Timers, "after">;
+  readonly random: Random;
   readonly log: Log;
   readonly reloads: Reloads;
 }
@@ -39,15 +46,21 @@ type Reading = Pick<Disk, "readText" | "stat" | "list">;
 
 /**
  * Settings follow their files without a restart. What cannot be followed is told and counted, and the former settings stay; each
- * part for itself.
+ * part for itself. What fails by what it names is tried again until that is well or a file changes.
  */
 export function followConfig(dataDir: string, parts: FollowParts, all: readonly Following[]): { close(): void } {
-  const { disk, clock, timers, log, reloads } = parts;
+  const { disk, clock, timers, random, log, reloads } = parts;
   let isPlanned = false;
   let isClosed = false;
   let working = Promise.resolve();
-  const follow = async ({ part, follow: once }: Following): Promise<void> => {
+  const tries = all.map((following) => ({
+    following,
+    backoff: createBackoff(random, againMinMs, againMaxMs),
+    again: undefined as Timer | undefined,
+  }));
+  const follow = async (one: (typeof tries)[number]): Promise<void> => {
     if (isClosed) return;
+    const { part, follow: once } = one.following;
     try {
       if (!(await once())) return;
       reloads.note(part, true, clock.now());
@@ -55,11 +68,20 @@ export function followConfig(dataDir: string, parts: FollowParts, all: readonly 
     } catch (error) {
       reloads.note(part, false, clock.now());
       log.error("cannot follow the changed settings, the former ones stay", error, { part });
+      if (isClosed || !(error instanceof ConfigFileError && error.mayPass)) return;
+      one.again?.cancel();
+      one.again = timers.after(one.backoff.next(), () => void (working = working.then(() => follow(one))));
     }
   };
   const round = (): void => {
     isPlanned = false;
-    for (const each of all) working = working.then(() => follow(each));
+    for (const one of tries) {
+      working = working.then(() => {
+        one.again?.cancel();
+        one.backoff.reset();
+        return follow(one);
+      });
+    }
   };
   const folders = new Set([configFolder(dataDir), ...all.flatMap((each) => each.folders ?? [])]);
   const watches = [...folders].map((folder) =>
@@ -75,6 +97,7 @@ export function followConfig(dataDir: string, parts: FollowParts, all: readonly 
   return {
     close: () => {
       isClosed = true;
+      for (const { again } of tries) again?.cancel();
       for (const watch of watches) watch.close();
     },
   };

@@ -49,7 +49,7 @@ export async function openSealing(
     try {
       const problems = await plugins.open(next.keys);
       if (problems.length > 0)
-        throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.encryption}`, problems.join("; "));
+        throw new ConfigFileError(`${configFolder(dataDir)}/${configFiles.encryption}`, problems.join("; "), true);
       const changed = cipher.replace(next.keys, next.rules);
       if (changed === undefined) return false;
       kept = next.keys;

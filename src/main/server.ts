@@ -90,7 +90,7 @@ async function main(dataDir: string): Promise<void> {
     openClusterPki(realWorld, dataDir, settings),
   ]);
   let pki = openedPki;
-  const { disk, clock, timers } = realWorld;
+  const { disk, clock, timers, random } = realWorld;
   await disk.makeDirectory(configFolder(dataDir), 0o700);
   const folder = clusterPaths(dataDir).logs;
   const auditLog = new AuditLogFile({
@@ -154,7 +154,7 @@ async function main(dataDir: string): Promise<void> {
     const tls = { ...pki.server, clientCa: pki.caCertificate };
     for (const listener of listeners) listener.replaceTls(tls);
   });
-  const following = followConfig(dataDir, { disk, clock, timers, log, reloads }, [
+  const following = followConfig(dataDir, { disk, clock, timers, random, log, reloads }, [
     ...followAccess(server, disk, dataDir, [issuer], access),
     followAudit(auditing, disk, dataDir),
     followAuditWebhook(auditWebhook, disk, dataDir),

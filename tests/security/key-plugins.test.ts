@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { KeyPlugins } from "#apiserver/encryption/key-plugins.ts";
 import { sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
+import { followConfig } from "#cluster/follow-config.ts";
+import { Reloads } from "#cluster/reloads.ts";
 import { openSealing, type Sealing } from "#cluster/sealing.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
@@ -28,6 +30,14 @@ class Story {
   sealing!: Sealing;
   store!: Store;
   server!: TestServer;
+  readonly #note = (message: string, detail?: unknown): void =>
+    void this.logged.push(`${message} ${JSON.stringify(detail)}`);
+  readonly log: Log = {
+    ...silentLog,
+    info: this.#note,
+    warn: this.#note,
+    error: (message, error) => this.#note(message, String(error)),
+  };
   #nowMs = 1_000_000;
   #tasks: { atMs: number; task: () => void }[] = [];
 
@@ -46,9 +56,6 @@ class Story {
   }
 
   async open(): Promise<void> {
-    const note = (message: string, detail?: unknown): void =>
-      void this.logged.push(`${message} ${JSON.stringify(detail)}`);
-    const log: Log = { ...silentLog, info: note, warn: note, error: (message, error) => note(message, String(error)) };
     const clock = { ...realWorld.clock, monotonic: () => this.#nowMs };
     const after = (delayMs: number, task: () => void): { cancel(): void } => {
       const planned = { atMs: this.#nowMs + delayMs, task };
@@ -56,7 +63,7 @@ class Story {
       return { cancel: () => (this.#tasks = this.#tasks.filter((each) => each !== planned)) };
     };
     const world = { ...realWorld, clock, timers: { ...realWorld.timers, after } };
-    this.sealing = await openSealing(world, { ciphers: nodeCiphers, openKeyService }, this.dataDir, log);
+    this.sealing = await openSealing(world, { ciphers: nodeCiphers, openKeyService }, this.dataDir, this.log);
     const { clock: wall, timers } = realWorld;
     const failed = (error: Error): void => assert.fail(String(error));
     const path = join(this.dataDir, "store.db");
@@ -312,6 +319,71 @@ test("a configuration with a plugin that is not well is not followed; with one t
   assert.equal(story.isOnDisk(canary), false);
   await story.close();
   other.stop();
+});
+
+test("a configuration whose plugin is down is tried again, less and less often, until it counts; a broken one is not", async () => {
+  const story = new Story();
+  await story.plugin.start();
+  await story.open();
+  const other = new TestKeyPlugin(join(story.dataDir, "other.sock"), "other-1");
+  const planned = new Set<{ readonly delayMs: number; readonly task: () => void }>();
+  const timers = {
+    after: (delayMs: number, task: () => void) => {
+      const one = { delayMs, task };
+      planned.add(one);
+      return { cancel: () => void planned.delete(one) };
+    },
+  };
+  let changed = (): void => undefined;
+  const watch = (_folder: string, onChange: () => void): { close(): void } => {
+    changed = onChange;
+    return { close: () => undefined };
+  };
+  /** Lets what was planned last happen; answers how long it was to wait, in milliseconds. */
+  const next = (): number => {
+    const one = [...planned].at(-1);
+    assert.ok(one !== undefined);
+    planned.delete(one);
+    one.task();
+    return one.delayMs;
+  };
+  const isPlanned = (): Promise<boolean> => story.until("a further try", () => planned.size === 1);
+  const configure = (path: string): void => {
+    const kms = (name: string, of: string): object => ({ kms: { apiVersion: "v2", name, endpoint: `unix://${of}` } });
+    story.configure(kms("other", path), kms("vault", story.plugin.path));
+  };
+  const follow = (path: string): void => {
+    configure(path);
+    changed();
+    next();
+  };
+  configure(other.path);
+  const parts = { ...realWorld, disk: { watch }, timers, log: story.log, reloads: new Reloads() };
+  const following = followConfig(story.dataDir, parts, [story.sealing.following()]);
+  for (let wholeMs = 2_000; wholeMs < 500_000; wholeMs *= 2) {
+    await isPlanned();
+    const delayMs = next();
+    const bounded = Math.min(wholeMs, 60_000);
+    assert.ok(bounded / 2 <= delayMs && delayMs <= bounded, `${delayMs} ms of ${bounded}`);
+  }
+  await isPlanned();
+  follow("");
+  await story.until("the broken file", () => /cannot follow.*endpoint/.test(story.logged.at(-1) ?? ""));
+  assert.equal(planned.size, 0, "a changed file ends the tries of the former");
+  follow(other.path);
+  await isPlanned();
+  await other.start();
+  assert.ok(next() <= 2_000, "a changed file begins anew");
+  await story.until("the settings", () => story.logged.some((line) => /changed settings count/.test(line)));
+  assert.equal((await story.write("s", canary)).status, 201);
+  assert.equal(story.isOnDisk("other"), true);
+  assert.equal(planned.size, 0);
+  follow(join(story.dataDir, "nobody.sock"));
+  await isPlanned();
+  following.close();
+  assert.equal(planned.size, 0);
+  await story.close();
+  for (const plugin of [story.plugin, other]) plugin.stop();
 });
 
 test("many lives leave many seeds, which do not stay for ever: each start has to ask for each", async () => {

@@ -87,7 +87,8 @@ before(async () => {
   const reloads = new Reloads();
   secured = await startSecured({ "tokens.csv": tokens }, { store, audit: auditing, reloads });
   put("tokens.csv", tokens);
-  following = followConfig(dataDir, { disk: realDisk, clock: realClock, timers, log, reloads }, [
+  const { random } = realWorld;
+  following = followConfig(dataDir, { disk: realDisk, clock: realClock, timers, random, log, reloads }, [
     ...followAccess(secured.server, realDisk, dataDir, [], {}),
     followAudit(auditing, realDisk, dataDir),
     followAuditWebhook(webhook, realDisk, dataDir),
