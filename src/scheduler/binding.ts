@@ -36,7 +36,7 @@ export interface BindingParts {
   problem(problem: string, error: unknown): void;
 }
 
-/** From the choice of a node to the bind: the pod's room is taken at once, its claims are bound first, and a bind that fails gives all back. */
+/** From the chosen node to the bind: room is taken at once, claims are bound first, and what fails gives all back. */
 export class Binding {
   binds = 0;
   readonly #parts: BindingParts;

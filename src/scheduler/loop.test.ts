@@ -5,7 +5,7 @@ import { createModelApi, type ModelApi } from "#client/testing/model-api.ts";
 import { createVirtualTime, type VirtualTime } from "#client/testing/virtual-time.ts";
 import { createEventRecorder } from "#reconcile/events.ts";
 import { createInformers } from "#reconcile/informers.ts";
-import { createPace } from "#reconcile/pace.ts";
+import { createPace, type Pace } from "#reconcile/pace.ts";
 import type { HttpRequest, HttpResponse, Transport } from "#world/http.ts";
 import { limits } from "./limits.ts";
 import { createScheduler, type Scheduler } from "./loop.ts";
@@ -28,7 +28,7 @@ const json = (status: number, body: unknown): HttpResponse => ({
   body: new TextEncoder().encode(JSON.stringify(body)),
 });
 
-async function stage(): Promise<Stage> {
+async function stage(paceOf?: (time: VirtualTime) => Pace): Promise<Stage> {
   const time = createVirtualTime();
   const { clock, timers } = time;
   const api = createModelApi(clock);
@@ -63,7 +63,7 @@ async function stage(): Promise<Stage> {
     informers,
     clock,
     timers,
-    pace: createPace(clock, timers),
+    pace: paceOf?.(time) ?? createPace(clock, timers),
     events,
     onProblem,
   });
@@ -269,4 +269,40 @@ test("a pod that may not preempt says so", async () => {
     on.scheduler.explanation("default/high")!.message,
     /preemption: not eligible due to preemptionPolicy=Never\.$/u,
   );
+});
+
+test("while devices are judged for one pod, others get their nodes", async () => {
+  const bound: string[] = [];
+  // Every turn is over as soon as somebody asks.
+  const on = await stage(({ timers }) => ({ breathe: () => timers.yield() }));
+  on.refuseBind = (pod) => void bound.push(pod);
+  putNode(on, "n1");
+  const selectors = [{ cel: { expression: `device.driver == "gpu.example.com"` } }];
+  on.api.put("deviceclasses", { metadata: { name: "gpu" }, spec: { selectors } });
+  const request = { name: "gpu", exactly: { deviceClassName: "gpu", allocationMode: "ExactCount", count: 1 } };
+  on.api.put("resourceclaims", {
+    metadata: { name: "claim", namespace: "default" },
+    spec: { devices: { requests: [request] } },
+  });
+  on.api.put("resourceslices", {
+    metadata: { name: "slice" },
+    spec: {
+      driver: "gpu.example.com",
+      nodeName: "n1",
+      pool: { name: "n1", generation: 1, resourceSliceCount: 1 },
+      devices: Array.from({ length: 100 }, (_, index) => ({ name: `gpu-${index}` })),
+    },
+  });
+  await on.time.settle();
+  const claiming = makePod("claiming");
+  on.api.put("pods", {
+    ...claiming,
+    spec: { ...claiming.spec, resourceClaims: [{ name: "gpu", resourceClaimName: "claim" }] },
+  });
+  put(on, "plain");
+  await on.time.settle();
+  assert.deepEqual(bound, ["plain", "claiming"]);
+  assert.equal(nodeOf(on, "claiming"), "n1");
+  assert.deepEqual(on.problems, []);
+  assert.ok(on.scheduler.idle);
 });

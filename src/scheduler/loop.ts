@@ -13,6 +13,7 @@ import { ClaimBinding } from "./claim-binding.ts";
 import { Cluster } from "./cluster.ts";
 import { budgetDeclaration, namespaceDeclaration, nodeDeclaration, podDeclaration } from "./declarations.ts";
 import { DeviceBinding } from "./devices/device-binding.ts";
+import { DeviceJudging } from "./devices/device-judging.ts";
 import { Devices } from "./devices/devices.ts";
 import { deviceClaimDeclaration, deviceClassDeclaration, sliceDeclaration } from "./devices/views.ts";
 import { explainObstacle, type Explanation } from "./explain.ts";
@@ -91,6 +92,7 @@ class Loop implements Scheduler {
   readonly #claimBinding: ClaimBinding;
   readonly #devices: Devices;
   readonly #deviceBinding: DeviceBinding;
+  readonly #deviceJudging: DeviceJudging;
   readonly #queue = new SchedulingQueue();
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
@@ -101,6 +103,7 @@ class Loop implements Scheduler {
   readonly #classes: Informer<ClassView>;
   readonly #explanations = new Explanations(this.#cluster);
   readonly #tasks = new Tasks(() => this.#pump());
+  readonly #judging = new Tasks(() => this.#pump());
   readonly #requests: PodRequests;
   readonly #attempts: Attempts;
   readonly #binding: Binding;
@@ -130,6 +133,7 @@ class Loop implements Scheduler {
       informers.of(deviceClassDeclaration),
     );
     this.#deviceBinding = new DeviceBinding(client, timers, this.#devices);
+    this.#deviceJudging = new DeviceJudging(this.#devices, options.pace, timers);
     const { profiles = [defaultProfile] } = options;
     this.#placers = new Map(
       profiles.map((profile) => [
@@ -164,7 +168,7 @@ class Loop implements Scheduler {
   }
 
   get idle(): boolean {
-    return !this.#pumping && this.#tasks.count === 0 && this.#queue.activeLength === 0;
+    return !this.#pumping && this.#tasks.count + this.#judging.count + this.#queue.activeLength === 0;
   }
 
   get pending(): Scheduler["pending"] {
@@ -209,6 +213,7 @@ class Loop implements Scheduler {
     this.#binding.stop();
     this.#claimBinding.stop();
     this.#deviceBinding.stop();
+    this.#deviceJudging.stop();
     for (const subscription of this.#subscriptions) subscription.close();
     return this.#tasks.drained();
   }
@@ -311,8 +316,7 @@ class Loop implements Scheduler {
         this.#try(key, nowMs);
       } catch (error) {
         // A broken belief about one pod must not stop the loop for the others.
-        this.#problem(`an attempt to place ${key} failed`, error);
-        this.#queue.retry(key);
+        this.#attemptFailed(key, error);
       }
     }
     this.#pumping = false;
@@ -341,12 +345,24 @@ class Loop implements Scheduler {
     }
     const obstacle = this.#obstacle(pod);
     if (obstacle !== undefined) return this.#refuseForClaims(pod, obstacle, nowMs);
+    const judged = pod.deviceClaims.length === 0 ? undefined : this.#deviceJudging.begin(pod);
+    if (judged !== undefined) return this.#resumeAfter(judged, pod);
     const placer = this.#placerOf(pod);
     if (this.#extending.isOn) return this.#tryExtended(pod, placer, nowMs);
     const placement = placer.place(pod, (this.#turn += 1));
     this.#attempts.searched(nowMs);
     if (placement.kind === "placed") this.#assume(pod, placement);
     else this.#cannot(pod, placement, nowMs);
+  }
+
+  #resumeAfter(judged: Promise<void>, { key }: PodView): void {
+    const resume = (): Promise<void> => judged.then(() => this.#queue.resume(key));
+    void this.#judging.run(resume, (error) => this.#attemptFailed(key, error));
+  }
+
+  #attemptFailed(key: string, error: unknown): void {
+    this.#problem(`an attempt to place ${key} failed`, error);
+    this.#queue.retry(key);
   }
 
   #cannot(pod: PodView, placement: Placement & { kind: "unschedulable" }, nowMs: number): void {

@@ -9,8 +9,9 @@ import type {
 } from "#api/generated/resource-v1.ts";
 import { nodeView } from "../node-view.ts";
 import { makeNode } from "../testing/objects.ts";
-import { allocate } from "./allocation.ts";
+import { allocate, selectorsFor } from "./allocation.ts";
 import { PoolIndex } from "./pools.ts";
+import { judge } from "./selector.ts";
 import { deviceClaimDeclaration, sliceDeclaration } from "./views.ts";
 
 const driver = "gpu.example.com";
@@ -62,17 +63,23 @@ interface Words {
 /** What each claim got, as `request=device`; or why it got nothing. */
 function give({ slices, claims, classes = { gpu: {} }, taken = [], node = "n1", labels = {} }: Words): string {
   const view = nodeView(makeNode(node, { labels }));
+  const classNamed = (name: string): DeviceClassSpec | undefined => classes[name];
+  const claimViews = claims.map((devices, index) =>
+    deviceClaimDeclaration.project({
+      metadata: { namespace: "default", name: `claim-${index}`, uid: String(index) },
+      spec: { devices },
+      status: {},
+    } satisfies ResourceClaim),
+  );
+  const pools = new PoolIndex(slices.map(sliceDeclaration.project)).for(view);
+  for (const selectors of claimViews.flatMap((claim) => selectorsFor(claim, classNamed)))
+    for (const { driver: of, device } of pools.flatMap(({ devices }) => devices))
+      judge(selectors, of, device, () => false).next();
   const answer = allocate({
-    claims: claims.map((devices, index) =>
-      deviceClaimDeclaration.project({
-        metadata: { namespace: "default", name: `claim-${index}`, uid: String(index) },
-        spec: { devices },
-        status: {},
-      } satisfies ResourceClaim),
-    ),
+    claims: claimViews,
     node: view,
-    pools: new PoolIndex(slices.map(sliceDeclaration.project)).for(view),
-    classNamed: (name) => classes[name],
+    pools,
+    classNamed,
     isTaken: (id) => taken.includes(id),
   });
   if (answer.kind === "broken") return `broken: ${answer.message}`;

@@ -12,7 +12,7 @@ import { tolerates } from "#api/node-match.ts";
 import { Constraint, isAbout } from "./attributes.ts";
 import { deviceLimits } from "./limits.ts";
 import { amountsOf, type Pool, type PoolDevice } from "./pools.ts";
-import { selectorTakes } from "./selector.ts";
+import { judgementOf } from "./selector.ts";
 import type { DeviceClaimView } from "./views.ts";
 
 export interface AllocationInput {
@@ -40,6 +40,8 @@ interface Wish {
   readonly request: string;
   readonly asks: ExactDeviceRequest | DeviceSubRequest;
   readonly deviceClass: DeviceClassSpec;
+  /** Of the class, then of the request: a device is taken when all take it. */
+  readonly selectors: readonly string[];
   readonly isAdmin: boolean;
 }
 
@@ -50,9 +52,13 @@ interface Choice {
 
 class Broken extends Error {}
 
+/** A device came after the devices were judged for these claims. */
+class Unjudged extends Error {}
+
 /**
  * Gives each request of each claim its devices on one node, all or none: a search that goes back where a choice leaves nothing for
- * a later request. Pure. https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
+ * a later request. Pure; evaluates nothing: `judge` has done that before.
+ * https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
  */
 export function allocate(input: AllocationInput): Allocated {
   try {
@@ -62,8 +68,24 @@ export function allocate(input: AllocationInput): Allocated {
     return { kind: "allocated", results };
   } catch (error) {
     if (error instanceof Broken) return { kind: "broken", message: error.message };
+    if (error instanceof Unjudged) return { kind: "impossible" };
     throw error;
   }
+}
+
+/** By which selectors devices are to be judged for a claim: one list for each request and each of its alternatives. */
+export function selectorsFor(claim: DeviceClaimView, classNamed: AllocationInput["classNamed"]): string[][] {
+  return (claim.devices.requests ?? []).flatMap(({ exactly, firstAvailable = [] }) =>
+    (exactly === undefined ? firstAvailable : [exactly]).flatMap((asks) => {
+      const deviceClass = classNamed(asks.deviceClassName);
+      return deviceClass === undefined ? [] : [selectorsOf(deviceClass, asks)];
+    }),
+  );
+}
+
+function selectorsOf(deviceClass: DeviceClassSpec, asks: Wish["asks"]): string[] {
+  const selectors = [...(deviceClass.selectors ?? []), ...(asks.selectors ?? [])];
+  return selectors.map(({ cel }) => cel?.expression ?? "false");
 }
 
 class Search {
@@ -150,12 +172,11 @@ class Search {
       (taint) => taint.effect !== "None" && !(wish.asks.tolerations ?? []).some((one) => tolerates(one, taint)),
     );
     if (isRepelled) return false;
-    return [...(wish.deviceClass.selectors ?? []), ...(wish.asks.selectors ?? [])].every(({ cel }) => {
-      const judged = selectorTakes(cel?.expression ?? "false", driver, device);
-      if (!judged.ok)
-        throw new Broken(`request ${wish.name}: selector for device ${driver}/${device.name}: ${judged.message}`);
-      return judged.matches;
-    });
+    const judged = judgementOf(wish.selectors, device);
+    if (judged === undefined) throw new Unjudged();
+    if (!judged.ok)
+      throw new Broken(`request ${wish.name}: selector for device ${driver}/${device.name}: ${judged.message}`);
+    return judged.matches;
   }
 
   #give(wish: Wish, one: PoolDevice, pool: Pool): boolean {
@@ -192,7 +213,8 @@ function wishesOf(claim: DeviceClaimView, index: number, input: AllocationInput)
       const deviceClass = input.classNamed(asks.deviceClassName);
       if (deviceClass === undefined)
         throw new Broken(`request ${full}: device class ${asks.deviceClassName} does not exist`);
-      return { claim: index, name: full, request: name, asks, deviceClass, isAdmin };
+      const selectors = selectorsOf(deviceClass, asks);
+      return { claim: index, name: full, request: name, asks, deviceClass, selectors, isAdmin };
     });
   });
 }

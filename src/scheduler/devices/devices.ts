@@ -5,9 +5,10 @@ import { termMatches } from "#api/node-match.ts";
 import type { NodeView } from "../node-view.ts";
 import type { PodView } from "../pod-view.ts";
 import { verdict } from "../verdict.ts";
-import { allocate, type Allocated } from "./allocation.ts";
+import { allocate, type Allocated, selectorsFor } from "./allocation.ts";
 import { deviceLimits } from "./limits.ts";
 import { deviceId, PoolIndex } from "./pools.ts";
+import { type IsOver, judge, type Steps } from "./selector.ts";
 import type { DeviceClaimView, SliceView } from "./views.ts";
 
 /** A claim with what it is to be given; undefined: it has its devices, and the pod is only to be named as a user of it. */
@@ -39,6 +40,8 @@ export class Devices {
   /** By the uid of the pod. */
   readonly #assumed = new Map<string, Assumed>();
   #pools: PoolIndex | undefined;
+  /** Lists of selectors, as JSON, by which all devices that are there now were judged. */
+  #judged = new Set<string>();
 
   constructor(claims: Informer<DeviceClaimView>, slices: Informer<SliceView>, classes: Informer<DeviceClassSpec>) {
     this.#claims = claims;
@@ -57,6 +60,7 @@ export class Devices {
       }),
       this.#slices.handle(() => {
         this.#pools = undefined;
+        this.#judged = new Set();
         changed();
       }),
       this.#classes.handle(changed),
@@ -85,6 +89,25 @@ export class Devices {
     }
     const first = this.#waiting(pod)[0];
     return first === undefined ? undefined : this.#brokenClass(first);
+  }
+
+  /** Judges all devices by what the pod's claims ask for, in turns: to be done before a node is looked for. */
+  *judge(pod: PodView, isOver: IsOver): Steps<void> {
+    const wanted = this.#waiting(pod).flatMap((claim) => selectorsFor(claim, (name) => this.#classes.get(name)));
+    if (this.#judged.size >= deviceLimits.programsMax) this.#judged.clear();
+    for (const selectors of wanted) {
+      // Of the slices at this time: when one changes meanwhile, this counts for nothing.
+      const judged = this.#judged;
+      const key = JSON.stringify(selectors);
+      if (selectors.length === 0 || judged.has(key)) continue;
+      for (const { driver, devices } of this.#slices.list()) {
+        for (const device of devices) {
+          if (isOver()) yield;
+          yield* judge(selectors, driver, device, isOver);
+        }
+      }
+      judged.add(key);
+    }
   }
 
   /** Takes out the nodes that cannot give what the pod's claims ask for, and those from which their devices cannot be reached. */

@@ -10,6 +10,10 @@ export type Judgement =
   | { readonly ok: true; readonly matches: boolean }
   | { readonly ok: false; readonly message: string };
 
+/** Whether a turn is over: others get theirs at the next yield. */
+export type IsOver = () => boolean;
+export type Steps<T> = Generator<void, T>;
+
 function field(name: string, type: Type): [string, ObjectField] {
   return [name, { name, type }];
 }
@@ -71,23 +75,35 @@ const values = new WeakMap<Device, DeviceValue>();
 const verdicts = new WeakMap<Device, Map<string, Judgement>>();
 
 /**
- * Judges one device by a CEL selector. Devices are never changed in place, so that an answer holds as long as the device.
- * https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
+ * Judges one device by CEL selectors, in turns, up to the first that does not take it. Devices are never changed in place, so that an
+ * answer holds as long as the device. https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
  */
-export function selectorTakes(expression: string, driver: string, device: Device): Judgement {
+export function* judge(selectors: readonly string[], driver: string, device: Device, isOver: IsOver): Steps<void> {
   let known = verdicts.get(device);
   if (known === undefined) verdicts.set(device, (known = new Map<string, Judgement>()));
-  let judged = known.get(expression);
-  if (judged === undefined) known.set(expression, (judged = judge(expression, driver, device)));
-  return judged;
+  for (const expression of selectors) {
+    const judged = known.get(expression) ?? (yield* evaluate(expression, driver, device, isOver));
+    known.set(expression, judged);
+    if (!judged.ok || !judged.matches) return;
+  }
 }
 
-function judge(expression: string, driver: string, device: Device): Judgement {
+/** Whether all of the selectors take a device; undefined where it was not judged by them. */
+export function judgementOf(selectors: readonly string[], device: Device): Judgement | undefined {
+  const known = verdicts.get(device);
+  for (const expression of selectors) {
+    const judged = known?.get(expression);
+    if (judged === undefined || !judged.ok || !judged.matches) return judged;
+  }
+  return { ok: true, matches: true };
+}
+
+function* evaluate(expression: string, driver: string, device: Device, isOver: IsOver): Steps<Judgement> {
   const program = programOf(expression);
   if (typeof program === "string") return { ok: false, message: program };
   let value = values.get(device);
   if (value === undefined) values.set(device, (value = deviceValue(driver, device)));
-  const result = program.evaluate([value], deviceLimits.selectorCostMax);
+  const result = yield* program.inTurns([value], deviceLimits.selectorCostMax, isOver);
   return result.ok ? { ok: true, matches: result.value === true } : { ok: false, message: result.message };
 }
 
