@@ -1,11 +1,12 @@
 import type { CallNode, ListNode, MapNode, Node, ObjectNode, SelectNode } from "./ast.ts";
 import { compileComprehension } from "./compile-comprehension.ts";
 import { EvaluationFailure, fail } from "./failure.ts";
-import { charge, chargeFailure, type Run } from "./frame.ts";
+import { advance, charge, chargeFailure, type Frame, type Run } from "./frame.ts";
 import { traversalFactor, type Overload } from "./library.ts";
 import { isOfType, sizesOf } from "./run-time-types.ts";
 import { formatType, isNullable, type Type } from "./types.ts";
 import { ArrayList, EntryMap, ListValue, MapValue, none, Optional, typeNameOf, type Value } from "./value.ts";
+import { Unweighed } from "./weight.ts";
 
 /** Turns a checked expression into functions: evaluating walks no tree. */
 export function compile(node: Node): Run {
@@ -157,12 +158,14 @@ function compileOptionalIndex([container, index]: [Run, Run]): Run {
 }
 
 function compileDirect(overload: Overload, operands: readonly Run[]): Run {
-  const { evaluate, cost } = overload;
+  const { evaluate, cost, price } = overload;
+  const isUnit = cost === undefined && price === undefined;
   const [first, second] = operands;
   if (operands.length === 1 && first !== undefined) {
     return (frame) => {
       const x = first(frame);
-      charge(frame, cost === undefined ? 1 : cost(sizesOf([x]), [x]));
+      if (isUnit) charge(frame, 1);
+      else pay(frame, overload, [x]);
       return evaluate(x);
     };
   }
@@ -170,25 +173,39 @@ function compileDirect(overload: Overload, operands: readonly Run[]): Run {
     return (frame) => {
       const x = first(frame);
       const y = second(frame);
-      charge(frame, cost === undefined ? 1 : cost(sizesOf([x, y]), [x, y]));
+      if (isUnit) charge(frame, 1);
+      else pay(frame, overload, [x, y]);
       return evaluate(x, y);
     };
   }
   return (frame) => {
     const values = operands.map((operand) => operand(frame));
-    charge(frame, cost === undefined ? 1 : cost(sizesOf(values), values));
+    pay(frame, overload, values);
     return evaluate(...values);
   };
+}
+
+/** Charges a call. To weigh large operands takes turns. */
+function pay(frame: Frame, { cost, price }: Overload, operands: readonly Value[]): void {
+  for (;;) {
+    try {
+      charge(frame, price?.(...operands) ?? cost?.(sizesOf(operands), operands) ?? 1);
+      return;
+    } catch (error) {
+      if (!(error instanceof Unweighed)) throw error;
+    }
+    advance(frame);
+  }
 }
 
 /** The first meaning whose parameters fit the values. */
 function compileDispatch(overloads: readonly Overload[], operands: readonly Run[], name: string): Run {
   return (frame) => {
     const values = operands.map((operand) => operand(frame));
-    for (const { parameters, evaluate, cost } of overloads) {
-      if (!parameters.every((parameter, i) => isOfType(values[i]!, parameter))) continue;
-      charge(frame, cost === undefined ? 1 : cost(sizesOf(values), values));
-      return evaluate(...values);
+    for (const overload of overloads) {
+      if (!overload.parameters.every((parameter, i) => isOfType(values[i]!, parameter))) continue;
+      pay(frame, overload, values);
+      return overload.evaluate(...values);
     }
     const found = values.map(typeNameOf).join(", ");
     return fail(`no such overload: ${name}(${found})`);

@@ -41,6 +41,12 @@ function pause(frame: Frame): void {
   frame.pauseAt = pauseAfter(cost, costMax, isLate);
 }
 
+/** What is remembered without a cost has come further: others get their turn where one is over. */
+export function advance(frame: Frame): void {
+  if (frame.progress !== undefined) frame.progress.hasAdvanced = true;
+  if (frame.isInterruptible && frame.isLate?.() === true) throw interrupted;
+}
+
 /** Where an evaluation that has cost so much is asked for the time next; cheap ones never are. */
 export function pauseAfter(cost: number, costMax: number, isLate: IsLate | undefined): number {
   return isLate === undefined ? costMax : Math.min(costMax, cost + pauseCost);

@@ -7,6 +7,9 @@ export type Sizes = readonly number[];
 /** Cost units of a call from the sizes of its operands; while it runs, the operands themselves are known too. */
 export type Cost = (sizes: Sizes, operands?: readonly Value[]) => number;
 
+/** Cost units of a call of these operands. */
+export type Price = (...operands: Value[]) => number;
+
 /** One meaning of a function. */
 export interface Overload {
   readonly name: string;
@@ -18,12 +21,15 @@ export interface Overload {
   readonly evaluate: (...operands: Value[]) => Value;
   /** Cost units of a call beyond its operands; 1 when absent. */
   readonly cost?: Cost;
+  /** The same while it runs, where the operands themselves say it: to count those is long enough. */
+  readonly price?: Price;
   /** How big the result may be, where it has a size. */
   readonly resultSize?: (sizes: Sizes) => number;
 }
 
 export interface OverloadDetails {
   readonly cost?: Cost | undefined;
+  readonly price?: Price | undefined;
   readonly resultSize?: Overload["resultSize"] | undefined;
 }
 
@@ -57,7 +63,7 @@ function make(
   parameters: readonly Type[],
   result: Type,
   evaluate: Evaluate,
-  { cost, resultSize }: OverloadDetails,
+  { cost, price, resultSize }: OverloadDetails,
 ): Overload {
   return {
     name,
@@ -66,6 +72,7 @@ function make(
     result,
     evaluate: evaluate as (...operands: Value[]) => Value,
     ...(cost !== undefined && { cost }),
+    ...(price !== undefined && { price }),
     ...(resultSize !== undefined && { resultSize }),
   };
 }

@@ -8,6 +8,8 @@ export const issuesMax = 20;
 export const evaluationCostMax = 1_000_000;
 /** Cost units that an evaluation may spend before anybody looks at the time, and between two such looks. */
 export const pauseCost = 20_000;
+/** Elements and entries of JSON data that are weighed before others may get their turn. */
+export const weighedPartsMax = 20_000;
 /** Compiled regular expressions that are remembered. */
 export const patternsMax = 1_000;
 /** Characters of a regular expression. */

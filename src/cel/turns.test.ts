@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromJson } from "./json.ts";
 import { kubernetesEnvironment } from "./kubernetes.ts";
+import { evaluationCostMax, weighedPartsMax } from "./limits.ts";
 import { compileExpression, type Program, type Result } from "./program.ts";
 import { dyn } from "./types.ts";
 
@@ -19,8 +20,8 @@ function compiled(text: string): Program {
 }
 
 /** The result, and how often others had their turn. */
-function inTurns(program: Program, costMax: number, isOver: () => boolean): [Result, number] {
-  const steps = program.inTurns([fromJson(data, dyn)], costMax, isOver);
+function inTurns(program: Program, costMax: number, isOver: () => boolean, given: unknown = data): [Result, number] {
+  const steps = program.inTurns([fromJson(given, dyn)], costMax, isOver);
   for (let turns = 0; ; turns += 1) {
     const step = steps.next();
     if (step.done === true) return [step.value, turns];
@@ -65,6 +66,42 @@ for (const text of texts) {
     );
   });
 }
+
+/** Made anew each time: its weight is remembered. Each map has four times as many parts as are weighed at once. */
+const large = (): unknown => {
+  const entries = Array.from({ length: 2 * weighedPartsMax }, (_, i) => [`k${i}`, [i]] as const);
+  const map = (): unknown => Object.fromEntries(entries);
+  return { one: map(), other: map(), changed: Object.fromEntries([...entries.slice(1), ["k0", []]]), list: [1, 2] };
+};
+
+for (const text of [
+  "x.one == x.other",
+  "[x.one, 1] != [x.changed, 1.0]",
+  "x.list.all(a, x.list.exists(b, a == b) && x.one == x.other)",
+  "x.one in [x.changed, x.other]",
+  "sets.contains([x.changed, x.other], [x.one])",
+]) {
+  test(`to weigh much takes turns: ${text}`, () => {
+    const program = compiled(text);
+    const whole = program.evaluate([fromJson(large(), dyn)], 10_000_000);
+    assert.ok(whole.ok && whole.value === true, whole.ok ? "false" : whole.message);
+    const [result, turns] = inTurns(program, 10_000_000, () => true, large());
+    assert.deepEqual(result, whole);
+    // Three within each of two maps at least.
+    assert.ok(turns >= 6, `${turns} turns`);
+    assert.deepEqual(
+      inTurns(program, 10_000_000, () => false, large()),
+      [whole, 0],
+    );
+  });
+}
+
+test("what a comparison would cost beyond the budget ends it before it begins, in turns too", () => {
+  const program = compiled("x.one == x.other");
+  const whole = program.evaluate([fromJson(large(), dyn)]);
+  assert.ok(!whole.ok && whole.isOverBudget);
+  assert.deepEqual(inTurns(program, evaluationCostMax, () => true, large())[0], whole);
+});
 
 test("turns do not lengthen a budget", () => {
   const program = compiled("x.list.all(a, x.list.all(b, x.list.all(c, a + b + c >= 0)))");

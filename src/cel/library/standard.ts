@@ -25,17 +25,20 @@ import {
   type Unsigned,
   type Value,
 } from "../value.ts";
+import { sizeOf } from "../run-time-types.ts";
 import { weightOf } from "../weight.ts";
 import { concatenateLists } from "./concatenate.ts";
 
 /** Parts of lists and maps take longer to compare than characters of a text. */
 const deepFactor = 8;
 /** Comparing goes as deep as the smaller of the two. */
-const shorter = (sizes: Sizes, operands?: readonly Value[]): number => {
-  const [x, y] = operands ?? [];
-  const isDeep = typeof x === "object" && x !== null && typeof y === "object" && y !== null;
-  const size = isDeep ? deepFactor * Math.min(weightOf(x), weightOf(y)) : Math.min(sizes[0] ?? 1, sizes[1] ?? 1);
-  return Math.ceil(size * traversalFactor);
+const comparing = {
+  cost: ([x = 1, y = 1]: Sizes): number => Math.ceil(Math.min(x, y) * traversalFactor),
+  price: (x: Value, y: Value): number => {
+    const isDeep = typeof x === "object" && x !== null && typeof y === "object" && y !== null;
+    const size = isDeep ? deepFactor * Math.min(weightOf(x), weightOf(y)) : Math.min(sizeOf(x), sizeOf(y));
+    return Math.ceil(size * traversalFactor);
+  },
 };
 /** Looking through a list compares with each of its elements. */
 const search = (sizes: Sizes, operands?: readonly Value[]): number => {
@@ -62,8 +65,8 @@ const joined = { cost: (sizes: Sizes) => Math.ceil(together(sizes) * traversalFa
 export const standardLibrary: readonly Overload[] = [
   ...arithmetic(),
   ...comparisons(),
-  global("_==_", [a, a], bool, (x: Value, y: Value) => isEqual(x, y), { cost: shorter }),
-  global("_!=_", [a, a], bool, (x: Value, y: Value) => !isEqual(x, y), { cost: shorter }),
+  global("_==_", [a, a], bool, (x: Value, y: Value) => isEqual(x, y), comparing),
+  global("_!=_", [a, a], bool, (x: Value, y: Value) => !isEqual(x, y), comparing),
   global("!_", [bool], bool, (x: boolean) => !x),
   global("_[_]", [list(a), int], a, elementAt),
   global("_[_]", [list(a), double], a, elementAt),
@@ -142,7 +145,7 @@ function comparisons(): Overload[] {
         const order = ordered(x, y);
         return order !== undefined && of(order);
       };
-      return global(name, [left, right], bool, evaluate, { cost: shorter });
+      return global(name, [left, right], bool, evaluate, comparing);
     }),
   );
 }
