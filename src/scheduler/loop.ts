@@ -16,7 +16,7 @@ import { DeviceBinding } from "./devices/device-binding.ts";
 import { DeviceJudging } from "./devices/device-judging.ts";
 import { Devices } from "./devices/devices.ts";
 import { deviceClaimDeclaration, deviceClassDeclaration, sliceDeclaration } from "./devices/views.ts";
-import { explainObstacle, type Explanation } from "./explain.ts";
+import type { Explanation } from "./explain.ts";
 import { Explanations } from "./explanations.ts";
 import type { Extender } from "./extender.ts";
 import { Extending } from "./extending.ts";
@@ -25,9 +25,10 @@ import type { NodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { PodRequests } from "./pod-requests.ts";
 import { isAnotherQuestion, type PodView } from "./pod-view.ts";
-import { type Budget, preempt, type Preemption } from "./preemption.ts";
+import type { Budget } from "./preemption.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
-import { hints, rejectedByClaims, rejectionsOf, SchedulingQueue, type Hint } from "./queue.ts";
+import { hints, SchedulingQueue } from "./queue.ts";
+import { Refusal } from "./refusal.ts";
 import { Tasks } from "./tasks.ts";
 import { verdict } from "./verdict.ts";
 import {
@@ -107,6 +108,7 @@ class Loop implements Scheduler {
   readonly #requests: PodRequests;
   readonly #attempts: Attempts;
   readonly #binding: Binding;
+  readonly #refusal: Refusal;
   readonly #gated = new Set<string>();
   #subscriptions: { close(): void }[] = [];
   #happened = 0;
@@ -145,22 +147,28 @@ class Loop implements Scheduler {
     this.#claimBinding = new ClaimBinding(client, timers, this.#volumes);
     this.#requests = new PodRequests(options);
     this.#attempts = new Attempts(options.clock, options.observer);
-    this.#binding = new Binding({
+    const parts = {
       cluster: this.#cluster,
-      nodes: this.#nodes,
-      volumes: this.#volumes,
-      claimBinding: this.#claimBinding,
+      queue: this.#queue,
       devices: this.#devices,
       deviceBinding: this.#deviceBinding,
       extending: this.#extending,
+      explanations: this.#explanations,
       requests: this.#requests,
       attempts: this.#attempts,
       tasks: this.#tasks,
+      problem: (problem: string, error: unknown) => this.#problem(problem, error),
+    };
+    this.#binding = new Binding({
+      ...parts,
+      nodes: this.#nodes,
+      volumes: this.#volumes,
+      claimBinding: this.#claimBinding,
       timers,
       bound: (pod) => this.#explanations.forget(pod.key),
       released: (pod) => this.#released(pod),
-      problem: (problem, error) => this.#problem(problem, error),
     });
+    this.#refusal = new Refusal({ ...parts, budgets: this.#budgets });
   }
 
   get binds(): number {
@@ -344,7 +352,7 @@ class Loop implements Scheduler {
       return;
     }
     const obstacle = this.#obstacle(pod);
-    if (obstacle !== undefined) return this.#refuseForClaims(pod, obstacle, nowMs);
+    if (obstacle !== undefined) return this.#refusal.forClaims(pod, obstacle, nowMs);
     const judged = pod.deviceClaims.length === 0 ? undefined : this.#deviceJudging.begin(pod);
     if (judged !== undefined) return this.#resumeAfter(judged, pod);
     const placer = this.#placerOf(pod);
@@ -367,8 +375,8 @@ class Loop implements Scheduler {
 
   #cannot(pod: PodView, placement: Placement & { kind: "unschedulable" }, nowMs: number): void {
     const problem = pod.deviceClaims.length > 0 ? this.#devices.problem(pod, this.#cluster) : undefined;
-    if (problem !== undefined) this.#refuseForClaims(pod, problem, nowMs);
-    else this.#refuse(pod, placement, nowMs);
+    if (problem !== undefined) this.#refusal.forClaims(pod, problem, nowMs);
+    else this.#refusal.ofNodes(pod, this.#placerOf(pod), placement, this.#turn, nowMs);
   }
 
   #placerOf(pod: PodView): Placer {
@@ -427,62 +435,6 @@ class Loop implements Scheduler {
 
   #write(task: () => Promise<void>): void {
     void this.#tasks.run(task, (error) => this.#problem("a write failed", error));
-  }
-
-  /** Of a pod that no node fits: where the write fails, it is tried again soon and asks for it anew. */
-  #writeFor(waiting: PodView, task: () => Promise<void>): void {
-    void this.#tasks.run(task, (error) => {
-      this.#problem(`a write for ${waiting.key}, which waits, failed`, error);
-      this.#explanations.forget(waiting.key);
-      this.#queue.again(waiting.key);
-    });
-  }
-
-  #refuse(pod: PodView, { evaluation, verdicts }: Placement & { kind: "unschedulable" }, nowMs: number): void {
-    const placer = this.#placerOf(pod);
-    const end = this.#attempts.step("PostFilter", pod);
-    const preemption = preempt(pod, this.#cluster, placer, verdicts, this.#budgets.list(), this.#turn);
-    end(preemption.kind === "possible");
-    this.#attempts.preempted(preemption.kind === "possible" ? preemption.victims.length : 0);
-    if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);
-    const explanation = this.#explanations.explain(pod, evaluation, verdicts, preemption);
-    this.#waits(pod, explanation, rejectionsOf(verdicts), preemption, nowMs);
-  }
-
-  #refuseForClaims(pod: PodView, obstacle: string, nowMs: number): void {
-    const explanation = explainObstacle(pod, this.#cluster, obstacle);
-    this.#waits(pod, explanation, rejectedByClaims, { kind: "impossible", message: "" }, nowMs);
-  }
-
-  /** Says why the pod waits, unless that was said already. */
-  #waits(pod: PodView, explanation: Explanation, rejections: Hint, preemption: Preemption, nowMs: number): void {
-    this.#attempts.end(pod, "unschedulable");
-    this.#queue.unschedulable(pod.key, rejections, nowMs);
-    const before = this.#explanations.all.get(pod.key)?.message ?? pod.unschedulable;
-    this.#explanations.remember(explanation);
-    if (preemption.kind === "possible") this.#cluster.nominate(pod, preemption.node);
-    else if (before === explanation.message) return;
-    this.#requests.event(pod, "Warning", "FailedScheduling", explanation.message);
-    this.#writeFor(pod, () => this.#tellAndPreempt(pod, explanation, preemption));
-  }
-
-  async #tellAndPreempt(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
-    if (preemption.kind !== "possible") return this.#requests.tellWhy(pod, explanation);
-    const victims = await this.#extending.victims(pod, preemption.node, preemption.victims);
-    if (victims === undefined) {
-      this.#cluster.forgetNomination(pod.key);
-      return this.#requests.tellWhy(pod, explanation);
-    }
-    await this.#requests.tellWhy(pod, explanation, preemption.node);
-    for (const victim of victims) if (!victim.deleting) await this.#requests.evict(victim, pod, preemption);
-  }
-
-  /** A claim that nobody else uses must not keep its pod on nodes where it cannot run. */
-  #giveDevicesBack(pod: PodView): void {
-    const claim = this.#devices.releasable(pod);
-    if (claim === undefined) return;
-    const rule = `pod ${pod.key} fits on no node from which the devices of its claim ${claim.name} can be reached`;
-    this.#writeFor(pod, () => this.#deviceBinding.giveBack(claim, this.#requests.cause(pod, rule)));
   }
 
   #problem(problem: string, error: unknown): void {
