@@ -1,3 +1,4 @@
+import { hexOf } from "./bytes.ts";
 /**
  * A deterministic generator (xoshiro128**, Blackman and Vigna 2018), fast and of good quality, not for secrets. Streams are
  * split by name, so that a new actor does not disturb the numbers of the others.
@@ -78,7 +79,7 @@ export class SeededRandom {
     const bytes = this.bytes(16);
     bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
     bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-    const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const hex = hexOf(bytes);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 }

@@ -5,6 +5,7 @@ import type { EncryptionKey } from "#apiserver/encryption/sealer.ts";
 import { sealAtRest, type SealedAtRest, type SealingParts } from "#apiserver/encryption/value-cipher.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
+import { createMetrics, type Metrics } from "#telemetry/metrics.ts";
 import type { OpenKeyService } from "#world/key-service.ts";
 import type { World } from "#world/world.ts";
 import { configFiles, configFolder, ConfigFileError, readEncryptionSettings } from "./access-files.ts";
@@ -18,6 +19,8 @@ type SealingWorld = Pick<World, "disk" | "clock" | "timers" | "random" | "crypto
 export interface Sealing {
   readonly cipher: SealedAtRest;
   readonly check: HealthCheck;
+  /** What plugins were asked for. */
+  readonly metrics: Pick<Metrics, "families">;
   /** Once the store stands: seals anew what lies otherwise than it should, now and when plugins change their keys. */
   start(store: Store): void;
   /** Writes from now on follow the files, and what lies otherwise is written anew beside the work. */
@@ -36,7 +39,9 @@ export async function openSealing(
   const { ciphers, openKeyService } = outside;
   let resealer: Resealer | undefined;
   const rotated = (name: string): void => resealer?.rotated(name);
-  const plugins = new KeyPlugins({ open: openKeyService, ciphers, crypto, random, clock, timers, log, rotated });
+  const metrics = createMetrics();
+  const parts = { open: openKeyService, ciphers, crypto, random, clock, timers, log, rotated };
+  const plugins = new KeyPlugins(parts, metrics);
   const read = async (): ReturnType<typeof readEncryptionSettings> =>
     await readEncryptionSettings(disk, dataDir, await readEncryptionKeys(disk, dataDir));
   const { keys, rules } = await read();
@@ -62,6 +67,7 @@ export async function openSealing(
   return {
     cipher,
     check: plugins.check,
+    metrics,
     start: (store) => {
       resealer = new Resealer({ store, cipher, clock, timers, log });
       if (cipher.stale.size > 0) resealer.reseal([]);

@@ -31,7 +31,7 @@ import { createScheduler } from "#scheduler/loop.ts";
 import { createPlacements } from "#scheduler/placements.ts";
 import type { Store } from "#store/store.ts";
 import type { Log } from "#telemetry/log.ts";
-import { createMetrics, expositionType } from "#telemetry/metrics.ts";
+import { createMetrics, expositionType, type Family } from "#telemetry/metrics.ts";
 import { buildInfo, processFamilies } from "#telemetry/process-metrics.ts";
 import type { Transport } from "#world/http.ts";
 import type { JsonWebKeys } from "#world/json-web-keys.ts";
@@ -52,7 +52,6 @@ import {
   workDurations,
 } from "./server-metrics.ts";
 import { bringDeliveryKinds } from "./delivery-kinds.ts";
-import type { Reloads } from "./reloads.ts";
 import type { SchedulerSettings } from "./scheduler-settings.ts";
 import { targetDocuments } from "./targets.ts";
 import { versionInfo } from "./version.ts";
@@ -89,8 +88,8 @@ export interface ServerOptions {
   readonly webKeys?: JsonWebKeys;
   /** Who did what is written down; absent: it is not. */
   readonly audit?: AuditOptions;
-  /** How often changed settings were followed, for the metrics. */
-  readonly reloads?: Reloads;
+  /** What tells of itself in the metrics besides the server's own parts. */
+  readonly measured?: readonly { families(): readonly Family[] | Promise<readonly Family[]> }[];
   /** Compresses large answers for clients that ask for it; absent: they are sent as they are. */
   readonly gzip?: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** What WebSocket handshakes need; absent: watches cannot come as WebSockets. */
@@ -217,7 +216,7 @@ export function createServer(options: ServerOptions): Server {
     buildInfo(versionInfo.gitVersion),
     ...storeFamilies(await options.storeBytes?.()),
     ...auditFamilies(options.audit),
-    ...(options.reloads?.families() ?? []),
+    ...(await Promise.all((options.measured ?? []).map(async (each) => await each.families()))).flat(),
     ...(ownProcess === undefined ? [] : processFamilies(ownProcess)),
   ]);
   return {

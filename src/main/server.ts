@@ -109,7 +109,7 @@ async function main(dataDir: string): Promise<void> {
   const server = createServer({
     audit: auditing,
     access,
-    reloads,
+    measured: sealing === undefined ? [reloads] : [reloads, sealing.metrics],
     webKeys: nodeJsonWebKeys,
     scheduler: await openSchedulerSettings(realWorld, dataDir),
     world: realWorld,

@@ -1,5 +1,6 @@
 /** Values at rest under the keys of a service beside the server: what lies in the file, and what a service that fails or lies can do. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,10 +13,12 @@ import { openSealing, type Sealing } from "#cluster/sealing.ts";
 import { openSqliteStore } from "#store/sqlite/sqlite-store.ts";
 import type { Store } from "#store/store.ts";
 import { silentLog, type Log } from "#telemetry/log.ts";
+import { createMetrics, exposeFamilies } from "#telemetry/metrics.ts";
 import { nodeCiphers } from "#world/node/ciphers.ts";
 import { openKeyService } from "#world/node/key-service.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { send, startInProcess, type Answer, type TestServer } from "../api/harness.ts";
+import { readExposition } from "../observability/exposition.ts";
 import { eventually } from "../eventually.ts";
 import { TestKeyPlugin, type Lies } from "./key-plugin.ts";
 
@@ -386,6 +389,66 @@ test("a configuration whose plugin is down is tried again, less and less often, 
   for (const plugin of [story.plugin, other]) plugin.stop();
 });
 
+test("metrics tell what plugins are asked for and which keys are used, by hashes and for the last hundred alone", async () => {
+  const prefix = "apiserver_envelope_encryption_";
+  const story = new Story();
+  const series = async (): Promise<ReadonlyMap<string, number>> =>
+    readExposition(`${exposeFamilies(await story.sealing.metrics.families())}\n`).series;
+  /** The one series of this family whose labels say all of these. */
+  const value = async (family: string, ...labels: string[]): Promise<number | undefined> => {
+    const isMeant = (name: string): boolean =>
+      name.startsWith(`${prefix}${family}{`) && labels.every((label) => name.includes(label));
+    const found = [...(await series())].filter(([name]) => isMeant(name));
+    assert.ok(found.length <= 1, found.map(([name]) => name).join(" "));
+    return found[0]?.[1];
+  };
+  const calls = (method: string, code: string): Promise<number | undefined> => {
+    const name = `method_name="/v2.KeyManagementService/${method}"`;
+    return value("kms_operations_latency_seconds_count", name, `grpc_status_code="${code}"`, 'provider_name="vault"');
+  };
+  const hash = (keyId: string): string => `key_id_hash="sha256:${createHash("sha256").update(keyId).digest("hex")}"`;
+  const look = async (): Promise<void> => {
+    const asked = story.plugin.calls("Status");
+    await story.until("a look", () => {
+      story.pass(60_000);
+      return story.plugin.calls("Status") > asked;
+    });
+  };
+  await story.plugin.start();
+  await story.open();
+  const from = Date.now() / 1000 - 60;
+  for (let i = 0; i < 3; i += 1) await story.write(`s${i}`, canary);
+  await story.close();
+  await story.open();
+  for (const method of ["Status", "Encrypt"]) assert.equal(await calls(method, "OK"), 1, method);
+  assert.equal(await calls("Decrypt", "OK"), 2);
+  assert.equal(await value("key_id_hash_total", "from_storage", hash("key-1")), 3);
+  assert.equal(await value("key_id_hash_total", "to_storage"), undefined);
+  await story.write("s3", canary);
+  assert.equal(await value("key_id_hash_total", "to_storage", hash("key-1")), 1);
+  assert.ok(((await value("key_id_hash_last_timestamp_seconds", "to_storage")) ?? 0) > from);
+  assert.ok(((await value("key_id_hash_status_last_timestamp_seconds", hash("key-1"))) ?? 0) > from);
+  assert.equal(await value("dek_source_cache_size", 'provider_name="vault"'), 1);
+  story.plugin.lies = { Status: (truth) => ({ ...truth, 3: "" }) };
+  await look();
+  story.plugin.lies = { Status: (truth) => ({ ...truth, 3: "k".repeat(2000) }) };
+  await look();
+  for (const error of ["empty", "too_long"])
+    await story.until(error, async () => (await value("invalid_key_id_from_status_total", `error="${error}"`)) === 1);
+  story.plugin.lies = { Status: () => new Error("no") };
+  await look();
+  await story.until("the failed call", async () => (await calls("Status", "Unknown")) === 1);
+  let named = 0;
+  story.plugin.lies = { Status: (truth) => ({ ...truth, 3: `invented-${named++}` }) };
+  while (named < 120) await look();
+  const named120 = hash("invented-119");
+  const status = "key_id_hash_status_last_timestamp_seconds";
+  await story.until("the last name", async () => (await value(status, named120)) !== undefined);
+  assert.equal([...(await series()).keys()].filter((name) => name.startsWith(`${prefix}${status}{`)).length, 100);
+  await story.close();
+  story.plugin.stop();
+});
+
 test("many lives leave many seeds, which do not stay for ever: each start has to ask for each", async () => {
   const folder = mkdtempSync(join(tmpdir(), "steer-kms-"));
   folders.push(folder);
@@ -395,7 +458,7 @@ test("many lives leave many seeds, which do not stay for ever: each start has to
   const place = (life: number): string => `/registry/core/secrets/default/s${life}`;
   const live = async <T>(work: (cipher: SealedAtRest) => Promise<T> | T): Promise<T> => {
     const parts = { ...realWorld, ciphers: nodeCiphers, log: silentLog };
-    const plugins = new KeyPlugins({ ...parts, open: openKeyService, rotated: () => undefined });
+    const plugins = new KeyPlugins({ ...parts, open: openKeyService, rotated: () => undefined }, createMetrics());
     assert.deepEqual(await plugins.open([key]), []);
     const done = await work(sealAtRest({ ...parts, plugins }, [key], [{ resources: ["secrets"], key }]));
     plugins.keep([]);

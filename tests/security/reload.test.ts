@@ -85,7 +85,7 @@ before(async () => {
   writeFileSync(join(pki, "encryption.keys"), keyLine("own", 7));
   await open();
   const reloads = new Reloads();
-  secured = await startSecured({ "tokens.csv": tokens }, { store, audit: auditing, reloads });
+  secured = await startSecured({ "tokens.csv": tokens }, { store, audit: auditing, measured: [reloads] });
   put("tokens.csv", tokens);
   const { random } = realWorld;
   following = followConfig(dataDir, { disk: realDisk, clock: realClock, timers, random, log, reloads }, [

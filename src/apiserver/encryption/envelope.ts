@@ -17,13 +17,19 @@ export function statusProblem({ version, healthz, keyId }: KeyServiceStatus): st
   if (version !== "v2" && version !== "v2beta1")
     return `it speaks version ${JSON.stringify(version.slice(0, 64))}, not v2`;
   if (healthz !== "ok") return `it is not well: ${JSON.stringify(healthz.slice(0, 256))}`;
-  return keyIdProblem(keyId);
+  const fault = keyIdFault(keyId);
+  return fault && keyIdProblems[fault];
 }
 
-function keyIdProblem(keyId: string): string | undefined {
-  if (keyId === "") return "it names no key";
-  if (pluginKeyIdBytesMax < lengthOf(keyId)) return `its key's name has more than ${pluginKeyIdBytesMax} bytes`;
-  return undefined;
+const keyIdProblems = {
+  empty: "it names no key",
+  too_long: `its key's name has more than ${pluginKeyIdBytesMax} bytes`,
+};
+
+/** What is wrong with the name of a key, in upstream's words; undefined: nothing. */
+export function keyIdFault(keyId: string): keyof typeof keyIdProblems | undefined {
+  if (keyId === "") return "empty";
+  return pluginKeyIdBytesMax < lengthOf(keyId) ? "too_long" : undefined;
 }
 
 /** What is wrong with a seed that a plugin has sealed, whose key was to be this one. */

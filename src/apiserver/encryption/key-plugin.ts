@@ -22,16 +22,18 @@ import {
   pluginTrustMs,
   pluginUnhealthyMs,
 } from "./limits.ts";
+import type { KeyMeasures, KeyUse } from "./key-measures.ts";
 import type { PluginKey, Sealer } from "./sealer.ts";
 
 export interface KeyPluginParts {
   readonly open: OpenKeyService;
   readonly ciphers: Ciphers;
-  readonly crypto: Pick<Crypto, "hmacSha256" | "equal">;
+  readonly crypto: Pick<Crypto, "sha256" | "hmacSha256" | "equal">;
   readonly random: Pick<Random, "bytes" | "uuid">;
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly timers: Pick<Timers, "after">;
   readonly log: Log;
+  readonly measures: KeyMeasures;
   /** What the plugin of this name has sealed so far is to be sealed anew: it has another key. */
   readonly rotated: (name: string) => void;
 }
@@ -41,6 +43,13 @@ interface Seed {
   readonly bytes: Uint8Array;
   readonly envelope: Uint8Array;
   readonly keyId: string;
+  readonly sealed: KeyUse;
+}
+
+/** A seed that the plugin has opened. */
+interface OpenedSeed {
+  readonly bytes: Uint8Array;
+  readonly opened: KeyUse;
 }
 
 const latin = new TextDecoder("latin1");
@@ -64,14 +73,14 @@ export class KeyPlugin implements Sealer {
   #timer: Timer | undefined;
   #isClosed = false;
   /** Opened seeds by their sealed form, the oldest first. */
-  readonly #seeds = new Map<string, Uint8Array>();
+  readonly #seeds = new Map<string, OpenedSeed>();
   /** How many seeds were opened: each start has to open all that lie in the store. */
   #openedCount = 0;
 
   constructor(key: PluginKey, parts: KeyPluginParts) {
     this.#key = key;
     this.#parts = parts;
-    this.#service = parts.open(key.socketPath, key.timeoutMs);
+    this.#service = parts.measures.measured(key.name, parts.open(key.socketPath, key.timeoutMs));
   }
 
   /** What is wrong with the plugin, as last seen; undefined: nothing. Starts a look at it when that was long ago. */
@@ -79,6 +88,15 @@ export class KeyPlugin implements Sealer {
     const age = this.#parts.clock.monotonic() - this.#lookedAt;
     if ((this.#problem === undefined ? pluginHealthyMs : pluginUnhealthyMs) < age) void this.look();
     return this.#problem;
+  }
+
+  get name(): string {
+    return this.#key.name;
+  }
+
+  /** Opened seeds that are kept. */
+  get seedCount(): number {
+    return this.#seeds.size;
   }
 
   get problem(): string | undefined {
@@ -113,6 +131,7 @@ export class KeyPlugin implements Sealer {
   async #verify(): Promise<string | undefined> {
     const askedAt = this.#parts.clock.monotonic();
     const status = await this.#service.status();
+    this.#parts.measures.named(this.#key.name, status.keyId);
     const problem = statusProblem(status);
     if (problem !== undefined) return problem;
     if (this.#seed?.keyId !== status.keyId) {
@@ -127,7 +146,7 @@ export class KeyPlugin implements Sealer {
   }
 
   async #makeSeed(keyId: string): Promise<Seed | string> {
-    const { random, crypto } = this.#parts;
+    const { random, crypto, measures } = this.#parts;
     const bytes = random.bytes(seedBytes);
     const sealed = await this.#service.encrypt(bytes, random.uuid());
     const problem = sealedProblem(sealed, keyId);
@@ -135,7 +154,8 @@ export class KeyPlugin implements Sealer {
     // Before anything depends on it: what cannot be opened again would be lost.
     const opened = await this.#service.decrypt(sealed, random.uuid());
     if (opened.length !== bytes.length || !crypto.equal(opened, bytes)) return "it does not open what it has sealed";
-    return { bytes, envelope: encodeEnvelope(sealed), keyId };
+    const use = measures.use("to_storage", this.#key.name, keyId);
+    return { bytes, envelope: encodeEnvelope(sealed), keyId, sealed: use };
   }
 
   refusal(isLast: boolean): string | undefined {
@@ -148,10 +168,11 @@ export class KeyPlugin implements Sealer {
   seal(value: Uint8Array, place: Uint8Array): readonly Uint8Array[] {
     if (this.#seed === undefined) throw new Error(`Cannot seal values: the key plugin ${this.#key.name} gave no seed`);
     const { random, crypto, ciphers } = this.#parts;
-    const { bytes, envelope } = this.#seed;
+    const { bytes, envelope, sealed: use } = this.#seed;
     const salt = random.bytes(saltBytes);
     const nonce = random.bytes(nonceBytes);
     const sealed = ciphers.sealAesGcm(valueKey(crypto, bytes, salt), nonce, value, place);
+    use.note();
     return [new Uint8Array([envelope.length >> 8, envelope.length & 0xff]), envelope, salt, nonce, sealed];
   }
 
@@ -163,7 +184,8 @@ export class KeyPlugin implements Sealer {
     const saltAt = lengthBytes + envelope.length;
     const nonceAt = saltAt + saltBytes;
     const valueAt = nonceAt + nonceBytes;
-    const key = valueKey(crypto, seed, sealed.subarray(saltAt, nonceAt));
+    const key = valueKey(crypto, seed.bytes, sealed.subarray(saltAt, nonceAt));
+    seed.opened.note();
     return ciphers.openAesGcm(key, sealed.subarray(nonceAt, valueAt), sealed.subarray(valueAt), place);
   }
 
@@ -198,15 +220,16 @@ export class KeyPlugin implements Sealer {
     const fail = (problem: string, cause?: unknown): never => {
       throw new Error(`Cannot open what the key plugin ${name} has sealed: ${problem}`, { cause });
     };
-    let seed: Uint8Array;
+    const secret = decodeEnvelope(envelope);
+    let bytes: Uint8Array;
     try {
-      seed = await this.#service.decrypt(decodeEnvelope(envelope), this.#parts.random.uuid());
+      bytes = await this.#service.decrypt(secret, this.#parts.random.uuid());
     } catch (error) {
       return fail(error instanceof Error ? error.message : String(error), error);
     }
-    if (seed.length !== seedBytes) fail(`it made ${seed.length} bytes of a seed`);
+    if (bytes.length !== seedBytes) fail(`it made ${bytes.length} bytes of a seed`);
     this.#openedCount += 1;
-    this.#seeds.set(text, seed);
+    this.#seeds.set(text, { bytes, opened: this.#parts.measures.use("from_storage", name, secret.keyId) });
   }
 
   close(): void {

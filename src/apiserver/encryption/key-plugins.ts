@@ -1,4 +1,6 @@
+import type { Family, Metrics } from "#telemetry/metrics.ts";
 import type { HealthCheck } from "../call.ts";
+import { KeyMeasures } from "./key-measures.ts";
 import { KeyPlugin, type KeyPluginParts } from "./key-plugin.ts";
 import { textOfKey, type EncryptionKey, type PluginKey } from "./sealer.ts";
 
@@ -7,8 +9,10 @@ export class KeyPlugins {
   readonly #parts: KeyPluginParts;
   readonly #open = new Map<string, KeyPlugin>();
 
-  constructor(parts: KeyPluginParts) {
-    this.#parts = parts;
+  /** `metrics`: where it is told what the plugins are asked for. */
+  constructor(parts: Omit<KeyPluginParts, "measures">, metrics: Metrics) {
+    this.#parts = { ...parts, measures: new KeyMeasures(metrics, parts.clock, parts.crypto) };
+    metrics.collect(() => [this.#seeds()]);
   }
 
   /** Asks those of the keys that were not asked before. Answers what is wrong with these. */
@@ -38,6 +42,17 @@ export class KeyPlugins {
       this.#open.delete(text);
       plugin.close();
     }
+  }
+
+  #seeds(): Family {
+    const counts = new Map<string, number>();
+    for (const { name, seedCount } of this.#open.values()) counts.set(name, (counts.get(name) ?? 0) + seedCount);
+    return {
+      name: "apiserver_envelope_encryption_dek_source_cache_size",
+      type: "gauge",
+      help: "Number of records in data encryption key (DEK) source cache.",
+      samples: Array.from(counts, ([name, value]) => ({ labels: { provider_name: name }, value })),
+    };
   }
 
   /** What /livez, /readyz and /healthz tell, under upstream's name. */

@@ -21,6 +21,8 @@ export const pluginSeedsMax = 64;
 export const pluginCallsMax = 8;
 /** When more seeds of a plugin than these lie in the store, values are sealed anew after the start: each start has to ask for each. */
 export const pluginSeedsLyingMax = 32;
+/** Ids of keys that the metrics tell, for each of uses and names: those of last (as upstream). */
+export const keyIdSeriesMax = 100;
 /** Bytes of a key's name, of a sealed seed, and of all annotations of one (as upstream). */
 export const pluginKeyIdBytesMax = 1024;
 export const pluginCiphertextBytesMax = 1024;

@@ -1,3 +1,4 @@
+import { hexOf } from "#base/bytes.ts";
 import { fail } from "../failure.ts";
 import { precisionMax, resultLengthMax } from "../limits.ts";
 import { formatDouble, formatDuration, formatTimestamp } from "../scalar-text.ts";
@@ -100,10 +101,6 @@ function hexadecimal(value: Value): string {
   if (typeof value === "string") return hexOf(new TextEncoder().encode(value));
   if (value instanceof Uint8Array) return hexOf(value);
   return integer(value, "hex").toString(16);
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const depthMax = 100;
