@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatQuantity } from "#codec/quantity.ts";
 import type { Container, Pod } from "./generated/core-v1.ts";
-import { podLimits, podRequests, qosClassOf, type Amounts } from "./pod-resources.ts";
+import { podLimits, podRequests, qosClassOf, writtenAmounts, type Amounts } from "./pod-resources.ts";
 
 function container(
   name: string,
@@ -59,25 +59,24 @@ for (const [title, given, expected] of [
   test(`requests: ${title}`, () => assert.deepEqual(shown(podRequests(given)), expected));
 }
 
-test("a resize under way holds the larger of what is asked and given", () => {
-  const resizing = pod([container("a", { cpu: "1" })]);
-  resizing.status.containerStatuses = [
-    {
-      name: "a",
-      state: {},
-      lastState: {},
-      ready: true,
-      restartCount: 0,
-      image: "",
-      imageID: "",
-      resources: { requests: { cpu: "2" } },
-    },
-  ];
-  assert.deepEqual(shown(podRequests(resizing)), { cpu: "2" });
-  resizing.status.containerStatuses[0]!.resources = { requests: { cpu: "500m" } };
-  assert.deepEqual(shown(podRequests(resizing)), { cpu: "1" });
+test("a resize under way holds the larger of what is asked and given; what is written is what is asked", () => {
+  const resizing = pod([container("a", { cpu: "1" }, { cpu: "2" })], [], { overhead: { cpu: "1" } });
+  const given = (cpu: string, allocated: string): void => {
+    const status = { name: "a", state: {}, lastState: {}, ready: true, restartCount: 0, image: "", imageID: "" };
+    const resources = { requests: { cpu }, limits: { cpu: `${2 * Number(cpu)}` } };
+    resizing.status.containerStatuses = [{ ...status, resources, allocatedResources: { cpu: allocated } }];
+  };
+  const all = (): string[] =>
+    [podRequests, podLimits]
+      .map((reckon) => shown(reckon(resizing))["cpu"] ?? "")
+      .concat((["requests", "limits"] as const).map((which) => shown(writtenAmounts(resizing, which))["cpu"] ?? ""));
+  given("2", "1");
+  assert.deepEqual(all(), ["3", "5", "1", "2"]);
+  given("0.5", "0.5");
+  assert.deepEqual(all(), ["2", "3", "1", "2"]);
   resizing.status.conditions = [{ type: "PodResizePending", status: "True", reason: "Infeasible" }];
-  assert.deepEqual(shown(podRequests(resizing)), { cpu: "500m" });
+  given("0.5", "0.75");
+  assert.deepEqual(all(), ["1750m", "2", "1", "2"]);
 });
 
 test("limits: overhead only where there is a limit", () => {

@@ -36,7 +36,8 @@ function nonZero(quantity: string | undefined): string | undefined {
   return quantity === "0" ? undefined : quantity;
 }
 
-function amountsOf(texts: Texts): Amounts {
+/** Quantities that are given as texts. */
+export function amountsOf(texts: Texts): Amounts {
   const amounts: Amounts = {};
   for (const name in texts) amounts[name] = quantityOf(texts[name] ?? "0");
   return amounts;
@@ -66,18 +67,20 @@ function sum(left: Amounts, right: Amounts): Amounts {
   return total;
 }
 
+type Which = "requests" | "limits";
+
 /**
  * Sums over the containers as they run: init containers one after the other, each beside the sidecars started before it, and
- * then the main containers beside all sidecars. The peak counts.
+ * then the main containers beside all sidecars. The peak counts; what the pod itself says takes its place.
  */
-function peak(pod: Pod, amountsOfContainer: (container: Container, isInit: boolean) => Amounts): Amounts {
+function peak(pod: Pod, which: Which, amountsOfContainer: (container: Container) => Amounts): Amounts {
   const total: Amounts = {};
-  for (const container of pod.spec.containers ?? []) addAmounts(total, amountsOfContainer(container, false));
+  for (const container of pod.spec.containers ?? []) addAmounts(total, amountsOfContainer(container));
   const sidecars: Amounts = {};
   const initPeak: Amounts = {};
   for (const container of pod.spec.initContainers ?? []) {
-    const amounts = amountsOfContainer(container, true);
-    if (container.restartPolicy === "Always") {
+    const amounts = amountsOfContainer(container);
+    if (isSidecar(container)) {
       addAmounts(sidecars, amounts);
       addAmounts(total, amounts);
       maxAmounts(initPeak, sidecars);
@@ -86,7 +89,13 @@ function peak(pod: Pod, amountsOfContainer: (container: Container, isInit: boole
     }
   }
   maxAmounts(total, initPeak);
+  const podLevel = amountsOf(pod.spec.resources?.[which]);
+  for (const name in podLevel) if (isPodLevel(name)) total[name] = podLevel[name]!;
   return total;
+}
+
+function isSidecar({ restartPolicy }: Container): boolean {
+  return restartPolicy === "Always";
 }
 
 function isPodLevel(name: string): boolean {
@@ -94,14 +103,18 @@ function isPodLevel(name: string): boolean {
 }
 
 /** A resize that the node has refused keeps what it gave; one under way holds the larger of both. */
-function requestsInForce(container: Container, status: ContainerStatus | undefined, infeasible: boolean): Amounts {
-  const asked = amountsOf(container.resources?.requests);
-  const given = status?.resources?.requests;
-  if (given === undefined && status?.allocatedResources === undefined) return asked;
-  if (infeasible) return amountsOf(given ?? status?.allocatedResources);
-  maxAmounts(asked, amountsOf(given));
-  maxAmounts(asked, amountsOf(status?.allocatedResources));
-  return asked;
+function inForce(pod: Pod, which: Which): Amounts {
+  const statuses = statusByName(pod);
+  const infeasible = statuses.size > 0 && isResizeInfeasible(pod);
+  return peak(pod, which, (container) => {
+    const asked = amountsOf(container.resources?.[which]);
+    const status = statuses.get(container.name);
+    if (status?.resources === undefined) return asked;
+    const amounts = infeasible ? {} : asked;
+    maxAmounts(amounts, amountsOf(status.resources[which]));
+    if (which === "requests") maxAmounts(amounts, amountsOf(status.allocatedResources));
+    return amounts;
+  });
 }
 
 function isResizeInfeasible(pod: Pod): boolean {
@@ -110,25 +123,28 @@ function isResizeInfeasible(pod: Pod): boolean {
   );
 }
 
+/** Of the containers that a resize can change. */
 function statusByName(pod: Pod): Map<string, ContainerStatus> {
-  const all = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-  return new Map(all.map((status) => [status.name, status]));
+  const sidecars = new Set((pod.spec.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  const ofSidecars = (pod.status?.initContainerStatuses ?? []).filter(({ name }) => sidecars.has(name));
+  return new Map([...(pod.status?.containerStatuses ?? []), ...ofSidecars].map((status) => [status.name, status]));
+}
+
+/** What the containers of a pod ask for or may use as they are written, its own level where given: what a LimitRange bounds. */
+export function writtenAmounts(pod: Pod, which: Which): Amounts {
+  return peak(pod, which, (container) => amountsOf(container.resources?.[which]));
 }
 
 /** What a pod takes of its node: the peak over its containers, its own level where given, and its overhead. */
 export function podRequests(pod: Pod): Amounts {
-  const statuses = statusByName(pod);
-  const infeasible = statuses.size > 0 && isResizeInfeasible(pod);
-  const total = peak(pod, (container) => requestsInForce(container, statuses.get(container.name), infeasible));
-  overridePodLevel(total, pod.spec.resources?.requests);
+  const total = inForce(pod, "requests");
   addAmounts(total, amountsOf(pod.spec.overhead));
   return total;
 }
 
 /** What a pod may use at most. Resources that not every container limits are summed over those that do, as upstream. */
 export function podLimits(pod: Pod): Amounts {
-  const total = peak(pod, (container) => amountsOf(container.resources?.limits));
-  overridePodLevel(total, pod.spec.resources?.limits);
+  const total = inForce(pod, "limits");
   const overhead = amountsOf(pod.spec.overhead);
   for (const name in overhead) {
     const amount = overhead[name];
@@ -137,8 +153,4 @@ export function podLimits(pod: Pod): Amounts {
     if (limit !== undefined && limit.digits !== 0n && amount !== undefined) total[name] = addQuantities(limit, amount);
   }
   return total;
-}
-
-function overridePodLevel(total: Amounts, podLevel: Texts): void {
-  for (const name in podLevel) if (isPodLevel(name)) total[name] = quantityOf(podLevel[name] ?? "0");
 }

@@ -26,9 +26,9 @@ export function statusObject(failure: Failure): Record<string, unknown> {
   };
 }
 
-/** A Status of success, as deletions answer. */
-export function successStatus(details: Record<string, unknown>): Record<string, unknown> {
-  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details };
+/** A Status of success, as deletions, bindings and evictions answer; `more` is what they say beyond that. */
+export function successStatus(more: Record<string, unknown>): Record<string, unknown> {
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", ...more };
 }
 
 /** RFC 7234 warnings: code 299, no agent, quoted text. Control characters would end the header. */

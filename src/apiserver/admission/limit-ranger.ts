@@ -1,10 +1,11 @@
 import type { Container, LimitRangeItem, Pod } from "#api/generated/core-v1.ts";
+import { writtenAmounts, type Amounts } from "#api/pod-resources.ts";
+import { formatQuantity } from "#codec/quantity.ts";
 import { limitranges, persistentvolumeclaims, pods } from "#api/generated/resources.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../admission.ts";
 import { listStored } from "../authorize/stored.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { violations } from "./limit-range-check.ts";
-import { podAmounts } from "./pod-amounts.ts";
 import { allow, forbid, isAbout, objectOf } from "./request.ts";
 
 const annotation = "kubernetes.io/limit-ranger";
@@ -81,6 +82,13 @@ function judgePod(pod: Pod, namespace: string, objects: ObjectReader): string[] 
   );
   const whole = itemsOf(objects, namespace, "Pod");
   if (whole.length === 0) return byContainer;
-  const amounts = { requests: podAmounts(pod, "requests"), limits: podAmounts(pod, "limits") };
+  const amounts = {
+    requests: textsOf(writtenAmounts(pod, "requests")),
+    limits: textsOf(writtenAmounts(pod, "limits")),
+  };
   return [...byContainer, ...whole.flatMap((item) => violations(item, amounts))];
+}
+
+function textsOf(amounts: Amounts): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, formatQuantity(amount)]));
 }

@@ -5,7 +5,6 @@ import { limitranges, persistentvolumeclaims, pods, priorityclasses } from "#api
 import { StoredInTests } from "../authorize/stored-in-tests.ts";
 import { defaultTolerationSeconds } from "./default-toleration-seconds.ts";
 import { limitRanger } from "./limit-ranger.ts";
-import { podAmounts } from "./pod-amounts.ts";
 import { priority } from "./priority.ts";
 import { admit, requestFor } from "./request-in-tests.ts";
 
@@ -187,15 +186,13 @@ test("a limit range: claims", async () => {
   );
 });
 
-test("what a pod asks for is the most it can need at one time", () => {
-  const asking = (cpu: string, restartPolicy?: string): PodSpec["containers"][0] => ({
-    ...container({ requests: { cpu } }),
-    ...(restartPolicy && { restartPolicy }),
+test("a LimitRange bounds what is written: neither the runtime's overhead nor a resize counts", async () => {
+  const plugin = limitRanger(limited({ type: "Pod", max: { cpu: "1" } }));
+  const pod = podWith({
+    containers: [container({ requests: { cpu: "1" }, limits: { cpu: "1" } })],
+    overhead: { cpu: "250m" },
   });
-  const amounts = (spec: Partial<PodSpec>): string | undefined => podAmounts(podWith(spec), "requests")["cpu"];
-  assert.equal(amounts({ containers: [asking("1"), asking("500m")] }), "1500m");
-  assert.equal(amounts({ containers: [asking("1")], initContainers: [asking("2")] }), "2");
-  assert.equal(amounts({ containers: [asking("1")], initContainers: [asking("1", "Always"), asking("2")] }), "3");
-  assert.equal(amounts({ containers: [asking("1")], initContainers: [asking("2"), asking("1", "Always")] }), "2");
-  assert.equal(amounts({ containers: [asking("1")], overhead: { cpu: "250m" } }), "1250m");
+  assert.equal(await admit(plugin, requestFor(pods, { object: pod })), undefined);
+  const unlimited = podWith({ containers: [container({ requests: { cpu: "1" } })], overhead: { cpu: "250m" } });
+  assert.match((await admit(plugin, requestFor(pods, { object: unlimited }))) ?? "", /No limit is specified/);
 });

@@ -1,9 +1,10 @@
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from "#api/generated/core-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
+import { amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
 import { isInQuotaScopes, quotaOfClaim, quotaOfPod, quotaOfService, takesQuota } from "#api/quota-usage.ts";
-import { podAmounts, type Amounts } from "./pod-amounts.ts";
+import { quantityFromInteger } from "#codec/quantity.ts";
 
-const one = "1";
+const one = quantityFromInteger(1);
 const withCount = new Set([
   "services",
   "replicationcontrollers",
@@ -22,11 +23,11 @@ export function usageOf(group: string, resource: string, object: ApiObject): Amo
   if (group !== "") return out;
   if (resource === "pods") {
     const pod = object as Pod & ApiObject;
-    return { ...out, ...quotaOfPod(podAmounts(pod, "requests"), podAmounts(pod, "limits")) };
+    return { ...out, ...quotaOfPod(podRequests(pod), podLimits(pod)) };
   }
-  if (resource === "services") return { ...out, ...quotaOfService(object as Service & ApiObject) };
+  if (resource === "services") return { ...out, ...amountsOf(quotaOfService(object as Service & ApiObject)) };
   if (resource === "persistentvolumeclaims")
-    return { ...out, ...quotaOfClaim(object as PersistentVolumeClaim & ApiObject) };
+    return { ...out, ...amountsOf(quotaOfClaim(object as PersistentVolumeClaim & ApiObject)) };
   return out;
 }
 

@@ -90,6 +90,19 @@ test("processor and memory are added up exactly", async () => {
   assert.equal(await create(pods, "b", taking({ cpu: "100m" }, { memory: "512Mi" })), undefined);
 });
 
+test("a pod takes its runtime's overhead, and while it is resized the larger of what it has and asks for", async () => {
+  const { create } = world({ hard: { "requests.cpu": "3", "limits.ephemeral-storage": "1Gi" } });
+  const overhead = { cpu: "500m", "ephemeral-storage": "2Gi" };
+  const status = { containerStatuses: [{ name: "c", resources: { requests: { cpu: "2" } } }] };
+  // No limit of ephemeral storage is none, whatever the overhead.
+  assert.equal(await create(pods, "a", { ...taking({ cpu: "1" }), overhead }, status), undefined);
+  assert.equal(
+    await create(pods, "b", taking({ cpu: "501m" })),
+    "exceeded quota: q, requested: requests.cpu=501m, used: requests.cpu=2500m, limited: requests.cpu=3",
+  );
+  assert.equal(await create(pods, "b", taking({ cpu: "500m" })), undefined);
+});
+
 test("what a quota counts must be stated", async () => {
   const { create } = world({ hard: { "limits.cpu": "1", memory: "1Gi" } });
   assert.equal(await create(pods, "a", taking({})), "failed quota: q: must specify limits.cpu for: c; memory for: c");

@@ -1,11 +1,19 @@
 import type { Pod, ResourceQuota } from "#api/generated/core-v1.ts";
 import { pods, resourcequotas } from "#api/generated/resources.ts";
 import type { ApiObject } from "#api/kind.ts";
-import { compareQuantities, formatQuantity, quantityOf, subtractQuantities } from "#codec/quantity.ts";
+import { addAmounts, type Amounts } from "#api/pod-resources.ts";
+import {
+  addQuantities,
+  compareQuantities,
+  formatQuantity,
+  quantityFromInteger,
+  quantityOf,
+  subtractQuantities,
+  type Quantity,
+} from "#codec/quantity.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
 import { listStored } from "../authorize/stored.ts";
 import type { ObjectReader } from "../object-reader.ts";
-import { addAmounts, type Amounts } from "./pod-amounts.ts";
 import { countsForQuota, inScope, unstated, usageOf } from "./quota-usage.ts";
 import { allow, forbid, isAbout } from "./request.ts";
 
@@ -38,6 +46,8 @@ export function resourceQuota(objects: ObjectReader): AdmissionPlugin {
   };
 }
 
+const zero = quantityFromInteger(0);
+
 type Usage = (request: AdmissionRequest, object: ApiObject) => Amounts;
 
 function judge(
@@ -63,15 +73,14 @@ function judge(
     oldObject === undefined || !inScope(quota, group, resource, oldObject) ? {} : usage(request, oldObject);
   const grown = growth(asked, before, Object.keys(hard));
   if (grown.length === 0) return undefined;
-  let used: Amounts = {};
+  const used: Amounts = {};
   for (const stored of objects.list({ group, resource }, request.namespace)) {
     const counts = countsForQuota(group, resource, stored, now) && inScope(quota, group, resource, stored);
-    if (counts) used = addAmounts(used, pick(usage(request, stored), grown));
+    if (counts) addAmounts(used, pick(usage(request, stored), grown));
   }
   const exceeded = grown.filter((what) => {
-    const total =
-      addAmounts({ [what]: difference(asked[what], before[what]) }, { [what]: used[what] ?? "0" })[what] ?? "0";
-    return 0 < compareQuantities(quantityOf(total), quantityOf(hard[what] ?? "0"));
+    const total = addQuantities(difference(asked[what], before[what]), used[what] ?? zero);
+    return 0 < compareQuantities(total, quantityOf(hard[what] ?? "0"));
   });
   if (exceeded.length === 0) return undefined;
   const list = (of: (what: string) => string): string =>
@@ -79,21 +88,20 @@ function judge(
       .sort()
       .map((what) => `${what}=${of(what)}`)
       .join(",");
-  const requested = list((what) => difference(asked[what], before[what]));
-  const [taken, limited] = [list((what) => used[what] ?? "0"), list((what) => hard[what] ?? "0")];
+  const requested = list((what) => formatQuantity(difference(asked[what], before[what])));
+  const [taken, limited] = [list((what) => formatQuantity(used[what] ?? zero)), list((what) => hard[what] ?? "0")];
   return forbid(`exceeded quota: ${name}, requested: ${requested}, used: ${taken}, limited: ${limited}`);
 }
 
 /** The names that a quota counts and of which the object takes more than before: only they can be too much. */
 function growth(asked: Amounts, before: Amounts, counted: readonly string[]): string[] {
   return counted.filter(
-    (what) =>
-      asked[what] !== undefined && 0 < compareQuantities(quantityOf(asked[what]), quantityOf(before[what] ?? "0")),
+    (what) => asked[what] !== undefined && 0 < compareQuantities(asked[what], before[what] ?? zero),
   );
 }
 
-function difference(asked: string | undefined, before: string | undefined): string {
-  return formatQuantity(subtractQuantities(quantityOf(asked ?? "0"), quantityOf(before ?? "0")));
+function difference(asked: Quantity = zero, before: Quantity = zero): Quantity {
+  return subtractQuantities(asked, before);
 }
 
 function pick(amounts: Amounts, names: readonly string[]): Amounts {

@@ -8,6 +8,7 @@ import { badRequest, conflict, Failure, invalid } from "../failure.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
+import { successStatus } from "../status.ts";
 import { admissionRequest, admitMutating, admitValidating } from "../verbs/admit.ts";
 import { writeOptions } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
@@ -49,13 +50,7 @@ export async function bind(call: Call, served: Served): Promise<Outcome> {
     at: { namespace, name },
   });
   if (bound instanceof Failure) return bound;
-  return valueResponse(call, undefined, 201, {
-    kind: "Status",
-    apiVersion: "v1",
-    metadata: {},
-    status: "Success",
-    code: 201,
-  });
+  return valueResponse(call, undefined, 201, successStatus({ code: 201 }));
 }
 
 function judgeTarget(name: string, { target }: Binding): Failure | undefined {

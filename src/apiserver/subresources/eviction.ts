@@ -14,6 +14,7 @@ import { headBelow } from "../objects/pending.ts";
 import { readObject, type Expected } from "../objects/read-body.ts";
 import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
+import { successStatus } from "../status.ts";
 import { removeObject, type DeletionOptions } from "../verbs/delete.ts";
 import { readDryRun } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
@@ -68,13 +69,7 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
     const removed = await removeObject(call, served, { namespace, name }, options);
     if (removed instanceof Failure && removed.reason === "Conflict" && mayRetry) continue;
     if (removed instanceof Failure) return removed;
-    return valueResponse(call, undefined, 201, {
-      kind: "Status",
-      apiVersion: "v1",
-      metadata: {},
-      status: "Success",
-      code: 201,
-    });
+    return valueResponse(call, undefined, 201, successStatus({ code: 201 }));
   }
   return tooManyDisruptions("the pod changes too fast to be judged");
 }

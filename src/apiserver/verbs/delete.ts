@@ -39,7 +39,7 @@ export async function remove(call: Call, served: Served): Promise<HttpResponse |
   }
   const { group, resource } = served.resource;
   const details = { name, ...(group !== "" && { group }), kind: resource, uid: removed.object.metadata.uid };
-  return valueResponse(call, undefined, 200, successStatus(details));
+  return valueResponse(call, undefined, 200, successStatus({ details }));
 }
 
 /** Kinds whose deletion answers the deleted object rather than a Status, as upstream. */

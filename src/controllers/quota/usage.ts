@@ -1,7 +1,7 @@
 import type { PersistentVolumeClaim, Pod, Service } from "#api/generated/core-v1.ts";
-import { addAmounts, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
+import { addAmounts, amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
 import { isInQuotaScopes, quotaOfClaim, quotaOfPod, quotaOfService, takesQuota } from "#api/quota-usage.ts";
-import { quantityFromInteger, quantityOf } from "#codec/quantity.ts";
+import { quantityFromInteger } from "#codec/quantity.ts";
 import type { QuotaView } from "../views/policy.ts";
 
 const one = quantityFromInteger(1);
@@ -44,8 +44,4 @@ function serviceUsage(service: Service): Amounts {
 
 function claimUsage(claim: PersistentVolumeClaim): Amounts {
   return { persistentvolumeclaims: one, "count/persistentvolumeclaims": one, ...amountsOf(quotaOfClaim(claim)) };
-}
-
-function amountsOf(texts: Readonly<Record<string, string>>): Amounts {
-  return Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, quantityOf(text)]));
 }
