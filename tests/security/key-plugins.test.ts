@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { pluginLookMs, pluginRetryMs } from "#apiserver/encryption/limits.ts";
 import { KeyPlugins } from "#apiserver/encryption/key-plugins.ts";
 import { sealAtRest, type SealedAtRest } from "#apiserver/encryption/value-cipher.ts";
 import { followConfig } from "#cluster/follow-config.ts";
@@ -42,7 +43,7 @@ class Story {
     error: (message, error) => this.#note(message, String(error)),
   };
   #nowMs = 1_000_000;
-  #tasks: { atMs: number; task: () => void }[] = [];
+  #tasks: { atMs: number; delayMs: number; task: () => void }[] = [];
 
   constructor(timeout = "30s") {
     folders.push(this.dataDir);
@@ -61,7 +62,7 @@ class Story {
   async open(): Promise<void> {
     const clock = { ...realWorld.clock, monotonic: () => this.#nowMs };
     const after = (delayMs: number, task: () => void): { cancel(): void } => {
-      const planned = { atMs: this.#nowMs + delayMs, task };
+      const planned = { atMs: this.#nowMs + delayMs, delayMs, task };
       this.#tasks.push(planned);
       return { cancel: () => (this.#tasks = this.#tasks.filter((each) => each !== planned)) };
     };
@@ -92,6 +93,15 @@ class Story {
     const due = this.#tasks.filter(({ atMs }) => atMs <= this.#nowMs);
     this.#tasks = this.#tasks.filter(({ atMs }) => this.#nowMs < atMs);
     for (const { task } of due) task();
+  }
+
+  /** A minute passes, and a look at the plugin: the next one is planned when this is over. */
+  async look(): Promise<void> {
+    const asked = this.plugin.calls("Status");
+    this.pass(pluginLookMs);
+    const isNextPlanned = (): boolean =>
+      this.#tasks.some(({ delayMs }) => delayMs === pluginLookMs || delayMs === pluginRetryMs);
+    await this.until("a look", () => this.plugin.calls("Status") > asked && isNextPlanned());
   }
 
   write(name: string, value: string): Promise<Answer> {
@@ -187,23 +197,18 @@ test("when the plugin names another key, what it had sealed is sealed anew, and 
   await story.open();
   for (let i = 0; i < 5; i += 1) await story.write(`s${i}`, `${canary}-${i}`);
   const sealedAnew = (): number => story.logged.filter((line) => /sealed as configured.*"count":5/.test(line)).length;
-  const look = async (): Promise<void> => {
-    const asked = story.plugin.calls("Status");
-    story.pass(60_000);
-    await story.until("a look", () => story.plugin.calls("Status") > asked);
-  };
   story.plugin.use("key-2");
-  await look();
+  await story.look();
   await story.until("sealing anew", () => {
     story.pass(0);
     return sealedAnew() === 1;
   });
   // Not each time, where keys change all the time.
   story.plugin.use("key-3");
-  for (let minute = 0; minute < 9; minute += 1) await look();
+  for (let minute = 0; minute < 9; minute += 1) await story.look();
   assert.equal(story.plugin.calls("Encrypt"), 3);
   assert.equal(sealedAnew(), 1);
-  await look();
+  await story.look();
   await story.until("sealing anew, later", () => sealedAnew() === 2);
   await story.store.compact(story.store.visible);
   await story.close();
@@ -407,13 +412,6 @@ test("metrics tell what plugins are asked for and which keys are used, by hashes
     return value("kms_operations_latency_seconds_count", name, `grpc_status_code="${code}"`, 'provider_name="vault"');
   };
   const hash = (keyId: string): string => `key_id_hash="sha256:${createHash("sha256").update(keyId).digest("hex")}"`;
-  const look = async (): Promise<void> => {
-    const asked = story.plugin.calls("Status");
-    await story.until("a look", () => {
-      story.pass(60_000);
-      return story.plugin.calls("Status") > asked;
-    });
-  };
   await story.plugin.start();
   await story.open();
   const from = Date.now() / 1000 - 60;
@@ -430,17 +428,17 @@ test("metrics tell what plugins are asked for and which keys are used, by hashes
   assert.ok(((await value("key_id_hash_status_last_timestamp_seconds", hash("key-1"))) ?? 0) > from);
   assert.equal(await value("dek_source_cache_size", 'provider_name="vault"'), 1);
   story.plugin.lies = { Status: (truth) => ({ ...truth, 3: "" }) };
-  await look();
+  await story.look();
   story.plugin.lies = { Status: (truth) => ({ ...truth, 3: "k".repeat(2000) }) };
-  await look();
+  await story.look();
   for (const error of ["empty", "too_long"])
     await story.until(error, async () => (await value("invalid_key_id_from_status_total", `error="${error}"`)) === 1);
   story.plugin.lies = { Status: () => new Error("no") };
-  await look();
+  await story.look();
   await story.until("the failed call", async () => (await calls("Status", "Unknown")) === 1);
   let named = 0;
   story.plugin.lies = { Status: (truth) => ({ ...truth, 3: `invented-${named++}` }) };
-  while (named < 120) await look();
+  while (named < 120) await story.look();
   const named120 = hash("invented-119");
   const status = "key_id_hash_status_last_timestamp_seconds";
   await story.until("the last name", async () => (await value(status, named120)) !== undefined);
