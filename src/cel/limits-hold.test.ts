@@ -17,14 +17,15 @@ const environment = kubernetesEnvironment.with([
 
 /** Milliseconds of the processor that nobody else gets their turn: compiling, and each turn of an evaluation. */
 const patienceMs = 100;
+/** What is slow is so each time; that a machine slows down whoever runs while others do is not. */
+const triesMax = 20;
 /** As the server gives turns. */
 const turnMs = 5;
 
 function run(text: string, x: unknown): string {
-  // What is slow is so each time; a pause for the garbage of others is not.
   let best = Infinity;
   let told = "";
-  for (let attempt = 0; attempt < 3 && best >= patienceMs; attempt += 1) {
+  for (let attempt = 0; attempt < triesMax && best >= patienceMs; attempt += 1) {
     const turns: number[] = [];
     told = answer(text, x, turns);
     best = Math.min(best, Math.max(...turns));
@@ -167,8 +168,8 @@ const spendings = [
   "x.nothing == 1 || true",
 ];
 
-/** Milliseconds of the processor that it takes to spend a budget; the least of some tries, because the machine does other things. */
-function spendingMs(text: string): number {
+/** Spends a budget on an expression and answers the milliseconds of this thread that it took. */
+function spender(text: string): () => number {
   const compiled = compileExpression(environment, `x.list.all(i, x.list.all(j, x.list.all(k, ${text})))`);
   assert.ok(compiled.ok, `${text}: ${compiled.ok ? "" : compiled.message}`);
   const spent = {
@@ -179,13 +180,12 @@ function spendingMs(text: string): number {
     date: "2026-01-01T00:00:00Z",
   };
   const values = [spent, [], {}].map((value) => fromJson(value, dyn));
-  const tries = Array.from({ length: 2 }, () => {
-    const start = process.cpuUsage();
+  return () => {
+    const start = process.threadCpuUsage();
     const result = compiled.program.evaluate(values);
     assert.ok(!result.ok && result.message.includes("cost limit"), text);
-    return process.cpuUsage(start).user / 1_000;
-  });
-  return Math.min(...tries);
+    return process.threadCpuUsage(start).user / 1_000;
+  };
 }
 
 test("an evaluation that takes too long ends; a cheap one is never asked for the time", () => {
@@ -204,10 +204,17 @@ test("an evaluation that takes too long ends; a cheap one is never asked for the
 });
 
 test("a budget buys the same time, whatever it is spent on", () => {
-  const plainMs = spendingMs(plain);
+  const spendPlainly = spender(plain);
   for (const text of spendings) {
-    const took = spendingMs(text);
-    assert.ok(took < 4 * plainMs, `${text} took ${took} ms, ${plain} took ${plainMs} ms`);
+    const spend = spender(text);
+    // Two at a time, and again where it seems dear: the machine slows down whoever runs while others do.
+    const ratios: number[] = [];
+    do ratios.push(spend() / spendPlainly());
+    while (4 <= Math.min(...ratios) && ratios.length < triesMax);
+    assert.ok(
+      Math.min(...ratios) < 4,
+      `${text} took ${ratios.map((ratio) => ratio.toFixed(1)).join(", ")} times ${plain}`,
+    );
   }
 });
 
