@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { Agent, createServer, request, type Server as HttpServer } from "node:http";
 import { connect as connectH2 } from "node:http2";
 import { connect } from "node:net";
@@ -337,6 +337,21 @@ test(
       assert.notEqual(stage.listeningSocket(), inherited, "the old process could answer what the new one is asked");
       assert.equal(await stage.name("h99.com"), "many");
     });
+
+    await t.test(
+      "when we end before the link leads to a new process, the next one gets a socket of its own",
+      async () => {
+        const unfinished = stage.listeningSocket();
+        stage.plane.close();
+        rmSync(`${stage.folder}/haproxy.sock`);
+        symlinkSync("haproxy-0.sock", `${stage.folder}/haproxy.sock`);
+        stage.plane = stage.newPlane();
+        const pod = await stage.pod("finished");
+        await stage.plane.apply(table([route("a.com", "", "d/web:80")], { "d/web:80": [pod] }));
+        assert.notEqual(stage.listeningSocket(), unfinished);
+        assert.equal(await stage.name("a.com"), "finished");
+      },
+    );
 
     await t.test("when HAProxy is killed, we are told, and the next round starts it with everything", async () => {
       const pid = Number(readFileSync(`${stage.folder}/haproxy.pid`, "utf8"));

@@ -84,8 +84,10 @@ export class Haproxy {
    */
   async replace(slots: Slots, plane: DataPlane): Promise<void> {
     const { disk, runtime } = this.#options;
-    const before = await this.socket();
-    const socket = socketName(Number(/\d+/.exec(before)?.[0] ?? 0) + 1);
+    await disk.makeDirectory(this.#path(""), 0o700);
+    const lives = (await disk.list(this.#path(""))).flatMap(livesOf);
+    // Not the one that the link leads to: an earlier life of ours may have ended before it led to the process that serves.
+    const socket = socketName(Math.max(0, ...lives) + 1);
     await this.#write(slots, plane, socket);
     const own = runtime.at(this.#path(socket));
     const answers = (): Promise<boolean> => isAnswering(own);
@@ -99,7 +101,7 @@ export class Haproxy {
     await disk.remove(next);
     await disk.symlink(socket, next);
     await disk.rename(next, this.#path(socketLink));
-    await disk.remove(this.#path(before));
+    for (const life of lives) await disk.remove(this.#path(socketName(life)));
   }
 
   async #start(answers: () => Promise<boolean>): Promise<void> {
@@ -183,6 +185,12 @@ export async function haproxyUser(disk: Disk): Promise<{ readonly name: string; 
 
 function socketName(life: number): string {
   return `haproxy-${life}.sock`;
+}
+
+/** The number of the process whose socket has this name; none: it is another file. */
+function livesOf(name: string): number[] {
+  const [, life] = /^haproxy-(\d+)\.sock$/.exec(name) ?? [];
+  return life === undefined ? [] : [Number(life)];
 }
 
 async function isAnswering(runtime: Runtime): Promise<boolean> {
