@@ -3,8 +3,8 @@ import type { PodTemplateSpec } from "#api/generated/core-v1.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
 import { canonicalText, fnv32, isEqual, namedAfter, safeSuffix } from "#reconcile/canonical.ts";
-import type { ObjectView } from "#reconcile/object-view.ts";
-import { controllerReference } from "./ownership.ts";
+import type { Owned, Owner } from "./owned-objects.ts";
+import { controllerReference, settleOwnership } from "./ownership.ts";
 import type { RevisionView } from "./views/workload.ts";
 
 export const revisionLabel = "controller-revision-hash";
@@ -21,21 +21,25 @@ export interface History {
 
 export interface HistoryInput {
   readonly ownerResource: Resource<unknown>;
-  readonly owner: ObjectView;
+  readonly owner: Owner;
   readonly template: PodTemplateSpec;
   readonly collisionCount: number;
-  /** Kept revisions whose controller the owner is. */
-  readonly owned: readonly RevisionView[];
+  readonly revisions: Owned<RevisionView>;
   readonly named: (name: string) => RevisionView | undefined;
   /** Writes down how often a revision's name was taken: the next pass tries another hash. */
   readonly countCollisions: (collisionCount: number) => Action;
 }
 
-/** Finds or makes the revision of the current template; going back to an old template gives its revision the next number. */
+/**
+ * Finds or makes the revision of the current template; going back to an old template gives its revision the next number.
+ * Those that an owner before it left behind are its own: their pods have the template already.
+ */
 export function planHistory(input: HistoryInput): History {
-  const sorted = [...input.owned].sort(
+  const { kept, handOvers } = settleOwnership(resource, input.ownerResource, input.owner, input.revisions);
+  const sorted = [...kept].sort(
     (a, b) => a.revision - b.revision || a.createdMs - b.createdMs || (a.name < b.name ? -1 : 1),
   );
+  if (handOvers.length > 0) return { update: undefined, actions: handOvers, sorted };
   const data = revisionData(input.template);
   const equal = sorted.findLast((revision) => isEqual(comparable(revision.data), comparable(data)));
   const next = (sorted.at(-1)?.revision ?? 0) + 1;

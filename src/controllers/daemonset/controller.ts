@@ -4,7 +4,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { followPods, followRevisions, ownedPods } from "../owned-pods.ts";
+import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { daemonSetDeclaration, revisionDeclaration } from "../views/workload.ts";
@@ -23,22 +23,22 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       sets.handle((key) => enqueue(key)),
-      followRevisions(revisions, "DaemonSet", enqueue),
+      followOwned(revisions, sets, "DaemonSet", enqueue),
       nodes.handle((_key, old, current) => {
         // Heartbeats change nothing about where daemons belong.
         if (old !== undefined && current !== undefined && isPlacedAlike(old, current)) return;
         for (const set of sets.list()) enqueue(set.key);
       }),
-      followPods(pods, sets, "DaemonSet", enqueue),
+      followOwned(pods, sets, "DaemonSet", enqueue),
     ],
     async pass(key, context) {
       const set = sets.get(key);
       if (set === undefined) return undefined;
       const observed = {
-        ...(await ownedPods(client, daemonsets, pods, set)),
+        ...(await ownedObjects(client, daemonsets, pods, set)),
         set,
         nodes: nodes.list(),
-        revisions: revisions.by("owner", set.uid),
+        revisions: await ownedObjects(client, daemonsets, revisions, set),
         revisionNamed: (name: string) => revisions.get(keyOf(set.namespace, name)),
       };
       return planDaemonSet(observed, context, random);

@@ -6,6 +6,7 @@ import type { Action, CreateAction, DeleteAction } from "#reconcile/action.ts";
 import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { limits } from "../limits.ts";
+import type { Owned, OwnedPods } from "../owned-objects.ts";
 import { aboutOf, controllerReference, referenceOf, settleOwnership } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
 import { hashOf, planCleanUp, planHistory, revisionLabel, type History } from "../revision-history.ts";
@@ -15,13 +16,10 @@ import type { DaemonSetView, RevisionView } from "../views/workload.ts";
 import { daemonTolerations, eligibilityOf, type Eligibility } from "./eligible.ts";
 import { rollingDeletions, surgeNodes } from "./rolling.ts";
 
-export interface ObservedDaemonSet {
+export interface ObservedDaemonSet extends OwnedPods {
   readonly set: DaemonSetView;
   readonly nodes: readonly NodeView[];
-  readonly owned: readonly PodView[];
-  readonly orphans: readonly PodView[];
-  readonly mayAdopt: boolean;
-  readonly revisions: readonly RevisionView[];
+  readonly revisions: Owned<RevisionView>;
   readonly revisionNamed: (name: string) => RevisionView | undefined;
 }
 
@@ -47,7 +45,7 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
     owner: set,
     template: set.spec.template,
     collisionCount: set.status.collisionCount ?? 0,
-    owned: observed.revisions,
+    revisions: observed.revisions,
     named: observed.revisionNamed,
     countCollisions: (collisionCount) =>
       updateStatus(set, { ...set.status, collisionCount }, "the name of its revision is taken"),

@@ -4,7 +4,7 @@ import type { Informer } from "#reconcile/informer.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { claim } from "../ownership.ts";
+import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { isFinished, podDeclaration, type PodView } from "../views/pod.ts";
 import {
   deploymentDeclaration,
@@ -26,9 +26,7 @@ export function createDeploymentController(dependencies: Dependencies): Controll
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       deploymentViews.handle((key) => enqueue(key)),
-      replicaSets.handle((_key, old, current) => {
-        for (const set of [old, current]) if (set !== undefined) enqueueOwners(set, deploymentViews, enqueue);
-      }),
+      followOwned(replicaSets, deploymentViews, "Deployment", enqueue),
       // Only Recreate waits for pods themselves; all else is told by the status of ReplicaSets.
       pods.handle((_key, old, current) => {
         if (old !== undefined && (current === undefined || isFinished(current)))
@@ -38,32 +36,13 @@ export function createDeploymentController(dependencies: Dependencies): Controll
     async pass(key, context) {
       const deployment = deploymentViews.get(key);
       if (deployment === undefined) return undefined;
-      const owned = replicaSets.by("owner", deployment.uid);
-      const orphans = replicaSets.by("orphan", deployment.namespace);
-      const wantsToAdopt = claim(deployment, owned, orphans).adoptable.length > 0;
-      // What we are about to adopt for may be gone: ask the server, not the cache.
-      const fresh = wantsToAdopt ? await client.find(deployments, deployment) : undefined;
-      const mayAdopt = fresh?.metadata.uid === deployment.uid && fresh.metadata.deletionTimestamp === undefined;
+      const owned = await ownedObjects(client, deployments, replicaSets, deployment);
       const unfinishedPods = (uid: string): number => pods.by("owner", uid).filter((pod) => !isFinished(pod)).length;
       const replicaSetNamed = (name: string): ReplicaSetView | undefined =>
         replicaSets.get(keyOf(deployment.namespace, name));
-      return planDeployment({ deployment, owned, orphans, mayAdopt, unfinishedPods, replicaSetNamed }, context);
+      return planDeployment({ deployment, ...owned, unfinishedPods, replicaSetNamed }, context);
     },
   });
-}
-
-function enqueueOwners(
-  set: ReplicaSetView,
-  deploymentViews: Informer<DeploymentView>,
-  enqueue: (key: string) => void,
-): void {
-  if (set.controller !== undefined) {
-    if (set.controller.kind === "Deployment") enqueue(keyOf(set.namespace, set.controller.name));
-    return;
-  }
-  for (const deployment of deploymentViews.by("namespace", set.namespace)) {
-    if (deployment.selector.matches(set.labels)) enqueue(deployment.key);
-  }
 }
 
 function enqueueRecreate(

@@ -1,14 +1,9 @@
+import type { Owned } from "../owned-objects.ts";
 import type { DeploymentView, ReplicaSetView } from "../views/workload.ts";
 
 /** What the plan of a Deployment sees. */
-export interface ObservedDeployment {
+export interface ObservedDeployment extends Owned<ReplicaSetView> {
   readonly deployment: DeploymentView;
-  /** ReplicaSets whose controller it is. */
-  readonly owned: readonly ReplicaSetView[];
-  /** ReplicaSets of the namespace that nobody controls. */
-  readonly orphans: readonly ReplicaSetView[];
-  /** A fresh read has shown that the Deployment still exists under this uid and is not being deleted. */
-  readonly mayAdopt: boolean;
   /** For strategy Recreate: pods that exist and have not finished, by the uid of their ReplicaSet. */
   readonly unfinishedPods: (replicaSetUid: string) => number;
   /** Any ReplicaSet of the namespace by its name: tells collisions of names. */

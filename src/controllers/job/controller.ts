@@ -3,7 +3,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import { keyOf, splitKey } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { ownedPods } from "../owned-pods.ts";
+import { ownedObjects } from "../owned-objects.ts";
 import { jobDeclaration } from "../views/batch.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { JobMeasures } from "./measures.ts";
@@ -48,7 +48,7 @@ export function createJobController(dependencies: Dependencies): Controller {
         named.filter((pod) => pod.controller?.kind === "Job" && pod.controller.uid !== job?.uid),
       );
       if (left !== undefined || job === undefined) return left;
-      return planJob({ job, ...(await ownedPods(client, jobResource, pods, job)) }, context, random);
+      return planJob({ job, ...(await ownedObjects(client, jobResource, pods, job)) }, context, random);
     },
   });
 }

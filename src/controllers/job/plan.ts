@@ -6,6 +6,7 @@ import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
+import type { OwnedPods } from "../owned-objects.ts";
 import { aboutOf, referenceOf, settleOwnership } from "../ownership.ts";
 import { finishedAs, type JobView } from "../views/batch.ts";
 import type { PodView } from "../views/pod.ts";
@@ -13,11 +14,8 @@ import { countPods, trackingFinalizer, type Count } from "./counting.ts";
 import { changePods, deletePods, dropFinalizers } from "./pods.ts";
 import { untilDeadlineMs, verdictOf, type Verdict } from "./verdict.ts";
 
-export interface ObservedJob {
+export interface ObservedJob extends OwnedPods {
   readonly job: JobView;
-  readonly owned: readonly PodView[];
-  readonly orphans: readonly PodView[];
-  readonly mayAdopt: boolean;
 }
 
 const resource = jobs as Resource<unknown>;

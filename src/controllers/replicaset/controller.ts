@@ -3,7 +3,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import type { Informer } from "#reconcile/informer.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { followPods, ownedPods } from "../owned-pods.ts";
+import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { isActive, podDeclaration, type PodView } from "../views/pod.ts";
 import { replicaSetDeclaration, type ReplicaSetView } from "../views/workload.ts";
 import { planReplicaSet } from "./plan.ts";
@@ -19,12 +19,12 @@ export function createReplicaSetController(dependencies: Dependencies): Controll
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       replicaSets.handle((key) => enqueue(key)),
-      followPods(pods, replicaSets, "ReplicaSet", enqueue),
+      followOwned(pods, replicaSets, "ReplicaSet", enqueue),
     ],
     async pass(key, context) {
       const replicaSet = replicaSets.get(key);
       if (replicaSet === undefined) return undefined;
-      const mine = await ownedPods(client, replicasets, pods, replicaSet);
+      const mine = await ownedObjects(client, replicasets, pods, replicaSet);
       // Only a scale-down asks how crowded nodes are.
       const related =
         mine.owned.length > (replicaSet.spec.replicas ?? 1) ? relatedPods(replicaSet, replicaSets, pods) : [];

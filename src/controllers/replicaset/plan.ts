@@ -6,22 +6,17 @@ import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
+import type { OwnedPods } from "../owned-objects.ts";
 import { aboutOf, controllerReference, referenceOf, settleOwnership } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
 import { availableInMs, isActive, isAvailable, type PodView } from "../views/pod.ts";
 import type { ReplicaSetView } from "../views/workload.ts";
 import { inDeletionOrder } from "./rank.ts";
 
-export interface ObservedReplicaSet {
+export interface ObservedReplicaSet extends OwnedPods {
   readonly replicaSet: ReplicaSetView;
-  /** Pods whose controller it is. */
-  readonly owned: readonly PodView[];
-  /** Pods of the namespace that nobody controls. */
-  readonly orphans: readonly PodView[];
   /** Active pods of all ReplicaSets with the same controller, these included. */
   readonly related: readonly PodView[];
-  /** A fresh read has shown that the set still exists under this uid and is not being deleted. */
-  readonly mayAdopt: boolean;
 }
 
 /** Random numbers in [0, 1) for names. */

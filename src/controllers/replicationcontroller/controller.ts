@@ -3,7 +3,7 @@ import type { Resource } from "#api/resource.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { followPods, ownedPods } from "../owned-pods.ts";
+import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { planReplicaSet } from "../replicaset/plan.ts";
 import { isActive, podDeclaration } from "../views/pod.ts";
 import { replicationControllerDeclaration } from "../views/workload.ts";
@@ -20,12 +20,12 @@ export function createReplicationControllerController(dependencies: Dependencies
     spacingMs: limits.workloadSpacingMs,
     watch: (enqueue) => [
       controllers.handle((key) => enqueue(key)),
-      followPods(pods, controllers, "ReplicationController", enqueue),
+      followOwned(pods, controllers, "ReplicationController", enqueue),
     ],
     async pass(key, context) {
       const replicaSet = controllers.get(key);
       if (replicaSet === undefined) return undefined;
-      const mine = await ownedPods(client, replicationcontrollers, pods, replicaSet);
+      const mine = await ownedObjects(client, replicationcontrollers, pods, replicaSet);
       const observed = { replicaSet, ...mine, related: mine.owned.filter(isActive) };
       return planReplicaSet(observed, context, random, replicationcontrollers as Resource<unknown>);
     },

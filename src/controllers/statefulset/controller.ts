@@ -3,7 +3,7 @@ import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
-import { followPods, followRevisions, ownedPods } from "../owned-pods.ts";
+import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { claimDeclaration } from "../views/storage.ts";
 import { revisionDeclaration, statefulSetDeclaration } from "../views/workload.ts";
@@ -22,16 +22,16 @@ export function createStatefulSetController(dependencies: Dependencies): Control
     spacingMs: limits.statefulSetSpacingMs,
     watch: (enqueue) => [
       sets.handle((key) => enqueue(key)),
-      followRevisions(revisions, "StatefulSet", enqueue),
-      followPods(pods, sets, "StatefulSet", enqueue),
+      followOwned(revisions, sets, "StatefulSet", enqueue),
+      followOwned(pods, sets, "StatefulSet", enqueue),
     ],
     async pass(key, context) {
       const set = sets.get(key);
       if (set === undefined) return undefined;
       const observed = {
-        ...(await ownedPods(client, statefulsets, pods, set)),
+        ...(await ownedObjects(client, statefulsets, pods, set)),
         set,
-        revisions: revisions.by("owner", set.uid),
+        revisions: await ownedObjects(client, statefulsets, revisions, set),
         revisionNamed: (name: string) => revisions.get(keyOf(set.namespace, name)),
         claimNamed: (name: string) => claims.get(keyOf(set.namespace, name)),
       };

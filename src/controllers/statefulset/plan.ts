@@ -5,6 +5,7 @@ import type { Action } from "#reconcile/action.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
+import type { Owned, OwnedPods } from "../owned-objects.ts";
 import { referenceOf, settleOwnership } from "../ownership.ts";
 import { planCleanUp, planHistory, revisionLabel } from "../revision-history.ts";
 import { availableInMs, isAvailable, type PodView } from "../views/pod.ts";
@@ -12,12 +13,9 @@ import type { RevisionView, StatefulSetView } from "../views/workload.ts";
 import { ordinalOf } from "./identity.ts";
 import { nextSteps, wantedOf } from "./steps.ts";
 
-export interface ObservedStatefulSet {
+export interface ObservedStatefulSet extends OwnedPods {
   readonly set: StatefulSetView;
-  readonly owned: readonly PodView[];
-  readonly orphans: readonly PodView[];
-  readonly mayAdopt: boolean;
-  readonly revisions: readonly RevisionView[];
+  readonly revisions: Owned<RevisionView>;
   readonly revisionNamed: (name: string) => RevisionView | undefined;
   readonly claimNamed: (name: string) => ObjectView | undefined;
 }
@@ -37,14 +35,14 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
     owner: set,
     template: set.spec.template,
     collisionCount: set.status.collisionCount ?? 0,
-    owned: observed.revisions,
+    revisions: observed.revisions,
     named: observed.revisionNamed,
     countCollisions: (collisionCount) =>
       updateStatus(set, { ...set.status, collisionCount }, "the name of its revision is taken"),
   });
   if (history.actions.length > 0 || history.update === undefined) return { actions: history.actions, because };
   const { update } = history;
-  const current = observed.revisions.find((revision) => revision.name === set.status.currentRevision) ?? update;
+  const current = history.sorted.find((revision) => revision.name === set.status.currentRevision) ?? update;
   const input = { set, pods: kept, current, update, claimNamed: observed.claimNamed, now: context.now };
   const steps = set.deletionMs === undefined ? nextSteps(input) : [];
   const status = statusOf(set, kept, current, update, context.now);

@@ -160,6 +160,6 @@ export const statefulSetDeclaration: InformerDeclaration<StatefulSet, StatefulSe
 
 export const revisionDeclaration: InformerDeclaration<ControllerRevision, RevisionView> = {
   resource: controllerrevisions,
-  indexes: objectIndexes,
+  indexes: { ...objectIndexes, orphan: orphansByNamespace },
   project: (revision) => ({ ...objectView(revision.metadata), revision: revision.revision, data: revision.data }),
 };
