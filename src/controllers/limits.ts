@@ -23,8 +23,7 @@ export const limits = {
   quotaSettleMs: 500,
   /** Missed instants of a CronJob that are walked through one by one. */
   cronMissedMax: 100,
-  /** Where to begin when more were missed; and the longest wait until a CronJob is looked at again. Milliseconds. */
-  cronLookBackMs: 86_400_000,
+  /** The longest wait until a CronJob is looked at again. Milliseconds. */
   cronLookAheadMs: 3_600_000,
   /** A pod that was to be disrupted so long ago and was not deleted stays, as upstream. Milliseconds. */
   staleDisruptionMs: 120_000,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseCron } from "#api/cron-schedule.ts";
 import { createModelCluster, type ModelCluster } from "../testing/model-cluster.ts";
-import { nextTime, zoneClock } from "./schedule.ts";
+import { lastTime, nextTime, zoneClock } from "./schedule.ts";
 
 /** The next `count` times after `from`, as UTC. */
 function times(schedule: string, zone: string, from: string, count: number): string[] {
@@ -37,6 +37,23 @@ test("schedules in time zones, over changes of the clock", () => {
   ]);
   check("0 0 1,15 * 3", "UTC", "2026-01-01T00:00:00Z", ["2026-01-07T00:00", "2026-01-14T00:00", "2026-01-15T00:00"]);
   assert.equal(zoneClock("Mars/Olympus"), undefined);
+});
+
+test("the newest of many instants is found as walking through them all would", () => {
+  const nowMs = Date.parse("2026-11-23T03:30:30Z");
+  const check = (schedule: string, zone: string, first: string, expected: string): void => {
+    const parsed = parseCron(schedule);
+    assert.ok(parsed.ok);
+    const last = lastTime(parsed.schedule, zoneClock(zone)!, Date.parse(first), nowMs);
+    assert.equal(new Date(last).toISOString().slice(0, 19), expected, schedule);
+  };
+  check("* * * * *", "UTC", "2020-01-01T00:00:00Z", "2026-11-23T03:30:00");
+  check("30 3 * * *", "UTC", "2026-01-01T03:30:00Z", "2026-11-23T03:30:00");
+  check("31 3 * * *", "UTC", "2026-01-01T03:31:00Z", "2026-11-22T03:31:00");
+  check("*/7 9-11 * * 1-5", "Asia/Kolkata", "2020-01-01T04:00:00Z", "2026-11-23T03:30:00");
+  check("0 0 29 2 *", "UTC", "2016-02-29T00:00:00Z", "2024-02-29T00:00:00");
+  check("0 12 * * *", "UTC", "2026-11-22T12:00:00Z", "2026-11-22T12:00:00");
+  check("@every 7m", "UTC", "2026-11-23T00:00:10Z", "2026-11-23T03:30:10");
 });
 
 function cronJob(spec: Record<string, unknown> = {}): Record<string, unknown> {
@@ -111,5 +128,40 @@ test("a missed deadline starts nothing; suspension stops the clock; nonsense is 
   assert.deepEqual(
     nowhere.api.list("events").map((event) => event["reason"]),
     ["UnknownTimeZone"],
+  );
+});
+
+function told(cluster: ModelCluster): string[] {
+  return cluster.api.list("events").map(({ reason, message }) => `${String(reason)}: ${String(message)}`);
+}
+
+test("after a long suspension the newest instant alone is made up for", async () => {
+  const cluster = await start({ suspend: true });
+  await cluster.time.advance(12 * 60 * 60_000);
+  assert.deepEqual(told(cluster), [], "nothing is missed while nothing is wanted");
+  const { metadata, spec } = cluster.api.get("cronjobs", "default/tick")!;
+  cluster.api.put("cronjobs", { metadata, spec: { ...spec, suspend: false } });
+  await cluster.time.advance(1000);
+  const newest = Math.floor(cluster.time.clock.now() / fiveMinutes) * 5;
+  assert.deepEqual(
+    cluster.api.list("jobs").map((job) => job.metadata.name),
+    [`tick-${newest}`],
+  );
+  assert.equal(told(cluster).filter((one) => one.startsWith("TooManyMissedTimes: too many missed")).length, 1);
+});
+
+test("the end of a Job is told once; of one that makes room for the next nothing more than that", async () => {
+  const cluster = await start({ concurrencyPolicy: "Replace" });
+  await cluster.time.advance(2 * fiveMinutes);
+  const [second] = cluster.api.list("jobs");
+  finish(cluster, "Failed");
+  await cluster.quiesce();
+  const { name } = second!.metadata;
+  assert.deepEqual(
+    told(cluster).filter((one) => !one.startsWith("SuccessfulCreate")),
+    [
+      `SuccessfulDelete: Deleted job tick-${Number(name.slice(5)) - 5}`,
+      `SawCompletedJob: Saw completed job: ${name}, condition: Failed`,
+    ],
   );
 });

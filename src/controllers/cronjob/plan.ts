@@ -3,14 +3,14 @@ import { cronjobs, jobs as jobResource } from "#api/generated/resources.ts";
 import type { CronJob, CronJobStatus, Job } from "#api/generated/batch-v1.ts";
 import type { ObjectReference } from "#api/generated/core-v1.ts";
 import type { Draft, Resource } from "#api/resource.ts";
-import type { Action, EventText } from "#reconcile/action.ts";
+import type { Action, EventAction, EventText } from "#reconcile/action.ts";
 import { isEqual, namedAfter } from "#reconcile/canonical.ts";
 import type { Plan } from "#reconcile/controller.ts";
 import { timeOf, timeText } from "#reconcile/object-view.ts";
 import { limits } from "../limits.ts";
 import { aboutOf, controllerReference, referenceOf } from "../ownership.ts";
 import { finishedAs, finishedMs, type CronJobView, type JobView } from "../views/batch.ts";
-import { nextTime, zoneClock } from "./schedule.ts";
+import { lastTime, nextTime, zoneClock } from "./schedule.ts";
 
 export interface ObservedCronJob {
   readonly cronJob: CronJobView;
@@ -28,18 +28,18 @@ export function planCronJob(observed: ObservedCronJob, now: number): Plan | unde
   const { cronJob } = observed;
   if (cronJob.deletionMs !== undefined) return undefined;
   const because = referenceOf(resource, cronJob);
+  const due = cronJob.spec.suspend === true ? {} : dueTimes(cronJob, now);
+  const start = due.latest === undefined ? noStart : startJob(observed, due.latest, now);
   const about = aboutOf(resource, cronJob);
-  const due = dueTimes(cronJob, now);
-  const start =
-    cronJob.spec.suspend === true || due.latest === undefined ? noStart : startJob(observed, due.latest, now);
-  const status = statusOf(observed, start.started);
-  const actions: Action[] = [...start.deletions, ...start.actions];
-  if (!isEqual(status, cronJob.status)) actions.push(updateStatus(cronJob, status, observed));
+  const left = observed.jobs.filter((job) => !start.replaced.includes(job));
+  const status = statusOf({ ...observed, jobs: left }, start.started);
+  const reason = "concurrencyPolicy Replace: a newer run is due";
+  const actions: Action[] = [...start.replaced.map((job) => deletion(job, about, reason)), ...start.actions];
+  if (!isEqual(status, cronJob.status)) actions.push(updateStatus(cronJob, status, observed), ...ends(observed));
   actions.push(...history(observed));
   const problem = due.problem ?? start.problem;
   if (problem !== undefined) actions.push({ verb: "event", about, type: "Warning", ...problem });
-  const lookAgainMs =
-    cronJob.spec.suspend === true || due.next === undefined ? undefined : Math.max(100, due.next - now + 100);
+  const lookAgainMs = due.next === undefined ? undefined : Math.max(100, due.next - now + 100);
   return {
     actions,
     because,
@@ -77,30 +77,22 @@ function dueTimes(cronJob: CronJobView, now: number): Due {
   let latest: number | undefined;
   let missed = 0;
   let next = nextTime(parsed.schedule, clock, from);
-  while (next !== undefined && next <= now) {
+  while (next !== undefined && next <= now && missed <= limits.cronMissedMax) {
     latest = next;
     missed++;
-    if (missed > limits.cronMissedMax) {
-      // Long ago: begin shortly before now instead of walking through the years.
-      next = nextTime(parsed.schedule, clock, Math.max(next, now - limits.cronLookBackMs));
-      if (missed > 2 * limits.cronMissedMax) break;
-      continue;
-    }
     next = nextTime(parsed.schedule, clock, next);
   }
-  const problem =
-    missed > limits.cronMissedMax
-      ? {
-          eventReason: "TooManyMissedTimes",
-          message: `too many missed start times: ${missed}. Set or decrease .spec.startingDeadlineSeconds or check clock skew`,
-        }
-      : undefined;
-  return {
-    ...(latest === undefined ? {} : { latest }),
-    ...(next === undefined ? {} : { next }),
-    ...(problem === undefined ? {} : { problem }),
-  };
+  if (latest === undefined || missed <= limits.cronMissedMax)
+    return { ...(latest === undefined ? {} : { latest }), ...(next === undefined ? {} : { next }) };
+  latest = lastTime(parsed.schedule, clock, latest, now);
+  next = nextTime(parsed.schedule, clock, latest);
+  return { latest, ...(next === undefined ? {} : { next }), problem: tooManyMissed };
 }
+
+const tooManyMissed: Problem = {
+  eventReason: "TooManyMissedTimes",
+  message: "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
+};
 
 function steppedBack(fromMs: number, now: number): Problem {
   const seconds = Math.round((fromMs - now) / 1000);
@@ -112,13 +104,14 @@ function steppedBack(fromMs: number, now: number): Problem {
 
 interface Start {
   readonly actions: readonly Action[];
-  readonly deletions: readonly Action[];
+  /** Jobs that must go before the new one comes. */
+  readonly replaced: readonly JobView[];
   /** The instant whose Job is started now or was before. */
   readonly started?: number;
   readonly problem?: Problem;
 }
 
-const noStart: Start = { actions: [], deletions: [] };
+const noStart: Start = { actions: [], replaced: [] };
 
 function startJob(observed: ObservedCronJob, atMs: number, now: number): Start {
   const { cronJob } = observed;
@@ -146,10 +139,6 @@ function startJob(observed: ObservedCronJob, atMs: number, now: number): Start {
     };
   }
   const about = aboutOf(resource, cronJob);
-  const deletions =
-    concurrencyPolicy === "Replace"
-      ? active.map((job) => deletion(job, about, "concurrencyPolicy Replace: a newer run is due"))
-      : [];
   const action: Action = {
     verb: "create",
     resource: jobs,
@@ -160,7 +149,7 @@ function startJob(observed: ObservedCronJob, atMs: number, now: number): Start {
     event: { about, type: "Normal", eventReason: "SuccessfulCreate", message: `Created job ${name}` },
     failureEvent: { about, type: "Warning", eventReason: "FailedCreate", message: "Error creating job: " },
   };
-  return { actions: [action], deletions, started: atMs };
+  return { actions: [action], replaced: concurrencyPolicy === "Replace" ? active : [], started: atMs };
 }
 
 /** Derived from the instant, so that however often we are started there is one Job for it. */
@@ -209,6 +198,21 @@ function statusOf(observed: ObservedCronJob, started: number | undefined): CronJ
     ...(last === 0 ? {} : { lastScheduleTime: timeText(last) }),
     ...(successful === 0 ? {} : { lastSuccessfulTime: timeText(successful) }),
   };
+}
+
+/** Tells once of each Job that the status still calls active, and that has finished or is gone. */
+function ends({ cronJob, jobs: all }: ObservedCronJob): EventAction[] {
+  const about = aboutOf(resource, cronJob);
+  return (cronJob.status.active ?? []).flatMap(({ uid, name = "" }): EventAction[] => {
+    const job = all.find((candidate) => candidate.uid === uid);
+    const end = job && finishedAs(job);
+    if (job !== undefined && end === undefined) return [];
+    const told =
+      end === undefined
+        ? { eventReason: "MissingJob", message: `Active job went missing: ${name}` }
+        : { eventReason: "SawCompletedJob", message: `Saw completed job: ${name}, condition: ${end}` };
+    return [{ verb: "event", about, type: "Normal", ...told }];
+  });
 }
 
 function updateStatus(cronJob: CronJobView, status: CronJobStatus, observed: ObservedCronJob): Action {

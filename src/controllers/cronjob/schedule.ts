@@ -42,6 +42,23 @@ export function nextTime(schedule: CronSchedule, clock: ZoneClock, afterMs: numb
   return undefined;
 }
 
+/** The newest instant up to `nowMs` at which the schedule fires, when it fires at `firstMs` already. */
+export function lastTime(schedule: CronSchedule, clock: ZoneClock, firstMs: number, nowMs: number): number {
+  if (schedule.everyMs !== undefined) {
+    const everyMs = Math.max(1000, schedule.everyMs);
+    return firstMs + Math.floor((nowMs - firstMs) / everyMs) * everyMs;
+  }
+  // Whether it fires between an instant and now can only change from yes to no as the instant comes nearer to now.
+  let last = firstMs;
+  for (let low = firstMs, high = nowMs; high - low > minuteMs;) {
+    const middle = low + Math.floor((high - low) / 2);
+    const next = nextTime(schedule, clock, middle);
+    if (next !== undefined && next <= nowMs) low = last = next;
+    else high = middle;
+  }
+  return last;
+}
+
 /** 0: this minute fires. Else the minutes to the start of the next minute, hour or day that might. */
 function minutesToSkip(schedule: CronSchedule, local: Date): number {
   const minutesLeftInDay = 24 * 60 - (local.getUTCHours() * 60 + local.getUTCMinutes());
