@@ -10,7 +10,6 @@ import type { Compiled, Program } from "#cel/program.ts";
 import type { FieldError } from "#api/kind.ts";
 import { requestBytesMax } from "../limits.ts";
 import { checkDefaults } from "./check-defaults.ts";
-import { parseJsonPath } from "./json-path.ts";
 import { definitionEstimateMax, errorsMax, messageLengthMax, ruleEstimateMax } from "./limits.ts";
 import { compileRule } from "./rules.ts";
 import { bytesMin, itemsOf, typeOfSchema } from "./schema-types.ts";
@@ -54,10 +53,6 @@ function checkVersion(errors: FieldErrors, at: string, version: CustomResourceDe
         "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.",
       );
     }
-  });
-  version.additionalPrinterColumns?.forEach(({ jsonPath }, index) => {
-    if (jsonPath && /^[.[]/.test(jsonPath) && parseJsonPath(jsonPath) === undefined)
-      errors.invalid(`${at}.additionalPrinterColumns[${index}].jsonPath`, jsonPath, "is an invalid json path");
   });
 }
 

@@ -89,45 +89,48 @@ function selectableFields(version: CustomResourceDefinitionVersion): Record<stri
   return fields;
 }
 
-/** Name, then the definition's columns; without any, Name and Age. */
+/**
+ * Name, then the definition's columns up to the first whose path cannot be read; without any, Name and Age. A column shows the
+ * first value that its path leads to.
+ */
 function columnsOf(version: CustomResourceDefinitionVersion): Pick<KindRules, "columns" | "cells"> {
   const own = version.additionalPrinterColumns ?? [];
-  if (own.length === 0)
-    return {
-      columns: [nameColumn, ageColumn],
-      cells: (object, now) => [object.metadata.name, ageOf(object.metadata.creationTimestamp, now)],
-    };
-  const columns = own.map((column): Column => ({
-    name: column.name,
-    type: column.type as Column["type"],
-    ...(column.format !== undefined && { format: column.format }),
-    description: column.description ?? `Custom resource definition column (in JSONPath format): ${column.jsonPath}`,
-    priority: column.priority ?? 0,
-  }));
-  const readers = own.map((column) => ({ type: column.type, read: parseJsonPath(column.jsonPath) }));
+  const readers: ((object: ApiObject, now: number) => Cell)[] = [];
+  const columns: Column[] = [];
+  if (own.length === 0) {
+    columns.push({ ...ageColumn, type: "date" });
+    readers.push((object, now) => ageOf(object.metadata.creationTimestamp, now));
+  }
+  for (const { name, type, format, description, jsonPath, priority } of own) {
+    const read = parseJsonPath(jsonPath);
+    if (read === undefined) break;
+    columns.push({
+      name,
+      type: type as Column["type"],
+      ...(format !== undefined && { format }),
+      description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
+      priority: priority ?? 0,
+    });
+    readers.push((object, now) => cellOf(type, read(object)[0], now));
+  }
   return {
     columns: [nameColumn, ...columns],
-    cells: (object, now) => [
-      object.metadata.name,
-      ...readers.map(({ type, read }) => cellOf(type, read?.(object) ?? [], now)),
-    ],
+    cells: (object, now) => [object.metadata.name, ...readers.map((read) => read(object, now))],
   };
 }
 
-function cellOf(type: string, values: readonly unknown[], now: number): Cell {
-  const [value] = values;
+function cellOf(type: string, value: unknown, now: number): Cell {
   if (value === undefined || value === null) return undefined;
   switch (type) {
     case "date":
-      return typeof value === "string" ? ageOf(value, now) : "<invalid>";
+      return typeof value !== "string" ? undefined : Number.isNaN(Date.parse(value)) ? "<invalid>" : ageOf(value, now);
     case "integer":
+      return typeof value === "number" || typeof value === "bigint" ? Math.trunc(Number(value)) : undefined;
     case "number":
       return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined;
     case "boolean":
       return typeof value === "boolean" ? value : undefined;
-    default: {
-      const texts = values.map((each) => (typeof each === "string" ? each : JSON.stringify(each)));
-      return texts.join(",");
-    }
+    default:
+      return shown(value);
   }
 }

@@ -16,3 +16,5 @@ export const conversionBatchMax = 500;
 export const conversionTimeoutSeconds = 30;
 /** Events of a watch that wait for their conversion; beyond them the watch is broken off. */
 export const conversionBacklogMax = 1_000;
+/** Values that are followed through a JSONPath. */
+export const pathValuesMax = 10_000;
