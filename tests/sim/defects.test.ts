@@ -120,6 +120,19 @@ const defects: readonly { what: string; notices: RegExp; swarm?: Partial<Swarm>;
     },
   },
   {
+    what: "a scheduler puts all pods that are to be spread on one node",
+    seed: "pods to be spread",
+    notices: /^55 spread/,
+    defects: {
+      alterRequest: (client, request) => {
+        if (client !== "scheduler" || !/\/pods\/spread-[^/]+\/binding$/.test(request.target)) return request;
+        const binding = JSON.parse(decoder.decode(request.body)) as { target: object };
+        const target = { ...binding.target, name: "node-1" };
+        return { ...request, body: encoder.encode(JSON.stringify({ ...binding, target })) };
+      },
+    },
+  },
+  {
     what: "an endpoint controller says that every pod is ready",
     notices: /^(67 endpoints|26 convergence)/,
     defects: changeBody((target, method, body) => {

@@ -66,12 +66,12 @@ const node = (taints: Body[] = []): Step => ({
 const gone: Body[] = [{ key: "gone", effect: "NoExecute" }];
 const bound = (spec: Body = {}): Step => ({ put: `${pod}/web`, object: { spec: { nodeName: "n1", ...spec } } });
 const nodeNamed = (name: string): Step => ({ put: `/registry/core/nodes/${name}`, object: {} });
-const spreadTo = (name: string, nodeName: string): Step => ({
+const spreadTo = (name: string, nodeName?: string): Step => ({
   put: `${pod}/${name}`,
   object: {
     metadata: { labels: { app: "s" } },
     spec: {
-      nodeName,
+      ...(nodeName && { nodeName }),
       topologySpreadConstraints: [
         {
           topologyKey: "kubernetes.io/hostname",
@@ -83,6 +83,14 @@ const spreadTo = (name: string, nodeName: string): Step => ({
     },
   },
 });
+/** The scheduler asks for three binds at once, which leave two pods on n1 and one on n2. */
+const binding: Step[] = [
+  ...["n1", "n2"].map(nodeNamed),
+  ...["a", "b", "c"].map((name) => spreadTo(name)),
+  { binds: "a", to: "n1", at: late },
+  { binds: "b", to: "n2" },
+  { binds: "c", to: "n1" },
+];
 const tolerates = { tolerations: [{ key: "gone", operator: "Exists", tolerationSeconds: 300 }] };
 const drivenAway: Step = { deletes: "/api/v1/namespaces/default/pods/web", actor: "controllers/taint-eviction" };
 const waiting: Step = {
@@ -297,6 +305,46 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
       spreadTo("d", "n2"),
       { remove: `${pod}/d` },
       spreadTo("e", "n1"),
+    ],
+  },
+  {
+    story: "a bind that others were judged with arrives after them",
+    checker: spreadChecker,
+    steps: [...binding, ...[spreadTo("c", "n1"), spreadTo("a", "n1"), spreadTo("b", "n2")]],
+  },
+  {
+    story: "a bind that others were judged with gets lost, and its pod goes",
+    checker: spreadChecker,
+    steps: [...binding, { remove: `${pod}/b` }, ...[spreadTo("a", "n1"), spreadTo("c", "n1")]],
+  },
+  {
+    story: "a bind that got lost long ago still counts",
+    checker: spreadChecker,
+    steps: [...binding, { ...spreadTo("a", "n1"), at: 2 * late }, spreadTo("c", "n1")],
+    broken: /^55 spread: .*: n1 has 2 such pods then, n2 0/,
+  },
+  {
+    story: "a pod is bound elsewhere than it was asked for, and counted there",
+    checker: spreadChecker,
+    steps: [...binding, ...[spreadTo("a", "n1"), spreadTo("b", "n1")]],
+    broken: /^55 spread: .*: n1 has 2 such pods then, n2 0/,
+  },
+  {
+    story: "a node came a moment ago, and the scheduler has named it",
+    checker: spreadChecker,
+    steps: [
+      ...[...["n1", "n2"].map(nodeNamed), { binds: "x", to: "n2" }],
+      ...[spreadTo("a"), { binds: "a", to: "n1" }, spreadTo("a", "n1")],
+      ...[spreadTo("b"), { binds: "b", to: "n1" }, spreadTo("b", "n1")],
+    ],
+    broken: /^55 spread: .*: n1 has 2 such pods then, n2 0/,
+  },
+  {
+    story: "a node came again a moment ago, and the scheduler may have named the one before",
+    checker: spreadChecker,
+    steps: [
+      ...[...["n1", "n2"].map(nodeNamed), { remove: "/registry/core/nodes/n2" }, nodeNamed("n2")],
+      ...[{ binds: "x", to: "n2" }, spreadTo("a", "n1"), spreadTo("b", "n1")],
     ],
   },
   {

@@ -27,6 +27,9 @@ export interface Step {
   readonly client?: string;
   /** A user asks to evict this pod. */
   readonly evicts?: string;
+  /** The scheduler asks to bind this pod to the node `to`. */
+  readonly binds?: string;
+  readonly to?: string;
   /** The autoscaler `by` gives this Deployment `replicas` pods. */
   readonly scales?: string;
   readonly by?: string;
@@ -73,6 +76,12 @@ export function play(make: CheckerFactory, steps: readonly Step[]): string[] {
     if (step.evicts !== undefined) {
       const target = `/api/v1/namespaces/default/pods/${step.evicts}/eviction`;
       checker.requested?.("user", { method: "POST", target, headers: {}, body: new Uint8Array(0) });
+      continue;
+    }
+    if (step.binds !== undefined) {
+      const target = `/api/v1/namespaces/default/pods/${step.binds}/binding`;
+      const body = new TextEncoder().encode(JSON.stringify({ target: { kind: "Node", name: step.to } }));
+      checker.asked?.("scheduler", { method: "POST", target, headers: {}, body });
       continue;
     }
     if (step.scales !== undefined) {

@@ -2,7 +2,7 @@ import { readCause } from "#client/cause-headers.ts";
 import type { Change, Stored } from "../history.ts";
 import { rolloutBounds, type DeploymentSpec } from "./rollout-bounds.ts";
 import type { Checker, Report, View } from "./checker.ts";
-import { controllerOf, isReady, isTerminal, isTrue, objectOfUid, staleMsOf } from "./facts.ts";
+import { controllerOf, isReady, isTerminal, isTrue, objectOfUid, podKeyOf, staleMsOf } from "./facts.ts";
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
 /** A deletion that was asked for longer ago came from somebody else. Milliseconds. */
@@ -45,10 +45,10 @@ class DeploymentChecker implements Checker {
 
   requested(_client: string, { method, target, headers }: Parameters<NonNullable<Checker["requested"]>>[1]): void {
     if (method !== "DELETE" || readCause(headers)?.actor !== "controllers/replicaset") return;
-    const name = /\/namespaces\/([^/]+)\/pods\/([^/?]+)/.exec(target);
-    if (name === null) return;
-    this.#asked.add(`/registry/core/pods/${name[1]}/${name[2]}`);
-    this.#askedMs.set(`/registry/core/pods/${name[1]}/${name[2]}`, this.#view.now());
+    const key = podKeyOf(target);
+    if (key === undefined) return;
+    this.#asked.add(key);
+    this.#askedMs.set(key, this.#view.now());
   }
 
   changed(changes: readonly Change[]): void {

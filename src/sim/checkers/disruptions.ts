@@ -7,6 +7,7 @@ import {
   isTerminal,
   objectOfUid,
   oldestViewMsOf,
+  podKeyOf,
   repelling,
   requestOf,
 } from "./facts.ts";
@@ -45,11 +46,12 @@ class DisruptionChecker implements Checker {
   }
 
   requested(client: string, { method, target }: Parameters<NonNullable<Checker["requested"]>>[1]): void {
-    const [, namespace, name, verb] = /\/namespaces\/([^/]+)\/pods\/([^/?]+)(\/eviction)?(?:\?.*)?$/.exec(target) ?? [];
-    const key = `/registry/core/pods/${namespace}/${name}`;
-    if (method === "POST" && verb !== undefined) this.#evicted.add(key);
-    if (method === "DELETE") this.#deleted.add(key);
-    if (method === "DELETE" && client === "scheduler") this.#preempted(key);
+    const evicted = method === "POST" ? podKeyOf(target, "eviction") : undefined;
+    if (evicted !== undefined) this.#evicted.add(evicted);
+    const deleted = method === "DELETE" ? podKeyOf(target) : undefined;
+    if (deleted === undefined) return;
+    this.#deleted.add(deleted);
+    if (client === "scheduler") this.#preempted(deleted);
   }
 
   changed(changes: Parameters<NonNullable<Checker["changed"]>>[0]): void {

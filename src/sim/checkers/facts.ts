@@ -31,11 +31,17 @@ export function objectOfUid(objects: Iterable<Stored>, uid: string | undefined):
   return undefined;
 }
 
+/** The key of the pod that a path names, or one of whose subresources it names; undefined where it names something else. */
+export function podKeyOf(target: string, subresource = ""): string | undefined {
+  const path = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\/([^/?]+))?(?:\?.*)?$/;
+  const [, namespace, name, of = ""] = path.exec(target) ?? [];
+  return name === undefined || of !== subresource ? undefined : `/registry/core/pods/${namespace}/${name}`;
+}
+
 /** The pod that a request asks to delete; undefined where it asks for something else, or there is none. */
 export function deletedPodOf(history: ObservedState, { method, target }: ClientRequest): Stored | undefined {
-  const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/?]+)(?:\?.*)?$/.exec(target) ?? [];
-  if (method !== "DELETE" || name === undefined) return undefined;
-  return history.get(`/registry/core/pods/${namespace}/${name}`);
+  const key = method === "DELETE" ? podKeyOf(target) : undefined;
+  return key === undefined ? undefined : history.get(key);
 }
 
 /** Whether a condition of an object is True. */

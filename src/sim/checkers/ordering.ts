@@ -1,6 +1,6 @@
 import type { Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
-import { controllerOf } from "./facts.ts";
+import { controllerOf, deletedPodOf } from "./facts.ts";
 
 /** What stood this long, every loop has seen: streams are late and servers away, but not that long. Milliseconds. */
 const seenByAllMs = 120_000;
@@ -12,11 +12,9 @@ export function orderingChecker(view: View, report: Report): Checker {
   const instants = new Map<string, string>();
   return {
     name: "ordering",
-    requested(client, { method, target }) {
-      const [, pod] = /^\/api\/v1\/namespaces\/default\/pods\/([^/?]+)$/.exec(target) ?? [];
-      if (client !== "controllers" || method !== "DELETE" || pod === undefined) return;
-      const found = view.history.get(`/registry/core/pods/default/${pod}`);
-      if (found !== undefined) checkShrinking(found, createdMs, view, report);
+    requested(client, request) {
+      const pod = deletedPodOf(view.history, request);
+      if (client === "controllers" && pod !== undefined) checkShrinking(pod, createdMs, view, report);
     },
     changed(changes) {
       for (const { resource, before, current, key } of changes) {
