@@ -42,8 +42,10 @@ export class Cluster {
   readonly #pods: Map<string, PodView>[] = [];
   readonly #placed = new Map<string, { readonly pod: PodView; readonly slot: number }>();
   readonly #ports: HostPort[][] = [];
-  /** Number of placed pods by the claim that they use. */
+  /** Number of placed pods by the claim (`namespace/name`) that they use. */
   readonly #claimUsers = new Map<string, number>();
+  /** The same of the pods in each slot. */
+  readonly #claimsAt: Map<string, number>[] = [];
   readonly #columns = new Map<string, Column>();
   readonly #topologies = new Map<string, Topology>();
   readonly #counters = new Map<string, PodCounter>();
@@ -155,7 +157,7 @@ export class Cluster {
     this.#noteHeldTerms(pod.shape);
     const slot = this.#slotFor(nodeName);
     this.#placed.set(pod.key, { pod, slot });
-    this.#countClaims(pod, 1);
+    this.#countClaims(pod, slot, 1);
     this.#pods[slot]!.set(pod.key, pod);
     this.#account(pod, slot, 1);
     if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.#ports[slot]!, ...pod.shape.hostPorts];
@@ -166,7 +168,7 @@ export class Cluster {
     if (placed === undefined) return;
     const { pod, slot } = placed;
     this.#placed.delete(key);
-    this.#countClaims(pod, -1);
+    this.#countClaims(pod, slot, -1);
     this.#pods[slot]!.delete(key);
     this.#account(pod, slot, -1);
     if (pod.shape.hostPorts.length > 0)
@@ -174,18 +176,25 @@ export class Cluster {
     this.#releaseIfEmpty(this.#names[slot]!, slot);
   }
 
-  #countClaims(pod: PodView, sign: 1 | -1): void {
+  #countClaims(pod: PodView, slot: number, sign: 1 | -1): void {
     for (const name of pod.claims) {
       const key = `${pod.namespace}/${name}`;
-      const count = (this.#claimUsers.get(key) ?? 0) + sign;
-      if (count === 0) this.#claimUsers.delete(key);
-      else this.#claimUsers.set(key, count);
+      for (const users of [this.#claimUsers, this.#claimsAt[slot]!]) {
+        const count = (users.get(key) ?? 0) + sign;
+        if (count === 0) users.delete(key);
+        else users.set(key, count);
+      }
     }
   }
 
   /** Whether a placed pod uses a claim (`namespace/name`). */
   usesClaim(claim: string): boolean {
     return this.#claimUsers.has(claim);
+  }
+
+  /** Claims (`namespace/name`) that pods in a slot use. */
+  claimsAt(slot: number): Iterable<string> {
+    return this.#claimsAt[slot]?.keys() ?? [];
   }
 
   /** The lowest priority of any placed pod; Infinity when there is none. */
@@ -361,6 +370,7 @@ export class Cluster {
     this.#nodes[slot] = undefined;
     this.#pods[slot] = new Map();
     this.#ports[slot] = [];
+    this.#claimsAt[slot] = new Map();
     return slot;
   }
 

@@ -122,6 +122,14 @@ function changeFor(code: number, { shape, node, shortages, taints }: Met): strin
       return "a pod that matches the pod affinity in the topology domain";
     case verdict.antiAffinity:
       return "no pod that matches the pod anti-affinity in the topology domain";
+    case verdict.claimInUse:
+      return "the end of the pod that uses the pod's ReadWriteOncePod claim";
+    case verdict.volumeLimit:
+      return "fewer volumes of the same CSI driver on the node, or a larger allocatable count in its CSINode";
+    case verdict.volumeCapacity:
+      return "more free storage for the node in the CSIStorageCapacity objects of the class";
+    case verdict.volumeZone:
+      return "the pod's volumes being in the node's zone";
     case verdict.volumeAffinity:
       return "the pod's volumes being reachable from the node";
     case verdict.volumeBinding:

@@ -31,14 +31,6 @@ import { hints, SchedulingQueue } from "./queue.ts";
 import { Refusal } from "./refusal.ts";
 import { Tasks } from "./tasks.ts";
 import { verdict } from "./verdict.ts";
-import {
-  claimDeclaration,
-  classDeclaration,
-  volumeDeclaration,
-  type ClaimView,
-  type ClassView,
-  type VolumeView,
-} from "./volume-views.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface SchedulerOptions {
@@ -99,9 +91,6 @@ class Loop implements Scheduler {
   readonly #nodes: Informer<NodeView>;
   readonly #namespaces: Informer<Labels>;
   readonly #budgets: Informer<Budget>;
-  readonly #claims: Informer<ClaimView>;
-  readonly #persistentVolumes: Informer<VolumeView>;
-  readonly #classes: Informer<ClassView>;
   readonly #explanations = new Explanations(this.#cluster);
   readonly #tasks = new Tasks(() => this.#pump());
   readonly #judging = new Tasks(() => this.#pump());
@@ -124,10 +113,7 @@ class Loop implements Scheduler {
     this.#nodes = options.informers.of<Node, NodeView>(nodeDeclaration);
     this.#namespaces = options.informers.of(namespaceDeclaration);
     this.#budgets = options.informers.of<PodDisruptionBudget, Budget>(budgetDeclaration);
-    this.#claims = options.informers.of(claimDeclaration);
-    this.#persistentVolumes = options.informers.of(volumeDeclaration);
-    this.#classes = options.informers.of(classDeclaration);
-    this.#volumes = new Volumes(this.#claims, this.#persistentVolumes, this.#classes);
+    this.#volumes = new Volumes(options.informers);
     const { informers, client, timers } = options;
     this.#devices = new Devices(
       informers.of(deviceClaimDeclaration),
@@ -204,12 +190,11 @@ class Loop implements Scheduler {
       this.#namespaces.handle((name, _old, labels) => this.#namespaceChanged(name, labels)),
       this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
       this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
-      ...[this.#claims, this.#persistentVolumes, this.#classes].map((one) => one.handle(() => this.#volumesChanged())),
+      ...this.#volumes.subscribe(() => this.#volumesChanged()),
       ...this.#devices.subscribe(() => this.#note(hints.devices)),
     ];
-    const storage = [this.#claims, this.#persistentVolumes, this.#classes];
-    const needed = [this.#namespaces, this.#nodes, this.#pods, this.#budgets, ...storage];
-    void Promise.all([...needed.map((one) => one.synced()), ...this.#devices.synced()]).then(() => {
+    const needed = [this.#namespaces, this.#nodes, this.#pods, this.#budgets].map((one) => one.synced());
+    void Promise.all([...needed, ...this.#volumes.synced(), ...this.#devices.synced()]).then(() => {
       this.#ready = true;
       this.#pump();
     });
@@ -415,7 +400,7 @@ class Loop implements Scheduler {
   }
 
   #obstacle(pod: PodView): string | undefined {
-    const volumes = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod, this.#cluster);
+    const volumes = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod);
     return volumes ?? (pod.deviceClaims.length === 0 ? undefined : this.#devices.obstacle(pod));
   }
 

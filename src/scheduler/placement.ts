@@ -164,8 +164,8 @@ export class Placer {
     const verdicts = this.#verdicts;
     verdicts.set(evaluation.verdicts);
     if (nominations > 0) this.#keepRoomForNominated(evaluation, pod, verdicts);
-    constraints.filter(evaluation, verdicts);
     if (pod.claims.length > 0) this.#volumes?.filter(pod, this.#cluster, verdicts);
+    constraints.filter(evaluation, verdicts);
     if (pod.deviceClaims.length > 0) this.#devices?.filter(pod, this.#cluster, verdicts);
     return verdicts;
   }

@@ -72,10 +72,12 @@ export interface PodView {
   /** Succeeded or Failed: takes nothing from its node any more. */
   readonly finished: boolean;
   readonly createdMs: number;
-  /** When it began to run; 0 before. */
+  /** When it began to run; later than any that does while it has not. */
   readonly startedMs: number;
   /** Names of the claims that it uses, those of its ephemeral volumes too. */
   readonly claims: readonly string[];
+  /** Those of them that are made for its ephemeral volumes. */
+  readonly ephemeralClaims: readonly string[];
   readonly deviceClaims: readonly DeviceClaimUse[];
   /** Message of its PodScheduled=False condition. */
   readonly unschedulable: string | undefined;
@@ -104,22 +106,24 @@ export function podView(pod: Pod): PodView {
     deleting: metadata.deletionTimestamp !== undefined,
     finished: isTerminalPhase(status?.phase),
     createdMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
-    startedMs: Date.parse(status?.startTime ?? "") || 0,
-    claims: claimsOf(pod),
+    startedMs: Date.parse(status?.startTime ?? "") || Number.MAX_SAFE_INTEGER,
+    ...claimsOf(pod),
     deviceClaims: deviceClaimsOf(pod),
     unschedulable: condition?.reason === "Unschedulable" ? (condition.message ?? "") : undefined,
   };
 }
 
-const noClaims: readonly string[] = Object.freeze([]);
+type Claims = Pick<PodView, "claims" | "ephemeralClaims">;
+const noClaims: Claims = Object.freeze({ claims: [], ephemeralClaims: [] });
 
-function claimsOf({ metadata, spec }: Pod): readonly string[] {
+function claimsOf({ metadata, spec }: Pod): Claims {
   if (spec.volumes === undefined) return noClaims;
-  const names = spec.volumes.flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
-    return ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`];
-  });
-  return names.length === 0 ? noClaims : names;
+  const named = spec.volumes.flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []);
+  const ephemeralClaims = spec.volumes.flatMap(({ name, ephemeral }) =>
+    ephemeral === undefined ? [] : [`${metadata.name ?? ""}-${name}`],
+  );
+  if (named.length + ephemeralClaims.length === 0) return noClaims;
+  return { claims: [...named, ...ephemeralClaims], ephemeralClaims };
 }
 
 const noDeviceClaims: readonly DeviceClaimUse[] = Object.freeze([]);

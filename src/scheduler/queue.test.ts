@@ -4,7 +4,7 @@ import { hints, SchedulingQueue } from "./queue.ts";
 import { verdict } from "./verdict.ts";
 
 const noRoom = 1 << verdict.resources;
-const noFriend = 1 << verdict.affinity;
+const noVolume = 1 << verdict.volumeBinding;
 
 function takeAll(queue: SchedulingQueue, nowMs: number): string[] {
   const taken: string[] = [];
@@ -30,17 +30,17 @@ test("priority first, then arrival", () => {
 test("a pod that fits nowhere comes back when something happens that may help it, not before its back-off is over", () => {
   const queue = new SchedulingQueue();
   queue.add("big", 0);
-  queue.add("lonely", 0);
+  queue.add("homeless", 0);
   takeAll(queue, 0);
   queue.unschedulable("big", noRoom, 0);
-  queue.unschedulable("lonely", noFriend, 0);
+  queue.unschedulable("homeless", noVolume, 0);
   queue.happened(hints.podGone, 500);
   assert.deepEqual(takeAll(queue, 999), []);
   assert.equal(queue.nextDueMs, 1_000);
   assert.deepEqual(takeAll(queue, 1_000), ["big"]);
   queue.unschedulable("big", noRoom, 1_000);
-  queue.happened(hints.podCame, 5_000);
-  assert.deepEqual(takeAll(queue, 5_000), ["lonely"]);
+  queue.happened(hints.volumes, 5_000);
+  assert.deepEqual(takeAll(queue, 5_000), ["homeless"]);
   queue.happened(hints.podGone, 5_000);
   assert.deepEqual(takeAll(queue, 5_000), ["big"]);
 });

@@ -7,26 +7,38 @@ export type Hint = number;
 
 const bit = (code: number): Hint => 1 << code;
 
+const noByPods =
+  bit(verdict.spread) | bit(verdict.affinity) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity);
+/** Nobody here knows what those outside look at. */
+const noByOthers = bit(verdict.extender);
+
 export const hints = {
   /** A node came, or its labels, taints, room or schedulability changed. */
   node: 0xffff_fff,
-  /** A pod left its node, or asks for less. */
+  /** A pod left its node, asks for less, or gave up the room that was kept for it. */
   podGone:
+    noByPods |
+    noByOthers |
     bit(verdict.ports) |
     bit(verdict.resources) |
-    bit(verdict.spread) |
-    bit(verdict.antiAffinity) |
-    bit(verdict.existingAntiAffinity) |
-    bit(verdict.claims) |
-    bit(verdict.extender),
+    bit(verdict.claimInUse) |
+    bit(verdict.volumeLimit),
   /** A pod came to a node. */
-  podCame: bit(verdict.affinity) | bit(verdict.spread),
-  /** A claim, a volume or a class of volumes changed. */
-  volumes: bit(verdict.volumeAffinity) | bit(verdict.volumeBinding) | bit(verdict.claims),
+  podCame: bit(verdict.affinity) | bit(verdict.spread) | noByOthers,
+  /** Something changed about claims, volumes, their classes, or what CSI drivers can do. */
+  volumes:
+    bit(verdict.claimInUse) |
+    bit(verdict.volumeLimit) |
+    bit(verdict.volumeAffinity) |
+    bit(verdict.volumeBinding) |
+    bit(verdict.volumeCapacity) |
+    bit(verdict.volumeZone) |
+    bit(verdict.claims) |
+    noByOthers,
   /** A resource claim, a slice or a class of devices changed. */
-  devices: bit(verdict.devices) | bit(verdict.deviceNode) | bit(verdict.claims),
-  /** Labels of a placed pod or of a namespace changed. */
-  labels: bit(verdict.affinity) | bit(verdict.spread) | bit(verdict.antiAffinity) | bit(verdict.existingAntiAffinity),
+  devices: bit(verdict.devices) | bit(verdict.deviceNode) | bit(verdict.claims) | noByOthers,
+  /** Labels of a placed pod or of a namespace changed, or a node went away. */
+  labels: noByPods | noByOthers,
 } as const;
 
 /** What brings pods into a part of the queue, in upstream's words where it has some; `ClusterEvent`: something that may help them. */
@@ -75,6 +87,10 @@ export class SchedulingQueue {
   /** How often pods came into each part of the queue, by what brought them: `active UnscheduledPodAdd`. */
   readonly incoming = new Map<`${"active" | "backoff" | "unschedulable"} ${IncomingEvent}`, number>();
   readonly #waiting = new Map<string, Waiting>();
+  /** Pods that are being tried. */
+  readonly #taken = new Set<Waiting>();
+  /** Pods that no node fits, by what said no: an event looks only at those that it may help. */
+  readonly #unschedulable = new Map<Hint, Set<Waiting>>();
   readonly #active = new Heap<Waiting>((a, b) =>
     a.priority === b.priority ? a.arrival < b.arrival : a.priority > b.priority,
   );
@@ -102,7 +118,7 @@ export class SchedulingQueue {
       priority,
       arrival,
       attempts: 0,
-      state: "backoff",
+      state: "taken",
       dueMs: 0,
       triedMs: 0,
       rejections: 0,
@@ -114,9 +130,10 @@ export class SchedulingQueue {
 
   /** Pods in each part; those that are being tried are in none. */
   counts(): { active: number; backoff: number; unschedulable: number } {
-    const counts = { active: 0, backoff: 0, unschedulable: 0 };
-    for (const { state } of this.#waiting.values()) if (state !== "taken") counts[state] += 1;
-    return counts;
+    const active = this.#activeCount;
+    let unschedulable = 0;
+    for (const same of this.#unschedulable.values()) unschedulable += same.size;
+    return { active, backoff: this.#waiting.size - this.#taken.size - active - unschedulable, unschedulable };
   }
 
   /** Attempts for a pod so far. */
@@ -127,15 +144,35 @@ export class SchedulingQueue {
   remove(key: string): void {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) return;
-    if (waiting.state === "active") this.#activeCount -= 1;
-    waiting.state = "taken";
     this.#waiting.delete(key);
+    this.#leave(waiting);
+    waiting.state = "taken";
+  }
+
+  #leave(waiting: Waiting): void {
+    if (waiting.state === "active") this.#activeCount -= 1;
+    this.#taken.delete(waiting);
+    if (waiting.state !== "unschedulable") return;
+    const { rejections } = waiting;
+    const same = this.#unschedulable.get(rejections);
+    same?.delete(waiting);
+    if (same?.size === 0) this.#unschedulable.delete(rejections);
+  }
+
+  #enter(waiting: Waiting, state: Waiting["state"]): void {
+    this.#leave(waiting);
+    waiting.state = state;
+    if (state === "active") this.#activeCount += 1;
+    if (state === "taken") this.#taken.add(waiting);
+    if (state !== "unschedulable") return;
+    const same = this.#unschedulable.get(waiting.rejections);
+    if (same === undefined) this.#unschedulable.set(waiting.rejections, new Set([waiting]));
+    else same.add(waiting);
   }
 
   #activate(waiting: Waiting, event: IncomingEvent): void {
-    waiting.state = "active";
+    this.#enter(waiting, "active");
     this.#count("active", event);
-    this.#activeCount += 1;
     this.#active.push(waiting);
   }
 
@@ -146,8 +183,7 @@ export class SchedulingQueue {
       const waiting = this.#active.pop();
       if (waiting === undefined) return undefined;
       if (waiting.state !== "active") continue;
-      waiting.state = "taken";
-      this.#activeCount -= 1;
+      this.#enter(waiting, "taken");
       waiting.attempts += 1;
       waiting.triedMs = nowMs;
       waiting.missed = 0;
@@ -173,7 +209,7 @@ export class SchedulingQueue {
 
   #later(waiting: Waiting, state: "backoff" | "unschedulable", atMs: number, event: IncomingEvent): void {
     this.#count(state, event);
-    waiting.state = state;
+    this.#enter(waiting, state);
     waiting.dueMs = atMs;
     this.#due.push({ atMs, waiting });
   }
@@ -219,9 +255,9 @@ export class SchedulingQueue {
   /** Something happened: pods that it may help come back, not before their back-off is over. */
   happened(hint: Hint, nowMs: number): void {
     if (hint === 0) return;
-    for (const waiting of this.#waiting.values()) {
-      if (waiting.state === "taken") waiting.missed |= hint;
-      if (waiting.state !== "unschedulable" || (waiting.rejections & hint) === 0) continue;
+    for (const waiting of this.#taken) waiting.missed |= hint;
+    const helped = [...this.#unschedulable].filter(([rejections]) => (rejections & hint) !== 0);
+    for (const waiting of helped.flatMap(([, same]) => [...same])) {
       const endMs = this.#backoffEnd(waiting);
       if (endMs <= nowMs) this.#activate(waiting, "ClusterEvent");
       else this.#later(waiting, "backoff", endMs, "ClusterEvent");

@@ -1,11 +1,24 @@
+import { labelsMatch } from "#api/label-match.ts";
+import { termMatches } from "#api/node-match.ts";
 import { selectorOfObject } from "#api/selectors.ts";
 import type { Informer } from "#reconcile/informer.ts";
+import type { Informers } from "#reconcile/informers.ts";
 import type { Cluster } from "./cluster.ts";
-import { termMatches } from "#api/node-match.ts";
+import { type CapacityView, capacityDeclaration, publishesCapacityDeclaration } from "./csi-views.ts";
 import type { NodeView } from "./node-view.ts";
 import type { PodView } from "./pod-view.ts";
 import { verdict } from "./verdict.ts";
-import type { ClaimView, ClassView, VolumeView } from "./volume-views.ts";
+import { AttachedVolumes } from "./attached-volumes.ts";
+import {
+  type AttachedVolume,
+  claimDeclaration,
+  type ClaimView,
+  classDeclaration,
+  type ClassView,
+  isInZones,
+  volumeDeclaration,
+  type VolumeView,
+} from "./volume-views.ts";
 
 /** A step that gives a waiting claim its volume on the chosen node. */
 export type Preparation =
@@ -13,42 +26,74 @@ export type Preparation =
   | { readonly kind: "ask"; readonly claim: ClaimView };
 
 /**
- * What the claims of pods allow: where bound volumes can be reached, where waiting claims can get one. Reads informers, keeps
- * nothing. https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
+ * What the claims of pods allow: where bound volumes can be reached and attached, where waiting claims can get one. Reads informers,
+ * keeps nothing. https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
  */
 export class Volumes {
   readonly #claims: Informer<ClaimView>;
   readonly #volumes: Informer<VolumeView>;
   readonly #classes: Informer<ClassView>;
+  readonly #publishesCapacity: Informer<boolean>;
+  readonly #capacities: Informer<CapacityView>;
+  readonly #attached: AttachedVolumes;
 
-  constructor(claims: Informer<ClaimView>, volumes: Informer<VolumeView>, classes: Informer<ClassView>) {
-    this.#claims = claims;
-    this.#volumes = volumes;
-    this.#classes = classes;
+  constructor(informers: Pick<Informers, "of">) {
+    this.#claims = informers.of(claimDeclaration);
+    this.#volumes = informers.of(volumeDeclaration);
+    this.#classes = informers.of(classDeclaration);
+    this.#publishesCapacity = informers.of(publishesCapacityDeclaration);
+    this.#capacities = informers.of(capacityDeclaration);
+    this.#attached = new AttachedVolumes(informers, (claim) => this.#attachedFor(claim));
+  }
+
+  get #informers(): Pick<Informer<unknown>, "handle" | "synced">[] {
+    const storage = [this.#claims, this.#volumes, this.#classes, this.#publishesCapacity, this.#capacities];
+    return [...storage, this.#attached.limits];
+  }
+
+  /** `changed` is called after each change of anything that matters here. */
+  subscribe(changed: () => void): { close(): void }[] {
+    return this.#informers.map((one) => one.handle(changed));
+  }
+
+  synced(): Promise<void>[] {
+    return this.#informers.map((one) => one.synced());
   }
 
   /** Why no node at all will do, whatever else is true; undefined when nodes decide. */
-  obstacle(pod: PodView, cluster: Cluster): string | undefined {
+  obstacle(pod: PodView): string | undefined {
     for (const name of pod.claims) {
       const claim = this.#claims.get(`${pod.namespace}/${name}`);
+      const isEphemeral = pod.ephemeralClaims.includes(name);
+      if (claim === undefined && isEphemeral)
+        return `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`;
       if (claim === undefined) return `persistentvolumeclaim "${name}" not found`;
+      if (isEphemeral && claim.ownerUid !== pod.uid)
+        return `PVC ${pod.namespace}/${name} was not created for pod ${pod.key} (pod is not owner)`;
+      if (claim.lost)
+        return `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.volumeName}"`;
       if (claim.deleting) return `persistentvolumeclaim "${name}" is being deleted`;
       if (!claim.bound && !this.#waits(claim)) return "pod has unbound immediate PersistentVolumeClaims";
       if (claim.bound && this.#volumes.get(claim.volumeName) === undefined)
         return `persistentvolume "${claim.volumeName}" not found`;
-      if (claim.exclusive && cluster.usesClaim(`${pod.namespace}/${name}`))
-        return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
     }
     return undefined;
   }
 
-  /** Takes out the nodes on which the pod's claims have no volume and can get none. */
+  /** Takes out the nodes where the pod's claims are taken, have no volume and can get none, or where it cannot be attached. */
   filter(pod: PodView, cluster: Cluster, verdicts: Uint8Array): void {
     const claims = this.#claimsOf(pod);
+    const isInUse = claims.some(
+      ({ exclusive, namespace, name }) => exclusive && cluster.usesClaim(`${namespace}/${name}`),
+    );
+    const wanted = this.#attached.wantedBy(claims);
     for (let slot = 0; slot < cluster.slotCount; slot += 1) {
       if (verdicts[slot] !== verdict.fits) continue;
       const node = cluster.nodeAt(slot);
-      if (node !== undefined) verdicts[slot] = this.#judge(claims, node);
+      if (node === undefined) continue;
+      if (isInUse) verdicts[slot] = verdict.claimInUse;
+      else if (this.#attached.exceeds(wanted, cluster, slot)) verdicts[slot] = verdict.volumeLimit;
+      else verdicts[slot] = this.#judge(claims, node);
     }
   }
 
@@ -90,6 +135,7 @@ export class Volumes {
       if (claim.bound) {
         const volume = this.#volumes.get(claim.volumeName);
         if (volume !== undefined && !isReachable(volume, node)) return verdict.volumeAffinity;
+        if (volume !== undefined && !isInZones(volume, node)) return verdict.volumeZone;
         continue;
       }
       const mine = this.#volumeOf(claim);
@@ -97,6 +143,7 @@ export class Volumes {
       const volume = this.#freeVolume(claim, node, taken);
       if (volume !== undefined) taken.add(volume.name);
       else if (!this.#canProvision(claim, node)) return verdict.volumeBinding;
+      else if (!this.#hasCapacity(claim, node)) return verdict.volumeCapacity;
     }
     return verdict.fits;
   }
@@ -125,7 +172,7 @@ export class Volumes {
 
   #canProvision(claim: ClaimView, node: NodeView): boolean {
     const storageClass = this.#classes.get(claim.className);
-    if (storageClass?.provisions !== true) return false;
+    if (storageClass?.provisioner === undefined) return false;
     const { topologies } = storageClass;
     return (
       topologies.length === 0 ||
@@ -133,6 +180,24 @@ export class Volumes {
         (term.matchLabelExpressions ?? []).every(({ key, values }) => values.includes(node.labels[key] ?? "")),
       )
     );
+  }
+
+  /** Only what drivers publish counts. https://kubernetes.io/docs/concepts/storage/storage-capacity/#scheduling */
+  #hasCapacity({ className, bytes }: ClaimView, node: NodeView): boolean {
+    if (this.#publishesCapacity.get(this.#classes.get(className)?.provisioner ?? "") !== true) return true;
+    return this.#capacities
+      .by("class", className)
+      .some((capacity) => bytes <= (capacity.bytes ?? -1) && labelsMatch(capacity.nodes, node.labels));
+  }
+
+  /** The volume of a claim (`namespace/name`) that a CSI driver has to attach, also while it is still to be made. */
+  #attachedFor(key: string): AttachedVolume | undefined {
+    const claim = this.#claims.get(key);
+    if (claim === undefined) return undefined;
+    const volume = this.#volumeOf(claim);
+    if (volume !== undefined) return volume.csi;
+    const driver = this.#classes.get(claim.className)?.provisioner;
+    return driver === undefined ? undefined : { driver, id: `claim ${key}` };
   }
 }
 
