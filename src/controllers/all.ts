@@ -34,6 +34,7 @@ import { createResourceClaimController } from "./resource-claim/controller.ts";
 import { createRootCaController } from "./root-ca/controller.ts";
 import { createSelectorOverlapController } from "./selector-overlap/controller.ts";
 import { createServiceAddressController, createServiceRangeController } from "./service-addresses/controller.ts";
+import { createServiceAccountTokenController } from "./service-account-tokens/controller.ts";
 import { createServiceAccountController } from "./serviceaccount/controller.ts";
 import { createStatefulSetController } from "./statefulset/controller.ts";
 import { createTaintEvictionController } from "./taint-eviction/controller.ts";
@@ -51,7 +52,7 @@ export interface ControllersOptions {
   readonly resources: () => readonly Resource<unknown>[];
   /** Group versions that other servers answer; absent: none. */
   readonly aggregated?: AggregatedApis;
-  /** PEM of the cluster's certificate authority, for kube-root-ca.crt; without it that ConfigMap is not kept. */
+  /** PEM of the cluster's certificate authority, for kube-root-ca.crt and Secrets with tokens; without it these are not kept. */
   readonly rootCa?: string;
   /** Shared with other loops of the process (scheduler); own ones are made when absent. */
   readonly informers?: Informers;
@@ -106,7 +107,11 @@ export function createControllers(options: ControllersOptions): {
   const pace = options.pace ?? createPace(clock, timers);
   const dependencies: Dependencies = { ...options, informers, pace };
   const controllers = factories.map((factory) => factory(dependencies));
-  if (options.rootCa !== undefined) controllers.push(createRootCaController(dependencies, options.rootCa));
+  if (options.rootCa !== undefined)
+    controllers.push(
+      createRootCaController(dependencies, options.rootCa),
+      createServiceAccountTokenController(dependencies, options.rootCa),
+    );
   // After the others, so that what they watch in whole is not watched a second time for its metadata.
   const metadata = createMetadataInformers(informers, options.resources, options.aggregated);
   metadata.refresh();

@@ -68,6 +68,8 @@ export const limits = {
   servedSettleMs: 1_000,
   /** Namespaced content is looked at again after this time while it is going away. Milliseconds. */
   namespaceCheckMaxMs: 15_000,
+  /** How long the token in a Secret lives: the longest that may be asked for, as it ends with the Secret. Seconds. */
+  secretTokenSeconds: 4_294_967_296,
   /** Folders of deleted volumes that one node is asked to remove at once. */
   foldersRemovedMax: 100,
 } as const;

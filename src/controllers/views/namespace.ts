@@ -22,7 +22,16 @@ export interface SecretView extends ObjectView {
   readonly type: string;
   /** Of all its data; says nothing about it. */
   readonly digest: string;
+  /** What a Secret that is to hold a token of a ServiceAccount holds of it already, in base64; undefined for all others. */
+  readonly accountToken?: {
+    readonly hasToken: boolean;
+    readonly rootCa: string | undefined;
+    readonly namespace: string | undefined;
+  };
 }
+
+export const accountAnnotation = "kubernetes.io/service-account.name";
+export const accountUidAnnotation = "kubernetes.io/service-account.uid";
 
 export const rootCaName = "kube-root-ca.crt";
 
@@ -60,8 +69,13 @@ export const secretDeclaration: InformerDeclaration<Secret, SecretView> = {
     ...objectView(secret.metadata),
     type: secret.type ?? "Opaque",
     digest: digestOf(secret.data),
+    ...(secret.type === "kubernetes.io/service-account-token" ? { accountToken: accountTokenOf(secret) } : {}),
   }),
 };
+
+function accountTokenOf({ data }: Secret): NonNullable<SecretView["accountToken"]> {
+  return { hasToken: (data?.["token"] ?? "") !== "", rootCa: data?.["ca.crt"], namespace: data?.["namespace"] };
+}
 
 function digestOf(...parts: readonly unknown[]): string {
   return fnv32(canonicalText(parts)).toString();
