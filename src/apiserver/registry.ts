@@ -21,6 +21,14 @@ export interface Served {
   readonly custom: CustomParts | undefined;
 }
 
+/** The verbs that discovery tells: what is going away is only looked at and deleted. */
+export function verbsOf({ resource, custom }: Served): string[] {
+  const verbs = [...resource.verbs].sort();
+  return custom?.isTerminating === true ? verbs.filter((verb) => !changing.has(verb)) : verbs;
+}
+
+const changing: ReadonlySet<string> = new Set(["create", "patch", "update"]);
+
 /** What a CustomResourceDefinition adds to a served version. */
 export interface CustomParts {
   readonly definitionName: string;
@@ -33,6 +41,8 @@ export interface CustomParts {
   readonly schema: JSONSchemaProps | undefined;
   /** Set where a webhook converts between the versions. */
   readonly conversion?: Conversion | undefined;
+  /** The definition is being deleted, and its objects with it: none is created any more. */
+  readonly isTerminating?: boolean;
   /** Deprecation text that every answer of this version carries. */
   readonly warning: string | undefined;
 }

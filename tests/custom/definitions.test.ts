@@ -1,6 +1,7 @@
 // What definitions promise: names that do not clash, conditions that tell, values kept as they were given.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually } from "../eventually.ts";
 import { send, type TestServer } from "../api/harness.ts";
 import { create, define, startServer } from "./server.ts";
 
@@ -56,11 +57,69 @@ story("a short name that is taken is told, and the kind is not served", async (s
   assert.deepEqual(
     conditions.map(({ type, status, reason, message }) => [type, status, reason, message]),
     [
-      ["NamesAccepted", "False", "NameConflict", '"f" is already in use'],
+      ["NamesAccepted", "False", "ShortNamesConflict", '"f" is already in use'],
       ["Established", "False", "NotAccepted", "not all names are accepted"],
     ],
   );
   assert.equal((await send(server, "GET", "/apis/example.com/v1/seconds")).status, 404);
+});
+
+story(
+  "a conflict of names is told by its kind; what is free is accepted, and the rest once it is free",
+  async (server) => {
+    await define(server, definition("firsts", "First", anything, { shortNames: ["f"] }));
+    const asked: readonly [plural: string, kind: string, names: object, reason: string][] = [
+      ["seconds", "First", { singular: "second", listKind: "SecondList" }, "KindConflict"],
+      ["thirds", "Third", { listKind: "FirstList" }, "ListKindConflict"],
+      ["fourths", "Fourth", { singular: "firsts" }, "SingularConflict"],
+    ];
+    for (const [plural, kind, names, reason] of asked) {
+      await create(server, definitions, definition(plural, kind, anything, names));
+      assert.equal((await conditionsOf(server, `${plural}.example.com`))[0]?.reason, reason);
+    }
+    const { body } = await send(server, "GET", `${definitions}/seconds.example.com`);
+    const { acceptedNames } = body["status"] as { acceptedNames: object };
+    assert.deepEqual(acceptedNames, { plural: "seconds", singular: "second", kind: "", listKind: "SecondList" });
+    await send(server, "DELETE", `${definitions}/firsts.example.com`);
+    while ((await send(server, "GET", "/apis/example.com/v1/seconds")).status === 404)
+      await new Promise((resolve) => setImmediate(resolve));
+  },
+);
+
+story("an established definition keeps the names that it had when it asks for one that is taken", async (server) => {
+  await define(server, definition("firsts", "First", anything, { shortNames: ["f"] }));
+  await define(server, definition("seconds", "Second", anything, { shortNames: ["s"] }));
+  const names = { spec: { names: { shortNames: ["s", "f"] } } };
+  await send(server, "PATCH", `${definitions}/seconds.example.com`, names, merge);
+  await eventually(
+    "the kind is served",
+    async () => (await conditionsOf(server, "seconds.example.com"))[0]?.reason === "ShortNamesConflict",
+  );
+  const { text } = await send(server, "GET", "/apis/example.com/v1");
+  assert.match(text, /"name":"seconds"[^}]*"shortNames":\["s"\]/);
+});
+
+story("while a definition goes nothing new is made of it, and what has finalizers can be let go", async (server) => {
+  await define(server, definition("things", "Thing", anything));
+  const path = "/apis/example.com/v1/namespaces/default/things";
+  await create(server, path, { metadata: { name: "a", finalizers: ["example.com/hold"] } });
+  await send(server, "DELETE", `${definitions}/things.example.com`);
+  await eventually(
+    "the conflict is told",
+    async () => (await conditionsOf(server, "things.example.com"))[0]?.type === "Terminating",
+  );
+  const refused = await send(server, "POST", path, { metadata: { name: "b" } });
+  assert.equal(refused.status, 405);
+  assert.match(refused.text, /create not allowed while custom resource definition is terminating/);
+  const { text } = await send(server, "GET", "/apis/example.com/v1");
+  assert.match(text, /"verbs":\["delete","deletecollection","get","list","watch"\]/);
+  const freed = await send(server, "PATCH", `${path}/a`, { metadata: { finalizers: null } }, merge);
+  assert.equal(freed.status, 200, freed.text);
+  await eventually(
+    "the definition is terminating",
+    async () => (await send(server, "GET", `${definitions}/things.example.com`)).status === 404,
+  );
+  assert.equal((await send(server, "GET", path)).status, 404);
 });
 
 story(

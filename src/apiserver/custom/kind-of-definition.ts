@@ -8,12 +8,18 @@ import { compareVersions } from "../discovery/documents.ts";
 import type { Conversion } from "./conversion.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { structuralSchema } from "./structural.ts";
+import { holds } from "./standing.ts";
 import { shown } from "../objects/shown.ts";
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/** What a definition serves, as the registry takes it; undefined when no version is served or none is stored. */
-export function kindOfDefinition(definition: CustomResourceDefinition): KindEntry | undefined {
+/**
+ * What a definition serves, as the registry takes it; undefined when no version is served or none is stored. Its names are those
+ * that were accepted.
+ */
+export function kindOfDefinition(given: CustomResourceDefinition): KindEntry | undefined {
+  const accepted = given.status?.acceptedNames;
+  const definition = accepted?.plural ? { ...given, spec: { ...given.spec, names: accepted } } : given;
   const all = definition.spec.versions;
   const byVersion = new Map(all.map((version) => [version, resourceOf(definition, version)]));
   const stored = all.find((version) => version.storage);
@@ -66,6 +72,7 @@ function customParts(definition: CustomResourceDefinition, version: CustomResour
     },
     schema: version.schema?.openAPIV3Schema,
     conversion: conversionOf(definition),
+    isTerminating: holds(definition, "Terminating"),
     warning: version.deprecated === true ? (version.deprecationWarning ?? deprecation) : undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { encodeJson } from "#codec/json.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import type { Registry, Served } from "../registry.ts";
+import { verbsOf, type Registry, type Served } from "../registry.ts";
 import { foreignKind, servedGroups, type ServedGroup } from "./documents.ts";
 
 export type AggregatedVersion = "v2" | "v2beta1";
@@ -83,7 +83,8 @@ function groupItem({ name, versions }: ServedGroup, registry: Registry): Record<
   };
 }
 
-function resourceItem({ resource, custom }: Served): Record<string, unknown> {
+function resourceItem(served: Served): Record<string, unknown> {
+  const { resource, custom } = served;
   const subresources = resource.subresources.map(({ name, kind, verbs }) => ({
     subresource: name,
     responseKind: { group: resource.group, version: resource.version, ...foreignKind(kind, resource.kind), kind },
@@ -94,7 +95,7 @@ function resourceItem({ resource, custom }: Served): Record<string, unknown> {
     responseKind: { group: resource.group, version: resource.version, kind: resource.kind },
     scope: resource.namespaced ? "Namespaced" : "Cluster",
     singularResource: custom?.singular ?? resource.kind.toLowerCase(),
-    verbs: [...resource.verbs].sort(),
+    verbs: verbsOf(served),
     ...(resource.shortNames.length > 0 && { shortNames: resource.shortNames }),
     ...(resource.categories.length > 0 && { categories: resource.categories }),
     ...(subresources.length > 0 && { subresources }),

@@ -1,4 +1,4 @@
-import type { Registry, Served } from "../registry.ts";
+import { verbsOf, type Registry, type Served } from "../registry.ts";
 
 /** The order in which upstream lists its own groups; others follow by name. */
 const groupOrder = [
@@ -117,13 +117,14 @@ export function resourceList(registry: Registry, apiVersion: string): Record<str
   };
 }
 
-function resourceValues({ resource, custom }: Served): Record<string, unknown>[] {
+function resourceValues(served: Served): Record<string, unknown>[] {
+  const { resource, custom } = served;
   const main = {
     name: resource.resource,
     singularName: custom === undefined ? resource.kind.toLowerCase() : (custom.singular ?? resource.kind.toLowerCase()),
     namespaced: resource.namespaced,
     kind: resource.kind,
-    verbs: [...resource.verbs].sort(),
+    verbs: verbsOf(served),
     ...(resource.shortNames.length > 0 && { shortNames: resource.shortNames }),
     ...(resource.categories.length > 0 && { categories: resource.categories }),
   };

@@ -153,6 +153,10 @@ async function attemptCreate(
 
 /** Sets what the server owns, as upstream does before a create. */
 function beforeCreate(call: Call, served: Served, object: ApiObject): Failure | undefined {
+  if (served.custom?.isTerminating === true) {
+    const message = "create not allowed while custom resource definition is terminating";
+    return new Failure(405, "MethodNotAllowed", message, {});
+  }
   const { metadata } = object;
   if (served.resource.namespaced) {
     if (metadata.namespace === undefined || metadata.namespace === "") metadata.namespace = call.info.namespace;
