@@ -73,7 +73,6 @@ export class Binding {
     const { cluster, devices, nodes, volumes } = this.#parts;
     if (pod.deviceClaims.length > 0 && !devices.assume(pod, nodes.get(placement.node)!)) return false;
     cluster.placePod(pod, placement.node);
-    cluster.forgetNomination(pod.key);
     this.#assumed.set(pod.key, pod.uid);
     const isReady = pod.deviceClaims.length === 0 && (pod.claims.length === 0 || volumes.areBound(pod));
     if (isReady) void this.#write(pod, placement);

@@ -234,11 +234,13 @@ export class Cluster {
     this.#touch(slot);
   }
 
-  forgetNomination(key: string): void {
+  /** Answers the node where room was kept; undefined where none was. */
+  forgetNomination(key: string): string | undefined {
     const nominated = this.#nominated.get(key);
-    if (nominated === undefined) return;
+    if (nominated === undefined) return undefined;
     this.#nominated.delete(key);
     this.#touch(nominated.slot);
+    return this.#names[nominated.slot];
   }
 
   /** Pods of at least the same priority that wait for room on the node in this slot: they come before `pod`. */

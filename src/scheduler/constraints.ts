@@ -32,6 +32,15 @@ interface Weighted {
   readonly weight: number;
 }
 
+/** What terms say about the shape, its own and those that others hold: as long as nothing of that changes. */
+interface Held {
+  readonly known: number;
+  readonly blocking: readonly HeldTerm[];
+  readonly scoring: readonly Weighted[];
+  /** Its own required affinity is to pods like itself. */
+  readonly affinityToSelf: boolean;
+}
+
 /** What a shape of pods wants of other pods: where such pods are decides, so it is looked at anew for each pod. */
 export class Constraints {
   readonly #shape: PodShape;
@@ -41,12 +50,11 @@ export class Constraints {
   /** Missing topology labels put a node last only for spreading that the pod itself asked for. */
   readonly #softSpreadIsDefault: boolean;
   readonly #affinity: readonly { readonly topologyKey: string; readonly counter: PodCounter }[];
-  readonly #affinityToSelf: boolean;
   readonly #antiAffinity: readonly { readonly topologyKey: string; readonly counter: PodCounter }[];
   readonly #preferred: readonly Weighted[];
   readonly #weights: ScoreWeights;
   readonly #filtersAffinity: boolean;
-  #held: { readonly known: number; readonly blocking: readonly HeldTerm[]; readonly scoring: readonly Weighted[] };
+  #held: Held;
 
   constructor(shape: PodShape, cluster: Cluster, { filters, weights }: Profile = defaultProfile) {
     this.#shape = shape;
@@ -59,9 +67,6 @@ export class Constraints {
     this.#softSpreadIsDefault = shape.spread.length === 0;
     this.#softSpread = this.#softSpreadIsDefault ? defaultSpreads(shape, cluster) : spreads("ScheduleAnyway");
     this.#affinity = filters.InterPodAffinity ? affinityCounters(shape, cluster) : [];
-    this.#affinityToSelf = shape.affinity.every((term) =>
-      termSelects(term, shape.namespace, shape, cluster.namespaces),
-    );
     this.#antiAffinity = (filters.InterPodAffinity ? shape.antiAffinity : []).map((term) => ({
       topologyKey: term.topologyKey,
       counter: cluster.selected(term, shape.namespace),
@@ -77,7 +82,7 @@ export class Constraints {
     this.#held = this.#lookAtHeld();
   }
 
-  #lookAtHeld(): { known: number; blocking: HeldTerm[]; scoring: Weighted[] } {
+  #lookAtHeld(): Held {
     const blocking: HeldTerm[] = [];
     const scoring: Weighted[] = [];
     for (const held of this.#cluster.heldTerms) {
@@ -87,14 +92,18 @@ export class Constraints {
       } else if (held.kind === "affinity") scoring.push({ ...held, weight: heldAffinityWeight });
       else scoring.push({ ...held, weight: 1 });
     }
-    return { known: this.#cluster.heldKnown, blocking, scoring };
+    const { affinity, namespace } = this.#shape;
+    const affinityToSelf = affinity.every((term) =>
+      termSelects(term, namespace, this.#shape, this.#cluster.namespaces),
+    );
+    return { known: this.#cluster.heldKnown, blocking, scoring, affinityToSelf };
   }
 
   /** Overwrites the verdict of nodes that fit so far and that other pods exclude. */
   filter(evaluation: Evaluation, verdicts: Uint8Array): void {
     if (this.#held.known !== this.#cluster.heldKnown) this.#held = this.#lookAtHeld();
     for (const spread of this.#hardSpread) this.#filterBySpread(spread, evaluation, verdicts);
-    for (const { topologyKey, counter } of this.#affinity) this.#filterByAffinity(topologyKey, counter, verdicts);
+    this.#filterByAffinity(verdicts);
     for (const { topologyKey, counter } of this.#antiAffinity)
       this.#filterByCount(topologyKey, counter, verdicts, verdict.antiAffinity);
     for (const { topologyKey, counter } of this.#held.blocking) {
@@ -142,16 +151,20 @@ export class Constraints {
     return true;
   }
 
-  #filterByAffinity(topologyKey: string, counter: PodCounter, verdicts: Uint8Array): void {
-    const { domains, values } = this.#cluster.topology(topologyKey);
+  #filterByAffinity(verdicts: Uint8Array): void {
     const { slotCount } = this.#cluster;
-    // The first of a group that wants to be together may start anywhere that has the label.
-    const mayStart = counter.total === 0 && this.#affinityToSelf;
-    const counts = totals(counter, domains, values.size, slotCount);
-    for (let slot = 0; slot < slotCount; slot += 1) {
-      if (verdicts[slot] !== verdict.fits) continue;
-      const domain = domains[slot]!;
-      if (domain < 0 || (counts[domain] === 0 && !mayStart)) verdicts[slot] = verdict.affinity;
+    const terms = this.#affinity.map(({ topologyKey, counter }) => {
+      const { domains, values } = this.#cluster.topology(topologyKey);
+      return { domains, counts: totals(counter, domains, values.size, slotCount) };
+    });
+    // The first of a group that wants to be together may start anywhere that has the labels; those in no domain count for nothing.
+    const mayStart = this.#held.affinityToSelf && terms.every(({ counts }) => counts.every((count) => count === 0));
+    for (const { domains, counts } of terms) {
+      for (let slot = 0; slot < slotCount; slot += 1) {
+        const domain = domains[slot]!;
+        if (verdicts[slot] === verdict.fits && (domain < 0 || (counts[domain] === 0 && !mayStart)))
+          verdicts[slot] = verdict.affinity;
+      }
     }
   }
 

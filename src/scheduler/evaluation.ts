@@ -173,6 +173,10 @@ export class Evaluation {
     return true;
   }
 
+  isLargeEnough(slot: number): boolean {
+    return this.#wanted.every(({ amount, column }) => amount <= column.allocatable[slot]!);
+  }
+
   /** What is missing on a node, by name, when the pods `ahead` get their room first. */
   shortages(slot: number, ahead: readonly PodView[] = []): [resource: string, missing: number][] {
     const shortages: [string, number][] = [];

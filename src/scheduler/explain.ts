@@ -58,22 +58,54 @@ export function explain(
   const changes = [...groups]
     .sort(([, a], [, b]) => a.things - b.things || b.nodes - a.nodes)
     .map(([change, { nodes: count, example }]) => ({ change, nodes: count, example }));
-  return { pod: pod.key, message: messageOf(cluster.nodeCount, counts, preemption), nodes, changes };
+  return {
+    pod: pod.key,
+    message: withPreemption(pod, messageOf(cluster.nodeCount, counts), preemption),
+    nodes,
+    changes,
+  };
 }
 
-/** A pod whose claims keep it from every node: nothing about nodes would help. */
-export function explainObstacle(pod: PodView, cluster: Cluster, obstacle: string): Explanation {
-  const message = `0/${cluster.nodeCount} nodes are available: ${obstacle}.`;
-  const change = `another answer than: ${obstacle}`;
-  return { pod: pod.key, message, nodes: [], changes: [{ change, nodes: cluster.nodeCount, example: "any" }] };
+/** Why no node at all will do, and what would have to be there instead. */
+export interface Obstacle {
+  readonly message: string;
+  readonly change: string;
 }
+
+/** A pod whose claims keep it from every node: nothing about nodes would help, and nobody who goes. */
+export function explainObstacle(pod: PodView, { nodeCount }: Cluster, { message, change }: Obstacle): Explanation {
+  const preemption = messageOf(nodeCount, new Map([[preemptionReason.helpless, nodeCount]]));
+  return {
+    pod: pod.key,
+    message: withPreemption(pod, messageOf(nodeCount, message), nodeCount === 0 ? undefined : preemption),
+    nodes: [],
+    changes: [{ change, nodes: nodeCount, example: "any" }],
+  };
+}
+
+/** Why nobody who goes would make room, by node. */
+export const preemptionReason = {
+  helpless: "Preemption is not helpful for scheduling",
+  noVictims: "No preemption victims found for incoming pod",
+} as const;
 
 /** The form that users of kubectl know: `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).` */
-export function messageOf(nodeCount: number, counts: ReadonlyMap<string, number>, preemption?: string): string {
+export function messageOf(nodeCount: number, why: string | ReadonlyMap<string, number>): string {
   if (nodeCount === 0) return "no nodes available to schedule pods";
-  const parts = Array.from(counts, ([reason, count]) => `${count} ${reason}`).toSorted();
-  const message = `0/${nodeCount} nodes are available: ${parts.join(", ")}.`;
-  return preemption === undefined ? message : `${message} preemption: ${preemption}`;
+  const reasons =
+    typeof why === "string"
+      ? why
+      : Array.from(why, ([reason, count]) => `${count} ${reason}`)
+          .toSorted()
+          .join(", ");
+  return `0/${nodeCount} nodes are available: ${reasons}.`;
+}
+
+/** What could be done for the pod, in upstream's order: first claims that hold devices in vain, then pods that are less important. */
+function withPreemption({ deviceClaims }: PodView, message: string, preemption: string | undefined): string {
+  if (preemption === undefined) return message;
+  const claims = deviceClaims.length === 0 ? "no new claims to deallocate" : "still not schedulable";
+  return `${message} ${claims}, preemption: ${preemption}`;
 }
 
 /** The sentence that goes with the write: which filters said no, with the changes that would help. Bounded. */

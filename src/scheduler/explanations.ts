@@ -29,7 +29,7 @@ export class Explanations {
 
   /** Pods of one template that fail on the same cluster for the same reason share the work of explaining it. */
   explain(pod: PodView, evaluation: Evaluation, verdicts: Uint8Array, preemption: Preemption): Explanation {
-    const why = preemption.kind === "impossible" ? preemption.message : undefined;
+    const why = preemption.kind === "possible" ? undefined : preemption.message;
     const { change } = this.#cluster;
     const { shape, priority } = pod;
     const last = this.#last;

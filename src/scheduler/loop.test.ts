@@ -107,7 +107,8 @@ test("a pod that fits nowhere says why, and is bound when room appears", async (
   assert.equal(status.conditions[0]?.["reason"], "Unschedulable");
   assert.equal(
     status.conditions[0]?.["message"],
-    "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, " +
+      "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
   );
   const cause = decodeURIComponent(on.api.writes.find((write) => write.method === "PATCH")!.headers["steersman-rule"]!);
   assert.match(cause, /It would fit with: 2 more cpu on n1/u);
@@ -257,6 +258,37 @@ test("a more important pod takes the room of the least important ones, and budge
   on.api.remove("pods", "default/low-2");
   await on.time.advance(2_000);
   assert.deepEqual([nodeOf(on, "high"), nodeOf(on, "sneaky")], ["n1", undefined]);
+});
+
+test("room is not kept for a pod that could not stand there any more", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "2" });
+  put(on, "leaving", { node: "n1", requests: { cpu: "2" }, priority: 1 });
+  for (const name of ["first", "second"])
+    put(on, name, { requests: { cpu: "2" }, priority: name === "first" ? 100 : 50 });
+  await on.time.settle();
+  const nominated = (name: string): unknown => on.api.get("pods", `default/${name}`)?.status?.["nominatedNodeName"];
+  assert.equal(nominated("first"), "n1");
+  put(on, "small", { requests: { cpu: "1" } });
+  on.api.remove("pods", "default/leaving");
+  putNode(on, "n1", { cpu: "1" });
+  await on.time.advance(20_000);
+  assert.deepEqual([nominated("first"), nominated("second")], [undefined, undefined]);
+  assert.deepEqual([nodeOf(on, "first"), nodeOf(on, "second"), nodeOf(on, "small")], [undefined, undefined, "n1"]);
+});
+
+test("room that was kept for a pod that is deleted goes to those that wait for it", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "3" });
+  put(on, "leaving", { node: "n1", requests: { cpu: "2" }, priority: 1 });
+  put(on, "high", { requests: { cpu: "3" }, priority: 100 });
+  await on.time.settle();
+  put(on, "low", { requests: { cpu: "1" } });
+  await on.time.advance(2_000);
+  assert.equal(nodeOf(on, "low"), undefined);
+  on.api.remove("pods", "default/high");
+  await on.time.advance(2_000);
+  assert.equal(nodeOf(on, "low"), "n1");
 });
 
 test("a pod that may not preempt says so", async () => {

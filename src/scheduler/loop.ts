@@ -16,7 +16,7 @@ import { DeviceBinding } from "./devices/device-binding.ts";
 import { DeviceJudging } from "./devices/device-judging.ts";
 import { Devices } from "./devices/devices.ts";
 import { deviceClaimDeclaration, deviceClassDeclaration, sliceDeclaration } from "./devices/views.ts";
-import type { Explanation } from "./explain.ts";
+import type { Explanation, Obstacle } from "./explain.ts";
 import { Explanations } from "./explanations.ts";
 import type { Extender } from "./extender.ts";
 import { Extending } from "./extending.ts";
@@ -154,7 +154,7 @@ class Loop implements Scheduler {
       bound: (pod) => this.#explanations.forget(pod.key),
       released: (pod) => this.#released(pod),
     });
-    this.#refusal = new Refusal({ ...parts, budgets: this.#budgets });
+    this.#refusal = new Refusal({ ...parts, budgets: this.#budgets, unkeep: (pod) => this.#unkeep(pod.key) });
   }
 
   get binds(): number {
@@ -246,7 +246,7 @@ class Loop implements Scheduler {
     this.#claimBinding.forget(key);
     this.#queue.remove(key);
     this.#explanations.forget(key);
-    this.#cluster.forgetNomination(key);
+    this.#unkeep(key);
     if (this.#cluster.pod(key) === undefined) return;
     this.#cluster.removePod(key);
     this.#note(hints.podGone);
@@ -259,7 +259,7 @@ class Loop implements Scheduler {
     this.#devices.forget(pod.uid);
     this.#queue.remove(pod.key);
     this.#explanations.forget(pod.key);
-    this.#cluster.forgetNomination(pod.key);
+    this.#unkeep(pod.key, pod.nodeName);
     if (known !== undefined && sameNode && known.shape === pod.shape && known.deleting === pod.deleting) return;
     this.#cluster.placePod(pod, pod.nodeName);
     if (known === undefined || !sameNode) this.#note(hints.podCame);
@@ -278,8 +278,15 @@ class Loop implements Scheduler {
     // A pod that asks for something else now is a new question.
     if (old !== undefined && isAnotherQuestion(old, pod)) this.#queue.remove(pod.key);
     if (pod.nominatedNode !== "") this.#cluster.nominate(pod, pod.nominatedNode);
+    else if (old !== undefined && old.nominatedNode !== "") this.#unkeep(pod.key);
     this.#queue.add(pod.key, pod.priority);
     this.#pump();
+  }
+
+  /** The room that was kept for the pod is for others, unless it stands there now. */
+  #unkeep(key: string, node = ""): void {
+    const kept = this.#cluster.forgetNomination(key);
+    if (kept !== undefined && kept !== node) this.#note(hints.podGone);
   }
 
   #note(hint: number): void {
@@ -399,14 +406,15 @@ class Loop implements Scheduler {
     return slot !== undefined && placer.fitsAt(pod, slot);
   }
 
-  #obstacle(pod: PodView): string | undefined {
+  #obstacle(pod: PodView): Obstacle | undefined {
     const volumes = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod);
     return volumes ?? (pod.deviceClaims.length === 0 ? undefined : this.#devices.obstacle(pod));
   }
 
   #assume(pod: PodView, placement: Placement & { kind: "placed" }): void {
-    if (this.#binding.begin(pod, placement)) this.#happened |= hints.podCame;
-    else this.#queue.retry(pod.key);
+    if (!this.#binding.begin(pod, placement)) return this.#queue.retry(pod.key);
+    this.#unkeep(pod.key, placement.node);
+    this.#happened |= hints.podCame;
   }
 
   /** The pod is tried again after its back-off where it still waits. */

@@ -143,6 +143,11 @@ export class Placer {
     return { kind: "judged", evaluation, verdicts, feasible };
   }
 
+  /** Whether the node in a slot has enough for the pod when nobody else stands there. */
+  isLargeEnough(pod: PodView, slot: number): boolean {
+    return this.#evaluationFor(pod.shape).isLargeEnough(slot);
+  }
+
   /** Whether the pod would fit on the node in a slot as the cluster is now. */
   fitsAt(pod: PodView, slot: number): boolean {
     const evaluation = this.#evaluationFor(pod.shape);

@@ -50,15 +50,16 @@ export class PodRequests {
     return current?.metadata.uid === pod.uid && (current.spec.nodeName ?? "") !== "";
   }
 
-  /** Writes why a pod waits into its status. */
-  async tellWhy(pod: PodView, explanation: Explanation, nominatedNodeName?: string): Promise<void> {
+  /** Writes why a pod waits into its status, and where room is kept for it (`null`: nowhere any more). */
+  async tellWhy(pod: PodView, explanation: Explanation, nominatedNodeName?: string | null): Promise<void> {
     const condition: Record<string, unknown> = {
       type: "PodScheduled",
       status: "False",
       reason: "Unschedulable",
       message: explanation.message,
+      observedGeneration: pod.generation,
     };
-    if (pod.unschedulable === undefined) condition["lastTransitionTime"] = timeText(this.#options.clock.now());
+    if (pod.told === undefined) condition["lastTransitionTime"] = timeText(this.#options.clock.now());
     const patch = { metadata: { uid: pod.uid }, status: { conditions: [condition], nominatedNodeName } };
     const cause = this.cause(pod, ruleOf(explanation));
     try {
@@ -84,6 +85,7 @@ export class PodRequests {
       status: "True",
       reason: "PreemptionByScheduler",
       message: `${pod.schedulerName}: preempting to accommodate a higher priority pod`,
+      observedGeneration: victim.generation,
       lastTransitionTime: timeText(this.#options.clock.now()),
     };
     const patch = { metadata: { uid: victim.uid }, status: { conditions: [condition] } };

@@ -79,8 +79,9 @@ export interface PodView {
   /** Those of them that are made for its ephemeral volumes. */
   readonly ephemeralClaims: readonly string[];
   readonly deviceClaims: readonly DeviceClaimUse[];
-  /** Message of its PodScheduled=False condition. */
-  readonly unschedulable: string | undefined;
+  readonly generation: number | undefined;
+  /** What its condition says of why it has no node, and about which generation. */
+  readonly told: { readonly message: string; readonly generation: number | undefined } | undefined;
 }
 
 const shapes = new Map<string, PodShape>();
@@ -109,7 +110,11 @@ export function podView(pod: Pod): PodView {
     startedMs: Date.parse(status?.startTime ?? "") || Number.MAX_SAFE_INTEGER,
     ...claimsOf(pod),
     deviceClaims: deviceClaimsOf(pod),
-    unschedulable: condition?.reason === "Unschedulable" ? (condition.message ?? "") : undefined,
+    generation: metadata.generation,
+    told:
+      condition?.reason === "Unschedulable"
+        ? { message: condition.message ?? "", generation: condition.observedGeneration }
+        : undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { LabelSelector } from "#api/generated/meta-v1.ts";
 import type { Cluster } from "./cluster.ts";
-import { messageOf } from "./explain.ts";
+import { messageOf, preemptionReason } from "./explain.ts";
 import { limits } from "./limits.ts";
 import type { Placer } from "./placement.ts";
 import type { PodView } from "./pod-view.ts";
@@ -21,7 +21,9 @@ export type Preemption =
       readonly victims: readonly PodView[];
       readonly violations: number;
     }
-  /** `message`: what follows `preemption: ` in the condition. */
+  /** Nobody has to go for this pod now. `message`: what follows `preemption: ` in the condition. */
+  | { readonly kind: "ineligible"; readonly message: string }
+  /** Whoever went, it would not help: also not on the node where room was kept. */
   | { readonly kind: "impossible"; readonly message: string };
 
 interface Candidate {
@@ -45,37 +47,33 @@ export function preempt(
   budgets: readonly Budget[],
   turn: number,
 ): Preemption {
-  if (!placer.preempts) return { kind: "impossible", message: "not enabled for this scheduler." };
-  if (!pod.mayPreempt) return { kind: "impossible", message: "not eligible due to preemptionPolicy=Never." };
+  if (!placer.preempts) return { kind: "ineligible", message: "not enabled for this scheduler." };
+  if (!pod.mayPreempt) return { kind: "ineligible", message: "not eligible due to preemptionPolicy=Never." };
   if (waitsForVictims(pod, cluster)) {
-    return { kind: "impossible", message: "not eligible due to a terminating pod on the nominated node." };
+    return { kind: "ineligible", message: "not eligible due to a terminating pod on the nominated node." };
   }
-  let helpless = 0;
-  let withoutVictims = 0;
+  const counts = new Map<string, number>();
+  const count = (reason: string): void => void counts.set(reason, (counts.get(reason) ?? 0) + 1);
   const anyLower = cluster.lowestPriority < pod.priority;
   let best: Candidate | undefined;
   let found = 0;
   for (let i = 0; i < verdicts.length && found < limits.preemptionNodesMax; i += 1) {
     const slot = (i + turn * 7_919) % verdicts.length;
     if (verdicts[slot] === verdict.absent) continue;
-    if (!mayChangeByEviction(verdicts[slot]!)) {
-      helpless += 1;
+    const isHelpless = !mayChangeByEviction(verdicts[slot]!) || !placer.isLargeEnough(pod, slot);
+    if (isHelpless) {
+      count(preemptionReason.helpless);
       continue;
     }
     const candidate = !anyLower ? undefined : candidateAt(slot, pod, cluster, placer, budgets);
     if (candidate === undefined) {
-      withoutVictims += 1;
+      count(preemptionReason.noVictims);
       continue;
     }
     found += 1;
     if (best === undefined || isBetter(candidate, best)) best = candidate;
   }
-  if (best === undefined) {
-    const counts = new Map<string, number>();
-    if (helpless > 0) counts.set("Preemption is not helpful for scheduling", helpless);
-    if (withoutVictims > 0) counts.set("No preemption victims found for incoming pod", withoutVictims);
-    return { kind: "impossible", message: messageOf(cluster.nodeCount, counts) };
-  }
+  if (best === undefined) return { kind: "impossible", message: messageOf(cluster.nodeCount, counts) };
   return {
     kind: "possible",
     node: cluster.nodeAt(best.slot)!.name,

@@ -3,7 +3,7 @@ import type { Attempts } from "./attempts.ts";
 import type { Cluster } from "./cluster.ts";
 import type { DeviceBinding } from "./devices/device-binding.ts";
 import type { Devices } from "./devices/devices.ts";
-import { explainObstacle, type Explanation } from "./explain.ts";
+import { explainObstacle, type Explanation, type Obstacle } from "./explain.ts";
 import type { Explanations } from "./explanations.ts";
 import type { Extending } from "./extending.ts";
 import type { Placement, Placer } from "./placement.ts";
@@ -27,6 +27,8 @@ export interface RefusalParts {
   readonly requests: PodRequests;
   readonly attempts: Attempts;
   readonly tasks: Tasks;
+  /** Room is no longer kept for the pod. */
+  unkeep(pod: PodView): void;
   problem(problem: string, error: unknown): void;
 }
 
@@ -51,7 +53,7 @@ export class Refusal {
   }
 
   /** Its claims keep the pod from every node. */
-  forClaims(pod: PodView, obstacle: string, nowMs: number): void {
+  forClaims(pod: PodView, obstacle: Obstacle, nowMs: number): void {
     const explanation = explainObstacle(pod, this.#parts.cluster, obstacle);
     this.#waits(pod, explanation, rejectedByClaims, { kind: "impossible", message: "" }, nowMs);
   }
@@ -61,20 +63,25 @@ export class Refusal {
     const { attempts, cluster, explanations, queue, requests } = this.#parts;
     attempts.end(pod, "unschedulable");
     queue.unschedulable(pod.key, rejections, nowMs);
-    const before = explanations.all.get(pod.key)?.message ?? pod.unschedulable;
+    const before = explanations.all.get(pod.key)?.message ?? pod.told?.message;
+    const isSaid = before === explanation.message && (pod.told?.generation ?? pod.generation) === pod.generation;
     explanations.remember(explanation);
     if (preemption.kind === "possible") cluster.nominate(pod, preemption.node);
-    else if (before === explanation.message) return;
+    else if (preemption.kind === "impossible" && pod.nominatedNode !== "") this.#parts.unkeep(pod);
+    else if (isSaid) return;
     requests.event(pod, "Warning", "FailedScheduling", explanation.message);
     this.#write(pod, () => this.#tellAndPreempt(pod, explanation, preemption));
   }
 
   async #tellAndPreempt(pod: PodView, explanation: Explanation, preemption: Preemption): Promise<void> {
-    const { cluster, extending, requests } = this.#parts;
-    if (preemption.kind !== "possible") return requests.tellWhy(pod, explanation);
+    const { extending, requests, unkeep } = this.#parts;
+    if (preemption.kind !== "possible") {
+      const givesUp = preemption.kind === "impossible" && pod.nominatedNode !== "";
+      return requests.tellWhy(pod, explanation, givesUp ? null : undefined);
+    }
     const victims = await extending.victims(pod, preemption.node, preemption.victims);
     if (victims === undefined) {
-      cluster.forgetNomination(pod.key);
+      unkeep(pod);
       return requests.tellWhy(pod, explanation);
     }
     await requests.tellWhy(pod, explanation, preemption.node);

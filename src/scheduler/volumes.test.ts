@@ -245,7 +245,7 @@ test("what keeps a pod's claims from every node is said in one sentence", async 
   const ephemeral = (name: string): PodWords => ({
     spec: { volumes: [{ name, ephemeral: { volumeClaimTemplate: { metadata: {}, spec: { resources: {} } } } }] },
   });
-  const said = (words: PodWords): string | undefined => volumes.obstacle(podView(makePod("new", words)));
+  const said = (words: PodWords): string | undefined => volumes.obstacle(podView(makePod("new", words)))?.message;
   assert.equal(said(using(["none"])), 'persistentvolumeclaim "none" not found');
   assert.equal(said(using(["lost"])), 'persistentvolumeclaim "lost" bound to non-existent persistentvolume "gone"');
   assert.equal(said(using(["now"])), "pod has unbound immediate PersistentVolumeClaims");

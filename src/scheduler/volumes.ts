@@ -5,6 +5,7 @@ import type { Informer } from "#reconcile/informer.ts";
 import type { Informers } from "#reconcile/informers.ts";
 import type { Cluster } from "./cluster.ts";
 import { type CapacityView, capacityDeclaration, publishesCapacityDeclaration } from "./csi-views.ts";
+import type { Obstacle } from "./explain.ts";
 import type { NodeView } from "./node-view.ts";
 import type { PodView } from "./pod-view.ts";
 import { verdict } from "./verdict.ts";
@@ -61,22 +62,41 @@ export class Volumes {
   }
 
   /** Why no node at all will do, whatever else is true; undefined when nodes decide. */
-  obstacle(pod: PodView): string | undefined {
+  obstacle(pod: PodView): Obstacle | undefined {
     for (const name of pod.claims) {
-      const claim = this.#claims.get(`${pod.namespace}/${name}`);
-      const isEphemeral = pod.ephemeralClaims.includes(name);
-      if (claim === undefined && isEphemeral)
-        return `waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`;
-      if (claim === undefined) return `persistentvolumeclaim "${name}" not found`;
-      if (isEphemeral && claim.ownerUid !== pod.uid)
-        return `PVC ${pod.namespace}/${name} was not created for pod ${pod.key} (pod is not owner)`;
-      if (claim.lost)
-        return `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.volumeName}"`;
-      if (claim.deleting) return `persistentvolumeclaim "${name}" is being deleted`;
-      if (!claim.bound && !this.#waits(claim)) return "pod has unbound immediate PersistentVolumeClaims";
-      if (claim.bound && this.#volumes.get(claim.volumeName) === undefined)
-        return `persistentvolume "${claim.volumeName}" not found`;
+      const found = this.#obstacleOf(pod, name);
+      if (found !== undefined) return { message: found[0], change: found[1] };
     }
+    return undefined;
+  }
+
+  #obstacleOf(pod: PodView, name: string): readonly [message: string, change: string] | undefined {
+    const claim = this.#claims.get(`${pod.namespace}/${name}`);
+    const isEphemeral = pod.ephemeralClaims.includes(name);
+    const [what, whole] = [`persistentvolumeclaim "${name}"`, `${pod.namespace}/${name}`];
+    if (claim === undefined) {
+      return isEphemeral
+        ? [
+            `waiting for ephemeral volume controller to create the ${what}`,
+            `the claim ${name}, which is to be made for the pod`,
+          ]
+        : [`${what} not found`, `a persistentvolumeclaim named ${name}`];
+    }
+    if (isEphemeral && claim.ownerUid !== pod.uid)
+      return [
+        `PVC ${whole} was not created for pod ${pod.key} (pod is not owner)`,
+        `the end of the claim ${name}, which is in the way of one for the pod`,
+      ];
+    if (claim.lost)
+      return [
+        `${what} bound to non-existent persistentvolume "${claim.volumeName}"`,
+        `another claim in the place of ${name}, whose volume is lost`,
+      ];
+    if (claim.deleting) return [`${what} is being deleted`, `a new claim ${name} once this one is gone`];
+    if (!claim.bound && !this.#waits(claim))
+      return ["pod has unbound immediate PersistentVolumeClaims", `a volume for the claim ${name}`];
+    if (claim.bound && this.#volumes.get(claim.volumeName) === undefined)
+      return [`persistentvolume "${claim.volumeName}" not found`, `the persistentvolume ${claim.volumeName}`];
     return undefined;
   }
 

@@ -3,7 +3,8 @@ import type { Informer } from "#reconcile/informer.ts";
 import type { Cluster } from "../cluster.ts";
 import { termMatches } from "#api/node-match.ts";
 import type { NodeView } from "../node-view.ts";
-import type { PodView } from "../pod-view.ts";
+import type { Obstacle } from "../explain.ts";
+import type { DeviceClaimUse, PodView } from "../pod-view.ts";
 import { verdict } from "../verdict.ts";
 import { allocate, type Allocated, selectorsFor } from "./allocation.ts";
 import { deviceLimits } from "./limits.ts";
@@ -72,23 +73,39 @@ export class Devices {
   }
 
   /** Why no node at all will do before something about the pod's claims changes; undefined when nodes decide. */
-  obstacle(pod: PodView): string | undefined {
-    for (const { podClaim, claimName } of pod.deviceClaims) {
-      if (claimName === undefined)
-        return `waiting for the resource claim of "${podClaim}" to be created from its template`;
-      const claim = this.#claimNamed(pod, claimName);
-      if (claim === undefined) return `resourceclaim "${claimName}" not found`;
-      if (claim.deleting) return `resourceclaim "${claimName}" is being deleted`;
-      if (claim.ownerUid !== undefined && claim.ownerUid !== pod.uid)
-        return `resourceclaim "${claimName}" was not created for pod ${pod.key} (pod is not owner)`;
-      const isMine = claim.reservedFor.some(({ uid }) => uid === pod.uid);
-      if (!isMine && claim.reservedFor.length >= deviceLimits.consumersMax)
-        return `resourceclaim "${claimName}" is in use by ${claim.reservedFor.length} pods, and no more may use it`;
-      if (claim.allocation === undefined && this.#isBeingAllocated(claim.uid))
-        return `resourceclaim "${claimName}" is being allocated for another pod`;
+  obstacle(pod: PodView): Obstacle | undefined {
+    for (const use of pod.deviceClaims) {
+      const found = this.#obstacleOf(pod, use);
+      if (found !== undefined) return { message: found[0], change: found[1] };
     }
     const first = this.#waiting(pod)[0];
     return first === undefined ? undefined : this.#brokenClass(first);
+  }
+
+  #obstacleOf(
+    pod: PodView,
+    { podClaim, claimName }: DeviceClaimUse,
+  ): readonly [message: string, change: string] | undefined {
+    if (claimName === undefined) {
+      const change = `the resource claim of ${podClaim}, which is to be made for the pod`;
+      return [`waiting for the resource claim of "${podClaim}" to be created from its template`, change];
+    }
+    const claim = this.#claimNamed(pod, claimName);
+    const what = `resourceclaim "${claimName}"`;
+    if (claim === undefined) return [`${what} not found`, `a resourceclaim named ${claimName}`];
+    if (claim.deleting) return [`${what} is being deleted`, `a new resourceclaim ${claimName} once this one is gone`];
+    if (claim.ownerUid !== undefined && claim.ownerUid !== pod.uid) {
+      const change = `the end of the resourceclaim ${claimName}, which belongs to another pod`;
+      return [`${what} was not created for pod ${pod.key} (pod is not owner)`, change];
+    }
+    const isMine = claim.reservedFor.some(({ uid }) => uid === pod.uid);
+    if (!isMine && claim.reservedFor.length >= deviceLimits.consumersMax) {
+      const users = claim.reservedFor.length;
+      return [`${what} is in use by ${users} pods, and no more may use it`, `one user of ${claimName} fewer`];
+    }
+    if (claim.allocation === undefined && this.#isBeingAllocated(claim.uid))
+      return [`${what} is being allocated for another pod`, `the devices of ${claimName}, which come soon`];
+    return undefined;
   }
 
   /** Judges all devices by what the pod's claims ask for, in turns: to be done before a node is looked for. */
@@ -125,13 +142,14 @@ export class Devices {
   }
 
   /** The first thing that is wrong with what a pod asks for, seen from any node; undefined when nothing is. */
-  problem(pod: PodView, cluster: Cluster): string | undefined {
+  problem(pod: PodView, cluster: Cluster): Obstacle | undefined {
     const waiting = this.#waiting(pod);
     const promised = this.#promised();
     for (let slot = 0; waiting.length > 0 && slot < cluster.slotCount; slot += 1) {
       const node = cluster.nodeAt(slot);
       const answer = node === undefined ? undefined : this.#allocate(waiting, node, promised);
-      if (answer?.kind === "broken") return answer.message;
+      if (answer?.kind === "broken")
+        return { message: answer.message, change: "resource claims, classes and pools of devices without this fault" };
     }
     return undefined;
   }
@@ -220,10 +238,13 @@ export class Devices {
     return false;
   }
 
-  #brokenClass({ devices }: DeviceClaimView): string | undefined {
+  #brokenClass({ devices }: DeviceClaimView): Obstacle | undefined {
     for (const { name, exactly } of devices.requests ?? []) {
       if (exactly !== undefined && this.#classes.get(exactly.deviceClassName) === undefined)
-        return `request ${name}: device class ${exactly.deviceClassName} does not exist`;
+        return {
+          message: `request ${name}: device class ${exactly.deviceClassName} does not exist`,
+          change: `a deviceclass named ${exactly.deviceClassName}`,
+        };
     }
     return undefined;
   }

@@ -90,9 +90,12 @@ function affinityHolds(pod: Pod, node: Node, { nodes, pods }: NaiveCluster): boo
     domain(node, key) !== undefined && domain(nodeOf(other), key) === domain(node, key);
   const affinity = pod.spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
   const matching = pods.filter((other) => affinity.every((term) => selects(term, pod, other)));
+  const isAnywhere = matching.some((other) =>
+    affinity.some(({ topologyKey }) => domain(nodeOf(other), topologyKey) !== undefined),
+  );
   for (const term of affinity) {
     if (domain(node, term.topologyKey) === undefined) return false;
-    const first = matching.length === 0 && affinity.every((one) => selects(one, pod, pod));
+    const first = !isAnywhere && affinity.every((one) => selects(one, pod, pod));
     if (!first && !matching.some((other) => together(other, term.topologyKey))) return false;
   }
   const anti = pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
