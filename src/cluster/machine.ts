@@ -1,10 +1,13 @@
 import { addressAt, parseCidr } from "#base/cidr.ts";
 import type { Disk } from "#world/disk.ts";
 import type { Processes } from "#world/processes.ts";
+import { runtimeFolder } from "./node-paths.ts";
 import type { ClusterSettings, NodeSettings } from "./settings.ts";
 
 /** Where the clusters of this machine are listed, so that two never choose the same ranges. */
 const registryFolder = "/var/lib/steersman/clusters";
+/** A copy beside the sockets of those that were started since the machine was: somebody may remove all of /var/lib/steersman. */
+const copyName = "cluster.json";
 const commandTimeoutMs = 20_000;
 
 /** Networks that the machine has addresses or routes for. */
@@ -24,16 +27,28 @@ export async function machineNetworks(processes: Processes): Promise<string[]> {
   return [...networks];
 }
 
-/** Settings of the clusters that were made on this machine and not reset, also of those whose data dir was removed by hand. */
-export async function registeredClusters(disk: Disk): Promise<(ClusterSettings & { dataDir: string })[]> {
-  if ((await disk.stat(registryFolder)) === undefined) return [];
-  const found: (ClusterSettings & { dataDir: string })[] = [];
-  for (const file of (await disk.list(registryFolder)).filter((name) => name.endsWith(".json"))) {
-    const text = await disk.readText(`${registryFolder}/${file}`).catch(noneIfMissing);
+export interface RegisteredCluster extends ClusterSettings {
+  readonly dataDir: string;
+}
+
+/** The clusters that were made on this machine and not reset, also those whose data dir was removed by hand. */
+export async function registeredClusters(disk: Disk): Promise<readonly RegisteredCluster[]> {
+  const listed = ((await disk.list(registryFolder).catch(noneIfMissing)) ?? []).filter((name) =>
+    name.endsWith(".json"),
+  );
+  const running = (await disk.list("/run")).filter((name) => name.startsWith("steersman-"));
+  const files = [
+    ...listed.map((name) => `${registryFolder}/${name}`),
+    ...running.map((name) => `/run/${name}/${copyName}`),
+  ];
+  const found = new Map<string, RegisteredCluster>();
+  for (const file of files) {
+    const text = await disk.readText(file).catch(noneIfMissing);
     if (text === undefined) continue;
-    found.push(JSON.parse(text) as ClusterSettings & { dataDir: string });
+    const cluster = JSON.parse(text) as RegisteredCluster;
+    found.set(cluster.id, cluster);
   }
-  return found;
+  return [...found.values()];
 }
 
 /**
@@ -46,18 +61,16 @@ export async function standingClusters(disk: Disk): Promise<readonly ClusterSett
   return all.filter((_, index) => found[index] !== undefined);
 }
 
-/** Another cluster was reset while we looked. */
+/** None was made yet, or another cluster was reset while we looked. */
 function noneIfMissing(error: unknown): undefined {
   if ((error as { code?: unknown }).code !== "ENOENT") throw error;
 }
 
 export async function registerCluster(disk: Disk, settings: ClusterSettings, dataDir: string): Promise<void> {
   await disk.makeDirectory(registryFolder, 0o755);
-  await disk.writeAtomically(
-    `${registryFolder}/${settings.id}.json`,
-    `${JSON.stringify({ ...settings, dataDir })}\n`,
-    0o600,
-  );
+  await disk.makeDirectory(runtimeFolder(settings), 0o700);
+  for (const file of [`${registryFolder}/${settings.id}.json`, `${runtimeFolder(settings)}/${copyName}`])
+    await disk.writeAtomically(file, `${JSON.stringify({ ...settings, dataDir })}\n`, 0o600);
 }
 
 export async function unregisterCluster(disk: Disk, settings: ClusterSettings): Promise<void> {

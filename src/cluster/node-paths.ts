@@ -6,6 +6,11 @@ export function runtimeFolder(settings: Pick<ClusterSettings, "id">): string {
   return `/run/steersman-${settings.id}`;
 }
 
+/** All cgroups of a cluster are below one; nodes of one machine are beside each other in it. */
+export function clusterCgroup(settings: Pick<ClusterSettings, "id">): string {
+  return `/steersman-${settings.id}`;
+}
+
 /** Short, because Unix sockets' paths are: a node is known by its place in the settings. */
 function nodeRuntimeFolder(settings: Pick<ClusterSettings, "id" | "nodes">, nodeName: string): string {
   return `${runtimeFolder(settings)}/${settings.nodes.findIndex(({ name }) => name === nodeName)}`;

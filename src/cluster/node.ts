@@ -4,7 +4,7 @@ import { createClient } from "#client/http-client.ts";
 import { createNetwork, type Network } from "#network/network.ts";
 import { createAgent, type Agent } from "#node/agent.ts";
 import { mayLowerOomScore, startContainerd } from "#node/containerd/start.ts";
-import { removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
+import { forgetContainers, removeAllPods, stopAllPods } from "#node/containerd/stop-all.ts";
 import { measuredRuntime } from "#node/metrics/measured-runtime.ts";
 import { NodeMeasures } from "#node/metrics/measures.ts";
 import { buildPauseImage, pauseImageName } from "#node/images/pause.ts";
@@ -13,7 +13,7 @@ import { trafficFamilies } from "#observability/traffic/families.ts";
 import type { Log } from "#telemetry/log.ts";
 import { createMetrics, type Metrics } from "#telemetry/metrics.ts";
 import { processFamilies } from "#telemetry/process-metrics.ts";
-import type { ContainerRuntime } from "#world/container-runtime.ts";
+import { ContainerRuntimeError, type ContainerRuntime } from "#world/container-runtime.ts";
 import type { TlsIdentity } from "#world/http.ts";
 import type { KernelRules } from "#world/kernel-rules.ts";
 import type { Machine } from "#world/machine.ts";
@@ -22,7 +22,7 @@ import type { NodePlugins } from "#world/node-plugins.ts";
 import type { OwnProcess } from "#world/own-process.ts";
 import type { ProbeWire } from "#world/probe-wire.ts";
 import type { World } from "#world/world.ts";
-import { containerdPaths, pluginFolder, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
+import { clusterCgroup, containerdPaths, pluginFolder, podMemoryFolder, runtimeFolder } from "./node-paths.ts";
 import { keepFresh, transportOf } from "./fresh-certificates.ts";
 import { certificateFamilies, renewalCounter } from "./node-metrics.ts";
 import { nodePath, type ClusterSettings, type NodeSettings } from "./settings.ts";
@@ -268,11 +268,6 @@ function startAgent(
   });
 }
 
-/** All cgroups of a cluster are below one; nodes of one machine are beside each other in it. */
-function clusterCgroup(settings: Pick<ClusterSettings, "id">): string {
-  return `/steersman-${settings.id}`;
-}
-
 function cgroupRoot(settings: Pick<ClusterSettings, "id">, nodeName: string): string {
   return `${clusterCgroup(settings)}/${nodeName}`;
 }
@@ -301,41 +296,40 @@ async function untilReady(client: ReturnType<typeof createClient>, name: string)
 }
 
 /**
- * Stops every pod of a node, its containerd and its proxies: what `steer down` does once the agent has ended. With `forGood`
- * everything that the node left on the machine goes too.
+ * Stops every pod of a node as its containers want it: what `steer down` does once the agent has ended. What containerd cannot stop
+ * goes on, for the caller to end. With `forGood` nothing is kept of them.
  */
-export async function stopNode(options: NodeOptions, forGood: boolean): Promise<void> {
-  const { world, parts, settings, node, dataDir } = options;
-  const paths = containerdPaths(settings, dataDir, node.name);
-  const network = createNodeNetwork(options);
-  if ((await world.disk.stat(paths.socketPath)) !== undefined) {
-    const runtime = parts.connectRuntime(paths.socketPath);
-    try {
-      await stopAllPods(runtime, forGood ? stopSecondsMax.reset : stopSecondsMax.down);
-      if (forGood) await removeAllPods(runtime);
-    } finally {
-      runtime.close();
-    }
+export async function stopPods(
+  { world, parts, settings, node, dataDir }: NodeOptions,
+  forGood: boolean,
+): Promise<void> {
+  const { rootDir, socketPath } = containerdPaths(settings, dataDir, node.name);
+  // A containerd whose files were removed below it answers, but waits for ever for the end of a container.
+  for (const path of [rootDir, socketPath]) if ((await world.disk.stat(path)) === undefined) return;
+  const runtime = parts.connectRuntime(socketPath);
+  try {
+    await stopAllPods(runtime, forGood ? stopSecondsMax.reset : stopSecondsMax.down);
+    if (forGood) await removeAllPods(runtime);
+  } catch (error) {
+    // The caller ends what it left.
+    if (!(error instanceof ContainerRuntimeError)) throw error;
+  } finally {
+    runtime.close();
   }
-  await endContainerd(options);
-  await network.shutDown();
-  if (forGood) await network.cleanup();
+}
+
+/**
+ * Takes from the machine what a node had for its pods: mounts, cgroups; with `forGood` its network too. Nothing of the node may
+ * run any more.
+ */
+export async function leaveMachine(options: NodeOptions, forGood: boolean): Promise<void> {
+  const { world, parts, settings, node, dataDir } = options;
+  await forgetContainers(world.disk, containerdPaths(settings, dataDir, node.name));
+  const { networkNamespace } = node;
+  const hasNetwork = networkNamespace === undefined || (await world.disk.stat(networkNamespace)) !== undefined;
+  if (forGood && hasNetwork) await createNodeNetwork(options).cleanup();
   for (const path of await parts.machine.mountsBelow(runtimeFolder(settings))) await parts.machine.unmount(path);
   for (const path of await parts.machine.mountsBelow(nodePath(dataDir, node.name))) await parts.machine.unmount(path);
   await parts.machine.removeCgroup(cgroupRoot(settings, node.name));
   await parts.machine.removeCgroup(clusterCgroup(settings));
-}
-
-async function endContainerd({ world, dataDir, node }: NodeOptions): Promise<void> {
-  const pidFile = `${nodePath(dataDir, node.name)}/containerd.pid`;
-  if ((await world.disk.stat(pidFile)) === undefined) return;
-  const pid = Number(await world.disk.readText(pidFile));
-  const command =
-    (await world.disk.stat(`/proc/${pid}`)) === undefined ? "" : await world.disk.readText(`/proc/${pid}/cmdline`);
-  // The number may belong to another program since.
-  if (command.includes("containerd") && command.includes(dataDir)) {
-    world.processes.signal(pid, "SIGTERM");
-    for (let step = 0; step < 500 && world.processes.signal(pid, 0); step += 1) await world.timers.sleep(20);
-  }
-  await world.disk.remove(pidFile);
 }

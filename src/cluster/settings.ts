@@ -68,6 +68,14 @@ export function nodePath(dataDir: string, nodeName: string): string {
   return `${dataDir}/nodes/${nodeName}`;
 }
 
+/** Whether a cluster makes files or folders of this name in its data dir. */
+export function isOfCluster(name: string): boolean {
+  const { root: _root, store, ...others } = clusterPaths("");
+  const folders = ["/config", "/nodes", "/prometheus"];
+  // SQLite's files and the lock have the store's name with an ending.
+  return `/${name}`.startsWith(store) || [...Object.values(others), ...folders].includes(`/${name}`);
+}
+
 type Parsed = Readonly<Record<string, unknown>>;
 
 /** What must be there for anything to work; the rest is optional. */

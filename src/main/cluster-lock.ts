@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { realpathSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { realPlace } from "./cluster-processes.ts";
 import type { Progress } from "./progress.ts";
 import { UserError } from "./user-error.ts";
 
@@ -38,16 +37,8 @@ async function acquire(dataDir: string, progress: Progress): Promise<Server> {
   );
 }
 
-/** The same for every way to write the folder's path; it may not exist yet. */
 function lockName(dataDir: string): string {
-  const path = resolve(dataDir);
-  let real = path;
-  try {
-    real = join(realpathSync(dirname(path)), basename(path));
-  } catch {
-    // Its parent does not exist either: then no link leads to it.
-  }
-  return `\0steersman-${createHash("sha256").update(real).digest("hex").slice(0, 32)}`;
+  return `\0steersman-${createHash("sha256").update(realPlace(dataDir)).digest("hex").slice(0, 32)}`;
 }
 
 /** Undefined when another has the name. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -11,7 +11,7 @@ export interface KnownProcess {
 }
 
 /** Start time of a process from /proc/PID/stat (field 22); undefined when it does not exist or is a zombie. */
-function startTimeOf(pid: number): string | undefined {
+export function startTimeOf(pid: number): string | undefined {
   const stat = unlessGone(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   // The second field is the program's name in parentheses and may hold anything.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -19,7 +19,7 @@ function startTimeOf(pid: number): string | undefined {
 }
 
 /** What is read; undefined when it is not there, also when it goes while we look. */
-function unlessGone<T>(read: () => T): T | undefined {
+export function unlessGone<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
@@ -45,21 +45,12 @@ export function forgetProcess(runFolder: string, name: string): void {
   rmSync(join(runFolder, `${name}.pid`), { force: true });
 }
 
-/** The processes of the cluster that are alive now. */
-export function knownProcesses(runFolder: string): KnownProcess[] {
-  const names = unlessGone(() => readdirSync(runFolder)) ?? [];
-  return names.flatMap((file) => {
-    if (!file.endsWith(".pid")) return [];
-    const text = unlessGone(() => readFileSync(join(runFolder, file), "utf8")) ?? "";
-    const [pidText = "", startedAt = ""] = text.trim().split(" ");
-    const pid = Number(pidText);
-    const isAlive = pid > 0 && startTimeOf(pid) === startedAt;
-    return isAlive ? [{ name: file.slice(0, -".pid".length), pid, startedAt }] : [];
-  });
-}
-
+/** The process of this name, when it is alive. */
 export function findProcess(runFolder: string, name: string): KnownProcess | undefined {
-  return knownProcesses(runFolder).find((process) => process.name === name);
+  const text = unlessGone(() => readFileSync(join(runFolder, `${name}.pid`), "utf8")) ?? "";
+  const [pidText = "", startedAt = ""] = text.trim().split(" ");
+  const pid = Number(pidText);
+  return pid > 0 && startTimeOf(pid) === startedAt ? { name, pid, startedAt } : undefined;
 }
 
 /** Asks a process to end, kills it after `graceMs` milliseconds, and returns when it is gone. */

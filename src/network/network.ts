@@ -69,8 +69,6 @@ export interface Network {
   start(): Promise<void>;
   /** Stops the loops; what they set up stays and goes on working. */
   stop(): Promise<void>;
-  /** Ends what goes on after `stop` and carries connections of users: HAProxy. For `steer down`. After `stop`. */
-  shutDown(): Promise<void>;
   /** Removes everything that any life of this node's network left on the machine. After `stop`. */
   cleanup(): Promise<void>;
   /** Resolves when pods get addresses, Services are served and names are answered. */
@@ -161,7 +159,6 @@ export function createNetwork(options: NetworkOptions): Network {
           folder: names.ingressFolder,
         });
   const parts = [podNetwork, serviceProxy, dns, policy, ...(ingress === undefined ? [] : [ingress])];
-  const shutDown = async (): Promise<void> => ingress?.shutDown();
   return {
     dnsAddress: names.dnsAddress,
     admitPod: (pod, address) => policy.admit(pod, address),
@@ -169,7 +166,6 @@ export function createNetwork(options: NetworkOptions): Network {
     ingressTraffic: async () => (await ingress?.traffic()) ?? noTraffic,
     ingressHeld: () => ingress?.held() ?? [],
     ingressActivity: async () => (await ingress?.activity()) ?? { quietSeconds: {} },
-    shutDown,
     ready: Promise.all(parts.map((part) => part.ready)).then(() => undefined),
     start: async () => {
       await disk.makeDirectory(options.dataDir, 0o700);
@@ -184,7 +180,7 @@ export function createNetwork(options: NetworkOptions): Network {
       await Promise.all(parts.map((part) => part.stop()));
     },
     cleanup: async () => {
-      await shutDown();
+      await ingress?.shutDown();
       await cleanUp(options, names);
     },
   };

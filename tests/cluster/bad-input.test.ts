@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -136,6 +137,27 @@ test("flags that a cluster was not made with, and a key that is gone", () => {
     assert.match(stderr, /Cannot read .*ca\.key: it is missing beside its certificate\. Restore the file, or .*reset/);
     assert.doesNotMatch(stderr, /\n\s+at /);
     assert.ok(existsSync(join(cluster.dataDir, "store.db")), "the data stay");
+  } finally {
+    cluster.remove();
+  }
+});
+
+test("a data dir that was removed by hand and is used for something else", () => {
+  const cluster = startSimulatedCluster(1);
+  const other = freshFolder();
+  try {
+    rmSync(cluster.dataDir, { recursive: true });
+    mkdirSync(cluster.dataDir);
+    writeFileSync(join(cluster.dataDir, "precious"), "mine");
+    const lost = /has lost its data, but parts of it are still on this machine\. Remove them with .*reset/;
+    for (const command of ["up", "down", "status", "kubeconfig"]) refuses([command], lost, cluster.dataDir);
+    // By another way to write its path.
+    symlinkSync(cluster.dataDir, other);
+    const removed = run(["reset", "--yes"], other);
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.deepEqual(readdirSync(cluster.dataDir), ["precious"]);
+    refuses(["status"], /There is no cluster in/, cluster.dataDir);
+    assert.match(run(["reset", "--yes"], cluster.dataDir).stderr, /nothing to remove/);
   } finally {
     cluster.remove();
   }

@@ -1,18 +1,23 @@
-/** Three real nodes on one machine, each with its own network and containerd; and a second cluster beside the first. */
+/**
+ * Three real nodes on one machine, each with its own network and containerd; and a second cluster beside the first. Both go without
+ * a trace although their data were removed by hand before.
+ */
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { globSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
 import { isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { linksOf, noTraces, standing, tracesOf } from "./traces.ts";
 import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
 let cluster: TestCluster;
+let archives: string[];
 
 before(async () => {
   if (!isRoot) return;
-  const archives = await makeImages();
+  archives = await makeImages();
   cluster = startRealCluster("--nodes", "3");
   assert.equal(cluster.steer("image", "load", ...archives).code, 0);
 });
@@ -70,39 +75,66 @@ test("a node's port serves a Service on every node", { skip }, async () => {
   }
 });
 
-test("a second cluster beside it touches nothing of the first", { skip }, () => {
-  const dataDir = `${cluster.dataDir}-second`;
-  const second = (...args: string[]) => cluster.run(join(projectRoot, "steer"), [...args, "--data-dir", dataDir]);
-  try {
-    const refused = second("up");
-    assert.notEqual(refused.code, 0);
-    assert.match(refused.stderr, /Port 6443 is taken.*--port/s);
-    const started = second("up", "--port", "7443", "--http-port", "8080", "--https-port", "8443");
-    assert.equal(started.code, 0, started.stderr);
-    const settings = (path: string) =>
-      JSON.parse(readFileSync(join(path, "cluster.json"), "utf8")) as Record<string, string>;
-    const [first, other] = [settings(cluster.dataDir), settings(dataDir)];
-    for (const key of ["id", "podRange", "serviceRange", "serverAddress"]) assert.notEqual(first[key], other[key], key);
-    assert.match(second("kubectl", "get", "nodes").stdout, / Ready /);
-    assert.match(cluster.kubectl("get", "pods", "-l", "app=web"), /1\/1\s+Running\s+0/);
-  } finally {
-    const removed = second("reset", "--yes");
-    rmSync(dataDir, { recursive: true, force: true });
+test(
+  "a second cluster beside it touches nothing of the first, also when its data dir was removed by hand",
+  { skip },
+  () => {
+    const dataDir = `${cluster.dataDir}-second`;
+    const second = (command: string, ...args: string[]) =>
+      cluster.run(join(projectRoot, "steer"), [command, "--data-dir", dataDir, ...args]);
+    const links = linksOf(cluster);
+    try {
+      const refused = second("up");
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /Port 6443 is taken.*--port/s);
+      const started = second("up", "--port", "7443", "--http-port", "8080", "--https-port", "8443");
+      assert.equal(started.code, 0, started.stderr);
+      const settings = (path: string) =>
+        JSON.parse(readFileSync(join(path, "cluster.json"), "utf8")) as Record<string, string>;
+      const [first, other] = [settings(cluster.dataDir), settings(dataDir)];
+      for (const key of ["id", "podRange", "serviceRange", "serverAddress"])
+        assert.notEqual(first[key], other[key], key);
+      assert.equal(second("image", "load", ...archives).code, 0);
+      second("kubectl", "run", "left", "--image=localhost/steersman-busybox:1", "--", "sleep", "3600");
+      assert.equal(second("kubectl", "wait", "pod/left", "--for=condition=Ready", "--timeout=150s").code, 0);
+      const left = standing(dataDir);
+      assert.notEqual(left.shimSockets.length, 0);
+
+      rmSync(dataDir, { recursive: true });
+      for (const command of ["up", "down", "status", "kubeconfig"]) {
+        const { code, stderr } = second(command);
+        assert.notEqual(code, 0, stderr);
+        assert.match(stderr, /has lost its data, but parts of it are still on this machine\. Remove them with .*reset/);
+      }
+      const removed = second("reset", "--yes");
+      assert.equal(removed.code, 0, removed.stderr);
+      assert.deepEqual(tracesOf(cluster, left, links), noTraces);
+      assert.match(second("reset", "--yes").stderr, /nothing to remove/);
+    } finally {
+      second("reset", "--yes");
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+    const [tool = ""] = cluster
+      .kubectl("get", "pods", "-o", "name")
+      .split("\n")
+      .filter((name) => name.includes("tool"));
+    assert.match(cluster.kubectl("exec", tool, "--", "wget", "-qO-", "http://web/"), /web version 1/);
+  },
+);
+
+test(
+  "reset finds all of a cluster whose data dir and list were removed by hand, with a node that lost its runtime",
+  { skip },
+  () => {
+    const left = standing(cluster.dataDir);
+    assert.ok(left.shimSockets.length >= 9, "pods run on every node");
+    const [, , node] = globSync(join(cluster.dataDir, "nodes/*/containerd.pid")).toSorted();
+    process.kill(Number(readFileSync(node ?? "", "utf8")), "SIGKILL");
+    rmSync(cluster.dataDir, { recursive: true });
+    // What others of this machine have in the list stays.
+    rmSync(`/var/lib/steersman/clusters/${left.id}.json`);
+    const removed = cluster.steer("reset", "--yes");
     assert.equal(removed.code, 0, removed.stderr);
-  }
-  assert.match(
-    cluster.kubectl(
-      "exec",
-      cluster
-        .kubectl("get", "pods", "-o", "name")
-        .split("\n")
-        .find((name) => name.includes("tool"))
-        ?.replace("pod/", "") ?? "",
-      "--",
-      "wget",
-      "-qO-",
-      "http://web/",
-    ),
-    /web version 1/,
-  );
-});
+    assert.deepEqual(tracesOf(cluster, left, ["lo"]), noTraces);
+  },
+);

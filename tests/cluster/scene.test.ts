@@ -3,12 +3,13 @@
  * replica dies and is replaced; a new version rolls out under load; back again; down and up; and at the end no trace.
  */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeImages } from "#tools/make-images.ts";
 import { buildGoProgram } from "./go-client.ts";
 import { isRoot, projectRoot, startRealCluster, type TestCluster } from "./harness.ts";
+import { noTraces, standing, tracesOf } from "./traces.ts";
 import { eventually } from "../eventually.ts";
 
 const skip = isRoot ? false : "real containers need root";
@@ -270,44 +271,7 @@ test("down keeps the data, up brings everything back", { skip }, async () => {
 });
 
 test("reset leaves no process, mount, interface, table, cgroup or file", { skip }, () => {
-  const id = (JSON.parse(readFileSync(join(cluster.dataDir, "cluster.json"), "utf8")) as { id: string }).id;
+  const left = standing(cluster.dataDir);
   assert.equal(cluster.steer("reset", "--yes").code, 0);
-  const traces = {
-    files: existsSync(cluster.dataDir) ? readdirSync(cluster.dataDir) : [],
-    runtime: existsSync(`/run/steersman-${id}`),
-    registered: existsSync(`/var/lib/steersman/clusters/${id}.json`),
-    processes: commandLines().filter((line) => line.includes(cluster.dataDir)),
-    mounts: readFileSync("/proc/self/mounts", "utf8")
-      .split("\n")
-      .filter((line) => line.includes(id) || line.includes(cluster.dataDir)),
-    links: cluster
-      .run("ip", ["-br", "link"])
-      .stdout.split("\n")
-      .filter((line) => line !== "" && !line.startsWith("lo ")),
-    tables: cluster.run("nft", ["list", "tables"]).stdout,
-    cgroups: cluster.run("sh", ["-c", `find /sys/fs/cgroup -name '*${id}*'`]).stdout,
-  };
-  assert.deepEqual(traces, {
-    files: [],
-    runtime: false,
-    registered: false,
-    processes: [],
-    mounts: [],
-    links: [],
-    tables: "",
-    cgroups: "",
-  });
+  assert.deepEqual(tracesOf(cluster, left, ["lo"]), noTraces);
 });
-
-function commandLines(): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")];
-      } catch {
-        // It ended while we looked.
-        return [];
-      }
-    });
-}

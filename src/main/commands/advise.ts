@@ -1,8 +1,7 @@
 import { collectAdvices, renderAdvices, type Advices } from "#cli/advise.ts";
 import { ApiStatusError } from "#client/status-error.ts";
-import { loadSettings } from "#cluster/settings.ts";
-import { realWorld } from "#world/node/real-world.ts";
 import { adminClient } from "../admin-client.ts";
+import { existingCluster } from "../find-cluster.ts";
 import { dataDirOf, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { UserError } from "../user-error.ts";
 
@@ -29,10 +28,7 @@ function windowOf(options: ParsedOptions): string {
 }
 
 async function readAdvices(dataDir: string, window: string): Promise<Advices> {
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
-  }
+  const settings = await existingCluster(dataDir);
   try {
     return await collectAdvices(await adminClient(dataDir, settings), window);
   } catch (error) {

@@ -1,9 +1,8 @@
 import { approveCanary, followCanary, isOnTrial, renderCanary } from "#cli/canary.ts";
 import { canaries, type Canary } from "#api/delivery/canary.ts";
 import type { Client } from "#client/client.ts";
-import { loadSettings } from "#cluster/settings.ts";
-import { realWorld } from "#world/node/real-world.ts";
 import { adminClient } from "../admin-client.ts";
+import { existingCluster } from "../find-cluster.ts";
 import { dataDirOf, parseOptions, type Flags } from "../options.ts";
 import { UserError } from "../user-error.ts";
 
@@ -25,10 +24,7 @@ interface Named {
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("canary", args, flags, "NAME");
   const dataDir = dataDirOf(options);
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
-  }
+  const settings = await existingCluster(dataDir);
   const name = options.positionals[0];
   if (name === undefined) throw new UserError("canary needs a name.", "Say for example ./steer canary web.");
   const at = { name, namespace: (options.values["namespace"] as string | undefined) ?? "default" };

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { containerdPaths } from "#cluster/node-paths.ts";
-import { loadSettings } from "#cluster/settings.ts";
 import { connectContainerRuntime } from "#world/node/container-runtime.ts";
 import { realWorld } from "#world/node/real-world.ts";
+import { existingCluster } from "../find-cluster.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
 import { UserError } from "../user-error.ts";
 
@@ -14,11 +14,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const [action, ...files] = options.positionals;
   if (action !== "load" || files.length === 0)
     throw new UserError("image knows one action.", "Say ./steer image load FILE.");
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined || settings.nodes.length === 0) {
+  const settings = await existingCluster(dataDir);
+  if (settings.nodes.length === 0) {
     throw new UserError(
-      `There is no cluster with real nodes in ${dataDir}.`,
-      "Start one with ./steer up, or name its --data-dir.",
+      `The cluster in ${dataDir} has simulated nodes only, which run no containers.`,
+      "Start one with real nodes with ./steer up, or name its --data-dir.",
     );
   }
   for (const file of files) {

@@ -2,16 +2,14 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { clusterPaths } from "#cluster/settings.ts";
 import { clientBinary } from "../client-binaries.ts";
+import { noCluster } from "../find-cluster.ts";
 import { dataDirOf } from "../options.ts";
-import { UserError } from "../user-error.ts";
 
 /** Runs the unmodified kubectl; every argument but `--data-dir` is its own. Exits as it does. */
 export async function run(args: readonly string[]): Promise<number> {
   const { dataDir, rest } = takeDataDir(args);
   const kubeconfig = clusterPaths(dataDir).kubeconfig;
-  if (!existsSync(kubeconfig)) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
-  }
+  if (!existsSync(kubeconfig)) throw await noCluster(dataDir);
   const result = spawnSync(clientBinary("kubectl"), rest, {
     stdio: "inherit",
     env: { ...process.env, KUBECONFIG: kubeconfig },

@@ -1,13 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readCertificates } from "#cluster/pki.ts";
-import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
+import type { ClusterSettings } from "#cluster/settings.ts";
 import { nodes as nodeResource } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
 import { realWorld } from "#world/node/real-world.ts";
 import { adminClient } from "../admin-client.ts";
+import { clusterProcesses } from "../cluster-processes.ts";
+import { existingCluster } from "../find-cluster.ts";
 import { dataDirOf, parseOptions } from "../options.ts";
-import { knownProcesses, type KnownProcess } from "../process-file.ts";
-import { UserError } from "../user-error.ts";
 
 interface Report {
   readonly dataDir: string;
@@ -32,10 +32,7 @@ const dayMs = 24 * 60 * 60 * 1000;
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("status", args, { output: { type: "string", short: "o", meaning: "json for scripts" } });
   const dataDir = dataDirOf(options);
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
-  }
+  const settings = await existingCluster(dataDir);
   const report = await collect(dataDir, settings);
   process.stdout.write(
     options.values["output"] === "json" ? `${JSON.stringify(report, undefined, 2)}\n` : render(report),
@@ -60,7 +57,7 @@ async function collect(dataDir: string, settings: ClusterSettings): Promise<Repo
       services: settings.serviceRange,
       nodePorts: `${settings.nodePorts.first}-${settings.nodePorts.last}`,
     },
-    processes: processesOf(dataDir, settings),
+    processes: clusterProcesses(dataDir).map(({ name, pid }) => ({ name, pid, memoryMb: proportionalMemoryMb(pid) })),
     nodes: problem === undefined ? await nodesOf(client) : [],
     certificates: await certificatesOf(dataDir, settings),
   };
@@ -77,33 +74,6 @@ async function askVersion(client: Client): Promise<Told> {
     return (await client.request("GET", "/version")) as Told;
   } catch (error) {
     return { problem: (error as Error).message };
-  }
-}
-
-function processesOf(dataDir: string, settings: ClusterSettings): Report["processes"] {
-  const known: Pick<KnownProcess, "name" | "pid">[] = [...knownProcesses(clusterPaths(dataDir).run)];
-  for (const node of settings.nodes) known.push(...engines(nodePath(dataDir, node.name), node.name));
-  return known.map(({ name, pid }) => ({ name, pid, memoryMb: proportionalMemoryMb(pid) }));
-}
-
-/** containerd and haproxy of a node: the programs that were started with a file of its folder. */
-function engines(folder: string, nodeName: string): Pick<KnownProcess, "name" | "pid">[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      const [program = "", ...args] = commandLine(Number(pid));
-      const engine = ["containerd", "haproxy"].find((name) => program === name || program.endsWith(`/${name}`));
-      const isOurs = engine !== undefined && args.some((arg) => arg.startsWith(`${folder}/`));
-      return isOurs ? [{ name: `${engine}-${nodeName}`, pid: Number(pid) }] : [];
-    });
-}
-
-function commandLine(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  } catch {
-    // It ended while we looked.
-    return [];
   }
 }
 

@@ -9,6 +9,7 @@ import { clusterPaths, loadSettings, saveSettings, type ClusterSettings } from "
 import { whileAlone } from "../cluster-lock.ts";
 import { commandWorld } from "../command-world.ts";
 import { ensureHistoryPackage, ensureNodePackages } from "../debian.ts";
+import { lostCluster } from "../find-cluster.ts";
 import { readWishes, settleCluster } from "../new-cluster.ts";
 import { dataDirOf, parseOptions, type Flags, type ParsedOptions } from "../options.ts";
 import { programPath } from "../places.ts";
@@ -68,6 +69,8 @@ async function startUnlessRunning(
       return { settings: existing, ranAlready: true };
     }
   }
+  const lost = existing === undefined ? await lostCluster(dataDir) : undefined;
+  if (lost !== undefined) throw lost;
   const remembered = { ...dialAllowOf(options), ...defaultRegistryOf(options) };
   const settings = { ...(await settingsOf(options, existing, dataDir, progress)), ...remembered };
   const before = existsSync(dataDir) ? readdirSync(dataDir) : undefined;

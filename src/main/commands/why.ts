@@ -4,9 +4,8 @@ import { placementOf, renderPlacement } from "#cli/placement.ts";
 import { waitingFor } from "#cli/waiting.ts";
 import type { ApiObject } from "#api/kind.ts";
 import type { Resource } from "#api/resource.ts";
-import { loadSettings } from "#cluster/settings.ts";
-import { realWorld } from "#world/node/real-world.ts";
 import { adminClient } from "../admin-client.ts";
+import { existingCluster } from "../find-cluster.ts";
 import { dataDirOf, parseOptions, type Flags } from "../options.ts";
 import { UserError } from "../user-error.ts";
 
@@ -19,10 +18,7 @@ const flags: Flags = {
 export async function run(args: readonly string[]): Promise<number> {
   const options = parseOptions("why", args, flags, "KIND/NAME");
   const dataDir = dataDirOf(options);
-  const settings = await loadSettings(realWorld.disk, dataDir);
-  if (settings === undefined) {
-    throw new UserError(`There is no cluster in ${dataDir}.`, "Start one with ./steer up, or name its --data-dir.");
-  }
+  const settings = await existingCluster(dataDir);
   const [word = "", name = ""] = (options.positionals[0] ?? "").split("/");
   if (word === "" || name === "")
     throw new UserError("why needs an object.", "Say for example ./steer why deployment/web.");

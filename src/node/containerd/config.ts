@@ -72,6 +72,7 @@ export function renderContainerdConfig(options: {
     "",
     `[${cri}.containerd.runtimes.runc.options]`,
     "SystemdCgroup = false",
+    `Root = ${toml(`${paths.stateDir}/runc`)}`,
     'BinaryName = "runc"',
     "",
     `[${cri}.cni]`,
