@@ -2,6 +2,10 @@
 export const limits = {
   /** Pods that one pass over a workload may create or delete. */
   burstReplicasMax: 500,
+  /** Back-off of pods that fail as soon as they are made, and the places for which it is remembered. Milliseconds, number. */
+  failedPodMinMs: 1_000,
+  failedPodMaxMs: 300_000,
+  failingPlacesMax: 10_000,
   /** At least this long between two passes over a workload that write. Milliseconds. */
   workloadSpacingMs: 40,
   /** Each pod of an ordered set waits for the one before: only a short pause. Milliseconds. */

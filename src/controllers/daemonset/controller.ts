@@ -3,10 +3,11 @@ import type { Controller } from "#reconcile/controller.ts";
 import { isEqual } from "#reconcile/canonical.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
+import { FailedPods } from "../failed-pods.ts";
 import { limits } from "../limits.ts";
 import { followOwned, ownedObjects } from "../owned-objects.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
-import { podDeclaration } from "../views/pod.ts";
+import { podDeclaration, type PodView } from "../views/pod.ts";
 import { daemonSetDeclaration, revisionDeclaration } from "../views/workload.ts";
 import { planDaemonSet } from "./plan.ts";
 
@@ -17,6 +18,7 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
   const pods = informers.of(podDeclaration);
   const nodes = informers.of(nodeDeclaration);
   const revisions = informers.of(revisionDeclaration);
+  const failed = new FailedPods();
   return createLoop(dependencies, {
     name: "daemonset",
     needs: [sets, pods, nodes, revisions],
@@ -38,6 +40,7 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
         ...(await ownedObjects(client, daemonsets, pods, set)),
         set,
         nodes: nodes.list(),
+        untilReplacedMs: (pod: PodView) => failed.untilReplacedMs(`${set.uid}/${pod.target}`, pod, context.now),
         revisions: await ownedObjects(client, daemonsets, revisions, set),
         revisionNamed: (name: string) => revisions.get(keyOf(set.namespace, name)),
       };

@@ -19,6 +19,8 @@ import { rollingDeletions, surgeNodes } from "./rolling.ts";
 export interface ObservedDaemonSet extends OwnedPods {
   readonly set: DaemonSetView;
   readonly nodes: readonly NodeView[];
+  /** Milliseconds until a finished pod may be replaced. */
+  readonly untilReplacedMs: (pod: PodView) => number;
   readonly revisions: Owned<RevisionView>;
   readonly revisionNamed: (name: string) => RevisionView | undefined;
 }
@@ -53,7 +55,7 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
   if (history.actions.length > 0) return { actions: history.actions, because };
   const hash = history.update === undefined ? "" : hashOf(history.update);
   const places = placesOf(observed, kept);
-  const changes = set.deletionMs === undefined ? changePods(set, places, hash, context.now, ids) : [];
+  const changes = set.deletionMs === undefined ? changePods(observed, places, hash, context.now, ids) : [];
   const strays = straysOf(set, places, kept);
   const status = statusOf(set, places, hash, context.now);
   const doomed = [...changes, ...strays];
@@ -66,7 +68,11 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
   actions.push(...doomed);
   if (actions.length === 0) actions.push(...cleanUp(set, history, kept));
   const waits = kept
-    .map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now))
+    .map((pod) =>
+      isFinished(pod)
+        ? observed.untilReplacedMs(pod) || undefined
+        : availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now),
+    )
     .filter((wait) => wait !== undefined);
   return { actions, because, ...(waits.length === 0 ? {} : { lookAgainMs: Math.min(...waits) }) };
 }
@@ -83,7 +89,7 @@ function placesOf({ set, nodes }: ObservedDaemonSet, kept: readonly PodView[]): 
 }
 
 function changePods(
-  set: DaemonSetView,
+  { set, untilReplacedMs }: ObservedDaemonSet,
   places: readonly Place[],
   hash: string,
   now: number,
@@ -94,7 +100,8 @@ function changePods(
   const surging = surgeNodes(set, places, hash, now);
   for (const place of places) {
     const alive = place.pods.filter((pod) => pod.deletionMs === undefined);
-    for (const pod of place.finished.filter((candidate) => candidate.deletionMs === undefined && place.mayStay)) {
+    const replaceable = place.finished.filter((pod) => pod.deletionMs === undefined && untilReplacedMs(pod) === 0);
+    for (const pod of place.mayStay ? replaceable : []) {
       deletions.push(
         deletePod(
           set,

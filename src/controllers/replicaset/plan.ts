@@ -5,11 +5,12 @@ import type { Action, CreateAction, DeleteAction } from "#reconcile/action.ts";
 import { isEqual, namedAfter, randomSuffix } from "#reconcile/canonical.ts";
 import type { PassContext, Plan } from "#reconcile/controller.ts";
 import { timeText } from "#reconcile/object-view.ts";
+import { untilReplacedMs } from "../failed-pods.ts";
 import { limits } from "../limits.ts";
 import type { OwnedPods } from "../owned-objects.ts";
 import { aboutOf, controllerReference, referenceOf, settleOwnership } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
-import { availableInMs, isActive, isAvailable, type PodView } from "../views/pod.ts";
+import { availableInMs, isActive, isAvailable, isFinished, type PodView } from "../views/pod.ts";
 import type { ReplicaSetView } from "../views/workload.ts";
 import { inDeletionOrder } from "./rank.ts";
 
@@ -34,9 +35,14 @@ export function planReplicaSet(
   const { kept, handOvers } = settleOwnership(podResource as Resource<unknown>, resource, replicaSet, observed);
   if (handOvers.length > 0) return { actions: handOvers, because };
   const active = kept.filter(isActive);
-  const changes = replicaSet.deletionMs === undefined ? scale(observed, active, context.now, ids, resource) : [];
+  const missing = (replicaSet.spec.replicas ?? 1) - active.length;
+  const waitMs =
+    missing <= 0 ? 0 : untilReplacedMs(kept.filter(isFinished), replicaSet.spec.replicas ?? 1, context.now);
+  const isChanging = replicaSet.deletionMs === undefined && waitMs === 0;
+  const changes = isChanging ? scale(observed, active, context.now, ids, resource) : [];
   const status = planStatus(replicaSet, kept, active, changes, context, resource);
   const wake = active.map((pod) => availableInMs(pod, replicaSet.spec.minReadySeconds ?? 0, context.now));
+  if (waitMs > 0) wake.push(waitMs);
   const lookAgainMs = Math.min(...wake.filter((delay) => delay !== undefined));
   // The status counts what was seen: it waits until the changes were, unless the server refuses them.
   const actions = changes.length === 0 || context.refusal !== undefined ? [...status, ...changes] : changes;

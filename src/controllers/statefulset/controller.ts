@@ -2,9 +2,10 @@ import { statefulsets } from "#api/generated/resources.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
+import { FailedPods } from "../failed-pods.ts";
 import { limits } from "../limits.ts";
 import { followOwned, ownedObjects } from "../owned-objects.ts";
-import { podDeclaration } from "../views/pod.ts";
+import { podDeclaration, type PodView } from "../views/pod.ts";
 import { claimDeclaration } from "../views/storage.ts";
 import { revisionDeclaration, statefulSetDeclaration } from "../views/workload.ts";
 import { planStatefulSet } from "./plan.ts";
@@ -16,6 +17,7 @@ export function createStatefulSetController(dependencies: Dependencies): Control
   const pods = informers.of(podDeclaration);
   const revisions = informers.of(revisionDeclaration);
   const claims = informers.of(claimDeclaration);
+  const failed = new FailedPods();
   return createLoop(dependencies, {
     name: "statefulset",
     needs: [sets, pods, revisions, claims],
@@ -31,6 +33,7 @@ export function createStatefulSetController(dependencies: Dependencies): Control
       const observed = {
         ...(await ownedObjects(client, statefulsets, pods, set)),
         set,
+        untilReplacedMs: (pod: PodView) => failed.untilReplacedMs(`${set.uid}/${pod.name}`, pod, context.now),
         revisions: await ownedObjects(client, statefulsets, revisions, set),
         revisionNamed: (name: string) => revisions.get(keyOf(set.namespace, name)),
         claimNamed: (name: string) => claims.get(keyOf(set.namespace, name)),

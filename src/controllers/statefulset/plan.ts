@@ -8,13 +8,15 @@ import type { ObjectView } from "#reconcile/object-view.ts";
 import type { Owned, OwnedPods } from "../owned-objects.ts";
 import { referenceOf, settleOwnership } from "../ownership.ts";
 import { planCleanUp, planHistory, revisionLabel } from "../revision-history.ts";
-import { availableInMs, isAvailable, type PodView } from "../views/pod.ts";
+import { availableInMs, isAvailable, isFinished, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
 import { ordinalOf } from "./identity.ts";
 import { nextSteps, wantedOf } from "./steps.ts";
 
 export interface ObservedStatefulSet extends OwnedPods {
   readonly set: StatefulSetView;
+  /** Milliseconds until a finished pod may be replaced. */
+  readonly untilReplacedMs: (pod: PodView) => number;
   readonly revisions: Owned<RevisionView>;
   readonly revisionNamed: (name: string) => RevisionView | undefined;
   readonly claimNamed: (name: string) => ObjectView | undefined;
@@ -43,7 +45,8 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
   if (history.actions.length > 0 || history.update === undefined) return { actions: history.actions, because };
   const { update } = history;
   const current = history.sorted.find((revision) => revision.name === set.status.currentRevision) ?? update;
-  const input = { set, pods: kept, current, update, claimNamed: observed.claimNamed, now: context.now };
+  const { claimNamed, untilReplacedMs } = observed;
+  const input = { set, pods: kept, current, update, claimNamed, untilReplacedMs, now: context.now };
   const steps = set.deletionMs === undefined ? nextSteps(input) : [];
   const status = statusOf(set, kept, current, update, context.now);
   const actions: Action[] = [];
@@ -59,7 +62,11 @@ export function planStatefulSet(observed: ObservedStatefulSet, context: PassCont
     actions.push(...planCleanUp(history, set.spec.revisionHistoryLimit ?? 10, used));
   }
   const waits = kept
-    .map((pod) => availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now))
+    .map((pod) =>
+      isFinished(pod)
+        ? untilReplacedMs(pod) || undefined
+        : availableInMs(pod, set.spec.minReadySeconds ?? 0, context.now),
+    )
     .filter((wait) => wait !== undefined);
   return { actions, because, ...(waits.length === 0 ? {} : { lookAgainMs: Math.min(...waits) }) };
 }

@@ -195,3 +195,17 @@ test("below the partition a lost pod comes back with its old template", async ()
   await live(cluster, 4);
   assert.deepEqual(images(cluster), ["db:1", "db:1", "db:2"]);
 });
+
+test("a pod that waits for a claim which somebody removed gets a new one", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await cluster.time.advance(1000);
+  const [waiting] = cluster.api.list("pods");
+  cluster.api.put("pods", { ...waiting, status: { phase: "Pending" } });
+  const uid = cluster.api.get("persistentvolumeclaims", "default/data-db-0")!.metadata.uid;
+  cluster.api.remove("persistentvolumeclaims", "default/data-db-0");
+  cluster.api.put("pods", { ...cluster.api.get("pods", "default/db-0"), status: { phase: "Pending", reason: "told" } });
+  await cluster.time.advance(1000);
+  const claim = cluster.api.get("persistentvolumeclaims", "default/data-db-0");
+  assert.ok(claim !== undefined && claim.metadata.uid !== uid);
+});

@@ -14,6 +14,7 @@ export interface Input {
   readonly current: RevisionView;
   readonly update: RevisionView;
   readonly claimNamed: (name: string) => ObjectView | undefined;
+  readonly untilReplacedMs: (pod: PodView) => number;
   readonly now: number;
 }
 
@@ -71,12 +72,14 @@ function growth(
   const claims: Action[] = [];
   for (let ordinal = first; ordinal < end && actions.length < limits.burstReplicasMax; ordinal++) {
     const pod = byOrdinal.get(ordinal);
+    // Whoever removes the claim of a pod that waits for it gets a new one.
+    if (pod === undefined || (pod.phase === "Pending" && pod.deletionMs === undefined))
+      claims.push(...missingClaims(set, ordinal, claimNamed));
     if (pod === undefined) {
       const reason = `pod ${podName(set, ordinal)} of ${wantedOf(set)} does not exist${isOrdered ? " and all before it are ready" : ""}`;
       const { template, hash } = templateFor(input, ordinal);
-      claims.push(...missingClaims(set, ordinal, claimNamed));
       actions.push(createPod(set, ordinal, template, hash, reason));
-    } else if (isFinished(pod) && pod.deletionMs === undefined) {
+    } else if (isFinished(pod) && pod.deletionMs === undefined && input.untilReplacedMs(pod) === 0) {
       actions.push(deletePod(set, pod, `pod ${pod.name} has finished (${pod.phase}) and is to be made anew`));
     } else if (isOrdered && (pod.deletionMs !== undefined || !isAvailable(pod, set.spec.minReadySeconds ?? 0, now))) {
       return { actions: [...claims, ...actions], mustWait: true };
