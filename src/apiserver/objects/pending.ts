@@ -15,46 +15,65 @@ export function* headBelow(store: Store, pending: PendingKeys, prefix: string): 
   }
 }
 
+/** An accepted write that is not visible yet, in the list of its resource's. */
+interface PendingKey {
+  readonly key: string;
+  readonly prefix: string;
+  next: PendingKey | undefined;
+  previous: PendingKey | undefined;
+}
+
+interface OfResource {
+  first: PendingKey | undefined;
+  generation: number;
+}
+
 /**
  * Keys of objects that have been accepted but are not visible yet. Whoever judges by lists (admission, authorizers) must see
  * them: two creates at once may each be within a bound that both together break.
  */
 export class PendingKeys {
   /** By resource: who asks for quotas must not look at hundreds of pods that are under way. */
-  readonly #counts = new Map<string, Map<string, number>>();
-  readonly #generations = new Map<string, number>();
+  readonly #resources = new Map<string, OfResource>();
 
-  add(key: string): void {
-    const prefix = resourcePrefixOf(key);
-    this.changed(prefix);
-    let counts = this.#counts.get(prefix);
-    if (counts === undefined) {
-      counts = new Map();
-      this.#counts.set(prefix, counts);
-    }
-    counts.set(key, (counts.get(key) ?? 0) + 1);
+  /** A write of `key`, below its resource's `prefix`, was accepted. */
+  add(prefix: string, key: string): PendingKey {
+    const resource = this.#of(prefix);
+    resource.generation += 1;
+    const { first } = resource;
+    const added = { key, prefix, next: first, previous: undefined };
+    if (first !== undefined) first.previous = added;
+    resource.first = added;
+    return added;
   }
 
-  remove(key: string): void {
-    const counts = this.#counts.get(resourcePrefixOf(key));
-    if (counts === undefined) return;
-    const count = (counts.get(key) ?? 0) - 1;
-    if (count <= 0) counts.delete(key);
-    else counts.set(key, count);
+  remove({ prefix, next, previous }: PendingKey): void {
+    if (next !== undefined) next.previous = previous;
+    if (previous !== undefined) previous.next = next;
+    else this.#of(prefix).first = next;
   }
 
   /** Something below a resource's prefix was accepted, or became visible. */
   changed(prefix: string): void {
-    this.#generations.set(prefix, (this.#generations.get(prefix) ?? 0) + 1);
+    this.#of(prefix).generation += 1;
   }
 
   /** Another number after every change below a resource's prefix, so that whoever keeps a list knows when it is old. */
   generation(prefix: string): number {
-    return this.#generations.get(prefix) ?? 0;
+    return this.#of(prefix).generation;
   }
 
   /** Those that begin with `prefix`, which is a resource's or longer. */
-  *below(prefix: string): IterableIterator<string> {
-    for (const key of this.#counts.get(resourcePrefixOf(prefix))?.keys() ?? []) if (key.startsWith(prefix)) yield key;
+  below(prefix: string): ReadonlySet<string> {
+    const keys = new Set<string>();
+    const { first } = this.#of(resourcePrefixOf(prefix));
+    for (let at = first; at !== undefined; at = at.next) if (at.key.startsWith(prefix)) keys.add(at.key);
+    return keys;
+  }
+
+  #of(prefix: string): OfResource {
+    let resource = this.#resources.get(prefix);
+    if (resource === undefined) this.#resources.set(prefix, (resource = { first: undefined, generation: 0 }));
+    return resource;
   }
 }

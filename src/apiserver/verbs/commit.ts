@@ -41,7 +41,7 @@ export function commitPut(call: Call, order: PutOrder): Promise<CommitOutcome | 
   delete object.metadata.resourceVersion;
   forgetConversions(object);
   const attachment = call.parts.objects.attach(object, encoded);
-  return submit(call, key, {
+  return submit(call, served.prefix, key, {
     operations: [{ type: "put", key, value: encoded.value, stampAt: encoded.stampAt, expect, attachment }],
     ...withReason(call, served, { verb, old, object }),
   });
@@ -61,7 +61,7 @@ export interface DeleteOrder {
 export function commitDelete(call: Call, order: DeleteOrder): Promise<CommitOutcome | Failure> {
   const { served, key, verb, expect, old, last } = order;
   const encoded = encodeStored(last);
-  return submit(call, key, {
+  return submit(call, served.prefix, key, {
     operations: [{ type: "delete", key, expect, value: encoded.value, stampAt: encoded.stampAt }],
     ...withReason(call, served, { verb, old, object: undefined }),
   });
@@ -77,16 +77,21 @@ function withReason(
   return { ...(record !== undefined && { record }), ...(epoch !== undefined && { epoch }) };
 }
 
-async function submit(call: Call, key: string, transaction: Transaction): Promise<CommitOutcome | Failure> {
+async function submit(
+  call: Call,
+  prefix: string,
+  key: string,
+  transaction: Transaction,
+): Promise<CommitOutcome | Failure> {
   const { store, pending } = call.parts;
   const committing = store.commit(transaction);
   // The commit has been judged by now: from here on the object counts.
-  pending.add(key);
+  const underWay = pending.add(prefix, key);
   let result;
   try {
     result = await committing;
   } finally {
-    pending.remove(key);
+    pending.remove(underWay);
   }
   if (!result.ok) {
     if (result.reason === "conflict") return { done: false, actual: result.actual };

@@ -132,14 +132,16 @@ export class WatchHub {
   }
 
   #offer(batch: readonly Event[]): void {
+    let prefix = "";
     for (const event of batch) {
       if (event.revision <= this.#position) continue;
-      const prefix = resourcePrefixOf(event.key);
+      // Most changes of a moment are of the resource of the one before.
+      if (prefix === "" || !event.key.startsWith(prefix)) prefix = resourcePrefixOf(event.key);
       this.#changed?.(prefix);
       const index = this.#indexes.get(prefix);
       if (index !== undefined) {
         const frames = new FrameSource(event, this.#objects, this.#clock);
-        for (const watcher of index.candidates(event, this.#objects)) watcher.offer(event, frames);
+        index.offer(event, this.#objects, frames);
       }
       for (const listener of this.#listeners)
         if (!listener.isTold && event.key.startsWith(listener.prefix)) this.#tellSoon(listener);

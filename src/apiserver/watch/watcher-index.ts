@@ -1,7 +1,13 @@
 import type { Event } from "#store/store.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { namesOf } from "../keys.ts";
+import type { FrameSource } from "./frames.ts";
 import type { Watcher } from "./watcher.ts";
+
+/** Watchers by the value that they asked for. */
+type Table = Map<string, Set<Watcher>>;
+/** By the field or label that it is a value of, "" where there is but one. Nothing in it is empty. */
+type Tables = Map<string, Table>;
 
 /**
  * The watchers of one resource, each in the bucket of the most selective thing that it asked for: a name, a field's value
@@ -9,111 +15,90 @@ import type { Watcher } from "./watcher.ts";
  */
 export class WatcherIndex {
   readonly #prefix: string;
-  readonly #buckets = new Map<string, Set<Watcher>>();
-  readonly #bucketOf = new Map<Watcher, string>();
-  /** Buckets by field and by label in use, so that other fields and labels are not looked at. */
-  readonly #fields = new Map<string, number>();
-  readonly #labels = new Map<string, number>();
+  readonly #watchers = new Set<Watcher>();
+  readonly #ofAll: Tables = new Map();
+  readonly #byNamespace: Tables = new Map();
+  /** `namespace/name`; without a namespace those who ask for the name in all of them. */
+  readonly #byName: Tables = new Map();
+  readonly #byField: Tables = new Map();
+  readonly #byLabel: Tables = new Map();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
   }
 
   get size(): number {
-    return this.#bucketOf.size;
+    return this.#watchers.size;
   }
 
   all(): Watcher[] {
-    return [...this.#bucketOf.keys()];
+    return [...this.#watchers];
   }
 
   add(watcher: Watcher): void {
-    const bucket = bucketFor(watcher);
-    let watchers = this.#buckets.get(bucket.key);
-    if (watchers === undefined) {
-      watchers = new Set();
-      this.#buckets.set(bucket.key, watchers);
-      this.#count(bucket, 1);
-    }
-    watchers.add(watcher);
-    this.#bucketOf.set(watcher, bucket.key);
+    this.#watchers.add(watcher);
+    const { tables, name, value } = this.#placeOf(watcher);
+    let table = tables.get(name);
+    if (table === undefined) tables.set(name, (table = new Map()));
+    const watchers = table.get(value);
+    if (watchers === undefined) table.set(value, new Set([watcher]));
+    else watchers.add(watcher);
   }
 
   remove(watcher: Watcher): boolean {
-    const key = this.#bucketOf.get(watcher);
-    if (key === undefined) return false;
-    this.#bucketOf.delete(watcher);
-    const watchers = this.#buckets.get(key)!;
+    if (!this.#watchers.delete(watcher)) return false;
+    const { tables, name, value } = this.#placeOf(watcher);
+    const table = tables.get(name)!;
+    const watchers = table.get(value)!;
     watchers.delete(watcher);
-    if (watchers.size === 0) {
-      this.#buckets.delete(key);
-      this.#count(bucketFor(watcher), -1);
-    }
+    if (watchers.size === 0) table.delete(value);
+    if (table.size === 0) tables.delete(name);
     return true;
   }
 
-  #count(bucket: Bucket, by: 1 | -1): void {
-    const counts = bucket.type === "field" ? this.#fields : bucket.type === "label" ? this.#labels : undefined;
-    if (counts === undefined) return;
-    const count = (counts.get(bucket.name) ?? 0) + by;
-    if (count === 0) counts.delete(bucket.name);
-    else counts.set(bucket.name, count);
+  #placeOf({ selection }: Watcher): { readonly tables: Tables; readonly name: string; readonly value: string } {
+    const { namespace, name } = selection;
+    if (name !== "") return { tables: this.#byName, name: "", value: `${namespace}/${name}` };
+    const field = selection.fields.find((term) => term.equal && !term.field.startsWith("metadata."));
+    if (field !== undefined) return { tables: this.#byField, name: field.field, value: field.value };
+    const pair = selection.labels?.pairs[0];
+    if (pair !== undefined) return { tables: this.#byLabel, name: pair[0], value: pair[1] };
+    if (namespace !== "") return { tables: this.#byNamespace, name: "", value: namespace };
+    return { tables: this.#ofAll, name: "", value: "" };
   }
 
-  /** Whoever may want the change: the state before counts too, for those who must hear that it left. */
-  *candidates(event: Event, objects: ObjectCache): IterableIterator<Watcher> {
-    const namespaced = this.#namespaced();
-    const { namespace, name } = namesOf(event.key, this.#prefix, namespaced);
-    yield* this.#bucket("*");
-    if (namespaced) yield* this.#bucket(`namespace/${namespace}`);
-    yield* this.#bucket(`name/${namespace}/${name}`);
-    if (namespaced) yield* this.#bucket(`name//${name}`);
-    for (const field of this.#fields.keys()) {
-      const after = objects.fields(event.entry, this.#kind())[field] ?? "";
-      yield* this.#bucket(`field/${field}/${after}`);
-      const before = event.previous === undefined ? after : (objects.fields(event.previous, this.#kind())[field] ?? "");
-      if (before !== after) yield* this.#bucket(`field/${field}/${before}`);
+  /** Offers a change to whoever may want it: the state before counts too, for those who must hear that it left. */
+  offer(event: Event, objects: ObjectCache, frames: FrameSource): void {
+    const offerTo = (watchers: ReadonlySet<Watcher> | undefined): void => {
+      if (watchers !== undefined) for (const watcher of watchers) watcher.offer(event, frames);
+    };
+    offerTo(this.#ofAll.get("")?.get(""));
+    const namespaces = this.#byNamespace.get("");
+    const names = this.#byName.get("");
+    if (namespaces !== undefined || names !== undefined) {
+      const { namespace, name } = namesOf(event.key, this.#prefix, this.#first().resource.namespaced);
+      offerTo(namespaces?.get(namespace));
+      offerTo(names?.get(`${namespace}/${name}`));
+      if (namespace !== "") offerTo(names?.get(`/${name}`));
     }
-    for (const label of this.#labels.keys()) {
-      const after = objects.labels(event.entry)[label];
-      if (after !== undefined) yield* this.#bucket(`label/${label}/${after}`);
-      const before = event.previous === undefined ? after : objects.labels(event.previous)[label];
-      if (before !== undefined && before !== after) yield* this.#bucket(`label/${label}/${before}`);
+    const { entry, previous } = event;
+    for (const [field, table] of this.#byField) {
+      const { kind } = this.#first();
+      const after = objects.fields(entry, kind)[field] ?? "";
+      offerTo(table.get(after));
+      const before = previous === undefined ? after : (objects.fields(previous, kind)[field] ?? "");
+      if (before !== after) offerTo(table.get(before));
+    }
+    for (const [label, table] of this.#byLabel) {
+      const after = objects.labels(entry)[label];
+      if (after !== undefined) offerTo(table.get(after));
+      const before = previous === undefined ? after : objects.labels(previous)[label];
+      if (before !== undefined && before !== after) offerTo(table.get(before));
     }
   }
 
-  #bucket(key: string): Iterable<Watcher> {
-    return this.#buckets.get(key) ?? nobody;
+  #first(): Watcher["selection"]["served"] {
+    for (const watcher of this.#watchers) return watcher.selection.served;
+    throw new Error("an index without watchers serves no resource");
   }
-
-  #namespaced(): boolean {
-    for (const watcher of this.#bucketOf.keys()) return watcher.selection.served.resource.namespaced;
-    return false;
-  }
-
-  #kind(): Watcher["selection"]["served"]["kind"] {
-    for (const watcher of this.#bucketOf.keys()) return watcher.selection.served.kind;
-    throw new Error("an index without watchers has no kind");
-  }
-}
-
-const nobody: readonly Watcher[] = [];
-
-interface Bucket {
-  readonly key: string;
-  readonly type: "all" | "name" | "namespace" | "field" | "label";
-  /** Of the field or label. */
-  readonly name: string;
-}
-
-function bucketFor({ selection }: Watcher): Bucket {
-  if (selection.name !== "") {
-    return { key: `name/${selection.namespace}/${selection.name}`, type: "name", name: "" };
-  }
-  const field = selection.fields.find((term) => term.equal && !term.field.startsWith("metadata."));
-  if (field !== undefined) return { key: `field/${field.field}/${field.value}`, type: "field", name: field.field };
-  const pair = selection.labels?.pairs[0];
-  if (pair !== undefined) return { key: `label/${pair[0]}/${pair[1]}`, type: "label", name: pair[0] };
-  if (selection.namespace !== "") return { key: `namespace/${selection.namespace}`, type: "namespace", name: "" };
-  return { key: "*", type: "all", name: "" };
 }
