@@ -66,6 +66,37 @@ profiles:
   assert.equal(bare!.preempts, false);
 });
 
+test("spreading by default, affinity's weight and the back-off are the cluster's to choose", () => {
+  const { profiles, backoff } = read(`
+podInitialBackoffSeconds: 3
+podMaxBackoffSeconds: 30
+profiles:
+- pluginConfig:
+  - name: PodTopologySpread
+    args:
+      defaultingType: List
+      defaultConstraints: [{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]
+  - name: InterPodAffinity
+    args: {hardPodAffinityWeight: 70, ignorePreferredTermsOfExistingPods: true}
+`);
+  assert.deepEqual(backoff, { minMs: 3_000, maxMs: 30_000 });
+  assert.deepEqual(profiles, [
+    {
+      ...defaultProfile,
+      spread: {
+        constraints: [{ maxSkew: 1, topologyKey: "rack", whenUnsatisfiable: "DoNotSchedule" }],
+        isSystem: false,
+      },
+      heldAffinityWeight: 70,
+      heldPreferences: false,
+    },
+  ]);
+  assert.match(
+    problem("podInitialBackoffSeconds: 20\npodMaxBackoffSeconds: 10"),
+    /podMaxBackoffSeconds: must be at least/u,
+  );
+});
+
 test("extenders have their verbs, patience and resources", () => {
   const { extenders, profiles } = read(`
 extenders:
@@ -95,7 +126,7 @@ for (const [text, expected] of [
   ["profiles: [{plugins: {score: {enabled: [{name: Mine}]}}}]", /there is no plugin "Mine" at score/],
   ["profiles: [{plugins: {reserve: {disabled: [{name: '*'}]}}}]", /plugins\.reserve: unknown field/],
   ["profiles: [{plugins: {multiPoint: {disabled: [{name: VolumeBinding}]}}}]", /"VolumeBinding" cannot be left out/],
-  ["profiles: [{pluginConfig: [{name: InterPodAffinity, args: {}}]}]", /takes no arguments here/],
+  ["profiles: [{pluginConfig: [{name: NodeAffinity, args: {}}]}]", /takes no arguments here/],
   ["profiles: [{plugins: {score: {enabled: [{name: ImageLocality, weight: 1000}]}}}]", /between 0 and 100/],
   ["extenders: [{urlPrefix: 'ftp://x'}]", /must be an http or https URL/],
   [

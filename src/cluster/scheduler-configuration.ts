@@ -1,6 +1,7 @@
 import { readDocument, type Configured, type Section } from "#apiserver/configuration/document.ts";
 import { decodeBase64 } from "#codec/base64.ts";
 import type { ExtenderSettings } from "#scheduler/extender.ts";
+import { type Backoff, defaultBackoff } from "#scheduler/queue.ts";
 import {
   defaultProfile,
   defaultWeights,
@@ -27,6 +28,7 @@ export type Pem = { readonly data: string } | { readonly file: string } | undefi
 export interface SchedulerConfiguration {
   readonly profiles: readonly Profile[];
   readonly extenders: readonly ExtenderEndpoint[];
+  readonly backoff: Backoff;
 }
 
 const defaultTimeoutMs = 5_000;
@@ -58,6 +60,7 @@ export function readSchedulerConfiguration(text: string): Configured<SchedulerCo
     // Every node is scored, whatever these say: accepted so that files of other clusters can be taken over.
     root.integer("parallelism");
     root.integer("percentageOfNodesToScore");
+    const backoff = readBackoff(root);
     const sections = root.sections("profiles");
     if (sections.length > profilesMax) root.problem("profiles", `must have at most ${profilesMax} items`);
     const profiles = sections.map(readProfile);
@@ -78,8 +81,18 @@ export function readSchedulerConfiguration(text: string): Configured<SchedulerCo
     return {
       profiles: all.map((profile) => ({ ...profile, ignoredResources: profile.ignoredResources.union(ignored) })),
       extenders: read.map(({ settings, tls }) => ({ settings, tls })),
+      backoff,
     };
   });
+}
+
+function readBackoff(root: Section): Backoff {
+  const seconds = (field: string, otherwiseMs: number): number => (root.integer(field) ?? otherwiseMs / 1_000) * 1_000;
+  const minMs = seconds("podInitialBackoffSeconds", defaultBackoff.minMs);
+  const maxMs = seconds("podMaxBackoffSeconds", Math.max(minMs, defaultBackoff.maxMs));
+  if (minMs <= 0) root.problem("podInitialBackoffSeconds", "must be greater than 0");
+  if (maxMs < minMs) root.problem("podMaxBackoffSeconds", "must be at least podInitialBackoffSeconds");
+  return { minMs, maxMs };
 }
 
 interface Draft {
@@ -100,17 +113,23 @@ function readProfile(section: Section): Profile {
     set.end();
   }
   plugins?.end();
-  let { fit } = defaultProfile;
-  const ignoredResources = new Set<string>();
+  let profile: Profile = { ...defaultProfile, schedulerName, ...draft };
   for (const one of section.sections("pluginConfig")) {
     const name = one.neededText("name");
+    const read = readers.get(name);
     const args = one.section("args");
-    if (name === "NodeResourcesFit" && args !== undefined) fit = readFit(args, ignoredResources);
-    else one.problem("name", `"${name}" takes no arguments here; NodeResourcesFit does`);
+    if (read === undefined)
+      one.problem("name", `"${name}" takes no arguments here; ${[...readers.keys()].join(", ")} do`);
+    else if (args !== undefined) {
+      args.text("apiVersion");
+      args.text("kind");
+      profile = { ...profile, ...read(args) };
+      args.end();
+    }
     one.end();
   }
   section.end();
-  return { schedulerName, ...draft, fit, ignoredResources };
+  return profile;
 }
 
 type Point = (typeof points)[number];
@@ -144,13 +163,19 @@ function choose(draft: Draft, one: Section, point: Point, isOn: boolean): void {
   else if (known === 0) one.problem("name", `there is no plugin "${name}" at ${point}`);
 }
 
-function readFit(args: Section, ignoredResources: Set<string>): Profile["fit"] {
-  args.text("apiVersion");
-  args.text("kind");
-  for (const name of args.texts("ignoredResources")) ignoredResources.add(name);
+/** The arguments of a plugin, as what they change in a profile. */
+type ArgumentsReader = (args: Section) => Partial<Profile>;
+
+const readers: ReadonlyMap<string, ArgumentsReader> = new Map([
+  ["NodeResourcesFit", readFit],
+  ["PodTopologySpread", readSpread],
+  ["InterPodAffinity", readAffinity],
+]);
+
+function readFit(args: Section): Partial<Profile> {
+  const ignoredResources = new Set(args.texts("ignoredResources"));
   const strategy = args.section("scoringStrategy");
-  args.end();
-  if (strategy === undefined) return defaultProfile.fit;
+  if (strategy === undefined) return { ignoredResources };
   const type = strategy.text("type") ?? defaultProfile.fit;
   for (const resource of strategy.sections("resources")) {
     const name = resource.neededText("name");
@@ -160,9 +185,38 @@ function readFit(args: Section, ignoredResources: Set<string>): Profile["fit"] {
     resource.end();
   }
   strategy.end();
-  if (type === "LeastAllocated" || type === "MostAllocated") return type;
+  if (type === "LeastAllocated" || type === "MostAllocated") return { ignoredResources, fit: type };
   strategy.problem("type", `"${type}" is not there; LeastAllocated and MostAllocated are`);
-  return defaultProfile.fit;
+  return {};
+}
+
+/** https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/#cluster-level-default-constraints */
+function readSpread(args: Section): Partial<Profile> {
+  const type = args.text("defaultingType") ?? "System";
+  const constraints = args.sections("defaultConstraints").map((one) => {
+    const topologyKey = one.neededText("topologyKey");
+    const whenUnsatisfiable = one.neededText("whenUnsatisfiable");
+    const maxSkew = one.integer("maxSkew") ?? 0;
+    if (maxSkew < 1) one.problem("maxSkew", "must be at least 1");
+    if (whenUnsatisfiable !== "DoNotSchedule" && whenUnsatisfiable !== "ScheduleAnyway")
+      one.problem("whenUnsatisfiable", "must be DoNotSchedule or ScheduleAnyway");
+    if (one.has("labelSelector")) one.problem("labelSelector", "must not be set: pods of the same controller count");
+    one.end();
+    return { topologyKey, whenUnsatisfiable, maxSkew };
+  });
+  if (type !== "System" && type !== "List") args.problem("defaultingType", "must be System or List");
+  if (type === "System" && constraints.length > 0)
+    args.problem("defaultConstraints", "are there with defaultingType List only");
+  return type === "System" ? {} : { spread: { constraints, isSystem: false } };
+}
+
+const heldAffinityWeightMax = 100;
+
+function readAffinity(args: Section): Partial<Profile> {
+  const heldAffinityWeight = args.integer("hardPodAffinityWeight") ?? defaultProfile.heldAffinityWeight;
+  if (heldAffinityWeight < 0 || heldAffinityWeight > heldAffinityWeightMax)
+    args.problem("hardPodAffinityWeight", `must be between 0 and ${heldAffinityWeightMax}`);
+  return { heldAffinityWeight, heldPreferences: args.flag("ignorePreferredTermsOfExistingPods") !== true };
 }
 
 function readExtender(section: Section): ExtenderEndpoint & { readonly ignoredResources: readonly string[] } {

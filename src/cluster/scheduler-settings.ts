@@ -6,7 +6,7 @@ import type { Http } from "#world/http.ts";
 import { configFiles, configFolder, followed, readConfigFile } from "./access-files.ts";
 import { readSchedulerConfiguration, type ExtenderEndpoint, type Pem } from "./scheduler-configuration.ts";
 
-export type SchedulerSettings = Pick<SchedulerOptions, "profiles" | "extenders">;
+export type SchedulerSettings = Pick<SchedulerOptions, "profiles" | "extenders" | "backoff">;
 
 interface World {
   readonly disk: Pick<Disk, "readText" | "stat" | "list">;
@@ -14,14 +14,14 @@ interface World {
   readonly timers: Timers;
 }
 
-/** Profiles and extenders from `scheduler.yaml` in the `config` folder; nothing without one. Throws `ConfigFileError`. */
+/** Profiles, back-off and extenders from `scheduler.yaml` in the `config` folder; nothing without one. Throws `ConfigFileError`. */
 export async function openSchedulerSettings(world: World, dataDir: string): Promise<SchedulerSettings> {
   const text = await readConfigFile(world.disk, dataDir, configFiles.scheduler);
   if (text === undefined) return {};
-  const { profiles, extenders } = followed(dataDir, configFiles.scheduler, readSchedulerConfiguration(text));
+  const { extenders, ...others } = followed(dataDir, configFiles.scheduler, readSchedulerConfiguration(text));
   const opened: Extender[] = [];
   for (const endpoint of extenders) opened.push(await openExtender(world, dataDir, endpoint));
-  return { profiles, extenders: opened };
+  return { ...others, extenders: opened };
 }
 
 async function openExtender(world: World, dataDir: string, { settings, tls }: ExtenderEndpoint): Promise<Extender> {

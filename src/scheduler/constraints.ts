@@ -3,17 +3,9 @@ import type { Cluster, HeldTerm } from "./cluster.ts";
 import { type PodCounter, termSelects, withOwnLabels } from "./counters.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { PodShape } from "./pod-view.ts";
-import { defaultProfile, type Profile, type ScoreWeights } from "./profile.ts";
+import { defaultProfile, type DefaultSpread, type Profile } from "./profile.ts";
 import { labelsMatch } from "#api/label-match.ts";
 import { verdict } from "./verdict.ts";
-
-/** Upstream's default spreading: over hosts more strictly than over zones, never at the price of not running. */
-const defaultSpread: readonly { readonly topologyKey: string; readonly maxSkew: number }[] = [
-  { topologyKey: "kubernetes.io/hostname", maxSkew: 3 },
-  { topologyKey: "topology.kubernetes.io/zone", maxSkew: 5 },
-];
-/** What required affinity that others hold towards the pod adds to a node's score, as upstream. */
-const heldAffinityWeight = 1;
 
 interface Spread {
   readonly topologyKey: string;
@@ -47,25 +39,27 @@ export class Constraints {
   readonly #cluster: Cluster;
   readonly #hardSpread: readonly Spread[];
   readonly #softSpread: readonly Spread[];
-  /** Missing topology labels put a node last only for spreading that the pod itself asked for. */
-  readonly #softSpreadIsDefault: boolean;
+  /** Missing topology labels put a node last only for spreading that somebody asked for. */
+  readonly #softSpreadIsSystem: boolean;
   readonly #affinity: readonly { readonly topologyKey: string; readonly counter: PodCounter }[];
   readonly #antiAffinity: readonly { readonly topologyKey: string; readonly counter: PodCounter }[];
   readonly #preferred: readonly Weighted[];
-  readonly #weights: ScoreWeights;
-  readonly #filtersAffinity: boolean;
+  readonly #profile: Profile;
   #held: Held;
 
-  constructor(shape: PodShape, cluster: Cluster, { filters, weights }: Profile = defaultProfile) {
+  constructor(shape: PodShape, cluster: Cluster, profile: Profile = defaultProfile) {
+    const { filters, spread } = profile;
     this.#shape = shape;
-    this.#weights = weights;
-    this.#filtersAffinity = filters.InterPodAffinity;
+    this.#profile = profile;
     this.#cluster = cluster;
+    const isDefault = shape.spread.length === 0;
     const spreads = (when: string): Spread[] =>
-      shape.spread.filter((one) => one.whenUnsatisfiable === when).map((one) => spreadOf(one, shape, cluster));
+      isDefault
+        ? defaultSpreads(spread, when, shape, cluster)
+        : shape.spread.filter((one) => one.whenUnsatisfiable === when).map((one) => spreadOf(one, shape, cluster));
     this.#hardSpread = filters.PodTopologySpread ? spreads("DoNotSchedule") : [];
-    this.#softSpreadIsDefault = shape.spread.length === 0;
-    this.#softSpread = this.#softSpreadIsDefault ? defaultSpreads(shape, cluster) : spreads("ScheduleAnyway");
+    this.#softSpread = spreads("ScheduleAnyway");
+    this.#softSpreadIsSystem = isDefault && spread.isSystem;
     this.#affinity = filters.InterPodAffinity ? affinityCounters(shape, cluster) : [];
     this.#antiAffinity = (filters.InterPodAffinity ? shape.antiAffinity : []).map((term) => ({
       topologyKey: term.topologyKey,
@@ -83,14 +77,16 @@ export class Constraints {
   }
 
   #lookAtHeld(): Held {
+    const { filters, heldAffinityWeight, heldPreferences } = this.#profile;
+    const countsPreferences = heldPreferences || this.#preferred.length > 0;
     const blocking: HeldTerm[] = [];
     const scoring: Weighted[] = [];
     for (const held of this.#cluster.heldTerms) {
       if (!termSelects(held.term, held.namespace, this.#shape, this.#cluster.namespaces)) continue;
       if (held.kind === "anti-affinity") {
-        if (this.#filtersAffinity) blocking.push(held);
+        if (filters.InterPodAffinity) blocking.push(held);
       } else if (held.kind === "affinity") scoring.push({ ...held, weight: heldAffinityWeight });
-      else scoring.push({ ...held, weight: 1 });
+      else if (countsPreferences) scoring.push({ ...held, weight: 1 });
     }
     const { affinity, namespace } = this.#shape;
     const affinityToSelf = affinity.every((term) =>
@@ -202,7 +198,8 @@ export class Constraints {
     for (let slot = 0; slot < slotCount; slot += 1) {
       if (verdicts[slot] !== verdict.fits || ignored[slot] === 1) continue;
       scores[slot]! +=
-        this.#weights.PodTopologySpread * (most <= 0 ? 100 : Math.floor((100 * (most + least - costs[slot]!)) / most));
+        this.#profile.weights.PodTopologySpread *
+        (most <= 0 ? 100 : Math.floor((100 * (most + least - costs[slot]!)) / most));
     }
   }
 
@@ -234,7 +231,7 @@ export class Constraints {
       if (verdicts[slot] !== verdict.fits) continue;
       const domain = domains[slot]!;
       if (domain >= 0) costs[slot]! += counts[domain]! * weight + (spread.maxSkew - 1);
-      else if (!this.#softSpreadIsDefault) ignored[slot] = 1;
+      else if (!this.#softSpreadIsSystem) ignored[slot] = 1;
     }
   }
 
@@ -259,7 +256,8 @@ export class Constraints {
     if (most <= least) return;
     for (let slot = 0; slot < slotCount; slot += 1) {
       if (verdicts[slot] === verdict.fits)
-        scores[slot]! += this.#weights.InterPodAffinity * Math.floor((100 * (sums[slot]! - least)) / (most - least));
+        scores[slot]! +=
+          this.#profile.weights.InterPodAffinity * Math.floor((100 * (sums[slot]! - least)) / (most - least));
     }
   }
 }
@@ -288,12 +286,13 @@ function spreadOf(constraint: TopologySpreadConstraint, shape: PodShape, cluster
   };
 }
 
-function defaultSpreads(shape: PodShape, cluster: Cluster): Spread[] {
-  const { group } = shape;
-  if (group === undefined) return [];
+function defaultSpreads(spread: DefaultSpread, when: string, { group }: PodShape, cluster: Cluster): Spread[] {
+  const wanted = spread.constraints.filter((one) => one.whenUnsatisfiable === when);
+  if (group === undefined || wanted.length === 0) return [];
   const counter = cluster.groupCounter(group);
-  return defaultSpread.map((spread) => ({
-    ...spread,
+  return wanted.map(({ topologyKey, maxSkew }) => ({
+    topologyKey,
+    maxSkew,
     minDomains: 1,
     counter,
     self: 1,

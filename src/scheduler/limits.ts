@@ -11,7 +11,7 @@ export const limits = {
   bindsInFlightMax: 128,
   /** How long a pod's claims may take to be bound once its node is chosen, as upstream. Milliseconds. */
   claimBindingMs: 600_000,
-  /** Waiting time of a pod after its n-th attempt: doubles from the first to the second. Milliseconds. */
+  /** Pauses between attempts double from the first to the second. Milliseconds. */
   backoffMinMs: 1_000,
   backoffMaxMs: 10_000,
   /** An unschedulable pod is looked at again after this even if nothing that could help was seen. Milliseconds. */

@@ -27,7 +27,7 @@ import { PodRequests } from "./pod-requests.ts";
 import { isAnotherQuestion, type PodView } from "./pod-view.ts";
 import type { Budget } from "./preemption.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
-import { hints, SchedulingQueue } from "./queue.ts";
+import { type Backoff, hints, SchedulingQueue } from "./queue.ts";
 import { Refusal } from "./refusal.ts";
 import { Tasks } from "./tasks.ts";
 import { verdict } from "./verdict.ts";
@@ -45,6 +45,7 @@ export interface SchedulerOptions {
   readonly profiles?: readonly Profile[];
   /** Who else has a say in where pods go. */
   readonly extenders?: readonly Extender[];
+  readonly backoff?: Backoff;
   /** Of the elected leader: a scheduler of an earlier term cannot bind. */
   readonly epoch?: () => Cause["epoch"];
   readonly observer?: SchedulerObserver;
@@ -86,7 +87,7 @@ class Loop implements Scheduler {
   readonly #devices: Devices;
   readonly #deviceBinding: DeviceBinding;
   readonly #deviceJudging: DeviceJudging;
-  readonly #queue = new SchedulingQueue();
+  readonly #queue: SchedulingQueue;
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
   readonly #namespaces: Informer<Labels>;
@@ -109,6 +110,7 @@ class Loop implements Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#queue = new SchedulingQueue(options.backoff);
     this.#pods = options.informers.of<Pod, PodView>(podDeclaration);
     this.#nodes = options.informers.of<Node, NodeView>(nodeDeclaration);
     this.#namespaces = options.informers.of(namespaceDeclaration);

@@ -6,6 +6,7 @@ import { explain } from "./explain.ts";
 import { nodeView } from "./node-view.ts";
 import { Placer } from "./placement.ts";
 import { podView } from "./pod-view.ts";
+import { defaultProfile, type Profile } from "./profile.ts";
 import { makeNode, makePod, type NodeWords, type PodWords } from "./testing/objects.ts";
 
 interface Scenario {
@@ -16,6 +17,8 @@ interface Scenario {
   readonly pod: PodWords;
   /** A node, several that are equally good, or the message. */
   readonly expect: string | readonly string[];
+  /** What the scheduler is set to. */
+  readonly profile?: Partial<Profile>;
   /** What would help, by node. */
   readonly changes?: Readonly<Record<string, string>>;
 }
@@ -26,7 +29,7 @@ function check(scenario: Scenario): void {
   for (const [name, words] of Object.entries(scenario.pods ?? {}))
     cluster.placePod(podView(makePod(name, words)), words.node!);
   const pod = podView(makePod("new", scenario.pod));
-  const placer = new Placer(cluster);
+  const placer = new Placer(cluster, undefined, undefined, { ...defaultProfile, ...scenario.profile });
   const seen = new Set<string>();
   for (let turn = 0; turn < 40; turn += 1) {
     const placement = placer.place(pod, turn);
@@ -340,6 +343,37 @@ const scenarios: readonly Scenario[] = [
       },
     },
     expect: "0/1 nodes are available: 1 node(s) didn't match pod affinity rules.",
+  },
+  {
+    name: "the first of a group may start anywhere, too, while others of it stand outside of all domains",
+    nodes: { n1: {}, a1: { zone: "a" } },
+    pods: { x: { node: "n1", labels: { app: "web" } } },
+    pod: {
+      labels: { app: "web" },
+      spec: {
+        affinity: {
+          podAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { topologyKey: "topology.kubernetes.io/zone", labelSelector: web },
+            ],
+          },
+        },
+      },
+    },
+    expect: "a1",
+  },
+  {
+    name: "pods of a controller are spread as strictly as the cluster wants where they ask for nothing themselves",
+    nodes: { a1: { zone: "a", pods: "1" }, b1: { zone: "b" }, n1: {} },
+    pods: { x: { node: "b1", owner: "set" } },
+    pod: { owner: "set", requests: { cpu: "1" }, spec: { nodeSelector: {} } },
+    profile: {
+      spread: {
+        constraints: [{ maxSkew: 1, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule" }],
+        isSystem: false,
+      },
+    },
+    expect: "a1",
   },
   {
     name: "the first of a group that wants to be together may start anywhere",

@@ -41,6 +41,13 @@ export const hints = {
   labels: noByPods | noByOthers,
 } as const;
 
+/** Waiting time of a pod after its n-th attempt: doubles from the first to the second. */
+export interface Backoff {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
+export const defaultBackoff: Backoff = { minMs: limits.backoffMinMs, maxMs: limits.backoffMaxMs };
+
 /** What brings pods into a part of the queue, in upstream's words where it has some; `ClusterEvent`: something that may help them. */
 export type IncomingEvent =
   | "UnscheduledPodAdd"
@@ -96,8 +103,13 @@ export class SchedulingQueue {
   );
   /** May name pods that are no longer due then. */
   readonly #due = new Heap<Due>((a, b) => a.atMs < b.atMs);
+  readonly #backoff: Backoff;
   #arrivals = 0;
   #activeCount = 0;
+
+  constructor(backoff = defaultBackoff) {
+    this.#backoff = backoff;
+  }
 
   get length(): number {
     return this.#waiting.size;
@@ -247,9 +259,8 @@ export class SchedulingQueue {
   }
 
   #backoffEnd(waiting: Waiting): number {
-    return (
-      waiting.triedMs + Math.min(limits.backoffMaxMs, limits.backoffMinMs * 2 ** Math.min(20, waiting.attempts - 1))
-    );
+    const { minMs, maxMs } = this.#backoff;
+    return waiting.triedMs + Math.min(maxMs, minMs * 2 ** Math.min(20, waiting.attempts - 1));
   }
 
   /** Something happened: pods that it may help come back, not before their back-off is over. */

@@ -58,6 +58,12 @@ profiles:
       disabled: [{name: TaintToleration}]
   pluginConfig:
   - {name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}
+- schedulerName: even
+  pluginConfig:
+  - name: PodTopologySpread
+    args:
+      defaultingType: List
+      defaultConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule}]
 extenders:
 - urlPrefix: http://127.0.0.1:${port}/scheduler
   filterVerb: filter
@@ -102,6 +108,33 @@ test("pods of a profile that fills nodes come together, those of the default one
   }
   const spread = new Set(await Promise.all([0, 1].map((i) => placed(`spread-${i}`))));
   assert.equal(spread.size, 2);
+});
+
+test("a profile spreads the pods of a controller as its arguments say", async () => {
+  const nodes = arrayAt(await api.get("/api/v1/nodes")).length;
+  await api.create("/apis/apps/v1/namespaces/default/replicasets", {
+    metadata: { name: "even" },
+    spec: {
+      replicas: nodes * 2,
+      selector: { matchLabels: { app: "even" } },
+      template: {
+        metadata: { labels: { app: "even" } },
+        spec: pick(asking("even", {}, { schedulerName: "even" }), "spec"),
+      },
+    },
+  });
+  const perNode = await eventually("all have nodes", async () => {
+    const names = arrayAt(await api.get(`${pods}?labelSelector=app%3Deven`)).map((one) => pick(one, "spec.nodeName"));
+    if (names.length < nodes * 2 || names.includes(undefined)) return undefined;
+    return names.reduce(
+      (counts: Map<unknown, number>, name) => counts.set(name, (counts.get(name) ?? 0) + 1),
+      new Map(),
+    );
+  });
+  assert.deepEqual(
+    [...perNode.values()],
+    Array.from({ length: nodes }, () => 2),
+  );
 });
 
 test("a filter that a profile leaves out holds for the others", async () => {
