@@ -255,3 +255,21 @@ test("objects that own one another stay, say so, and stop nobody else's collecti
       async () => (await api.request("GET", core("configmaps", "egg"))).status === 404,
     );
   }));
+
+test("a node that refuses a workload's pods says why in each, and gets few of them", () =>
+  suite.play(async (scene) => {
+    const { api, at } = scene;
+    const [node] = arrayAt(await api.get("/api/v1/nodes"));
+    const containers = [{ name: "main", image: "example/web:1", ports: [{ containerPort: 80, hostPort: 8080 }] }];
+    const template = templateOf("crowded", { spec: { nodeName: nameOf(node), containers } });
+    await api.create(at(apps, "replicasets"), workload("ReplicaSet", "crowded", { replicas: 2, template }));
+    const refused = await eventually("some are refused", async () => {
+      const failed = (await podsOf(scene, "crowded")).filter((one) => pick(one, "status.phase") === "Failed");
+      return failed.length >= 3 && failed;
+    });
+    for (const one of refused) {
+      assert.equal(pick(one, "status.reason"), "NodePorts");
+      assert.equal(pick(one, "status.containerStatuses"), undefined, "a container seems to be on its way");
+    }
+    await never("there are ever more of them", async () => (await podsOf(scene, "crowded")).length > 10, 1500);
+  }));

@@ -49,10 +49,14 @@ export function podStatusOf(
     ...reasonOf(memory, before),
     startTime: before.startTime ?? apiTime(options.takenOnMs),
     qosClass: before.qosClass ?? qosClassOf(pod),
-    containerStatuses: app,
   };
-  if (init.length > 0) status.initContainerStatuses = init;
-  if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
+  // Of a pod that ended before any container was there, nothing waits: its reason is all that is shown.
+  const isOver = memory.verdict !== undefined || isTerminalPhase(before.phase);
+  if (!isOver || observed.containers.length > 0 || before.containerStatuses !== undefined) {
+    status.containerStatuses = app;
+    if (init.length > 0) status.initContainerStatuses = init;
+    if (ephemeral.length > 0) status.ephemeralContainerStatuses = ephemeral;
+  }
   const [hostIp] = options.hostIps;
   if (hostIp !== undefined) Object.assign(status, { hostIP: hostIp, hostIPs: options.hostIps.map((ip) => ({ ip })) });
   if (ips[0] !== undefined) Object.assign(status, { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) });
