@@ -85,3 +85,61 @@ test("a list or watch of one type never brings another's, whatever it selects", 
   const { text } = await send(server, "GET", `/api/v1/configmaps?limit=1&continue=${token}`);
   assert.ok(!text.includes('"kind":"Secret"') && !text.includes(btoa(secret).slice(0, 12)));
 });
+
+test("a path within one namespace leads to no other namespace, and to nothing that is in none", async () => {
+  for (const name of ["default", "other"]) await send(server, "POST", "/api/v1/namespaces", { metadata: { name } });
+  const merge = { "content-type": "application/merge-patch+json" };
+  const astray = [
+    "/api/v1/namespaces/default/namespaces",
+    "/api/v1/namespaces/default/namespaces/other",
+    "/api/v1/namespaces/default/namespaces/other/finalize",
+    "/api/v1/namespaces/default/namespaces?fieldSelector=metadata.name%3Dother",
+    "/api/v1/namespaces/default/nodes",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterroles",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterrolebindings/x",
+  ];
+  const before = server.store.visible;
+  for (const target of astray) {
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"]) {
+      const body =
+        method === "GET" || method === "DELETE" ? undefined : { metadata: { name: "other", labels: { a: "b" } } };
+      const answer = await send(server, method, target, body, method === "PATCH" ? merge : {});
+      assert.equal(answer.status, 404, `${method} ${target}: ${answer.text}`);
+    }
+  }
+  assert.equal(server.store.visible, before, "nothing was written");
+  assert.equal((await send(server, "GET", "/api/v1/namespaces/default")).status, 200);
+  const labelled = await send(
+    server,
+    "PATCH",
+    "/api/v1/namespaces/default",
+    { metadata: { labels: { a: "b" } } },
+    merge,
+  );
+  assert.equal(labelled.status, 200);
+});
+
+const collection = "/api/v1/namespaces/default/configmaps";
+const wrongMethods: readonly (readonly [method: string, target: string])[] = [
+  ["PUT", collection],
+  ["PATCH", collection],
+  // A selector chooses what is read, never what is written.
+  ["PUT", `${collection}?fieldSelector=metadata.name%3Dm`],
+  ["PATCH", `${collection}?fieldSelector=metadata.name%3Dm`],
+  ["POST", `${collection}/m`],
+  ["POST", "/api/v1/configmaps"],
+  ["DELETE", "/api/v1/configmaps"],
+  ["DELETE", "/api/v1/namespaces"],
+  ["PUT", "/api/v1/namespaces"],
+];
+
+test("what no path offers is 405 and changes nothing", async () => {
+  const before = server.store.visible;
+  for (const [method, target] of wrongMethods) {
+    const headers = method === "PATCH" ? { "content-type": "application/merge-patch+json" } : {};
+    const answer = await send(server, method, target, { metadata: { name: "m" }, data: { a: "changed" } }, headers);
+    assert.equal(answer.status, 405, `${method} ${target}: ${answer.text}`);
+    assert.equal(answer.body["reason"], "MethodNotAllowed");
+  }
+  assert.equal(server.store.visible, before);
+});

@@ -27,6 +27,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   deletecollection: deleteCollection,
 };
 
+/** Those that a path across all namespaces may ask for, and that may name an object or not. */
+const reading: ReadonlySet<string> = new Set(["list", "watch"]);
+const isOfCollection: ReadonlySet<string> = new Set(["create", "deletecollection"]);
 const writing: ReadonlySet<string> = new Set(["create", "update", "patch", "delete", "deletecollection"]);
 
 /** Carries the request out: a verb on a resource, a subresource, or a document at a plain path. */
@@ -44,12 +47,8 @@ function performHere(call: Call): Outcome | Promise<Outcome> {
   if (served === undefined) return plainPath(call);
   call.served = served;
   warnOfDeprecation(call, served);
-  const isPlaced = served.resource.namespaced
-    ? info.namespace !== "" || isAcrossNamespaces(info.verb)
-    : info.namespace === "" || info.resource === "namespaces";
-  if (!isPlaced) return noSuchResource();
-  if (info.resource === "namespaces" && info.group === "" && info.namespace !== "")
-    call.info = { ...info, namespace: "" };
+  const misplaced = placed(call, served);
+  if (misplaced !== undefined) return misplaced;
   // A write whose answer nobody could read is not carried out.
   if (writing.has(info.verb) && (info.subresource === "" || info.subresource === "status")) {
     const representation = representationFor(call, served);
@@ -63,7 +62,7 @@ function performHere(call: Call): Outcome | Promise<Outcome> {
   }
   const verb = verbs[info.verb];
   if (verb === undefined || !served.resource.verbs.includes(info.verb)) return methodNotAllowed();
-  if (info.verb === "create" && info.name !== "") return methodNotAllowed();
+  if ((info.name === "") !== isOfCollection.has(info.verb) && !reading.has(info.verb)) return methodNotAllowed();
   const question = unstored(served)?.[info.verb];
   if (question !== undefined) return question(call, served);
   return verb(call, served);
@@ -78,6 +77,18 @@ function warnOfDeprecation(call: Call, served: Served): void {
   if (isServed && !call.inProcess) call.parts.measures?.deprecatedRequested(served.resource, subresource);
 }
 
-function isAcrossNamespaces(verb: string): boolean {
-  return verb === "list" || verb === "watch";
+/**
+ * Whether the path's namespace goes with the resource. A request for `namespaces/n` is authorized within n, so it must be for n
+ * itself: no path may lead from one namespace to another, or to what is in none.
+ */
+function placed(call: Call, served: Served): Failure | undefined {
+  const { info } = call;
+  if (served.resource.namespaced) {
+    if (info.namespace !== "" || reading.has(info.verb)) return undefined;
+    return info.name === "" && info.subresource === "" ? methodNotAllowed() : noSuchResource();
+  }
+  if (info.namespace === "") return undefined;
+  if (info.resource !== "namespaces" || info.name !== info.namespace) return noSuchResource();
+  call.info = { ...info, namespace: "" };
+  return undefined;
 }

@@ -115,9 +115,9 @@ function verbOf(verb: string, name: string, query: URLSearchParams): string {
   return verb === "delete" && name === "" ? "deletecollection" : verb;
 }
 
-/** A list of one object by its name is authorized as that object. */
+/** A list or watch of one object by its name is authorized as that object. */
 function nameOfSelector(verb: string, query: URLSearchParams): string {
-  if (verb === "create") return "";
+  if (verb !== "get" && verb !== "watch") return "";
   const selector = query.get("fieldSelector");
   if (selector === null) return "";
   const match = /^metadata\.name==?([^,=!\\]+)$/.exec(selector);
