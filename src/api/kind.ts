@@ -30,6 +30,8 @@ export interface ObjectMetadata {
   }[];
   finalizers?: string[];
   managedFields?: unknown[];
+  /** Clients of old times send it; it is never stored. */
+  selfLink?: string;
 }
 
 /** One thing wrong with an object, as `Status.details.causes` carries it. */

@@ -113,6 +113,11 @@ export function badRequest(message: string): Failure {
   return new Failure(400, "BadRequest", message);
 }
 
+/** The body is of another object than the one that the path names. */
+export function otherName(name: string, nameOfPath: string): Failure {
+  return badRequest(`the name of the object (${name}) does not match the name on the URL (${nameOfPath})`);
+}
+
 export function methodNotAllowed(): Failure {
   return new Failure(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }

@@ -340,7 +340,7 @@ export const writeStories: readonly Story[] = [
         status: 200,
         answer: { metadata: { finalizers: ["orphan"] } },
       },
-      { send: `DELETE ${maps}/b?propagationPolicy=Sideways`, status: 400 },
+      { send: `DELETE ${maps}/b?propagationPolicy=Sideways`, status: 422 },
     ],
   },
   {

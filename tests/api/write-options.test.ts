@@ -83,17 +83,16 @@ const deployment = (name: string): string =>
 const deployments = "/apis/apps/v1/namespaces/default/deployments";
 
 for (const { mode, status, warnings } of modes) {
-  for (const way of ["create", "apply", "update", "patch"] as const) {
+  for (const way of ["create", "update", "patch"] as const) {
     test(`fieldValidation=${mode}: ${way} with an unknown and a duplicate field`, () =>
       serving(async (server) => {
         const query = mode === "" ? "" : `fieldValidation=${mode}`;
-        const isNew = way === "create" || way === "apply";
+        const isNew = way === "create";
         if (!isNew) await send(server, "POST", `${deployments}?fieldValidation=Ignore`, deployment("d"));
         const before = server.store.visible;
         const target = `${deployments}/d?${query}`;
         const answers: Record<typeof way, () => Promise<Answer>> = {
           create: () => send(server, "POST", `${deployments}?${query}`, deployment("d")),
-          apply: () => send(server, "PATCH", `${target}&fieldManager=m`, deployment("d"), apply),
           update: () => send(server, "PUT", target, deployment("d")),
           patch: () =>
             send(server, "PATCH", target, '{"metadata":{"labels":{"a":"3","a":"4"}},"spec":{"replicaas":3}}', merge),
@@ -111,6 +110,166 @@ for (const { mode, status, warnings } of modes) {
       }));
   }
 }
+
+test("an apply of unknown fields is refused in every mode: nobody could own them", () =>
+  serving(async (server) => {
+    for (const { mode } of modes) {
+      const target = `${deployments}/d?fieldManager=m&fieldValidation=${mode}`;
+      const answer = await send(server, "PATCH", target, deployment("d"), apply);
+      assert.equal(answer.status, 400, answer.text);
+      assert.equal(
+        answer.body.message,
+        "failed to create typed patch object (/d; apps/v1, Kind=Deployment): .spec.replicaas: field not declared in schema",
+      );
+    }
+    const known = deployment("d").replace('"replicaas":3,', "");
+    const answers = modes.map(({ mode }) =>
+      send(server, "PATCH", `${deployments}/d?fieldManager=m&fieldValidation=${mode}&dryRun=All`, known, apply),
+    );
+    const told = (await Promise.all(answers)).map(({ status, headers }) => [status, headers["warning"] !== undefined]);
+    assert.deepEqual(told, [
+      [201, true],
+      [201, true],
+      [201, false],
+      [400, false],
+    ]);
+  }));
+
+interface Refusal {
+  readonly method: "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly query: string;
+  readonly options: string;
+  readonly why: string;
+}
+
+const forbiddenForce = "force: Forbidden: may not be specified for non-apply patch";
+const refusals: readonly Refusal[] = [
+  {
+    method: "POST",
+    query: "dryRun=Some",
+    options: "CreateOptions",
+    why: 'dryRun: Unsupported value: "Some": supported values: "All"',
+  },
+  {
+    method: "PUT",
+    query: "fieldValidation=Some",
+    options: "UpdateOptions",
+    why: 'fieldValidation: Unsupported value: "Some": supported values: "Ignore", "Strict", "Warn"',
+  },
+  { method: "PATCH", query: "force=true", options: "PatchOptions", why: forbiddenForce },
+  {
+    method: "PATCH",
+    query: `force=true&fieldManager=${"m".repeat(129)}`,
+    options: "PatchOptions",
+    why: `[${forbiddenForce}, fieldManager: Too long: may not be more than 128 bytes]`,
+  },
+  {
+    method: "PATCH",
+    query: "fieldManager=a%0Ab",
+    options: "PatchOptions",
+    why: 'fieldManager: Invalid value: "a\\nb": invalid character "\\n" (at position 1)',
+  },
+  {
+    method: "DELETE",
+    query: "propagationPolicy=Orphan&orphanDependents=true",
+    options: "DeleteOptions",
+    why: 'propagationPolicy: Invalid value: "Orphan": orphanDependents and deletionPropagation cannot be both set',
+  },
+  {
+    method: "DELETE",
+    query: "dryRun=Some",
+    options: "DeleteOptions",
+    why: 'dryRun: Unsupported value: "Some": supported values: "All"',
+  },
+];
+
+test("options that cannot be followed are refused with all that is wrong, and named after their verb", () =>
+  serving(async (server) => {
+    await send(server, "POST", maps, { metadata: { name: "m" } });
+    const before = server.store.visible;
+    for (const { method, query, options, why } of refusals) {
+      const target = `${method === "POST" ? maps : `${maps}/m`}?${query}`;
+      const body = method === "DELETE" ? undefined : { metadata: { name: "m" }, data: { a: "b" } };
+      const answer = await send(server, method, target, body, method === "PATCH" ? merge : {});
+      assert.equal(answer.status, 422, `${method} ${query}: ${answer.text}`);
+      assert.equal(answer.body.message, `${options}.meta.k8s.io "" is invalid: ${why}`);
+    }
+    const other = await send(server, "DELETE", `${maps}/m`, { kind: "Pod", apiVersion: "v1" });
+    assert.equal(other.status, 400, other.text);
+    assert.equal(server.store.visible, before, "nothing is stored");
+  }));
+
+test("what the server alone says of an object is not believed of clients", () =>
+  serving(async (server) => {
+    const told = { uid: "u", creationTimestamp: "2001-01-01T00:00:00Z", selfLink: "/x", generation: 7 };
+    const made = await send(server, "POST", maps, { metadata: { name: "m", ...told } });
+    const metadata = made.body.metadata as Record<string, unknown>;
+    for (const [field, value] of Object.entries(told)) assert.notEqual(metadata[field], value, field);
+    const linked = await send(server, "PATCH", `${maps}/m`, { metadata: { selfLink: "/y" } }, merge);
+    assert.equal((linked.body.metadata as Record<string, unknown>)["selfLink"], undefined);
+    const renamed = await send(server, "PATCH", `${maps}/m`, { metadata: { name: "n" } }, merge);
+    assert.equal(renamed.body.message, "the name of the object (n) does not match the name on the URL (m)");
+    const moved = await send(server, "PATCH", `${maps}/m`, { metadata: { namespace: "n" } }, merge);
+    const why = "the namespace of the object (n) does not match the namespace on the request (default)";
+    assert.deepEqual([moved.status, moved.body.message], [400, why]);
+    const deletionTimestamp = "2001-01-01T00:00:00Z";
+    const ended = await send(server, "PATCH", `${maps}/m`, { metadata: { deletionTimestamp } }, merge);
+    assert.equal(ended.status, 422, "a deletion is asked for as one");
+    assert.match(String(ended.body.message), /metadata\.deletionTimestamp: Invalid value: .*: field is immutable/);
+  }));
+
+const managersOf = async (server: TestServer, target: string): Promise<readonly string[]> => {
+  const { managedFields = [] } = (await send(server, "GET", target)).body.metadata as { managedFields?: Writer[] };
+  return managedFields.map(({ manager, operation, subresource = "" }) =>
+    `${manager} ${operation} ${subresource}`.trim(),
+  );
+};
+
+interface Writer {
+  readonly manager: string;
+  readonly operation: string;
+  readonly subresource?: string;
+}
+
+test("one empty entry forgets all owners, none changes nothing, own ones replace the stored ones", () =>
+  serving(async (server) => {
+    const target = `${maps}/m`;
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "m" }, data: { a: "b" } };
+    const applied = await send(server, "PATCH", `${target}?fieldManager=first`, JSON.stringify(object), apply);
+    assert.equal(applied.status, 201, applied.text);
+    const patch = (managedFields: unknown[]): Promise<Answer> =>
+      send(server, "PATCH", target, { metadata: { managedFields } }, merge);
+    assert.equal((await patch([])).status, 200);
+    assert.deepEqual(await managersOf(server, target), ["first Apply"]);
+    const entry = { manager: "moved", operation: "Apply", apiVersion: "v1", fieldsType: "FieldsV1" };
+    assert.equal((await patch([{ ...entry, fieldsV1: { "f:data": { "f:a": {} } } }])).status, 200);
+    assert.deepEqual(await managersOf(server, target), ["moved Apply"]);
+    assert.equal((await patch([{ ...entry, operation: "Dream" }])).status, 422);
+    const forgotten = await patch([{}]);
+    assert.equal(forgotten.status, 200, forgotten.text);
+    assert.deepEqual(await managersOf(server, target), []);
+  }));
+
+test("a Scale is applied with the ownership of the object's own replicas", () =>
+  serving(async (server) => {
+    const object = JSON.parse(deployment("d").replace('"replicaas"', '"replicas"')) as object;
+    const target = `${deployments}/d`;
+    const made = await send(server, "PATCH", `${target}?fieldManager=owner`, JSON.stringify(object), apply);
+    assert.equal(made.status, 201, made.text);
+    const scale = (replicas: number, query: string, apiVersion = "autoscaling/v1"): Promise<Answer> => {
+      const body = JSON.stringify({ apiVersion, kind: "Scale", metadata: { name: "d" }, spec: { replicas } });
+      return send(server, "PATCH", `${target}/scale?fieldManager=scaler${query}`, body, apply);
+    };
+    const conflict = await scale(5, "");
+    assert.equal(conflict.status, 409, conflict.text);
+    assert.equal(conflict.body.message, 'Apply failed with 1 conflict: conflict with "owner": .spec.replicas');
+    assert.equal((await scale(5, "&force=true", "apps/v1")).status, 400);
+    const forced = await scale(5, "&force=true");
+    assert.deepEqual([forced.status, forced.body.kind, forced.body.spec], [200, "Scale", { replicas: 5 }]);
+    assert.deepEqual(await managersOf(server, target), ["owner Apply", "scaler Apply scale"]);
+    const back = await send(server, "PATCH", `${target}?fieldManager=owner`, JSON.stringify(object), apply);
+    assert.match(String(back.body.message), /conflict with "scaler".*: \.spec\.replicas/);
+  }));
 
 interface Managed {
   readonly manager: string;

@@ -1,3 +1,4 @@
+import type { ApiObject } from "#api/kind.ts";
 import { allAtOnce } from "#base/steps.ts";
 import { decode } from "#codec/decode.ts";
 import { isEqualValue, isRecord, PlainRecord, recordOf } from "#codec/record.ts";
@@ -72,7 +73,7 @@ export function* applySteps(apply: Apply): Generator<void, ApplyResult> {
     return invalid("metadata.managedFields must be nil");
   }
   const { set, errors } = fieldsOf(schema, applied, reset);
-  if (errors.length > 0) return invalid(`failed to create typed patch object: errors:\n  ${errors.join("\n  ")}`);
+  if (errors.length > 0) return invalid(untyped(applied, errors));
   yield;
   const live = apply.live ?? new PlainRecord();
   const entries = entriesBefore(apply, reset);
@@ -107,6 +108,14 @@ export function* applySteps(apply: Apply): Generator<void, ApplyResult> {
   const result = withManagedFields(annotated, managedFields);
   const changed = apply.live === undefined || !isSame || !sameVersion || annotated !== object;
   return { ok: true, object: result, managedFields, changed: changed && !isEqualValue(apply.live, result) };
+}
+
+/** What upstream says of a configuration that is not of its type. */
+export function untyped(applied: Record<string, unknown>, errors: readonly string[]): string {
+  const { apiVersion, kind, metadata } = applied as Partial<ApiObject>;
+  const what = `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}; ${apiVersion ?? ""}, Kind=${kind ?? ""}`;
+  const list = errors.length === 1 ? errors[0]! : ["errors:", ...errors].join("\n  ");
+  return `failed to create typed patch object (${what}): ${list}`;
 }
 
 function invalid(message: string): ApplyResult {

@@ -34,8 +34,8 @@ export function readEntries(managed: readonly unknown[] | undefined): ManagedFie
 }
 
 /**
- * The entries that a write starts from: those that the client sent, else the stored ones. A single empty entry is how clients
- * ask to forget all owners, which undefined stands for.
+ * The entries that a write starts from: those that the client sent, else the stored ones. An empty list is what clients send that
+ * know no entries; a single empty one is how they ask to forget all owners, which undefined stands for.
  */
 export function entriesToStartFrom(
   given: readonly unknown[] | undefined,
@@ -43,7 +43,7 @@ export function entriesToStartFrom(
 ): readonly unknown[] | undefined {
   const [first] = given ?? [];
   if (given?.length === 1 && isRecord(first) && Object.keys(first).length === 0) return undefined;
-  return given !== undefined && readEntries(given).length > 0 ? given : stored;
+  return given === undefined || given.length === 0 ? stored : given;
 }
 
 /** An applier keeps its entry when it applies in another version; updates of each version have their own. */

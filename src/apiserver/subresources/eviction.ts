@@ -4,6 +4,7 @@ import type { Eviction, PodDisruptionBudget } from "#api/generated/policy-v1.ts"
 import { isTerminalPhase } from "#api/pod-readiness.ts";
 import { schemaOf } from "#api/schemas.ts";
 import { selectorOfObject } from "#api/selectors.ts";
+import { FieldErrors } from "#api/validation/field-errors.ts";
 import { cloneValue } from "#codec/record.ts";
 import { formatTime } from "#codec/time.ts";
 import type { Call, Outcome } from "../call.ts";
@@ -16,7 +17,7 @@ import { valueResponse } from "../objects/respond.ts";
 import type { Served } from "../registry.ts";
 import { successStatus } from "../status.ts";
 import { removeObject, type DeletionOptions } from "../verbs/delete.ts";
-import { readDryRun } from "../verbs/options.ts";
+import { invalidOptions, readDryRun } from "../verbs/options.ts";
 import { updateObject } from "../verbs/update.ts";
 
 const expected: Expected = {
@@ -36,8 +37,9 @@ export async function evict(call: Call, served: Served): Promise<Outcome> {
     return badRequest("name in URL does not match name in Eviction object");
   }
   const asked = eviction.deleteOptions;
-  const dryRun = readDryRun(asked?.dryRun ?? call.info.query.getAll("dryRun"));
-  if (dryRun instanceof Failure) return dryRun;
+  const errors = new FieldErrors();
+  const dryRun = readDryRun(asked?.dryRun ?? call.info.query.getAll("dryRun"), errors);
+  if (errors.list.length > 0) return invalidOptions("DeleteOptions", errors);
 
   let allowance: Allowance | Failure | undefined;
   let judgedUid: string | undefined;

@@ -3,7 +3,7 @@ import { schemaOf } from "#api/schemas.ts";
 import { formatLabels, formatLabelSelector } from "#api/selectors.ts";
 import { cloneValue, isRecord } from "#codec/record.ts";
 import type { Call, Outcome } from "../call.ts";
-import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
+import { badRequest, conflict, Failure, invalid, notFound, otherName } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject, readObject, type Expected } from "../objects/read-body.ts";
@@ -12,8 +12,9 @@ import { applyJsonPatch } from "../patch/json-patch.ts";
 import { applyMergePatch } from "../patch/merge-patch.ts";
 import type { Served } from "../registry.ts";
 import { writeOptions, type WriteOptions } from "../verbs/options.ts";
-import { patchTypeOf, readPatchBody } from "../verbs/patch.ts";
-import { updateObject } from "../verbs/update.ts";
+import { mergedObject, readConfiguration } from "../verbs/apply.ts";
+import { patchTypeOf, readPatchBody, type PatchBody } from "../verbs/patch.ts";
+import { updateObject, type Transform, type UpdateSettings } from "../verbs/update.ts";
 import type { Subresource } from "./all.ts";
 import { shown } from "../objects/shown.ts";
 
@@ -43,12 +44,14 @@ async function putScale(call: Call, served: Served): Promise<Outcome> {
 }
 
 async function patchScale(call: Call, served: Served): Promise<Outcome> {
-  const options = writeOptions(call);
-  if (options instanceof Failure) return options;
   const type = patchTypeOf(call, served);
   if (type instanceof Failure) return type;
+  const isApply = type === "application/apply-patch+yaml";
+  const options = writeOptions(call, isApply);
+  if (options instanceof Failure) return options;
   const body = readPatchBody(call, type);
   if (body instanceof Failure) return body;
+  if (isApply) return applyScale(call, served, options, body);
   return write(call, served, options, (current) => {
     const isJson = type === "application/json-patch+json";
     const result = isJson ? applyJsonPatch(current, body.value) : applyMergePatch(current, body.value);
@@ -58,29 +61,52 @@ async function patchScale(call: Call, served: Served): Promise<Outcome> {
   });
 }
 
+/** The replicas that are applied are a field of the object itself, with owners as all of its fields have. */
+function applyScale(call: Call, served: Served, options: WriteOptions, body: PatchBody): Outcome | Promise<Outcome> {
+  const applied = readConfiguration(call, served, expected, body);
+  if (applied instanceof Failure) return applied;
+  const asked = { kind: "", apiVersion: "", metadata: {}, ...applied };
+  const { apiVersion, resource } = served;
+  const configuration: Record<string, unknown> = { kind: resource.kind, apiVersion, metadata: asked.metadata };
+  const replicas = (applied.spec as { replicas?: number } | undefined)?.replicas;
+  if (replicas !== undefined) setAt(configuration, specPath(served), replicas);
+  return change(call, served, options, { verb: "apply", managed: true }, async (current) => {
+    const problem = judge(served, current, asked);
+    return problem ?? mergedObject(call, served, current, configuration, options);
+  });
+}
+
 type NextScale = (current: ApiObject) => ApiObject | Failure;
 
-async function write(call: Call, served: Served, options: WriteOptions, next: NextScale): Promise<Outcome> {
+function write(call: Call, served: Served, options: WriteOptions, next: NextScale): Promise<Outcome> {
+  return change(call, served, options, { verb: call.info.verb }, (current) => {
+    const object = cloneValue(current);
+    const asked = next(scaleOf(served, object));
+    if (asked instanceof Failure) return asked;
+    const problem = judge(served, object, asked);
+    if (problem !== undefined) return problem;
+    setAt(object, specPath(served), replicasOf(asked));
+    if (asked.metadata.resourceVersion !== undefined) object.metadata.resourceVersion = asked.metadata.resourceVersion;
+    return object;
+  });
+}
+
+/** Changes the object behind a Scale in the version that is asked for, and answers its new Scale. */
+async function change(
+  call: Call,
+  served: Served,
+  options: WriteOptions,
+  settings: UpdateSettings,
+  next: (current: ApiObject) => ApiObject | Failure | Promise<ApiObject | Failure>,
+): Promise<Outcome> {
   const storage = call.parts.registry.storageServed(served);
-  const updated = await updateObject(
-    call,
-    served,
-    options,
-    async (old) => {
-      const current = await servedVersion(call, served, old);
-      if (current instanceof Failure) return current;
-      const object = cloneValue(current);
-      const asked = next(scaleOf(served, object));
-      if (asked instanceof Failure) return asked;
-      const problem = judge(served, object, asked);
-      if (problem !== undefined) return problem;
-      setAt(object, specPath(served), replicasOf(asked));
-      if (asked.metadata.resourceVersion !== undefined)
-        object.metadata.resourceVersion = asked.metadata.resourceVersion;
-      return storedVersion(call, served, storage, object);
-    },
-    { verb: call.info.verb, subresource: "scale" },
-  );
+  const transform: Transform = async (old) => {
+    const current = await servedVersion(call, served, old);
+    if (current instanceof Failure) return current;
+    const object = await next(current);
+    return object instanceof Failure ? object : storedVersion(call, served, storage, object);
+  };
+  const updated = await updateObject(call, served, options, transform, { ...settings, subresource: "scale" });
   if (updated instanceof Failure) return updated;
   const object = "entry" in updated ? call.parts.objects.decoded(updated.entry) : updated.object;
   return inServedVersion(call, served, object);
@@ -99,9 +125,8 @@ function replicasOf(scaled: ApiObject): number {
 
 function judge(served: Served, object: ApiObject, asked: ApiObject): Failure | undefined {
   const name = object.metadata.name ?? "";
-  if (asked.metadata.name !== undefined && asked.metadata.name !== "" && asked.metadata.name !== name) {
-    return badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${name})`);
-  }
+  if (asked.metadata.name !== undefined && asked.metadata.name !== "" && asked.metadata.name !== name)
+    return otherName(asked.metadata.name, name);
   if (asked.metadata.uid !== undefined && asked.metadata.uid !== "" && asked.metadata.uid !== object.metadata.uid) {
     const why = `Precondition failed: UID in precondition: ${asked.metadata.uid}, UID in object meta: ${object.metadata.uid ?? ""}`;
     return conflict(served.resource, name, why);

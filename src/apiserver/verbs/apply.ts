@@ -3,14 +3,14 @@ import { allAtOnce } from "#base/steps.ts";
 import { decode } from "#codec/decode.ts";
 import { isRecord } from "#codec/record.ts";
 import type { HttpResponse } from "#world/http.ts";
-import { applySteps } from "../apply/apply.ts";
+import { applySteps, untyped } from "../apply/apply.ts";
 import type { Call } from "../call.ts";
-import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
+import { badRequest, conflict, Failure, notFound, otherName } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { otherVersions } from "../objects/other-versions.ts";
-import { decodeObject } from "../objects/read-body.ts";
+import { decodeObject, type Expected } from "../objects/read-body.ts";
 import type { Served } from "../registry.ts";
 import { createdResponse, createObject } from "./create.ts";
 import { expectedOf } from "./expected.ts";
@@ -28,20 +28,9 @@ export async function applyPatch(
   body: PatchBody,
   options: WriteOptions,
 ): Promise<HttpResponse | Failure> {
-  if ((call.info.query.get("fieldManager") ?? "") === "") {
-    const message = "Required value: is required for apply patch";
-    return invalid("meta.k8s.io", "PatchOptions", "", [
-      { field: "fieldManager", reason: "FieldValueRequired", message },
-    ]);
-  }
-  if (!isRecord(body.value)) return badRequest("error decoding patch: the configuration is not an object");
-  const problem = configurationProblem(call, served, body.value);
-  if (problem !== undefined) return problem;
-  // Unknown and duplicate fields are judged as in any body; what is applied is only what was given.
-  const judged = decodeObject(call, expectedOf(served), { ...body.value }, body.duplicates);
-  if (judged instanceof Failure) return judged;
+  const applied = readConfiguration(call, served, expectedOf(served), body);
+  if (applied instanceof Failure) return applied;
   if (isLarge(call)) await call.parts.timers.yield();
-  const applied = decode(served.schema, body.value, { defaults: false, sparse: true }).object;
   const { namespace, name } = call.info;
   for (let attempt = 1; attempt <= conflictAttemptsMax; attempt++) {
     const exists = call.parts.store.latest(keyOf(served.prefix, namespace, name)) !== undefined;
@@ -54,12 +43,39 @@ export async function applyPatch(
   return conflict(served.resource, name);
 }
 
-function configurationProblem(call: Call, served: Served, value: Record<string, unknown>): Failure | undefined {
-  const { namespace, name } = call.info;
-  const metadata = isRecord(value.metadata) ? value.metadata : {};
-  if (metadata.name !== undefined && metadata.name !== name) {
-    return badRequest(`the name of the object (${shown(metadata.name)}) does not match the name on the URL (${name})`);
+/** What an apply gives, and no more: no defaults, no zeros. Unknown fields could have no owner and are refused, as upstream. */
+export function readConfiguration(
+  call: Call,
+  served: Served,
+  expected: Expected,
+  { value, duplicates }: PatchBody,
+): Record<string, unknown> | Failure {
+  if (!isRecord(value)) return badRequest("error decoding patch: the configuration is not an object");
+  const problem = configurationProblem(call, served, expected, value);
+  if (problem !== undefined) return problem;
+  const { object, unknownFields } = decode(expected.schema, value, { defaults: false, sparse: true });
+  if (unknownFields.length > 0) {
+    const errors = unknownFields.map((field) => `.${field}: field not declared in schema`);
+    return badRequest(untyped(object, errors));
   }
+  const judged = decodeObject(call, expected, { ...value }, duplicates);
+  return judged instanceof Failure ? judged : object;
+}
+
+function configurationProblem(
+  call: Call,
+  served: Served,
+  expected: Expected,
+  value: Record<string, unknown>,
+): Failure | undefined {
+  const { namespace, name } = call.info;
+  const given = shown(value.apiVersion ?? "");
+  if (given !== expected.apiVersion) {
+    const versions = `Specified patch version: ${given}, expected: ${expected.apiVersion}`;
+    return badRequest(`Incorrect version specified in apply patch. ${versions}`);
+  }
+  const metadata = isRecord(value.metadata) ? value.metadata : {};
+  if (metadata.name !== undefined && metadata.name !== name) return otherName(shown(metadata.name), name);
   if (served.resource.namespaced && metadata.namespace !== undefined && metadata.namespace !== namespace) {
     return badRequest("the namespace of the provided object does not match the namespace sent on the request");
   }
@@ -115,7 +131,7 @@ async function applyNew(
 }
 
 /** The configuration over the live object, with defaults, its new owners in managedFields. */
-async function mergedObject(
+export async function mergedObject(
   call: Call,
   served: Served,
   live: ApiObject | undefined,

@@ -181,6 +181,7 @@ function beforeCreate(call: Call, served: Served, object: ApiObject): Failure | 
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.managedFields;
   delete metadata.resourceVersion;
+  delete metadata.selfLink;
   if (countsGeneration(served)) metadata.generation = 1;
   else delete metadata.generation;
   return undefined;

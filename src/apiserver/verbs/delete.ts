@@ -1,5 +1,6 @@
 import type { ApiObject } from "#api/kind.ts";
 import { schemaOf } from "#api/schemas.ts";
+import { FieldErrors } from "#api/validation/field-errors.ts";
 import { cloneValue } from "#codec/record.ts";
 import { formatTime } from "#codec/time.ts";
 import type { Entry } from "#store/store.ts";
@@ -15,12 +16,19 @@ import type { Served } from "../registry.ts";
 import { successStatus } from "../status.ts";
 import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
 import { commitDelete, commitPut, encodeBounded } from "./commit.ts";
-import { readDryRun } from "./options.ts";
+import { invalidOptions, readDryRun } from "./options.ts";
 import { isGone } from "./update.ts";
+
+const propagations = ["Foreground", "Background", "Orphan"] as const;
+type Propagation = (typeof propagations)[number];
+
+function isPropagation(policy: string): policy is Propagation {
+  return propagations.some((known) => known === policy);
+}
 
 export interface DeletionOptions {
   readonly gracePeriodSeconds: number | undefined;
-  readonly propagation: "Background" | "Foreground" | "Orphan" | undefined;
+  readonly propagation: Propagation | undefined;
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
   readonly dryRun: boolean;
@@ -57,22 +65,20 @@ export function deletionOptions(call: Call): DeletionOptions | Failure {
   const query = call.info.query;
   const body = deletionBody(call);
   if (body instanceof Failure) return body;
-  const dryRun = readDryRun((body.dryRun as string[] | undefined) ?? query.getAll("dryRun"));
-  if (dryRun instanceof Failure) return dryRun;
+  const errors = new FieldErrors();
+  const dryRun = readDryRun((body.dryRun as string[] | undefined) ?? query.getAll("dryRun"), errors);
   const graceText = query.get("gracePeriodSeconds");
   const grace = (body.gracePeriodSeconds as number | undefined) ?? (graceText === null ? undefined : Number(graceText));
   if (grace !== undefined && !Number.isSafeInteger(grace))
     return badRequest("gracePeriodSeconds: Invalid value: must be an integer");
   const orphan = (body.orphanDependents as boolean | undefined) ?? parseBoolean(query.get("orphanDependents"));
   const policy = (body.propagationPolicy as string | undefined) ?? query.get("propagationPolicy") ?? undefined;
-  if (orphan !== undefined && policy !== undefined) {
-    return badRequest("propagationPolicy: Invalid value: orphanDependents and deletionPropagation cannot be both set");
-  }
-  if (policy !== undefined && policy !== "Background" && policy !== "Foreground" && policy !== "Orphan") {
-    return badRequest(
-      `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
-    );
-  }
+  if (orphan !== undefined && policy !== undefined)
+    errors.invalid("propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set");
+  if (policy !== undefined && !isPropagation(policy))
+    errors.notSupported("propagationPolicy", policy, [...propagations, "nil"]);
+  if (errors.list.length > 0 || (policy !== undefined && !isPropagation(policy)))
+    return invalidOptions("DeleteOptions", errors);
   const preconditions = body.preconditions as { uid?: string; resourceVersion?: string } | undefined;
   return {
     gracePeriodSeconds: grace,
@@ -92,7 +98,8 @@ function deletionBody(call: Call): Record<string, unknown> | Failure {
   const raw = readRaw(call, false);
   if (raw instanceof Failure) return raw;
   const { value } = raw;
-  if (value.kind !== undefined && value.kind !== "DeleteOptions") return {};
+  if (value.kind !== undefined && value.kind !== "DeleteOptions")
+    return badRequest("decoded object cannot be converted to DeleteOptions");
   const apiVersion = typeof value.apiVersion === "string" && value.apiVersion !== "" ? value.apiVersion : "v1";
   const expected = { apiVersion, kind: "DeleteOptions", schema: schemaOf("meta/v1.DeleteOptions"), custom: false };
   return decodeObject(call, expected, value, raw.duplicates);

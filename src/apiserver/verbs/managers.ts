@@ -1,4 +1,5 @@
 import type { ApiObject } from "#api/kind.ts";
+import { entriesToStartFrom } from "../apply/entries.ts";
 import { updateManagedFields } from "../apply/update.ts";
 import type { Call } from "../call.ts";
 import { inVersion } from "../objects/convert.ts";
@@ -19,12 +20,14 @@ export function trackUpdate(
 ): void {
   const { registry } = call.parts;
   const versions = otherVersions(registry, served);
+  // Entries are a part of the main resource alone.
+  const given = subresource === "" ? object.metadata.managedFields : undefined;
   const own = versions === undefined ? registry.storageServed(served) : served;
   const managed = updateManagedFields({
     schema: own.schema,
     before: old && seen(own, old),
     after: seen(own, object),
-    managed: object.metadata.managedFields ?? old?.metadata.managedFields,
+    managed: entriesToStartFrom(given, old?.metadata.managedFields),
     manager,
     operation: "Update",
     apiVersion: own.apiVersion,

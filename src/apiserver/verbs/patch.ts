@@ -3,7 +3,7 @@ import { allAtOnce } from "#base/steps.ts";
 import { parseJson, type JsonResult } from "#codec/json.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { badRequest, Failure, requestTooLarge, unsupportedMediaType } from "../failure.ts";
+import { badRequest, Failure, otherName, requestTooLarge, unsupportedMediaType } from "../failure.ts";
 import { servedVersion, storedVersion } from "../objects/convert.ts";
 import { decodeObject, bodyRefusal } from "../objects/read-body.ts";
 import { readYamlSteps } from "../objects/yaml.ts";
@@ -29,17 +29,13 @@ export type PatchType = typeof jsonPatch | typeof mergePatch | typeof strategicP
 export async function patch(call: Call, served: Served): Promise<HttpResponse | Failure> {
   const type = patchTypeOf(call, served);
   if (type instanceof Failure) return type;
-  const options = writeOptions(call);
+  const options = writeOptions(call, type === applyYaml);
   if (options instanceof Failure) return options;
   const { timers } = call.parts;
   const body = isLarge(call) ? await inTurns(readPatchSteps(call, type), timers) : readPatchBody(call, type);
   if (body instanceof Failure) return body;
   if (isLarge(call)) await timers.yield();
   if (type === applyYaml) return applyPatch(call, served, body, options);
-  if (options.force !== undefined)
-    return badRequest(
-      "PatchOptions.meta.k8s.io is invalid: force: Forbidden: may not be specified for non-apply patch",
-    );
   const updated = await updateObject(call, served, options, (old) => patchedObject(call, served, old, type, body), {
     verb: "patch",
   });
@@ -110,11 +106,13 @@ function patchedVersion(
   const object = decodeObject(call, expectedOf(served), result.value as Record<string, unknown>, body.duplicates);
   if (object instanceof Failure) return object;
   served.kind.rules.defaults?.(object);
-  if (object.metadata.name !== old.metadata.name)
-    return badRequest("metadata.name: Invalid value: the name of an object cannot be changed");
-  if ((object.metadata.namespace ?? "") !== (old.metadata.namespace ?? "")) {
-    return badRequest("metadata.namespace: Invalid value: the namespace of an object cannot be changed");
-  }
+  const { name = "", namespace = "" } = object.metadata;
+  if (name !== old.metadata.name) return otherName(name, old.metadata.name ?? "");
+  const own = old.metadata.namespace ?? "";
+  if (namespace !== own)
+    return badRequest(
+      `the namespace of the object (${namespace}) does not match the namespace on the request (${own})`,
+    );
   return storedVersion(call, served, call.parts.registry.storageServed(served), object);
 }
 

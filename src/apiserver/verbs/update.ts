@@ -4,7 +4,7 @@ import { semanticallyEqual } from "#api/validation/immutable.ts";
 import type { Entry } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { badRequest, conflict, Failure, invalid, notFound } from "../failure.ts";
+import { badRequest, conflict, Failure, invalid, notFound, otherName } from "../failure.ts";
 import { keyOf } from "../keys.ts";
 import { conflictAttemptsMax } from "../limits.ts";
 import { storedVersion } from "../objects/convert.ts";
@@ -58,9 +58,7 @@ function checkedObject(call: Call, served: Served, object: ApiObject | Failure):
   const { name, namespace } = call.info;
   const { metadata } = object;
   if (metadata.name === undefined || metadata.name === "") metadata.name = name;
-  if (metadata.name !== name) {
-    return badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
+  if (metadata.name !== name) return otherName(metadata.name, name);
   if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace)
     return namespaceMismatch();
   return object;
@@ -286,9 +284,13 @@ function beforeUpdate(served: Served, object: ApiObject, old: ApiObject, current
   if (owned.creationTimestamp !== undefined) metadata.creationTimestamp = owned.creationTimestamp;
   copyOrDelete(metadata, owned, "generateName");
   copyOrDelete(metadata, owned, "generation");
-  copyOrDelete(metadata, owned, "deletionTimestamp");
-  copyOrDelete(metadata, owned, "deletionGracePeriodSeconds");
+  // What is not being deleted is refused these by validation: a deletion is asked for as one.
+  if (owned.deletionTimestamp !== undefined) {
+    metadata.deletionTimestamp = owned.deletionTimestamp;
+    metadata.deletionGracePeriodSeconds ??= owned.deletionGracePeriodSeconds ?? 0;
+  }
   delete metadata.resourceVersion;
+  delete metadata.selfLink;
   return undefined;
 }
 
