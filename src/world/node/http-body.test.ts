@@ -4,12 +4,32 @@ import { Socket } from "node:net";
 import { Duplex, PassThrough, type Readable } from "node:stream";
 import { test } from "node:test";
 import type { ByteStream, HttpHandler } from "../http.ts";
-import { pour } from "./http-body.ts";
+import { handle, pour } from "./http-body.ts";
 import { answerHttp1 } from "./http1.ts";
 import { answerHttp2 } from "./http2.ts";
-import { bodiesReadPerTurn, bodyBytesPerTurn } from "./http-limits.ts";
+import { bodiesReadPerTurn, bodyBytesPerTurn, requestsSliceMs } from "./http-limits.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test("of requests that come together a few are handled in each turn, in their order", async () => {
+  const handled: string[] = [];
+  const handler: HttpHandler = {
+    handle: ({ target }) => {
+      handled.push(target);
+      const from = performance.now();
+      while (performance.now() - from < requestsSliceMs);
+      return { status: 200, headers: {}, body: new Uint8Array(0) };
+    },
+  };
+  const targets = Array.from({ length: 8 }, (_, place) => `/${place}`);
+  const answered = targets.map((target) => {
+    const request = { method: "GET", target, headers: {}, body: new Uint8Array(0) };
+    return new Promise((resolve) => handle(handler, request, { address: "", port: 0 }, resolve));
+  });
+  assert.ok(handled.length <= 1, "the others leave this turn to whoever waits for it");
+  await Promise.all(answered);
+  assert.deepEqual(handled, targets);
+});
 
 test("of many streams whose clients have room at once a few go on in each turn, and all of them in the end", async () => {
   const order: number[] = [];

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import type { ByteStream, HttpBody, HttpHandler, HttpRequest, HttpResponse, Peer } from "../http.ts";
-import { smallAnswerBytes, stalledAnswerTimeoutMs } from "./http-limits.ts";
+import { drainsSliceMs, requestsSliceMs, smallAnswerBytes, stalledAnswerTimeoutMs } from "./http-limits.ts";
 import { createLane } from "./lane.ts";
 
 /** Whether a body is made while it is sent. */
@@ -24,7 +24,7 @@ export interface Way {
  * Streams go on here when their clients have taken what was sent. Hundreds that take large objects have room in the same turn of
  * the loop, and everybody else, TLS handshakes among them, would wait until a piece is encrypted for each.
  */
-const goOn = createLane();
+const goOn = createLane(drainsSliceMs);
 
 /** Sends a streamed body, with back-pressure; a client that takes nothing for a minute is cut off. */
 export function pour(
@@ -94,8 +94,28 @@ export function bodyTooLarge(bytesMax: number): HttpResponse {
   return failure(413, "RequestEntityTooLarge", `Request entity too large: limit is ${bytesMax}`);
 }
 
+/**
+ * Requests are handled here. Without turns all that came together would be decided before the first of them is on its way to the
+ * disk, and client, server and disk would wait for each other by turns instead of working at the same time.
+ */
+const requests = createLane(requestsSliceMs);
+
+/** Has a request handled, at once where the turn has time left, and gives its answer to `respond`. */
+export function handle(
+  handler: HttpHandler,
+  request: HttpRequest,
+  peer: Peer,
+  respond: (answer: HttpResponse) => void,
+): void {
+  requests.enter(() => {
+    const answer = answerOf(handler, request, peer);
+    if (answer instanceof Promise) answer.then(respond, () => respond(internalError()));
+    else respond(answer);
+  });
+}
+
 /** The handler's answer; that of one that broke its promise never to throw says so. */
-export function answerOf(handler: HttpHandler, request: HttpRequest, peer: Peer): HttpResponse | Promise<HttpResponse> {
+function answerOf(handler: HttpHandler, request: HttpRequest, peer: Peer): HttpResponse | Promise<HttpResponse> {
   try {
     return handler.handle(request, peer);
   } catch {
@@ -105,7 +125,7 @@ export function answerOf(handler: HttpHandler, request: HttpRequest, peer: Peer)
 }
 
 /** The Status of a handler that broke its promise never to reject. */
-export function internalError(): HttpResponse {
+function internalError(): HttpResponse {
   return failure(500, "InternalError", "Internal error occurred");
 }
 

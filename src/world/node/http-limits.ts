@@ -38,3 +38,10 @@ export const connectTimeoutDefaultMs = 10_000;
 export const bodyBytesPerTurn = 64 * 1024;
 /** Large bodies of which so many bytes are read in one turn of the event loop. */
 export const bodiesReadPerTurn = 4;
+/**
+ * Requests are handled for this long in a turn of the event loop, in milliseconds: three or four creations, fifty gets. Shorter and
+ * longer turns were slower (docs/benchmarks.md).
+ */
+export const requestsSliceMs = 1;
+/** Streams whose clients have taken what was sent go on for this long in a turn, in milliseconds. */
+export const drainsSliceMs = 2;

@@ -5,7 +5,7 @@ import { readBody } from "./body-turns.ts";
 import { flatHeaders } from "./flat-headers.ts";
 import { GatheredAnswers } from "./gathered-answers.ts";
 import { answersGatheredMs, lingerMs } from "./http-limits.ts";
-import { bodyTooLarge, answerOf, internalError, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
+import { bodyTooLarge, handle, isStream, isWhole, pour, watchStall, type Way } from "./http-body.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
 function requestOf(message: IncomingMessage, body: Uint8Array, answer: Duplex | ServerResponse): ReceivedRequest {
@@ -21,8 +21,11 @@ export function answerHttp1(
   peer: Peer,
 ): void {
   const announced = message.headers["content-length"];
+  const headOnly = message.method === "HEAD";
+  const take = (body: Uint8Array): void =>
+    handle(handler, requestOf(message, body, response), peer, (answer) => respond(response, answer, headOnly));
   if (announced === undefined && message.headers["transfer-encoding"] === undefined) {
-    handle(handler, requestOf(message, noBytes, response), response, peer);
+    take(noBytes);
     return;
   }
   const refuse = (): void => {
@@ -37,7 +40,7 @@ export function answerHttp1(
     announced,
     bytesMax: bodyBytesMax,
     tooLarge: refuse,
-    whole: (body) => handle(handler, requestOf(message, body, response), response, peer),
+    whole: take,
   });
 }
 
@@ -62,19 +65,6 @@ export function endLingering(socket: Duplex, words: string): void {
   const timer = setTimeout(() => socket.destroy(), lingerMs);
   socket.on("close", () => clearTimeout(timer));
   socket.end(words);
-}
-
-function handle(handler: HttpHandler, request: HttpRequest, response: ServerResponse, peer: Peer): void {
-  const isHead = request.method === "HEAD";
-  const answer = answerOf(handler, request, peer);
-  if (!(answer instanceof Promise)) {
-    respond(response, answer, isHead);
-    return;
-  }
-  answer.then(
-    (settled) => respond(response, settled, isHead),
-    () => respond(response, internalError(), false),
-  );
 }
 
 const gathered = new GatheredAnswers(answersGatheredMs);

@@ -1,10 +1,10 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
 import type { Duplex } from "node:stream";
-import type { Headers, HttpHandler, HttpRequest, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
+import type { Headers, HttpHandler, HttpResponse, HttpServerOptions, Peer } from "../http.ts";
 import { readBody } from "./body-turns.ts";
 import { flatHeaders } from "./flat-headers.ts";
-import { answerOf, bodyTooLarge, internalError, isStream, isWhole, pour, watchStall } from "./http-body.ts";
+import { bodyTooLarge, handle, isStream, isWhole, pour, watchStall } from "./http-body.ts";
 import { requestTimeoutMs } from "./http-limits.ts";
 import { noBytes, ReceivedRequest } from "./received-request.ts";
 
@@ -24,12 +24,15 @@ export function answerHttp2(
   peer: Peer,
 ): void {
   stream.on("error", () => undefined);
+  const headOnly = headers[":method"] === "HEAD";
+  const take = (body: Uint8Array): void =>
+    handle(handler, requestOf(stream, headers, body), peer, (answer) => respond(stream, answer, headOnly));
   const hasNoBody = stream.endAfterHeaders;
-  if (hasNoBody || headers[":method"] === "GET" || headers[":method"] === "HEAD") {
+  if (hasNoBody || headers[":method"] === "GET" || headOnly) {
     // Where nothing comes nobody reads: Node then ends that side behind the answer. After a side that was read to its end the answer's
     // last write is cut short when the stream closes, and an error is made for each.
     if (!hasNoBody) stream.resume();
-    handle(handler, requestOf(stream, headers, noBytes), stream, peer);
+    take(noBytes);
     return;
   }
   // Node bounds the time of HTTP/1.1 requests only: a body that never ends would hold its bytes for ever.
@@ -46,22 +49,9 @@ export function answerHttp2(
     },
     whole: (body) => {
       clearTimeout(tooSlow);
-      if (!stream.destroyed) handle(handler, requestOf(stream, headers, body), stream, peer);
+      if (!stream.destroyed) take(body);
     },
   });
-}
-
-function handle(handler: HttpHandler, request: HttpRequest, stream: RequestStream, peer: Peer): void {
-  const isHead = request.method === "HEAD";
-  const answer = answerOf(handler, request, peer);
-  if (!(answer instanceof Promise)) {
-    respond(stream, answer, isHead);
-    return;
-  }
-  answer.then(
-    (settled) => respond(stream, settled, isHead),
-    () => respond(stream, internalError(), false),
-  );
 }
 
 function respond(stream: RequestStream, answer: HttpResponse, headOnly: boolean): void {

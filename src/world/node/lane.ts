@@ -1,15 +1,12 @@
-/**
- * Tasks run for this long before the sockets get their turn, in milliseconds. With 5 the slowest hundredth of GETs beside a busy
- * scheduler waited 17, with 2 it waits 14.
- */
-const sliceMs = 2;
 /** Tasks that have run leave the array when there are so many. */
 const compactAfter = 1_024;
+/** So many tasks are planned at a time: when a turn is over, those that it had no time for are planned again, one by one. */
+const plannedMax = 32;
 
 /**
- * Runs tasks in order, each in a macrotask of its own, for at most `sliceMs` milliseconds a turn of the event loop: then the
- * sockets get their turn. Node alone runs all immediates that are due before it looks at a socket, and a request of a user
- * would wait behind hundreds of tasks of the loops.
+ * Runs tasks in order, each in a macrotask of its own, for some time of each turn of the event loop: then the sockets get their
+ * turn. Node alone runs all immediates that are due before it looks at a socket, and a request of a user would wait behind
+ * hundreds of tasks of the loops.
  */
 export interface Lane {
   /** Runs the task in a later turn. */
@@ -18,9 +15,11 @@ export interface Lane {
   enter(task: () => void): void;
 }
 
-export function createLane(): Lane {
+/** `sliceMs`: when tasks have run for so long in a turn the others wait for the next, in milliseconds. */
+export function createLane(sliceMs: number): Lane {
   const waiting: (() => void)[] = [];
   let first = 0;
+  let planned = 0;
   let sliceEnd: number | undefined;
 
   const closeSlice = (): void => {
@@ -35,10 +34,14 @@ export function createLane(): Lane {
     }
     return now < sliceEnd;
   };
-  /** One of these is under way for each waiting task; which one runs which task does not matter. */
+  const plan = (): void => {
+    planned += 1;
+    setImmediate(turn);
+  };
   const turn = (): void => {
+    planned -= 1;
     if (!hasTime()) {
-      setImmediate(turn);
+      plan();
       return;
     }
     const task = waiting[first]!;
@@ -50,20 +53,18 @@ export function createLane(): Lane {
       waiting.splice(0, first);
       first = 0;
     }
+    if (planned < waiting.length - first) plan();
     task();
   };
+  const add = (task: () => void): void => {
+    waiting.push(task);
+    if (planned < plannedMax) plan();
+  };
   return {
-    add(task) {
-      waiting.push(task);
-      setImmediate(turn);
-    },
+    add,
     enter(task) {
-      if (waiting.length === 0 && hasTime()) {
-        task();
-        return;
-      }
-      waiting.push(task);
-      setImmediate(turn);
+      if (waiting.length === 0 && hasTime()) task();
+      else add(task);
     },
   };
 }
