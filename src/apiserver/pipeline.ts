@@ -10,6 +10,7 @@ import { authorize } from "./stages/authorize.ts";
 import { impersonate } from "./stages/impersonate.ts";
 import { InFlight } from "./stages/limit.ts";
 import { perform } from "./stages/perform.ts";
+import { prettyJson, wantsPretty } from "./objects/pretty.ts";
 import { internalFailure, statusResponse } from "./status.ts";
 
 /**
@@ -112,12 +113,19 @@ function runFrom(stages: readonly Stage[], call: Call, from: number): Outcome | 
 /** The last stage, for every request: the one place where failures become answers. */
 function respond(call: Call, outcome: Outcome, stage?: "Panic"): HttpResponse | Promise<HttpResponse> {
   if (outcome === undefined) throw new Error("the last stage gave no answer");
-  const whole = outcome instanceof Failure ? statusResponse(outcome, call.warnings) : outcome;
+  const whole = outcome instanceof Failure ? failureResponse(call, outcome) : outcome;
   const made = call.finished === undefined ? whole : finish(call, whole, call.finished);
   call.finished = undefined;
   const response =
     call.flow === undefined || made.status === 101 ? made : { ...made, headers: call.flow.mark(made.headers) };
   return call.parts.audit === undefined ? response : call.parts.audit.finish(call, response, stage);
+}
+
+function failureResponse(call: Call, failure: Failure): HttpResponse {
+  const response = statusResponse(failure, call.warnings);
+  return wantsPretty(call) && response.body instanceof Uint8Array
+    ? { ...response, body: prettyJson(response.body) }
+    : response;
 }
 
 /** Gives back what the request took: at once, or when a list has been sent, or has taken too long to send. */

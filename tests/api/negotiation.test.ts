@@ -71,10 +71,10 @@ refused("a custom resource is not read in protobuf", ["GET", `${widgets}/a`], un
 refused("nor listed", ["GET", widgets], undefined, onlyProtobuf, notJsonOrYaml);
 refused("nor watched", ["GET", `${widgets}?watch=1`], undefined, onlyProtobuf, notJsonOrYaml);
 refused(
-  "nor shown as metadata",
+  "nor shown as a table",
   ["GET", widgets],
   undefined,
-  { accept: `${protobuf};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io` },
+  { accept: `${protobuf};as=Table;v=v1;g=meta.k8s.io` },
   notJsonOrYaml,
 );
 refused("nor written, which leaves nothing behind", ["POST", widgets], widget("b"), onlyProtobuf, notJsonOrYaml);

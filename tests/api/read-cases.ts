@@ -35,6 +35,10 @@ export const readStories: readonly Story[] = [
       { send: `GET ${maps}?fieldSelector=spec.x%3Db`, status: 400 },
       { send: `GET ${maps}?labelSelector=%21%21`, status: 400 },
       { send: `GET ${maps}?continue=nonsense`, status: 400 },
+      { send: `GET ${maps}?limit=-1`, status: 200, answer: { items: [{}, {}], metadata: { continue: undefined } } },
+      { send: `GET ${maps}?limit=some`, status: 400, answer: { message: /parsing "some": invalid syntax/ } },
+      { send: `GET ${maps}?timeoutSeconds=1s`, status: 400, answer: { message: /parsing "1s": invalid syntax/ } },
+      { send: `GET ${maps}?watch=1&timeoutSeconds=1.5`, status: 400, answer: { reason: "BadRequest" } },
       {
         send: `GET ${maps}?resourceVersion={rv}&resourceVersionMatch=Exact`,
         status: 200,
@@ -106,6 +110,18 @@ export const readStories: readonly Story[] = [
       { send: `GET ${maps}`, headers: { accept: "image/png" }, status: 406, answer: { reason: "NotAcceptable" } },
       { send: `GET ${maps}/a`, headers: { accept: "application/yaml" }, status: 200, text: /^kind: ConfigMap\n/ },
       { send: `GET ${maps}/a?pretty=true`, status: 200, text: /\n {2}"kind": "ConfigMap",\n/ },
+      { send: `GET ${maps}/a?pretty=false`, headers: { "user-agent": "curl/8.9.1" }, status: 200, text: /^\{"kind"/ },
+      { send: `GET ${maps}/a`, headers: { "user-agent": "kubectl/v1.36.0" }, status: 200, text: /^\{"kind"/ },
+      ...["curl/8.9.1", "Wget/1.25.0", "Mozilla/5.0 (X11; Linux x86_64)"].flatMap((agent): Step[] => {
+        const headers = { "user-agent": agent };
+        return [
+          { send: `GET ${maps}/a`, headers, status: 200, text: /^\{\n {2}"kind": "ConfigMap",\n/ },
+          { send: `GET ${maps}`, headers, status: 200, text: /\n {2}"items": \[\n {4}\{\n {6}"metadata": \{\n/ },
+          { send: `GET ${maps}?labelSelector=l%3Dnone`, headers, status: 200, text: /\n {2}"items": \[\]\n\}$/ },
+          { send: `GET ${maps}/none`, headers, status: 404, text: /\n {2}"reason": "NotFound",\n/ },
+          { send: "GET /version", headers, status: 200, text: /\n {2}"major": "1",\n/ },
+        ];
+      }),
     ],
   },
   {

@@ -43,3 +43,18 @@ export function encodeProtobufObject(served: Served, object: ApiObject): Uint8Ar
 export function protobufMessage(served: Served, object: ApiObject): Uint8Array {
   return encodeMessage(object, served.schema);
 }
+
+const metadataOnly = schemaOf("meta/v1.PartialObjectMetadata");
+
+/** What all kinds have in common, of `version` of meta.k8s.io: custom kinds too can be read so. */
+export function encodeProtobufMetadata({ metadata }: { readonly metadata: object }, version: string): Uint8Array {
+  return encodeProtobuf(
+    { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata },
+    metadataOnly,
+  );
+}
+
+/** The same without envelope, for lists. */
+export function protobufMetadataMessage({ metadata }: ApiObject): Uint8Array {
+  return encodeMessage({ metadata }, metadataOnly);
+}

@@ -7,7 +7,7 @@ import type { Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { bytesOf } from "./bytes.ts";
 import { hasDefaults, inVersion } from "./convert.ts";
-import { encodeProtobufObject } from "./protobuf.ts";
+import { encodeProtobufMetadata, encodeProtobufObject } from "./protobuf.ts";
 import { fromMetadata, jsonOf, metadataOf } from "./stored.ts";
 import { columnDefinitions, rowHead } from "./table.ts";
 import { encodeYaml } from "./yaml.ts";
@@ -71,6 +71,17 @@ export function partialMetadata(entry: Entry, version: string): Uint8Array {
   return concatBytes([typeMeta("PartialObjectMetadata", `meta.k8s.io/${version}`), metadataOf(entry.value), close]);
 }
 
+/** The same in JSON or protobuf. */
+export function metadataBytes(
+  { parts }: { readonly parts: Pick<Call["parts"], "objects"> },
+  entry: Entry,
+  { media, version }: Representation,
+): Uint8Array {
+  return media === "protobuf"
+    ? encodeProtobufMetadata(parts.objects.decoded(entry), version)
+    : partialMetadata(entry, version);
+}
+
 /** One stored object in any representation. */
 export function representEntry(call: Call, served: Served, entry: Entry, representation: Representation): Uint8Array {
   switch (representation.as) {
@@ -81,7 +92,7 @@ export function representEntry(call: Call, served: Served, entry: Entry, represe
     }
     case "PartialObjectMetadata":
     case "PartialObjectMetadataList":
-      return partialMetadata(entry, representation.version);
+      return metadataBytes(call, entry, representation);
     case "Table":
       return tableOf(
         served,
@@ -145,8 +156,11 @@ export function representValue(
   representation: Representation,
 ): Uint8Array {
   if (representation.media === "yaml") return encodeYaml(value);
-  if (representation.media === "protobuf" && served !== undefined)
-    return encodeProtobufObject(served, value as ApiObject);
+  if (representation.media === "protobuf" && served !== undefined) {
+    const object = value as ApiObject;
+    const { as, version } = representation;
+    return as === "object" ? encodeProtobufObject(served, object) : encodeProtobufMetadata(object, version);
+  }
   if (served === undefined || value.kind !== served.resource.kind || representation.as === "object")
     return encodeJson(value);
   const metadata = {

@@ -4,9 +4,10 @@ import type { Headers, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
 import { Failure, notAcceptable } from "../failure.ts";
 import { contentTypesKeptMax, gzipBytesMin } from "../limits.ts";
-import { accepted, acceptsGzip, contentTypes, type Representation } from "../negotiate.ts";
+import { accepted, acceptsGzip, contentTypes, jsonObject, type Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { warningHeader } from "../status.ts";
+import { prettyJson, wantsPretty } from "./pretty.ts";
 import { representEntry, representValue } from "./represent.ts";
 import { givesValues, sharedValue } from "./values.ts";
 
@@ -48,8 +49,8 @@ export function representationFor(call: Call, served: Served | undefined, isStre
 }
 
 function canProtobuf(representation: Representation | undefined, served: Served | undefined): boolean {
-  if (served === undefined || served.custom !== undefined) return false;
-  return representation === undefined || representation.as === "object";
+  if (served === undefined || representation?.as === "Table") return false;
+  return served.custom === undefined || (representation !== undefined && representation.as !== "object");
 }
 
 /** Answers with a stored object: its bytes as they are, when JSON is accepted. */
@@ -87,48 +88,15 @@ export function valueResponse(
 
 /** A JSON answer whatever the client accepts: documents of discovery, version, health. */
 export function jsonResponse(call: Call, status: number, value: unknown): HttpResponse {
-  return { status, headers: headersFor(call, contentTypes.json), body: encodeJson(value) };
+  return {
+    status,
+    headers: headersFor(call, contentTypes.json),
+    body: prettyWhenAsked(call, jsonObject, encodeJson(value)),
+  };
 }
 
-function prettyWhenAsked(call: Call, representation: Representation, body: Uint8Array): Uint8Array {
-  if (call.info.query.size === 0 || representation.media !== "json") return body;
-  const pretty = call.info.query.get("pretty");
-  if (pretty === null || pretty === "false" || pretty === "0") return body;
-  return prettyJson(body);
+function prettyWhenAsked(call: Call, { media }: Representation, body: Uint8Array): Uint8Array {
+  return media === "json" && wantsPretty(call) ? prettyJson(body) : body;
 }
 
 const noBytes = new Uint8Array(0);
-const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-
-/** Indents JSON by two spaces without reading its numbers: they stay as they are written. */
-export function prettyJson(bytes: Uint8Array): Uint8Array {
-  const text = decoder.decode(bytes);
-  let out = "";
-  let depth = 0;
-  let start = 0;
-  const line = (): string => `\n${"  ".repeat(depth)}`;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i]!;
-    if (char === '"') {
-      for (i += 1; text[i] !== '"' && i < text.length; i++) if (text[i] === "\\") i += 1;
-      continue;
-    }
-    if (char === "{" || char === "[") {
-      const next = text[i + 1];
-      if (next === "}" || next === "]") {
-        i += 1;
-        continue;
-      }
-      depth += 1;
-      out += text.slice(start, i + 1) + line();
-    } else if (char === "}" || char === "]") {
-      depth -= 1;
-      out += text.slice(start, i) + line() + char;
-    } else if (char === ",") out += `,${line()}`.replace(",", text.slice(start, i + 1));
-    else if (char === ":") out += `${text.slice(start, i + 1)} `;
-    else continue;
-    start = i + 1;
-  }
-  return encoder.encode(out + text.slice(start));
-}

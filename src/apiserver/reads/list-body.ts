@@ -9,9 +9,10 @@ import { listFirstSliceBytes, listSliceBytes, sliceMs } from "../limits.ts";
 import { contentTypes, type Representation } from "../negotiate.ts";
 import { bytesOf } from "../objects/bytes.ts";
 import { inVersion } from "../objects/convert.ts";
-import { protobufMessage } from "../objects/protobuf.ts";
+import { JsonIndenter, wantsPretty } from "../objects/pretty.ts";
+import { protobufMessage, protobufMetadataMessage } from "../objects/protobuf.ts";
 import { includeOf, itemsLackBrace, jsonItem, jsonOpen, partialMetadata, tableRow } from "../objects/represent.ts";
-import { gzipFor, gzippedHeaders, headersFor, prettyJson } from "../objects/respond.ts";
+import { gzipFor, gzippedHeaders, headersFor } from "../objects/respond.ts";
 import { columnDefinitions } from "../objects/table.ts";
 import { encodeYaml } from "../objects/yaml.ts";
 import type { Served } from "../registry.ts";
@@ -35,10 +36,8 @@ export async function listResponse(call: Call, order: ListOrder): Promise<HttpRe
   const headers = headersFor(call, contentTypes[order.representation.media]);
   if (order.representation.media === "protobuf") return { status: 200, headers, body: await protobufList(call, order) };
   if (order.representation.media === "yaml") return { status: 200, headers, body: await yamlList(call, order) };
-  const writer = new ListWriter(call, order);
-  const pretty = call.info.query.get("pretty");
-  if (pretty !== null && pretty !== "false" && pretty !== "0")
-    return { status: 200, headers, body: prettyJson(await writer.all()) };
+  const plain = new ListWriter(call, order);
+  const writer = wantsPretty(call) ? new IndentedWriter(plain) : plain;
   const first = writer.slice();
   const gzip = gzipFor(call, first.length);
   if (gzip !== undefined) {
@@ -100,8 +99,33 @@ function itemsOf(
 const comma = 0x2c;
 const brace = 0x7b;
 
-/** Puts a JSON list together, a slice at a time. */
-class ListWriter {
+/** Makes a list a slice at a time. */
+interface SliceWriter {
+  readonly done: boolean;
+  /** The next piece. `mayReuse`: nobody needs the last one any more. */
+  slice(mayReuse?: boolean): Uint8Array;
+}
+
+/** The slices of a list as people read them. */
+class IndentedWriter implements SliceWriter {
+  readonly #writer: SliceWriter;
+  readonly #indenter = new JsonIndenter();
+
+  constructor(writer: SliceWriter) {
+    this.#writer = writer;
+  }
+
+  get done(): boolean {
+    return this.#writer.done;
+  }
+
+  slice(): Uint8Array {
+    return this.#indenter.write(this.#writer.slice(true));
+  }
+}
+
+/** Puts a JSON list together. */
+class ListWriter implements SliceWriter {
   readonly #call: Call;
   readonly #order: ListOrder;
   readonly #item: (entry: Entry) => Uint8Array;
@@ -125,7 +149,7 @@ class ListWriter {
     this.#head = bytesOf(headOf(served, representation, metadata));
   }
 
-  /** The next piece: `listSliceBytes`, or what was done in `sliceMs`, or the rest. `mayReuse`: nobody needs the last one any more. */
+  /** `listSliceBytes`, or what was done in `sliceMs`, or the rest. */
   slice(mayReuse = false): Uint8Array {
     const { clock } = this.#call.parts;
     const until = clock.monotonic() + sliceMs;
@@ -179,16 +203,6 @@ class ListWriter {
     }
   }
 
-  /** Everything in one piece, giving way to others meanwhile. */
-  async all(): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
-    while (!this.done) {
-      parts.push(this.slice());
-      await this.#call.parts.timers.yield();
-    }
-    return concatBytes(parts);
-  }
-
   #next(): Uint8Array | undefined {
     const { value, done } = this.#order.entries.next();
     if (done === true) return undefined;
@@ -225,13 +239,13 @@ function headOf(served: Served, { as, version }: Representation, metadata: ListM
 /** A large list on its way: the next slice is made when the client has taken the last. */
 class SlicedBody implements ByteStream {
   readonly #call: Call;
-  readonly #writer: ListWriter;
+  readonly #writer: SliceWriter;
   #first: Uint8Array | undefined;
   #sink: ByteSink | undefined;
   #closed = false;
   #mayReuse = false;
 
-  constructor(call: Call, writer: ListWriter, first: Uint8Array) {
+  constructor(call: Call, writer: SliceWriter, first: Uint8Array) {
     this.#call = call;
     this.#writer = writer;
     this.#first = first;
@@ -263,20 +277,28 @@ class SlicedBody implements ByteStream {
 }
 
 /** Protobuf needs the length first, so such a list is made whole; its items' messages are cached. */
-async function protobufList(call: Call, { served, metadata, entries }: ListOrder): Promise<Uint8Array> {
+async function protobufList(call: Call, order: ListOrder): Promise<Uint8Array> {
+  const { served, representation, metadata, entries } = order;
   const { clock, timers, objects } = call.parts;
+  const isMetadata = representation.as !== "object";
+  const encoding = isMetadata ? "message:metadata" : `message:${served.apiVersion}`;
   const items: Uint8Array[] = [];
   let until = clock.monotonic() + sliceMs;
   for (const entry of entries) {
     if (entry !== undefined) {
-      const make = (): Uint8Array => protobufMessage(served, inVersion(served, objects.decoded(entry)));
-      items.push(objects.encoding(entry, `message:${served.apiVersion}`, make));
+      const make = (): Uint8Array => {
+        const object = objects.decoded(entry);
+        return isMetadata ? protobufMetadataMessage(object) : protobufMessage(served, inVersion(served, object));
+      };
+      items.push(objects.encoding(entry, encoding, make));
     }
     if (until < clock.monotonic()) {
       await timers.yield();
       until = clock.monotonic() + sliceMs;
     }
   }
-  const list = { apiVersion: served.apiVersion, kind: `${served.resource.kind}List`, metadata: { ...metadata } };
-  return encodeProtobufList(list, schemaOf("meta/v1.ListMeta"), items);
+  const list = isMetadata
+    ? { apiVersion: `meta.k8s.io/${representation.version}`, kind: "PartialObjectMetadataList" }
+    : { apiVersion: served.apiVersion, kind: `${served.resource.kind}List` };
+  return encodeProtobufList({ ...list, metadata: { ...metadata } }, schemaOf("meta/v1.ListMeta"), items);
 }

@@ -41,6 +41,17 @@ export function watchOptionsProblem(query: URLSearchParams): Failure | undefined
   return errors.list.length === 0 ? undefined : invalidOptions(errors);
 }
 
+/** A parameter that is a whole number, 0 where it is not given. What cannot be read is refused in Go's words. */
+export function wholeNumber(query: URLSearchParams, name: string): number | Failure {
+  const text = query.get(name) ?? "";
+  if (text === "") return 0;
+  const value = Number(text);
+  if (!/^[-+]?[0-9]+$/.test(text))
+    return badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (Number.isSafeInteger(value)) return value;
+  return badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
+}
+
 function invalidOptions({ list }: FieldErrors): Failure {
   return invalid("meta.k8s.io", "ListOptions", "", list);
 }

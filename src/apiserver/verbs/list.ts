@@ -10,7 +10,7 @@ import { headersFor, representationFor } from "../objects/respond.ts";
 import { givesValues, sharedValue } from "../objects/values.ts";
 import { continueExpired, decodeContinue, encodeContinue } from "../reads/continue.ts";
 import { listResponse, type ListMetadata, type ListOrder } from "../reads/list-body.ts";
-import { listOptionsProblem } from "../reads/list-options.ts";
+import { listOptionsProblem, wholeNumber } from "../reads/list-options.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, selects, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -140,8 +140,11 @@ async function pageOf(call: Call): Promise<Page | Failure> {
   const match = query.get("resourceVersionMatch") ?? "";
   const token = query.get("continue") ?? "";
   const versionText = query.get("resourceVersion") ?? "";
-  const limit = readLimit(query.get("limit"));
-  if (limit instanceof Failure) return limit;
+  const asked = wholeNumber(query, "limit");
+  if (asked instanceof Failure) return asked;
+  const timeout = wholeNumber(query, "timeoutSeconds");
+  if (timeout instanceof Failure) return timeout;
+  const limit = Math.max(0, asked);
   if (token !== "") {
     if (versionText !== "" && versionText !== "0")
       return badRequest("specifying resource version is not allowed when using continue");
@@ -169,12 +172,4 @@ function continuedPage(call: Call, token: string, limit: number): Page | Failure
   if (snapshot === "compacted") return continueExpired(point);
   if (snapshot === "future") return badRequest("continue key is not valid: it is newer than the server");
   return { snapshot, start: point.start, limit };
-}
-
-function readLimit(text: string | null): number | Failure {
-  if (text === null || text === "") return 0;
-  const limit = Number(text);
-  if (!Number.isSafeInteger(limit) || limit < 0)
-    return badRequest(`limit: Invalid value: ${JSON.stringify(text)}: must be a non-negative integer`);
-  return limit;
 }

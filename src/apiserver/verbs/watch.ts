@@ -1,7 +1,7 @@
 import type { Entry, Snapshot } from "#store/store.ts";
 import type { HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { badRequest, Failure, tooManyRequests } from "../failure.ts";
+import { Failure, tooManyRequests } from "../failure.ts";
 import { streamSeatMs } from "../fairness/limits.ts";
 import { endOf, keyOf } from "../keys.ts";
 import { retryAfterSeconds, watchesMax, watchTimeoutSecondsMin } from "../limits.ts";
@@ -9,7 +9,7 @@ import { contentTypes, jsonObject } from "../negotiate.ts";
 import { includeOf } from "../objects/represent.ts";
 import { headersFor, representationFor } from "../objects/respond.ts";
 import { givesValues } from "../objects/values.ts";
-import { watchOptionsProblem } from "../reads/list-options.ts";
+import { watchOptionsProblem, wholeNumber } from "../reads/list-options.ts";
 import { askedRevision, waitForRevision } from "../reads/revisions.ts";
 import { selectionOf, type Selection } from "../reads/selection.ts";
 import type { Served } from "../registry.ts";
@@ -31,9 +31,8 @@ export async function watch(call: Call, served: Served): Promise<HttpResponse | 
   const start = await startOf(call, selection);
   if (start instanceof Failure) return start;
 
-  const seconds = Number(query.get("timeoutSeconds") ?? "0");
-  if (!Number.isSafeInteger(seconds) || seconds < 0)
-    return badRequest("timeoutSeconds: Invalid value: must be a non-negative integer");
+  const seconds = wholeNumber(query, "timeoutSeconds");
+  if (seconds instanceof Failure) return seconds;
   const timeoutMs = 1000 * (seconds > 0 ? seconds : watchTimeoutSecondsMin * (1 + random.float()));
   const wantsBookmarks = flag(query.get("allowWatchBookmarks"));
   // What a webhook has to convert is watched as it is stored, and converted on its way.

@@ -8,7 +8,7 @@ import { bytesOf } from "../objects/bytes.ts";
 import type { ObjectCache } from "../objects/cache.ts";
 import { inVersion } from "../objects/convert.ts";
 import { encodeProtobufObject } from "../objects/protobuf.ts";
-import { jsonInVersion, partialMetadata, tableOf, tableRow, type IncludeObject } from "../objects/represent.ts";
+import { jsonInVersion, metadataBytes, tableOf, tableRow, type IncludeObject } from "../objects/represent.ts";
 import { withRevision } from "../objects/stored.ts";
 import { sharedValue } from "../objects/values.ts";
 import type { Served } from "../registry.ts";
@@ -152,7 +152,7 @@ function objectBytes({ objects, clock }: Tools, entry: Entry, form: FrameForm, w
     const row = tableRow(call, served, entry, include, representation.version);
     return tableOf(served, representation.version, `"resourceVersion":"${entry.modified}"`, [row], withColumns);
   }
-  if (representation.as !== "object") return partialMetadata(entry, representation.version);
+  if (representation.as !== "object") return metadataBytes(call, entry, representation);
   if (representation.media === "protobuf")
     return encodeProtobufObject(served, inVersion(served, objects.decoded(entry)));
   return jsonInVersion(call, served, entry);

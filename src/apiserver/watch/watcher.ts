@@ -8,6 +8,7 @@ import { expired, Failure } from "../failure.ts";
 import { namesOf } from "../keys.ts";
 import { sliceMs, watchBacklogBytesMax, watchBacklogFramesMax, watchPieceBytesMax } from "../limits.ts";
 import type { ObjectCache } from "../objects/cache.ts";
+import { encodeProtobufMetadata } from "../objects/protobuf.ts";
 import { selects, type Selection } from "../reads/selection.ts";
 import { statusObject } from "../status.ts";
 import { entryFramePieces, type Frame, FrameSource, frameOf, type FrameForm } from "./frames.ts";
@@ -315,6 +316,7 @@ export class Watcher implements ByteStream {
     const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...annotations };
     return frameOf(form, "BOOKMARK", () => {
       if (representation.media === "protobuf") {
+        if (representation.as !== "object") return encodeProtobufMetadata({ metadata }, representation.version);
         return encodeProtobuf({ kind: served.resource.kind, apiVersion: served.apiVersion, metadata }, served.schema);
       }
       if (representation.as === "object")
