@@ -1,6 +1,6 @@
 import { jsonDepthMax, keptTextLengthMax, keptTextsMax } from "./limits.ts";
 import { JsonParser } from "./json-parser.ts";
-import { isRecord } from "./record.ts";
+import { freezeDeeply, isRecord } from "./record.ts";
 
 /**
  * A part of documents that stays the JSON it is until somebody looks inside. Parts of the same text are one: what a thousand
@@ -33,7 +33,7 @@ export class KeptText {
   /** What the text says, shared by all who ask: frozen. */
   get value(): unknown {
     if (this.#value === undefined) {
-      this.#value = freeze(new JsonParser(this.text, jsonDepthMax).parse());
+      this.#value = freezeDeeply(new JsonParser(this.text, jsonDepthMax).parse());
       if (isRecord(this.#value)) values.set(this.#value, this);
     }
     return this.#value;
@@ -47,14 +47,4 @@ const values = new WeakMap<object, KeptText>();
 function forget(oldest: string, kept: KeptText): KeptText {
   texts.delete(oldest);
   return kept;
-}
-
-function freeze(root: unknown): unknown {
-  const pending = [root];
-  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-    if (typeof value !== "object" || value === null) continue;
-    Object.freeze(value);
-    pending.push(...(Object.values(value) as unknown[]));
-  }
-  return root;
 }

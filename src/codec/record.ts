@@ -65,6 +65,17 @@ function emptyLike(value: object): Container {
   return Array.isArray(value) ? [] : new PlainRecord();
 }
 
+/** Makes every change of plain data or of its parts throw. Stops at what is frozen already. Answers the data itself. */
+export function freezeDeeply<T>(root: T): T {
+  const pending: unknown[] = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (typeof value !== "object" || value === null || Object.isFrozen(value)) continue;
+    Object.freeze(value);
+    for (const part of Object.values(value) as unknown[]) if (part !== undefined) pending.push(part);
+  }
+  return root;
+}
+
 /** Equality of JSON values: numbers by value, objects without order, undefined members as absent. */
 export function isEqualValue(a: unknown, b: unknown): boolean {
   return isEqualAt(a, b, 0);

@@ -1,6 +1,6 @@
 import type { SeededRandom } from "#base/seeded-random.ts";
+import { freezeDeeply } from "#codec/record.ts";
 import type { ByteSink, ByteStream, HttpRequest, HttpResponse, Transport } from "#world/http.ts";
-import { freezeDeeply } from "./freeze-deeply.ts";
 import type { ProcessLife } from "./simulated-process.ts";
 import type { Trace } from "./trace.ts";
 

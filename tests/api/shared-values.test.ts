@@ -6,7 +6,7 @@ import type { Pod } from "#api/generated/core-v1.ts";
 import { createClient } from "#client/http-client.ts";
 import type { Client, WatchEvent } from "#client/client.ts";
 import { createInformers } from "#reconcile/informers.ts";
-import { freezeDeeply } from "../../src/sim/freeze-deeply.ts";
+import { freezeDeeply } from "../../src/codec/record.ts";
 import { realClock, realTimers } from "../../src/world/node/clock.ts";
 import { realRandom } from "../../src/world/node/random.ts";
 import { admin, startInProcess } from "./harness.ts";

@@ -3,42 +3,9 @@ import type { PersistentVolumeClaimSpec, Volume } from "../generated/core-v1.ts"
 /** rw-r--r--, in the decimal form that the API carries. */
 const fileMode = 0o644;
 
-const sourceNames = [
-  "hostPath",
-  "emptyDir",
-  "gcePersistentDisk",
-  "awsElasticBlockStore",
-  "gitRepo",
-  "secret",
-  "nfs",
-  "iscsi",
-  "glusterfs",
-  "persistentVolumeClaim",
-  "rbd",
-  "flexVolume",
-  "cinder",
-  "cephfs",
-  "flocker",
-  "downwardAPI",
-  "fc",
-  "azureFile",
-  "configMap",
-  "vsphereVolume",
-  "quobyte",
-  "azureDisk",
-  "photonPersistentDisk",
-  "projected",
-  "portworxVolume",
-  "scaleIO",
-  "storageos",
-  "csi",
-  "ephemeral",
-  "image",
-] as const satisfies readonly (keyof Volume)[];
-
 /** A volume without a source is an emptyDir; modes, types and token lifetimes get their usual values. */
 export function defaultVolume(volume: Volume): void {
-  if (sourceNames.every((name) => volume[name] === undefined)) volume.emptyDir = {};
+  if (!hasSource(volume)) volume.emptyDir = {};
   if (volume.secret !== undefined) volume.secret.defaultMode ??= fileMode;
   if (volume.configMap !== undefined) volume.configMap.defaultMode ??= fileMode;
   if (volume.hostPath !== undefined) volume.hostPath.type ??= "";
@@ -60,6 +27,12 @@ export function defaultVolume(volume: Volume): void {
       : reference.endsWith(":latest");
     volume.image.pullPolicy = latest ? "Always" : "IfNotPresent";
   }
+}
+
+/** All that a volume says besides its name is where it comes from. */
+function hasSource(volume: Volume): boolean {
+  for (const member in volume) if (member !== "name" && volume[member as keyof Volume] !== undefined) return true;
+  return false;
 }
 
 function defaultDownwardFile(file: {

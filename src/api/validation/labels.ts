@@ -23,15 +23,13 @@ const annotationsSizeMaxBytes = 256 * 1024;
 
 /** What is wrong with `[prefix/]name`, as label keys, resource names and finalizers use it. */
 export function isQualifiedName(text: string): string[] {
-  const parts = text.split("/");
-  if (parts.length > 2) return [qualifiedMessage];
+  const slash = text.indexOf("/");
+  if (slash !== -1 && text.includes("/", slash + 1)) return [qualifiedMessage];
   const messages: string[] = [];
-  const name = parts[parts.length - 1] ?? "";
-  if (parts.length === 2) {
-    const prefix = parts[0] ?? "";
-    if (prefix === "") messages.push("prefix part must be non-empty");
-    else for (const message of isDns1123Subdomain(prefix)) messages.push(`prefix part ${message}`);
-  }
+  const name = text.slice(slash + 1);
+  if (slash === 0) messages.push("prefix part must be non-empty");
+  else if (slash > 0)
+    for (const message of isDns1123Subdomain(text.slice(0, slash))) messages.push(`prefix part ${message}`);
   if (name === "") messages.push("name part must be non-empty");
   else if (name.length > labelLengthMax) messages.push(`name part ${tooLongMessage(labelLengthMax)}`);
   if (!namePart.test(name)) messages.push(nameMessage);

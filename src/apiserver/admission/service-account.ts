@@ -1,6 +1,7 @@
 import type { Container, Pod, ServiceAccount, Volume } from "#api/generated/core-v1.ts";
 import { randomSuffix } from "#api/generate-name.ts";
 import { pods, serviceaccounts } from "#api/generated/resources.ts";
+import { freezeDeeply } from "#codec/record.ts";
 import type { Timers } from "#world/clock.ts";
 import type { Random } from "#world/random.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
@@ -104,7 +105,7 @@ function mountToken(pod: Pod, random: Pick<Random, "float">): void {
   for (const container of [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])]) {
     if (mountInto(container, name)) mounted = true;
   }
-  if (mounted && existing === undefined) (pod.spec.volumes ??= []).push(tokenVolume(name));
+  if (mounted && existing === undefined) (pod.spec.volumes ??= []).push({ name, projected: tokenFiles });
 }
 
 /** False when the container has a volume of its own at that path. */
@@ -114,23 +115,19 @@ function mountInto(container: Container, name: string): boolean {
   return true;
 }
 
-function tokenVolume(name: string): Volume {
-  return {
-    name,
-    projected: {
-      sources: [
-        { serviceAccountToken: { expirationSeconds: tokenSeconds, path: "token" } },
-        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
-        {
-          downwardAPI: {
-            items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
-          },
-        },
-      ],
-      defaultMode: 0o644,
+/** The same one in all pods, with all its defaults: nobody may change it. */
+const tokenFiles = freezeDeeply<NonNullable<Volume["projected"]>>({
+  sources: [
+    { serviceAccountToken: { expirationSeconds: tokenSeconds, path: "token" } },
+    { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+    {
+      downwardAPI: {
+        items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }],
+      },
     },
-  };
-}
+  ],
+  defaultMode: 0o644,
+});
 
 /** A mirror pod is written by a node: it must not be a way to other people's secrets (CVE-2025-4563's class). */
 function judgeMirrorPod(pod: Pod): Verdict {

@@ -133,6 +133,7 @@ function withRevision(line: string, revision: number): string {
   return `${line.slice(0, -2)},"${revisionAnnotation}":"${revision}"}}`;
 }
 
+/** Members that are undefined are not written. */
 function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResponse | undefined): object {
   const { info, request, user, realUser, peer } = call;
   const { level, omitManagedFields } = begun.decision;
@@ -149,13 +150,13 @@ function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResp
     requestURI: request.target,
     verb: info.verb,
     user: userOf(realUser ?? user),
-    ...(realUser !== undefined && { impersonatedUser: userOf(user) }),
-    ...(peer.address !== "" && { sourceIPs: [peer.address] }),
-    ...(request.headers["user-agent"] !== undefined && { userAgent: request.headers["user-agent"] }),
-    ...(info.isResource && { objectRef: referenceOf(call, begun.createdName ?? "") }),
-    ...(response !== undefined && { responseStatus: statusOf(response) }),
-    ...(requestObject !== undefined && { requestObject }),
-    ...(responseObject !== undefined && { responseObject }),
+    impersonatedUser: realUser === undefined ? undefined : userOf(user),
+    sourceIPs: peer.address === "" ? undefined : [peer.address],
+    userAgent: request.headers["user-agent"],
+    objectRef: info.isResource ? referenceOf(call, begun.createdName ?? "") : undefined,
+    responseStatus: response === undefined ? undefined : statusOf(response),
+    requestObject,
+    responseObject,
     requestReceivedTimestamp: formatMicroTime(begun.receivedAt),
     stageTimestamp: formatMicroTime(call.parts.clock.now()),
     annotations: annotationsOf(call, response),
@@ -165,9 +166,9 @@ function eventOf(call: Call, begun: Begun, stage: AuditStage, response: HttpResp
 function userOf({ name, uid, groups, extra }: User): object {
   return {
     username: name,
-    ...(uid !== "" && { uid }),
+    uid: given(uid),
     groups,
-    ...(Object.keys(extra).length > 0 && { extra }),
+    extra: Object.keys(extra).length === 0 ? undefined : extra,
   };
 }
 
@@ -176,12 +177,16 @@ function referenceOf({ info }: Call, createdName: string): object {
   const name = info.name === "" ? createdName : info.name;
   return {
     resource,
-    ...(namespace !== "" && { namespace }),
-    ...(name !== "" && { name }),
-    ...(group !== "" && { apiGroup: group }),
+    namespace: given(namespace),
+    name: given(name),
+    apiGroup: given(group),
     apiVersion: version,
-    ...(subresource !== "" && { subresource }),
+    subresource: given(subresource),
   };
+}
+
+function given(text: string): string | undefined {
+  return text === "" ? undefined : text;
 }
 
 function statusOf(response: HttpResponse): object {

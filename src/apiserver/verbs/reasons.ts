@@ -78,17 +78,21 @@ const encoder = new TextEncoder();
 
 function reasonOf(call: Call, served: Served, change: Change): string | undefined {
   const metadata = (change.old ?? change.object)?.metadata ?? {};
-  const cause = causeOf(call);
+  const { actor, rule, because } = causeOf(call);
+  const isGiven = actor !== undefined;
+  // Members that are undefined are not written.
   const record = {
     time: formatMilliTime(call.parts.clock.now()),
     user: call.user.name,
     verb: change.verb,
-    ...(call.info.subresource !== "" && { subresource: call.info.subresource }),
+    subresource: call.info.subresource === "" ? undefined : call.info.subresource,
     object: { kind: served.kind.storage.kind, namespace: metadata.namespace, name: metadata.name, uid: metadata.uid },
-    ...(change.old !== undefined && { resourceVersionBefore: change.old.metadata.resourceVersion }),
-    ...(cause.actor === undefined
-      ? { userAgent: call.request.headers["user-agent"], changed: changedFields(change) }
-      : { actor: cause.actor, rule: cause.rule, because: cause.because }),
+    resourceVersionBefore: change.old?.metadata.resourceVersion,
+    userAgent: isGiven ? undefined : call.request.headers["user-agent"],
+    changed: isGiven ? undefined : changedFields(change),
+    actor,
+    rule: isGiven ? rule : undefined,
+    because: isGiven ? because : undefined,
   };
   const text = stringifyJson(record);
   return recordBytesMax < text.length ? undefined : text;

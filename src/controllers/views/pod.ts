@@ -134,8 +134,22 @@ export function projectPod(pod: Pod): PodView {
   const ready = conditions.find((condition) => condition.type === "Ready");
   const statuses = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   const running = runningContainers(pod);
+  const object = objectView(pod.metadata);
+  // Named one by one: what is spread is added one by one, each to a larger copy of the object.
   return {
-    ...objectView(pod.metadata),
+    key: object.key,
+    namespace: object.namespace,
+    name: object.name,
+    uid: object.uid,
+    resourceVersion: object.resourceVersion,
+    generation: object.generation,
+    createdMs: object.createdMs,
+    deletionMs: object.deletionMs,
+    labels: object.labels,
+    annotations: object.annotations,
+    owners: object.owners,
+    controller: object.controller,
+    finalizers: object.finalizers,
     node: spec.nodeName ?? "",
     phase: status.phase ?? "",
     reason: status.reason ?? "",

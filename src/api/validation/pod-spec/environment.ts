@@ -21,6 +21,7 @@ const environmentFields = [
   "status.podIPs",
 ];
 const volumeFields = ["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+const knownFields: ReadonlySet<string> = new Set([...environmentFields, ...volumeFields]);
 const resourceFields = [
   "limits.cpu",
   "limits.ephemeral-storage",
@@ -57,8 +58,7 @@ function validateFieldRef(
   }
   const parts = subscripted(ref.fieldPath);
   if (parts === undefined) {
-    const known = [...environmentFields, ...volumeFields];
-    if (!known.includes(ref.fieldPath)) {
+    if (!knownFields.has(ref.fieldPath)) {
       errors.invalid(
         `${field}.fieldPath`,
         ref.fieldPath,
@@ -166,10 +166,11 @@ export function validateEnvironment(
   variables: readonly EnvVar[] | undefined,
 ): void {
   variables?.forEach((variable, index) => {
-    const at = `${field}[${index}]`;
-    if (!variable.name) errors.required(`${at}.name`);
-    else errors.invalidEach(`${at}.name`, variable.name, isEnvVarName(variable.name));
-    if (variable.valueFrom !== undefined) validateValueFrom(errors, `${at}.valueFrom`, variable, variable.valueFrom);
+    const { name, valueFrom } = variable;
+    const problems = name ? isEnvVarName(name) : [];
+    if (!name) errors.required(`${field}[${index}].name`);
+    else if (problems.length > 0) errors.invalidEach(`${field}[${index}].name`, name, problems);
+    if (valueFrom !== undefined) validateValueFrom(errors, `${field}[${index}].valueFrom`, variable, valueFrom);
   });
 }
 

@@ -166,7 +166,8 @@ const checks: { [K in SourceName]?: VolumeCheck<K> } = {
 
 function validateSource(errors: FieldErrors, at: string, volume: Volume): void {
   let count = 0;
-  for (const name of Object.keys(volume) as (keyof Volume)[]) {
+  for (const member in volume) {
+    const name = member as keyof Volume;
     const source = volume[name];
     if (name === "name" || source === undefined || source === null) continue;
     if (++count > 1) {
