@@ -16,6 +16,8 @@ export interface ObjectReader {
   /** Its labels alone, for which the object need not be decoded; undefined: there is no such object. */
   labels(resource: GroupResource, namespace: string | undefined, name: string): Labels | undefined;
   list(resource: GroupResource, namespace?: string): readonly ApiObject[];
+  /** The same one by one, decoded as they are asked for: for whoever may stop, or takes turns. */
+  each(resource: GroupResource, namespace: string): Iterable<ApiObject>;
   /** Calls back, in a turn of its own, after objects of the resource changed (visible state). For caches: look again. */
   onChange(resource: GroupResource, changed: () => void): { close(): void };
 }

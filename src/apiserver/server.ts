@@ -310,6 +310,11 @@ function objectReader({ store, registry, objects, hub, pending }: ReaderParts): 
         Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry)),
       );
     },
+    *each(resource, namespace) {
+      const prefix = prefixFor(resource);
+      if (prefix === undefined) return;
+      for (const entry of headBelow(store, pending, `${prefix}${namespace}/`)) yield objects.decoded(entry);
+    },
     onChange(resource, changed) {
       const prefix = prefixFor(resource);
       return prefix === undefined ? { close: () => undefined } : hub.onChange(prefix, changed);

@@ -63,7 +63,7 @@ export function createAdmission(options: AdmissionOptions): readonly AdmissionPl
     serviceAccount(options),
     nodeRestriction(options),
     taintNodesByCondition(),
-    podSecurity(objects),
+    podSecurity(options),
     priority(objects),
     defaultTolerationSeconds(),
     podTopologyLabels(objects),

@@ -13,3 +13,6 @@ export const portsKept = { each: 32, most: 128 };
 
 /** Numbers that are kept for people at least; ranges with no more of them keep none. */
 export const keptLeast = 16;
+
+/** Running pods that are held against a namespace's new PodSecurity level at most. */
+export const heldPodsMax = 3_000;

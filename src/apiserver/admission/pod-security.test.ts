@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodSpec } from "#api/generated/core-v1.ts";
 import { cronjobs, deployments, namespaces, pods } from "#api/generated/resources.ts";
+import { realClock, realTimers } from "../../world/node/clock.ts";
 import { StoredInTests } from "../authorize/stored-in-tests.ts";
 import { podSecurity } from "./pod-security.ts";
 import { admit, requestFor } from "./request-in-tests.ts";
@@ -17,7 +18,7 @@ inNamespace("old", { [`${label}enforce`]: "restricted", [`${label}enforce-versio
 inNamespace("before-probes", { [`${label}enforce`]: "baseline", [`${label}enforce-version`]: "v1.33" });
 inNamespace("watched", { [`${label}warn`]: "restricted", [`${label}audit`]: "baseline" });
 inNamespace("broken", { [`${label}enforce`]: "relaxed" });
-const plugin = podSecurity(objects);
+const plugin = podSecurity({ objects, clock: realClock, timers: realTimers() });
 
 type Parts = Record<string, unknown>;
 const strict = {
@@ -224,4 +225,52 @@ test("labels that mean nothing are refused, and taken as the strictest where the
   assert.match((await write({ [`${label}warn-version`]: "1.30" })) ?? "", /must be "latest" or "v1\.x"/);
   assert.equal(await write({ [`${label}enforce`]: "baseline", [`${label}enforce-version`]: "v1.30" }), undefined);
   assert.match((await check(pod("broken", { runAsNonRoot: false }))) ?? "", /restricted:latest/);
+});
+
+interface Raise {
+  readonly from: Record<string, string>;
+  readonly to: Record<string, string>;
+  readonly warnings: readonly string[];
+}
+
+const title = (policy: string): string =>
+  `existing pods in namespace "running" violate the new PodSecurity enforce level "${policy}"`;
+const hosts = "hosts-a (and 2 other pods): host namespaces";
+const rooted = "root-a (and 1 other pod): runAsNonRoot != true";
+const raises: readonly Raise[] = [
+  { from: {}, to: { enforce: "restricted" }, warnings: [title("restricted:latest"), hosts, rooted] },
+  { from: {}, to: { enforce: "baseline" }, warnings: [title("baseline:latest"), hosts] },
+  {
+    from: { enforce: "baseline" },
+    to: { enforce: "restricted" },
+    warnings: [title("restricted:latest"), hosts, rooted],
+  },
+  { from: { enforce: "restricted" }, to: { enforce: "baseline" }, warnings: [] },
+  { from: { enforce: "restricted" }, to: { enforce: "restricted", warn: "baseline" }, warnings: [] },
+  {
+    from: { enforce: "baseline" },
+    to: { enforce: "baseline", "enforce-version": "v1.30" },
+    warnings: [title("baseline:v1.30"), hosts],
+  },
+  { from: { enforce: "baseline" }, to: { enforce: "privileged" }, warnings: [] },
+  { from: {}, to: { warn: "restricted", audit: "restricted" }, warnings: [] },
+];
+
+test("who raises the level hears which of the pods that run would not be let in any more", async () => {
+  for (const name of ["hosts-a", "hosts-b", "hosts-c"])
+    objects.put(pods, { ...pod("running", {}, { hostPID: true }), metadata: { name, namespace: "running" } });
+  for (const name of ["root-a", "root-b"])
+    objects.put(pods, { ...pod("running", { runAsNonRoot: false }), metadata: { name, namespace: "running" } });
+  objects.put(pods, { ...pod("running"), metadata: { name: "good", namespace: "running" } });
+  const namespace = (labels: Record<string, string>): object => ({
+    metadata: {
+      name: "running",
+      labels: Object.fromEntries(Object.entries(labels).map(([key, value]) => [label + key, value])),
+    },
+  });
+  for (const { from, to, warnings } of raises) {
+    const request = requestFor(namespaces, { oldObject: namespace(from), object: namespace(to) });
+    assert.equal(await admit(plugin, request), undefined);
+    assert.deepEqual(request.warnings, warnings, JSON.stringify([from, to]));
+  }
 });

@@ -1,9 +1,14 @@
 import type { PodSpec } from "#api/generated/core-v1.ts";
 import type { ObjectMeta } from "#api/generated/meta-v1.ts";
 import { namespaces, pods } from "#api/generated/resources.ts";
+import { FieldErrors } from "#api/validation/field-errors.ts";
+import type { Clock } from "#world/clock.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
 import { getStored } from "../authorize/stored.ts";
+import { invalid } from "../failure.ts";
 import type { ObjectReader } from "../object-reader.ts";
+import { Turn, type TurnTimers } from "../turns.ts";
+import { heldPodsMax } from "./limits.ts";
 import { allow, forbid } from "./request.ts";
 import { violationsOf, type Level } from "./pod-security-checks.ts";
 
@@ -24,14 +29,27 @@ interface PodTemplate {
   readonly spec?: PodSpec;
 }
 
-/** Holds pods against the Pod Security Standards that their namespace's labels ask for; templates are only warned about. */
-export function podSecurity(objects: ObjectReader): AdmissionPlugin {
+export interface PodSecurityParts {
+  readonly objects: ObjectReader;
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly timers: TurnTimers;
+}
+
+/**
+ * Holds pods against the Pod Security Standards that their namespace's labels ask for; templates, and pods that run when the labels
+ * are written, are only warned about. https://kubernetes.io/docs/concepts/security/pod-security-admission/
+ */
+export function podSecurity(parts: PodSecurityParts): AdmissionPlugin {
+  const { objects } = parts;
   return {
     name: "PodSecurity",
     validate(request) {
       if (request.operation !== "CREATE" && request.operation !== "UPDATE") return allow;
-      if (request.resource === namespaces.resource && request.group === "" && request.subresource === "")
-        return judgeLabels(request);
+      if (request.resource === namespaces.resource && request.group === "" && request.subresource === "") {
+        const verdict = judgeLabels(request);
+        const raised = verdict.allowed ? raisedPolicy(request) : undefined;
+        return raised === undefined ? verdict : warnOfPods(parts, request, raised);
+      }
       const found = templateOf(request);
       if (found?.spec === undefined) return allow;
       const labels = getStored(objects, namespaces, undefined, request.namespace)?.metadata.labels ?? {};
@@ -92,13 +110,15 @@ function judge(request: AdmissionRequest, template: PodTemplate, labels: Readonl
   return allow;
 }
 
-function problem(policy: Policy, { metadata = {}, spec }: PodTemplate): string | undefined {
-  if (policy.level === "privileged" || spec === undefined) return undefined;
+function problem(policy: Policy, template: PodTemplate): string | undefined {
+  const found = violations(policy, template);
+  return found.length === 0 ? undefined : `PodSecurity "${policy.level}:${policy.version}": ${found.join(", ")}`;
+}
+
+function violations({ level, minor }: Policy, { metadata = {}, spec }: PodTemplate): readonly string[] {
+  if (level === "privileged" || spec === undefined) return [];
   const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
-  const violations = violationsOf(policy.level, { metadata, spec, containers, minor: policy.minor });
-  return violations.length === 0
-    ? undefined
-    : `PodSecurity "${policy.level}:${policy.version}": ${violations.join(", ")}`;
+  return violationsOf(level, { metadata, spec, containers, minor });
 }
 
 /** What cannot be read is taken as the strictest, so that a slip of the pen opens nothing. */
@@ -120,28 +140,57 @@ function minorOf(version: string): number | undefined {
 function judgeLabels(request: AdmissionRequest): Verdict {
   const labels = request.object?.metadata.labels ?? {};
   const old = request.oldObject?.metadata.labels ?? {};
+  const errors = new FieldErrors();
   for (const mode of ["enforce", "audit", "warn"]) {
-    const level = labels[`${prefix}${mode}`];
-    const version = labels[`${prefix}${mode}-version`];
-    const unchanged = level === old[`${prefix}${mode}`] && version === old[`${prefix}${mode}-version`];
-    if (unchanged) continue;
-    const name = request.name;
-    const refuse = (key: string, value: string, why: string): Verdict => {
-      const field = `metadata.labels[${prefix}${key}]`;
-      const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
-      const text = `Namespace "${name}" is invalid: ${field}: ${message}`;
-      return {
-        allowed: false,
-        code: 422,
-        reason: "Invalid",
-        message: text,
-        causes: [{ field, reason: "FieldValueInvalid", message }],
-      };
-    };
+    const [key, versionKey] = [`${prefix}${mode}`, `${prefix}${mode}-version`];
+    const [level, version] = [labels[key], labels[versionKey]];
+    if (level === old[key] && version === old[versionKey]) continue;
     if (level !== undefined && !levels.includes(level))
-      return refuse(mode, level, `must be one of ${levels.join(", ")}`);
+      errors.invalid(`metadata.labels[${key}]`, level, `must be one of ${levels.join(", ")}`);
     if (version !== undefined && minorOf(version) === undefined)
-      return refuse(`${mode}-version`, version, 'must be "latest" or "v1.x"');
+      errors.invalid(`metadata.labels[${versionKey}]`, version, 'must be "latest" or "v1.x"');
   }
+  if (errors.list.length === 0) return allow;
+  const { code, reason, message } = invalid("", "Namespace", request.name, errors.list);
+  return { allowed: false, code, reason, message, causes: errors.list };
+}
+
+/** The level that an update makes stricter, or holds against another version of the standards; undefined when it does neither. */
+function raisedPolicy({ object, oldObject }: AdmissionRequest): Policy | undefined {
+  if (object === undefined || oldObject === undefined) return undefined;
+  const policy = policyOf(object.metadata.labels ?? {}, "enforce");
+  const old = policyOf(oldObject.metadata.labels ?? {}, "enforce");
+  const isLooser = policy.version === old.version && levels.indexOf(policy.level) <= levels.indexOf(old.level);
+  return policy.level === "privileged" || isLooser ? undefined : policy;
+}
+
+/** Who raises the level hears which of the pods that run would not be let in any more; they go on. */
+async function warnOfPods(parts: PodSecurityParts, request: AdmissionRequest, policy: Policy): Promise<Verdict> {
+  const found = new Map<string, { readonly first: string; count: number }>();
+  let turn = new Turn(parts.clock);
+  let held = 0;
+  for (const pod of parts.objects.each(pods, request.name)) {
+    if (heldPodsMax <= held) {
+      request.warnings.push(`new PodSecurity enforce level only checked against the first ${held} existing pods`);
+      break;
+    }
+    held += 1;
+    const controls = violations(policy, pod as PodTemplate).map((text) => text.split(" (", 1)[0]!);
+    const what = controls.join(", ");
+    const known = found.get(what);
+    if (known !== undefined) known.count += 1;
+    else if (what !== "") found.set(what, { first: pod.metadata.name ?? "", count: 1 });
+    if (!turn.isOver()) continue;
+    await parts.timers.yield();
+    turn = new Turn(parts.clock);
+  }
+  if (found.size === 0) return allow;
+  const title = `existing pods in namespace "${request.name}" violate the new PodSecurity enforce level`;
+  request.warnings.push(`${title} "${policy.level}:${policy.version}"`, ...[...found].map(told).toSorted());
   return allow;
+}
+
+function told([what, { first, count }]: readonly [string, { readonly first: string; readonly count: number }]): string {
+  const others = count === 1 ? "" : ` (and ${count - 1} other ${count === 2 ? "pod" : "pods"})`;
+  return `${first}${others}: ${what}`;
 }

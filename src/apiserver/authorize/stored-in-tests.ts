@@ -35,6 +35,10 @@ export class StoredInTests implements ObjectReader {
     return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
   }
 
+  each(resource: GroupResource, namespace: string): ApiObject[] {
+    return this.list(resource, namespace);
+  }
+
   onChange(resource: GroupResource, changed: () => void): { close(): void } {
     const listeners = this.#listeners.get(keyOf(resource)) ?? new Set();
     this.#listeners.set(keyOf(resource), listeners.add(changed));

@@ -122,12 +122,14 @@ function refusal(request: AdmissionRequest, verdict: Verdict): Failure | undefin
     if (verdict.reason === undefined || verdict.reason === "Forbidden") return failure;
     return new Failure(403, verdict.reason, failure.message, failure.details);
   }
+  const reason = verdict.reason ?? "Invalid";
   const details = {
     ...(name !== "" && { name }),
     ...(request.group !== "" && { group: request.group }),
-    kind: request.resource,
+    // What is invalid is named by its kind, as where validation says so; all else by its resource.
+    kind: reason === "Invalid" ? request.kind.storage.kind : request.resource,
     ...(causes !== undefined && { causes }),
     ...(verdict.retryAfterSeconds !== undefined && { retryAfterSeconds: verdict.retryAfterSeconds }),
   };
-  return new Failure(verdict.code ?? 403, verdict.reason ?? "Invalid", verdict.message, details);
+  return new Failure(verdict.code ?? 403, reason, verdict.message, details);
 }
