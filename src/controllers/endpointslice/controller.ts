@@ -2,11 +2,12 @@ import type { Controller } from "#reconcile/controller.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { enqueueHeld, enqueueServices, servingPods } from "../selected-pods.ts";
-import { serviceDeclaration, sliceDeclaration } from "../views/network.ts";
+import { proportional, serviceDeclaration, sliceDeclaration } from "../views/network.ts";
 import { nodeDeclaration } from "../views/node.ts";
 import { podDeclaration } from "../views/pod.ts";
 import { replicaSetDeclaration } from "../views/workload.ts";
 import { managedBy, planEndpointSlices } from "./plan.ts";
+import { processorsOf, zoneShares } from "./zone-hints.ts";
 
 /** Keeps EndpointSlices of the Services that have selectors. */
 export function createEndpointSliceController(dependencies: Dependencies): Controller {
@@ -16,6 +17,7 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
   const pods = informers.of(podDeclaration);
   const replicaSets = informers.of(replicaSetDeclaration);
   const nodes = informers.of(nodeDeclaration);
+  let shares: { readonly known: ReturnType<typeof zoneShares> } | undefined;
   return createLoop(dependencies, {
     name: "endpointslice",
     eventSource: "endpoint-slice-controller",
@@ -31,8 +33,12 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
       replicaSets.handle((_key, old, current) => enqueueHeld(services, old, current, enqueue)),
       nodes.handle((_key, old, current) => {
         // Zones are labels of nodes; they hardly ever change.
-        if (old === undefined || current === undefined || old.topologyZone === current.topologyZone) return;
-        for (const service of services.list()) enqueue(service.key);
+        const isMoved = old?.topologyZone !== current?.topologyZone;
+        if (!isMoved && old && current && processorsOf(old) === processorsOf(current)) return;
+        shares = undefined;
+        const concernsAll = isMoved && old !== undefined && current !== undefined;
+        for (const service of services.list())
+          if (concernsAll || service.distribution === proportional) enqueue(service.key);
       }),
     ],
     pass(key) {
@@ -42,10 +48,14 @@ export function createEndpointSliceController(dependencies: Dependencies): Contr
         .by("service", key)
         .filter((slice) => slice.managedBy === managedBy && isOwned(slice.owners, service.uid));
       const zoneOf = (node: string): string => nodes.get(node)?.topologyZone ?? "";
-      return planEndpointSlices(
-        { service, pods: servingPods(pods, replicaSets, service), slices: own, zoneOf },
-        random,
-      );
+      const observed = {
+        service,
+        pods: servingPods(pods, replicaSets, service),
+        slices: own,
+        zoneOf,
+        zoneShares: () => (shares ??= { known: zoneShares(nodes.list()) }).known,
+      };
+      return planEndpointSlices(observed, random);
     },
   });
 }

@@ -3,10 +3,11 @@ import { services } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
 import type { Plan } from "#reconcile/controller.ts";
 import { aboutOf, controllerReference, referenceOf } from "../ownership.ts";
-import { managedByLabel, serviceNameLabel, type ServiceView, type SliceView } from "../views/network.ts";
+import { managedByLabel, proportional, serviceNameLabel, type ServiceView, type SliceView } from "../views/network.ts";
 import type { PodView } from "../views/pod.ts";
 import { groupsOf, type PortGroup } from "./endpoints-of.ts";
 import { planGroups, type SliceOwner } from "./slices.ts";
+import { withZoneHints } from "./zone-hints.ts";
 
 export interface ObservedService {
   readonly service: ServiceView;
@@ -15,6 +16,8 @@ export interface ObservedService {
   /** Slices that this controller wrote for it. */
   readonly slices: readonly SliceView[];
   readonly zoneOf: (node: string) => string;
+  /** The part of the cluster's processors that each zone has; undefined while it is not known of all nodes. */
+  readonly zoneShares: () => ReadonlyMap<string, number> | undefined;
 }
 
 export const managedBy = "endpointslice-controller.k8s.io";
@@ -26,7 +29,9 @@ export function planEndpointSlices(observed: ObservedService, ids: { float(): nu
   const { service } = observed;
   if (!service.hasSelector || service.type === "ExternalName" || service.deletionMs !== undefined) return undefined;
   const because = referenceOf(serviceResource, service);
-  const groups = withPlaceholders(service, groupsOf(service, observed.pods, observed.zoneOf));
+  const found = groupsOf(service, observed.pods, observed.zoneOf);
+  const hinted = service.distribution === proportional ? withZoneHints(found, observed.zoneShares()) : found;
+  const groups = withPlaceholders(service, hinted);
   const existing = observed.slices.filter((slice) => slice.deletionMs === undefined);
   return { actions: planGroups(ownerOf(observed), groups, existing, ids), because };
 }

@@ -11,6 +11,7 @@ interface PodSketch {
   readonly phase?: string;
   readonly port?: number;
   readonly labels?: Record<string, string>;
+  readonly node?: string;
 }
 
 function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
@@ -22,6 +23,7 @@ function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
     phase = "Running",
     port = 8080,
     labels = { app: "web" },
+    node = "n1",
   } = sketch;
   cluster.api.put("pods", {
     metadata: {
@@ -31,7 +33,7 @@ function pod(cluster: ModelCluster, name: string, sketch: PodSketch): void {
       ...(terminating ? { deletionTimestamp: "2026-01-01T00:00:00Z" } : {}),
     },
     spec: {
-      nodeName: "n1",
+      nodeName: node,
       restartPolicy: "Never",
       containers: [{ name: "main", ports: [{ name: "http", containerPort: port }] }],
     },
@@ -221,4 +223,31 @@ test("a slice tells when what is new in it happened, and nothing of what has bee
   pod(cluster, "a", { ip: "10.0.0.1", readyAt: early, terminating: true });
   await cluster.quiesce();
   assert.equal(told(), undefined);
+});
+
+test("zones that share by their processors follow a node that becomes larger", async () => {
+  const cluster = await start();
+  const node = (name: string, zone: string, cpu: string): void =>
+    void cluster.api.put("nodes", {
+      metadata: { name, labels: { "topology.kubernetes.io/zone": zone } },
+      status: { allocatable: { cpu }, conditions: [{ type: "Ready", status: "True" }] },
+    });
+  node("n1", "z1", "2");
+  node("n2", "z2", "2");
+  const { metadata, spec } = cluster.api.get("services", "default/web")!;
+  const annotations = { "service.kubernetes.io/topology-mode": "Auto" };
+  cluster.api.put("services", { metadata: { ...metadata, annotations }, spec });
+  for (let at = 1; at <= 6; at++) pod(cluster, `p${at}`, { ip: `10.0.0.${at}`, node: at <= 3 ? "n1" : "n2" });
+  await cluster.quiesce();
+  const perZone = (): unknown => {
+    const zones = cluster.api
+      .list("endpointslices")
+      .flatMap((slice) => slice["endpoints"] as { hints?: { forZones: { name: string }[] } }[])
+      .map(({ hints }) => hints?.forZones[0]?.name ?? "");
+    return Object.fromEntries([...Map.groupBy(zones, (zone) => zone)].map(([zone, all]) => [zone, all.length]));
+  };
+  assert.deepEqual(perZone(), { z1: 3, z2: 3 });
+  node("n2", "z2", "4");
+  await cluster.quiesce();
+  assert.deepEqual(perZone(), { z1: 2, z2: 4 });
 });

@@ -22,7 +22,7 @@ export interface ServiceView extends ObjectView {
   readonly hasSelector: boolean;
   readonly isHeadless: boolean;
   readonly publishNotReady: boolean;
-  /** `PreferSameZone`, `PreferSameNode`; "" when every endpoint is as good as another. */
+  /** `PreferSameZone`, `PreferSameNode`, or `proportional`; "" when every endpoint is as good as another. */
   readonly distribution: string;
   readonly ports: readonly ServicePortView[];
   /** `IPv4`, `IPv6`. */
@@ -61,6 +61,9 @@ export interface ServiceRangeView extends ObjectView {
   readonly cidrs: readonly string[];
   readonly conditions: readonly Condition[];
 }
+
+/** A Service's `distribution` when zones get endpoints by their processors. */
+export const proportional = "proportional";
 
 export const addressDeclaration: InformerDeclaration<IPAddress, AddressView> = {
   resource: ipaddresses,
@@ -104,7 +107,7 @@ function projectService(service: Service): ServiceView {
     hasSelector,
     isHeadless: spec?.clusterIP === "None",
     publishNotReady: spec?.publishNotReadyAddresses === true,
-    distribution: spec?.trafficDistribution ?? "",
+    distribution: isProportional(service.metadata.annotations) ? proportional : (spec?.trafficDistribution ?? ""),
     ports: (spec?.ports ?? []).map((port) => ({
       name: port.name ?? "",
       protocol: port.protocol ?? "TCP",
@@ -117,6 +120,13 @@ function projectService(service: Service): ServiceView {
     loadBalancerIp: spec?.loadBalancerIP ?? "",
     families: spec?.ipFamilies === undefined || spec.ipFamilies.length === 0 ? ["IPv4"] : spec.ipFamilies,
   };
+}
+
+/** The annotation, also by its old name, goes before `trafficDistribution`. */
+function isProportional(annotations: Readonly<Record<string, string>> = {}): boolean {
+  const prefix = "service.kubernetes.io/topology-";
+  const mode = annotations[`${prefix}mode`] ?? annotations[`${prefix}aware-hints`];
+  return mode === "Auto" || mode === "auto";
 }
 
 function projectSlice(slice: EndpointSlice): SliceView {
