@@ -488,6 +488,26 @@ export const writeStories: readonly Story[] = [
           metadata: { uid: "{uid}" },
         },
       },
+      ...["/api/v1", "/apis/events.k8s.io/v1"].flatMap((root): Step[] => {
+        const headers = { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
+        const answer = {
+          kind: "Table",
+          rows: [{ cells: [/./, "Normal", "Because", "pod/p", "", /./, "hello", /./, 1, "e"] }],
+        };
+        const path = `${root}/namespaces/default/events`;
+        const merge = { ...headers, "content-type": "application/merge-patch+json" };
+        return [
+          { send: `GET ${path}`, headers, status: 200, answer },
+          { send: `GET ${path}/e`, headers, status: 200, answer },
+          {
+            send: `PATCH ${path}/e?dryRun=All`,
+            headers: merge,
+            body: { metadata: { labels: { a: "b" } } },
+            status: 200,
+            answer,
+          },
+        ];
+      }),
       {
         send: "GET /apis/events.k8s.io/v1/namespaces/default/events",
         status: 200,

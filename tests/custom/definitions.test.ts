@@ -175,6 +175,34 @@ story("what was wrong before does not hold up other changes", async (server) => 
   assert.equal(worse.status, 422);
 });
 
+story("what is embedded keeps the metadata of an object, whatever the definition says of it", async (server) => {
+  const labels = { type: "object", additionalProperties: { type: "string" } };
+  const metadata = { type: "object", properties: { labels } };
+  const template = {
+    type: "object",
+    "x-kubernetes-embedded-resource": true,
+    properties: { metadata, spec: { type: "object", properties: { a: { type: "string" } } } },
+  };
+  await define(server, definition("things", "Thing", { type: "object", properties: { template } }));
+  const embedded = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "in", labels: { x: "y" }, annotations: { b: "c" } },
+    spec: { a: "b" },
+  };
+  const unknown = {
+    metadata: { ...embedded.metadata, unknown: 1 },
+    spec: { ...embedded.spec, unknown: 1 },
+    unknown: 1,
+  };
+  const path = "/apis/example.com/v1/namespaces/default/things";
+  const made = await create(server, path, {
+    metadata: { name: "a" },
+    spec: { template: { ...embedded, ...unknown } },
+  });
+  assert.deepEqual(JSON.parse(JSON.stringify(made["spec"])), { template: embedded });
+});
+
 story("a hostile object harms nobody", async (server) => {
   await define(server, definition("things", "Thing", anything));
   const path = "/apis/example.com/v1/namespaces/default/things";

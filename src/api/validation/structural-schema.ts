@@ -185,6 +185,8 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
       );
     const composite = items?.type === "object" || items?.type === "array";
     const atomic = items?.["x-kubernetes-map-type"] === "atomic" || items?.["x-kubernetes-list-type"] === "atomic";
+    if (listType === "set" && items?.nullable === true)
+      errors.forbidden(`${field}.items.nullable`, "cannot be nullable when x-kubernetes-list-type is set");
     if (listType === "set" && composite && !atomic) {
       errors.forbidden(`${field}.items`, "must be atomic as item of a list with x-kubernetes-list-type=set");
     }
@@ -199,19 +201,33 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
       items.type ?? "",
       "must be object if parent array's x-kubernetes-list-type is map",
     );
+  if (items.nullable === true)
+    errors.forbidden(`${field}.items.nullable`, "cannot be nullable when x-kubernetes-list-type is map");
+  validateKeys(errors, field, items, keys);
+}
+
+/** Keys tell the elements of a list apart: each is there once, has a value, and one that can be compared. */
+function validateKeys(errors: FieldErrors, field: string, items: JSONSchemaProps, keys: readonly string[]): void {
   keys.forEach((key, index) => {
+    const place = `${field}.x-kubernetes-list-map-keys[${index}]`;
+    if (keys.indexOf(key) < index) errors.invalid(place, key, "must not contain duplicate entries");
     const property = items.properties?.[key];
     if (property === undefined) {
-      errors.invalid(
-        `${field}.x-kubernetes-list-map-keys[${index}]`,
-        key,
-        "entries must all be names of item properties",
-      );
+      errors.invalid(place, key, "entries must all be names of item properties");
       return;
     }
+    const at = `${field}.items.properties[${key}]`;
+    if (property.type === "array" || property.type === "object")
+      errors.invalid(
+        `${at}.type`,
+        property.type,
+        "must be a scalar type if parent array's x-kubernetes-list-type is map",
+      );
+    if (property.nullable === true)
+      errors.forbidden(`${at}.nullable`, "this property is in x-kubernetes-list-map-keys, so it cannot be nullable");
     if (property.default === undefined && !(items.required ?? []).includes(key)) {
       errors.required(
-        `${field}.items.properties[${key}].default`,
+        `${at}.default`,
         "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property",
       );
     }
@@ -220,25 +236,22 @@ function validateListType(errors: FieldErrors, field: string, schema: JSONSchema
 
 /** Inside allOf, anyOf, oneOf and not stand only conditions on values, of fields whose shape stands outside. */
 function validateJunctors(errors: FieldErrors, field: string, schema: JSONSchemaProps, shape: JSONSchemaProps): void {
-  const isIntOrString = shape["x-kubernetes-int-or-string"] === true;
   for (const name of ["allOf", "anyOf", "oneOf"] as const) {
-    schema[name]?.forEach((part, index) =>
-      validateConditions(errors, `${field}.${name}[${index}]`, part, shape, isIntOrString),
-    );
+    if (name === "anyOf" && shape["x-kubernetes-int-or-string"] === true && isIntegerOrString(schema.anyOf)) continue;
+    schema[name]?.forEach((part, index) => validateConditions(errors, `${field}.${name}[${index}]`, part, shape));
   }
-  if (schema.not !== undefined) validateConditions(errors, `${field}.not`, schema.not, shape, isIntOrString);
+  if (schema.not !== undefined) validateConditions(errors, `${field}.not`, schema.not, shape);
 }
 
-function validateConditions(
-  errors: FieldErrors,
-  field: string,
-  part: JSONSchemaProps,
-  shape: JSONSchemaProps,
-  mayHaveType: boolean,
-): void {
+/** The one form in which types may stand in a junctor: generators write it beside x-kubernetes-int-or-string. */
+function isIntegerOrString(parts: readonly JSONSchemaProps[] = []): boolean {
+  const types = parts.map((part) => (Object.keys(part).length === 1 ? part.type : undefined));
+  return types.length === 2 && types[0] === "integer" && types[1] === "string";
+}
+
+function validateConditions(errors: FieldErrors, field: string, part: JSONSchemaProps, shape: JSONSchemaProps): void {
   for (const name of shaping) {
     if (part[name] === undefined || part[name] === "") continue;
-    if (name === "type" && mayHaveType) continue;
     errors.forbidden(`${field}.${name}`, "must be empty to be structural");
   }
   for (const name in part.properties) {
@@ -254,18 +267,11 @@ function validateConditions(
       }
       continue;
     }
-    validateConditions(
-      errors,
-      `${field}.properties[${name}]`,
-      inner,
-      outer,
-      outer["x-kubernetes-int-or-string"] === true,
-    );
+    validateConditions(errors, `${field}.properties[${name}]`, inner, outer);
   }
   if (part.items !== undefined && !Array.isArray(part.items)) {
     const outer = Array.isArray(shape.items) ? undefined : shape.items;
-    if (outer !== undefined)
-      validateConditions(errors, `${field}.items`, part.items, outer, outer["x-kubernetes-int-or-string"] === true);
+    if (outer !== undefined) validateConditions(errors, `${field}.items`, part.items, outer);
   }
   validateJunctors(errors, field, part, shape);
 }

@@ -4,16 +4,21 @@ import type { AnySchema, FieldSchema, ListSchema, Schema, StructSchema } from "#
 
 const any: AnySchema = { node: "any", type: "json" };
 
+const ofEveryObject: readonly FieldSchema[] = [
+  field("apiVersion", { node: "scalar", type: "string" }, undefined),
+  field("kind", { node: "scalar", type: "string" }, undefined),
+  field("metadata", schemaOf("meta/v1.ObjectMeta"), undefined),
+];
+const namesOfEveryObject: ReadonlySet<string> = new Set(ofEveryObject.map(({ name }) => name));
+
 /** The schema of a custom resource's version: its own fields, and the metadata that every object has. */
 export function structuralSchema(props: JSONSchemaProps | undefined): StructSchema {
   const own = props?.properties ?? {};
   const isOpen = props === undefined || props["x-kubernetes-preserve-unknown-fields"] === true;
   const fields = [
-    field("apiVersion", { node: "scalar", type: "string" }, undefined),
-    field("kind", { node: "scalar", type: "string" }, undefined),
-    field("metadata", schemaOf("meta/v1.ObjectMeta"), undefined),
+    ...ofEveryObject,
     ...Object.keys(own)
-      .filter((name) => name !== "apiVersion" && name !== "kind" && name !== "metadata")
+      .filter((name) => !namesOfEveryObject.has(name))
       .map((name) => field(name, nodeOf(own[name]!), own[name])),
   ];
   return struct(fields, isOpen);
@@ -93,14 +98,8 @@ function objectOf(props: JSONSchemaProps): Schema {
   const fields = Object.keys(properties ?? {}).map((name) =>
     field(name, nodeOf(properties![name]!), properties![name]),
   );
-  if (props["x-kubernetes-embedded-resource"] === true) {
-    const present = new Set(fields.map(({ name }) => name));
-    const embedded = [
-      field("apiVersion", { node: "scalar", type: "string" }, undefined),
-      field("kind", { node: "scalar", type: "string" }, undefined),
-      field("metadata", schemaOf("meta/v1.ObjectMeta"), undefined),
-    ];
-    fields.push(...embedded.filter(({ name }) => !present.has(name)));
-  }
-  return struct(fields, isOpen, isAtomic ? "atomic" : undefined);
+  const structType = isAtomic ? "atomic" : undefined;
+  if (props["x-kubernetes-embedded-resource"] !== true) return struct(fields, isOpen, structType);
+  // Whatever a definition says of them: they are those of every object.
+  return struct([...ofEveryObject, ...fields.filter(({ name }) => !namesOfEveryObject.has(name))], isOpen, structType);
 }

@@ -6,7 +6,7 @@ import type { Call } from "../call.ts";
 import type { Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
 import { bytesOf } from "./bytes.ts";
-import { hasDefaults, inVersion } from "./convert.ts";
+import { hasDefaults, inVersion, toStorage } from "./convert.ts";
 import { encodeProtobufMetadata, encodeProtobufObject } from "./protobuf.ts";
 import { fromMetadata, jsonOf, metadataOf } from "./stored.ts";
 import { columnDefinitions, rowHead } from "./table.ts";
@@ -119,7 +119,9 @@ export function tableRow(
   include: IncludeObject,
   version: string,
 ): Uint8Array {
-  const object = inVersion(served, call.parts.objects.decoded(entry));
+  const stored = call.parts.objects.decoded(entry);
+  // Columns of built-in kinds are written for what is stored, those of custom ones belong to a version.
+  const object = served.custom === undefined ? stored : inVersion(served, stored);
   const head = rowHead(served.kind, object, call.parts.clock.now());
   if (include === "None") return concatBytes([head, rowObject, bytesOf("null"), rowEnd]);
   const body = include === "Object" ? jsonInVersion(call, served, entry) : partialMetadata(entry, version);
@@ -169,7 +171,10 @@ export function representValue(
     metadata: value.metadata,
   };
   if (representation.as !== "Table") return encodeJson(metadata);
-  const head = rowHead(served.kind, value as ApiObject, call.parts.clock.now());
+  const { clock, registry } = call.parts;
+  const object = value as ApiObject;
+  const stored = served.custom === undefined ? toStorage(served, registry.storageServed(served), object) : object;
+  const head = rowHead(served.kind, stored, clock.now());
   const row = concatBytes([head, rowObject, encodeJson(includeOf(call) === "Object" ? value : metadata), rowEnd]);
   return tableOf(served, representation.version, "", [row], true);
 }
