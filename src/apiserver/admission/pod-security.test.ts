@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PodSpec } from "#api/generated/core-v1.ts";
 import { cronjobs, deployments, namespaces, pods } from "#api/generated/resources.ts";
-import { realClock, realTimers } from "../../world/node/clock.ts";
+import { realClock, realTimers } from "#world/node/clock.ts";
 import { StoredInTests } from "../authorize/stored-in-tests.ts";
 import { podSecurity } from "./pod-security.ts";
 import { admit, requestFor } from "./request-in-tests.ts";
@@ -18,7 +18,7 @@ inNamespace("old", { [`${label}enforce`]: "restricted", [`${label}enforce-versio
 inNamespace("before-probes", { [`${label}enforce`]: "baseline", [`${label}enforce-version`]: "v1.33" });
 inNamespace("watched", { [`${label}warn`]: "restricted", [`${label}audit`]: "baseline" });
 inNamespace("broken", { [`${label}enforce`]: "relaxed" });
-const plugin = podSecurity({ objects, clock: realClock, timers: realTimers() });
+const plugin = podSecurity({ objects, clock: realClock, timers: realTimers({ keepAlive: true }) });
 
 type Parts = Record<string, unknown>;
 const strict = {
