@@ -5,6 +5,7 @@ import type { Attempts } from "./attempts.ts";
 import type { ClaimBinding } from "./claim-binding.ts";
 import type { Cluster } from "./cluster.ts";
 import type { DeviceBinding } from "./devices/device-binding.ts";
+import type { Wishes } from "./devices/allocation.ts";
 import type { Devices } from "./devices/devices.ts";
 import type { Extending } from "./extending.ts";
 import { limits } from "./limits.ts";
@@ -69,9 +70,9 @@ export class Binding {
   }
 
   /** Takes the room and begins to bind; false where the devices are not to be had any more. */
-  begin(pod: PodView, placement: Placed): boolean {
+  begin(pod: PodView, placement: Placed, wishes?: Wishes): boolean {
     const { cluster, devices, nodes, volumes } = this.#parts;
-    if (pod.deviceClaims.length > 0 && !devices.assume(pod, nodes.get(placement.node)!)) return false;
+    if (wishes !== undefined && !devices.assume(pod, wishes, nodes.get(placement.node)!)) return false;
     cluster.placePod(pod, placement.node);
     this.#assumed.set(pod.key, pod.uid);
     const isReady = pod.deviceClaims.length === 0 && (pod.claims.length === 0 || volumes.areBound(pod));

@@ -9,11 +9,12 @@ import type { Pace } from "#reconcile/pace.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Attempts, type SchedulerObserver } from "./attempts.ts";
 import { Binding } from "./binding.ts";
+import { Choosing } from "./choosing.ts";
 import { ClaimBinding } from "./claim-binding.ts";
 import { Cluster } from "./cluster.ts";
 import { budgetDeclaration, namespaceDeclaration, nodeDeclaration, podDeclaration } from "./declarations.ts";
+import type { Wishes } from "./devices/allocation.ts";
 import { DeviceBinding } from "./devices/device-binding.ts";
-import { DeviceJudging } from "./devices/device-judging.ts";
 import { Devices } from "./devices/devices.ts";
 import { deviceClaimDeclaration, deviceClassDeclaration, sliceDeclaration } from "./devices/views.ts";
 import type { Explanation, Obstacle } from "./explain.ts";
@@ -21,6 +22,7 @@ import { Explanations } from "./explanations.ts";
 import type { Extender } from "./extender.ts";
 import { Extending } from "./extending.ts";
 import { limits } from "./limits.ts";
+import { Line } from "./line.ts";
 import type { NodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { PodRequests } from "./pod-requests.ts";
@@ -28,9 +30,8 @@ import { isAnotherQuestion, type PodView } from "./pod-view.ts";
 import type { Budget } from "./preemption.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
 import { type Backoff, hints, SchedulingQueue } from "./queue.ts";
-import { Refusal } from "./refusal.ts";
+import { Refusal, type Unschedulable } from "./refusal.ts";
 import { Tasks } from "./tasks.ts";
-import { verdict } from "./verdict.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface SchedulerOptions {
@@ -86,7 +87,8 @@ class Loop implements Scheduler {
   readonly #claimBinding: ClaimBinding;
   readonly #devices: Devices;
   readonly #deviceBinding: DeviceBinding;
-  readonly #deviceJudging: DeviceJudging;
+  readonly #line: Line;
+  readonly #choosing: Choosing;
   readonly #queue: SchedulingQueue;
   readonly #pods: Informer<PodView>;
   readonly #nodes: Informer<NodeView>;
@@ -94,7 +96,7 @@ class Loop implements Scheduler {
   readonly #budgets: Informer<Budget>;
   readonly #explanations = new Explanations(this.#cluster);
   readonly #tasks = new Tasks(() => this.#pump());
-  readonly #judging = new Tasks(() => this.#pump());
+  readonly #searches = new Tasks(() => this.#pump());
   readonly #requests: PodRequests;
   readonly #attempts: Attempts;
   readonly #binding: Binding;
@@ -123,13 +125,10 @@ class Loop implements Scheduler {
       informers.of(deviceClassDeclaration),
     );
     this.#deviceBinding = new DeviceBinding(client, timers, this.#devices);
-    this.#deviceJudging = new DeviceJudging(this.#devices, options.pace, timers);
+    this.#line = new Line(options.pace, timers);
     const { profiles = [defaultProfile] } = options;
     this.#placers = new Map(
-      profiles.map((profile) => [
-        profile.schedulerName,
-        new Placer(this.#cluster, this.#volumes, this.#devices, profile),
-      ]),
+      profiles.map((profile) => [profile.schedulerName, new Placer(this.#cluster, this.#volumes, profile)]),
     );
     this.#extending = new Extending(client, options.extenders ?? []);
     this.#claimBinding = new ClaimBinding(client, timers, this.#volumes);
@@ -156,6 +155,17 @@ class Loop implements Scheduler {
       bound: (pod) => this.#explanations.forget(pod.key),
       released: (pod) => this.#released(pod),
     });
+    this.#choosing = new Choosing({
+      ...parts,
+      pods: this.#pods,
+      nodes: this.#nodes,
+      line: this.#line,
+      searches: this.#searches,
+      assume: (pod, placement, wishes) => this.#assume(pod, placement, wishes),
+      refused: (pod, placer, why) => this.#refused(pod, placer, why),
+      failed: (pod, message) => this.#failed(pod, message),
+      problem: (pod, error) => this.#attemptFailed(pod.key, error),
+    });
     this.#refusal = new Refusal({ ...parts, budgets: this.#budgets, unkeep: (pod) => this.#unkeep(pod.key) });
   }
 
@@ -164,7 +174,7 @@ class Loop implements Scheduler {
   }
 
   get idle(): boolean {
-    return !this.#pumping && this.#tasks.count + this.#judging.count + this.#queue.activeLength === 0;
+    return !this.#pumping && this.#tasks.count + this.#searches.count + this.#queue.activeLength === 0;
   }
 
   get pending(): Scheduler["pending"] {
@@ -208,7 +218,7 @@ class Loop implements Scheduler {
     this.#binding.stop();
     this.#claimBinding.stop();
     this.#deviceBinding.stop();
-    this.#deviceJudging.stop();
+    this.#line.stop();
     for (const subscription of this.#subscriptions) subscription.close();
     return this.#tasks.drained();
   }
@@ -347,19 +357,24 @@ class Loop implements Scheduler {
     }
     const obstacle = this.#obstacle(pod);
     if (obstacle !== undefined) return this.#refusal.forClaims(pod, obstacle, nowMs);
-    const judged = pod.deviceClaims.length === 0 ? undefined : this.#deviceJudging.begin(pod);
-    if (judged !== undefined) return this.#resumeAfter(judged, pod);
-    const placer = this.#placerOf(pod);
-    if (this.#extending.isOn) return this.#tryExtended(pod, placer, nowMs);
-    const placement = placer.place(pod, (this.#turn += 1));
+    const placer = this.#placers.get(pod.schedulerName)!;
+    this.#turn += 1;
+    if (this.#choosing.concerns(pod)) return this.#choosing.choose(pod, placer, this.#turn, nowMs);
+    const placement = placer.place(pod, this.#turn);
     this.#attempts.searched(nowMs);
     if (placement.kind === "placed") this.#assume(pod, placement);
-    else this.#cannot(pod, placement, nowMs);
+    else this.#refusal.ofNodes(pod, placer, placement, this.#turn, nowMs);
   }
 
-  #resumeAfter(judged: Promise<void>, { key }: PodView): void {
-    const resume = (): Promise<void> => judged.then(() => this.#queue.resume(key));
-    void this.#judging.run(resume, (error) => this.#attemptFailed(key, error));
+  #refused(pod: PodView, placer: Placer, why: Unschedulable | Obstacle): void {
+    const nowMs = this.#options.clock.monotonic();
+    if ("kind" in why) this.#refusal.ofNodes(pod, placer, why, this.#turn, nowMs);
+    else this.#refusal.forClaims(pod, why, nowMs);
+  }
+
+  #failed(pod: PodView, message: string | undefined): void {
+    if (message !== undefined) this.#requests.event(pod, "Warning", "FailedScheduling", message);
+    this.#queue.retry(pod.key);
   }
 
   #attemptFailed(key: string, error: unknown): void {
@@ -367,56 +382,16 @@ class Loop implements Scheduler {
     this.#queue.retry(key);
   }
 
-  #cannot(pod: PodView, placement: Placement & { kind: "unschedulable" }, nowMs: number): void {
-    const problem = pod.deviceClaims.length > 0 ? this.#devices.problem(pod, this.#cluster) : undefined;
-    if (problem !== undefined) this.#refusal.forClaims(pod, problem, nowMs);
-    else this.#refusal.ofNodes(pod, this.#placerOf(pod), placement, this.#turn, nowMs);
-  }
-
-  #placerOf(pod: PodView): Placer {
-    return this.#placers.get(pod.schedulerName)!;
-  }
-
-  /** The best of what extenders leave, if it still fits when they have answered. Other pods go on meanwhile. */
-  #tryExtended(pod: PodView, placer: Placer, nowMs: number): void {
-    const judged = placer.candidates(pod);
-    if (judged.kind === "unschedulable") return this.#cannot(pod, judged, nowMs);
-    this.#write(async () => {
-      const answer = await this.#extending.judge(pod, judged.candidates);
-      const current = this.#pods.get(pod.key);
-      if (this.#stopped || current?.uid !== pod.uid || current.nodeName !== "" || current.deleting) return;
-      if (answer.kind === "failed") {
-        this.#requests.event(pod, "Warning", "FailedScheduling", answer.message);
-        return this.#queue.retry(pod.key);
-      }
-      if (answer.kind === "none") {
-        const { evaluation, verdicts } = judged;
-        for (const node of answer.refused.keys()) verdicts[this.#cluster.slotOf(node) ?? 0] = verdict.extender;
-        return this.#cannot(pod, { kind: "unschedulable", evaluation, verdicts }, nowMs);
-      }
-      const best = answer.candidates
-        .toSorted((a, b) => b.score - a.score)
-        .find(({ node }) => this.#fitsOn(pod, placer, node));
-      if (best === undefined) return this.#queue.retry(pod.key);
-      const { nodeCount: nodes } = this.#cluster;
-      this.#assume(current, { kind: "placed", ...best, feasible: answer.candidates.length, nodes });
-    });
-  }
-
-  #fitsOn(pod: PodView, placer: Placer, node: string): boolean {
-    const slot = this.#cluster.slotOf(node);
-    return slot !== undefined && placer.fitsAt(pod, slot);
-  }
-
   #obstacle(pod: PodView): Obstacle | undefined {
     const volumes = pod.claims.length === 0 ? undefined : this.#volumes.obstacle(pod);
     return volumes ?? (pod.deviceClaims.length === 0 ? undefined : this.#devices.obstacle(pod));
   }
 
-  #assume(pod: PodView, placement: Placement & { kind: "placed" }): void {
-    if (!this.#binding.begin(pod, placement)) return this.#queue.retry(pod.key);
+  #assume(pod: PodView, placement: Placement & { kind: "placed" }, wishes?: Wishes): boolean {
+    if (!this.#binding.begin(pod, placement, wishes)) return false;
     this.#unkeep(pod.key, placement.node);
-    this.#happened |= hints.podCame;
+    this.#note(hints.podCame);
+    return true;
   }
 
   /** The pod is tried again after its back-off where it still waits. */
@@ -426,10 +401,6 @@ class Loop implements Scheduler {
     if (current === undefined || current.uid !== pod.uid || current.nodeName !== "" || current.deleting)
       this.#queue.remove(pod.key);
     else this.#queue.retry(pod.key);
-  }
-
-  #write(task: () => Promise<void>): void {
-    void this.#tasks.run(task, (error) => this.#problem("a write failed", error));
   }
 
   #problem(problem: string, error: unknown): void {

@@ -29,7 +29,7 @@ function check(scenario: Scenario): void {
   for (const [name, words] of Object.entries(scenario.pods ?? {}))
     cluster.placePod(podView(makePod(name, words)), words.node!);
   const pod = podView(makePod("new", scenario.pod));
-  const placer = new Placer(cluster, undefined, undefined, { ...defaultProfile, ...scenario.profile });
+  const placer = new Placer(cluster, undefined, { ...defaultProfile, ...scenario.profile });
   const seen = new Set<string>();
   for (let turn = 0; turn < 40; turn += 1) {
     const placement = placer.place(pod, turn);

@@ -1,6 +1,5 @@
 import type { Cluster } from "./cluster.ts";
 import { Constraints } from "./constraints.ts";
-import type { Devices } from "./devices/devices.ts";
 import { Evaluation } from "./evaluation.ts";
 import { limits } from "./limits.ts";
 import type { PodShape, PodView } from "./pod-view.ts";
@@ -53,15 +52,13 @@ export class Placer {
   #scores = new Float64Array(0);
 
   readonly #volumes: Volumes | undefined;
-  readonly #devices: Devices | undefined;
   readonly #profile: Profile;
 
-  /** Without `volumes` the claims of pods do not count, without `devices` their resource claims. */
-  constructor(cluster: Cluster, volumes?: Volumes, devices?: Devices, profile: Profile = defaultProfile) {
+  /** Without `volumes` the claims of pods do not count. Resource claims are looked at by others. */
+  constructor(cluster: Cluster, volumes?: Volumes, profile: Profile = defaultProfile) {
     this.#cluster = cluster;
     this.#profile = profile;
     this.#volumes = volumes;
-    this.#devices = devices;
   }
 
   /** Whether pods of this profile may push others out. */
@@ -153,25 +150,24 @@ export class Placer {
     const evaluation = this.#evaluationFor(pod.shape);
     const constraints = this.#constraintsFor(pod.shape);
     if (evaluation.verdictAt(slot) !== verdict.fits) return false;
-    if (!constraints.filters && this.#cluster.nominations === 0 && !hasClaims(pod)) return true;
+    if (!constraints.filters && this.#cluster.nominations === 0 && pod.claims.length === 0) return true;
     evaluation.refresh();
-    return this.#judgedBy(evaluation, constraints, pod)[slot] === verdict.fits;
+    return this.#judgedBy(evaluation, constraints, pod, slot)[slot] === verdict.fits;
   }
 
-  /** Verdicts with what other pods and nominations exclude. */
-  #judgedBy(evaluation: Evaluation, constraints: Constraints, pod: PodView): Uint8Array {
+  /** Verdicts with what other pods, claims and nominations exclude; claims are looked at for all nodes or `only` one. */
+  #judgedBy(evaluation: Evaluation, constraints: Constraints, pod: PodView, only?: number): Uint8Array {
     const { capacity, nominations } = this.#cluster;
     if (this.#scores.length < capacity) {
       this.#scores = new Float64Array(capacity);
       this.#verdicts = new Uint8Array(capacity);
     }
-    if (!constraints.filters && nominations === 0 && !hasClaims(pod)) return evaluation.verdicts;
+    if (!constraints.filters && nominations === 0 && pod.claims.length === 0) return evaluation.verdicts;
     const verdicts = this.#verdicts;
     verdicts.set(evaluation.verdicts);
     if (nominations > 0) this.#keepRoomForNominated(evaluation, pod, verdicts);
-    if (pod.claims.length > 0) this.#volumes?.filter(pod, this.#cluster, verdicts);
+    if (pod.claims.length > 0) this.#volumes?.filter(pod, this.#cluster, verdicts, only);
     constraints.filter(evaluation, verdicts);
-    if (pod.deviceClaims.length > 0) this.#devices?.filter(pod, this.#cluster, verdicts);
     return verdicts;
   }
 
@@ -203,10 +199,6 @@ export class Placer {
     }
     return best;
   }
-}
-
-function hasClaims(pod: PodView): boolean {
-  return pod.claims.length > 0 || pod.deviceClaims.length > 0;
 }
 
 /** The value of a key, made when it is missing; the least recently used leaves beyond `max`. */

@@ -2,6 +2,7 @@ import type { LabelSelector } from "#api/generated/meta-v1.ts";
 import type { Cluster } from "./cluster.ts";
 import { messageOf, preemptionReason } from "./explain.ts";
 import { limits } from "./limits.ts";
+import type { NodeView } from "./node-view.ts";
 import type { Placer } from "./placement.ts";
 import type { PodView } from "./pod-view.ts";
 import { labelsMatch } from "#api/label-match.ts";
@@ -34,6 +35,13 @@ interface Candidate {
   readonly violations: number;
 }
 
+interface PreemptionPlace {
+  readonly cluster: Cluster;
+  readonly placer: Placer;
+  /** Nobody who goes gives devices back at once: a node without them does not help. */
+  hasDevices(node: NodeView): boolean;
+}
+
 /**
  * Which less important pods would have to go, and where, so that the pod fits: budgets are respected where another set of
  * victims exists, then the least important and fewest go. Tries on `cluster` and leaves it as it was.
@@ -41,12 +49,12 @@ interface Candidate {
  */
 export function preempt(
   pod: PodView,
-  cluster: Cluster,
-  placer: Placer,
+  where: PreemptionPlace,
   verdicts: Uint8Array,
   budgets: readonly Budget[],
   turn: number,
 ): Preemption {
+  const { cluster, placer, hasDevices } = where;
   if (!placer.preempts) return { kind: "ineligible", message: "not enabled for this scheduler." };
   if (!pod.mayPreempt) return { kind: "ineligible", message: "not eligible due to preemptionPolicy=Never." };
   if (waitsForVictims(pod, cluster)) {
@@ -60,8 +68,8 @@ export function preempt(
   for (let i = 0; i < verdicts.length && found < limits.preemptionNodesMax; i += 1) {
     const slot = (i + turn * 7_919) % verdicts.length;
     if (verdicts[slot] === verdict.absent) continue;
-    const isHelpless = !mayChangeByEviction(verdicts[slot]!) || !placer.isLargeEnough(pod, slot);
-    if (isHelpless) {
+    const mayHelp = mayChangeByEviction(verdicts[slot]!) && placer.isLargeEnough(pod, slot);
+    if (!mayHelp || !hasDevices(cluster.nodeAt(slot)!)) {
       count(preemptionReason.helpless);
       continue;
     }

@@ -236,14 +236,6 @@ export class SchedulingQueue {
     else this.#later(waiting, "unschedulable", nowMs + limits.unschedulableMaxMs, "ScheduleAttemptFailure");
   }
 
-  /** What the attempt waited for is there: the pod that was taken is tried at once, in its old place. */
-  resume(key: string): void {
-    const waiting = this.#waiting.get(key);
-    if (waiting === undefined || waiting.state !== "taken") return;
-    waiting.attempts -= 1;
-    this.#activate(waiting, "ScheduleAttemptFailure");
-  }
-
   /** Something else failed: the pod is tried again after its back-off. */
   retry(key: string): void {
     const waiting = this.#waiting.get(key);

@@ -2,10 +2,13 @@ import type { Informer } from "#reconcile/informer.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Cluster } from "./cluster.ts";
 import type { DeviceBinding } from "./devices/device-binding.ts";
+import type { Wishes } from "./devices/allocation.ts";
 import type { Devices } from "./devices/devices.ts";
+import { deviceLimits } from "./devices/limits.ts";
 import { explainObstacle, type Explanation, type Obstacle } from "./explain.ts";
 import type { Explanations } from "./explanations.ts";
 import type { Extending } from "./extending.ts";
+import type { NodeView } from "./node-view.ts";
 import type { Placement, Placer } from "./placement.ts";
 import type { PodRequests } from "./pod-requests.ts";
 import type { PodView } from "./pod-view.ts";
@@ -14,7 +17,8 @@ import { type Hint, rejectedByClaims, rejectionsOf, type SchedulingQueue } from 
 import type { Tasks } from "./tasks.ts";
 import { verdict } from "./verdict.ts";
 
-type Unschedulable = Placement & { kind: "unschedulable" };
+/** `wishes`: what its claims ask for of devices. */
+export type Unschedulable = Placement & { kind: "unschedulable" } & { readonly wishes?: Wishes | undefined };
 
 export interface RefusalParts {
   readonly cluster: Cluster;
@@ -41,10 +45,18 @@ export class Refusal {
   }
 
   /** No node fits. `turn` is that of the search. */
-  ofNodes(pod: PodView, placer: Placer, { evaluation, verdicts }: Unschedulable, turn: number, nowMs: number): void {
-    const { attempts, budgets, cluster, explanations } = this.#parts;
+  ofNodes(
+    pod: PodView,
+    placer: Placer,
+    { evaluation, verdicts, wishes }: Unschedulable,
+    turn: number,
+    nowMs: number,
+  ): void {
+    const { attempts, budgets, cluster, devices, explanations } = this.#parts;
     const end = attempts.step("PostFilter", pod);
-    const preemption = preempt(pod, cluster, placer, verdicts, budgets.list(), turn);
+    const tries = { left: deviceLimits.triesMax };
+    const hasDevices = (node: NodeView): boolean => wishes === undefined || devices.canGive(pod, wishes, node, tries);
+    const preemption = preempt(pod, { cluster, placer, hasDevices }, verdicts, budgets.list(), turn);
     end(preemption.kind === "possible");
     attempts.preempted(preemption.kind === "possible" ? preemption.victims.length : 0);
     if (pod.deviceClaims.length > 0 && verdicts.includes(verdict.deviceNode)) this.#giveDevicesBack(pod);

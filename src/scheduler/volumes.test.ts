@@ -74,7 +74,7 @@ async function check({ nodes, objects, pods = {}, claims, priority = 0, expect, 
     return;
   }
   assert.equal(explain(pod, cluster, found.evaluation, found.verdicts).message, expect);
-  const preemption = preempt(pod, cluster, placer, found.verdicts, [], 0);
+  const preemption = preempt(pod, { cluster, placer, hasDevices: () => true }, found.verdicts, [], 0);
   const going = preemption.kind === "possible" ? preemption.victims.map(({ name }) => name) : undefined;
   assert.deepEqual(going, victims);
 }

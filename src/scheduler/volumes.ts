@@ -100,14 +100,14 @@ export class Volumes {
     return undefined;
   }
 
-  /** Takes out the nodes where the pod's claims are taken, have no volume and can get none, or where it cannot be attached. */
-  filter(pod: PodView, cluster: Cluster, verdicts: Uint8Array): void {
+  /** Takes out nodes (`only` that of a slot) where claims are taken, have no volume and can get none, or where it cannot be attached. */
+  filter(pod: PodView, cluster: Cluster, verdicts: Uint8Array, only?: number): void {
     const claims = this.#claimsOf(pod);
     const isInUse = claims.some(
       ({ exclusive, namespace, name }) => exclusive && cluster.usesClaim(`${namespace}/${name}`),
     );
     const wanted = this.#attached.wantedBy(claims);
-    for (let slot = 0; slot < cluster.slotCount; slot += 1) {
+    for (let slot = only ?? 0; slot < (only === undefined ? cluster.slotCount : only + 1); slot += 1) {
       if (verdicts[slot] !== verdict.fits) continue;
       const node = cluster.nodeAt(slot);
       if (node === undefined) continue;

@@ -7,12 +7,13 @@ import type {
   ResourceClaim,
   ResourceSlice,
 } from "#api/generated/resource-v1.ts";
-import { nodeView } from "../node-view.ts";
+import { nodeView, type NodeView } from "../node-view.ts";
 import { makeNode } from "../testing/objects.ts";
-import { allocate, selectorsFor } from "./allocation.ts";
+import { allocate, type Allocated, wishesOf } from "./allocation.ts";
 import { PoolIndex } from "./pools.ts";
-import { judge } from "./selector.ts";
-import { deviceClaimDeclaration, sliceDeclaration } from "./views.ts";
+import { Judgements } from "./judgements.ts";
+import { deviceLimits } from "./limits.ts";
+import { type DeviceClaimView, deviceClaimDeclaration, sliceDeclaration } from "./views.ts";
 
 const driver = "gpu.example.com";
 
@@ -60,10 +61,26 @@ interface Words {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+function allocated(
+  claims: readonly DeviceClaimView[],
+  slices: readonly ResourceSlice[],
+  node: NodeView,
+  classNamed: (name: string) => DeviceClassSpec | undefined,
+  taken: readonly string[] = [],
+): Allocated {
+  const views = slices.map(sliceDeclaration.project);
+  const judgements = new Judgements();
+  const steps = wishesOf(claims, classNamed, (selectors) => judgements.by(selectors, views, () => false));
+  const { done, value } = steps.next();
+  assert.ok(done === true);
+  if (typeof value === "string") return { kind: "broken", message: value };
+  const tries = { left: deviceLimits.triesMax };
+  return allocate(value, { pools: new PoolIndex(views).for(node), isTaken: (id) => taken.includes(id), tries });
+}
+
 /** What each claim got, as `request=device`; or why it got nothing. */
 function give({ slices, claims, classes = { gpu: {} }, taken = [], node = "n1", labels = {} }: Words): string {
   const view = nodeView(makeNode(node, { labels }));
-  const classNamed = (name: string): DeviceClassSpec | undefined => classes[name];
   const claimViews = claims.map((devices, index) =>
     deviceClaimDeclaration.project({
       metadata: { namespace: "default", name: `claim-${index}`, uid: String(index) },
@@ -71,17 +88,7 @@ function give({ slices, claims, classes = { gpu: {} }, taken = [], node = "n1", 
       status: {},
     } satisfies ResourceClaim),
   );
-  const pools = new PoolIndex(slices.map(sliceDeclaration.project)).for(view);
-  for (const selectors of claimViews.flatMap((claim) => selectorsFor(claim, classNamed)))
-    for (const { driver: of, device } of pools.flatMap(({ devices }) => devices))
-      judge(selectors, of, device, () => false).next();
-  const answer = allocate({
-    claims: claimViews,
-    node: view,
-    pools,
-    classNamed,
-    isTaken: (id) => taken.includes(id),
-  });
+  const answer = allocated(claimViews, slices, view, (name) => classes[name], taken);
   if (answer.kind === "broken") return `broken: ${answer.message}`;
   if (answer.kind === "impossible") return "impossible";
   return answer.results
@@ -307,19 +314,14 @@ for (const { what, words, expected } of cases) test(what, () => assert.equal(giv
 
 test("a result says where its devices can be reached, and carries the settings of class and claim", () => {
   const term = { matchExpressions: [{ key: "rack", operator: "In", values: ["r1"] }] };
-  const view = nodeView(makeNode("n1", { labels: { rack: "r1" } }));
+  const node = nodeView(makeNode("n1", { labels: { rack: "r1" } }));
   const opaque = (text: string): { opaque: { driver: string; parameters: unknown } } => ({
     opaque: { driver, parameters: { text } },
   });
   const slices = [slice("s", { nodeSelector: { nodeSelectorTerms: [term] }, devices: gpus("a0") })];
   const claim = one(asks(), { config: [opaque("claim"), { requests: ["other"], ...opaque("other") }] });
-  const answer = allocate({
-    claims: [deviceClaimDeclaration.project({ metadata: { name: "claim" }, spec: { devices: claim }, status: {} })],
-    node: view,
-    pools: new PoolIndex(slices.map(sliceDeclaration.project)).for(view),
-    classNamed: () => ({ config: [opaque("class")] }),
-    isTaken: () => false,
-  });
+  const view = deviceClaimDeclaration.project({ metadata: { name: "claim" }, spec: { devices: claim }, status: {} });
+  const answer = allocated([view], slices, node, () => ({ config: [opaque("class")] }));
   assert.ok(answer.kind === "allocated");
   assert.deepEqual(answer.results[0], {
     devices: {

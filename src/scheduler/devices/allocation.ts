@@ -7,21 +7,31 @@ import type {
   DeviceSubRequest,
   ExactDeviceRequest,
 } from "#api/generated/resource-v1.ts";
-import type { NodeView } from "../node-view.ts";
 import { tolerates } from "#api/node-match.ts";
+import type { Steps } from "../line.ts";
 import { Constraint, isAbout } from "./attributes.ts";
+import type { Answers } from "./judgements.ts";
 import { deviceLimits } from "./limits.ts";
 import { amountsOf, type Pool, type PoolDevice } from "./pools.ts";
-import { judgementOf } from "./selector.ts";
 import type { DeviceClaimView } from "./views.ts";
 
-export interface AllocationInput {
+/** What claims ask for, with what is known of it for any node. */
+export interface Wishes {
   readonly claims: readonly DeviceClaimView[];
-  readonly node: NodeView;
+  /** For each request its alternatives, the best first. */
+  readonly requests: readonly (readonly Wish[])[];
+}
+
+/** How many devices may still be tried before a search gives up. */
+export interface Tries {
+  left: number;
+}
+
+interface Supply {
   readonly pools: readonly Pool[];
-  classNamed(name: string): DeviceClassSpec | undefined;
   /** Whether a device (`driver/pool/device`) is given to somebody already. */
   isTaken(id: string): boolean;
+  readonly tries: Tries;
 }
 
 export type Allocated =
@@ -40,8 +50,8 @@ interface Wish {
   readonly request: string;
   readonly asks: ExactDeviceRequest | DeviceSubRequest;
   readonly deviceClass: DeviceClassSpec;
-  /** Of the class, then of the request: a device is taken when all take it. */
-  readonly selectors: readonly string[];
+  /** By the selectors of the class, then of the request: a device is taken when all take it. */
+  readonly answers: Answers;
   readonly isAdmin: boolean;
 }
 
@@ -57,14 +67,14 @@ class Unjudged extends Error {}
 
 /**
  * Gives each request of each claim its devices on one node, all or none: a search that goes back where a choice leaves nothing for
- * a later request. Pure; evaluates nothing: `judge` has done that before.
+ * a later request. Pure; evaluates nothing: the wishes carry what selectors say.
  * https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
  */
-export function allocate(input: AllocationInput): Allocated {
+export function allocate(wishes: Wishes, supply: Supply): Allocated {
   try {
-    const search = new Search(input);
+    const search = new Search(wishes, supply);
     if (!search.run()) return { kind: "impossible" };
-    const results = input.claims.map((claim, index) => resultOf(claim, search.choicesOf(index)));
+    const results = wishes.claims.map((claim, index) => resultOf(claim, search.choicesOf(index)));
     return { kind: "allocated", results };
   } catch (error) {
     if (error instanceof Broken) return { kind: "broken", message: error.message };
@@ -73,14 +83,30 @@ export function allocate(input: AllocationInput): Allocated {
   }
 }
 
-/** By which selectors devices are to be judged for a claim: one list for each request and each of its alternatives. */
-export function selectorsFor(claim: DeviceClaimView, classNamed: AllocationInput["classNamed"]): string[][] {
-  return (claim.devices.requests ?? []).flatMap(({ exactly, firstAvailable = [] }) =>
-    (exactly === undefined ? firstAvailable : [exactly]).flatMap((asks) => {
-      const deviceClass = classNamed(asks.deviceClassName);
-      return deviceClass === undefined ? [] : [selectorsOf(deviceClass, asks)];
-    }),
-  );
+/** What claims ask for; a message where a class is missing. `judged`: what a list of selectors says, the devices judged in turns. */
+export function* wishesOf(
+  claims: readonly DeviceClaimView[],
+  classNamed: (name: string) => DeviceClassSpec | undefined,
+  judged: (selectors: readonly string[]) => Steps<Answers>,
+): Steps<Wishes | string> {
+  const requests: Wish[][] = [];
+  for (const [claim, { devices }] of claims.entries()) {
+    for (const { name, exactly, firstAvailable = [] } of devices.requests ?? []) {
+      const asked: [string, ExactDeviceRequest | DeviceSubRequest, boolean][] =
+        exactly === undefined
+          ? firstAvailable.map((one) => [`${name}/${one.name}`, one, false])
+          : [[name, exactly, exactly.adminAccess === true]];
+      const alternatives: Wish[] = [];
+      for (const [full, asks, isAdmin] of asked) {
+        const deviceClass = classNamed(asks.deviceClassName);
+        if (deviceClass === undefined) return `request ${full}: device class ${asks.deviceClassName} does not exist`;
+        const answers = yield* judged(selectorsOf(deviceClass, asks));
+        alternatives.push({ claim, name: full, request: name, asks, deviceClass, answers, isAdmin });
+      }
+      requests.push(alternatives);
+    }
+  }
+  return { claims, requests };
 }
 
 function selectorsOf(deviceClass: DeviceClassSpec, asks: Wish["asks"]): string[] {
@@ -89,29 +115,27 @@ function selectorsOf(deviceClass: DeviceClassSpec, asks: Wish["asks"]): string[]
 }
 
 class Search {
-  readonly #input: AllocationInput;
-  /** For each request its alternatives, the best first. */
-  readonly #requests: readonly (readonly Wish[])[];
+  readonly #wishes: Wishes;
+  readonly #supply: Supply;
   readonly #constraints: readonly (readonly Constraint[])[];
   readonly #chosen: Choice[] = [];
   readonly #used = new Set<string>();
   /** Thousandths that are left, by pool, counter set and counter. */
   readonly #counters = new Map<Pool, Map<string, Map<string, bigint>>>();
-  #tries = 0;
 
-  constructor(input: AllocationInput) {
-    this.#input = input;
-    this.#requests = input.claims.flatMap((claim, index) => wishesOf(claim, index, input));
-    this.#constraints = input.claims.map(({ devices }) =>
+  constructor(wishes: Wishes, supply: Supply) {
+    this.#wishes = wishes;
+    this.#supply = supply;
+    this.#constraints = wishes.claims.map(({ devices }) =>
       (devices.constraints ?? []).map((one) => new Constraint(one)),
     );
-    for (const pool of input.pools) if (pool.counters.size > 0) this.#counters.set(pool, this.#left(pool));
+    for (const pool of supply.pools) if (pool.counters.size > 0) this.#counters.set(pool, this.#left(pool));
   }
 
   /** What the devices that are given away already have left of a pool's counters. */
   #left(pool: Pool): Map<string, Map<string, bigint>> {
     const left = new Map(Array.from(pool.counters, ([name, counters]) => [name, new Map(counters)]));
-    for (const one of pool.devices) if (this.#input.isTaken(one.id)) count(left, one, -1n);
+    for (const one of pool.devices) if (this.#supply.isTaken(one.id)) count(left, one, -1n);
     return left;
   }
 
@@ -124,7 +148,7 @@ class Search {
   }
 
   #next(request: number): boolean {
-    const alternatives = this.#requests[request];
+    const alternatives = this.#wishes.requests[request];
     if (alternatives === undefined) return true;
     return alternatives.some((wish) => {
       if (wish.asks.allocationMode === "All") return this.#takeAll(wish, request);
@@ -135,8 +159,8 @@ class Search {
   /** `missing` devices for a wish, from this place of the pools on: equal devices are not tried in every order. */
   #take(wish: Wish, request: number, missing: number, poolIndex: number, deviceIndex: number): boolean {
     if (missing === 0) return this.#next(request + 1);
-    for (let p = poolIndex; p < this.#input.pools.length; p += 1) {
-      const pool = this.#input.pools[p]!;
+    for (let p = poolIndex; p < this.#supply.pools.length; p += 1) {
+      const pool = this.#supply.pools[p]!;
       if (pool.problem !== undefined) continue;
       for (let d = p === poolIndex ? deviceIndex : 0; d < pool.devices.length; d += 1) {
         const one = pool.devices[d]!;
@@ -151,7 +175,7 @@ class Search {
   /** Every device that matches, and none of them may be in use. */
   #takeAll(wish: Wish, request: number): boolean {
     const given: Pool[] = [];
-    const fits = this.#input.pools.every((pool) =>
+    const fits = this.#supply.pools.every((pool) =>
       pool.devices.every((one) => {
         if (!this.#matches(wish, one)) return true;
         if (pool.problem !== undefined) throw new Broken(`request ${wish.name}: ${pool.problem}`);
@@ -166,13 +190,13 @@ class Search {
   }
 
   #matches(wish: Wish, { device, driver }: PoolDevice): boolean {
-    this.#tries += 1;
-    if (this.#tries > deviceLimits.triesMax) throw new Broken("too many combinations of devices were tried");
+    this.#supply.tries.left -= 1;
+    if (this.#supply.tries.left < 0) throw new Broken("too many combinations of devices were tried");
     const isRepelled = (device.taints ?? []).some(
       (taint) => taint.effect !== "None" && !(wish.asks.tolerations ?? []).some((one) => tolerates(one, taint)),
     );
     if (isRepelled) return false;
-    const judged = judgementOf(wish.selectors, device);
+    const judged = wish.answers.get(device);
     if (judged === undefined) throw new Unjudged();
     if (!judged.ok)
       throw new Broken(`request ${wish.name}: selector for device ${driver}/${device.name}: ${judged.message}`);
@@ -180,7 +204,7 @@ class Search {
   }
 
   #give(wish: Wish, one: PoolDevice, pool: Pool): boolean {
-    if (!wish.isAdmin && (this.#used.has(one.id) || this.#input.isTaken(one.id))) return false;
+    if (!wish.isAdmin && (this.#used.has(one.id) || this.#supply.isTaken(one.id))) return false;
     if (this.choicesOf(wish.claim).length >= deviceLimits.devicesPerClaimMax) return false;
     const constraints = this.#constraints[wish.claim] ?? [];
     if (!constraints.every((constraint) => constraint.allows(wish, one))) return false;
@@ -200,23 +224,6 @@ class Search {
     const left = this.#counters.get(pool);
     if (left !== undefined) count(left, given, 1n);
   }
-}
-
-function wishesOf(claim: DeviceClaimView, index: number, input: AllocationInput): Wish[][] {
-  return (claim.devices.requests ?? []).map((request) => {
-    const { name, exactly, firstAvailable = [] } = request;
-    const asked: [string, ExactDeviceRequest | DeviceSubRequest, boolean][] =
-      exactly === undefined
-        ? firstAvailable.map((one) => [`${name}/${one.name}`, one, false])
-        : [[name, exactly, exactly.adminAccess === true]];
-    return asked.map(([full, asks, isAdmin]) => {
-      const deviceClass = input.classNamed(asks.deviceClassName);
-      if (deviceClass === undefined)
-        throw new Broken(`request ${full}: device class ${asks.deviceClassName} does not exist`);
-      const selectors = selectorsOf(deviceClass, asks);
-      return { claim: index, name: full, request: name, asks, deviceClass, selectors, isAdmin };
-    });
-  });
 }
 
 /** Adds what a device takes of the counters (negative: takes it); false, and nothing changes, where not enough is left. */

@@ -1,21 +1,30 @@
 import type { AllocationResult, DeviceClassSpec } from "#api/generated/resource-v1.ts";
 import type { Informer } from "#reconcile/informer.ts";
-import type { Cluster } from "../cluster.ts";
 import { termMatches } from "#api/node-match.ts";
 import type { NodeView } from "../node-view.ts";
 import type { Obstacle } from "../explain.ts";
 import type { DeviceClaimUse, PodView } from "../pod-view.ts";
 import { verdict } from "../verdict.ts";
-import { allocate, type Allocated, selectorsFor } from "./allocation.ts";
+import type { IsOver, Steps } from "../line.ts";
+import { allocate, type Allocated, type Tries, type Wishes, wishesOf } from "./allocation.ts";
+import { Judgements } from "./judgements.ts";
 import { deviceLimits } from "./limits.ts";
 import { deviceId, PoolIndex } from "./pools.ts";
-import { type IsOver, judge, type Steps } from "./selector.ts";
 import type { DeviceClaimView, SliceView } from "./views.ts";
 
 /** A claim with what it is to be given; undefined: it has its devices, and the pod is only to be named as a user of it. */
 export interface Assignment {
   readonly claim: DeviceClaimView;
   readonly allocation: AllocationResult | undefined;
+}
+
+/** What a search for a pod's devices found. */
+export interface Found {
+  readonly wishes: Wishes;
+  /** Verdicts on the nodes that cannot give what is asked for. */
+  readonly refused: ReadonlyMap<string, number>;
+  /** Something that is wrong with what is asked for, as far as some node showed it. */
+  readonly problem: Obstacle | undefined;
 }
 
 /** What was decided for a pod. Kept until the claims are seen as they were written. */
@@ -36,13 +45,12 @@ export class Devices {
   readonly #claims: Informer<DeviceClaimView>;
   readonly #slices: Informer<SliceView>;
   readonly #classes: Informer<DeviceClassSpec>;
-  /** How many claims hold a device, by its id: more than one only where the server's users wrote it so. */
+  /** How often a device is given away, by its id: by claims, and by what was decided for pods until it is seen in their claims. */
   readonly #taken = new Map<string, number>();
+  readonly #judgements = new Judgements();
   /** By the uid of the pod. */
   readonly #assumed = new Map<string, Assumed>();
   #pools: PoolIndex | undefined;
-  /** Lists of selectors, as JSON, by which all devices that are there now were judged. */
-  #judged = new Set<string>();
 
   constructor(claims: Informer<DeviceClaimView>, slices: Informer<SliceView>, classes: Informer<DeviceClassSpec>) {
     this.#claims = claims;
@@ -61,7 +69,7 @@ export class Devices {
       }),
       this.#slices.handle(() => {
         this.#pools = undefined;
-        this.#judged = new Set();
+        this.#judgements.changed();
         changed();
       }),
       this.#classes.handle(changed),
@@ -108,60 +116,44 @@ export class Devices {
     return undefined;
   }
 
-  /** Judges all devices by what the pod's claims ask for, in turns: to be done before a node is looked for. */
-  *judge(pod: PodView, isOver: IsOver): Steps<void> {
-    const wanted = this.#waiting(pod).flatMap((claim) => selectorsFor(claim, (name) => this.#classes.get(name)));
-    if (this.#judged.size >= deviceLimits.programsMax) this.#judged.clear();
-    for (const selectors of wanted) {
-      // Of the slices at this time: when one changes meanwhile, this counts for nothing.
-      const judged = this.#judged;
-      const key = JSON.stringify(selectors);
-      if (selectors.length === 0 || judged.has(key)) continue;
-      for (const { driver, devices } of this.#slices.list()) {
-        for (const device of devices) {
-          if (isOver()) yield;
-          yield* judge(selectors, driver, device, isOver);
-        }
-      }
-      judged.add(key);
-    }
+  /** What the pod's claims ask for and have not got, all devices judged by it, in turns; why nobody can give it otherwise. */
+  *wishes(pod: PodView, isOver: IsOver): Steps<Wishes | Obstacle> {
+    const slices = this.#slices.list();
+    const wishes = yield* wishesOf(
+      this.#waiting(pod),
+      (name) => this.#classes.get(name),
+      (selectors) => this.#judgements.by(selectors, slices, isOver),
+    );
+    return typeof wishes === "string" ? broken(wishes) : wishes;
   }
 
-  /** Takes out the nodes that cannot give what the pod's claims ask for, and those from which their devices cannot be reached. */
-  filter(pod: PodView, cluster: Cluster, verdicts: Uint8Array): void {
-    const placed = this.#claimsOf(pod).filter(({ allocation }) => allocation !== undefined);
-    const waiting = this.#waiting(pod);
-    const promised = this.#promised();
-    for (let slot = 0; slot < cluster.slotCount; slot += 1) {
-      const node = verdicts[slot] === verdict.fits ? cluster.nodeAt(slot) : undefined;
-      if (node === undefined) continue;
-      if (!placed.every((claim) => isReachable(claim, node))) verdicts[slot] = verdict.deviceNode;
-      else if (waiting.length > 0 && this.#allocate(waiting, node, promised).kind !== "allocated")
-        verdicts[slot] = verdict.devices;
+  /** Which of the nodes cannot give what is asked for, in turns. When nodes or devices change meanwhile, events tell. */
+  *search(pod: PodView, wishes: Wishes, nodes: Iterable<NodeView>, isOver: IsOver): Steps<Found> {
+    const refused = new Map<string, number>();
+    let problem: string | undefined;
+    for (const node of nodes) {
+      if (isOver()) yield;
+      const answer = this.#allocate(wishes, node);
+      if (answer.kind === "broken") problem ??= answer.message;
+      if (!this.#reaches(pod, node)) refused.set(node.name, verdict.deviceNode);
+      else if (answer.kind !== "allocated") refused.set(node.name, verdict.devices);
     }
+    return { wishes, refused, problem: problem === undefined ? undefined : broken(problem) };
   }
 
-  /** The first thing that is wrong with what a pod asks for, seen from any node; undefined when nothing is. */
-  problem(pod: PodView, cluster: Cluster): Obstacle | undefined {
-    const waiting = this.#waiting(pod);
-    const promised = this.#promised();
-    for (let slot = 0; waiting.length > 0 && slot < cluster.slotCount; slot += 1) {
-      const node = cluster.nodeAt(slot);
-      const answer = node === undefined ? undefined : this.#allocate(waiting, node, promised);
-      if (answer?.kind === "broken")
-        return { message: answer.message, change: "resource claims, classes and pools of devices without this fault" };
-    }
-    return undefined;
+  /** Whether a node can give what a pod asks for now. `tries`: devices that may be tried for it. */
+  canGive(pod: PodView, wishes: Wishes, node: NodeView, tries: Tries): boolean {
+    return this.#reaches(pod, node) && this.#allocate(wishes, node, tries).kind === "allocated";
   }
 
   /** Gives the pod its devices on a node, in memory; false when there are none any more. */
-  assume(pod: PodView, node: NodeView): boolean {
-    const waiting = this.#waiting(pod);
-    const answer = this.#allocate(waiting, node);
+  assume(pod: PodView, wishes: Wishes, node: NodeView): boolean {
+    const answer = this.#allocate(wishes, node);
     if (answer.kind !== "allocated") return false;
-    const given = waiting.map((claim, index) => ({ claim, allocation: answer.results[index] }));
+    const given = wishes.claims.map((claim, index) => ({ claim, allocation: answer.results[index] }));
     const shared = this.#claimsOf(pod).filter(({ allocation }) => allocation !== undefined);
     const assignments = [...given, ...shared.map((claim) => ({ claim, allocation: undefined }))];
+    for (const { allocation } of assignments) this.#count(allocation, 1);
     this.#assumed.set(pod.uid, { assignments, isWriting: false, isOver: false, written: new Map() });
     return true;
   }
@@ -206,6 +198,7 @@ export class Devices {
       const claim = this.#claims.get(key);
       if (claim !== undefined && Number(claim.resourceVersion) < revision) return;
     }
+    for (const { allocation } of assumed.assignments) this.#count(allocation, -1);
     this.#assumed.delete(uid);
   }
 
@@ -249,28 +242,19 @@ export class Devices {
     return undefined;
   }
 
-  /** Devices of pods whose claims are not seen as they were written. */
-  #promised(): ReadonlySet<string> {
-    const promised = new Set<string>();
-    for (const { assignments } of this.#assumed.values()) {
-      for (const { allocation } of assignments) {
-        for (const { driver, pool, device, adminAccess } of allocation?.devices.results ?? [])
-          if (adminAccess !== true) promised.add(deviceId(driver, pool, device));
-      }
-    }
-    return promised;
+  /** Whether the devices that the pod's claims have can be reached from a node. */
+  #reaches(pod: PodView, node: NodeView): boolean {
+    return this.#claimsOf(pod).every((claim) => isReachable(claim, node));
   }
 
-  #allocate(claims: readonly DeviceClaimView[], node: NodeView, promised = this.#promised()): Allocated {
+  #allocate(wishes: Wishes, node: NodeView, tries: Tries = { left: deviceLimits.triesMax }): Allocated {
     this.#pools ??= new PoolIndex(this.#slices.list());
-    return allocate({
-      claims,
-      node,
-      pools: this.#pools.for(node),
-      classNamed: (name) => this.#classes.get(name),
-      isTaken: (id) => this.#taken.has(id) || promised.has(id),
-    });
+    return allocate(wishes, { pools: this.#pools.for(node), isTaken: (id) => this.#taken.has(id), tries });
   }
+}
+
+function broken(message: string): Obstacle {
+  return { message, change: "resource claims, classes and pools of devices without this fault" };
 }
 
 function isReachable({ allocation }: DeviceClaimView, node: NodeView): boolean {

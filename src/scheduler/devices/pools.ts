@@ -38,13 +38,17 @@ export function deviceId(driver: string, pool: string, device: string): string {
 export class PoolIndex {
   readonly #local = new Map<string, (readonly SliceView[])[]>();
   readonly #shared: (readonly SliceView[])[] = [];
+  /** Those that every node reaches are the same for all. */
+  readonly #everywhere: Pool[] = [];
 
   constructor(slices: readonly SliceView[]) {
     for (const pool of newest(slices)) {
       const node = pool[0]?.nodeName ?? "";
       const isLocal = node !== "" && pool.every(({ nodeName, perDevice }) => !perDevice && nodeName === node);
       const known = this.#local.get(node);
-      if (!isLocal) this.#shared.push(pool);
+      if (pool.every(({ allNodes, perDevice }) => allNodes && !perDevice))
+        this.#everywhere.push(...poolOf(pool, (slice) => devicesOf(slice, slice.devices)));
+      else if (!isLocal) this.#shared.push(pool);
       else if (known === undefined) this.#local.set(node, [pool]);
       else known.push(pool);
     }
@@ -52,7 +56,8 @@ export class PoolIndex {
 
   /** The pools with devices that a node can reach. */
   for(node: NodeView): Pool[] {
-    return [...(this.#local.get(node.name) ?? []), ...this.#shared].flatMap((slices) => poolFor(node, slices) ?? []);
+    const some = [...(this.#local.get(node.name) ?? []), ...this.#shared];
+    return [...some.flatMap((slices) => poolOf(slices, (slice) => reachable(slice, node))), ...this.#everywhere];
   }
 }
 
@@ -68,19 +73,26 @@ function newest(slices: readonly SliceView[]): Iterable<readonly SliceView[]> {
   return pools.values();
 }
 
-function poolFor(node: NodeView, slices: readonly SliceView[]): Pool | undefined {
+/** The pool with the devices that count; none where there are none. */
+function poolOf(slices: readonly SliceView[], of: (slice: SliceView) => PoolDevice[]): Pool[] {
   const [first] = slices;
-  const devices = slices.flatMap((slice) => reachable(slice, node));
-  if (first === undefined || devices.length === 0) return undefined;
+  const devices = slices.flatMap(of);
+  if (first === undefined || devices.length === 0) return [];
   const { driver, pool: name } = first;
-  return { driver, name, devices, counters: countersOf(slices), problem: problemOf(first, slices) };
+  return [{ driver, name, devices, counters: countersOf(slices), problem: problemOf(first, slices) }];
 }
 
 function reachable(slice: SliceView, node: NodeView): PoolDevice[] {
+  if (slice.perDevice)
+    return devicesOf(
+      slice,
+      slice.devices.filter((device) => reaches(device, node)),
+    );
+  return reaches(slice, node) ? devicesOf(slice, slice.devices) : [];
+}
+
+function devicesOf(slice: SliceView, devices: readonly Device[]): PoolDevice[] {
   const { driver, pool } = slice;
-  const isWhole = !slice.perDevice && reaches(slice, node);
-  if (!slice.perDevice && !isWhole) return [];
-  const devices = isWhole ? slice.devices : slice.devices.filter((device) => reaches(device, node));
   return devices.map((device) => ({ id: deviceId(driver, pool, device.name), driver, pool, device, slice }));
 }
 

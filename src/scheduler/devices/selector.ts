@@ -3,16 +3,13 @@ import { kubernetesEnvironment } from "#cel/kubernetes.ts";
 import { compileExpression, type Program } from "#cel/program.ts";
 import { bool, dyn, map, opaque, string, type ObjectField, type ObjectType, type Type } from "#cel/types.ts";
 import { ArrayList, EntryMap, MapValue, type Value } from "#cel/value.ts";
+import type { IsOver, Steps } from "../line.ts";
 import { deviceLimits } from "./limits.ts";
 
 /** Whether a selector takes a device; a selector that fails says why. */
 export type Judgement =
   | { readonly ok: true; readonly matches: boolean }
   | { readonly ok: false; readonly message: string };
-
-/** Whether a turn is over: others get theirs at the next yield. */
-export type IsOver = () => boolean;
-export type Steps<T> = Generator<void, T>;
 
 function field(name: string, type: Type): [string, ObjectField] {
   return [name, { name, type }];
@@ -72,30 +69,19 @@ class DeviceValue extends MapValue {
 
 const programs = new Map<string, Program | string>();
 const values = new WeakMap<Device, DeviceValue>();
-const verdicts = new WeakMap<Device, Map<string, Judgement>>();
+const matching: Judgement = { ok: true, matches: true };
+const other: Judgement = { ok: true, matches: false };
 
 /**
- * Judges one device by CEL selectors, in turns, up to the first that does not take it. Devices are never changed in place, so that an
- * answer holds as long as the device. https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
+ * Judges one device by CEL selectors, in turns, up to the first that does not take it.
+ * https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocation/
  */
-export function* judge(selectors: readonly string[], driver: string, device: Device, isOver: IsOver): Steps<void> {
-  let known = verdicts.get(device);
-  if (known === undefined) verdicts.set(device, (known = new Map<string, Judgement>()));
+export function* judge(selectors: readonly string[], driver: string, device: Device, isOver: IsOver): Steps<Judgement> {
   for (const expression of selectors) {
-    const judged = known.get(expression) ?? (yield* evaluate(expression, driver, device, isOver));
-    known.set(expression, judged);
-    if (!judged.ok || !judged.matches) return;
+    const judged = yield* evaluate(expression, driver, device, isOver);
+    if (judged !== matching) return judged;
   }
-}
-
-/** Whether all of the selectors take a device; undefined where it was not judged by them. */
-export function judgementOf(selectors: readonly string[], device: Device): Judgement | undefined {
-  const known = verdicts.get(device);
-  for (const expression of selectors) {
-    const judged = known?.get(expression);
-    if (judged === undefined || !judged.ok || !judged.matches) return judged;
-  }
-  return { ok: true, matches: true };
+  return matching;
 }
 
 function* evaluate(expression: string, driver: string, device: Device, isOver: IsOver): Steps<Judgement> {
@@ -104,7 +90,8 @@ function* evaluate(expression: string, driver: string, device: Device, isOver: I
   let value = values.get(device);
   if (value === undefined) values.set(device, (value = deviceValue(driver, device)));
   const result = yield* program.inTurns([value], deviceLimits.selectorCostMax, isOver);
-  return result.ok ? { ok: true, matches: result.value === true } : { ok: false, message: result.message };
+  if (!result.ok) return { ok: false, message: result.message };
+  return result.value === true ? matching : other;
 }
 
 function programOf(expression: string): Program | string {
