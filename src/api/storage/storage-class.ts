@@ -1,4 +1,5 @@
 import { ageColumn, column, nameColumn } from "../columns.ts";
+import type { ObjectMeta } from "../generated/meta-v1.ts";
 import type { StorageClass } from "../generated/storage-v1.ts";
 import { ageOf } from "../human-duration.ts";
 import type { KindRules } from "../kind.ts";
@@ -14,6 +15,21 @@ const parametersMax = 512;
 const parametersSizeMaxBytes = 256 * 1024;
 const bindingModes = ["Immediate", "WaitForFirstConsumer"];
 const reclaimPolicies = ["Delete", "Retain"];
+
+/** The name of the class for claims that name none: of several that say so, the newest. Pure. */
+export function defaultClass(classes: readonly { readonly metadata: ObjectMeta }[]): string | undefined {
+  const isDefault = ({ annotations }: ObjectMeta): boolean =>
+    [defaultAnnotation, betaDefaultAnnotation].some((name) => annotations?.[name] === "true");
+  const order = (a: ObjectMeta, b: ObjectMeta): number => {
+    const [older = "", newer = ""] = [a.creationTimestamp, b.creationTimestamp];
+    if (older !== newer) return older < newer ? 1 : -1;
+    return (a.name ?? "") < (b.name ?? "") ? -1 : 1;
+  };
+  return classes
+    .map(({ metadata }) => metadata)
+    .filter(isDefault)
+    .sort(order)[0]?.name;
+}
 
 export function validateParameters(
   errors: FieldErrors,

@@ -1,15 +1,11 @@
 import { persistentvolumeclaims, persistentvolumes, storageclasses } from "#api/generated/resources.ts";
-import type { StorageClass } from "#api/generated/storage-v1.ts";
+import { defaultClass } from "#api/storage/storage-class.ts";
 import { compareQuantities, quantityOf } from "#codec/quantity.ts";
 import type { AdmissionPlugin } from "../admission.ts";
 import { getStored, listStored } from "../authorize/stored.ts";
 import type { ObjectReader } from "../object-reader.ts";
 import { allow, forbid, isAbout, objectOf, oldObjectOf } from "./request.ts";
 
-const defaultAnnotations = [
-  "storageclass.kubernetes.io/is-default-class",
-  "storageclass.beta.kubernetes.io/is-default-class",
-];
 const betaClassAnnotation = "volume.beta.kubernetes.io/storage-class";
 
 /** A claim that names no class gets the default one; of several, the newest. */
@@ -21,22 +17,11 @@ export function defaultStorageClass(objects: ObjectReader): AdmissionPlugin {
       const claim = objectOf(request, persistentvolumeclaims);
       if (claim === undefined || claim.spec.storageClassName !== undefined) return allow;
       if (claim.metadata.annotations?.[betaClassAnnotation] !== undefined) return allow;
-      const name = newestDefault(listStored(objects, storageclasses))?.metadata.name;
+      const name = defaultClass(listStored(objects, storageclasses));
       if (name !== undefined) claim.spec.storageClassName = name;
       return allow;
     },
   };
-}
-
-function newestDefault(classes: readonly StorageClass[]): StorageClass | undefined {
-  const isDefault = (one: StorageClass): boolean =>
-    defaultAnnotations.some((name) => one.metadata.annotations?.[name] === "true");
-  const order = (a: StorageClass, b: StorageClass): number => {
-    const [older = "", newer = ""] = [a.metadata.creationTimestamp, b.metadata.creationTimestamp];
-    if (older !== newer) return older < newer ? 1 : -1;
-    return (a.metadata.name ?? "") < (b.metadata.name ?? "") ? -1 : 1;
-  };
-  return classes.filter(isDefault).sort(order)[0];
 }
 
 /** Volumes and claims stay until nobody uses them: a controller takes the finalizer away then. */

@@ -1,5 +1,6 @@
 import { persistentvolumeclaims, pods as podResource } from "#api/generated/resources.ts";
 import type { Resource } from "#api/resource.ts";
+import { defaultClass } from "#api/storage/storage-class.ts";
 import type { Action } from "#reconcile/action.ts";
 import type { Controller, Plan } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
@@ -45,6 +46,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
     const plan = planClaim({
       claim,
       storageClass,
+      defaultClass: defaultClass(classes.list()),
       volume: name === "" ? undefined : volumes.get(name),
       kept: volumes.by("claim", claim.key),
       free: volumes.by("free", claim.className),
@@ -90,8 +92,9 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
         else if (old === undefined) for (const name of current.claims) enqueue(keyOf(current.namespace, name));
       }),
       classes.handle((key, _old, current) => {
-        if (current !== undefined)
-          for (const claim of claims.by("class", key)) if (isUnbound(claim)) enqueue(claim.key);
+        if (current === undefined) return;
+        for (const claim of [...claims.by("class", key), ...claims.by("class", "")])
+          if (isUnbound(claim)) enqueue(claim.key);
       }),
     ],
     pass(key) {

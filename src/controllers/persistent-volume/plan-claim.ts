@@ -23,6 +23,8 @@ const provisionerAnnotations = [
 export interface ObservedClaim {
   readonly claim: ClaimView;
   readonly storageClass: StorageClassView | undefined;
+  /** The class for claims that name none; undefined when there is none. */
+  readonly defaultClass: string | undefined;
   /** The volume that the claim names; undefined when it names none, or there is none such. */
   readonly volume: VolumeView | undefined;
   /** Volumes that are bound to the claim or kept for it. */
@@ -58,7 +60,11 @@ function planUnbound(observed: ObservedClaim): Action[] {
   return [...pending(claim), ...provision(observed)];
 }
 
-function provision({ claim, storageClass, node }: ObservedClaim): Action[] {
+function provision({ claim, storageClass, defaultClass, node }: ObservedClaim): Action[] {
+  if (claim.wantsDefault && defaultClass !== undefined) {
+    const reason = `the claim names no class, and ${defaultClass} is the default one now`;
+    return [patchClaim(claim, { spec: { storageClassName: defaultClass } }, reason)];
+  }
   if (claim.className === "") {
     const message = "no persistent volumes available for this claim and no storage class is set";
     return [tell(claim, "Normal", "FailedBinding", message)];

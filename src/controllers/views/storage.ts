@@ -5,6 +5,7 @@ import type {
   PersistentVolumeClaimStatus,
   PersistentVolumeSpec,
 } from "#api/generated/core-v1.ts";
+import type { ObjectMeta } from "#api/generated/meta-v1.ts";
 import { persistentvolumeclaims, persistentvolumes, storageclasses } from "#api/generated/resources.ts";
 import type { StorageClass } from "#api/generated/storage-v1.ts";
 import type { InformerDeclaration } from "#reconcile/informer.ts";
@@ -19,6 +20,8 @@ export interface ClaimView extends ObjectView {
   readonly status: PersistentVolumeClaimStatus;
   /** "" when it wants volumes without a class. */
   readonly className: string;
+  /** It names no class: the default one is meant, when there is one. */
+  readonly wantsDefault: boolean;
 }
 
 export interface VolumeView extends ObjectView {
@@ -28,6 +31,7 @@ export interface VolumeView extends ObjectView {
 }
 
 export interface StorageClassView extends ObjectView {
+  readonly metadata: ObjectMeta;
   readonly provisioner: string;
   readonly reclaimPolicy: string;
   /** Claims wait until a pod that uses them has a node. */
@@ -47,7 +51,8 @@ export const claimDeclaration: InformerDeclaration<PersistentVolumeClaim, ClaimV
     ...objectView(claim.metadata),
     spec: claim.spec,
     status: claim.status ?? {},
-    className: claim.spec.storageClassName ?? claim.metadata.annotations?.[betaClassAnnotation] ?? "",
+    className: classOf(claim) ?? "",
+    wantsDefault: classOf(claim) === undefined,
   }),
 };
 
@@ -68,15 +73,20 @@ export const volumeDeclaration: InformerDeclaration<PersistentVolume, VolumeView
     ...objectView(volume.metadata),
     spec: volume.spec,
     phase: volume.status?.phase ?? "Pending",
-    className: volume.spec.storageClassName ?? volume.metadata.annotations?.[betaClassAnnotation] ?? "",
+    className: classOf(volume) ?? "",
   }),
 };
+
+function classOf({ spec, metadata }: PersistentVolumeClaim | PersistentVolume): string | undefined {
+  return spec.storageClassName ?? metadata.annotations?.[betaClassAnnotation];
+}
 
 export const storageClassDeclaration: InformerDeclaration<StorageClass, StorageClassView> = {
   resource: storageclasses,
   indexes: objectIndexes,
   project: (one) => ({
     ...objectView(one.metadata),
+    metadata: one.metadata,
     provisioner: one.provisioner,
     reclaimPolicy: one.reclaimPolicy ?? "Delete",
     waits: one.volumeBindingMode === "WaitForFirstConsumer",
