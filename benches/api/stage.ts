@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { engineFlags, serverFlags } from "#main/engine-flags.ts";
 import { loopbackIdentity } from "../../tests/api/loopback-identity.ts";
 import { connect, connectTo, type ApiConnection } from "../cluster/connection.ts";
 import * as running from "../cluster/running-cluster.ts";
@@ -135,7 +136,7 @@ export async function startLone({ folder, prepare }: LoneFlags): Promise<Lone> {
   };
   process.once("SIGTERM", cutOff);
   await prepare?.(place);
-  const execArgv = ["--no-parallel-scavenge", "--max-semi-space-size=16", "--expose-gc"];
+  const execArgv = [...engineFlags, ...serverFlags, "--expose-gc"];
   const child: ChildProcess = fork(join(import.meta.dirname, "lone-server.ts"), { execArgv });
   const answer = new Promise<LoneAnswer>((resolve, reject) => {
     child.once("message", (message) => resolve(message as LoneAnswer));

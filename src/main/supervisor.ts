@@ -8,6 +8,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { clusterPaths, loadSettings, nodePath, type ClusterSettings } from "#cluster/settings.ts";
 import { realDisk } from "#world/node/disk.ts";
+import { agentFlags, engineFlags, serverFlags } from "./engine-flags.ts";
 import { rotateLog } from "./log-files.ts";
 import { programPath } from "./places.ts";
 import { endProcess, findProcess, forgetProcess, rememberProcess } from "./process-file.ts";
@@ -25,20 +26,6 @@ const stableAfterMs = 30_000;
 const takeOverGraceMs = 10_000;
 const logCheckMs = 60_000;
 
-/**
- * Young generations have a bound: a small one saves memory, a large one copies less of what is under way (a server with 64 creations
- * in flight needs a tenth less time with 16 MB than with 8, and holds no more at rest). They are swept on one thread: helpers that
- * wait for a busy core made pauses of 180 ms where one thread needs 10, and all of them together need more processor time.
- */
-const nodeFlags = [
-  "--enable-source-maps",
-  "--disable-warning=ExperimentalWarning",
-  "--no-parallel-scavenge",
-  // A signal must not open an inspector (CVE-2019-11248).
-  "--disable-sigusr1",
-];
-const serverFlags = ["--max-semi-space-size=16"];
-const agentFlags = ["--max-semi-space-size=4"];
 /** The C library gives each thread a heap of its own, and none of them back: two serve as well and save tens of megabytes. */
 const memoryEnvironment = { MALLOC_ARENA_MAX: "2" };
 
@@ -107,7 +94,7 @@ async function startHistory(settings: ClusterSettings): Promise<void> {
 }
 
 function ours(program: "server" | "agent", memoryFlags: readonly string[], args: readonly string[]): readonly string[] {
-  return [process.execPath, ...nodeFlags, ...memoryFlags, programPath(program), ...args];
+  return [process.execPath, ...engineFlags, ...memoryFlags, programPath(program), ...args];
 }
 
 /** Replaces what an earlier supervisor left running, so that there is one of each and it is ours. */
