@@ -1,5 +1,5 @@
 import type { JSONSchemaProps } from "#api/generated/apiextensions-v1.ts";
-import type { ApiObject } from "#api/kind.ts";
+import type { ApiObject, FieldError } from "#api/kind.ts";
 import { FieldErrors } from "#api/validation/field-errors.ts";
 import { semanticallyEqual } from "#api/validation/immutable.ts";
 import { EvaluationFailure } from "#cel/failure.ts";
@@ -147,7 +147,7 @@ function checkUnique(errors: FieldErrors, path: string, schema: JSONSchemaProps,
   const keys = schema["x-kubernetes-list-map-keys"] ?? [];
   const seen = new Set<string>();
   value.forEach((item, index) => {
-    const identity = type === "set" ? item : keys.map((key) => (isRecord(item) ? item[key] : undefined));
+    const identity = type === "set" || !isRecord(item) ? item : Object.fromEntries(keys.map((key) => [key, item[key]]));
     const text = JSON.stringify(identity, (_, inner: unknown) =>
       typeof inner === "bigint" ? inner.toString() : inner,
     );
@@ -186,19 +186,40 @@ function checkObject(
 }
 
 function checkCombinations(errors: FieldErrors, path: string, schema: JSONSchemaProps, value: unknown): void {
-  for (const each of schema.allOf ?? []) check(errors, path, each, value, undefined);
-  const fits = (each: JSONSchemaProps): boolean => {
+  const problemsOf = (part: JSONSchemaProps): readonly FieldError[] => {
     const inner = new FieldErrors();
-    check(inner, path, each, value, undefined);
-    return inner.list.length === 0;
+    check(inner, path, part, value, undefined);
+    return inner.list;
   };
-  if (schema.anyOf !== undefined && !schema.anyOf.some(fits))
-    errors.invalid(path, "", `${path} in body must validate at least one schema (anyOf)`);
-  if (schema.oneOf !== undefined && schema.oneOf.filter(fits).length !== 1) {
-    errors.invalid(path, "", `${path} in body must validate one and only one schema (oneOf)`);
+  const say = (what: string, problems: readonly FieldError[] = []): void => {
+    errors.invalid(path, "", `${JSON.stringify(path)} ${what}`);
+    errors.list.push(...problems);
+  };
+  const { allOf = [], anyOf = [], oneOf = [], not } = schema;
+  const ofAll = allOf.map(problemsOf).filter(({ length }) => length > 0);
+  if (ofAll.length > 0) {
+    const none = ofAll.length === allOf.length ? ". None validated" : "";
+    say(`must validate all the schemas (allOf)${none}`, ofAll.flat());
   }
-  if (schema.not !== undefined && fits(schema.not))
-    errors.invalid(path, "", `${path} in body must not validate the schema (not)`);
+  const ofAny: (readonly FieldError[])[] = [];
+  for (const part of anyOf) {
+    ofAny.push(problemsOf(part));
+    if (ofAny.at(-1)?.length === 0) break;
+  }
+  const isNone = (ofAny.at(-1)?.length ?? 0) > 0;
+  if (isNone) say("must validate at least one schema (anyOf)", fewest(ofAny));
+  const ofOne = oneOf.map(problemsOf);
+  const valid = ofOne.filter(({ length }) => length === 0).length;
+  if (ofOne.length > 0 && valid !== 1) {
+    const found = valid === 0 ? "Found none valid" : `Found ${valid} valid alternatives`;
+    say(`must validate one and only one schema (oneOf). ${found}`, valid === 0 ? fewest(ofOne) : []);
+  }
+  if (not !== undefined && problemsOf(not).length === 0) say("must not validate the schema (not)");
+}
+
+/** What is wrong with the alternative that comes nearest: whoever reads it learns most. */
+function fewest(alternatives: readonly (readonly FieldError[])[]): readonly FieldError[] {
+  return alternatives.reduce((best, each) => (each.length < best.length ? each : best));
 }
 
 /** An object inside an object has a version and a kind of its own, and metadata in the usual form. */
