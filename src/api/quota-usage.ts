@@ -6,6 +6,7 @@ import type {
   ScopedResourceSelectorRequirement,
   Service,
 } from "./generated/core-v1.ts";
+import type { ResourceClaim } from "./generated/resource-v1.ts";
 import { isPodTerminal } from "./pod-readiness.ts";
 import { qosClassOf } from "./pod-resources.ts";
 
@@ -17,13 +18,39 @@ export function takesQuota(pod: Pod, now: number): boolean {
   return !isPodTerminal(pod) && (deletionTimestamp === undefined || now <= Date.parse(deletionTimestamp));
 }
 
-/** Whether all scopes of a quota hold of a pod; `undefined` stands for objects of other kinds, of which none does. */
-export function isInQuotaScopes({ scopes = [], scopeSelector }: ResourceQuotaSpec, pod: Pod | undefined): boolean {
+/** What scopes are about; neither for objects of other kinds, of which no scope holds. */
+export interface QuotaSubject {
+  readonly pod?: Pod;
+  readonly claim?: PersistentVolumeClaim;
+}
+
+/** Whether all scopes of a quota hold of an object. */
+export function isInQuotaScopes({ scopes = [], scopeSelector }: ResourceQuotaSpec, subject: QuotaSubject): boolean {
   const all = [
     ...scopes.map((scopeName) => ({ scopeName, operator: "Exists" })),
     ...(scopeSelector?.matchExpressions ?? []),
   ];
-  return all.every((scope) => pod !== undefined && scopeHolds(scope, pod));
+  const { pod, claim } = subject;
+  return all.every((scope) =>
+    scope.scopeName === "VolumeAttributesClass"
+      ? claim !== undefined && isOfVolumeAttributesClass(scope, claim)
+      : pod !== undefined && scopeHolds(scope, pod),
+  );
+}
+
+/** The class that a claim asks for, has, or is on its way to: one of them is enough. */
+function isOfVolumeAttributesClass(
+  { operator, values = [] }: ScopedResourceSelectorRequirement,
+  { spec, status }: PersistentVolumeClaim,
+): boolean {
+  const named = [
+    spec.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].flatMap((name) => name || []);
+  if (operator === "In") return named.some((name) => values.includes(name));
+  if (operator === "NotIn") return named.length === 0 || named.some((name) => !values.includes(name));
+  return (operator === "Exists") === named.length > 0;
 }
 
 function scopeHolds({ scopeName, operator, values = [] }: ScopedResourceSelectorRequirement, pod: Pod): boolean {
@@ -81,6 +108,26 @@ export function quotaOfService({ spec }: Service): Record<string, string> {
     isBalanced && allocateLoadBalancerNodePorts === false ? ports.filter(({ nodePort = 0 }) => nodePort !== 0) : ports;
   const nodePorts = { "services.nodeports": String(withNodePort.length) };
   return isBalanced ? { "services.loadbalancers": "1", ...nodePorts } : nodePorts;
+}
+
+/** A claim of devices that asks for all there are is reckoned with as many as a claim can ever have. */
+const devicesOfClaimMax = 32;
+export const quotaOfDevicesSuffix = ".deviceclass.resource.k8s.io/devices";
+
+/** What a claim of devices takes of each class: of alternatives the one that takes most. */
+export function quotaOfDevices({ spec }: ResourceClaim): Record<string, string> {
+  const total: Record<string, number> = {};
+  for (const { exactly, firstAvailable = [] } of spec.devices?.requests ?? []) {
+    const most: Record<string, number> = {};
+    for (const { deviceClassName, allocationMode, count = 1 } of exactly === undefined ? firstAvailable : [exactly]) {
+      const devices = allocationMode === "All" ? devicesOfClaimMax : count;
+      most[deviceClassName] = Math.max(most[deviceClassName] ?? 0, devices);
+    }
+    for (const [name, devices] of Object.entries(most)) total[name] = (total[name] ?? 0) + devices;
+  }
+  return Object.fromEntries(
+    Object.entries(total).map(([name, devices]) => [`${name}${quotaOfDevicesSuffix}`, String(devices)]),
+  );
 }
 
 /** What a claim takes beside its place among the claims: its storage, also of its class. */

@@ -1,7 +1,15 @@
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from "#api/generated/core-v1.ts";
+import type { ResourceClaim } from "#api/generated/resource-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
 import { amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
-import { isInQuotaScopes, quotaOfClaim, quotaOfPod, quotaOfService, takesQuota } from "#api/quota-usage.ts";
+import {
+  isInQuotaScopes,
+  quotaOfClaim,
+  quotaOfDevices,
+  quotaOfPod,
+  quotaOfService,
+  takesQuota,
+} from "#api/quota-usage.ts";
 import { quantityFromInteger } from "#codec/quantity.ts";
 
 const one = quantityFromInteger(1);
@@ -20,6 +28,8 @@ export function usageOf(group: string, resource: string, object: ApiObject): Amo
   const counted = group === "" ? `count/${resource}` : `count/${resource}.${group}`;
   const out: Amounts = { [counted]: one };
   if (group === "" && withCount.has(resource)) out[resource] = one;
+  if (group === "resource.k8s.io" && resource === "resourceclaims")
+    return { ...out, ...amountsOf(quotaOfDevices(object as ResourceClaim & ApiObject)) };
   if (group !== "") return out;
   if (resource === "pods") {
     const pod = object as Pod & ApiObject;
@@ -38,7 +48,10 @@ export function countsForQuota(group: string, resource: string, object: ApiObjec
 
 /** Whether a quota is about this object at all: its scopes, all of which must hold. */
 export function inScope(quota: ResourceQuota, group: string, resource: string, object: ApiObject): boolean {
-  return isInQuotaScopes(quota.spec, group === "" && resource === "pods" ? (object as Pod & ApiObject) : undefined);
+  if (group !== "") return isInQuotaScopes(quota.spec, {});
+  if (resource === "pods") return isInQuotaScopes(quota.spec, { pod: object as Pod & ApiObject });
+  const isClaim = resource === "persistentvolumeclaims";
+  return isInQuotaScopes(quota.spec, isClaim ? { claim: object as PersistentVolumeClaim & ApiObject } : {});
 }
 
 /** Resources of which every container must say what it takes when a quota counts them; the name that is missing first. */

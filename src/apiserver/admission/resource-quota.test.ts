@@ -6,6 +6,7 @@ import {
   deployments,
   persistentvolumeclaims,
   pods,
+  resourceclaims,
   resourcequotas,
   services,
 } from "#api/generated/resources.ts";
@@ -161,6 +162,33 @@ for (const [name, spec, pod, counted] of scopes) {
     assert.equal(message !== undefined, counted);
   });
 }
+
+test("a quota of one class of attributes refuses claims of that class alone, and lets none change over to it", async () => {
+  const gold = { scopeName: "VolumeAttributesClass", operator: "In", values: ["gold"] };
+  const { create, update } = world({
+    hard: { persistentvolumeclaims: "0" },
+    scopeSelector: { matchExpressions: [gold] },
+  });
+  const silver = { volumeAttributesClassName: "silver" };
+  assert.equal(await create(persistentvolumeclaims, "a", silver), undefined);
+  assert.match(
+    (await create(persistentvolumeclaims, "b", { volumeAttributesClassName: "gold" })) ?? "",
+    /exceeded quota/,
+  );
+  assert.match(
+    (await update(persistentvolumeclaims, "a", { volumeAttributesClassName: "gold" })) ?? "",
+    /exceeded quota/,
+  );
+});
+
+test("claims of devices are refused by what they may get", async () => {
+  const { create } = world({ hard: { "gpu.deviceclass.resource.k8s.io/devices": "3" } });
+  const devices = (count: number): object => ({
+    devices: { requests: [{ name: "one", exactly: { deviceClassName: "gpu", allocationMode: "ExactCount", count } }] },
+  });
+  assert.equal(await create(resourceclaims, "a", devices(2)), undefined);
+  assert.match((await create(resourceclaims, "b", devices(2))) ?? "", /requested: gpu.deviceclass.*=2, used: .*=2/);
+});
 
 test("deletions and other namespaces are not judged", async () => {
   const objects = new StoredInTests();

@@ -1,13 +1,17 @@
-import { persistentvolumeclaims, pods, services } from "#api/generated/resources.ts";
+import { persistentvolumeclaims, pods, resourceclaims, services } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
 import type { Resource } from "#api/resource.ts";
+import { quotaOfDevicesSuffix } from "#api/quota-usage.ts";
+import { isEqual } from "#reconcile/canonical.ts";
 import type { Controller } from "#reconcile/controller.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import type { MetadataInformers } from "../views/metadata.ts";
-import { isFinished, podDeclaration } from "../views/pod.ts";
+import { serviceDeclaration } from "../views/network.ts";
+import { isFinished, podDeclaration, type PodView } from "../views/pod.ts";
 import { quotaDeclaration, type QuotaView } from "../views/policy.ts";
+import { claimDeclaration, type ClaimView } from "../views/storage.ts";
 import { planQuota } from "./plan.ts";
 import type { Counted } from "./usage.ts";
 
@@ -16,10 +20,12 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
   const { client, informers } = dependencies;
   const quotas = informers.of(quotaDeclaration);
   const podViews = informers.of(podDeclaration);
+  const claimViews = informers.of(claimDeclaration);
+  const serviceViews = informers.of(serviceDeclaration);
   return createLoop(dependencies, {
     name: "quota",
     eventSource: "resourcequota-controller",
-    needs: [quotas, podViews, ...metadata.own()],
+    needs: [quotas, podViews, claimViews, serviceViews, ...metadata.own()],
     watch: (enqueue, enqueueAfter) => {
       // Many go at once: one count at the end of a burst.
       const recount = (namespace: string): void => {
@@ -32,8 +38,15 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
       return [
         quotas.handle((key) => enqueue(key)),
         podViews.handle((_key, old, current) => {
-          if (old !== undefined && current !== undefined && !isFinished(old) && isFinished(current))
+          if (old !== undefined && current !== undefined && takesOther(old, current)) recount(current.namespace);
+        }),
+        claimViews.handle((_key, old, current) => {
+          if (old !== undefined && current !== undefined && !isEqual(asksOf(old), asksOf(current)))
             recount(current.namespace);
+        }),
+        serviceViews.handle((_key, old, current) => {
+          if (old === undefined || current === undefined) return;
+          if (old.type !== current.type || old.ports.length !== current.ports.length) recount(current.namespace);
         }),
         ...metadata.all().map(({ informer }) => informer.handle(onChange)),
       ];
@@ -46,6 +59,24 @@ export function createQuotaController(dependencies: Dependencies, metadata: Meta
   });
 }
 
+/** It has ended, or was resized, or its resize has come to an end. */
+function takesOther(old: PodView, current: PodView): boolean {
+  const isResizing = ({ conditions }: PodView): boolean => conditions.some(({ type }) => type.startsWith("PodResize"));
+  const isOther = old.requests !== current.requests || isResizing(old) !== isResizing(current);
+  return isOther || (!isFinished(old) && isFinished(current));
+}
+
+/** What of a claim quotas look at. */
+function asksOf({ spec, status }: ClaimView): unknown {
+  return [
+    spec.resources?.requests,
+    spec.storageClassName,
+    spec.volumeAttributesClassName,
+    status.currentVolumeAttributesClassName,
+    status.modifyVolumeStatus,
+  ];
+}
+
 /** Objects are asked for, not remembered: only namespaces with quotas need them, and only now and then. */
 async function countedIn(
   client: Client,
@@ -53,6 +84,7 @@ async function countedIn(
   { namespace, spec }: QuotaView,
 ): Promise<Counted> {
   const names = Object.keys(spec.hard ?? {});
+  const isScoped = spec.scopeSelector !== undefined;
   const all = async <T>(resource: Resource<T>, isNeeded: boolean): Promise<T[]> =>
     isNeeded ? (await client.list(resource, { namespace })).items : [];
   const numbers = new Map<string, number>();
@@ -71,7 +103,11 @@ async function countedIn(
     ),
     claims: await all(
       persistentvolumeclaims,
-      names.some((name) => name.includes("storage")),
+      names.some((name) => name.includes("storage") || (isScoped && name.endsWith("persistentvolumeclaims"))),
+    ),
+    deviceClaims: await all(
+      resourceclaims,
+      names.some((name) => name.endsWith(quotaOfDevicesSuffix)),
     ),
     numbers,
   };
@@ -80,6 +116,11 @@ async function countedIn(
 function isAboutPods(name: string): boolean {
   return (
     name === "count/pods" ||
-    !(name.startsWith("count/") || name.startsWith("services") || name.includes("storageclass"))
+    !(
+      name.startsWith("count/") ||
+      name.startsWith("services") ||
+      name.includes("storageclass") ||
+      name.endsWith(quotaOfDevicesSuffix)
+    )
   );
 }

@@ -1,9 +1,18 @@
 import type { PersistentVolumeClaim, Pod, Service } from "#api/generated/core-v1.ts";
+import type { ResourceClaim } from "#api/generated/resource-v1.ts";
 import { addAmounts, amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
-import { isInQuotaScopes, quotaOfClaim, quotaOfPod, quotaOfService, takesQuota } from "#api/quota-usage.ts";
+import {
+  isInQuotaScopes,
+  quotaOfClaim,
+  quotaOfDevices,
+  quotaOfPod,
+  quotaOfService,
+  takesQuota,
+} from "#api/quota-usage.ts";
 import { quantityFromInteger } from "#codec/quantity.ts";
 import type { QuotaView } from "../views/policy.ts";
 
+const zero = quantityFromInteger(0);
 const one = quantityFromInteger(1);
 
 /** The objects of a namespace that a quota counts by more than their number. */
@@ -11,6 +20,7 @@ export interface Counted {
   readonly pods: readonly Pod[];
   readonly services: readonly Service[];
   readonly claims: readonly PersistentVolumeClaim[];
+  readonly deviceClaims: readonly ResourceClaim[];
   /** Number of objects by `resource` or `resource.group`. */
   readonly numbers: ReadonlyMap<string, number>;
 }
@@ -19,13 +29,16 @@ export interface Counted {
 export function usageOf(quota: QuotaView, counted: Counted, now: number): Amounts {
   const total: Amounts = {};
   for (const pod of counted.pods)
-    if (takesQuota(pod, now) && isInQuotaScopes(quota.spec, pod)) addAmounts(total, podUsage(pod));
-  if (isInQuotaScopes(quota.spec, undefined)) {
+    if (takesQuota(pod, now) && isInQuotaScopes(quota.spec, { pod })) addAmounts(total, podUsage(pod));
+  for (const claim of counted.claims) if (isInQuotaScopes(quota.spec, { claim })) addAmounts(total, claimUsage(claim));
+  const countsAll = isInQuotaScopes(quota.spec, {});
+  if (countsAll) {
     for (const service of counted.services) addAmounts(total, serviceUsage(service));
-    for (const claim of counted.claims) addAmounts(total, claimUsage(claim));
+    for (const claim of counted.deviceClaims) addAmounts(total, amountsOf(quotaOfDevices(claim)));
   }
   const used: Amounts = {};
-  for (const name of Object.keys(quota.spec.hard ?? {})) used[name] = total[name] ?? numberOf(name, counted);
+  for (const name of Object.keys(quota.spec.hard ?? {}))
+    used[name] = total[name] ?? (countsAll ? numberOf(name, counted) : zero);
   return used;
 }
 
