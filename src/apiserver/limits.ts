@@ -46,8 +46,10 @@ export const indexedObjectsMin = 1_000;
 export const selectionIndexesMax = 64;
 /** Lists of so many objects are kept for the server's own stages as long as nothing changes … */
 export const keptListLengthMax = 64;
-/** … and so many of these lists. */
+/** … and so many of these lists of a resource … */
 export const keptListsMax = 4_096;
+/** … and so many of its objects one by one. */
+export const keptEntriesMax = 1_024;
 /** Answers smaller than this are not worth compressing, in bytes. */
 export const gzipBytesMin = 128 * 1024;
 /** Accept headers whose reading is remembered. */

@@ -24,12 +24,11 @@ import { Deadlines } from "./deadlines.ts";
 import { Failure } from "./failure.ts";
 import { Fairness } from "./fairness/fairness.ts";
 import { inProcessTransport } from "./in-process.ts";
-import { keyOf } from "./keys.ts";
 import { requestTimeoutMs } from "./limits.ts";
 import type { NodeConnector } from "./node-connector.ts";
 import type { GroupResource, ObjectReader } from "./object-reader.ts";
 import { ObjectCache } from "./objects/cache.ts";
-import { KeptLists } from "./objects/kept-lists.ts";
+import { KeptReads } from "./objects/kept-reads.ts";
 import { headBelow, PendingKeys } from "./objects/pending.ts";
 import type { Describe } from "./openapi/documented.ts";
 import { noteAnswered, pipelineStages, runStages } from "./pipeline.ts";
@@ -279,7 +278,7 @@ function newCall(parts: Parts, info: RequestInfo, request: HttpRequest, peer: Pe
 type ReaderParts = Pick<Parts, "store" | "registry" | "objects" | "hub" | "pending">;
 
 function objectReader({ store, registry, objects, hub, pending }: ReaderParts): ObjectReader {
-  const kept = new KeptLists(pending);
+  const kept = new KeptReads({ store, objects, pending });
   // Nearly all ask with the same few objects.
   const prefixes = new WeakMap<GroupResource, string>();
   const prefixFor = (asked: GroupResource): string | undefined => {
@@ -289,9 +288,9 @@ function objectReader({ store, registry, objects, hub, pending }: ReaderParts): 
     if (found !== undefined) prefixes.set(asked, found);
     return found;
   };
-  const entryOf = (resource: GroupResource, namespace: string | undefined, name: string): Entry | undefined => {
+  const entryOf = (resource: GroupResource, namespace = "", name: string): Entry | undefined => {
     const prefix = prefixFor(resource);
-    return prefix === undefined ? undefined : store.latest(keyOf(prefix, namespace, name));
+    return prefix === undefined ? undefined : kept.entry(prefix, namespace, name);
   };
   return {
     get(resource, namespace, name) {
@@ -302,13 +301,9 @@ function objectReader({ store, registry, objects, hub, pending }: ReaderParts): 
       const entry = entryOf(resource, namespace, name);
       return entry === undefined ? undefined : objects.labels(entry);
     },
-    list(resource, namespace) {
+    list(resource, namespace = "") {
       const prefix = prefixFor(resource);
-      if (prefix === undefined) return [];
-      const from = namespace === undefined || namespace === "" ? prefix : `${prefix}${namespace}/`;
-      return kept.list(prefix, from, () =>
-        Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry)),
-      );
+      return prefix === undefined ? [] : kept.list(prefix, namespace);
     },
     *each(resource, namespace) {
       const prefix = prefixFor(resource);

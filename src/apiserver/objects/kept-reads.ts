@@ -1,7 +1,15 @@
 import type { ApiObject } from "#api/kind.ts";
-import type { Entry } from "#store/store.ts";
+import type { Entry, Store } from "#store/store.ts";
+import { keyOf } from "../keys.ts";
 import { keptEntriesMax, keptListLengthMax, keptListsMax } from "../limits.ts";
-import type { PendingKeys } from "./pending.ts";
+import type { ObjectCache } from "./cache.ts";
+import { headBelow, type PendingKeys } from "./pending.ts";
+
+interface KeptReadsParts {
+  readonly store: Store;
+  readonly objects: ObjectCache;
+  readonly pending: PendingKeys;
+}
 
 /** What was read of one resource since it changed last; by namespace, "" for all and for those without. */
 interface Kept {
@@ -13,36 +21,38 @@ interface Kept {
 }
 
 /**
- * Reads of stored objects, kept until something of their resource changes: each write asks for its namespace and service account,
+ * Reads of what head holds, kept until something of their resource changes: each write asks for its namespace and service account,
  * and for the limit ranges, quotas, policies and webhooks that concern it, of which mostly there are none.
  */
 export class KeptReads {
-  readonly #pending: PendingKeys;
+  readonly #parts: KeptReadsParts;
   readonly #resources = new Map<string, Kept>();
 
-  constructor(pending: PendingKeys) {
-    this.#pending = pending;
+  constructor(parts: KeptReadsParts) {
+    this.#parts = parts;
   }
 
-  /** What `make` answers for the objects of a namespace below a resource's `prefix`. Shared, and frozen where it is kept. */
-  list(prefix: string, namespace: string, make: () => ApiObject[]): readonly ApiObject[] {
+  /** The objects of a namespace, or of all with "", below a resource's `prefix`. Shared, and frozen where they are kept. */
+  list(prefix: string, namespace: string): readonly ApiObject[] {
     const { lists } = this.#of(prefix);
     const known = lists.get(namespace);
     if (known !== undefined) return known;
-    const list = make();
+    const { store, objects, pending } = this.#parts;
+    const from = namespace === "" ? prefix : `${prefix}${namespace}/`;
+    const list = Array.from(headBelow(store, pending, from), (entry) => objects.decoded(entry));
     if (keptListLengthMax < list.length) return list;
     if (keptListsMax <= lists.size) lists.clear();
     lists.set(namespace, Object.freeze(list));
     return list;
   }
 
-  /** What `find` answers for one object below a resource's `prefix`. */
-  entry(prefix: string, namespace: string, name: string, find: () => Entry | undefined): Entry | undefined {
+  /** One object below a resource's `prefix`; the namespace is "" where it has none. */
+  entry(prefix: string, namespace: string, name: string): Entry | undefined {
     const kept = this.#of(prefix);
     let names = kept.entries.get(namespace);
     const known = names?.get(name);
     if (known !== undefined) return known;
-    const found = find();
+    const found = this.#parts.store.latest(keyOf(prefix, namespace, name));
     if (found === undefined) return undefined;
     if (keptEntriesMax <= kept.entriesCount) forgetEntries(kept);
     if (names === undefined || kept.entriesCount === 0) kept.entries.set(namespace, (names = new Map()));
@@ -52,7 +62,7 @@ export class KeptReads {
   }
 
   #of(prefix: string): Kept {
-    const generation = this.#pending.generation(prefix);
+    const generation = this.#parts.pending.generation(prefix);
     let kept = this.#resources.get(prefix);
     if (kept === undefined) {
       kept = { generation, lists: new Map(), entries: new Map(), entriesCount: 0 };
