@@ -28,7 +28,12 @@ export function createConfigurationRolloutController(dependencies: Dependencies)
       deployments.handle((key, old, current) => {
         const asks = current?.annotations[optInAnnotation] === "true";
         if (!asks && old?.annotations[optInAnnotation] !== "true") return;
-        read(key, asks ? configurationOf(current?.spec.template?.spec) : [], (current ?? old)?.namespace ?? "");
+        const wanted = asks ? configurationOf(current?.spec.template?.spec) : [];
+        read(
+          key,
+          wanted.map(({ reference }) => reference),
+          (current ?? old)?.namespace ?? "",
+        );
         if (asks) enqueue(key);
       }),
       ...(

@@ -13,31 +13,43 @@ export const optInAnnotation = "steersman.dev/roll-on-configuration-change";
 const configurationAnnotation = "steersman.dev/configuration";
 const resource = deployments as Resource<unknown>;
 
-/** `configmaps/settings`, `secrets/password`: what a template reads, in order. */
-export function configurationOf(spec: PodSpec | undefined): string[] {
-  const found = new Set<string>();
-  const add = (kind: "configmaps" | "secrets", name: string | undefined): void => {
-    if (name !== undefined && name !== "") found.add(`${kind}/${name}`);
+/** What a template reads. */
+interface Configuration {
+  /** `configmaps/settings`, `secrets/password`. */
+  readonly reference: string;
+  /** Pods start without it. */
+  readonly isOptional: boolean;
+}
+
+/** What a template reads, in order of the names. */
+export function configurationOf(spec: PodSpec | undefined): Configuration[] {
+  const found = new Map<string, boolean>();
+  const add = (kind: "configmaps" | "secrets", name: string | undefined, optional: boolean | undefined): void => {
+    if (name === undefined || name === "") return;
+    const reference = `${kind}/${name}`;
+    found.set(reference, optional === true && found.get(reference) !== false);
   };
   for (const container of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
     for (const { configMapRef, secretRef } of container.envFrom ?? []) {
-      add("configmaps", configMapRef?.name);
-      add("secrets", secretRef?.name);
+      add("configmaps", configMapRef?.name, configMapRef?.optional);
+      add("secrets", secretRef?.name, secretRef?.optional);
     }
     for (const { valueFrom } of container.env ?? []) {
-      add("configmaps", valueFrom?.configMapKeyRef?.name);
-      add("secrets", valueFrom?.secretKeyRef?.name);
+      add("configmaps", valueFrom?.configMapKeyRef?.name, valueFrom?.configMapKeyRef?.optional);
+      add("secrets", valueFrom?.secretKeyRef?.name, valueFrom?.secretKeyRef?.optional);
     }
   }
   for (const { configMap, secret, projected } of spec?.volumes ?? []) {
-    add("configmaps", configMap?.name);
-    add("secrets", secret?.secretName);
+    add("configmaps", configMap?.name, configMap?.optional);
+    add("secrets", secret?.secretName, secret?.optional);
     for (const source of projected?.sources ?? []) {
-      add("configmaps", source.configMap?.name);
-      add("secrets", source.secret?.name);
+      add("configmaps", source.configMap?.name, source.configMap?.optional);
+      add("secrets", source.secret?.name, source.secret?.optional);
     }
   }
-  return [...found].sort();
+  return [...found]
+    .map(([reference, isOptional]) => ({ reference, isOptional }))
+    .sort((one, other) => (one.reference < other.reference ? -1 : 1));
 }
 
 /**
@@ -49,11 +61,12 @@ export function planConfigurationRollout(
   digestOf: (reference: string) => string,
 ): Plan | undefined {
   if (deployment.deletionMs !== undefined || deployment.annotations[optInAnnotation] !== "true") return undefined;
-  const references = configurationOf(deployment.spec.template?.spec);
-  if (references.length === 0) return undefined;
-  const digests = references.map((reference) => `${reference}=${digestOf(reference)}`);
+  const wanted = configurationOf(deployment.spec.template?.spec);
+  if (wanted.length === 0) return undefined;
   // What is missing for a moment (deleted and made anew) is no reason to roll: pods could not start without it.
-  if (digests.some((digest) => digest.endsWith("="))) return undefined;
+  if (wanted.some(({ reference, isOptional }) => !isOptional && digestOf(reference) === "")) return undefined;
+  const references = wanted.map(({ reference }) => reference);
+  const digests = references.map((reference) => `${reference}=${digestOf(reference)}`);
   const configuration = `${fnv32(references.join())}-${fnv32(digests.join())}`;
   const before = deployment.annotations[configurationAnnotation];
   if (before === configuration) return undefined;
