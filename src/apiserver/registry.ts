@@ -123,6 +123,11 @@ export class Registry {
     return this.#stale.has(apiVersion);
   }
 
+  /** All of them: discovery tells them even where nothing is known. */
+  staleVersions(): ReadonlySet<string> {
+    return this.#stale;
+  }
+
   markStale(apiVersion: string, isStale: boolean): void {
     if (isStale === this.#stale.has(apiVersion)) return;
     if (isStale) this.#stale.add(apiVersion);

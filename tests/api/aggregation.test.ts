@@ -116,6 +116,11 @@ test("a server is reached when its endpoints are there, with the caller's identi
   await register(server);
   await conditionBecomes(server, "False", "ServiceNotFound");
   assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1/flunders")).status, 503);
+  // Clients must not take its resources for gone: they see that there is something that they know nothing of.
+  assert.equal(await freshness(server), "Stale");
+  const group = await send(server, "GET", "/apis/wardle.example.com");
+  assert.deepEqual(group.body.versions, [{ groupVersion: "wardle.example.com/v1alpha1", version: "v1alpha1" }]);
+  assert.equal((await send(server, "GET", "/apis/wardle.example.com/v1alpha1")).status, 503);
 
   await addEndpoints(server);
   await conditionBecomes(server, "True", "Passed");

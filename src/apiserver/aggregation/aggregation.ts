@@ -24,15 +24,10 @@ import { updateObject } from "../verbs/update.ts";
 import { checkIntervalMs, checkTimeoutMs, resourceListBytesMax } from "./limits.ts";
 import { remoteDocuments, type RemoteDocuments } from "./remote-document.ts";
 import { resourcesOf } from "./resources.ts";
+import { whyUnavailable, type Verdict } from "./unavailable.ts";
 
 type Stored = ApiObject & APIService;
 type Condition = NonNullable<NonNullable<APIService["status"]>["conditions"]>[number];
-
-interface Verdict {
-  readonly available: boolean;
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** One group version that another server answers. */
 interface Remote {
@@ -151,16 +146,8 @@ export class Aggregation implements AggregatedApis {
 
   #destination({ spec }: APIService): Destination | { readonly problem: Verdict } {
     const { namespace = "", name = "", port = 443 } = spec.service ?? {};
-    const where = `${namespace}/${name}`;
     const resolved = resolveService(this.#parts.reader, namespace, name, port);
-    if (!resolved.ok) {
-      const isMissing = this.#parts.reader.get(services, namespace, name) === undefined;
-      const reason = isMissing ? "ServiceNotFound" : "MissingEndpoints";
-      const message = isMissing
-        ? `service/${name} in "${namespace}" is not present`
-        : `service ${where}: ${resolved.message}`;
-      return { problem: { available: false, reason, message } };
-    }
+    if (!resolved.ok) return { problem: whyUnavailable(this.#parts.reader, spec.service ?? {}) };
     const endpoint = resolved.endpoints[Math.floor(this.#parts.random.float() * resolved.endpoints.length)]!;
     return {
       scheme: "https",

@@ -3,7 +3,7 @@ import type { ObjectReader } from "../object-reader.ts";
 
 /** A stored object with the type that its resource names; the reader answers objects of that resource only. */
 export function getStored<T>(
-  objects: ObjectReader,
+  objects: Pick<ObjectReader, "get">,
   resource: Resource<T>,
   namespace: string | undefined,
   name: string,
@@ -12,6 +12,10 @@ export function getStored<T>(
 }
 
 /** All stored objects of a resource, of one namespace when given. */
-export function listStored<T>(objects: ObjectReader, resource: Resource<T>, namespace?: string): readonly T[] {
+export function listStored<T>(
+  objects: Pick<ObjectReader, "list">,
+  resource: Resource<T>,
+  namespace?: string,
+): readonly T[] {
   return (namespace === undefined ? objects.list(resource) : objects.list(resource, namespace)) as readonly T[];
 }

@@ -77,7 +77,7 @@ function groupItem({ name, versions }: ServedGroup, registry: Registry): Record<
     metadata: name === "" ? { creationTimestamp: null } : { name, creationTimestamp: null },
     versions: versions.map(({ version, apiVersion, resources }) => ({
       version,
-      resources: resources.map(resourceItem),
+      ...(resources.length > 0 && { resources: resources.map(resourceItem) }),
       freshness: registry.isStale(apiVersion) ? "Stale" : "Current",
     })),
   };

@@ -37,13 +37,18 @@ export interface ServedGroup {
 /** Everything served, by group and version, in the order of discovery. */
 export function servedGroups(registry: Registry): ServedGroup[] {
   const groups = new Map<string, Map<string, Served[]>>();
-  for (const served of registry.all()) {
-    const { group, version } = served.resource;
+  const resourcesOf = (group: string, version: string): Served[] => {
     let versions = groups.get(group);
     if (versions === undefined) groups.set(group, (versions = new Map()));
-    const list = versions.get(version);
-    if (list === undefined) versions.set(version, [served]);
-    else list.push(served);
+    let resources = versions.get(version);
+    if (resources === undefined) versions.set(version, (resources = []));
+    return resources;
+  };
+  for (const served of registry.all()) resourcesOf(served.resource.group, served.resource.version).push(served);
+  // Of a server that never answered nothing but this is known.
+  for (const apiVersion of registry.staleVersions()) {
+    const [group = "", version = ""] = apiVersion.split("/", 2);
+    resourcesOf(group, version);
   }
   return [...groups.entries()]
     .map(([name, versions]): ServedGroup => ({
