@@ -9,6 +9,7 @@ const spec: PodSpec = {
     {
       name: "main",
       image: "web",
+      resources: {},
       env: [{ name: "A", valueFrom: { secretKeyRef: { name: "maybe", key: "a", optional: true } } }],
       envFrom: [{ configMapRef: { name: "settings" } }, { configMapRef: { name: "both", optional: true } }],
     },
