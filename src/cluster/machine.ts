@@ -78,8 +78,13 @@ export async function unregisterCluster(disk: Disk, settings: ClusterSettings): 
   // The last cluster leaves nothing behind.
   for (const folder of [registryFolder, "/var/lib/steersman"]) {
     const rest = (await disk.stat(folder)) === undefined ? undefined : await disk.list(folder);
-    if (rest?.length === 0) await disk.remove(folder);
+    if (rest?.length === 0) await disk.remove(folder).catch(fineIfMounted);
   }
+}
+
+/** A file system of its own stays, empty. */
+function fineIfMounted(error: unknown): void {
+  if ((error as { code?: unknown }).code !== "EBUSY") throw error;
 }
 
 /** Name of the bridge that carries the nodes' addresses; at most 15 characters. */

@@ -38,7 +38,7 @@ export function parseOptions(command: string, args: readonly string[], flags: Fl
   if (parsed.values["help"] === true) {
     const lines = Object.entries(all).map(([name, { type, meaning, short }]) => {
       const names = `${short === undefined ? "" : `-${short}, `}--${name}`;
-      return `  ${type === "string" ? `${names} VALUE` : names}`.padEnd(26) + `${meaning}\n`;
+      return `  ${type === "string" ? `${names} VALUE` : names}`.padEnd(28) + `${meaning}\n`;
     });
     const usage = ["usage: ./steer", command, positionals, "[flags]"].filter((word) => word !== "").join(" ");
     process.stdout.write(`${usage}\n\n${lines.join("")}`);

@@ -45,9 +45,13 @@ const commands: Readonly<Record<string, Command>> = {
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+  if (name === undefined || name === "--help" || name === "-h") {
     process.stdout.write(usage());
     return name === undefined ? 2 : 0;
+  }
+  if (name === "help") {
+    const [about = "--help"] = rest;
+    return main(about.startsWith("-") ? ["--help"] : [about, "--help"]);
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
@@ -60,7 +64,7 @@ function usage(): string {
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}\n`);
   return `Steersman: the whole of Kubernetes in one program.
 
-usage: ./steer COMMAND [--data-dir DIR] [options]
+usage: ./steer COMMAND [--data-dir DIR] [options]        ./steer help COMMAND
 
 ${lines.join("")}
 Start here:  ./steer up  and then  ./steer kubectl get nodes

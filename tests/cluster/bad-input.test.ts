@@ -50,6 +50,7 @@ function freshFolder(): string {
 test("unknown commands and flags, and values out of range", () => {
   const folder = freshFolder();
   refuses(["fly"], /There is no command "fly"\. \.\/steer help/, folder);
+  refuses(["help", "fly"], /There is no command "fly"\. \.\/steer help/, folder);
   refuses(["up", "--nonsense"], /'--nonsense'.*\.\/steer up --help/s, folder);
   refuses(["up", "--simulate", "many"], /--simulate is "many"\. It takes a whole number/, folder);
   refuses(["up", "--simulate", "1", "--port", "99999"], /--port is "99999"/, folder);
@@ -233,6 +234,17 @@ test("a full disk: at the first start, at a later one, and in the middle of it",
   assert.equal(midway.code, 0, midway.stderr);
   assert.match(midway.stderr, /the disk is full\. Free some space, then run this again/);
   assert.doesNotMatch(midway.stderr, /\n\s+at /);
+});
+
+test("a data dir that is a file system of its own", ownMounts, () => {
+  const { code, stderr } = elsewhere(
+    `mkdir "$2/data" && mount -t tmpfs none "$2/data"
+     "$1" up --simulate 1 --port ${20_000 + (process.pid % 12_000)} --data-dir "$2/data" >&2
+     "$1" reset --yes --data-dir "$2/data"
+     test -z "$(ls -A "$2/data")"`,
+    freshFolder(),
+  );
+  assert.equal(code, 0, stderr);
 });
 
 test("a machine without apt-get that lacks a program", ownMounts, () => {

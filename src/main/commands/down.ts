@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { removeNodeNetwork, unregisterCluster } from "#cluster/machine.ts";
 import { runtimeFolder } from "#cluster/node-paths.ts";
@@ -50,11 +50,21 @@ export async function stopCluster(
   if (isReal) await removeNodeNetwork(commandWorld.processes, settings);
   rmSync(clusterPaths(dataDir).run, { recursive: true, force: true });
   if (!options.removeData) return;
+  removeData(dataDir, options.keep);
+  // Last: whoever is interrupted before finds it again.
   if (isReal) await unregisterCluster(commandWorld.disk, settings);
-  const { keep } = options;
-  if (keep === undefined) return rmSync(dataDir, { recursive: true, force: true });
-  const made = readdirSync(dataDir).filter((name) => !keep.includes(name));
+}
+
+function removeData(dataDir: string, keep: readonly string[] | undefined): void {
+  const made = existsSync(dataDir) ? readdirSync(dataDir).filter((name) => keep?.includes(name) !== true) : [];
   for (const name of made) rmSync(join(dataDir, name), { recursive: true, force: true });
+  if (keep !== undefined || !existsSync(dataDir)) return;
+  try {
+    rmdirSync(dataDir);
+  } catch (error) {
+    // A file system of its own stays, empty.
+    if ((error as { code?: unknown }).code !== "EBUSY") throw error;
+  }
 }
 
 async function stopNodes(dataDir: string, settings: ClusterSettings, forGood: boolean): Promise<void> {

@@ -22,16 +22,22 @@ function status(phase: string, state: Record<string, object>, restartCount = 0):
 }
 
 const creating = status("Pending", { waiting: { reason: "ContainerCreating" } });
+const unpullable = status("Pending", { waiting: { reason: "ErrImagePull", message: "not found" } });
 const running = status("Running", { running: {} });
 const again = status("Running", { running: {} }, 1);
 const succeeded = status("Succeeded", { terminated: { exitCode: 0 } });
 
-/** Which statuses of a pod were written, and when, as its status changed at these milliseconds. */
-async function written(of: Pod, changes: readonly (readonly [atMs: number, status: PodStatus])[]): Promise<Seen[]> {
+/** Which statuses of a pod were written, and when, as its status changed at these milliseconds; `rules` gets why. */
+async function written(
+  of: Pod,
+  changes: readonly (readonly [atMs: number, status: PodStatus])[],
+  rules: unknown[] = [],
+): Promise<Seen[]> {
   const time = createVirtualTime();
   const seen: Seen[] = [];
-  const patch: Client["patch"] = (_resource, _at, change) => {
+  const patch: Client["patch"] = (_resource, _at, change, options) => {
     const { phase = "" } = (change as { status: PodStatus }).status;
+    rules.push(options.cause?.rule);
     seen.push({ atMs: time.clock.monotonic(), phase });
     return Promise.resolve(of) as never;
   };
@@ -57,6 +63,19 @@ test("a pod that is made and runs within a moment needs one write", async () => 
     [110, running],
   ] as const;
   assert.deepEqual(await written(pod({}), changes), [{ atMs: 110, phase: "Running" }]);
+});
+
+test("a container that something keeps from running is named where people ask why", async () => {
+  const rules: unknown[] = [];
+  const changes = [
+    [0, unpullable],
+    [3_000, running],
+  ] as const;
+  await written(pod({}), changes, rules);
+  assert.deepEqual(rules, [
+    "the pod's containers make it Pending (main: ErrImagePull)",
+    "the pod's containers make it Running",
+  ]);
 });
 
 test("making that takes long is told, then the start at once", async () => {

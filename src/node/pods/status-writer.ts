@@ -1,4 +1,4 @@
-import type { Pod, PodStatus } from "#api/generated/core-v1.ts";
+import type { ContainerStatus, Pod, PodStatus } from "#api/generated/core-v1.ts";
 import { pods } from "#api/generated/resources.ts";
 import type { Client } from "#client/client.ts";
 import { ApiStatusError } from "#client/status-error.ts";
@@ -87,7 +87,7 @@ export class StatusWriter {
         {
           type: "strategic",
           subresource: "status",
-          cause: { actor: `node/${nodeName}`, rule: `the pod's containers make it ${status.phase ?? "Unknown"}` },
+          cause: { actor: `node/${nodeName}`, rule: ruleOf(status) },
         },
       );
       if (!this.#stopped) this.#answered(written);
@@ -102,6 +102,14 @@ export class StatusWriter {
       return false;
     }
   }
+}
+
+/** Why a pod's status is what it is, with the first container that something keeps from running. */
+function ruleOf({ phase = "Unknown", initContainerStatuses = [], containerStatuses = [] }: PodStatus): string {
+  const kept = [...initContainerStatuses, ...containerStatuses].find(
+    (status) => status.state.waiting !== undefined && !isOnItsWay(status),
+  );
+  return `the pod's containers make it ${phase}${kept === undefined ? "" : ` (${kept.name}: ${kept.state.waiting?.reason})`}`;
 }
 
 /** A strategic patch: lists that merge by key name what has to go. */
@@ -152,9 +160,12 @@ function isRunningSmoothly({ phase, containerStatuses = [] }: PodStatus): boolea
 /** Nothing runs and nothing has gone wrong: what users know without being told. */
 function isBeingMade({ phase, containerStatuses = [], initContainerStatuses = [] }: PodStatus): boolean {
   if (phase !== "Pending") return false;
-  return [...containerStatuses, ...initContainerStatuses].every(
-    ({ state: { waiting } }) => waiting?.reason === "ContainerCreating" || waiting?.reason === "PodInitializing",
-  );
+  return [...containerStatuses, ...initContainerStatuses].every(isOnItsWay);
+}
+
+/** It waits for nothing but its turn. */
+function isOnItsWay({ state: { waiting } }: ContainerStatus): boolean {
+  return waiting?.reason === "ContainerCreating" || waiting?.reason === "PodInitializing";
 }
 
 /** Whether the API has this status already, but for conditions that others own. */
