@@ -1,10 +1,12 @@
 import type { PodAffinityTerm } from "#api/generated/core-v1.ts";
-import { type Namespaces, PodCounter, termSelects } from "./counters.ts";
+import { type Namespaces, PodCounter, selectsNamespaces, termSelects } from "./counters.ts";
 import { GroupCounters } from "./group-counters.ts";
+import { type HeldTerm, HeldTerms } from "./held-terms.ts";
 import { limits } from "./limits.ts";
 import type { NodeView } from "./node-view.ts";
 import type { HostPort, PodShape, PodView } from "./pod-view.ts";
 import type { Labels } from "#api/label-match.ts";
+import { SelectorIndex } from "./selector-index.ts";
 
 /** One resource over all nodes, by slot. */
 export interface Column {
@@ -16,16 +18,6 @@ export interface Column {
 export interface Topology {
   readonly values: Map<string, number>;
   domains: Int32Array;
-}
-
-/** A term of affinity that some pod holds towards others, and how much of it stands on which node. */
-export interface HeldTerm {
-  readonly kind: "affinity" | "anti-affinity" | "preferred";
-  readonly term: PodAffinityTerm;
-  /** Of the pods that hold it. */
-  readonly namespace: string;
-  readonly topologyKey: string;
-  readonly counter: PodCounter;
 }
 
 const firstSlots = 64;
@@ -56,10 +48,9 @@ export class Cluster {
   readonly #nominated = new Map<string, { readonly pod: PodView; readonly slot: number }>();
   /** Number of placed pods by priority: few different ones. */
   readonly #priorities = new Map<number, number>();
-  readonly #held = new Map<string, HeldTerm>();
-  readonly #holdersSeen = new WeakSet<PodShape>();
-  /** Grows when a term is held that was not before, or when namespaces change. */
-  heldKnown = 0;
+  readonly #held = new HeldTerms();
+  readonly #counterIndex = new SelectorIndex<PodCounter>();
+  #namespacesChanged = 0;
   #capacity = firstSlots;
   #countersKnown = 0;
   #nodeCount = 0;
@@ -154,7 +145,6 @@ export class Cluster {
   /** Puts a pod on a node, instead of where it was before. The node need not be known yet. */
   placePod(pod: PodView, nodeName: string): void {
     this.removePod(pod.key);
-    this.#noteHeldTerms(pod.shape);
     const slot = this.#slotFor(nodeName);
     this.#placed.set(pod.key, { pod, slot });
     this.#countClaims(pod, slot, 1);
@@ -212,6 +202,7 @@ export class Cluster {
     this.scoredCpu[slot]! += sign * scoredCpu;
     this.scoredMemory[slot]! += sign * scoredMemory;
     for (const counter of this.#countersFor(pod.shape)) counter.add(pod, slot, sign);
+    this.#held.count(pod.shape, slot, sign);
     if (sign > 0) this.#groups.placed(pod, slot);
     else this.#groups.removed(pod, slot);
     this.#touch(slot);
@@ -220,7 +211,7 @@ export class Cluster {
   #countersFor(shape: PodShape): readonly PodCounter[] {
     const cached = this.#countersOf.get(shape);
     if (cached !== undefined && cached.known === this.#countersKnown) return cached.counters;
-    const counters = [...this.#counters.values()].filter((counter) => counter.amountOf(shape) !== 0);
+    const counters = this.#counterIndex.mayMatch(shape.labels).filter(({ counted }) => counted.amountOf(shape) !== 0);
     this.#countersOf.set(shape, { known: this.#countersKnown, counters });
     return counters;
   }
@@ -267,8 +258,8 @@ export class Cluster {
     if (labels === undefined) this.#namespaces.delete(name);
     else this.#namespaces.set(name, labels);
     this.#countersKnown += 1;
-    this.heldKnown += 1;
-    for (const counter of this.#counters.values()) this.#count(counter);
+    this.#namespacesChanged += 1;
+    for (const counter of this.#counters.values()) if (counter.counted.selectsNamespaces === true) this.#count(counter);
     this.change += 1;
   }
 
@@ -291,42 +282,34 @@ export class Cluster {
     return topology;
   }
 
-  get heldTerms(): Iterable<HeldTerm> {
-    return this.#held.values();
+  /** Terms that placed pods hold and that may speak of pods with these labels. */
+  heldTerms(labels: Labels): readonly HeldTerm[] {
+    return this.#held.mayConcern(labels);
+  }
+
+  /** Grows when a term is held that was not before or no longer, or when namespaces change. */
+  get heldKnown(): number {
+    return this.#held.known + this.#namespacesChanged;
   }
 
   /** Pods that a term selects, when a pod in `namespace` holds it. */
   selected(term: PodAffinityTerm, namespace: string): PodCounter {
-    return this.counter(`selected ${namespace} ${JSON.stringify(term)}`, false, (shape) =>
-      termSelects(term, namespace, shape, this.#namespaces) ? 1 : 0,
-    );
-  }
-
-  #noteHeldTerms(shape: PodShape): void {
-    if (this.#holdersSeen.has(shape)) return;
-    this.#holdersSeen.add(shape);
-    for (const term of shape.affinity) this.#noteHeld("affinity", term, shape);
-    for (const term of shape.antiAffinity) this.#noteHeld("anti-affinity", term, shape);
-    for (const one of shape.preferredAffinity) this.#noteHeld("preferred", one.podAffinityTerm, shape);
-    for (const one of shape.preferredAntiAffinity) this.#noteHeld("preferred", one.podAffinityTerm, shape);
-  }
-
-  #noteHeld(kind: HeldTerm["kind"], term: PodAffinityTerm, { namespace }: PodShape): void {
-    const text = JSON.stringify(term);
-    const id = `held ${kind} ${namespace} ${text}`;
-    if (this.#held.has(id)) return;
-    const counter = this.counter(id, false, (shape) => (shape.namespace === namespace ? heldBy(shape, kind, text) : 0));
-    this.#held.set(id, { kind, term, namespace, topologyKey: term.topologyKey, counter });
-    this.heldKnown += 1;
+    return this.counter(`selected ${namespace} ${JSON.stringify(term)}`, {
+      selector: term.labelSelector,
+      selectsNamespaces: selectsNamespaces(term),
+      skipsDeleting: false,
+      amountOf: (shape) => (termSelects(term, namespace, shape, this.#namespaces) ? 1 : 0),
+    });
   }
 
   /** The counter of this id, made and counted when it is new. */
-  counter(id: string, skipsDeleting: boolean, amount: (shape: PodShape) => number): PodCounter {
+  counter(id: string, counted: PodCounter["counted"]): PodCounter {
     let counter = this.#counters.get(id);
     if (counter !== undefined) return counter;
     if (this.#counters.size >= limits.countersMax) this.#dropCounters();
-    counter = new PodCounter(id, this.#capacity, skipsDeleting, amount);
+    counter = new PodCounter(this.#capacity, counted);
     this.#counters.set(id, counter);
+    this.#counterIndex.add(counted.selector, counter);
     this.#countersKnown += 1;
     this.#count(counter);
     return counter;
@@ -337,9 +320,11 @@ export class Cluster {
     return this.#groups.of(group, this.#capacity);
   }
 
-  /** Whoever used them must ask again: `countersDropped` tells. Terms that pods hold stay. */
+  /** Whoever used them must ask again: `countersDropped` tells. */
   #dropCounters(): void {
-    for (const id of this.#counters.keys()) if (!this.#held.has(id)) this.#counters.delete(id);
+    for (const counter of this.#counters.values()) this.#counterIndex.remove(counter.counted.selector, counter);
+    this.#counters.clear();
+    this.#countersKnown += 1;
     this.countersDropped += 1;
   }
 
@@ -418,15 +403,4 @@ function domainIn(topology: Topology, value: string | undefined): number {
     topology.values.set(value, domain);
   }
   return domain;
-}
-
-/** How often, or with which weight, a shape holds a term. */
-function heldBy(shape: PodShape, kind: HeldTerm["kind"], text: string): number {
-  const same = (term: PodAffinityTerm): boolean => JSON.stringify(term) === text;
-  if (kind === "affinity") return shape.affinity.filter(same).length;
-  if (kind === "anti-affinity") return shape.antiAffinity.filter(same).length;
-  let weight = 0;
-  for (const one of shape.preferredAffinity) if (same(one.podAffinityTerm)) weight += one.weight;
-  for (const one of shape.preferredAntiAffinity) if (same(one.podAffinityTerm)) weight -= one.weight;
-  return weight;
 }

@@ -1,7 +1,8 @@
 import type { TopologySpreadConstraint } from "#api/generated/core-v1.ts";
-import type { Cluster, HeldTerm } from "./cluster.ts";
-import { type PodCounter, termSelects, withOwnLabels } from "./counters.ts";
+import type { Cluster } from "./cluster.ts";
+import { type Counter, type PodCounter, selectsNamespaces, termSelects, withOwnLabels } from "./counters.ts";
 import type { Evaluation } from "./evaluation.ts";
+import type { HeldTerm } from "./held-terms.ts";
 import type { PodShape } from "./pod-view.ts";
 import { defaultProfile, type DefaultSpread, type Profile } from "./profile.ts";
 import { labelsMatch } from "#api/label-match.ts";
@@ -20,7 +21,7 @@ interface Spread {
 
 interface Weighted {
   readonly topologyKey: string;
-  readonly counter: PodCounter;
+  readonly counter: Counter;
   readonly weight: number;
 }
 
@@ -81,7 +82,7 @@ export class Constraints {
     const countsPreferences = heldPreferences || this.#preferred.length > 0;
     const blocking: HeldTerm[] = [];
     const scoring: Weighted[] = [];
-    for (const held of this.#cluster.heldTerms) {
+    for (const held of this.#cluster.heldTerms(this.#shape.labels)) {
       if (!termSelects(held.term, held.namespace, this.#shape, this.#cluster.namespaces)) continue;
       if (held.kind === "anti-affinity") {
         if (filters.InterPodAffinity) blocking.push(held);
@@ -151,7 +152,7 @@ export class Constraints {
     const { slotCount } = this.#cluster;
     const terms = this.#affinity.map(({ topologyKey, counter }) => {
       const { domains, values } = this.#cluster.topology(topologyKey);
-      return { domains, counts: totals(counter, domains, values.size, slotCount) };
+      return { domains, counts: counter.byDomain(domains, values.size) };
     });
     // The first of a group that wants to be together may start anywhere that has the labels; those in no domain count for nothing.
     const mayStart = this.#held.affinityToSelf && terms.every(({ counts }) => counts.every((count) => count === 0));
@@ -164,11 +165,11 @@ export class Constraints {
     }
   }
 
-  #filterByCount(topologyKey: string, counter: PodCounter, verdicts: Uint8Array, code: number): void {
+  #filterByCount(topologyKey: string, counter: Counter, verdicts: Uint8Array, code: number): void {
     if (counter.total === 0) return;
     const { domains, values } = this.#cluster.topology(topologyKey);
     const { slotCount } = this.#cluster;
-    const counts = totals(counter, domains, values.size, slotCount);
+    const counts = counter.byDomain(domains, values.size);
     for (let slot = 0; slot < slotCount; slot += 1) {
       const domain = domains[slot]!;
       if (verdicts[slot] === verdict.fits && domain >= 0 && counts[domain]! > 0) verdicts[slot] = code;
@@ -242,7 +243,7 @@ export class Constraints {
     const sums = new Float64Array(slotCount);
     for (const { topologyKey, counter, weight } of terms) {
       const { domains, values } = this.#cluster.topology(topologyKey);
-      const counts = totals(counter, domains, values.size, slotCount);
+      const counts = counter.byDomain(domains, values.size);
       for (let slot = 0; slot < slotCount; slot += 1)
         if (domains[slot]! >= 0) sums[slot]! += weight * counts[domains[slot]!]!;
     }
@@ -262,13 +263,6 @@ export class Constraints {
   }
 }
 
-function totals(counter: PodCounter, domains: Int32Array, domainCount: number, slotCount: number): Float64Array {
-  const counts = new Float64Array(domainCount);
-  for (let slot = 0; slot < slotCount; slot += 1)
-    if (domains[slot]! >= 0) counts[domains[slot]!]! += counter.bySlot[slot]!;
-  return counts;
-}
-
 function spreadOf(constraint: TopologySpreadConstraint, shape: PodShape, cluster: Cluster): Spread {
   const selector = withOwnLabels(constraint.labelSelector, constraint.matchLabelKeys, shape.labels);
   const { namespace } = shape;
@@ -277,9 +271,11 @@ function spreadOf(constraint: TopologySpreadConstraint, shape: PodShape, cluster
     topologyKey: constraint.topologyKey,
     maxSkew: constraint.maxSkew,
     minDomains: constraint.minDomains ?? 1,
-    counter: cluster.counter(id, true, (other) =>
-      other.namespace === namespace && labelsMatch(selector, other.labels) ? 1 : 0,
-    ),
+    counter: cluster.counter(id, {
+      selector,
+      skipsDeleting: true,
+      amountOf: (other) => (other.namespace === namespace && labelsMatch(selector, other.labels) ? 1 : 0),
+    }),
     self: labelsMatch(selector, shape.labels) ? 1 : 0,
     honorsAffinity: constraint.nodeAffinityPolicy !== "Ignore",
     honorsTaints: constraint.nodeTaintsPolicy === "Honor",
@@ -305,8 +301,11 @@ function defaultSpreads(spread: DefaultSpread, when: string, { group }: PodShape
 function affinityCounters(shape: PodShape, cluster: Cluster): { topologyKey: string; counter: PodCounter }[] {
   const { affinity, namespace } = shape;
   if (affinity.length === 0) return [];
-  const counter = cluster.counter(`affinity ${namespace} ${JSON.stringify(affinity)}`, false, (other) =>
-    affinity.every((term) => termSelects(term, namespace, other, cluster.namespaces)) ? 1 : 0,
-  );
+  const counter = cluster.counter(`affinity ${namespace} ${JSON.stringify(affinity)}`, {
+    selector: affinity[0]?.labelSelector,
+    selectsNamespaces: affinity.some(selectsNamespaces),
+    skipsDeleting: false,
+    amountOf: (other) => (affinity.every((term) => termSelects(term, namespace, other, cluster.namespaces)) ? 1 : 0),
+  });
   return [...new Set(affinity.map((term) => term.topologyKey))].map((topologyKey) => ({ topologyKey, counter }));
 }

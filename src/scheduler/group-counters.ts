@@ -43,7 +43,10 @@ export class GroupCounters {
       this.#counters.clear();
       this.#dropped();
     }
-    const counter = new PodCounter(`group ${group}`, slots, true, (shape) => (shape.group === group ? 1 : 0));
+    const counter = new PodCounter(slots, {
+      skipsDeleting: true,
+      amountOf: (shape) => (shape.group === group ? 1 : 0),
+    });
     for (const { pod, slot } of this.#members.get(group)?.values() ?? []) counter.add(pod, slot, 1);
     this.#counters.set(group, counter);
     return counter;
