@@ -266,6 +266,12 @@ const stories: Readonly<Record<string, Conformance>> = {
       const isGrown = (object: Json): boolean => pick(object, "status.capacity.storage") === "4Gi";
       await objectAt(scene, `${name} has grown`, core("persistentvolumeclaims", name), isGrown);
     }
+    await api.patch(path, { metadata: { annotations: { "steersman.dev/claim-sizes": "dat=5Gi,data=much" } } });
+    const message = await eventually("what it cannot do is told", async () => {
+      const events = arrayAt(await api.get(core("events")));
+      return events.find(({ reason }) => reason === "InvalidClaimSizes")?.["message"];
+    });
+    assert.match(String(message), /no claim template "dat"; "much" is no size for "data"/);
   },
 };
 

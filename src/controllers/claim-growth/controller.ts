@@ -1,6 +1,7 @@
 import type { Controller } from "#reconcile/controller.ts";
 import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
+import { ToldEvents } from "../told-events.ts";
 import { claimDeclaration } from "../views/storage.ts";
 import { statefulSetDeclaration } from "../views/workload.ts";
 import { planClaimGrowth, sizesAnnotation } from "./plan.ts";
@@ -10,12 +11,14 @@ export function createClaimGrowthController(dependencies: Dependencies): Control
   const { informers } = dependencies;
   const sets = informers.of(statefulSetDeclaration);
   const claims = informers.of(claimDeclaration);
+  const told = new ToldEvents();
   return createLoop(dependencies, {
     name: "claim-growth",
     needs: [sets, claims],
     watch: (enqueue) => [
-      sets.handle((key, _old, current) => {
+      sets.handle((key, old, current) => {
         if (current?.annotations[sizesAnnotation] !== undefined) enqueue(key);
+        else told.forget(old?.uid);
       }),
       claims.handle((_key, old, current) => {
         // A claim that has just been bound may have to grow.
@@ -28,7 +31,8 @@ export function createClaimGrowthController(dependencies: Dependencies): Control
     ],
     pass(key) {
       const set = sets.get(key);
-      return set && planClaimGrowth(set, (name) => claims.get(keyOf(set.namespace, name)));
+      const plan = set && planClaimGrowth(set, (name) => claims.get(keyOf(set.namespace, name)));
+      return plan && { ...plan, actions: told.fresh(plan.actions) };
     },
   });
 }

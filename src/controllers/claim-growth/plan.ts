@@ -22,22 +22,29 @@ export function planClaimGrowth(
   if (text === undefined || set.deletionMs !== undefined) return undefined;
   const first = set.spec.ordinals?.start ?? 0;
   const actions: Action[] = [];
-  for (const [templateName, size] of sizesOf(text)) {
+  const wrong: string[] = [];
+  for (const part of text.split(",")) {
+    const [templateName = "", size = ""] = part.trim().split("=");
     const template = set.spec.volumeClaimTemplates?.find(({ metadata }) => metadata.name === templateName);
-    if (template === undefined) continue;
+    if (template === undefined) wrong.push(`it has no claim template "${templateName}"`);
+    else if (!parseQuantity(size).ok) wrong.push(`"${size}" is no size for "${templateName}"`);
+    if (template === undefined || !parseQuantity(size).ok) continue;
     for (let ordinal = first; ordinal < first + (set.spec.replicas ?? 1); ordinal++) {
       const claim = claimNamed(claimName(template, set, ordinal));
       if (claim?.status.phase === "Bound" && claim.deletionMs === undefined) actions.push(...grow(set, claim, size));
     }
   }
+  if (wrong.length > 0) {
+    const message = `${sizesAnnotation}: ${wrong.join("; ")}`;
+    actions.push({
+      verb: "event",
+      about: aboutOf(sets, set),
+      type: "Warning",
+      eventReason: "InvalidClaimSizes",
+      message,
+    });
+  }
   return { because: referenceOf(sets, set), actions };
-}
-
-function sizesOf(text: string): [string, string][] {
-  return text.split(",").flatMap((part): [string, string][] => {
-    const [name = "", size = ""] = part.trim().split("=");
-    return parseQuantity(size).ok ? [[name, size]] : [];
-  });
 }
 
 function grow(set: StatefulSetView, claim: ClaimView, size: string): Action[] {

@@ -7,6 +7,7 @@ import { keyOf } from "#reconcile/object-view.ts";
 import { createLoop, type Dependencies } from "../dependencies.ts";
 import { limits } from "../limits.ts";
 import { aboutOf } from "../ownership.ts";
+import { ToldEvents } from "../told-events.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration, type PodView } from "../views/pod.ts";
 import {
@@ -31,8 +32,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
   const classes = informers.of(storageClassDeclaration);
   const nodes = informers.of(nodeDeclaration);
   const pods = informers.of(podDeclaration);
-  /** Events that were told already, by the uid of whom they are about: the same state is not told with each look. */
-  const told = new Map<string, string>();
+  const told = new ToldEvents();
 
   const nodeFor = (claim: ClaimView, waits: boolean): NodeView | undefined => {
     const selected = claim.annotations[selectedNodeAnnotation];
@@ -55,7 +55,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
     if (plan === undefined) return undefined;
     const waiting = pods.by("claim", claim.key).filter((pod) => pod.node === "" && pod.deletionMs === undefined);
     const actions = plan.actions.flatMap((action) => [action, ...toldToPods(action, claim, waiting)]);
-    return { ...plan, actions: actions.filter((action) => !isRepeated(action, told)) };
+    return { ...plan, actions: told.fresh(actions) };
   };
 
   const passVolume = async (volume: VolumeView): Promise<Plan | undefined> => {
@@ -76,7 +76,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
     spacingMs: limits.statefulSetSpacingMs,
     watch: (enqueue) => [
       claims.handle((key, old, current) => {
-        if (current === undefined) told.delete(old?.uid ?? "");
+        if (current === undefined) told.forget(old?.uid);
         enqueue(key);
         for (const volume of volumes.by("claim", key)) enqueue(volume.key);
       }),
@@ -88,7 +88,7 @@ export function createPersistentVolumeController(dependencies: Dependencies): Co
         else enqueue(keyOf(current.spec.claimRef.namespace ?? "", current.spec.claimRef.name ?? ""));
       }),
       pods.handle((_key, old, current) => {
-        if (current === undefined) told.delete(old?.uid ?? "");
+        if (current === undefined) told.forget(old?.uid);
         else if (old === undefined) for (const name of current.claims) enqueue(keyOf(current.namespace, name));
       }),
       classes.handle((key, _old, current) => {
@@ -131,12 +131,4 @@ function toldToPods(action: Action, claim: ClaimView, waiting: readonly PodView[
   return waiting
     .slice(0, limits.podsToldMax)
     .map((pod) => ({ ...action, about: aboutOf(podResource as Resource<unknown>, pod), message }));
-}
-
-function isRepeated(action: Action, told: Map<string, string>): boolean {
-  if (action.verb !== "event") return false;
-  const text = `${action.eventReason} ${action.message}`;
-  if (told.get(action.about.uid) === text) return true;
-  told.set(action.about.uid, text);
-  return false;
 }
