@@ -10,6 +10,8 @@ export const optionalLibrary: readonly Overload[] = [
   global("optional.none", [], optional(a), () => none),
   global("optional.unwrap", [list(optional(a))], list(a), unwrap),
   member("unwrapOpt", [list(optional(a))], list(a), unwrap),
+  member("first", [list(a)], optional(a), (values: ListValue) => at(values, 0)),
+  member("last", [list(a)], optional(a), (values: ListValue) => at(values, values.size - 1)),
   member("hasValue", [optional(a)], bool, ({ value }: Optional) => value !== undefined),
   member("value", [optional(a)], a, ({ value }: Optional) => value ?? missing(value)),
   member("or", [optional(a), optional(a)], optional(a), (first: Optional, second: Optional) =>
@@ -20,6 +22,10 @@ export const optionalLibrary: readonly Overload[] = [
 
 function missing(value: Value | undefined): Value {
   return value === null ? null : fail("optional.none() dereference");
+}
+
+function at(values: ListValue, index: number): Optional {
+  return 0 <= index && index < values.size ? new Optional(values.at(index)) : none;
 }
 
 function unwrap(values: ListValue): ListValue {
