@@ -120,12 +120,14 @@ function accounts(): TarEntry[] {
 }
 
 function unpackPackages(work: string, names: readonly string[]): string {
-  const download = (): number | null =>
-    spawnSync("apt-get", ["-q", "download", ...names], { cwd: work, encoding: "utf8" }).status;
-  if (download() !== 0) {
+  const download = () => spawnSync("apt-get", ["-q", "download", ...names], { cwd: work, encoding: "utf8" });
+  if (download().status !== 0) {
     spawnSync("apt-get", ["-q", "update"], { stdio: "ignore" });
-    if (download() !== 0)
-      throw new Error(`Cannot fetch Debian's packages ${names.join(", ")}: apt-get download failed`);
+    const { status, stderr } = download();
+    if (status !== 0) {
+      const said = stderr.trim().split("\n").at(-1) ?? "";
+      throw new Error(`Cannot fetch Debian's packages ${names.join(", ")}. Check the network. apt-get says: ${said}`);
+    }
   }
   const rootfs = join(work, "rootfs");
   for (const file of readdirSync(work).filter((name) => name.endsWith(".deb"))) {

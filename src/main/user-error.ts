@@ -7,7 +7,7 @@ export class UserError extends Error {
   }
 }
 
-/** What the machine refuses, as a sentence for the user, who alone can mend it; undefined for defects of ours. */
+/** What the machine refuses, or a server that is down, as a sentence for the user, who alone can mend it; undefined for defects of ours. */
 export function machineRefusal(error: unknown): UserError | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, path = "" } = error as NodeJS.ErrnoException;
@@ -28,6 +28,13 @@ export function machineRefusal(error: unknown): UserError | undefined {
       return new UserError(`This user may not use ${it}.`, "Become the user that owns it, or name another --data-dir.");
     case "ENOTDIR":
       return new UserError(`Cannot use ${it}: a part of this path is a file.`, "Name a folder with --data-dir.");
+    case "ECONNREFUSED":
+    case "ECONNRESET":
+    case "ETIMEDOUT":
+      return new UserError(
+        `The cluster's API does not answer: ${error.message}.`,
+        "./steer status says what runs; ./steer up starts what does not.",
+      );
     default:
       return undefined;
   }

@@ -124,7 +124,7 @@ test("a folder or a file of somebody else is left alone", () => {
   assert.equal(readFileSync(precious, "utf8"), "mine");
 });
 
-test("flags that a cluster was not made with, and a key that is gone", () => {
+test("flags that a cluster was not made with, a cluster that is down, and a key that is gone", () => {
   const cluster = startSimulatedCluster(1);
   try {
     const other = cluster.steer("up", "--store", "memory");
@@ -132,6 +132,8 @@ test("flags that a cluster was not made with, and a key that is gone", () => {
     assert.match(other.stderr, /--store is "memory", but the cluster in .* was made with sqlite\. Leave the flag out/);
     assert.equal(cluster.steer("up").code, 0, "without flags it is no harm");
     assert.equal(cluster.steer("down").code, 0);
+    for (const command of [["top"], ["advise"], ["canary", "web"], ["why", "deployment/web"]])
+      refuses(command, /API does not answer: .*ECONNREFUSED.*\.\/steer status .*\.\/steer up starts/, cluster.dataDir);
     rmSync(join(cluster.dataDir, "pki/ca.key"));
     const { code, stderr } = cluster.steer("up");
     assert.notEqual(code, 0);
