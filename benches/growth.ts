@@ -1,9 +1,12 @@
 import { parseArgs } from "node:util";
+import type { Pod } from "../src/api/generated/core-v1.ts";
 import { Cluster } from "../src/scheduler/cluster.ts";
 import { nodeView } from "../src/scheduler/node-view.ts";
 import { Placer } from "../src/scheduler/placement.ts";
 import { podView } from "../src/scheduler/pod-view.ts";
 import { makeNode, makePod } from "../src/scheduler/testing/objects.ts";
+import { hints, SchedulingQueue } from "../src/scheduler/queue.ts";
+import { verdict } from "../src/scheduler/verdict.ts";
 import { createModelCluster, type ModelCluster } from "../src/controllers/testing/model-cluster.ts";
 import { report } from "./report.ts";
 
@@ -16,6 +19,7 @@ const { values: flags } = parseArgs({
     sizes: { type: "string", default: "1000,10000,100000" },
     changes: { type: "string", default: "200" },
     nodes: { type: "string", default: "1000" },
+    loops: { type: "string", default: "controllers,scheduler" },
   },
 });
 const changes = Number(flags.changes);
@@ -149,25 +153,72 @@ function placementAmongJobs(jobs: number): number {
   return (processorMs() - cpu) / changes;
 }
 
-let firstMs: number | undefined;
-let firstAmongJobsMs: number | undefined;
-let firstPlacementMs: number | undefined;
+type Rules = Partial<Pod["spec"]>;
+type RulesOf = (term: { topologyKey: string; labelSelector: { matchLabels: Record<string, string> } }) => Rules;
+const podsPerRule = 10;
+
+/** One more pod finds its node among so many, ten of each kind with a rule of their own about one another. */
+function placementAmongRules(pods: number, rulesOf: RulesOf): number {
+  const cluster = new Cluster();
+  const nodes = Number(flags.nodes);
+  for (let i = 0; i < nodes; i += 1) cluster.setNode(nodeView(makeNode(`node-${i}`, { cpu: "64", pods: "500" })));
+  const viewOf = (i: number): ReturnType<typeof podView> => {
+    const labels = { app: `set-${Math.floor(i / podsPerRule)}` };
+    const spec = rulesOf({ topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } });
+    return podView(makePod(`pod-${i}`, { requests: { cpu: "10m" }, labels, spec }));
+  };
+  for (let i = 0; i < pods; i += 1) cluster.placePod(viewOf(i), `node-${i % nodes}`);
+  const placer = new Placer(cluster);
+  const cpu = processorMs();
+  for (let i = 0; i < changes; i += 1) {
+    const view = viewOf(pods + i);
+    const placement = placer.place(view, i);
+    if (placement.kind !== "placed") throw new Error(`${view.key} found no node among ${nodes}`);
+    cluster.placePod(view, placement.node);
+  }
+  return (processorMs() - cpu) / changes;
+}
+
+/** A pod comes to a node and the next one is taken, while so many wait for other things: half for their turn, half for room. */
+function queueAmong(pods: number): number {
+  const queue = new SchedulingQueue();
+  for (let i = 0; i < pods / 2; i += 1) queue.add(`large-${i}`, 0);
+  for (let key = queue.take(0); key !== undefined; key = queue.take(0))
+    queue.unschedulable(key, 1 << verdict.resources, 0);
+  for (let i = 0; i < pods / 2; i += 1) queue.add(`pod-${i}`, 0);
+  const cpu = processorMs();
+  for (let i = 0; i < changes; i += 1) {
+    queue.happened(hints.podCame, i);
+    queue.remove(queue.take(i)!);
+  }
+  return (processorMs() - cpu) / changes;
+}
+
+const firsts = new Map<string, number>();
+
+/** Beside each figure what it was among the fewest. */
+function grows(what: string, among: string, pods: number, ms: number): void {
+  if (!firsts.has(what)) firsts.set(what, ms);
+  say(`${what} among ${pods} ${among}`, ms, "ms", firsts.get(what));
+}
+
 for (const pods of sizes) {
-  const { ms, writes } = await controllersAt(pods);
-  const placementMs = placementAt(pods);
-  firstMs ??= ms;
-  firstPlacementMs ??= placementMs;
-  const among = `among ${pods} pods`;
-  say(`all controllers: processor time of a pod's change of readiness ${among}`, ms, "ms", firstMs);
-  say(`all controllers: writes of it ${among}`, writes, "1");
-  say(
-    `scheduler: processor time of placing one more pod on ${flags.nodes} nodes ${among}`,
-    placementMs,
-    "ms",
-    firstPlacementMs,
-  );
-  const amongJobsMs = placementAmongJobs(pods);
-  firstAmongJobsMs ??= amongJobsMs;
-  const figure = `scheduler: processor time of placing the pod of one more Job among ${pods} Jobs`;
-  say(figure, amongJobsMs, "ms", firstAmongJobsMs);
+  if (flags.loops.includes("controllers")) {
+    const { ms, writes } = await controllersAt(pods);
+    grows("all controllers: processor time of a pod's change of readiness", "pods", pods, ms);
+    say(`all controllers: writes of it among ${pods} pods`, writes, "1");
+  }
+  if (!flags.loops.includes("scheduler")) continue;
+  const one = "scheduler: processor time of placing one more pod";
+  grows(`${one} on ${flags.nodes} nodes`, "pods", pods, placementAt(pods));
+  grows("scheduler: processor time of placing the pod of one more Job", "Jobs", pods, placementAmongJobs(pods));
+  const apart = placementAmongRules(pods, (term) => ({
+    affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } },
+  }));
+  grows(`${one} that keeps away from its like`, "pods", pods, apart);
+  const even = placementAmongRules(pods, (term) => ({
+    topologySpreadConstraints: [{ ...term, maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" }],
+  }));
+  grows(`${one} that is spread with its like`, "pods", pods, even);
+  grows("scheduler: processor time of hearing of a pod and taking the next", "pods that wait", pods, queueAmong(pods));
 }

@@ -6,7 +6,7 @@ import { limits } from "./limits.ts";
 import type { NodeView } from "./node-view.ts";
 import type { HostPort, PodShape, PodView } from "./pod-view.ts";
 import type { Labels } from "#api/label-match.ts";
-import { SelectorIndex } from "./selector-index.ts";
+import { LabelIndex, SelectorIndex } from "./selector-index.ts";
 
 /** One resource over all nodes, by slot. */
 export interface Column {
@@ -33,6 +33,9 @@ export class Cluster {
   readonly #nodes: (NodeView | undefined)[] = [];
   readonly #pods: Map<string, PodView>[] = [];
   readonly #placed = new Map<string, { readonly pod: PodView; readonly slot: number }>();
+  /** Keys of placed pods by their shape, and the shapes by their labels. */
+  readonly #placedOf = new Map<PodShape, Set<string>>();
+  readonly #shapes = new LabelIndex<PodShape>();
   readonly #ports: HostPort[][] = [];
   /** Number of placed pods by the claim (`namespace/name`) that they use. */
   readonly #claimUsers = new Map<string, number>();
@@ -147,6 +150,7 @@ export class Cluster {
     this.removePod(pod.key);
     const slot = this.#slotFor(nodeName);
     this.#placed.set(pod.key, { pod, slot });
+    this.#noteShape(pod);
     this.#countClaims(pod, slot, 1);
     this.#pods[slot]!.set(pod.key, pod);
     this.#account(pod, slot, 1);
@@ -158,12 +162,28 @@ export class Cluster {
     if (placed === undefined) return;
     const { pod, slot } = placed;
     this.#placed.delete(key);
+    this.#forgetShape(pod);
     this.#countClaims(pod, slot, -1);
     this.#pods[slot]!.delete(key);
     this.#account(pod, slot, -1);
     if (pod.shape.hostPorts.length > 0)
       this.#ports[slot] = [...this.podsAt(slot)].flatMap((other) => other.shape.hostPorts);
     this.#releaseIfEmpty(this.#names[slot]!, slot);
+  }
+
+  #noteShape({ key, shape }: PodView): void {
+    const keys = this.#placedOf.get(shape);
+    if (keys !== undefined) return void keys.add(key);
+    this.#placedOf.set(shape, new Set([key]));
+    this.#shapes.add(shape);
+  }
+
+  #forgetShape({ key, shape }: PodView): void {
+    const keys = this.#placedOf.get(shape);
+    keys?.delete(key);
+    if (keys?.size !== 0) return;
+    this.#placedOf.delete(shape);
+    this.#shapes.remove(shape);
   }
 
   #countClaims(pod: PodView, slot: number, sign: 1 | -1): void {
@@ -331,7 +351,13 @@ export class Cluster {
   #count(counter: PodCounter): void {
     counter.bySlot.fill(0);
     counter.total = 0;
-    for (const { pod, slot } of this.#placed.values()) counter.add(pod, slot, 1);
+    for (const shape of this.#shapes.mayMatch(counter.counted.selector)) {
+      if (counter.counted.amountOf(shape) === 0) continue;
+      for (const key of this.#placedOf.get(shape) ?? []) {
+        const { pod, slot } = this.#placed.get(key)!;
+        counter.add(pod, slot, 1);
+      }
+    }
   }
 
   #touch(slot: number): void {
