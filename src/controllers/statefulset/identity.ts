@@ -1,7 +1,7 @@
 import { statefulsets, persistentvolumeclaims, pods as podResource } from "#api/generated/resources.ts";
 import type { PersistentVolumeClaim, PodTemplateSpec, Volume } from "#api/generated/core-v1.ts";
 import type { Draft, Resource } from "#api/resource.ts";
-import type { Action, CreateAction, DeleteAction } from "#reconcile/action.ts";
+import type { Action, CreateAction, DeleteAction, EventText } from "#reconcile/action.ts";
 import type { ObjectView } from "#reconcile/object-view.ts";
 import { aboutOf, controllerReference } from "../ownership.ts";
 import { podFromTemplate } from "../pod-template.ts";
@@ -135,6 +135,18 @@ export function deletePod(set: StatefulSetView, pod: PodView, reason: string): D
   const message = `delete Pod ${pod.name} in StatefulSet ${set.name} successful`;
   const event = { about, type: "Normal" as const, eventReason: "SuccessfulDelete", message };
   return { verb: "delete", resource: pods, namespace: pod.namespace, name: pod.name, uid: pod.uid, reason, event };
+}
+
+/** Removes a pod that has finished, so that the next one can take its name. */
+export function removeFinished(set: StatefulSetView, pod: PodView): DeleteAction {
+  const hasFailed = pod.phase === "Failed";
+  const event: EventText = {
+    about: aboutOf(resource, set),
+    type: hasFailed ? "Warning" : "Normal",
+    eventReason: hasFailed ? "RecreatingFailedPod" : "RecreatingTerminatedPod",
+    message: `StatefulSet ${set.key} is recreating ${hasFailed ? "failed" : "terminated"} Pod ${pod.name}`,
+  };
+  return { ...deletePod(set, pod, `pod ${pod.name} has finished (${pod.phase}) and is to be made anew`), event };
 }
 
 /**

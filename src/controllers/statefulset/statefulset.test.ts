@@ -209,3 +209,26 @@ test("a pod that waits for a claim which somebody removed gets a new one", async
   const claim = cluster.api.get("persistentvolumeclaims", "default/data-db-0");
   assert.ok(claim !== undefined && claim.metadata.uid !== uid);
 });
+
+test("a pod that failed is made anew, and it is said so; one that is too many just goes", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  const fail = (name: string): void => {
+    const { status, ...failing } = cluster.api.get("pods", `default/${name}`)!;
+    cluster.api.put("pods", { ...failing, status: { ...status, phase: "Failed", conditions: [] } });
+  };
+  const recreated = (): string[] =>
+    cluster.api
+      .list("events")
+      .flatMap(({ reason, message }) => (reason === "RecreatingFailedPod" ? [String(message)] : []));
+  fail("db-0");
+  await live(cluster, 4);
+  assert.deepEqual(recreated(), ["StatefulSet default/db is recreating failed Pod db-0"]);
+  assert.deepEqual(podNames(cluster), ["db-0", "db-1", "db-2"]);
+  fail("db-2");
+  change(cluster, { replicas: 2 });
+  await live(cluster, 4);
+  assert.deepEqual(podNames(cluster), ["db-0", "db-1"]);
+  assert.equal(recreated().length, 1);
+});

@@ -6,7 +6,7 @@ import { limits } from "../limits.ts";
 import { revisionLabel, templateOf } from "../revision-history.ts";
 import { isAvailable, isFinished, type PodView } from "../views/pod.ts";
 import type { RevisionView, StatefulSetView } from "../views/workload.ts";
-import { createPod, deletePod, missingClaims, ownClaims, ordinalOf, podName } from "./identity.ts";
+import { createPod, deletePod, missingClaims, ownClaims, ordinalOf, podName, removeFinished } from "./identity.ts";
 
 export interface Input {
   readonly set: StatefulSetView;
@@ -80,7 +80,7 @@ function growth(
       const { template, hash } = templateFor(input, ordinal);
       actions.push(createPod(set, ordinal, template, hash, reason));
     } else if (isFinished(pod) && pod.deletionMs === undefined && input.untilReplacedMs(pod) === 0) {
-      actions.push(deletePod(set, pod, `pod ${pod.name} has finished (${pod.phase}) and is to be made anew`));
+      actions.push(removeFinished(set, pod));
     } else if (isOrdered && (pod.deletionMs !== undefined || !isAvailable(pod, set.spec.minReadySeconds ?? 0, now))) {
       return { actions: [...claims, ...actions], mustWait: true };
     }
