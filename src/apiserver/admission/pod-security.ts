@@ -1,6 +1,7 @@
 import type { PodSpec } from "#api/generated/core-v1.ts";
 import type { ObjectMeta } from "#api/generated/meta-v1.ts";
 import { namespaces, pods } from "#api/generated/resources.ts";
+import type { Labels } from "#api/label-match.ts";
 import { FieldErrors } from "#api/validation/field-errors.ts";
 import type { Clock } from "#world/clock.ts";
 import type { AdmissionPlugin, AdmissionRequest, Verdict } from "../admission.ts";
@@ -97,8 +98,8 @@ function isSignificant(request: AdmissionRequest): boolean {
   return essence(request.object as PodTemplate | undefined) !== essence(request.oldObject as PodTemplate | undefined);
 }
 
-function judge(request: AdmissionRequest, template: PodTemplate, labels: Readonly<Record<string, string>>): Verdict {
-  const [enforce, audit, warn] = [policyOf(labels, "enforce"), policyOf(labels, "audit"), policyOf(labels, "warn")];
+function judge(request: AdmissionRequest, template: PodTemplate, labels: Labels): Verdict {
+  const { enforce, audit, warn } = policiesOf(labels);
   const isPod = request.resource === pods.resource;
   request.auditAnnotations[`${prefix}enforce-policy`] = `${enforce.level}:${enforce.version}`;
   const audited = problem(audit, template);
@@ -121,8 +122,30 @@ function violations({ level, minor }: Policy, { metadata = {}, spec }: PodTempla
   return violationsOf(level, { metadata, spec, containers, minor });
 }
 
+interface Policies {
+  readonly enforce: Policy;
+  readonly audit: Policy;
+  readonly warn: Policy;
+}
+
+/** By the labels of a stored namespace, which nobody changes. */
+const policies = new WeakMap<Labels, Policies>();
+
+function policiesOf(labels: Labels): Policies {
+  let known = policies.get(labels);
+  if (known === undefined) {
+    known = {
+      enforce: policyOf(labels, "enforce"),
+      audit: policyOf(labels, "audit"),
+      warn: policyOf(labels, "warn"),
+    };
+    policies.set(labels, known);
+  }
+  return known;
+}
+
 /** What cannot be read is taken as the strictest, so that a slip of the pen opens nothing. */
-function policyOf(labels: Readonly<Record<string, string>>, mode: "enforce" | "audit" | "warn"): Policy {
+function policyOf(labels: Labels, mode: "enforce" | "audit" | "warn"): Policy {
   const level = labels[`${prefix}${mode}`] ?? "privileged";
   const version = labels[`${prefix}${mode}-version`] ?? "latest";
   const minor = minorOf(version);

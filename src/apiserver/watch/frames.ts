@@ -39,13 +39,20 @@ const heads: Readonly<Record<string, Uint8Array>> = {
 };
 const tail = bytesOf("}\n");
 
+interface MadeLine {
+  readonly type: EventType;
+  readonly hasLeft: boolean;
+  readonly apiVersion: string;
+  readonly line: ValueLine;
+}
+
 /** The frames of one change, each made once. */
 export class FrameSource {
   readonly #event: Event;
   readonly #objects: ObjectCache;
   readonly #clock: Clock;
-  readonly #frames = new Map<string, Uint8Array>();
-  readonly #lines = new Map<string, ValueLine>();
+  #frames: Map<string, Uint8Array> | undefined;
+  readonly #lines: MadeLine[] = [];
   #left: Entry | undefined;
   /** What the last watcher got. Most of a crowd wants the same, so the work is done once for all of them. */
   #lastWish = "";
@@ -69,6 +76,7 @@ export class FrameSource {
   /** `hasLeft`: the object still exists but stopped matching, so its last matching state is shown with this revision. */
   frame(type: EventType, form: FrameForm, withColumns: boolean, hasLeft: boolean): Uint8Array {
     const key = `${type}|${withColumns ? "c" : ""}${hasLeft ? "l" : ""}|${form.id}`;
+    this.#frames ??= new Map();
     const known = this.#frames.get(key);
     if (known !== undefined) return known;
     const entry = hasLeft ? this.#leftEntry() : this.#event.entry;
@@ -79,17 +87,17 @@ export class FrameSource {
 
   /** The same for readers of this process that take values. */
   line(type: EventType, form: FrameForm, hasLeft: boolean): ValueLine {
-    const key = `${type}|${hasLeft ? "l" : ""}|${form.served.apiVersion}`;
-    const known = this.#lines.get(key);
-    if (known !== undefined) return known;
+    const { apiVersion } = form.served;
+    for (const made of this.#lines)
+      if (made.type === type && made.hasLeft === hasLeft && made.apiVersion === apiVersion) return made.line;
     const entry = hasLeft ? this.#leftEntry() : this.#event.entry;
-    const made: ValueLine = {
+    const line: ValueLine = {
       value: { type, object: sharedValue(this.#objects, form.served, entry) },
       length: entry.value.length,
       bytes: () => this.frame(type, form, false, hasLeft),
     };
-    this.#lines.set(key, made);
-    return made;
+    this.#lines.push({ type, hasLeft, apiVersion, line });
+    return line;
   }
 
   #leftEntry(): Entry {
