@@ -1,6 +1,6 @@
 import type { HttpResponse } from "#world/http.ts";
 import type { Call, Outcome, PlainDocument } from "../call.ts";
-import { methodNotAllowed, noSuchResource } from "../failure.ts";
+import { Failure, methodNotAllowed, noSuchResource } from "../failure.ts";
 import { bytesOf } from "../objects/bytes.ts";
 import { headersFor, jsonResponse } from "../objects/respond.ts";
 import { aggregated, aggregatedVersion } from "./aggregated.ts";
@@ -8,6 +8,7 @@ import { compressed } from "./compressed.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./documents.ts";
 import { health } from "./health.ts";
 import { openApi } from "./open-api.ts";
+import { routeOf } from "../stages/route.ts";
 import { records, recordsPath } from "./records.ts";
 
 /** Everything that is no resource: discovery, documents, health, version. */
@@ -15,7 +16,7 @@ export function plainPath(call: Call): Outcome | Promise<Outcome> {
   const path = call.info.path.length > 1 ? call.info.path.replace(/\/$/, "") : call.info.path;
   const document = call.parts.documents.get(path);
   if (call.info.verb !== "get" && call.info.verb !== "list")
-    return call.info.isResource ? noSuchResource() : methodOrMissing(path, document);
+    return !call.info.isResource && isServed(call, path) ? methodNotAllowed() : noSuchResource();
   if (document !== undefined) return documentResponse(call, document);
   if (path === "/version") return jsonResponse(call, 200, versionDocument(call));
   const checked = health(call, path);
@@ -27,9 +28,11 @@ export function plainPath(call: Call): Outcome | Promise<Outcome> {
   return path.startsWith("/api") ? noSuchResource() : textNotFound(call);
 }
 
-function methodOrMissing(path: string, document: PlainDocument | undefined): Outcome {
-  const isKnown = document !== undefined || path === "/version" || path === "/api" || path === "/apis";
-  return isKnown ? methodNotAllowed() : noSuchResource();
+/** Whether a GET of the path would find something: what comes with another method then has the wrong one. */
+function isServed(call: Call, path: string): boolean {
+  if (path === "/" || rootPaths(call).includes(path)) return true;
+  const read = routeOf("GET", call.request.target);
+  return !(read instanceof Failure) && call.parts.registry.find(read.apiVersion, read.resource) !== undefined;
 }
 
 function discovery(call: Call, path: string): Outcome {

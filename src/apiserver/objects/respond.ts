@@ -2,7 +2,7 @@ import { encodeJson } from "#codec/json.ts";
 import type { Entry } from "#store/store.ts";
 import type { Headers, HttpResponse } from "#world/http.ts";
 import type { Call } from "../call.ts";
-import { Failure, notAcceptable } from "../failure.ts";
+import { badRequest, Failure, notAcceptable } from "../failure.ts";
 import { contentTypesKeptMax, gzipBytesMin } from "../limits.ts";
 import { accepted, acceptsGzip, contentTypes, jsonObject, type Representation } from "../negotiate.ts";
 import type { Served } from "../registry.ts";
@@ -41,11 +41,21 @@ export function representationFor(call: Call, served: Served | undefined, isStre
   for (const representation of accepted(call.request.headers.accept)) {
     if (representation.media === "protobuf" && !canProtobuf(representation, served)) continue;
     if (representation.media === "yaml" && isStream) continue;
-    return representation;
+    return (representation.as === "Table" ? tableProblem(call) : undefined) ?? representation;
   }
   const all = [contentTypes.json, contentTypes.yaml];
   if (canProtobuf(undefined, served)) all.push(contentTypes.protobuf);
   return notAcceptable(all);
+}
+
+function tableProblem({ info }: Call): Failure | undefined {
+  const include = info.query.get("includeObject") ?? "";
+  if (include === "" || include === "None" || include === "Metadata" || include === "Object") return undefined;
+  const supported = '"Metadata", "None", "Object", ""';
+  return badRequest(
+    "Unable to convert to Table as requested: includeObject: Unsupported value: " +
+      `${JSON.stringify(include)}: supported values: ${supported}`,
+  );
 }
 
 function canProtobuf(representation: Representation | undefined, served: Served | undefined): boolean {
