@@ -71,6 +71,64 @@ hostile(
   [413, 422],
 );
 
+/** What is wrong a thousand times over is told of as often as it takes to understand it. */
+const answerLengthMax = 2 * 1024 * 1024;
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+const owner = (index: number): object => ({
+  apiVersion: "v1",
+  kind: "A",
+  name: `a${index}`,
+  uid: `u${index}`,
+  controller: true,
+});
+
+const wrongOverAndOver: readonly (readonly [name: string, target: string, object: object])[] = [
+  ["owners that all control it", maps, { metadata: { name: "b", ownerReferences: times(2_000, owner) } }],
+  [
+    "scopes that are none, of resources that are none",
+    "/api/v1/namespaces/default/resourcequotas",
+    {
+      metadata: { name: "b" },
+      spec: {
+        hard: Object.fromEntries(times(5_000, (index) => [`none${index}`, "1"])),
+        scopes: times(5_000, () => "None"),
+      },
+    },
+  ],
+  ["finalizers that are none", maps, { metadata: { name: "b", finalizers: times(5_000, (index) => `x${index}`) } }],
+];
+
+for (const [name, target, object] of wrongOverAndOver) {
+  test(`an object with thousands of ${name} is refused at once, in few words`, async () => {
+    const server = await startInProcess();
+    const answer = await answered(server, "POST", target, JSON.stringify(object), {});
+    assert.equal(answer.status, 422);
+    assert.ok(answer.text.length < answerLengthMax, `${answer.text.length} characters`);
+    await server.close();
+  });
+}
+
+test("a pod of thousands of tolerations is changed at once", async () => {
+  const server = await startInProcess();
+  const pods = "/api/v1/namespaces/default/pods";
+  const tolerations = times(3_000, (index) => ({
+    key: `k${index}`,
+    operator: "Exists",
+    tolerationSeconds: 1,
+    effect: "NoExecute",
+  }));
+  const spec = { containers: [{ name: "c", image: "i" }], tolerations };
+  assert.equal((await send(server, "POST", pods, { metadata: { name: "p" }, spec })).status, 201);
+  const patch = (op: object): Promise<{ status: number }> =>
+    answered(server, "PATCH", `${pods}/p`, JSON.stringify([op]), json);
+  const at = "/spec/tolerations/2999";
+  assert.equal((await patch({ op: "replace", path: `${at}/tolerationSeconds`, value: 2 })).status, 200);
+  assert.equal((await patch({ op: "add", path: "/spec/tolerations/-", value: { operator: "Exists" } })).status, 200);
+  assert.equal((await patch({ op: "remove", path: at })).status, 422);
+  await server.close();
+});
+
 test("keys of Object's prototype are ordinary keys, wherever they stand", async () => {
   const server = await startInProcess();
   const body = '{"metadata":{"name":"a","labels":{"constructor":"x"}},"data":{"__proto__":"p","toString":"t"}}';

@@ -16,69 +16,55 @@ function withDetail(text: string, detail: string | undefined): string {
   return detail === undefined || detail === "" ? text : `${text}: ${detail}`;
 }
 
+/** Characters of text from which on nothing more is listed: a hostile object is wrong a thousand times over, in large values. */
+const textLengthMax = 256 * 1024;
+
 /** Collects everything that is wrong with an object, in Go's words, so that all of it is reported together. */
 export class FieldErrors {
   readonly list: FieldError[] = [];
+  #textLength = 0;
 
   required(field: string, detail?: string): void {
-    this.list.push({ field, reason: "FieldValueRequired", message: withDetail("Required value", detail) });
+    this.#add(field, "FieldValueRequired", () => withDetail("Required value", detail));
   }
 
   invalid(field: string, value: unknown, detail: string): void {
-    this.list.push({
-      field,
-      reason: "FieldValueInvalid",
-      message: withDetail(`Invalid value: ${printed(value)}`, detail),
-    });
+    this.#add(field, "FieldValueInvalid", () => withDetail(`Invalid value: ${printed(value)}`, detail));
   }
 
   /** `supported` is printed sorted, as upstream does for its sets. */
   notSupported(field: string, value: unknown, supported: readonly string[]): void {
-    const values = [...supported].sort().map(quoted).join(", ");
-    const detail = supported.length === 0 ? undefined : `supported values: ${values}`;
-    this.list.push({
-      field,
-      reason: "FieldValueNotSupported",
-      message: withDetail(`Unsupported value: ${printed(value)}`, detail),
+    this.#add(field, "FieldValueNotSupported", () => {
+      const values = [...supported].sort().map(quoted).join(", ");
+      const detail = supported.length === 0 ? undefined : `supported values: ${values}`;
+      return withDetail(`Unsupported value: ${printed(value)}`, detail);
     });
   }
 
   forbidden(field: string, detail: string): void {
-    this.list.push({ field, reason: "FieldValueForbidden", message: withDetail("Forbidden", detail) });
+    this.#add(field, "FieldValueForbidden", () => withDetail("Forbidden", detail));
   }
 
   duplicate(field: string, value: unknown): void {
-    this.list.push({ field, reason: "FieldValueDuplicate", message: `Duplicate value: ${printed(value)}` });
+    this.#add(field, "FieldValueDuplicate", () => `Duplicate value: ${printed(value)}`);
   }
 
   notFound(field: string, value: unknown): void {
-    this.list.push({ field, reason: "FieldValueNotFound", message: `Not found: ${printed(value)}` });
+    this.#add(field, "FieldValueNotFound", () => `Not found: ${printed(value)}`);
   }
 
   tooLong(field: string, lengthMaxBytes: number): void {
     const unit = lengthMaxBytes === 1 ? "byte" : "bytes";
-    this.list.push({
-      field,
-      reason: "FieldValueTooLong",
-      message: `Too long: may not be more than ${lengthMaxBytes} ${unit}`,
-    });
+    this.#add(field, "FieldValueTooLong", () => `Too long: may not be more than ${lengthMaxBytes} ${unit}`);
   }
 
   tooMany(field: string, count: number, countMax: number): void {
     const unit = countMax === 1 ? "item" : "items";
-    this.list.push({
-      field,
-      reason: "FieldValueTooMany",
-      message: `Too many: ${count}: must have at most ${countMax} ${unit}`,
-    });
+    this.#add(field, "FieldValueTooMany", () => `Too many: ${count}: must have at most ${countMax} ${unit}`);
   }
 
   typeInvalid(field: string, value: unknown, detail: string): void {
-    this.list.push({
-      field,
-      reason: "FieldValueTypeInvalid",
-      message: withDetail(`Invalid value: ${printed(value)}`, detail),
-    });
+    this.#add(field, "FieldValueTypeInvalid", () => withDetail(`Invalid value: ${printed(value)}`, detail));
   }
 
   /** One `invalid` for each of the messages that a format check gave. */
@@ -102,6 +88,13 @@ export class FieldErrors {
 
   inRange(field: string, value: number, least: number, most: number): void {
     if (value < least || value > most) this.invalid(field, value, `must be between ${least} and ${most}, inclusive`);
+  }
+
+  #add(field: string, reason: FieldError["reason"], text: () => string): void {
+    if (textLengthMax < this.#textLength) return;
+    const message = text();
+    this.#textLength += field.length + message.length;
+    this.list.push({ field, reason, message });
   }
 }
 

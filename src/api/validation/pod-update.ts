@@ -54,21 +54,14 @@ function withImages(containers: readonly Container[] | undefined, old: readonly 
 }
 
 function onlyAdded(tolerations: readonly Toleration[], old: readonly Toleration[]): boolean {
-  return old.every((before) =>
-    tolerations.some(
-      (now) => semanticallyEqual(withoutSeconds(now), withoutSeconds(before)) && secondsMayChange(now, before),
-    ),
-  );
+  const texts = new Set(tolerations.map(fixedText));
+  return old.every((before) => texts.has(fixedText(before)));
 }
 
-function withoutSeconds(toleration: Toleration): Toleration {
-  const { tolerationSeconds: _seconds, ...rest } = toleration;
-  return rest;
-}
-
-/** NoExecute tolerations may have their time changed. */
-function secondsMayChange(now: Toleration, before: Toleration): boolean {
-  return before.effect === "NoExecute" || now.tolerationSeconds === before.tolerationSeconds;
+/** What of a toleration may not change: all of it, but for the time of those of NoExecute. */
+function fixedText({ key, operator, value, effect, tolerationSeconds }: Toleration): string {
+  const seconds = effect === "NoExecute" ? "" : (tolerationSeconds ?? "");
+  return JSON.stringify([key ?? "", operator ?? "", value ?? "", effect ?? "", String(seconds)]);
 }
 
 function validateDeadline(errors: FieldErrors, pod: Pod, old: Pod): void {

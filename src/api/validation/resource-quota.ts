@@ -52,12 +52,11 @@ function validateName(errors: FieldErrors, field: string, name: string): void {
 function validateScopes(errors: FieldErrors, quota: ResourceQuota): void {
   const list = quota.spec.scopes ?? [];
   const set = new Set(list);
-  for (const scope of list) {
+  const names = Object.keys(quota.spec.hard ?? {});
+  for (const scope of set) {
     if (!scopes.includes(scope)) errors.invalid("spec.scopes", list, "unsupported scope");
-    for (const name in quota.spec.hard) {
-      if (scopes.includes(scope) && !scopeCovers(scope, name))
-        errors.invalid("spec.scopes", list, "unsupported scope applied to resource");
-    }
+    else if (!names.every((name) => scopeCovers(scope, name)))
+      errors.invalid("spec.scopes", list, "unsupported scope applied to resource");
   }
   for (const pair of [
     ["BestEffort", "NotBestEffort"],
