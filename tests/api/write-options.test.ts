@@ -218,6 +218,30 @@ test("what the server alone says of an object is not believed of clients", () =>
     assert.match(String(ended.body.message), /metadata\.deletionTimestamp: Invalid value: .*: field is immutable/);
   }));
 
+test("an owner that is named twice is kept once, with a warning", () =>
+  serving(async (server) => {
+    const owner = (uid: string, more: object = {}): object => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      name: "o",
+      uid,
+      ...more,
+    });
+    const ownerReferences = [owner("u"), owner("u"), owner("v"), owner("u", { controller: true })];
+    const kept = [owner("u"), owner("v"), owner("u", { controller: true })];
+    const made = await send(server, "POST", maps, { metadata: { name: "m", ownerReferences } });
+    const changed = await send(server, "PUT", `${maps}/m`, {
+      metadata: { name: "m", ownerReferences },
+      data: { a: "b" },
+    });
+    for (const answer of [made, changed]) {
+      assert.deepEqual((answer.body.metadata as Record<string, unknown>)["ownerReferences"], kept);
+      assert.match(String(answer.headers["warning"]), /ownerReferences contains duplicate entries;.* observed: u"/);
+    }
+    const clean = await send(server, "PUT", `${maps}/m`, { metadata: { name: "m", ownerReferences: kept } });
+    assert.equal(clean.headers["warning"], undefined);
+  }));
+
 const managersOf = async (server: TestServer, target: string): Promise<readonly string[]> => {
   const { managedFields = [] } = (await send(server, "GET", target)).body.metadata as { managedFields?: Writer[] };
   return managedFields.map(({ manager, operation, subresource = "" }) =>

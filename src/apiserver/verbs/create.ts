@@ -18,6 +18,7 @@ import { admissionRequest, admitMutating, admitValidating } from "./admit.ts";
 import { commitPut, encodeBounded } from "./commit.ts";
 import { trackUpdate } from "./managers.ts";
 import { expectedOf } from "./expected.ts";
+import { keepOwnersOnce } from "./owners.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
 import { isLarge } from "../turns.ts";
 
@@ -98,6 +99,7 @@ async function attemptCreate(
   kind.rules.prepareCreate?.(object, context);
   if (served.custom?.hasStatus === true) delete object.status;
   if (giveTurns) await timers.yield();
+  keepOwnersOnce(call, object, false);
   if (settings.managed === true && managedFields !== undefined) object.metadata.managedFields = managedFields;
   else trackUpdate(call, served, undefined, object, options.fieldManager, "");
   if (giveTurns) await timers.yield();
@@ -116,6 +118,7 @@ async function attemptCreate(
   const mutationFailure = refused instanceof Promise ? await refused : refused;
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
+  keepOwnersOnce(call, admitted, true);
   kind.rules.defaults?.(admitted);
   kind.rules.completeCreate?.(admitted);
 

@@ -20,6 +20,7 @@ import { expectedOf } from "./expected.ts";
 import { trackUpdate } from "./managers.ts";
 import { isCreatedByPut, mayNotCreate, missingRevision } from "./update-strategy.ts";
 import { writeOptions, type WriteOptions } from "./options.ts";
+import { keepOwnersOnce } from "./owners.ts";
 import { isLarge } from "../turns.ts";
 
 /** PUT of an object or of one of its subresources that has the object's own kind (status, ephemeralcontainers, resize...). */
@@ -178,6 +179,7 @@ async function attemptUpdate(
   }
   if (giveTurns) await timers.yield();
   prepareUpdate(served, object, old, context);
+  keepOwnersOnce(call, object, false);
   if (settings.managed !== true) trackUpdate(call, served, old, object, options.fieldManager, subresource);
   if (giveTurns) await timers.yield();
   const request = admissionRequest(call, {
@@ -194,6 +196,7 @@ async function attemptUpdate(
   const mutationFailure = refused instanceof Promise ? await refused : refused;
   if (mutationFailure !== undefined) return mutationFailure;
   const admitted = request.object ?? object;
+  keepOwnersOnce(call, admitted, true);
   const custom = customErrors(call.parts, served, admitted, old, subresource);
   const broken = custom instanceof Promise ? await custom : custom;
   const errors = [...validateObject(served.kind, admitted, old, context), ...broken];
