@@ -102,12 +102,12 @@ function isPodLevel(name: string): boolean {
   return name === "cpu" || name === "memory" || name.startsWith("hugepages-");
 }
 
-/** A resize that the node has refused keeps what it gave; one under way holds the larger of both. */
-function inForce(pod: Pod, which: Which): Amounts {
+/** A resize that the node has refused keeps what it gave; one under way holds the larger of both. `unset`: where containers say nothing. */
+function inForce(pod: Pod, which: Which, unset?: Texts): Amounts {
   const statuses = statusByName(pod);
   const infeasible = statuses.size > 0 && isResizeInfeasible(pod);
   return peak(pod, which, (container) => {
-    const asked = amountsOf(container.resources?.[which]);
+    const asked = amountsOf({ ...unset, ...container.resources?.[which] });
     const status = statuses.get(container.name);
     if (status?.resources === undefined) return asked;
     const amounts = infeasible ? {} : asked;
@@ -135,9 +135,12 @@ export function writtenAmounts(pod: Pod, which: Which): Amounts {
   return peak(pod, which, (container) => amountsOf(container.resources?.[which]));
 }
 
-/** What a pod takes of its node: the peak over its containers, its own level where given, and its overhead. */
-export function podRequests(pod: Pod): Amounts {
-  const total = inForce(pod, "requests");
+/**
+ * What a pod takes of its node: the peak over its containers, its own level where given, and its overhead. `unset`: what containers
+ * that ask for nothing count for.
+ */
+export function podRequests(pod: Pod, unset?: Texts): Amounts {
+  const total = inForce(pod, "requests", unset);
   addAmounts(total, amountsOf(pod.spec.overhead));
   return total;
 }

@@ -1,4 +1,4 @@
-import { parseQuantity, quantityToInteger, quantityToMillis } from "#codec/quantity.ts";
+import { parseQuantity, type Quantity, quantityToInteger, quantityToMillis } from "#codec/quantity.ts";
 import { limits } from "./limits.ts";
 
 /** Amounts by resource name: cpu in thousandths, memory and ephemeral-storage in bytes, all else in units. */
@@ -6,7 +6,12 @@ export type Amounts = Map<string, number>;
 
 const known = new Map<string, number>();
 
-/** A quantity as the scheduler counts: thousandths of a CPU, whole units of all else, rounded up. Invalid text counts as 0. */
+/** A quantity as the scheduler counts: thousandths of a CPU, whole units of all else, rounded up. */
+export function unitsOf(resource: string, quantity: Quantity): number {
+  return Number(resource === "cpu" ? quantityToMillis(quantity) : quantityToInteger(quantity));
+}
+
+/** The same of a text; what cannot be read counts as 0. */
 export function amountOf(resource: string, text: string): number {
   const scale = resource === "cpu" ? "c" : "u";
   const key = scale + text;
@@ -14,7 +19,7 @@ export function amountOf(resource: string, text: string): number {
   if (amount !== undefined) return amount;
   const parsed = parseQuantity(text);
   if (!parsed.ok) return 0;
-  amount = Number(scale === "c" ? quantityToMillis(parsed.quantity) : quantityToInteger(parsed.quantity));
+  amount = unitsOf(resource, parsed.quantity);
   if (known.size >= limits.quantitiesMax) known.clear();
   known.set(key, amount);
   return amount;
@@ -24,16 +29,6 @@ export function amountsOf(list: Readonly<Record<string, string>> | undefined): A
   const amounts: Amounts = new Map();
   for (const name in list) amounts.set(name, amountOf(name, list[name]!));
   return amounts;
-}
-
-/** `target += other`. */
-export function addAmounts(target: Amounts, other: ReadonlyMap<string, number>): void {
-  for (const [name, amount] of other) target.set(name, (target.get(name) ?? 0) + amount);
-}
-
-/** Each name's larger amount. */
-export function raiseAmounts(target: Amounts, other: ReadonlyMap<string, number>): void {
-  for (const [name, amount] of other) if (amount > (target.get(name) ?? 0)) target.set(name, amount);
 }
 
 /** An amount for people: `1500m`, `2`, `512Mi`. */

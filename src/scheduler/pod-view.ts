@@ -1,5 +1,6 @@
 import type {
   Container,
+  ContainerStatus,
   NodeSelectorTerm,
   Pod,
   PodAffinityTerm,
@@ -166,14 +167,15 @@ function sourceOf({ metadata, spec, status }: Pod): string {
     [affinity, nodeSelector, tolerations, topologySpreadConstraints, resources, overhead, hostNetwork],
     spec.containers.map(partOf),
     spec.initContainers?.map(partOf),
-    spec.nodeName === undefined
-      ? undefined
-      : status?.containerStatuses?.map(({ name, allocatedResources, resources: held }) => [
-          name,
-          allocatedResources,
-          held?.requests,
-        ]),
+    status?.containerStatuses?.map(heldOf),
+    status?.initContainerStatuses?.map(heldOf),
+    status?.conditions?.find(({ type }) => type === "PodResizePending")?.reason,
   ]);
+}
+
+/** While a container is resized it holds other amounts than its spec says. */
+function heldOf({ name, allocatedResources, resources }: ContainerStatus): unknown[] {
+  return [name, allocatedResources, resources?.requests];
 }
 
 function partOf({ name, image, resources, ports, restartPolicy }: Container): unknown[] {
@@ -185,10 +187,10 @@ function groupOf({ ownerReferences }: Pod["metadata"]): string | undefined {
 }
 
 function sharedShape(pod: Pod): PodShape {
-  const { metadata, spec, status } = pod;
+  const { metadata, spec } = pod;
   const group = groupOf(metadata);
   const images = spec.containers.map((container) => imageName(container.image ?? ""));
-  const requests = requestsOf(spec, spec.nodeName === undefined ? undefined : status);
+  const requests = requestsOf(pod);
   const ports = hostPortsOf(spec);
   const labels = metadata.labels ?? {};
   const namespace = metadata.namespace ?? "";
