@@ -262,6 +262,11 @@ const cases: readonly { story: string; checker: CheckerFactory; steps: readonly 
     broken: /^38 order/,
   },
   {
+    story: "a ReplicaSet gives up who became ready a moment ago",
+    checker: ownershipChecker,
+    steps: [ofSet("a", "False"), ofSet("b", "False"), { ...ofSet("a", "True"), at: late }, setDeletes("a")],
+  },
+  {
     story: "a ReplicaSet deletes the pod of another kind's workload",
     checker: ownershipChecker,
     steps: [ofSet("a", "True", "StatefulSet"), setDeletes("a")],

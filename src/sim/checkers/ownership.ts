@@ -1,7 +1,7 @@
 import { readCause } from "#client/cause-headers.ts";
 import type { Stored } from "../history.ts";
 import type { Checker, Report, View } from "./checker.ts";
-import { deletedPodOf, isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
+import { controllerOf, deletedPodOf, isReady, isTerminal, oldestViewMsOf } from "./facts.ts";
 
 /** Loops that make pods, and the kind whose pods are theirs to delete. */
 const ownersOf: Readonly<Record<string, string>> = {
@@ -14,11 +14,11 @@ const ownersOf: Readonly<Record<string, string>> = {
 
 /**
  * 33: a loop deletes no pod but those of its own workloads, whatever else their selectors match. 38: a ReplicaSet that shrinks
- * gives up the pods first that have not been ready for long.
+ * gives up the pods first that have not been ready for long; who became ready a moment ago may count as one of them.
  */
 export function ownershipChecker(view: View, report: Report): Checker {
-  /** Since when a pod is not ready, by uid. */
-  const unreadyMs = new Map<string, number>();
+  /** Since when a pod is as ready as it is, by uid. */
+  const readinessMs = new Map<string, number>();
   /** Pods that some loop asked to delete. */
   const asked = new Set<string>();
   return {
@@ -44,23 +44,26 @@ export function ownershipChecker(view: View, report: Report): Checker {
       for (const { resource, before, current } of changes) {
         if (resource !== "pods") continue;
         const { uid } = (current ?? before)!.metadata;
-        if (current === undefined) asked.delete(uid);
-        if (current === undefined || isReady(current)) unreadyMs.delete(uid);
-        else if (!unreadyMs.has(uid)) unreadyMs.set(uid, view.now());
+        if (current === undefined) {
+          asked.delete(uid);
+          readinessMs.delete(uid);
+        } else if (before === undefined || isReady(before) !== isReady(current)) readinessMs.set(uid, view.now());
       }
     },
   };
 
   function checkOrder(pod: Stored, set: string): void {
-    if (!isReady(pod) || pod.metadata.deletionTimestamp !== undefined) return;
-    const sinceMs = view.now() - oldestViewMsOf(view.swarm);
-    for (const { metadata, ...other } of view.history.all("pods").values()) {
-      if (metadata.ownerReferences?.some(({ uid, controller }) => uid === set && controller === true) !== true)
-        continue;
-      if (metadata.deletionTimestamp !== undefined || isTerminal({ metadata, ...other }) || asked.has(metadata.uid))
-        continue;
-      if ((unreadyMs.get(metadata.uid) ?? Infinity) < sinceMs)
-        report("38 order", `${pod.metadata.name} is ready and goes before ${metadata.name}, which is not`);
+    if (!isReady(pod) || !isKnown(pod) || pod.metadata.deletionTimestamp !== undefined) return;
+    for (const other of view.history.all("pods").values()) {
+      const { metadata } = other;
+      if (controllerOf(other) !== set || isReady(other) || !isKnown(other)) continue;
+      if (metadata.deletionTimestamp !== undefined || isTerminal(other) || asked.has(metadata.uid)) continue;
+      report("38 order", `${pod.metadata.name} is ready and goes before ${metadata.name}, which is not`);
     }
+  }
+
+  /** Whether every loop knows how ready a pod is. */
+  function isKnown({ metadata }: Stored): boolean {
+    return (readinessMs.get(metadata.uid) ?? Infinity) < view.now() - oldestViewMsOf(view.swarm);
   }
 }
