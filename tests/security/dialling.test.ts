@@ -73,6 +73,7 @@ for (const address of ["127.0.0.1", "169.254.169.254", "0.0.0.0", "not an addres
       get: () => node,
       labels: () => ({}),
       list: () => [node],
+      each: () => [node],
       onChange: () => ({ close: () => undefined }),
     };
     const identity = { certificate: "", key: "" };
