@@ -199,6 +199,23 @@ test("options that cannot be followed are refused with all that is wrong, and na
     assert.equal(server.store.visible, before, "nothing is stored");
   }));
 
+test("a deletion of many with a limit takes what a list with it gives, and goes on where that one would", () =>
+  serving(async (server) => {
+    for (const [index, kind] of ["a", "b", "a", "a", "a"].entries())
+      await send(server, "POST", maps, { metadata: { name: `m${index}`, labels: { kind } } });
+    const names = (answer: Answer): string[] =>
+      (answer.body.items as { metadata: { name: string } }[]).map(({ metadata }) => metadata.name).toSorted();
+    const first = await send(server, "DELETE", `${maps}?labelSelector=kind%3Da&limit=2`);
+    assert.deepEqual(names(first), ["m0", "m2"], first.text);
+    const token = (first.body.metadata as Record<string, string>)["continue"]!;
+    const rest = await send(server, "DELETE", `${maps}?labelSelector=kind%3Da&limit=2&continue=${token}`);
+    assert.deepEqual(names(rest), ["m3", "m4"], rest.text);
+    assert.equal((rest.body.metadata as Record<string, string>)["continue"], undefined);
+    assert.deepEqual(names(await send(server, "GET", maps)), ["m1"]);
+    assert.equal((await send(server, "DELETE", `${maps}?continue=x`)).status, 400);
+    assert.deepEqual(names(await send(server, "DELETE", maps)), ["m1"]);
+  }));
+
 test("what the server alone says of an object is not believed of clients", () =>
   serving(async (server) => {
     const told = { uid: "u", creationTimestamp: "2001-01-01T00:00:00Z", selfLink: "/x", generation: 7 };

@@ -211,3 +211,12 @@ test("an IPAddress that people made for something else keeps its address", async
   objects.put(ipaddresses, { metadata: { name: "10.96.0.77" }, spec } as never);
   assert.match((await create(named("web", { clusterIP: "10.96.0.77" }), { now: 2000 })) ?? "", /already allocated/);
 });
+
+test("another address than a Service has is left to validation to refuse, and is not taken", async () => {
+  const { create } = world();
+  const old = named("web", { clusterIP: "10.96.0.10" });
+  assert.equal(await create(old), undefined);
+  for (const clusterIP of ["10.97.0.1", "10.96.0.20"])
+    assert.equal(await create(named("web", { clusterIP }), { old, store: false }), undefined);
+  assert.equal(await create(named("other", { clusterIP: "10.96.0.20" })), undefined);
+});

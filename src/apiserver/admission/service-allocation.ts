@@ -87,7 +87,8 @@ class Allocator {
       spec.clusterIPs = [spec.clusterIP];
       return undefined;
     }
-    if (asked === old?.spec.clusterIP) return undefined;
+    // An address that was given stays, and validation refuses another one.
+    if (old?.spec.clusterIP && old.spec.type !== "ExternalName") return undefined;
     const number = parseIpv4(asked);
     // What is no IPv4 address at all is named by validation.
     if (number === undefined) return undefined;

@@ -133,7 +133,7 @@ interface Page {
 }
 
 /** Which state is listed, and which part of it: the table of resourceVersion, resourceVersionMatch and continue (KEP-2340). */
-async function pageOf(call: Call): Promise<Page | Failure> {
+export async function pageOf(call: Call): Promise<Page | Failure> {
   const { query } = call.info;
   const problem = listOptionsProblem(query);
   if (problem !== undefined) return problem;
