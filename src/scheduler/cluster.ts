@@ -157,6 +157,14 @@ export class Cluster {
     if (pod.shape.hostPorts.length > 0) this.#ports[slot] = [...this.#ports[slot]!, ...pod.shape.hostPorts];
   }
 
+  /** Nothing that is counted has changed about a pod. */
+  renewPod(pod: PodView): void {
+    const placed = this.#placed.get(pod.key);
+    if (placed === undefined) return;
+    this.#placed.set(pod.key, { pod, slot: placed.slot });
+    this.#pods[placed.slot]!.set(pod.key, pod);
+  }
+
   removePod(key: string): void {
     const placed = this.#placed.get(key);
     if (placed === undefined) return;

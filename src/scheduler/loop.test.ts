@@ -178,6 +178,24 @@ test("a more important pod takes the room of the least important ones, and budge
   assert.deepEqual([nodeOf(on, "high"), nodeOf(on, "sneaky")], ["n1", undefined]);
 });
 
+test("of equal pods that one goes which began last, also when all were placed here", async () => {
+  const on = await stage();
+  putNode(on, "n1", { cpu: "2" });
+  for (const name of ["late", "old"]) put(on, name, { requests: { cpu: "1" }, priority: 1 });
+  await on.time.settle();
+  const startTime = { late: "2026-01-01T00:00:09Z", old: "2026-01-01T00:00:01Z" };
+  for (const name of ["late", "old"] as const) {
+    const status = { phase: "Running", startTime: startTime[name] };
+    on.api.put("pods", { ...on.api.get("pods", `default/${name}`)!, status });
+  }
+  await on.time.settle();
+  put(on, "high", { requests: { cpu: "1" }, priority: 100 });
+  await on.time.settle();
+  const leaves = (name: string): boolean =>
+    on.api.get("pods", `default/${name}`)?.metadata.deletionTimestamp !== undefined;
+  assert.deepEqual([leaves("late"), leaves("old")], [true, false]);
+});
+
 test("room is not kept for a pod that could not stand there any more", async () => {
   const on = await stage();
   putNode(on, "n1", { cpu: "2" });

@@ -9,6 +9,7 @@ import type { Pace } from "#reconcile/pace.ts";
 import type { Clock, Timer, Timers } from "#world/clock.ts";
 import { Attempts, type SchedulerObserver } from "./attempts.ts";
 import { Binding } from "./binding.ts";
+import { Changes } from "./changes.ts";
 import { Choosing } from "./choosing.ts";
 import { ClaimBinding } from "./claim-binding.ts";
 import { Cluster } from "./cluster.ts";
@@ -26,7 +27,7 @@ import { Line } from "./line.ts";
 import type { NodeView } from "./node-view.ts";
 import { type Placement, Placer } from "./placement.ts";
 import { PodRequests } from "./pod-requests.ts";
-import { isAnotherQuestion, type PodView } from "./pod-view.ts";
+import type { PodView } from "./pod-view.ts";
 import type { Budget } from "./preemption.ts";
 import { defaultProfile, type Profile } from "./profile.ts";
 import { type Backoff, hints, SchedulingQueue } from "./queue.ts";
@@ -101,7 +102,7 @@ class Loop implements Scheduler {
   readonly #attempts: Attempts;
   readonly #binding: Binding;
   readonly #refusal: Refusal;
-  readonly #gated = new Set<string>();
+  readonly #changes: Changes;
   #subscriptions: { close(): void }[] = [];
   #happened = 0;
   #turn = 0;
@@ -155,6 +156,14 @@ class Loop implements Scheduler {
       bound: (pod) => this.#explanations.forget(pod.key),
       released: (pod) => this.#released(pod),
     });
+    this.#changes = new Changes({
+      ...parts,
+      binding: this.#binding,
+      claimBinding: this.#claimBinding,
+      isOurs: ({ schedulerName }) => this.#placers.has(schedulerName),
+      note: (hint) => this.#note(hint),
+      pump: () => this.#pump(),
+    });
     this.#choosing = new Choosing({
       ...parts,
       pods: this.#pods,
@@ -166,7 +175,7 @@ class Loop implements Scheduler {
       failed: (pod, message) => this.#failed(pod, message),
       problem: (pod, error) => this.#attemptFailed(pod.key, error),
     });
-    this.#refusal = new Refusal({ ...parts, budgets: this.#budgets, unkeep: (pod) => this.#unkeep(pod.key) });
+    this.#refusal = new Refusal({ ...parts, budgets: this.#budgets, unkeep: (pod) => this.#changes.unkeep(pod.key) });
   }
 
   get binds(): number {
@@ -178,7 +187,7 @@ class Loop implements Scheduler {
   }
 
   get pending(): Scheduler["pending"] {
-    return { ...this.#queue.counts(), gated: this.#gated.size };
+    return { ...this.#queue.counts(), gated: this.#changes.gatedCount };
   }
 
   get incoming(): Scheduler["incoming"] {
@@ -199,10 +208,10 @@ class Loop implements Scheduler {
 
   start(): void {
     this.#subscriptions = [
-      this.#namespaces.handle((name, _old, labels) => this.#namespaceChanged(name, labels)),
-      this.#nodes.handle((name, old, node) => this.#nodeChanged(name, old, node)),
-      this.#pods.handle((key, old, pod) => this.#podChanged(key, old, pod)),
-      ...this.#volumes.subscribe(() => this.#volumesChanged()),
+      this.#namespaces.handle((name, _old, labels) => this.#changes.ofNamespace(name, labels)),
+      this.#nodes.handle((name, old, node) => this.#changes.ofNode(name, old, node)),
+      this.#pods.handle((key, old, pod) => this.#changes.ofPod(key, old, pod)),
+      ...this.#volumes.subscribe(() => this.#changes.ofVolumes()),
       ...this.#devices.subscribe(() => this.#note(hints.devices)),
     ];
     const needed = [this.#namespaces, this.#nodes, this.#pods, this.#budgets].map((one) => one.synced());
@@ -221,84 +230,6 @@ class Loop implements Scheduler {
     this.#line.stop();
     for (const subscription of this.#subscriptions) subscription.close();
     return this.#tasks.drained();
-  }
-
-  #namespaceChanged(name: string, labels: Labels | undefined): void {
-    this.#cluster.setNamespace(name, labels);
-    this.#note(hints.labels);
-  }
-
-  #nodeChanged(name: string, old: NodeView | undefined, node: NodeView | undefined): void {
-    if (node === undefined) {
-      this.#cluster.removeNode(name);
-      this.#note(hints.labels);
-    } else if (old?.fingerprint !== node.fingerprint) {
-      this.#cluster.setNode(node);
-      this.#note(hints.node);
-    }
-  }
-
-  #volumesChanged(): void {
-    this.#claimBinding.changed();
-    this.#note(hints.volumes);
-  }
-
-  #podChanged(key: string, old: PodView | undefined, pod: PodView | undefined): void {
-    if (pod === undefined || pod.finished) {
-      if (old !== undefined) this.#devices.forget(old.uid);
-      this.#podGone(key);
-    } else if (pod.nodeName !== "") this.#podBound(pod, old);
-    else this.#podPending(pod, old);
-  }
-
-  #podGone(key: string): void {
-    this.#binding.forget(key);
-    this.#gated.delete(key);
-    this.#attempts.forget(key);
-    this.#claimBinding.forget(key);
-    this.#queue.remove(key);
-    this.#explanations.forget(key);
-    this.#unkeep(key);
-    if (this.#cluster.pod(key) === undefined) return;
-    this.#cluster.removePod(key);
-    this.#note(hints.podGone);
-  }
-
-  #podBound(pod: PodView, old: PodView | undefined): void {
-    const known = this.#cluster.pod(pod.key);
-    const sameNode = this.#cluster.nodeOf(pod.key) === pod.nodeName;
-    this.#binding.forget(pod.key);
-    this.#devices.forget(pod.uid);
-    this.#queue.remove(pod.key);
-    this.#explanations.forget(pod.key);
-    this.#unkeep(pod.key, pod.nodeName);
-    if (known !== undefined && sameNode && known.shape === pod.shape && known.deleting === pod.deleting) return;
-    this.#cluster.placePod(pod, pod.nodeName);
-    if (known === undefined || !sameNode) this.#note(hints.podCame);
-    if (old !== undefined && old.nodeName !== "") this.#note(hints.podGone | hints.labels);
-  }
-
-  #podPending(pod: PodView, old: PodView | undefined): void {
-    if (this.#binding.isAssumed(pod) && !pod.deleting) return;
-    if (this.#binding.forget(pod.key)) this.#cluster.removePod(pod.key);
-    if (pod.gated && !pod.deleting) this.#gated.add(pod.key);
-    else this.#gated.delete(pod.key);
-    if (pod.gated || pod.deleting || !this.#placers.has(pod.schedulerName)) {
-      this.#queue.remove(pod.key);
-      return;
-    }
-    // A pod that asks for something else now is a new question.
-    if (old !== undefined && isAnotherQuestion(old, pod)) this.#queue.remove(pod.key);
-    if (pod.nominatedNode !== "") this.#cluster.nominate(pod, pod.nominatedNode);
-    else if (old !== undefined && old.nominatedNode !== "") this.#unkeep(pod.key);
-    this.#queue.add(pod.key, pod.priority);
-    this.#pump();
-  }
-
-  /** The room that was kept for the pod is for others, unless it stands there now. */
-  #unkeep(key: string, node = ""): void {
-    const kept = this.#cluster.forgetNomination(key);
-    if (kept !== undefined && kept !== node) this.#note(hints.podGone);
   }
 
   #note(hint: number): void {
@@ -389,7 +320,7 @@ class Loop implements Scheduler {
 
   #assume(pod: PodView, placement: Placement & { kind: "placed" }, wishes?: Wishes): boolean {
     if (!this.#binding.begin(pod, placement, wishes)) return false;
-    this.#unkeep(pod.key, placement.node);
+    this.#changes.unkeep(pod.key, placement.node);
     this.#note(hints.podCame);
     return true;
   }

@@ -39,7 +39,7 @@ export async function stage(paceOf?: (time: VirtualTime) => Pace): Promise<Stage
       return json(refusal.code, { kind: "Status", status: "Failure", message: refusal.reason, ...refusal });
     const body = JSON.parse(new TextDecoder().decode(request.body)) as { target: { name: string } };
     const pod = api.get("pods", `${namespace}/${name}`)!;
-    api.put("pods", { metadata: { name, namespace }, spec: { ...pod.spec, nodeName: body.target.name } });
+    api.put("pods", { metadata: pod.metadata, spec: { ...pod.spec, nodeName: body.target.name } });
     if (refusal === "lost answer") throw new Error("connection reset");
     return json(201, { kind: "Status", status: "Success" });
   };
