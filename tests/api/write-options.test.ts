@@ -216,6 +216,19 @@ test("a deletion of many with a limit takes what a list with it gives, and goes 
     assert.deepEqual(names(await send(server, "DELETE", maps)), ["m1"]);
   }));
 
+test("a JSON patch that does not apply is refused in words that kubectl prints, without causes", () =>
+  serving(async (server) => {
+    await send(server, "POST", maps, { metadata: { name: "m" }, data: { a: "b" } });
+    const test = [{ op: "test", path: "/data/a", value: "c" }];
+    const answer = await send(server, "PATCH", `${maps}/m`, test, { "content-type": "application/json-patch+json" });
+    assert.equal(answer.status, 422);
+    assert.equal(
+      answer.body.message,
+      "the server rejected our request due to an error in our request: testing value /data/a failed: test failed",
+    );
+    assert.deepEqual([answer.body.reason, answer.body.details], ["Invalid", {}]);
+  }));
+
 test("what the server alone says of an object is not believed of clients", () =>
   serving(async (server) => {
     const told = { uid: "u", creationTimestamp: "2001-01-01T00:00:00Z", selfLink: "/x", generation: 7 };

@@ -15,7 +15,7 @@ function plain(value: unknown): Record<string, unknown> {
 
 function shown(result: PatchResult): string {
   if (result.ok) return stringifyJson(result.value);
-  return `${result.code} ${result.causes?.[0]?.message ?? result.message}`;
+  return `${result.code} ${result.message}`;
 }
 
 function checkJson(document: unknown, operations: unknown, expected: unknown): void {

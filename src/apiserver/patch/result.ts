@@ -1,16 +1,15 @@
 import { isRecord } from "#codec/record.ts";
 
-/** What became of a patch. Failures carry what the Status says. */
-export type PatchResult<T = unknown> =
-  | { readonly ok: true; readonly value: T }
-  | {
-      readonly ok: false;
-      readonly code: 400 | 413 | 422;
-      readonly reason: "BadRequest" | "RequestEntityTooLarge" | "Invalid";
-      readonly message: string;
-      /** For `details.causes`. */
-      readonly causes?: readonly { readonly reason: string; readonly message: string }[];
-    };
+/** Why a patch made nothing. */
+export interface PatchProblem {
+  readonly ok: false;
+  readonly code: 400 | 413 | 422;
+  readonly reason: "BadRequest" | "RequestEntityTooLarge" | "Invalid";
+  readonly message: string;
+}
+
+/** What became of a patch. */
+export type PatchResult<T = unknown> = { readonly ok: true; readonly value: T } | PatchProblem;
 
 /** Thrown inside this folder only; becomes a result at its border. */
 export class PatchError extends Error {
@@ -30,15 +29,7 @@ export function patched<T>(work: () => T): PatchResult<T> {
     if (!(error instanceof PatchError)) throw error;
     if (error.code === 400) return { ok: false, code: 400, reason: "BadRequest", message: error.message };
     if (error.code === 413) return { ok: false, code: 413, reason: "RequestEntityTooLarge", message: error.message };
-    // Upstream keeps the message general and puts what happened into the cause.
-    const message = "the server rejected our request due to an error in our request";
-    return {
-      ok: false,
-      code: 422,
-      reason: "Invalid",
-      message,
-      causes: [{ reason: "UnexpectedServerResponse", message: error.message }],
-    };
+    return { ok: false, code: 422, reason: "Invalid", message: error.message };
   }
 }
 

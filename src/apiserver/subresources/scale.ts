@@ -13,7 +13,7 @@ import { applyMergePatch } from "../patch/merge-patch.ts";
 import type { Served } from "../registry.ts";
 import { writeOptions, type WriteOptions } from "../verbs/options.ts";
 import { mergedObject, readConfiguration } from "../verbs/apply.ts";
-import { patchTypeOf, readPatchBody, type PatchBody } from "../verbs/patch.ts";
+import { patchRefusal, patchTypeOf, readPatchBody, type PatchBody } from "../verbs/patch.ts";
 import { updateObject, type Transform, type UpdateSettings } from "../verbs/update.ts";
 import type { Subresource } from "./all.ts";
 import { shown } from "../objects/shown.ts";
@@ -55,7 +55,7 @@ async function patchScale(call: Call, served: Served): Promise<Outcome> {
   return write(call, served, options, (current) => {
     const isJson = type === "application/json-patch+json";
     const result = isJson ? applyJsonPatch(current, body.value) : applyMergePatch(current, body.value);
-    if (!result.ok) return new Failure(result.code, result.reason, result.message);
+    if (!result.ok) return patchRefusal(result);
     if (!isRecord(result.value)) return badRequest("the patch does not leave an object");
     return decodeObject(call, expected, result.value, body.duplicates);
   });

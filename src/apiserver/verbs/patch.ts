@@ -9,7 +9,7 @@ import { decodeObject, bodyRefusal } from "../objects/read-body.ts";
 import { readYamlSteps } from "../objects/yaml.ts";
 import { applyJsonPatch } from "../patch/json-patch.ts";
 import { applyMergePatch } from "../patch/merge-patch.ts";
-import type { PatchResult } from "../patch/result.ts";
+import type { PatchProblem, PatchResult } from "../patch/result.ts";
 import { applyStrategicMergePatch } from "../patch/strategic-merge.ts";
 import type { Served } from "../registry.ts";
 import { applyPatch } from "./apply.ts";
@@ -91,15 +91,7 @@ function patchedVersion(
   if (old instanceof Failure) return old;
   const current = old;
   const result = applied(served, current, type, body.value);
-  if (!result.ok) {
-    if (result.code === 413) return requestTooLarge(result.message);
-    return new Failure(
-      result.code,
-      result.reason,
-      result.message,
-      result.causes === undefined ? undefined : { causes: result.causes },
-    );
-  }
+  if (!result.ok) return patchRefusal(result);
   if (typeof result.value !== "object" || result.value === null || Array.isArray(result.value)) {
     return badRequest("the patch does not leave an object");
   }
@@ -114,6 +106,13 @@ function patchedVersion(
       `the namespace of the object (${namespace}) does not match the namespace on the request (${own})`,
     );
   return storedVersion(call, served, call.parts.registry.storageServed(served), object);
+}
+
+/** What does not apply is refused in upstream's general words and with what happened; kubectl prints it only without causes. */
+export function patchRefusal({ code, reason, message }: PatchProblem): Failure {
+  if (code === 413) return requestTooLarge(message);
+  if (code === 400) return badRequest(message);
+  return new Failure(code, reason, `the server rejected our request due to an error in our request: ${message}`, {});
 }
 
 function applied(served: Served, current: ApiObject, type: PatchType, body: unknown): PatchResult {

@@ -175,7 +175,7 @@ function change(
     const data = toJson(made, () => new PlainRecord());
     if (mutation.patchType === "JSONPatch") {
       const patched = applyJsonPatch(object, data);
-      if (!patched.ok) return `JSON Patch: ${patched.causes?.[0]?.message ?? patched.message}`;
+      if (!patched.ok) return `JSON Patch: ${patched.message}`;
       changed = patched.value;
     } else changed = applyConfiguration(served.schema, object, data);
   } catch (error) {

@@ -78,7 +78,7 @@ function change(parts: WebhookParts, request: AdmissionRequest, asked: Asked, pa
     const reply = failed(parts, request, asked.webhook, problem, "apiserver_internal_error");
     return "verdict" in reply ? reply.verdict : undefined;
   };
-  if (!patched.ok) return refuse(patched.causes?.[0]?.message ?? patched.message);
+  if (!patched.ok) return refuse(patched.message);
   const registry = request.origin?.registry;
   const value = patched.value as ApiObject;
   const served =
