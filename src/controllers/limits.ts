@@ -6,6 +6,8 @@ export const limits = {
   failedPodMinMs: 1_000,
   failedPodMaxMs: 300_000,
   failingPlacesMax: 10_000,
+  /** A DaemonSet this young may find pods of one before it that are not left to it yet. Milliseconds. */
+  takeOverMs: 60_000,
   /** At least this long between two passes over a workload that write. Milliseconds. */
   workloadSpacingMs: 40,
   /** Each pod of an ordered set waits for the one before: only a short pause. Milliseconds. */

@@ -67,6 +67,13 @@ function patchReference(
   return { verb: "patch", resource: dependents, namespace, name, type: "strategic", patch, reason };
 }
 
+/** Of an owner of this kind and name that was there before: it is about to be left to us, or to go. */
+export function isOfPredecessor(dependent: ObjectView, kind: string, owner: ObjectView): boolean {
+  const { controller } = dependent;
+  const isNamesake = controller?.kind === kind && controller.name === owner.name && controller.uid !== owner.uid;
+  return isNamesake && dependent.deletionMs === undefined;
+}
+
 /** Which dependents are owned, which are to be adopted, which released. */
 export function claim<V extends ObjectView>(
   owner: ObjectView & {

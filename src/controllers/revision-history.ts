@@ -4,7 +4,7 @@ import type { Resource } from "#api/resource.ts";
 import type { Action } from "#reconcile/action.ts";
 import { canonicalText, fnv32, isEqual, namedAfter, safeSuffix } from "#reconcile/canonical.ts";
 import type { Owned, Owner } from "./owned-objects.ts";
-import { controllerReference, settleOwnership } from "./ownership.ts";
+import { controllerReference, isOfPredecessor, settleOwnership } from "./ownership.ts";
 import type { RevisionView } from "./views/workload.ts";
 
 export const revisionLabel = "controller-revision-hash";
@@ -12,7 +12,7 @@ const resource = controllerrevisions as Resource<unknown>;
 
 /** The kept templates of one workload, oldest first. */
 export interface History {
-  /** The kept revision of the current template; undefined until it was written. */
+  /** The kept revision of the current template; undefined until it was written, or left by who had it. */
   readonly update: RevisionView | undefined;
   /** What brings the kept revisions up to date: then nothing else is to be decided yet. */
   readonly actions: readonly Action[];
@@ -50,7 +50,10 @@ export function planHistory(input: HistoryInput): History {
   const suffix = input.collisionCount === 0 ? "" : `#${input.collisionCount}`;
   const hash = safeSuffix(fnv32(canonicalText(comparable(data)) + suffix));
   const name = namedAfter(`${input.owner.name}-`, hash);
-  if (input.named(name) !== undefined)
+  const namesake = input.named(name);
+  if (namesake !== undefined && isOfPredecessor(namesake, input.ownerResource.kind, input.owner))
+    return { update: undefined, actions: [], sorted };
+  if (namesake !== undefined)
     return { update: undefined, actions: [input.countCollisions(input.collisionCount + 1)], sorted };
   return { update: undefined, actions: [create(input, name, hash, data, next)], sorted };
 }

@@ -6,6 +6,8 @@ import { createLoop, type Dependencies } from "../dependencies.ts";
 import { FailedPods } from "../failed-pods.ts";
 import { limits } from "../limits.ts";
 import { followOwned, ownedObjects } from "../owned-objects.ts";
+import { isOfPredecessor } from "../ownership.ts";
+import { selectedPods } from "../selected-pods.ts";
 import { nodeDeclaration, type NodeView } from "../views/node.ts";
 import { podDeclaration, type PodView } from "../views/pod.ts";
 import { daemonSetDeclaration, revisionDeclaration } from "../views/workload.ts";
@@ -36,6 +38,9 @@ export function createDaemonSetController(dependencies: Dependencies): Controlle
     async pass(key, context) {
       const set = sets.get(key);
       if (set === undefined) return undefined;
+      // Pods of a set of this name that are about to be left to this one have their nodes: their next change wakes it.
+      const isYoung = context.now - set.createdMs < limits.takeOverMs;
+      if (isYoung && selectedPods(pods, set).some((pod) => isOfPredecessor(pod, "DaemonSet", set))) return undefined;
       const observed = {
         ...(await ownedObjects(client, daemonsets, pods, set)),
         set,

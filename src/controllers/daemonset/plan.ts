@@ -52,8 +52,8 @@ export function planDaemonSet(observed: ObservedDaemonSet, context: PassContext,
     countCollisions: (collisionCount) =>
       updateStatus(set, { ...set.status, collisionCount }, "the name of its revision is taken"),
   });
-  if (history.actions.length > 0) return { actions: history.actions, because };
-  const hash = history.update === undefined ? "" : hashOf(history.update);
+  if (history.actions.length > 0 || history.update === undefined) return { actions: history.actions, because };
+  const hash = hashOf(history.update);
   const places = placesOf(observed, kept);
   const changes = set.deletionMs === undefined ? changePods(observed, places, hash, context.now, ids) : [];
   const strays = straysOf(set, places, kept);
