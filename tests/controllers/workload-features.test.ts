@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import {
   condition,
-  controllerOf,
   gone,
   isReady,
   isTerminating,
@@ -251,39 +250,6 @@ const oldRevisionsGo: Conformance = async (scene) => {
   }
 };
 
-/** The way to change what cannot be changed in place: delete the workload alone, make it anew, keep the pods. */
-const podsChangeHands: Conformance = async (scene) => {
-  const { api, at } = scene;
-  for (const [kind, plural] of [
-    ["DaemonSet", "daemonsets"],
-    ["StatefulSet", "statefulsets"],
-  ] as const) {
-    const name = `inherited-${plural}`;
-    const made = workload(kind, name, kind === "StatefulSet" ? { replicas: 3 } : {});
-    const path = at(apps, plural, name);
-    await api.create(at(apps, plural), made);
-    const uids = async (): Promise<string[]> =>
-      (await podsReady(scene, name, 3)).map((pod) => String(pick(pod, "metadata.uid"))).sort();
-    const before = await uids();
-    await api.expect("DELETE", `${path}?propagationPolicy=Orphan`);
-    await gone(scene, path);
-    await api.create(at(apps, plural), made);
-    const settled = await objectAt(
-      scene,
-      "all pods are up to date",
-      path,
-      ({ status }) => pick(status, kind === "DaemonSet" ? "updatedNumberScheduled" : "updatedReplicas") === 3,
-    );
-    assert.equal(pick(settled, "status.collisionCount") ?? 0, 0, "the name of the kept template is no collision");
-    assert.deepEqual(await uids(), before);
-    const revisions = arrayAt(await api.get(`${at(apps, "controllerrevisions")}?labelSelector=app%3D${name}`));
-    assert.deepEqual(
-      revisions.map((revision) => controllerOf(revision)?.uid),
-      [pick(settled, "metadata.uid")],
-    );
-  }
-};
-
 const features: Readonly<Record<string, Conformance>> = {
   "a DaemonSet that surges leaves no node without a ready pod": daemonsSurge,
   "claims of a StatefulSet stay or go as its retention says": claimsAreKept,
@@ -294,7 +260,6 @@ const features: Readonly<Record<string, Conformance>> = {
   "a DaemonSet that is updated by hand replaces what is deleted, and nothing else": onDelete("DaemonSet"),
   "a StatefulSet that is updated by hand replaces what is deleted, and nothing else": onDelete("StatefulSet"),
   "revisions beyond the history limit go": oldRevisionsGo,
-  "a workload that is made anew takes over the pods and templates that were left, and restarts none": podsChangeHands,
 };
 
 describe("workloads", { concurrency: 6 }, () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModelCluster, isReady, type ModelCluster } from "../testing/model-cluster.ts";
-import { live } from "../testing/story.ts";
+import { live, makeAnew, podUids } from "../testing/story.ts";
 
 const only = ["daemonset"];
 
@@ -104,4 +104,17 @@ test("with surge the new pod is ready before the old one goes", async () => {
   await live(cluster, 15);
   const images = cluster.api.list("pods").map((pod) => (pod.spec!["containers"] as { image: string }[])[0]!.image);
   assert.deepEqual(images, ["log:2", "log:2", "log:2", "log:2"]);
+});
+
+test("a set that is made anew takes over the pods and the template that were left, and restarts none", async () => {
+  const cluster = await start({ type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } });
+  const before = await makeAnew(cluster, "daemonsets", "default/log");
+  assert.deepEqual(podUids(cluster), before);
+  const { metadata, status } = cluster.api.get("daemonsets", "default/log")!;
+  assert.equal(status?.["collisionCount"] ?? 0, 0);
+  const owners = cluster.api.list("controllerrevisions").map((one) => one.metadata.ownerReferences);
+  assert.deepEqual(
+    owners.map((references) => (references as { uid: string }[]).map(({ uid }) => uid)),
+    [[metadata.uid]],
+  );
 });

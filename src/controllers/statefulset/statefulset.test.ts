@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createModelCluster, isReady, type ModelCluster } from "../testing/model-cluster.ts";
-import { live, podNames } from "../testing/story.ts";
+import { live, makeAnew, podUids, podNames } from "../testing/story.ts";
 
 const only = ["statefulset"];
 
@@ -231,4 +231,19 @@ test("a pod that failed is made anew, and it is said so; one that is too many ju
   await live(cluster, 4);
   assert.deepEqual(podNames(cluster), ["db-0", "db-1"]);
   assert.equal(recreated().length, 1);
+});
+
+test("a set that is made anew takes over the pods and the template that were left, and restarts none", async () => {
+  const cluster = await createModelCluster({ only });
+  cluster.api.put("statefulsets", set());
+  await live(cluster, 6);
+  const before = await makeAnew(cluster, "statefulsets", "default/db");
+  assert.deepEqual(podUids(cluster), before);
+  const { metadata, status } = cluster.api.get("statefulsets", "default/db")!;
+  assert.equal(status?.["collisionCount"] ?? 0, 0);
+  const owners = cluster.api.list("controllerrevisions").map((one) => one.metadata.ownerReferences);
+  assert.deepEqual(
+    owners.map((references) => (references as { uid: string }[]).map(({ uid }) => uid)),
+    [[metadata.uid]],
+  );
 });

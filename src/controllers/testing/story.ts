@@ -66,3 +66,23 @@ export function conditionsOf(cluster: ModelCluster, resource: string, key: strin
   }[];
   return conditions.map(({ type, status, reason }) => `${type}=${status} ${reason}`).sort();
 }
+
+/** Deletes a workload alone, as with `--cascade=orphan`, and makes it anew; answers the uids of its pods before that. */
+export async function makeAnew(cluster: ModelCluster, plural: string, key: string): Promise<string[]> {
+  const { metadata, spec } = cluster.api.get(plural, key)!;
+  cluster.api.remove(plural, key);
+  for (const kind of ["pods", "controllerrevisions"])
+    for (const left of cluster.api.list(kind))
+      cluster.api.put(kind, { ...left, metadata: { ...left.metadata, ownerReferences: [] } });
+  const before = podUids(cluster);
+  cluster.api.put(plural, { metadata: { name: metadata.name, namespace: metadata.namespace }, spec });
+  await live(cluster, 6);
+  return before;
+}
+
+export function podUids(cluster: ModelCluster): string[] {
+  return cluster.api
+    .list("pods")
+    .map((pod) => String(pod.metadata.uid))
+    .sort();
+}
