@@ -8,7 +8,7 @@ import type {
 } from "./generated/core-v1.ts";
 import type { ResourceClaim } from "./generated/resource-v1.ts";
 import { isPodTerminal } from "./pod-readiness.ts";
-import { qosClassOf } from "./pod-resources.ts";
+import { amountsOf, podLimits, podRequests, qosClassOf, type Amounts } from "./pod-resources.ts";
 
 const plain: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
 
@@ -18,13 +18,23 @@ export function takesQuota(pod: Pod, now: number): boolean {
   return !isPodTerminal(pod) && (deletionTimestamp === undefined || now <= Date.parse(deletionTimestamp));
 }
 
-/** What scopes are about; neither for objects of other kinds, of which no scope holds. */
+/** One object of which a quota counts more than that it is there; none of them for objects of other kinds. */
 export interface QuotaSubject {
   readonly pod?: Pod;
   readonly claim?: PersistentVolumeClaim;
+  readonly service?: Service;
+  readonly deviceClaim?: ResourceClaim;
 }
 
-/** Whether all scopes of a quota hold of an object. */
+/** What an object takes beside its place among those of its kind. */
+export function quotaOf({ pod, claim, service, deviceClaim }: QuotaSubject): Amounts {
+  if (pod !== undefined) return quotaOfPod(podRequests(pod), podLimits(pod));
+  if (claim !== undefined) return amountsOf(quotaOfClaim(claim));
+  if (service !== undefined) return amountsOf(quotaOfService(service));
+  return deviceClaim === undefined ? {} : amountsOf(quotaOfDevices(deviceClaim));
+}
+
+/** Whether all scopes of a quota hold of an object: they are about pods and claims of storage, of others none does. */
 export function isInQuotaScopes({ scopes = [], scopeSelector }: ResourceQuotaSpec, subject: QuotaSubject): boolean {
   const all = [
     ...scopes.map((scopeName) => ({ scopeName, operator: "Exists" })),
@@ -86,11 +96,8 @@ function namesOtherNamespaces({ spec }: Pod): boolean {
 }
 
 /** Under the names of quotas, what a pod asks for and may use. */
-export function quotaOfPod<Amount>(
-  requests: Readonly<Record<string, Amount>>,
-  limits: Readonly<Record<string, Amount>>,
-): Record<string, Amount> {
-  const usage: Record<string, Amount> = {};
+function quotaOfPod(requests: Amounts, limits: Amounts): Amounts {
+  const usage: Amounts = {};
   for (const [name, amount] of Object.entries(requests)) {
     usage[`requests.${name}`] = amount;
     if (plain.has(name) || name.startsWith("hugepages-")) usage[name] = amount;
@@ -100,7 +107,7 @@ export function quotaOfPod<Amount>(
 }
 
 /** What a Service takes beside its place among the Services. */
-export function quotaOfService({ spec }: Service): Record<string, string> {
+function quotaOfService({ spec }: Service): Record<string, string> {
   const { type, ports = [], allocateLoadBalancerNodePorts } = spec;
   const isBalanced = type === "LoadBalancer";
   if (!isBalanced && type !== "NodePort") return {};
@@ -115,7 +122,7 @@ const devicesOfClaimMax = 32;
 export const quotaOfDevicesSuffix = ".deviceclass.resource.k8s.io/devices";
 
 /** What a claim of devices takes of each class: of alternatives the one that takes most. */
-export function quotaOfDevices({ spec }: ResourceClaim): Record<string, string> {
+function quotaOfDevices({ spec }: ResourceClaim): Record<string, string> {
   const total: Record<string, number> = {};
   for (const { exactly, firstAvailable = [] } of spec.devices?.requests ?? []) {
     const most: Record<string, number> = {};
@@ -131,7 +138,7 @@ export function quotaOfDevices({ spec }: ResourceClaim): Record<string, string> 
 }
 
 /** What a claim takes beside its place among the claims: its storage, also of its class. */
-export function quotaOfClaim({ spec }: PersistentVolumeClaim): Record<string, string> {
+function quotaOfClaim({ spec }: PersistentVolumeClaim): Record<string, string> {
   const storage = spec.resources?.requests?.["storage"];
   const taken: Record<string, string> = storage === undefined ? {} : { "requests.storage": storage };
   const { storageClassName = "" } = spec;

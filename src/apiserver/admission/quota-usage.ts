@@ -1,15 +1,8 @@
 import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from "#api/generated/core-v1.ts";
 import type { ResourceClaim } from "#api/generated/resource-v1.ts";
 import type { ApiObject } from "#api/kind.ts";
-import { amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
-import {
-  isInQuotaScopes,
-  quotaOfClaim,
-  quotaOfDevices,
-  quotaOfPod,
-  quotaOfService,
-  takesQuota,
-} from "#api/quota-usage.ts";
+import type { Amounts } from "#api/pod-resources.ts";
+import { isInQuotaScopes, quotaOf, takesQuota, type QuotaSubject } from "#api/quota-usage.ts";
 import { quantityFromInteger } from "#codec/quantity.ts";
 
 const one = quantityFromInteger(1);
@@ -28,17 +21,22 @@ export function usageOf(group: string, resource: string, object: ApiObject): Amo
   const counted = group === "" ? `count/${resource}` : `count/${resource}.${group}`;
   const out: Amounts = { [counted]: one };
   if (group === "" && withCount.has(resource)) out[resource] = one;
-  if (group === "resource.k8s.io" && resource === "resourceclaims")
-    return { ...out, ...amountsOf(quotaOfDevices(object as ResourceClaim & ApiObject)) };
-  if (group !== "") return out;
-  if (resource === "pods") {
-    const pod = object as Pod & ApiObject;
-    return { ...out, ...quotaOfPod(podRequests(pod), podLimits(pod)) };
+  return { ...out, ...quotaOf(subjectOf(group, resource, object)) };
+}
+
+function subjectOf(group: string, resource: string, object: ApiObject): QuotaSubject {
+  switch (group === "" ? resource : `${resource}.${group}`) {
+    case "pods":
+      return { pod: object as Pod & ApiObject };
+    case "services":
+      return { service: object as Service & ApiObject };
+    case "persistentvolumeclaims":
+      return { claim: object as PersistentVolumeClaim & ApiObject };
+    case "resourceclaims.resource.k8s.io":
+      return { deviceClaim: object as ResourceClaim & ApiObject };
+    default:
+      return {};
   }
-  if (resource === "services") return { ...out, ...amountsOf(quotaOfService(object as Service & ApiObject)) };
-  if (resource === "persistentvolumeclaims")
-    return { ...out, ...amountsOf(quotaOfClaim(object as PersistentVolumeClaim & ApiObject)) };
-  return out;
 }
 
 /** Whether an object takes anything of a quota now. */
@@ -48,10 +46,7 @@ export function countsForQuota(group: string, resource: string, object: ApiObjec
 
 /** Whether a quota is about this object at all: its scopes, all of which must hold. */
 export function inScope(quota: ResourceQuota, group: string, resource: string, object: ApiObject): boolean {
-  if (group !== "") return isInQuotaScopes(quota.spec, {});
-  if (resource === "pods") return isInQuotaScopes(quota.spec, { pod: object as Pod & ApiObject });
-  const isClaim = resource === "persistentvolumeclaims";
-  return isInQuotaScopes(quota.spec, isClaim ? { claim: object as PersistentVolumeClaim & ApiObject } : {});
+  return isInQuotaScopes(quota.spec, subjectOf(group, resource, object));
 }
 
 /** Resources of which every container must say what it takes when a quota counts them; the name that is missing first. */

@@ -29,7 +29,10 @@ export function createdFields(
     const fields = changedText(fieldSchema(schema, name), old, now, 1, (below) => ignores(name, below));
     if (fields !== undefined && !(isMetadata && fields === "{}")) add(memberLabel(name), fields);
   }
-  return top === base ? undefined : textFrom(base, last, false);
+  const text = top === base ? undefined : textFrom(base, last, false);
+  // The names of a huge object would stay until another has as many.
+  if (walkedKeptMax < labelsWalked.length) labelsWalked.length = fieldsWalked.length = 0;
+  return text;
 }
 
 /** A path element, and the same as a key of JSON with its colon. */
@@ -102,6 +105,8 @@ function lastOf(shape: Shape): Last {
 /** Characters of a text that is kept for the next object. */
 const lastLengthMax = 16_384;
 
+/** Members of which the room is kept for the next walk. */
+const walkedKeptMax = 1_024;
 /** The members of all structs, maps and lists that the walk is in, each from the `base` that it remembers up to `top`. */
 const labelsWalked: Label[] = [];
 const fieldsWalked: string[] = [];

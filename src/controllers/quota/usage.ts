@@ -1,14 +1,7 @@
 import type { PersistentVolumeClaim, Pod, Service } from "#api/generated/core-v1.ts";
 import type { ResourceClaim } from "#api/generated/resource-v1.ts";
-import { addAmounts, amountsOf, podLimits, podRequests, type Amounts } from "#api/pod-resources.ts";
-import {
-  isInQuotaScopes,
-  quotaOfClaim,
-  quotaOfDevices,
-  quotaOfPod,
-  quotaOfService,
-  takesQuota,
-} from "#api/quota-usage.ts";
+import { addAmounts, type Amounts } from "#api/pod-resources.ts";
+import { isInQuotaScopes, quotaOf, takesQuota, type QuotaSubject } from "#api/quota-usage.ts";
 import { quantityFromInteger } from "#codec/quantity.ts";
 import type { QuotaView } from "../views/policy.ts";
 
@@ -29,12 +22,13 @@ export interface Counted {
 export function usageOf(quota: QuotaView, counted: Counted, now: number): Amounts {
   const total: Amounts = {};
   for (const pod of counted.pods)
-    if (takesQuota(pod, now) && isInQuotaScopes(quota.spec, { pod })) addAmounts(total, podUsage(pod));
-  for (const claim of counted.claims) if (isInQuotaScopes(quota.spec, { claim })) addAmounts(total, claimUsage(claim));
+    if (takesQuota(pod, now) && isInQuotaScopes(quota.spec, { pod })) addAmounts(total, oneOf("pods", { pod }));
+  for (const claim of counted.claims)
+    if (isInQuotaScopes(quota.spec, { claim })) addAmounts(total, oneOf("persistentvolumeclaims", { claim }));
   const countsAll = isInQuotaScopes(quota.spec, {});
   if (countsAll) {
-    for (const service of counted.services) addAmounts(total, serviceUsage(service));
-    for (const claim of counted.deviceClaims) addAmounts(total, amountsOf(quotaOfDevices(claim)));
+    for (const service of counted.services) addAmounts(total, quotaOf({ service }));
+    for (const deviceClaim of counted.deviceClaims) addAmounts(total, quotaOf({ deviceClaim }));
   }
   const used: Amounts = {};
   for (const name of Object.keys(quota.spec.hard ?? {}))
@@ -47,14 +41,7 @@ function numberOf(name: string, { numbers }: Counted): Amounts[string] {
   return quantityFromInteger(numbers.get(resource) ?? 0);
 }
 
-function podUsage(pod: Pod): Amounts {
-  return { pods: one, "count/pods": one, ...quotaOfPod(podRequests(pod), podLimits(pod)) };
-}
-
-function serviceUsage(service: Service): Amounts {
-  return { services: one, "count/services": one, ...amountsOf(quotaOfService(service)) };
-}
-
-function claimUsage(claim: PersistentVolumeClaim): Amounts {
-  return { persistentvolumeclaims: one, "count/persistentvolumeclaims": one, ...amountsOf(quotaOfClaim(claim)) };
+/** Of these not all may be in the quota's scopes: their number is that of those that are. */
+function oneOf(resource: "pods" | "persistentvolumeclaims", subject: QuotaSubject): Amounts {
+  return { [resource]: one, [`count/${resource}`]: one, ...quotaOf(subject) };
 }
